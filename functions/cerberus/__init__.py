@@ -1,0 +1,1 @@
+"""The only code that knows the SOAP API of Cerberus FTP Server."""

@@ -1,0 +1,1 @@
+"""What every room may use: reason codes, failures, hardened XML reading, deadlines."""

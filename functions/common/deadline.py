@@ -1,0 +1,26 @@
+"""How much time is left, as one object that is handed down to whoever waits."""
+
+import time
+from collections.abc import Callable
+
+from common.reasons import Failure, Reason
+
+
+class Deadline:
+    """A point in time on the monotonic clock after which no remote call may start.
+
+    ``seconds`` is the time from now on. ``clock`` returns seconds and only moves forward.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._end = clock() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left, never negative."""
+        return max(0.0, self._end - self._clock())
+
+    def check(self, need: float = 0.0) -> None:
+        """Raise Failure(DEADLINE) unless more than ``need`` seconds are left."""
+        if self.remaining() <= need:
+            raise Failure(Reason.DEADLINE, "the time of this run was used up")

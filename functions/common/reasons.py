@@ -1,0 +1,154 @@
+"""The one enumeration of reasons, and the one exception that carries them.
+
+Status records, metrics, log lines and HTTP replies all use the same code, so
+that an administrator who sees ``certificate_pin_mismatch`` in an alarm finds
+the same word in the history of the backup and in the runbook.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why something did not go as wished. The value is what is stored and shown."""
+
+    # Reaching a server
+    NAME_NOT_RESOLVED = "name_not_resolved"
+    ADDRESS_FORBIDDEN = "address_forbidden"
+    CONNECTION_REFUSED = "connection_refused"
+    CONNECTION_FAILED = "connection_failed"
+    CONNECTION_CLOSED = "connection_closed"
+    CONNECT_TIMEOUT = "connect_timeout"
+    READ_TIMEOUT = "read_timeout"
+    # TLS
+    CERTIFICATE_UNTRUSTED = "certificate_untrusted"
+    CERTIFICATE_PIN_MISMATCH = "certificate_pin_mismatch"
+    TLS_FAILED = "tls_failed"
+    # HTTP and SOAP replies
+    REDIRECT_REFUSED = "redirect_refused"
+    HTTP_ERROR = "http_error"
+    NOT_SOAP = "not_soap"
+    REPLY_EMPTY = "reply_empty"
+    REPLY_MALFORMED = "reply_malformed"
+    REPLY_FORBIDDEN_XML = "reply_forbidden_xml"
+    REPLY_INCOMPLETE = "reply_incomplete"
+    REPLY_TOO_LARGE = "reply_too_large"
+    SOAP_FAULT = "soap_fault"
+    OPERATION_UNSUPPORTED = "operation_unsupported"
+    AUTHENTICATION_FAILED = "authentication_failed"
+    READ_REFUSED = "read_refused"
+    WRITE_REFUSED = "write_refused"
+    CONTENT_UNSENDABLE = "content_unsendable"
+    # What a server says of itself
+    VERSION_MISMATCH = "version_mismatch"
+    LICENCE_INVALID = "licence_invalid"
+    LICENCE_SHARED = "licence_shared"
+    EDITION_WITHOUT_SYNC = "edition_without_sync"
+    FEATURE_MISSING = "feature_missing"
+    SOAP_NOT_SECURE = "soap_not_secure"
+    SAME_AS_PRIMARY = "same_as_primary"
+    # Documents
+    DOCUMENT_MALFORMED = "document_malformed"
+    WRITE_NOT_EFFECTIVE = "write_not_effective"
+    DEPENDENCY_FAILED = "dependency_failed"
+    # The primary as a source
+    PRIMARY_EMPTY = "primary_empty"
+    PRIMARY_INCOMPLETE = "primary_incomplete"
+    PRIMARY_SHRUNK = "primary_shrunk"
+    PRIMARY_NOT_REGISTERED = "primary_not_registered"
+    # The run and its surroundings
+    LEASE_HELD = "lease_held"
+    LEASE_LOST = "lease_lost"
+    DEADLINE = "deadline"
+    RUN_ABORTED = "run_aborted"
+    NO_BACKUPS = "no_backups"
+    UNKNOWN_BACKUP = "unknown_backup"
+    BACKUP_DISABLED = "backup_disabled"
+    CREDENTIALS_MISSING = "credentials_missing"
+    REGISTRATION_INVALID = "registration_invalid"
+    EVENT_INVALID = "event_invalid"
+    CONFIGURATION_INVALID = "configuration_invalid"
+    REGISTRY_UNAVAILABLE = "registry_unavailable"
+    INTERNAL_ERROR = "internal_error"
+
+
+REMEDIES: dict[Reason, str] = {
+    Reason.NAME_NOT_RESOLVED: "Check the host name and that the function's network can resolve it.",
+    Reason.ADDRESS_FORBIDDEN: "Register an address that is routable from the function's network.",
+    Reason.CONNECTION_REFUSED: "Check that the server runs, its SOAP listener is on, and the port is right.",
+    Reason.CONNECTION_FAILED: "Check the network path from the function to the server.",
+    Reason.CONNECTION_CLOSED: "Check the server's log; it closed the connection before its reply was complete.",
+    Reason.CONNECT_TIMEOUT: "Check firewalls and security groups between the function and the server.",
+    Reason.READ_TIMEOUT: "Check the server's load, or raise the read time-out in the settings.",
+    Reason.CERTIFICATE_UNTRUSTED: "Register the server's own CA, or pin its certificate's SHA-256 fingerprint.",
+    Reason.CERTIFICATE_PIN_MISMATCH: "If the certificate was renewed, confirm its new fingerprint out of band and pin it.",
+    Reason.TLS_FAILED: "Check that the port speaks HTTPS with TLS 1.2 or newer.",
+    Reason.REDIRECT_REFUSED: "Register the address that serves SOAP itself; redirects are never followed.",
+    Reason.HTTP_ERROR: "Check that the port and path serve Cerberus' SOAP service.",
+    Reason.NOT_SOAP: "Check that the port serves SOAP, not the web pages.",
+    Reason.REPLY_EMPTY: "Check the server's log; the reply had no content.",
+    Reason.REPLY_MALFORMED: "Check the server's log; the reply was cut or is not well-formed XML.",
+    Reason.REPLY_FORBIDDEN_XML: "A reply with a DTD or entities is never read; check what answers at this address.",
+    Reason.REPLY_INCOMPLETE: "Check that the server's version matches the WSDL in use.",
+    Reason.REPLY_TOO_LARGE: "Raise the reply limit in the settings if the server really holds that much.",
+    Reason.SOAP_FAULT: "Check the server's log for the fault.",
+    Reason.OPERATION_UNSUPPORTED: "The server does not know this operation; leave the part out or supply its own WSDL.",
+    Reason.AUTHENTICATION_FAILED: "Check the stored user name and password; the primary administrator's are needed.",
+    Reason.READ_REFUSED: "Check that the account may use SOAP and read this part.",
+    Reason.WRITE_REFUSED: "Check the server's log; it answered that it did not take the change.",
+    Reason.CONTENT_UNSENDABLE: "Remove the control character from the named item on the primary.",
+    Reason.VERSION_MISMATCH: "Install the same four-part version on both servers.",
+    Reason.LICENCE_INVALID: "Install a valid licence on the server.",
+    Reason.LICENCE_SHARED: "Install a licence of its own on the backup.",
+    Reason.EDITION_WITHOUT_SYNC: "Use an edition that offers server synchronization.",
+    Reason.FEATURE_MISSING: "Leave this part out for the backup, or use the same edition on both servers.",
+    Reason.SOAP_NOT_SECURE: "Switch HTTPS on for SOAP on the server and restart its service.",
+    Reason.SAME_AS_PRIMARY: "Remove this registration; it points to the primary itself.",
+    Reason.DOCUMENT_MALFORMED: "Check this part on the server; what it holds is not well-formed XML.",
+    Reason.WRITE_NOT_EFFECTIVE: "Check the server's disk and log; it acknowledged the change but does not hold it.",
+    Reason.DEPENDENCY_FAILED: "Mend the part it depends on first.",
+    Reason.PRIMARY_EMPTY: "Check the primary; if it is meant to be empty, start a run that accepts it.",
+    Reason.PRIMARY_INCOMPLETE: "Check the primary; its lists and documents disagree.",
+    Reason.PRIMARY_SHRUNK: "Check the primary; if it is meant to be that small, start a run that accepts it.",
+    Reason.PRIMARY_NOT_REGISTERED: "Set the primary's host in the stack's parameters or through the API.",
+    Reason.LEASE_HELD: "Nothing to do: another run is under way.",
+    Reason.LEASE_LOST: "Nothing to do if a newer run has finished; otherwise raise the function's time-out.",
+    Reason.DEADLINE: "Nothing to do: it comes first in the next run. Raise the function's time-out if it recurs.",
+    Reason.RUN_ABORTED: "Mend the reason of the run; nothing was written.",
+    Reason.NO_BACKUPS: "Register a backup, or enable one.",
+    Reason.UNKNOWN_BACKUP: "Use the id of a registered backup.",
+    Reason.BACKUP_DISABLED: "Enable the backup to have it replicated.",
+    Reason.CREDENTIALS_MISSING: "Store user name and password in the server's secret.",
+    Reason.REGISTRATION_INVALID: "Correct the registration.",
+    Reason.EVENT_INVALID: "Correct the event; the shapes are in events/.",
+    Reason.CONFIGURATION_INVALID: "Correct the function's configuration and deploy again.",
+    Reason.REGISTRY_UNAVAILABLE: "Check the function's permissions and AWS' health; the next run tries again.",
+    Reason.INTERNAL_ERROR: "Please report it with the log lines of this run.",
+}
+
+
+class Failure(Exception):
+    """Something did not go as wished, with a reason code.
+
+    ``message`` says what happened and holds no content of a reply or a
+    document and no secret: it is stored, logged and shown. ``server`` names
+    the server it happened to (``"primary files.example:8443"``), empty when none.
+    """
+
+    def __init__(self, reason: Reason, message: str, *, server: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.server = server
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it, one sentence."""
+        return REMEDIES[self.reason]
+
+    def __str__(self) -> str:
+        where = f"{self.server}: " if self.server else ""
+        return f"{where}{self.message} [{self.reason}] {self.remedy}"
+
+    def at(self, server: str) -> "Failure":
+        """The same failure, naming ``server`` if it named none yet."""
+        return self if self.server else Failure(self.reason, self.message, server=server)

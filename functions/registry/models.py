@@ -1,0 +1,145 @@
+"""What is remembered about servers, settings and runs. Plain data, no secrets.
+
+Times are aware datetimes in UTC. Parts, rules, statuses and reasons are the
+strings that replication and common.reasons define; the registry stores them
+without knowing their meaning.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class TlsTrust:
+    """How a server's certificate is checked.
+
+    With neither field set, by the system's roots. ``ca_pem`` replaces those
+    roots. ``pins`` are one or two SHA-256 fingerprints, 64 hex digits each.
+    """
+
+    ca_pem: str = ""
+    pins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Primary:
+    """Where the primary is. Its credentials are in the secret of the id ``primary``."""
+
+    host: str
+    port: int
+    trust: TlsTrust = TlsTrust()
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class Backup:
+    """One registered backup.
+
+    ``parts`` None means: as in the settings. ``rules`` come in addition to
+    the deployment's. ``version`` counts changes and guards against lost updates.
+    """
+
+    id: str
+    host: str
+    port: int
+    trust: TlsTrust = TlsTrust()
+    enabled: bool = True
+    parts: tuple[str, ...] | None = None
+    rules: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class SyncSettings:
+    """What holds for the whole fleet. The interval is not here: the EventBridge rule has it.
+
+    ``parts`` None means the product's defaults. Time-outs in seconds.
+    """
+
+    parts: tuple[str, ...] | None = None
+    rules: tuple[str, ...] = ()
+    replicate_auto_block_list: bool = False
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    reply_limit_mb: int = 256
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class PartResult:
+    """What happened to one part of one backup. Counts are of items (users, paths, rules)."""
+
+    part: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+
+
+@dataclass(frozen=True)
+class BackupResult:
+    """What one run did to one backup.
+
+    ``pushed_at`` and ``verified_at`` are None when this run did not push or
+    could not verify; the status that is kept per backup then retains the older times.
+    """
+
+    backup_id: str
+    run_id: str
+    status: str
+    attempted_at: datetime
+    reason: str = ""
+    message: str = ""
+    pushed_at: datetime | None = None
+    verified_at: datetime | None = None
+    duration: float = 0.0
+    parts: tuple[PartResult, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run over the fleet. ``finished_at`` None means it is under way or was killed."""
+
+    id: str
+    trigger: str
+    started_at: datetime
+    requested_by: str = ""
+    requested_backups: tuple[str, ...] = ()
+    status: str = "running"
+    reason: str = ""
+    message: str = ""
+    finished_at: datetime | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PrimaryBaseline:
+    """How large the primary was when it was last replicated and verified."""
+
+    users: int
+    groups: int
+    at: datetime
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to run. ``owner`` is a token; ``expires_at`` is absolute."""
+
+    owner: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """User name and password of a server's primary administrator. Its repr shows neither."""
+
+    username: str = field(repr=False)
+    password: str = field(repr=False)

@@ -1,0 +1,1 @@
+"""Decides about ONE backup and drives it. Knows neither AWS nor SOAP."""
