@@ -80,7 +80,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.CONNECT_TIMEOUT: "Check firewalls and security groups between the function and the server.",
     Reason.READ_TIMEOUT: "Check the server's load, or raise the read time-out in the settings.",
     Reason.CERTIFICATE_UNTRUSTED: "Register the server's own CA, or pin its certificate's SHA-256 fingerprint.",
-    Reason.CERTIFICATE_PIN_MISMATCH: "If the certificate was renewed, confirm its new fingerprint out of band and pin it.",
+    Reason.CERTIFICATE_PIN_MISMATCH: "If it was renewed, confirm the new fingerprint out of band and pin it.",
     Reason.TLS_FAILED: "Check that the port speaks HTTPS with TLS 1.2 or newer.",
     Reason.REDIRECT_REFUSED: "Register the address that serves SOAP itself; redirects are never followed.",
     Reason.HTTP_ERROR: "Check that the port and path serve Cerberus' SOAP service.",
