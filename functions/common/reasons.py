@@ -68,6 +68,7 @@ class Reason(StrEnum):
     EVENT_INVALID = "event_invalid"
     CONFIGURATION_INVALID = "configuration_invalid"
     REGISTRY_UNAVAILABLE = "registry_unavailable"
+    RECORD_UNREADABLE = "record_unreadable"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -122,6 +123,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.EVENT_INVALID: "Correct the event; the shapes are in events/.",
     Reason.CONFIGURATION_INVALID: "Correct the function's configuration and deploy again.",
     Reason.REGISTRY_UNAVAILABLE: "Check the function's permissions and AWS' health; the next run tries again.",
+    Reason.RECORD_UNREADABLE: "Save the named record again, or delete its row from the table.",
     Reason.INTERNAL_ERROR: "Please report it with the log lines of this run.",
 }
 
