@@ -37,7 +37,8 @@ class Backup:
     """One registered backup.
 
     ``parts`` None means: as in the settings. ``rules`` come in addition to
-    the deployment's. ``version`` counts changes and guards against lost updates.
+    the deployment's. ``version`` counts changes and guards against lost updates;
+    the store counts it. The two times are the caller's to set.
     """
 
     id: str
@@ -105,7 +106,10 @@ class BackupResult:
 
 @dataclass(frozen=True)
 class Run:
-    """One run over the fleet. ``finished_at`` None means it is under way or was killed."""
+    """One run over the fleet. ``finished_at`` None means it is under way or was killed.
+
+    Ids sort in the order of time: runs and histories are listed by them.
+    """
 
     id: str
     trigger: str

@@ -22,7 +22,16 @@ from registry.models import (
 
 
 class Store(Protocol):
-    """Registrations, settings, runs, results and the lease."""
+    """Registrations, settings, runs, results and the lease.
+
+    What is saved comes back with a version one higher. ``expected_version``
+    is the stored one the caller has seen, 0 for "nothing stored yet"; a
+    different one raises VersionConflict. None takes the version found at the
+    time of the call; a change at the same moment still raises VersionConflict.
+
+    A stored record that cannot be understood raises Failure(RECORD_UNREADABLE)
+    where it was asked for alone, and is left out of lists.
+    """
 
     def primary(self) -> Primary | None: ...
     def save_primary(self, primary: Primary, *, expected_version: int | None = None) -> Primary: ...
@@ -48,46 +57,65 @@ class Store(Protocol):
         ...
 
     def update_backup(self, backup: Backup, *, expected_version: int | None = None) -> Backup:
-        """Replace a registration. Raises VersionConflict when it was changed by someone else meanwhile."""
+        """Replace a registration, also one that cannot be understood.
+
+        Raises VersionConflict, AlreadyRegistered when another one has this host
+        and port, Failure(UNKNOWN_BACKUP) when there is none with this id.
+        """
         ...
 
     def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> None:
-        """Remove a registration and its last status; its history stays."""
+        """Remove a registration and its last status; its history stays.
+
+        Raises VersionConflict, and Failure(UNKNOWN_BACKUP) when there is none with this id.
+        """
         ...
 
     def acquire_lease(self, owner: str, *, now: datetime, expires_at: datetime) -> Lease | None:
-        """Take the lease if it is free or has expired; None when another owner holds it."""
+        """Take the lease if it is free or expired at ``now``; None when another owner holds it.
+
+        Taking one's own lease again moves its end.
+        """
         ...
 
     def release_lease(self, owner: str) -> bool:
         """Give the lease back; False, and no change, when ``owner`` no longer holds it."""
         ...
 
-    def lease(self) -> Lease | None: ...
+    def lease(self) -> Lease | None:
+        """The lease as stored, also when it has expired; None after its release."""
+        ...
 
     def save_run(self, run: Run) -> None: ...
     def run(self, run_id: str) -> Run | None: ...
     def runs(self, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
-        """Newest first; ``before`` is the id after which a page goes on."""
+        """Newest first, at most ``limit``; ``before`` is the id after which a page goes on."""
         ...
 
     def record_result(self, result: BackupResult, *, lease_owner: str) -> None:
         """Store a result in the run, in the backup's history and as its last status, all or nothing.
 
-        Raises Failure(LEASE_LOST) when ``lease_owner`` no longer holds the lease.
+        Recording it again replaces it. Texts are cut to ``semantics.MESSAGE_LIMIT``,
+        warnings to ``semantics.WARNING_LIMIT``. Raises Failure(LEASE_LOST), and
+        stores nothing, when ``lease_owner`` no longer holds the lease.
         """
         ...
 
-    def results(self, run_id: str) -> tuple[BackupResult, ...]: ...
+    def results(self, run_id: str) -> tuple[BackupResult, ...]:
+        """All results of one run, in the order of the backups' ids."""
+        ...
+
     def history(self, backup_id: str, *, limit: int, before: str | None = None) -> tuple[BackupResult, ...]:
-        """Newest first; ``before`` is a run's id."""
+        """Newest first, at most ``limit``; ``before`` is the run's id after which a page goes on."""
         ...
 
     def status(self, backup_id: str) -> BackupResult | None:
         """The last result; ``pushed_at`` and ``verified_at`` are the newest known ones."""
         ...
 
-    def statuses(self, backup_ids: Iterable[str] | None = None) -> dict[str, BackupResult]: ...
+    def statuses(self, backup_ids: Iterable[str] | None = None) -> dict[str, BackupResult]:
+        """The last result of each named backup, or of all; a backup without one is left out."""
+        ...
 
     def baseline(self) -> PrimaryBaseline | None: ...
     def save_baseline(self, baseline: PrimaryBaseline) -> None: ...
@@ -96,11 +124,16 @@ class Store(Protocol):
 class CredentialStore(Protocol):
     """One secret per server: ``primary`` or a backup's id."""
 
-    def get(self, server_id: str) -> Credentials:
-        """Raises Failure(CREDENTIALS_MISSING) when there are none or they cannot be understood."""
+    def get(self, server_id: str, *, fresh: bool = False) -> Credentials:
+        """Raises Failure(CREDENTIALS_MISSING) when there are none or they cannot be understood.
+
+        ``fresh`` asks past any cache: for one more attempt after a server refused the cached ones.
+        """
         ...
 
-    def put(self, server_id: str, credentials: Credentials) -> None: ...
+    def put(self, server_id: str, credentials: Credentials) -> None:
+        """Create or replace the secret; one that was scheduled for deletion is restored."""
+        ...
 
     def delete(self, server_id: str) -> None:
         """Schedule deletion with a recovery window. A secret that is not there is fine."""

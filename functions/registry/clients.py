@@ -1,0 +1,41 @@
+"""The AWS clients, created once.
+
+Clients may be shared by threads, sessions may not: call ``open_clients`` in the
+main thread, at start-up. Region, credentials and endpoints come from the
+environment as in every AWS tool (AWS_REGION, AWS_ENDPOINT_URL, ...).
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from boto3.session import Session
+from botocore.config import Config
+
+if TYPE_CHECKING:  # the stubs are not in the Lambda package
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    max_pool_connections=32,
+)
+"""Times in seconds. The defaults of 60 seconds would let one lost packet eat a run's whole time."""
+
+
+@dataclass(frozen=True)
+class Clients:
+    """One client per AWS service that the registry uses."""
+
+    dynamodb: "DynamoDBClient"
+    secretsmanager: "SecretsManagerClient"
+
+
+def open_clients() -> Clients:
+    """Create all clients, from one session of their own."""
+    session = Session()
+    return Clients(
+        dynamodb=session.client("dynamodb", config=CONFIG),
+        secretsmanager=session.client("secretsmanager", config=CONFIG),
+    )

@@ -1,0 +1,330 @@
+"""The store in one DynamoDB table.
+
+======================  =========================  ==============================================
+pk                      sk                         what
+======================  =========================  ==============================================
+PRIMARY                 SERVER                     Primary
+SETTINGS                SYNC                       SyncSettings
+BACKUP                  backup's id                Backup
+ADDRESS                 host, folded # port        whose address this is: makes addresses unique
+STATUS                  backup's id                BackupResult, the last one
+LEASE                   LEASE                      owner and end of the right to run
+BASELINE                PRIMARY                    PrimaryBaseline
+RUN                     run's id                   Run
+RESULT# + run's id      backup's id                BackupResult
+HISTORY# + backup's id  run's id                   BackupResult
+======================  =========================  ==============================================
+
+RUN, RESULT# and HISTORY# rows have ``expires_at``, the table's TTL attribute, in
+seconds since 1970. DynamoDB removes rows some time after it; nothing else
+depends on it, the lease least of all.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from boto3.dynamodb.conditions import Attr
+
+from common.reasons import Failure, Reason
+from registry.items import Row, UnreadableRow, from_row, time_text, to_row
+from registry.models import Backup, BackupResult, Lease, Primary, PrimaryBaseline, Run, SyncSettings
+from registry.ports import AlreadyRegistered, VersionConflict
+from registry.semantics import address_key, capped_result, capped_run, merged_status
+from registry.table import Check, ConditionsFailed, Delete, Put, Table, unchanged
+
+if TYPE_CHECKING:  # stubs are not in the Lambda package
+    from _typeshed import DataclassInstance
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_LOGGER = logging.getLogger(__name__)
+
+_PRIMARY = ("PRIMARY", "SERVER")
+_SETTINGS = ("SETTINGS", "SYNC")
+_LEASE = ("LEASE", "LEASE")
+_BASELINE = ("BASELINE", "PRIMARY")
+_BACKUP = "BACKUP"
+_ADDRESS = "ADDRESS"
+_STATUS = "STATUS"
+_RUN = "RUN"
+_STATUS_ATTEMPTS = 3
+
+
+class DynamoStore:
+    """``registry.ports.Store`` on a DynamoDB table. May be shared by threads.
+
+    Runs, their results and histories are kept for ``history_days`` days.
+    """
+
+    def __init__(self, table_name: str, client: "DynamoDBClient", history_days: int = 90) -> None:
+        self._table = Table(table_name, client)
+        self._kept = timedelta(days=history_days)
+
+    # Primary and settings
+
+    def primary(self) -> Primary | None:
+        return self._single(Primary, _PRIMARY)
+
+    def save_primary(self, primary: Primary, *, expected_version: int | None = None) -> Primary:
+        return self._save(primary, _PRIMARY, expected_version)
+
+    def settings(self) -> SyncSettings:
+        return self._single(SyncSettings, _SETTINGS) or SyncSettings()
+
+    def save_settings(self, settings: SyncSettings, *, expected_version: int | None = None) -> SyncSettings:
+        return self._save(settings, _SETTINGS, expected_version)
+
+    # Backups
+
+    def backups(self) -> tuple[Backup, ...]:
+        return tuple(found for _, found in self._registrations() if isinstance(found, Backup))
+
+    def unreadable_backups(self) -> tuple[tuple[str, str], ...]:
+        return tuple(
+            (backup_id, str(found)) for backup_id, found in self._registrations() if isinstance(found, UnreadableRow)
+        )
+
+    def backup(self, backup_id: str) -> Backup | None:
+        return self._single(Backup, (_BACKUP, backup_id))
+
+    def add_backup(self, backup: Backup) -> Backup:
+        added = replace(backup, version=1)
+        try:
+            self._table.transact(
+                Put(_backup_row(added), Attr("pk").not_exists()),
+                Put(_address_row(added), Attr("pk").not_exists()),
+                Delete(_STATUS, added.id),  # a late result of a former registration is not this one's
+            )
+        except ConditionsFailed as failed:
+            raise AlreadyRegistered(added.id if 0 in failed.found else failed.found[1]["backup_id"]) from None
+        return added
+
+    def update_backup(self, backup: Backup, *, expected_version: int | None = None) -> Backup:
+        found = self._registered(backup.id)
+        updated = replace(backup, version=_next_version(found, expected_version))
+        address = _address_row(updated)
+        try:
+            self._table.transact(
+                Put(_backup_row(updated), unchanged(found, "version")),
+                Put(address, Attr("pk").not_exists() | Attr("backup_id").eq(updated.id)),
+                *(Delete(_ADDRESS, held) for held in self._addresses(updated.id) if held != address["sk"]),
+            )
+        except ConditionsFailed as failed:
+            if 0 in failed.found:
+                raise VersionConflict from None
+            raise AlreadyRegistered(failed.found[1]["backup_id"]) from None
+        return updated
+
+    def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> None:
+        found = self._registered(backup_id)
+        _next_version(found, expected_version)
+        try:
+            self._table.transact(
+                Delete(_BACKUP, backup_id, unchanged(found, "version")),
+                *(Delete(_ADDRESS, held) for held in self._addresses(backup_id)),
+                Delete(_STATUS, backup_id),
+            )
+        except ConditionsFailed:
+            raise VersionConflict from None
+
+    # The lease
+
+    # The states of the lease's row, along one line of time:
+    #
+    #   no row --acquire(A)--> A holds ---release(A)--> no row
+    #                            |
+    #                            | A is killed: nothing is written, the row stays
+    #                            v
+    #               now < held_until: acquire(B) fails, A's results are stored
+    #               held_until <= now: A's results are still stored until
+    #                            |     somebody takes the lease, for nobody else works
+    #                            | acquire(B)
+    #                            v
+    #                         B holds: acquire(A), release(A) and record_result by A
+    #                                  fail, should A come back from a long pause
+    #
+    # Free, expired and mine are told apart in the write's own condition, by the
+    # absolute end in the row. There is no heartbeat and no waiting to see one, and
+    # DynamoDB's TTL plays no part. Clocks of two holders may differ by less than
+    # the margin that the caller adds to the longest run.
+
+    def acquire_lease(self, owner: str, *, now: datetime, expires_at: datetime) -> Lease | None:
+        free = Attr("held_until").not_exists()
+        expired = Attr("held_until").lte(time_text(now))
+        mine = Attr("held_by").eq(owner)
+        row = {**_keys(*_LEASE), "held_by": owner, "held_until": time_text(expires_at)}
+        try:
+            self._table.transact(Put(row, free | expired | mine))
+        except ConditionsFailed:
+            return None
+        return Lease(owner, expires_at)
+
+    def release_lease(self, owner: str) -> bool:
+        try:
+            self._table.transact(Delete(*_LEASE, Attr("held_by").eq(owner)))
+        except ConditionsFailed:
+            return False
+        return True
+
+    def lease(self) -> Lease | None:
+        row = self._table.get(*_LEASE)
+        if row is None:
+            return None
+        return _read(Lease, {"owner": row.get("held_by"), "expires_at": row.get("held_until")}, _LEASE)
+
+    # Runs and results
+
+    def save_run(self, run: Run) -> None:
+        run = capped_run(run)
+        self._table.put({**_keys(_RUN, run.id), **to_row(run), **self._expiry(run.started_at)})
+
+    def run(self, run_id: str) -> Run | None:
+        return self._single(Run, (_RUN, run_id))
+
+    def runs(self, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
+        return self._newest(Run, _RUN, limit, before)
+
+    def record_result(self, result: BackupResult, *, lease_owner: str) -> None:
+        result = capped_result(result)
+        kept = {**to_row(result), **self._expiry(result.attempted_at)}
+        for _ in range(_STATUS_ATTEMPTS):
+            found = self._table.get(_STATUS, result.backup_id)
+            known = next(_readable(BackupResult, [found] if found else []), None)
+            status = merged_status(known, result)
+            try:
+                self._table.transact(
+                    Check(*_LEASE, Attr("held_by").eq(lease_owner)),
+                    Put({**_keys(f"RESULT#{result.run_id}", result.backup_id), **kept}),
+                    Put({**_keys(f"HISTORY#{result.backup_id}", result.run_id), **kept}),
+                    Put(
+                        {
+                            **_keys(_STATUS, result.backup_id),
+                            **to_row(status),
+                            "revision": _number(found, "revision") + 1,
+                        },
+                        unchanged(found, "revision"),
+                    ),
+                )
+            except ConditionsFailed as failed:
+                if 0 in failed.found:
+                    raise Failure(Reason.LEASE_LOST, "another run has taken over; this result was not stored") from None
+                continue  # the status has changed since it was read
+            return
+        raise Failure(Reason.REGISTRY_UNAVAILABLE, f"the status of {result.backup_id} kept changing")
+
+    def results(self, run_id: str) -> tuple[BackupResult, ...]:
+        return tuple(_readable(BackupResult, self._table.rows(f"RESULT#{run_id}")))
+
+    def history(self, backup_id: str, *, limit: int, before: str | None = None) -> tuple[BackupResult, ...]:
+        return self._newest(BackupResult, f"HISTORY#{backup_id}", limit, before)
+
+    def status(self, backup_id: str) -> BackupResult | None:
+        return self._single(BackupResult, (_STATUS, backup_id))
+
+    def statuses(self, backup_ids: Iterable[str] | None = None) -> dict[str, BackupResult]:
+        known = {result.backup_id: result for result in _readable(BackupResult, self._table.rows(_STATUS))}
+        if backup_ids is None:
+            return known
+        return {backup_id: known[backup_id] for backup_id in backup_ids if backup_id in known}
+
+    def baseline(self) -> PrimaryBaseline | None:
+        return self._single(PrimaryBaseline, _BASELINE)
+
+    def save_baseline(self, baseline: PrimaryBaseline) -> None:
+        self._table.put({**_keys(*_BASELINE), **to_row(baseline)})
+
+    # How it is done
+
+    def _single[Model: "DataclassInstance"](self, model: type[Model], keys: tuple[str, str]) -> Model | None:
+        row = self._table.get(*keys)
+        return None if row is None else _read(model, row, keys)
+
+    def _save[Versioned: (Primary, SyncSettings)](
+        self, record: Versioned, keys: tuple[str, str], expected_version: int | None
+    ) -> Versioned:
+        found = self._table.get(*keys)
+        saved = replace(record, version=_next_version(found, expected_version))
+        try:
+            self._table.transact(Put({**_keys(*keys), **to_row(saved)}, unchanged(found, "version")))
+        except ConditionsFailed:
+            raise VersionConflict from None
+        return saved
+
+    def _registrations(self) -> Iterator[tuple[str, Backup | UnreadableRow]]:
+        for row in self._table.rows(_BACKUP):
+            try:
+                backup = from_row(Backup, row)
+                if backup.id != row["sk"]:
+                    raise UnreadableRow("id: Input should be the row's sort key")  # noqa: TRY301 # one way to report
+            except UnreadableRow as unreadable:
+                yield row["sk"], unreadable
+            else:
+                yield row["sk"], backup
+
+    def _registered(self, backup_id: str) -> Row:
+        row = self._table.get(_BACKUP, backup_id)
+        if row is None:
+            raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup_id}")
+        return row
+
+    def _addresses(self, backup_id: str) -> list[str]:
+        """What the address rows say the backup holds, because its own row may be unreadable.
+
+        Read after the backup's row they are up to date whenever that row's version still is.
+        """
+        return [row["sk"] for row in self._table.rows(_ADDRESS) if row["backup_id"] == backup_id]
+
+    def _newest[Model: "DataclassInstance"](
+        self, model: type[Model], pk: str, limit: int, before: str | None
+    ) -> tuple[Model, ...]:
+        rows = self._table.rows(pk, newest_first=True, before=before, page=limit)
+        return tuple(islice(_readable(model, rows), limit))
+
+    def _expiry(self, time: datetime) -> Row:
+        return {"expires_at": int((time + self._kept).timestamp())}
+
+
+def _keys(pk: str, sk: str) -> Row:
+    return {"pk": pk, "sk": sk}
+
+
+def _backup_row(backup: Backup) -> Row:
+    return {**_keys(_BACKUP, backup.id), **to_row(backup)}
+
+
+def _address_row(backup: Backup) -> Row:
+    return {**_keys(_ADDRESS, address_key(backup.host, backup.port)), "backup_id": backup.id}
+
+
+def _next_version(found: Row | None, expected_version: int | None) -> int:
+    version = _number(found, "version")
+    if expected_version not in (None, version):
+        raise VersionConflict
+    return version + 1
+
+
+def _number(row: Row | None, attribute: str) -> int:
+    value = (row or {}).get(attribute)
+    return int(value) if isinstance(value, Decimal) else 0
+
+
+def _read[Model: "DataclassInstance"](model: type[Model], row: Row, keys: tuple[str, str]) -> Model:
+    try:
+        return from_row(model, row)
+    except UnreadableRow as unreadable:
+        raise Failure(
+            Reason.RECORD_UNREADABLE, f"the stored row {keys[0]} / {keys[1]} cannot be understood: {unreadable}"
+        ) from None
+
+
+def _readable[Model: "DataclassInstance"](model: type[Model], rows: Iterable[Row]) -> Iterator[Model]:
+    """The records of all rows that can be understood; the others are logged, for one must not hide the rest."""
+    for row in rows:
+        try:
+            yield from_row(model, row)
+        except UnreadableRow as unreadable:
+            _LOGGER.warning("the stored row %s / %s cannot be understood: %s", row["pk"], row["sk"], unreadable)

@@ -1,0 +1,75 @@
+"""Models to rows of a table and back.
+
+A row is a flat mapping of attribute names to what DynamoDB can hold: text,
+booleans, whole numbers, Decimal, lists and mappings. Attributes that are None
+are left out. Reading ignores attributes it does not know, so that an older
+version of the product can read what a newer one has written.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+type Row = dict[str, Any]
+
+_ADAPTERS: dict[type["DataclassInstance"], TypeAdapter[Any]] = {}
+
+
+class UnreadableRow(ValueError):
+    """A stored row cannot be understood. The text names attributes and complaints, never values."""
+
+
+def to_row(record: "DataclassInstance") -> Row:
+    """The attributes of a model. Raises ValueError for a time without a zone."""
+    row: Row = _storable(_adapter(type(record)).dump_python(record, exclude_none=True))
+    return row
+
+
+def from_row[Model: "DataclassInstance"](model: type[Model], row: Mapping[str, Any]) -> Model:
+    """The ``model`` that ``row`` holds. Raises UnreadableRow."""
+    try:
+        record: Model = _adapter(model).validate_python(row)
+    except ValidationError as error:
+        complaints = error.errors(include_url=False, include_context=False, include_input=False)
+        raise UnreadableRow(
+            "; ".join(f"{'.'.join(map(str, complaint['loc']))}: {complaint['msg']}" for complaint in complaints)
+        ) from None
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if isinstance(value, datetime) and value.tzinfo is None:
+            raise UnreadableRow(f"{field.name}: Input should have timezone info")
+    return record
+
+
+def time_text(time: datetime) -> str:
+    """``time`` in UTC, always equally long, so that texts compare like the times they stand for."""
+    if time.tzinfo is None:
+        raise ValueError("a time without a zone cannot be stored")
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _adapter(model: type["DataclassInstance"]) -> TypeAdapter[Any]:
+    if model not in _ADAPTERS:
+        _ADAPTERS[model] = TypeAdapter(model)
+    return _ADAPTERS[model]
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case datetime():
+            return time_text(value)
+        case float():
+            return Decimal(repr(value))  # the shortest text that reads back as the same number
+        case Mapping():
+            return {key: _storable(content) for key, content in value.items()}
+        case list() | tuple():
+            return [_storable(content) for content in value]
+        case _:
+            return value

@@ -1,0 +1,188 @@
+"""The store and the credentials in dictionaries, for tests and trials on one machine."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from threading import RLock
+
+from common.reasons import Failure, Reason
+from registry.models import (
+    Backup,
+    BackupResult,
+    Credentials,
+    Lease,
+    Primary,
+    PrimaryBaseline,
+    Run,
+    SyncSettings,
+)
+from registry.ports import AlreadyRegistered, VersionConflict
+from registry.semantics import address_key, capped_result, capped_run, merged_status
+
+
+class MemoryStore:
+    """``registry.ports.Store`` without AWS; nothing outlives the object. May be shared by threads."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._primary: Primary | None = None
+        self._settings = SyncSettings()
+        self._backups: dict[str, Backup] = {}
+        self._lease: Lease | None = None
+        self._runs: dict[str, Run] = {}
+        self._results: dict[tuple[str, str], BackupResult] = {}  # by run's id and backup's id
+        self._statuses: dict[str, BackupResult] = {}
+        self._baseline: PrimaryBaseline | None = None
+
+    def primary(self) -> Primary | None:
+        return self._primary
+
+    def save_primary(self, primary: Primary, *, expected_version: int | None = None) -> Primary:
+        with self._lock:
+            stored = self._primary.version if self._primary else 0
+            self._primary = replace(primary, version=_next_version(stored, expected_version))
+            return self._primary
+
+    def settings(self) -> SyncSettings:
+        return self._settings
+
+    def save_settings(self, settings: SyncSettings, *, expected_version: int | None = None) -> SyncSettings:
+        with self._lock:
+            self._settings = replace(settings, version=_next_version(self._settings.version, expected_version))
+            return self._settings
+
+    def backups(self) -> tuple[Backup, ...]:
+        with self._lock:
+            return tuple(backup for _, backup in sorted(self._backups.items()))
+
+    def unreadable_backups(self) -> tuple[tuple[str, str], ...]:
+        return ()  # what is kept as objects can always be understood
+
+    def backup(self, backup_id: str) -> Backup | None:
+        return self._backups.get(backup_id)
+
+    def add_backup(self, backup: Backup) -> Backup:
+        with self._lock:
+            if backup.id in self._backups:
+                raise AlreadyRegistered(backup.id)
+            self._refuse_shared_address(backup)
+            self._statuses.pop(backup.id, None)
+            added = self._backups[backup.id] = replace(backup, version=1)
+            return added
+
+    def update_backup(self, backup: Backup, *, expected_version: int | None = None) -> Backup:
+        with self._lock:
+            version = _next_version(self._registered(backup.id).version, expected_version)
+            self._refuse_shared_address(backup)
+            updated = self._backups[backup.id] = replace(backup, version=version)
+            return updated
+
+    def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> None:
+        with self._lock:
+            _next_version(self._registered(backup_id).version, expected_version)
+            del self._backups[backup_id]
+            self._statuses.pop(backup_id, None)
+
+    def acquire_lease(self, owner: str, *, now: datetime, expires_at: datetime) -> Lease | None:
+        with self._lock:
+            held = self._lease
+            if held and held.owner != owner and held.expires_at > now:
+                return None
+            self._lease = Lease(owner, expires_at)
+            return self._lease
+
+    def release_lease(self, owner: str) -> bool:
+        with self._lock:
+            if not self._holds_lease(owner):
+                return False
+            self._lease = None
+            return True
+
+    def lease(self) -> Lease | None:
+        return self._lease
+
+    def save_run(self, run: Run) -> None:
+        with self._lock:
+            self._runs[run.id] = capped_run(run)
+
+    def run(self, run_id: str) -> Run | None:
+        return self._runs.get(run_id)
+
+    def runs(self, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
+        with self._lock:
+            ids = _newest(self._runs, limit, before)
+            return tuple(self._runs[run_id] for run_id in ids)
+
+    def record_result(self, result: BackupResult, *, lease_owner: str) -> None:
+        result = capped_result(result)
+        with self._lock:
+            if not self._holds_lease(lease_owner):
+                raise Failure(Reason.LEASE_LOST, "another run has taken over; this result was not stored")
+            self._results[result.run_id, result.backup_id] = result
+            self._statuses[result.backup_id] = merged_status(self._statuses.get(result.backup_id), result)
+
+    def results(self, run_id: str) -> tuple[BackupResult, ...]:
+        with self._lock:
+            return tuple(result for key, result in sorted(self._results.items()) if key[0] == run_id)
+
+    def history(self, backup_id: str, *, limit: int, before: str | None = None) -> tuple[BackupResult, ...]:
+        with self._lock:
+            runs = (run_id for run_id, backup in self._results if backup == backup_id)
+            return tuple(self._results[run_id, backup_id] for run_id in _newest(runs, limit, before))
+
+    def status(self, backup_id: str) -> BackupResult | None:
+        return self._statuses.get(backup_id)
+
+    def statuses(self, backup_ids: Iterable[str] | None = None) -> dict[str, BackupResult]:
+        with self._lock:
+            wanted = self._statuses if backup_ids is None else backup_ids
+            return {backup_id: self._statuses[backup_id] for backup_id in wanted if backup_id in self._statuses}
+
+    def baseline(self) -> PrimaryBaseline | None:
+        return self._baseline
+
+    def save_baseline(self, baseline: PrimaryBaseline) -> None:
+        self._baseline = baseline
+
+    def _registered(self, backup_id: str) -> Backup:
+        if backup_id not in self._backups:
+            raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup_id}")
+        return self._backups[backup_id]
+
+    def _refuse_shared_address(self, backup: Backup) -> None:
+        address = address_key(backup.host, backup.port)
+        for other in self._backups.values():
+            if other.id != backup.id and address_key(other.host, other.port) == address:
+                raise AlreadyRegistered(other.id)
+
+    def _holds_lease(self, owner: str) -> bool:
+        return self._lease is not None and self._lease.owner == owner
+
+
+class MemoryCredentials:
+    """``registry.ports.CredentialStore`` without AWS. May be shared by threads."""
+
+    def __init__(self) -> None:
+        self._credentials: dict[str, Credentials] = {}
+
+    def get(self, server_id: str, *, fresh: bool = False) -> Credentials:  # noqa: ARG002 # nothing is cached here
+        found = self._credentials.get(server_id)
+        if found is None or not found.username or not found.password:
+            raise Failure(Reason.CREDENTIALS_MISSING, f"there are no credentials for {server_id}")
+        return found
+
+    def put(self, server_id: str, credentials: Credentials) -> None:
+        self._credentials[server_id] = credentials
+
+    def delete(self, server_id: str) -> None:
+        self._credentials.pop(server_id, None)
+
+
+def _next_version(stored: int, expected: int | None) -> int:
+    if expected not in (None, stored):
+        raise VersionConflict
+    return stored + 1
+
+
+def _newest(ids: Iterable[str], limit: int, before: str | None) -> list[str]:
+    return sorted((one for one in ids if before is None or one < before), reverse=True)[:limit]

@@ -1,0 +1,126 @@
+"""The credentials in AWS Secrets Manager: one secret per server, JSON with ``username`` and ``password``."""
+
+import json
+import time
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from common.reasons import Failure, Reason
+from registry.errors import calling, error_code, unavailable
+from registry.models import Credentials
+
+if TYPE_CHECKING:  # the stubs are not in the Lambda package
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+RECOVERY_DAYS = 7
+"""How long a deleted secret can be restored; the least that AWS offers."""
+
+_MISSING = "ResourceNotFoundException"
+_DELETED = "InvalidRequestException"  # what every operation but a restore answers for a secret scheduled for deletion
+
+
+class SecretsManagerCredentials:
+    """``registry.ports.CredentialStore`` on secrets named ``<prefix>/<server id>``. May be shared by threads.
+
+    What was read is kept for ``max_age`` seconds. ``clock`` returns seconds and only moves forward.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        client: "SecretsManagerClient",
+        max_age: float = 300.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._prefix = prefix
+        self._client = client
+        self._max_age = max_age
+        self._clock = clock
+        self._lock = Lock()
+        self._cache: dict[str, tuple[float, Credentials]] = {}
+
+    def get(self, server_id: str, *, fresh: bool = False) -> Credentials:
+        asked_at = self._clock()
+        if not fresh:
+            with self._lock:
+                read_at, credentials = self._cache.get(server_id, (-float("inf"), None))
+            if credentials is not None and asked_at - read_at < self._max_age:
+                return credentials
+        found = self._read(self._name(server_id))
+        with self._lock:
+            self._cache[server_id] = (asked_at, found)
+        return found
+
+    def put(self, server_id: str, credentials: Credentials) -> None:
+        name = self._name(server_id)
+        content = json.dumps({"username": credentials.username, "password": credentials.password})
+        try:
+            self._client.put_secret_value(SecretId=name, SecretString=content)
+        except ClientError as error:
+            self._put_past(error, name, content)
+        except BotoCoreError as error:
+            raise unavailable("Secrets Manager PutSecretValue", error) from None
+        self._forget(server_id)
+
+    def delete(self, server_id: str) -> None:
+        try:
+            self._client.delete_secret(SecretId=self._name(server_id), RecoveryWindowInDays=RECOVERY_DAYS)
+        except ClientError as error:
+            if error_code(error) not in (_MISSING, _DELETED):
+                raise unavailable("Secrets Manager DeleteSecret", error) from None
+        except BotoCoreError as error:
+            raise unavailable("Secrets Manager DeleteSecret", error) from None
+        self._forget(server_id)
+
+    def _name(self, server_id: str) -> str:
+        return f"{self._prefix}/{server_id}"
+
+    def _forget(self, server_id: str) -> None:
+        with self._lock:
+            self._cache.pop(server_id, None)
+
+    def _put_past(self, error: ClientError, name: str, content: str) -> None:
+        if error_code(error) == _MISSING:
+            with calling("Secrets Manager CreateSecret"):
+                self._client.create_secret(Name=name, SecretString=content)
+        elif error_code(error) == _DELETED:
+            with calling("Secrets Manager RestoreSecret"):
+                self._client.restore_secret(SecretId=name)
+            with calling("Secrets Manager PutSecretValue"):
+                self._client.put_secret_value(SecretId=name, SecretString=content)
+        else:
+            raise unavailable("Secrets Manager PutSecretValue", error) from None
+
+    def _read(self, name: str) -> Credentials:
+        try:
+            reply = self._client.get_secret_value(SecretId=name)
+        except ClientError as error:
+            if error_code(error) == _MISSING:
+                raise Failure(Reason.CREDENTIALS_MISSING, f"the secret {name} does not exist or has no value") from None
+            if error_code(error) == _DELETED:
+                raise Failure(Reason.CREDENTIALS_MISSING, f"the secret {name} is scheduled for deletion") from None
+            raise unavailable("Secrets Manager GetSecretValue", error) from None
+        except BotoCoreError as error:
+            raise unavailable("Secrets Manager GetSecretValue", error) from None
+        credentials = _understood(reply.get("SecretString", ""))
+        if credentials is None:
+            raise Failure(
+                Reason.CREDENTIALS_MISSING, f"the secret {name} is not a JSON object with a username and a password"
+            )
+        return credentials
+
+
+def _understood(content: str) -> Credentials | None:
+    try:
+        document = json.loads(content)
+    except ValueError:  # its exception holds the content: it must not become the cause of another one
+        return None
+    if not isinstance(document, dict):
+        return None
+    username, password = document.get("username"), document.get("password")
+    if isinstance(username, str) and isinstance(password, str) and username and password:
+        return Credentials(username, password)
+    return None

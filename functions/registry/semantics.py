@@ -1,0 +1,68 @@
+"""What every implementation of the store must agree on, whatever it stores things in."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from registry.models import BackupResult, Run
+
+MESSAGE_LIMIT = 1_000
+"""Characters that are kept of one message or warning."""
+
+WARNING_LIMIT = 50
+"""Warnings that are kept of one result; the last one then tells how many are missing.
+
+A DynamoDB item may have 400 KB. A result with all 8 parts, every text at its
+limit and every character 4 bytes long has 4 * 1,000 * (1 + 8 + 50) = 236 KB.
+"""
+
+
+def address_key(host: str, port: int) -> str:
+    """What no two registrations may share. Host names ignore case."""
+    return f"{host.casefold()}#{port}"
+
+
+def capped_result(result: BackupResult) -> BackupResult:
+    """``result`` with its texts cut to the limits; statuses, reasons and counts are untouched."""
+    return replace(
+        result,
+        message=_cut(result.message),
+        parts=tuple(replace(part, message=_cut(part.message)) for part in result.parts),
+        warnings=_capped_warnings(result.warnings),
+    )
+
+
+def capped_run(run: Run) -> Run:
+    """``run`` with its message cut to the limit."""
+    return replace(run, message=_cut(run.message))
+
+
+def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResult:
+    """What is known of a backup after ``new``: the later attempt, with the latest times ever known.
+
+    A run that did not push or could not verify does not make the last
+    successful push or verification unknown, and a late word from an older run
+    does not turn the clock back.
+    """
+    if stored is None:
+        return new
+    latest = new if new.attempted_at >= stored.attempted_at else stored
+    return replace(
+        latest,
+        pushed_at=_later(stored.pushed_at, new.pushed_at),
+        verified_at=_later(stored.verified_at, new.verified_at),
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
+
+
+def _capped_warnings(warnings: tuple[str, ...]) -> tuple[str, ...]:
+    kept = warnings
+    if len(warnings) > WARNING_LIMIT:
+        kept = (*warnings[: WARNING_LIMIT - 1], f"and {len(warnings) - WARNING_LIMIT + 1} more warnings")
+    return tuple(_cut(warning) for warning in kept)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((time for time in (one, other) if time is not None), default=None)
