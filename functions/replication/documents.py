@@ -1,0 +1,273 @@
+"""Configuration documents and when two of them are the same.
+
+The inner structure of Cerberus' documents is not public and differs between
+versions, so nothing here depends on one schema. Two documents are equal when
+they differ only in
+
+- the order of attributes, the prefixes bound to namespaces, comments,
+- white space between elements (text of an element without children is a
+  value and is never touched, white space included),
+- the order of their items, where a document is a list of named items (users,
+  groups), and the letter case of an item's name: the server takes names
+  without regard to case,
+- run-time values (last log-in and the like), where a part says so.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from lxml import etree
+
+from common.hardened_xml import XmlRefused, local_name, parse_text
+from common.reasons import Failure, Reason
+
+RUNTIME_NAMES = frozenset(
+    {
+        "lastlogin",
+        "lastlogindate",
+        "lastlogintime",
+        "lastloginip",
+        "lastloginaddress",
+        "lastlogon",
+        "lastlogontime",
+        "lastaccess",
+        "lastaccesstime",
+        "lastactivity",
+        "lastseen",
+        "logincount",
+        "failedlogins",
+        "failedlogincount",
+        "failedloginattempts",
+        "lastfailedlogin",
+    }
+)
+"""Names, without case and punctuation, of values that a server changes by itself for each account.
+
+User records of newer servers show last log-in time and last log-in IP
+(documentation.cerberusftp.com, "Adding/Modifying User Settings"); the other
+spellings are the same idea in other words. Time of the last password change is
+not among them: it decides when a password expires.
+"""
+
+_NAME_KEYS = ("name", "username", "loginname", "login", "groupname")
+_PUNCTUATION = re.compile(r"[^0-9a-z]+")
+_ITEM_DEPTH = 4
+"""How far below the root a list of items is looked for."""
+
+
+def plain(label: str) -> str:
+    """``label`` without case and punctuation: ``Last-Login_IP`` and ``lastLoginIP`` are the same word."""
+    return _PUNCTUATION.sub("", label.casefold())
+
+
+def read(text: str, what: str, server: str) -> etree._Element:
+    """Parse a document, or raise Failure(DOCUMENT_MALFORMED) naming ``what`` and ``server``, not the content."""
+    try:
+        return parse_text(text)
+    except XmlRefused as refusal:
+        raise Failure(Reason.DOCUMENT_MALFORMED, f"cannot read its {what}: {refusal}", server=server) from None
+
+
+def children(element: etree._Element) -> Iterator[etree._Element]:
+    """The child elements, without comments and processing instructions."""
+    return element.iterchildren(tag=etree.Element)
+
+
+@dataclass(frozen=True)
+class Name:
+    """The name an element bears, as written, and where: ``key`` of an attribute, or the ``owner``'s text."""
+
+    written: str
+    owner: etree._Element
+    key: str | None
+
+
+def name_of(element: etree._Element) -> Name | None:
+    """The name in a name-like attribute or child of an element; None when it bears none."""
+    return _own_name(element) or next(
+        (
+            Name(found.written, found.owner, found.key)
+            for child in children(element)
+            if plain(local_name(child)) in _NAME_KEYS and (found := _value_of(child)) is not None
+        ),
+        None,
+    )
+
+
+def _own_name(element: etree._Element) -> Name | None:
+    keys = {plain(local_name(str(key))): str(key) for key in element.attrib}
+    for name_key in _NAME_KEYS:
+        key = keys.get(name_key)
+        if key is not None and (written := element.get(key)):
+            return Name(written, element, key)
+    return None
+
+
+def own_value(element: etree._Element) -> str | None:
+    """What a childless element holds: its text, or else its ``value`` attribute; None for anything else."""
+    found = _value_of(element)
+    return found.written if found else None
+
+
+def _value_of(element: etree._Element) -> Name | None:
+    if next(children(element), None) is not None:
+        return None
+    if text := text_of(element):
+        return Name(text, element, None)
+    for key, value in element.attrib.items():
+        if value and local_name(str(key)) == "value":
+            return Name(str(value), element, str(key))
+    return None
+
+
+def text_of(element: etree._Element) -> str:
+    """The text directly inside an element, exactly, with comments cut out."""
+    return "".join([element.text or "", *(child.tail or "" for child in element)])
+
+
+def canonical(element: etree._Element, *, ignored: frozenset[str] = frozenset()) -> str:
+    """A text that is equal for two elements exactly when they are the same (the order of children counts).
+
+    ``ignored`` are plain names whose elements and attributes do not count.
+    """
+    return _Writer(ignored).text(element)
+
+
+class _Writer:
+    """Writes canonical text. Its separators are characters that XML cannot hold, so no value can imitate them."""
+
+    def __init__(
+        self, ignored: frozenset[str], *, skip: frozenset[etree._Element] = frozenset(), fold: Name | None = None
+    ) -> None:
+        self._ignored = ignored
+        self._skip = skip
+        self._fold = fold
+        self._out: list[str] = []
+
+    def text(self, element: etree._Element) -> str:
+        self._write(element)
+        return "".join(self._out)
+
+    def _write(self, element: etree._Element) -> None:
+        self._out += ("\x01", str(element.tag))
+        for key, value in sorted((str(key), str(value)) for key, value in element.attrib.items()):
+            if not self._ignored or plain(local_name(key)) not in self._ignored:
+                self._out += ("\x02", key, "\x03", self._folded(element, key, value))
+        text = text_of(element)
+        nested = list(children(element))
+        if text.strip() if nested else text:
+            self._out += ("\x04", self._folded(element, None, text))
+        for child in nested:
+            if child not in self._skip and not self._is_ignored(child):
+                self._write(child)
+        self._out.append("\x05")
+
+    def _folded(self, element: etree._Element, key: str | None, value: str) -> str:
+        fold = self._fold
+        return value.casefold() if fold and fold.owner is element and fold.key == key else value
+
+    def _is_ignored(self, element: etree._Element) -> bool:
+        if not self._ignored:
+            return False
+        return plain(local_name(element)) in self._ignored or plain(_entry_name(element)) in self._ignored
+
+
+def _entry_name(element: etree._Element) -> str:
+    """The name of a key/value entry; empty for anything else, so that an account or folder so named still counts."""
+    name = _own_name(element)
+    return name.written if name and len(element) == 0 and _value_of(element) is not None else ""
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a canonical text, as hex."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Items:
+    """A document that lists named items: their canonical texts by case-folded name, and the rest.
+
+    ``names`` maps the folded name to the name as written. An item without a
+    name or with a name that occurs twice is keyed by name and occurrence, so
+    that none is lost.
+    """
+
+    rest: str
+    entries: dict[str, str]
+    names: dict[str, str]
+
+    @cached_property
+    def canonical(self) -> str:
+        """A text that is equal for two documents exactly when they hold the same items and the same rest."""
+        return "\x06".join([self.rest, *(f"{key}\x07{self.entries[key]}" for key in sorted(self.entries))])
+
+
+def items(root: etree._Element, hint: str, *, ignored: frozenset[str] = RUNTIME_NAMES) -> Items:
+    """Take a list document apart. ``hint`` is part of the items' element name where it is known ("user").
+
+    The items are the named elements nearest to the root; those whose element
+    name holds the hint are preferred, because lists can be wrapped in other
+    named elements.
+    """
+    found = _find_items(root, hint)
+    entries: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for element in found:
+        name = name_of(element)
+        written = name.written if name else ""
+        folded = key = written.casefold()
+        occurrence = 1
+        while key in entries:
+            occurrence += 1
+            key = f"{folded}\x08{occurrence}"
+        entries[key] = _Writer(ignored, fold=name).text(element)
+        names[key] = written
+    return Items(_Writer(ignored, skip=frozenset(found)).text(root), entries, names)
+
+
+def _find_items(root: etree._Element, hint: str) -> list[etree._Element]:
+    """The elements that are items, by their distance from the root, their names and the hint."""
+    nearest: list[etree._Element] = []
+    level = [root]
+    for _ in range(_ITEM_DEPTH):
+        level = [child for element in level for child in children(element)]
+        named = [element for element in level if name_of(element) is not None]
+        hinted = {element.tag for element in named if hint in plain(local_name(element))}
+        if hinted:
+            return [element for element in level if element.tag in hinted]
+        nearest = nearest or named
+    return nearest
+
+
+def values(root: etree._Element) -> Iterator[tuple[str, str]]:
+    """Every value of a document by its path: attributes, and texts of elements without children.
+
+    A step of a path is the element's name without its namespace, with its name
+    or, among several of a kind, its position in brackets. An element that
+    holds nothing is listed with an empty value.
+    """
+    yield from _values(root, f"/{local_name(root)}")
+
+
+def _values(element: etree._Element, path: str) -> Iterator[tuple[str, str]]:
+    for key, value in sorted((local_name(str(key)), str(value)) for key, value in element.attrib.items()):
+        yield f"{path}/@{key}", value
+    nested = list(children(element))
+    text = text_of(element)
+    if text.strip() if nested else (text or not element.attrib):
+        yield path, text
+    steps = Counter(_step(child) for child in nested)
+    seen: Counter[str] = Counter()
+    for child in nested:
+        step = _step(child)
+        seen[step] += 1
+        yield from _values(child, f"{path}/{step}" if steps[step] == 1 else f"{path}/{step}[{seen[step]}]")
+
+
+def _step(element: etree._Element) -> str:
+    name = _own_name(element)
+    return f"{local_name(element)}[{name.written}]" if name else local_name(element)

@@ -1,0 +1,131 @@
+"""What one replication is asked for, what it decides, and what came of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from common.reasons import Reason
+from replication.ports import ServerFacts
+from replication.preservation import Rules
+
+
+class PartName(StrEnum):
+    """The parts of a server's configuration, in the order in which they are written."""
+
+    SETTINGS = "settings"
+    AUTHENTICATION = "authentication"
+    ACCOUNTS = "accounts"
+    EVENT_RULES = "event_rules"
+    MIME_MAPPINGS = "mime_mappings"
+    IP_BLOCK_LISTS = "ip_block_lists"
+    ACCOUNT_REQUESTS = "account_requests"
+    LISTENERS = "listeners"
+
+
+DEFAULT_PARTS: frozenset[PartName] = frozenset(PartName) - {PartName.LISTENERS}
+"""Listeners are bound to addresses of one machine: they are replicated only where somebody asked for it."""
+
+
+class Status(StrEnum):
+    """What a backup is, after a run, compared with the primary."""
+
+    IN_SYNC = "in_sync"
+    """It was equal already; nothing was written."""
+    UPDATED = "updated"
+    """It was written to, read back and found equal."""
+    DRIFTED = "drifted"
+    """It differs, and the run was only to look."""
+    FAILED = "failed"
+    INCOMPLETE = "incomplete"
+    """The run could not get to it, or not through with it; it comes first in the next run."""
+
+
+class PartStatus(StrEnum):
+    """What became of one part."""
+
+    UNCHANGED = "unchanged"
+    PUSHED = "pushed"
+    """Written, read back, equal."""
+    DIFFERENT = "different"
+    """Differs, and nothing was to be written."""
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What holds for one backup: the chosen parts and the rules of what stays its own."""
+
+    parts: frozenset[PartName] = DEFAULT_PARTS
+    rules: Rules = field(default_factory=Rules.standard)
+    replicate_auto_block_list: bool = False
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a push would do to a part: keys of items (names, paths, addresses), never their values."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
+
+    @classmethod
+    def between(cls, own: Mapping[str, object], desired: Mapping[str, object]) -> "Changes":
+        """The changes that lead from ``own`` to ``desired``, both by key."""
+        return cls(
+            added=tuple(key for key in desired if key not in own),
+            removed=tuple(key for key in own if key not in desired),
+            changed=tuple(key for key in desired if key in own and own[key] != desired[key]),
+        )
+
+    def under(self, prefix: str) -> "Changes":
+        """The same changes with every key below ``prefix``."""
+        return Changes(*(tuple(f"{prefix}/{key}" for key in keys) for keys in (self.added, self.removed, self.changed)))
+
+    def __add__(self, other: "Changes") -> "Changes":
+        return Changes(self.added + other.added, self.removed + other.removed, self.changed + other.changed)
+
+
+@dataclass(frozen=True)
+class PartOutcome:
+    """What became of one part of one backup."""
+
+    part: PartName
+    status: PartStatus
+    changes: Changes = Changes()
+    reason: Reason | None = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one backup. Times are UTC.
+
+    ``pushed_at`` is when the server last acknowledged a write, whether or not
+    it held; ``verified_at`` is set only when every chosen part was read from
+    the backup and found equal.
+    """
+
+    status: Status
+    reason: Reason | None = None
+    message: str = ""
+    pushed_at: datetime | None = None
+    verified_at: datetime | None = None
+    parts: tuple[PartOutcome, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PrimaryState:
+    """The primary, read once and completely. ``states`` are what the parts' ``read`` returned."""
+
+    label: str
+    address: tuple[str, int]
+    facts: ServerFacts
+    states: Mapping[PartName, object]
+    users: int
+    groups: int

@@ -1,0 +1,27 @@
+"""All parts, in the order in which they are written."""
+
+from typing import Any
+
+from replication.model import PartName
+from replication.parts.accounts import Accounts, AccountsPart
+from replication.parts.base import Document, Part
+from replication.parts.ip_block_lists import IpBlockLists
+from replication.parts.listeners import ListenersPart
+from replication.parts.mime_mappings import MimeMappings
+from replication.parts.settings import Settings
+from replication.parts.single_documents import AccountRequests, AuthenticationPart, EventRules
+
+# A list of parts with different states: what one part read is only ever handed to the same part.
+PARTS: tuple[Part[Any], ...] = (
+    Settings(),
+    AuthenticationPart(),
+    AccountsPart(),
+    EventRules(),
+    MimeMappings(),
+    IpBlockLists(),
+    AccountRequests(),
+    ListenersPart(),
+)
+assert tuple(part.name for part in PARTS) == tuple(PartName), "every part has its place in the order of writing"  # noqa: S101
+
+__all__ = ["PARTS", "Accounts", "Document", "Part", "PartName"]

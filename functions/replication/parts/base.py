@@ -1,0 +1,107 @@
+"""What a part is: one piece of configuration with one way to read, compare and write it."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+from lxml import etree
+
+from replication import documents
+from replication.model import Changes, PartName, Policy
+from replication.ports import Features, ReadableServer, WritableServer
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document as a server gave it. Parsed when first looked into; an empty one has no root.
+
+    ``what`` and ``server`` are for the message when it cannot be read.
+    """
+
+    text: str
+    what: str
+    server: str
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.text.strip()
+
+    @cached_property
+    def root(self) -> etree._Element | None:
+        """Raises Failure(DOCUMENT_MALFORMED)."""
+        return None if self.is_empty else documents.read(self.text, self.what, self.server)
+
+    @cached_property
+    def canonical(self) -> str:
+        """Equal for two documents exactly when they are the same; raises Failure(DOCUMENT_MALFORMED)."""
+        return "" if self.root is None else documents.canonical(self.root)
+
+    def same(self, other: "Document") -> bool:
+        """Whether both hold the same. Equal texts are not parsed to find out that they are equal."""
+        return self.text == other.text or self.canonical == other.canonical
+
+    @cached_property
+    def values(self) -> dict[str, str]:
+        """Every value by its path."""
+        return {} if self.root is None else dict(documents.values(self.root))
+
+
+class Part[State](ABC):
+    """One part. ``State`` is what is read of it; a state is never changed."""
+
+    name: ClassVar[PartName]
+    needs: ClassVar[frozenset[PartName]] = frozenset()
+    """Parts that must be equal before this one is written, because it refers to them."""
+
+    def offered(self, features: Features) -> bool:
+        """Whether an edition with these features has this part."""
+        return True
+
+    @abstractmethod
+    def read(self, server: ReadableServer) -> State:
+        """Read the part. Raises Failure."""
+
+    @abstractmethod
+    def validate(self, state: State) -> None:
+        """Raise Failure(DOCUMENT_MALFORMED) unless the state can be understood."""
+
+    @abstractmethod
+    def is_empty(self, state: State) -> bool:
+        """Whether the server answered with nothing at all, which is not the same as a list without entries."""
+
+    def desired(self, primary: State, own: State, policy: Policy) -> State:
+        """What the backup should hold, given what it holds now."""
+        return primary
+
+    def warnings(self, primary: State, own: State) -> tuple[str, ...]:
+        """What an administrator should know although it stops nothing, one sentence each."""
+        return ()
+
+    @abstractmethod
+    def same(self, left: State, right: State, policy: Policy) -> bool:
+        """Whether both states are the same, as far as this part is replicated."""
+
+    @abstractmethod
+    def changes(self, own: State, desired: State, policy: Policy) -> Changes:
+        """What leads from ``own`` to ``desired``, by key."""
+
+    @abstractmethod
+    def write(self, server: WritableServer, own: State, desired: State, policy: Policy) -> None:
+        """Make the server hold ``desired``. Raises Failure."""
+
+
+class DocumentPart(Part[Document]):
+    """A part that is one opaque document."""
+
+    def validate(self, state: Document) -> None:
+        state.root  # noqa: B018 - reading it is the check
+
+    def is_empty(self, state: Document) -> bool:
+        return state.is_empty
+
+    def same(self, left: Document, right: Document, policy: Policy) -> bool:
+        return left.same(right)
+
+    def changes(self, own: Document, desired: Document, policy: Policy) -> Changes:
+        return Changes.between(own.values, desired.values)

@@ -1,0 +1,57 @@
+"""The lists of blocked addresses. One call writes both; only the manual one is replicated unless asked for."""
+
+from dataclasses import dataclass
+
+from replication.model import Changes, PartName, Policy
+from replication.parts.base import Document, Part
+from replication.ports import ReadableServer, WritableServer
+
+
+@dataclass(frozen=True)
+class BlockLists:
+    """``manual`` is the administrator's list; ``automatic`` is what the server filled by itself."""
+
+    manual: Document
+    automatic: Document
+
+
+class IpBlockLists(Part[BlockLists]):
+    """GetIPBlockList and GetAutoBlockList, SaveBlockList."""
+
+    name = PartName.IP_BLOCK_LISTS
+
+    def read(self, server: ReadableServer) -> BlockLists:
+        return BlockLists(
+            manual=Document(server.blocked_addresses(), "list of blocked addresses", server.label),
+            automatic=_automatic(server),
+        )
+
+    def validate(self, state: BlockLists) -> None:
+        state.manual.root  # noqa: B018 - reading it is the check
+        state.automatic.root  # noqa: B018
+
+    def is_empty(self, state: BlockLists) -> bool:
+        return state.manual.is_empty
+
+    def desired(self, primary: BlockLists, own: BlockLists, policy: Policy) -> BlockLists:
+        return primary if policy.replicate_auto_block_list else BlockLists(primary.manual, own.automatic)
+
+    def same(self, left: BlockLists, right: BlockLists, policy: Policy) -> bool:
+        return left.manual.same(right.manual) and (
+            not policy.replicate_auto_block_list or left.automatic.same(right.automatic)
+        )
+
+    def changes(self, own: BlockLists, desired: BlockLists, policy: Policy) -> Changes:
+        manual = Changes.between(own.manual.values, desired.manual.values)
+        if not policy.replicate_auto_block_list:
+            return manual
+        return manual + Changes.between(own.automatic.values, desired.automatic.values).under("automatic")
+
+    def write(self, server: WritableServer, own: BlockLists, desired: BlockLists, policy: Policy) -> None:
+        # The automatic list changes while we work: what goes back is what the server holds at this moment.
+        automatic = desired.automatic if policy.replicate_auto_block_list else _automatic(server)
+        server.write_block_lists(desired.manual.text, automatic.text)
+
+
+def _automatic(server: ReadableServer) -> Document:
+    return Document(server.auto_blocked_addresses(), "list of automatically blocked addresses", server.label)

@@ -1,0 +1,93 @@
+"""Listeners: options go over, addresses and passive settings stay the backup's own."""
+
+from collections import defaultdict
+from dataclasses import replace
+
+from replication.model import Changes, PartName, Policy
+from replication.parts.base import Part
+from replication.ports import Listener, ReadableServer, WritableServer
+
+type Listeners = tuple[Listener, ...]
+
+PORT = "listenPort"
+OWN_OPTIONS = frozenset({"passiveSettings"})
+"""Options that name an address of the backup's own machine."""
+
+
+class ListenersPart(Part[Listeners]):
+    """GetInterfaceList, ModifyInterface and CommitSettings.
+
+    A listener of the primary and one of the backup belong together when
+    protocol and port are the same. One without a counterpart is left alone on
+    either side: it cannot be created or removed without knowing the machine's
+    addresses.
+    """
+
+    name = PartName.LISTENERS
+
+    def read(self, server: ReadableServer) -> Listeners:
+        return server.listeners()
+
+    def validate(self, state: Listeners) -> None:
+        """Typed values were checked when they were read."""
+
+    def is_empty(self, state: Listeners) -> bool:
+        return not state
+
+    def desired(self, primary: Listeners, own: Listeners, policy: Policy) -> Listeners:
+        counterparts = _by_protocol_and_port(primary)
+        taken: defaultdict[tuple[int, object], int] = defaultdict(int)
+        desired = []
+        for listener in own:
+            key = _key(listener)
+            candidates = counterparts.get(key)
+            if candidates:
+                # The same port on several addresses: pair them in order, the last one serves all that are left.
+                source = candidates[min(taken[key], len(candidates) - 1)]
+                taken[key] += 1
+                shared = {name: value for name, value in source.options.items() if name not in OWN_OPTIONS}
+                desired.append(replace(listener, options={**listener.options, **shared}))
+            else:
+                desired.append(listener)
+        return tuple(desired)
+
+    def warnings(self, primary: Listeners, own: Listeners) -> tuple[str, ...]:
+        present = _by_protocol_and_port(own)
+        return tuple(
+            f"The primary's listener of protocol {listener.protocol} on port {listener.options.get(PORT)} "
+            "has no counterpart on the backup."
+            for listener in primary
+            if _key(listener) not in present
+        )
+
+    def same(self, left: Listeners, right: Listeners, policy: Policy) -> bool:
+        return _by_id(left) == _by_id(right)
+
+    def changes(self, own: Listeners, desired: Listeners, policy: Policy) -> Changes:
+        return Changes.between(_values(own), _values(desired))
+
+    def write(self, server: WritableServer, own: Listeners, desired: Listeners, policy: Policy) -> None:
+        before = _by_id(own)
+        for listener in desired:
+            if before.get(listener.id) != listener:
+                server.write_listener(listener)
+        server.commit_listeners(server.listeners(), server.settings())
+
+
+def _key(listener: Listener) -> tuple[int, object]:
+    return listener.protocol, listener.options.get(PORT)
+
+
+def _by_protocol_and_port(listeners: Listeners) -> dict[tuple[int, object], list[Listener]]:
+    found: defaultdict[tuple[int, object], list[Listener]] = defaultdict(list)
+    for listener in sorted(listeners, key=lambda listener: listener.id):
+        found[_key(listener)].append(listener)
+    return found
+
+
+def _by_id(listeners: Listeners) -> dict[int, Listener]:
+    return {listener.id: listener for listener in listeners}
+
+
+def _values(listeners: Listeners) -> dict[str, object]:
+    return {f"{listener.id}/{name}": value for listener in listeners for name, value in listener.options.items()}

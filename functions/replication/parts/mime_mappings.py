@@ -1,0 +1,39 @@
+"""MIME mappings: typed, a set by extension."""
+
+from replication.model import Changes, PartName, Policy
+from replication.parts.base import Part
+from replication.ports import MimeMapping, ReadableServer, WritableServer
+
+type Mappings = tuple[MimeMapping, ...]
+
+
+class MimeMappings(Part[Mappings]):
+    """GetMimeMappings, SaveMimeMappings."""
+
+    name = PartName.MIME_MAPPINGS
+
+    def read(self, server: ReadableServer) -> Mappings:
+        return server.mime_mappings()
+
+    def validate(self, state: Mappings) -> None:
+        """Typed values were checked when they were read."""
+
+    def is_empty(self, state: Mappings) -> bool:
+        return not state
+
+    def same(self, left: Mappings, right: Mappings, policy: Policy) -> bool:
+        return _by_extension(left) == _by_extension(right)
+
+    def changes(self, own: Mappings, desired: Mappings, policy: Policy) -> Changes:
+        return Changes.between(_by_extension(own), _by_extension(desired))
+
+    def write(self, server: WritableServer, own: Mappings, desired: Mappings, policy: Policy) -> None:
+        server.write_mime_mappings(desired)
+
+
+def _by_extension(mappings: Mappings) -> dict[str, list[str]]:
+    """Media types by extension; an extension that occurs twice keeps all of its types, in order."""
+    types: dict[str, list[str]] = {}
+    for mapping in mappings:
+        types.setdefault(mapping.extension.casefold(), []).append(mapping.type)
+    return types

@@ -1,0 +1,38 @@
+"""The server's settings, of which the backup keeps what belongs to its machine."""
+
+from lxml import etree
+
+from common.hardened_xml import declaration
+from common.reasons import Failure, Reason
+from replication.model import PartName, Policy
+from replication.parts.base import Document, DocumentPart
+from replication.ports import ReadableServer, WritableServer
+from replication.preservation import merge
+
+
+class Settings(DocumentPart):
+    """GetConfiguration, SaveConfiguration."""
+
+    name = PartName.SETTINGS
+
+    def read(self, server: ReadableServer) -> Document:
+        return Document(server.settings(), "settings", server.label)
+
+    def desired(self, primary: Document, own: Document, policy: Policy) -> Document:
+        if primary.text == own.text:
+            return primary
+        if primary.root is None or own.root is None:
+            # Without the backup's own document nothing could be kept, and it would lose its keys and its way in.
+            raise Failure(Reason.DOCUMENT_MALFORMED, "its settings are empty", server=own.server)
+        if primary.root.tag != own.root.tag:
+            raise Failure(
+                Reason.DOCUMENT_MALFORMED,
+                "its settings have another root element than the primary's, so its machine-specific values "
+                "cannot be told",
+                server=own.server,
+            )
+        merged = merge(primary.root, own.root, policy.rules)
+        return Document(declaration(primary.text) + etree.tostring(merged, encoding="unicode"), own.what, own.server)
+
+    def write(self, server: WritableServer, own: Document, desired: Document, policy: Policy) -> None:
+        server.write_settings(desired.text)

@@ -1,0 +1,83 @@
+"""Parts that are one document each and keep nothing of the backup's own."""
+
+from dataclasses import dataclass
+
+from replication.model import Changes, PartName, Policy
+from replication.parts.base import Document, DocumentPart, Part
+from replication.ports import Authentication, AuthenticationSource, Features, ReadableServer, WritableServer
+
+
+class EventRules(DocumentPart):
+    """GetEventRules, SetEventRules. Rules refer to users and groups by name."""
+
+    name = PartName.EVENT_RULES
+    needs = frozenset({PartName.ACCOUNTS})
+
+    def offered(self, features: Features) -> bool:
+        return features.events
+
+    def read(self, server: ReadableServer) -> Document:
+        return Document(server.event_rules(), "event rules", server.label)
+
+    def write(self, server: WritableServer, own: Document, desired: Document, policy: Policy) -> None:
+        server.write_event_rules(desired.text)
+
+
+class AccountRequests(DocumentPart):
+    """GetRequestedAccounts, SetRequestedAccounts."""
+
+    name = PartName.ACCOUNT_REQUESTS
+
+    def read(self, server: ReadableServer) -> Document:
+        return Document(server.account_requests(), "account requests", server.label)
+
+    def write(self, server: WritableServer, own: Document, desired: Document, policy: Policy) -> None:
+        server.write_account_requests(desired.text)
+
+
+@dataclass(frozen=True)
+class AuthenticationState:
+    """The document and the typed list beside it."""
+
+    document: Document
+    sources: tuple[AuthenticationSource, ...]
+
+
+class AuthenticationPart(Part[AuthenticationState]):
+    """GetAuthenticationList, SetAuthenticationList. The order of sources is the order in which they are asked."""
+
+    name = PartName.AUTHENTICATION
+
+    def offered(self, features: Features) -> bool:
+        return features.directory_authentication
+
+    def read(self, server: ReadableServer) -> AuthenticationState:
+        answer = server.authentication()
+        return AuthenticationState(Document(answer.document, "authentication sources", server.label), answer.sources)
+
+    def validate(self, state: AuthenticationState) -> None:
+        state.document.root  # noqa: B018 - reading it is the check
+
+    def is_empty(self, state: AuthenticationState) -> bool:
+        return state.document.is_empty and not state.sources
+
+    def same(self, left: AuthenticationState, right: AuthenticationState, policy: Policy) -> bool:
+        return left.sources == right.sources and left.document.same(right.document)
+
+    def changes(self, own: AuthenticationState, desired: AuthenticationState, policy: Policy) -> Changes:
+        return Changes.between(own.document.values, desired.document.values) + Changes.between(
+            _by_position(own.sources), _by_position(desired.sources)
+        ).under("sources")
+
+    def write(
+        self,
+        server: WritableServer,
+        own: AuthenticationState,
+        desired: AuthenticationState,
+        policy: Policy,
+    ) -> None:
+        server.write_authentication(Authentication(desired.document.text, desired.sources))
+
+
+def _by_position(sources: tuple[AuthenticationSource, ...]) -> dict[str, AuthenticationSource]:
+    return {f"{position}:{source.name}": source for position, source in enumerate(sources)}

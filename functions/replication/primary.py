@@ -1,0 +1,65 @@
+"""Reading the primary, once and completely, before any backup is touched."""
+
+from collections.abc import Iterable
+
+from common.reasons import Failure, Reason
+from replication.checks import check_primary
+from replication.model import PartName, PrimaryState
+from replication.parts import PARTS
+from replication.parts.accounts import Accounts
+from replication.parts.base import Document
+from replication.ports import ReadableServer
+
+
+def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_empty: bool = False) -> PrimaryState:
+    """Read the facts and the chosen parts of the primary.
+
+    Raises Failure when anything cannot be read or understood, when users,
+    groups or settings are missing or there is not one user (PRIMARY_EMPTY,
+    unless ``accept_empty`` says that having no user is meant so), and when the
+    server names twice as many users or groups as its documents hold, or more
+    (PRIMARY_INCOMPLETE). A failed read never means "no users".
+    """
+    wanted = set(parts)
+    facts = server.facts()
+    check_primary(facts, server.label)
+    states: dict[PartName, object] = {}
+    for part in PARTS:
+        if part.name in wanted and part.offered(facts.features):
+            state = part.read(server)
+            part.validate(state)
+            states[part.name] = state
+    settings = states.get(PartName.SETTINGS)
+    if isinstance(settings, Document) and settings.is_empty:
+        raise Failure(Reason.PRIMARY_EMPTY, "it answered with empty settings", server=server.label)
+    users, groups = 0, 0
+    accounts = states.get(PartName.ACCOUNTS)
+    if isinstance(accounts, Accounts):
+        users, groups = _count(server, accounts, accept_empty=accept_empty)
+    return PrimaryState(server.label, server.address, facts, states, users, groups)
+
+
+def _count(server: ReadableServer, accounts: Accounts, *, accept_empty: bool) -> tuple[int, int]:
+    for document in (accounts.users, accounts.groups):
+        if document.is_empty:
+            raise Failure(
+                Reason.PRIMARY_EMPTY, f"it answered with an empty document of {document.what}", server=server.label
+            )
+    users, groups = len(accounts.user_items.entries), len(accounts.group_items.entries)
+    if not users and not accept_empty:
+        raise Failure(Reason.PRIMARY_EMPTY, "its user list holds no user", server=server.label)
+    _check_complete("users", users, len(server.user_names()), server.label)
+    _check_complete("groups", groups, len(server.group_names()), server.label)
+    return users, groups
+
+
+def _check_complete(what: str, held: int, named: int, label: str) -> None:
+    """Compare two answers of the server about the same thing.
+
+    Only half-size is an error: on real servers the list of names may hold
+    accounts (of a directory, for example) that are not in the document.
+    """
+    if named and held * 2 <= named:
+        raise Failure(
+            Reason.PRIMARY_INCOMPLETE, f"it names {named} {what}, but its document holds {held}", server=label
+        )
