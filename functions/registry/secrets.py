@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from enum import Enum, auto
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,14 @@ RECOVERY_DAYS = 7
 """How long a deleted secret can be restored; the least that AWS offers."""
 
 _MISSING = "ResourceNotFoundException"
-_DELETED = "InvalidRequestException"  # what every operation but a restore answers for a secret scheduled for deletion
+_UNREADABLE = "InvalidRequestException"
+"""The answer to reading a secret in a state that does not allow it: scheduled for deletion."""
+
+
+class _State(Enum):
+    ABSENT = auto()
+    DELETED = auto()  # scheduled for deletion: it takes no value until it is restored
+    PRESENT = auto()
 
 
 class SecretsManagerCredentials:
@@ -57,22 +65,23 @@ class SecretsManagerCredentials:
     def put(self, server_id: str, credentials: Credentials) -> None:
         name = self._name(server_id)
         content = json.dumps({"username": credentials.username, "password": credentials.password})
-        try:
-            self._client.put_secret_value(SecretId=name, SecretString=content)
-        except ClientError as error:
-            self._put_past(error, name, content)
-        except BotoCoreError as error:
-            raise unavailable("Secrets Manager PutSecretValue", error) from None
+        state = self._state(name)
+        if state is _State.DELETED:
+            with calling("Secrets Manager RestoreSecret"):
+                self._client.restore_secret(SecretId=name)
+        if state is _State.ABSENT:
+            with calling("Secrets Manager CreateSecret"):
+                self._client.create_secret(Name=name, SecretString=content)
+        else:
+            with calling("Secrets Manager PutSecretValue"):
+                self._client.put_secret_value(SecretId=name, SecretString=content)
         self._forget(server_id)
 
     def delete(self, server_id: str) -> None:
-        try:
-            self._client.delete_secret(SecretId=self._name(server_id), RecoveryWindowInDays=RECOVERY_DAYS)
-        except ClientError as error:
-            if error_code(error) not in (_MISSING, _DELETED):
-                raise unavailable("Secrets Manager DeleteSecret", error) from None
-        except BotoCoreError as error:
-            raise unavailable("Secrets Manager DeleteSecret", error) from None
+        name = self._name(server_id)
+        if self._state(name) is _State.PRESENT:
+            with calling("Secrets Manager DeleteSecret"):
+                self._client.delete_secret(SecretId=name, RecoveryWindowInDays=RECOVERY_DAYS)
         self._forget(server_id)
 
     def _name(self, server_id: str) -> str:
@@ -82,17 +91,16 @@ class SecretsManagerCredentials:
         with self._lock:
             self._cache.pop(server_id, None)
 
-    def _put_past(self, error: ClientError, name: str, content: str) -> None:
-        if error_code(error) == _MISSING:
-            with calling("Secrets Manager CreateSecret"):
-                self._client.create_secret(Name=name, SecretString=content)
-        elif error_code(error) == _DELETED:
-            with calling("Secrets Manager RestoreSecret"):
-                self._client.restore_secret(SecretId=name)
-            with calling("Secrets Manager PutSecretValue"):
-                self._client.put_secret_value(SecretId=name, SecretString=content)
-        else:
-            raise unavailable("Secrets Manager PutSecretValue", error) from None
+    def _state(self, name: str) -> _State:
+        try:
+            described = self._client.describe_secret(SecretId=name)
+        except ClientError as error:
+            if error_code(error) == _MISSING:
+                return _State.ABSENT
+            raise unavailable("Secrets Manager DescribeSecret", error) from None
+        except BotoCoreError as error:
+            raise unavailable("Secrets Manager DescribeSecret", error) from None
+        return _State.DELETED if "DeletedDate" in described else _State.PRESENT
 
     def _read(self, name: str) -> Credentials:
         try:
@@ -100,7 +108,7 @@ class SecretsManagerCredentials:
         except ClientError as error:
             if error_code(error) == _MISSING:
                 raise Failure(Reason.CREDENTIALS_MISSING, f"the secret {name} does not exist or has no value") from None
-            if error_code(error) == _DELETED:
+            if error_code(error) == _UNREADABLE:
                 raise Failure(Reason.CREDENTIALS_MISSING, f"the secret {name} is scheduled for deletion") from None
             raise unavailable("Secrets Manager GetSecretValue", error) from None
         except BotoCoreError as error:

@@ -1,0 +1,120 @@
+"""Both implementations of the registry's ports, the AWS ones against moto. No test here can reach real AWS."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pytest
+from moto import mock_aws
+
+from registry.clients import Clients, open_clients
+from registry.dynamo import DynamoStore
+from registry.memory import MemoryCredentials, MemoryStore
+from registry.ports import CredentialStore, Store
+from registry.secrets import SecretsManagerCredentials
+
+TABLE = "registry-test"
+PREFIX = "cerberus-sync"
+
+
+@pytest.fixture(autouse=True)
+def no_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+
+
+@pytest.fixture
+def clients(no_real_aws: None) -> Iterator[Clients]:
+    """Clients of an empty account that has the table."""
+    with mock_aws():
+        opened = open_clients()
+        opened.dynamodb.create_table(
+            TableName=TABLE,
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+            AttributeDefinitions=[
+                {"AttributeName": "pk", "AttributeType": "S"},
+                {"AttributeName": "sk", "AttributeType": "S"},
+            ],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield opened
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """The table as DynamoDB holds it, for tests that look behind the store or spoil a row."""
+
+    clients: Clients
+
+    def item(self, pk: str, sk: str) -> dict[str, Any] | None:
+        reply = self.clients.dynamodb.get_item(TableName=TABLE, Key={"pk": {"S": pk}, "sk": {"S": sk}})
+        return reply.get("Item")
+
+    def put(self, pk: str, sk: str, **attributes: dict[str, Any]) -> None:
+        self.clients.dynamodb.put_item(TableName=TABLE, Item={"pk": {"S": pk}, "sk": {"S": sk}, **attributes})
+
+    def items(self) -> list[dict[str, Any]]:
+        pages = self.clients.dynamodb.get_paginator("scan").paginate(TableName=TABLE)
+        return [item for page in pages for item in page["Items"]]
+
+
+@pytest.fixture
+def raw(clients: Clients) -> RawTable:
+    return RawTable(clients)
+
+
+@pytest.fixture
+def dynamo_store(clients: Clients) -> DynamoStore:
+    return DynamoStore(TABLE, clients.dynamodb)
+
+
+@pytest.fixture(params=["memory", "dynamo"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """Each implementation of Store; the second one brings moto up."""
+    if request.param == "memory":
+        return MemoryStore()
+    dynamo: DynamoStore = request.getfixturevalue("dynamo_store")
+    return dynamo
+
+
+class Clock(Protocol):
+    """A clock that a test moves."""
+
+    now: float
+
+    def __call__(self) -> float: ...
+
+
+class _HandClock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return _HandClock()
+
+
+@pytest.fixture
+def secrets_manager(clients: Clients, clock: Clock) -> SecretsManagerCredentials:
+    return SecretsManagerCredentials(PREFIX, clients.secretsmanager, max_age=300.0, clock=clock)
+
+
+@pytest.fixture(params=["memory", "secrets_manager"])
+def credential_store(request: pytest.FixtureRequest) -> CredentialStore:
+    """Each implementation of CredentialStore."""
+    if request.param == "memory":
+        return MemoryCredentials()
+    store: SecretsManagerCredentials = request.getfixturevalue("secrets_manager")
+    return store

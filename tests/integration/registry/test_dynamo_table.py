@@ -1,0 +1,309 @@
+"""What only the DynamoDB store can get wrong: rows, pages, time to live, AWS' errors."""
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from botocore.stub import Stubber
+
+from common.reasons import Failure, Reason
+from registry.clients import Clients, open_clients
+from registry.dynamo import DynamoStore
+from registry.models import Backup, BackupResult, PartResult, Primary, PrimaryBaseline, Run, SyncSettings
+from registry.ports import AlreadyRegistered
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+BACKUP = Backup("b1", "files1.example", 8443)
+
+
+def result(backup_id: str = "b1", run_id: str = "r1", **attributes: Any) -> BackupResult:
+    return BackupResult(backup_id=backup_id, run_id=run_id, status="synchronized", attempted_at=NOON, **attributes)
+
+
+def bulky(backup_id: str, run_id: str) -> BackupResult:
+    """A result of about 50 KB, of which 1 MB are more than a page."""
+    return result(backup_id, run_id, warnings=("w" * 1_000,) * 50)
+
+
+def hold_lease(store: DynamoStore) -> None:
+    assert store.acquire_lease("me", now=NOON, expires_at=NOON + timedelta(minutes=1))
+
+
+class TestRows:
+    def test_every_row_is_where_it_is_looked_for(self, dynamo_store: DynamoStore, raw: Any) -> None:
+        dynamo_store.save_primary(Primary("main.example", 443))
+        dynamo_store.save_settings(SyncSettings())
+        dynamo_store.add_backup(replace(BACKUP, host="Files1.Example"))
+        hold_lease(dynamo_store)
+        dynamo_store.save_baseline(PrimaryBaseline(1, 2, NOON, "r1"))
+        dynamo_store.save_run(Run("r1", "schedule", NOON))
+        dynamo_store.record_result(result(), lease_owner="me")
+        assert {(item["pk"]["S"], item["sk"]["S"]) for item in raw.items()} == {
+            ("PRIMARY", "SERVER"),
+            ("SETTINGS", "SYNC"),
+            ("BACKUP", "b1"),
+            ("ADDRESS", "files1.example#8443"),
+            ("STATUS", "b1"),
+            ("LEASE", "LEASE"),
+            ("BASELINE", "PRIMARY"),
+            ("RUN", "r1"),
+            ("RESULT#r1", "b1"),
+            ("HISTORY#b1", "r1"),
+        }
+
+    def test_only_runs_and_results_expire_and_they_do_in_seconds(self, clients: Clients, raw: Any) -> None:
+        store = DynamoStore("registry-test", clients.dynamodb, history_days=30)
+        store.save_primary(Primary("main.example", 443))
+        store.save_settings(SyncSettings())
+        store.add_backup(BACKUP)
+        hold_lease(store)
+        store.save_baseline(PrimaryBaseline(1, 2, NOON, "r1"))
+        store.save_run(Run("r1", "schedule", NOON))
+        store.record_result(result(), lease_owner="me")
+        in_30_days = {"N": str(int(datetime(2026, 3, 31, 12, 0, tzinfo=UTC).timestamp()))}
+        assert {item["pk"]["S"]: item["expires_at"] for item in raw.items() if "expires_at" in item} == {
+            "RUN": in_30_days,
+            "RESULT#r1": in_30_days,
+            "HISTORY#b1": in_30_days,
+        }
+
+    def test_a_removed_backup_leaves_only_its_history(self, dynamo_store: DynamoStore, raw: Any) -> None:
+        dynamo_store.add_backup(BACKUP)
+        hold_lease(dynamo_store)
+        dynamo_store.record_result(result(), lease_owner="me")
+        dynamo_store.release_lease("me")
+        dynamo_store.delete_backup("b1")
+        assert {item["pk"]["S"] for item in raw.items()} == {"RESULT#r1", "HISTORY#b1"}
+
+
+class TestPages:
+    def test_results_of_more_than_a_page_are_all_read(
+        self, dynamo_store: DynamoStore, clients: Clients, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hold_lease(dynamo_store)
+        for number in range(45):
+            dynamo_store.record_result(bulky(f"b{number:02}", "r1"), lease_owner="me")
+        queries = []
+        clients.dynamodb.meta.events.register("before-call.dynamodb.Query", lambda **_: queries.append(1))
+        assert [one.backup_id for one in dynamo_store.results("r1")] == [f"b{number:02}" for number in range(45)]
+        assert len(queries) >= 3
+        assert len(dynamo_store.statuses()) == 45
+
+    def test_a_history_of_more_than_a_page_is_read_as_far_as_asked_for(self, dynamo_store: DynamoStore) -> None:
+        hold_lease(dynamo_store)
+        for number in range(45):
+            dynamo_store.record_result(bulky("b1", f"r{number:02}"), lease_owner="me")
+        newest = [f"r{number:02}" for number in range(44, -1, -1)]
+        assert [one.run_id for one in dynamo_store.history("b1", limit=40)] == newest[:40]
+        assert [one.run_id for one in dynamo_store.history("b1", limit=40, before="r05")] == newest[40:]
+
+    def test_registrations_of_more_than_a_page_are_all_read(self, dynamo_store: DynamoStore) -> None:
+        for number in range(12):
+            dynamo_store.add_backup(Backup(f"b{number:02}", "f.example", number + 1, rules=("r" * 1_000,) * 100))
+        assert len(dynamo_store.backups()) == 12
+
+    def test_a_page_of_runs_asks_for_no_more_than_it_needs(self, dynamo_store: DynamoStore, clients: Clients) -> None:
+        for number in range(5):
+            dynamo_store.save_run(Run(f"r{number}", "schedule", NOON))
+        asked: list[int] = []
+        clients.dynamodb.meta.events.register(
+            "provide-client-params.dynamodb.Query", lambda params, **_: asked.append(params["Limit"])
+        )
+        assert [run.id for run in dynamo_store.runs(limit=2)] == ["r4", "r3"]
+        assert asked == [2]
+
+
+class TestUnreadableRows:
+    def test_a_bad_registration_is_reported_and_stops_no_other(self, dynamo_store: DynamoStore, raw: Any) -> None:
+        dynamo_store.add_backup(BACKUP)
+        raw.put("BACKUP", "a-bad", id={"S": "a-bad"}, host={"S": "x.example"}, port={"S": "planted-value"})
+        raw.put("BACKUP", "z-copy", id={"S": "b1"}, host={"S": "x.example"}, port={"N": "1"})
+        assert dynamo_store.backups() == (replace(BACKUP, version=1),)
+        reported = dict(dynamo_store.unreadable_backups())
+        assert set(reported) == {"a-bad", "z-copy"}
+        assert "port" in reported["a-bad"]
+        assert "planted" not in reported["a-bad"]
+        assert "id" in reported["z-copy"]
+
+    def test_asked_for_alone_it_is_a_failure_that_names_the_row(self, dynamo_store: DynamoStore, raw: Any) -> None:
+        raw.put("BACKUP", "bad", id={"S": "bad"})
+        with pytest.raises(Failure, match="BACKUP / bad") as failed:
+            dynamo_store.backup("bad")
+        assert failed.value.reason is Reason.RECORD_UNREADABLE
+
+    def test_it_can_be_replaced(self, dynamo_store: DynamoStore, raw: Any) -> None:
+        dynamo_store.add_backup(BACKUP)
+        raw.put("BACKUP", "b1", host={"N": "1"}, version={"S": "?"})
+        assert dynamo_store.update_backup(BACKUP) == replace(BACKUP, version=1)
+        assert dynamo_store.backups() == (replace(BACKUP, version=1),)
+
+    def test_it_can_be_removed_together_with_its_address(self, dynamo_store: DynamoStore, raw: Any) -> None:
+        dynamo_store.add_backup(BACKUP)
+        raw.put("BACKUP", "b1", host={"N": "1"})
+        dynamo_store.delete_backup("b1")
+        assert raw.items() == []
+
+    def test_it_keeps_its_id(self, dynamo_store: DynamoStore, raw: Any) -> None:
+        raw.put("BACKUP", "b1", host={"N": "1"})
+        with pytest.raises(AlreadyRegistered):
+            dynamo_store.add_backup(BACKUP)
+
+    def test_bad_settings_are_never_taken_for_the_defaults(self, dynamo_store: DynamoStore, raw: Any) -> None:
+        raw.put("SETTINGS", "SYNC", read_timeout={"S": "soon"}, version={"N": "3"})
+        with pytest.raises(Failure) as failed:
+            dynamo_store.settings()
+        assert failed.value.reason is Reason.RECORD_UNREADABLE
+        assert dynamo_store.save_settings(SyncSettings(), expected_version=3) == SyncSettings(version=4)
+        assert dynamo_store.settings() == SyncSettings(version=4)
+
+    def test_bad_results_are_left_out_of_lists_and_logged(
+        self, dynamo_store: DynamoStore, raw: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        hold_lease(dynamo_store)
+        for run_id in ("r1", "r3"):
+            dynamo_store.record_result(result(run_id=run_id), lease_owner="me")
+        raw.put("HISTORY#b1", "r2", backup_id={"S": "b1"}, status={"S": "planted-value"})
+        with caplog.at_level(logging.WARNING):
+            assert [one.run_id for one in dynamo_store.history("b1", limit=2)] == ["r3", "r1"]
+        assert "HISTORY#b1 / r2" in caplog.text
+        assert "planted" not in caplog.text
+
+    def test_a_bad_status_gives_way_to_the_next_result(self, dynamo_store: DynamoStore, raw: Any) -> None:
+        raw.put("STATUS", "b1", attempted_at={"S": "yesterday"})
+        hold_lease(dynamo_store)
+        dynamo_store.record_result(result(), lease_owner="me")
+        assert dynamo_store.status("b1") == result()
+
+
+class TestSize:
+    def test_the_largest_result_is_stored(self, dynamo_store: DynamoStore) -> None:
+        hold_lease(dynamo_store)
+        long = "\N{GRINNING FACE}" * 20_000
+        parts = tuple(PartResult(f"part-{number}", "failed", message=long) for number in range(8))
+        dynamo_store.record_result(result(message=long, parts=parts, warnings=(long,) * 99), lease_owner="me")
+        assert dynamo_store.status("b1") is not None
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses the table makes, which take no time here."""
+    made: list[float] = []
+    monkeypatch.setattr("registry.table.time.sleep", made.append)
+    return made
+
+
+@pytest.fixture
+def stubbed() -> Any:
+    client = open_clients().dynamodb
+    with Stubber(client) as stubber:
+        yield DynamoStore("registry-test", client), stubber
+        stubber.assert_no_pending_responses()
+
+
+def cancelled(stubber: Stubber, *codes: str) -> None:
+    stubber.add_client_error(
+        "transact_write_items",
+        "TransactionCanceledException",
+        modeled_fields={"CancellationReasons": [{"Code": code} for code in codes]},
+    )
+
+
+class TestErrorsOfAws:
+    def test_a_conflict_of_transactions_is_repeated_after_a_random_pause(
+        self, stubbed: tuple[DynamoStore, Stubber], pauses: list[float]
+    ) -> None:
+        store, stubber = stubbed
+        cancelled(stubber, "TransactionConflict")
+        cancelled(stubber, "ThrottlingError")
+        stubber.add_response("transact_write_items", {})
+        assert store.acquire_lease("a", now=NOON, expires_at=NOON) is not None
+        assert len(pauses) == 2
+        assert all(0 <= pause <= 1 for pause in pauses)
+
+    def test_conflicts_without_end_are_given_up(
+        self, stubbed: tuple[DynamoStore, Stubber], pauses: list[float]
+    ) -> None:
+        store, stubber = stubbed
+        for _ in range(10):
+            cancelled(stubber, "TransactionConflict")
+        with pytest.raises(Failure, match="10 times") as failed:
+            store.release_lease("a")
+        assert failed.value.reason is Reason.REGISTRY_UNAVAILABLE
+        assert len(pauses) == 9
+
+    def test_a_failed_condition_beside_a_conflict_is_an_answer(self, stubbed: tuple[DynamoStore, Stubber]) -> None:
+        store, stubber = stubbed
+        stubber.add_response("get_item", {})
+        cancelled(stubber, "ConditionalCheckFailed", "None", "None", "TransactionConflict")
+        with pytest.raises(Failure) as failed:
+            store.record_result(result(), lease_owner="me")
+        assert failed.value.reason is Reason.LEASE_LOST
+
+    def test_a_status_that_moved_meanwhile_is_read_and_merged_again(
+        self, stubbed: tuple[DynamoStore, Stubber], pauses: list[float]
+    ) -> None:
+        store, stubber = stubbed
+        stubber.add_response("get_item", {})
+        cancelled(stubber, "None", "None", "None", "ConditionalCheckFailed")
+        stubber.add_response("get_item", {})
+        stubber.add_response("transact_write_items", {})
+        store.record_result(result(), lease_owner="me")
+        assert pauses == []
+
+    def test_a_repetition_after_a_lost_reply_is_recognised_by_its_token(
+        self, clients: Clients, dynamo_store: DynamoStore
+    ) -> None:
+        tokens: list[str] = []
+        clients.dynamodb.meta.events.register(
+            "before-call.dynamodb.TransactWriteItems",
+            lambda params, **_: tokens.append(json.loads(params["body"])["ClientRequestToken"]),
+        )
+        hold_lease(dynamo_store)
+        dynamo_store.release_lease("me")
+        assert len(set(tokens)) == 2
+        assert all(tokens)
+
+    def test_any_other_error_is_unavailable_with_operation_and_code_only(
+        self, stubbed: tuple[DynamoStore, Stubber]
+    ) -> None:
+        store, stubber = stubbed
+        for method, operation in [("get_item", "GetItem"), ("query", "Query"), ("put_item", "PutItem")]:
+            stubber.add_client_error(method, "AccessDeniedException", "planted-value is not authorized")
+            actions: dict[str, Callable[[], object]] = {
+                "get_item": store.primary,
+                "query": store.backups,
+                "put_item": lambda: store.save_run(Run("r", "t", NOON)),
+            }
+            with pytest.raises(Failure) as failed:
+                actions[method]()
+            assert failed.value.reason is Reason.REGISTRY_UNAVAILABLE
+            assert failed.value.message == f"DynamoDB {operation} failed: AccessDeniedException"
+
+        cancelled(stubber, "ValidationError")
+        with pytest.raises(Failure, match="TransactWriteItems failed: TransactionCanceledException"):
+            store.add_backup(BACKUP)
+
+    def test_an_aws_that_cannot_be_reached_is_unavailable(
+        self, clients: Clients, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def unreachable(**_: Any) -> None:
+            raise EndpointConnectionError(endpoint_url="https://planted-value")
+
+        for method in ("get_item", "query", "put_item", "transact_write_items"):
+            monkeypatch.setattr(clients.dynamodb, method, unreachable)
+        store = DynamoStore("registry-test", clients.dynamodb)
+        for action in (
+            store.settings,
+            store.backups,
+            lambda: store.save_run(Run("r", "t", NOON)),
+            lambda: store.release_lease("a"),
+        ):
+            with pytest.raises(Failure, match="EndpointConnectionError") as failed:
+                action()
+            assert failed.value.reason is Reason.REGISTRY_UNAVAILABLE
+            assert "planted" not in str(failed.value)

@@ -1,0 +1,361 @@
+"""What every Store does, shown on each implementation."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from common.reasons import Failure, Reason
+from registry.models import (
+    Backup,
+    BackupResult,
+    Lease,
+    PartResult,
+    Primary,
+    PrimaryBaseline,
+    Run,
+    SyncSettings,
+    TlsTrust,
+)
+from registry.ports import AlreadyRegistered, Store, VersionConflict
+from registry.semantics import MESSAGE_LIMIT, WARNING_LIMIT
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+
+BACKUP = Backup(
+    id="b1",
+    host="Files1.example",
+    port=8443,
+    trust=TlsTrust(pins=("ab" * 32, "cd" * 32)),
+    parts=("settings", "accounts"),
+    rules=("//licence",),
+    tags={"site": "Graz"},
+    created_at=NOON,
+    updated_at=NOON + SECOND,
+)
+
+
+def result(backup_id: str = "b1", run_id: str = "r1", **attributes: object) -> BackupResult:
+    plain = BackupResult(backup_id=backup_id, run_id=run_id, status="synchronized", attempted_at=NOON)
+    return replace(plain, **attributes)  # type: ignore[arg-type] # each test names fields of the model
+
+
+def hold_lease(store: Store, owner: str = "me") -> None:
+    assert store.acquire_lease(owner, now=NOON, expires_at=NOON + MINUTE) == Lease(owner, NOON + MINUTE)
+
+
+class TestPrimaryAndSettings:
+    def test_nothing_stored_is_no_primary_and_the_default_settings(self, store: Store) -> None:
+        assert store.primary() is None
+        assert store.settings() == SyncSettings()
+
+    def test_what_was_saved_comes_back_with_the_next_version(self, store: Store) -> None:
+        primary = Primary("main.example", 443, TlsTrust(ca_pem="-----BEGIN CERTIFICATE-----"))
+        assert store.save_primary(primary) == replace(primary, version=1)
+        assert store.save_primary(primary) == replace(primary, version=2) == store.primary()
+
+        settings = SyncSettings(parts=(), rules=("a", "b"), replicate_auto_block_list=True, read_timeout=12.34)
+        assert store.save_settings(settings) == replace(settings, version=1) == store.settings()
+
+    def test_no_parts_and_default_parts_are_told_apart(self, store: Store) -> None:
+        store.save_settings(SyncSettings(parts=()))
+        assert store.settings().parts == ()
+        store.save_settings(SyncSettings(parts=None))
+        assert store.settings().parts is None
+
+    def test_a_version_that_was_overtaken_is_refused_and_changes_nothing(self, store: Store) -> None:
+        first = store.save_primary(Primary("one.example", 443), expected_version=0)
+        store.save_primary(Primary("two.example", 443), expected_version=first.version)
+        with pytest.raises(VersionConflict):
+            store.save_primary(Primary("three.example", 443), expected_version=first.version)
+        assert store.primary() == Primary("two.example", 443, version=2)
+
+        store.save_settings(SyncSettings(), expected_version=0)
+        with pytest.raises(VersionConflict):
+            store.save_settings(SyncSettings(reply_limit_mb=1), expected_version=0)
+        assert store.settings().reply_limit_mb == SyncSettings().reply_limit_mb
+
+
+class TestRegistrations:
+    def test_an_added_backup_comes_back_whole_with_version_one(self, store: Store) -> None:
+        assert store.add_backup(BACKUP) == replace(BACKUP, version=1)
+        assert store.backup("b1") == replace(BACKUP, version=1)
+        assert store.backup("b2") is None
+
+    def test_backups_are_listed_in_the_order_of_their_ids(self, store: Store) -> None:
+        for backup_id in ("b2", "B9", "b10", "a"):
+            store.add_backup(Backup(backup_id, f"{backup_id}.example", 443))
+        assert [backup.id for backup in store.backups()] == ["B9", "a", "b10", "b2"]
+        assert store.unreadable_backups() == ()
+
+    def test_the_same_id_is_refused(self, store: Store) -> None:
+        store.add_backup(BACKUP)
+        with pytest.raises(AlreadyRegistered) as refused:
+            store.add_backup(Backup("b1", "other.example", 443))
+        assert refused.value.existing == "b1"
+        assert store.backups() == (replace(BACKUP, version=1),)
+
+    def test_the_same_host_and_port_is_refused_whatever_the_case(self, store: Store) -> None:
+        store.add_backup(BACKUP)
+        with pytest.raises(AlreadyRegistered) as refused:
+            store.add_backup(Backup("b2", "FILES1.EXAMPLE", 8443))
+        assert refused.value.existing == "b1"
+        assert store.backup("b2") is None
+        store.add_backup(Backup("b2", "files1.example", 8444))
+
+    def test_an_update_replaces_and_counts(self, store: Store) -> None:
+        added = store.add_backup(BACKUP)
+        changed = replace(added, enabled=False, parts=None, tags={})
+        assert store.update_backup(changed, expected_version=1) == replace(changed, version=2)
+        assert store.backup("b1") == replace(changed, version=2)
+        assert store.update_backup(changed) == replace(changed, version=3)
+
+    def test_an_update_of_an_overtaken_version_is_refused(self, store: Store) -> None:
+        added = store.add_backup(BACKUP)
+        store.update_backup(replace(added, enabled=False), expected_version=1)
+        with pytest.raises(VersionConflict):
+            store.update_backup(replace(added, host="lost.example"), expected_version=1)
+        assert store.backup("b1") == replace(BACKUP, enabled=False, version=2)
+
+    def test_an_update_or_removal_of_nothing_is_an_unknown_backup(self, store: Store) -> None:
+        for attempt in (lambda: store.update_backup(BACKUP), lambda: store.delete_backup("b1")):
+            with pytest.raises(Failure) as failed:
+                attempt()
+            assert failed.value.reason is Reason.UNKNOWN_BACKUP
+        assert store.backups() == ()
+
+    def test_a_backup_that_moves_frees_its_old_address_and_takes_the_new_one(self, store: Store) -> None:
+        added = store.add_backup(BACKUP)
+        store.update_backup(replace(added, host="moved.example"))
+        store.add_backup(Backup("b2", BACKUP.host, BACKUP.port))
+        with pytest.raises(AlreadyRegistered) as refused:
+            store.add_backup(Backup("b3", "moved.example", BACKUP.port))
+        assert refused.value.existing == "b1"
+
+    def test_a_backup_cannot_move_to_the_address_of_another_one(self, store: Store) -> None:
+        store.add_backup(BACKUP)
+        other = store.add_backup(Backup("b2", "files2.example", 8443))
+        with pytest.raises(AlreadyRegistered) as refused:
+            store.update_backup(replace(other, host="files1.example"))
+        assert refused.value.existing == "b1"
+        assert store.backup("b2") == other
+
+    def test_a_removed_backup_frees_its_id_and_address(self, store: Store) -> None:
+        store.add_backup(BACKUP)
+        store.delete_backup("b1", expected_version=1)
+        assert store.backups() == ()
+        assert store.add_backup(BACKUP).version == 1
+        store.delete_backup("b1")
+        store.add_backup(replace(BACKUP, id="b2"))
+
+    def test_a_removal_of_an_overtaken_version_is_refused(self, store: Store) -> None:
+        store.update_backup(store.add_backup(BACKUP))
+        with pytest.raises(VersionConflict):
+            store.delete_backup("b1", expected_version=1)
+        assert store.backup("b1") is not None
+
+    def test_a_removed_backup_loses_its_status_and_keeps_its_history(self, store: Store) -> None:
+        store.add_backup(BACKUP)
+        hold_lease(store)
+        store.record_result(result(), lease_owner="me")
+        store.delete_backup("b1")
+        assert store.status("b1") is None
+        assert store.history("b1", limit=10) == (result(),)
+
+    def test_a_late_result_of_a_removed_backup_is_not_the_status_of_its_successor(self, store: Store) -> None:
+        store.add_backup(BACKUP)
+        store.delete_backup("b1")
+        hold_lease(store)
+        store.record_result(result(), lease_owner="me")
+        store.add_backup(BACKUP)
+        assert store.status("b1") is None
+
+
+class TestLease:
+    def test_a_free_lease_is_taken_and_shown(self, store: Store) -> None:
+        assert store.lease() is None
+        end = NOON + timedelta(minutes=15, microseconds=1)
+        assert store.acquire_lease("a", now=NOON, expires_at=end) == Lease("a", end)
+        assert store.lease() == Lease("a", end)
+
+    def test_a_held_lease_is_not_given_to_another_owner(self, store: Store) -> None:
+        store.acquire_lease("a", now=NOON, expires_at=NOON + MINUTE)
+        almost = NOON + MINUTE - timedelta(microseconds=1)
+        assert store.acquire_lease("b", now=almost, expires_at=NOON + 2 * MINUTE) is None
+        assert store.lease() == Lease("a", NOON + MINUTE)
+
+    @pytest.mark.parametrize("late", [timedelta(0), timedelta(microseconds=1), timedelta(days=400)])
+    def test_the_lease_of_a_dead_holder_is_taken_from_its_very_end_on(self, store: Store, late: timedelta) -> None:
+        store.acquire_lease("dead", now=NOON, expires_at=NOON + MINUTE)
+        now = NOON + MINUTE + late
+        assert store.acquire_lease("b", now=now, expires_at=now + MINUTE) == Lease("b", now + MINUTE)
+
+    def test_times_of_other_zones_are_compared_as_the_moments_they_are(self, store: Store) -> None:
+        east = timezone(timedelta(hours=5))
+        store.acquire_lease("a", now=NOON, expires_at=(NOON + MINUTE).astimezone(east))
+        assert store.acquire_lease("b", now=NOON.astimezone(east), expires_at=NOON + 2 * MINUTE) is None
+        assert store.acquire_lease("b", now=NOON + MINUTE, expires_at=NOON + 2 * MINUTE) is not None
+
+    def test_the_holder_can_move_its_end(self, store: Store) -> None:
+        store.acquire_lease("a", now=NOON, expires_at=NOON + MINUTE)
+        assert store.acquire_lease("a", now=NOON, expires_at=NOON + 2 * MINUTE) == Lease("a", NOON + 2 * MINUTE)
+        assert store.lease() == Lease("a", NOON + 2 * MINUTE)
+
+    def test_a_released_lease_is_free_at_once(self, store: Store) -> None:
+        hold_lease(store, "a")
+        assert store.release_lease("a") is True
+        assert store.lease() is None
+        assert store.release_lease("a") is False
+        hold_lease(store, "b")
+
+    def test_a_former_holder_cannot_release_its_successors_lease(self, store: Store) -> None:
+        store.acquire_lease("former", now=NOON, expires_at=NOON + MINUTE)
+        store.acquire_lease("new", now=NOON + MINUTE, expires_at=NOON + 2 * MINUTE)
+        assert store.release_lease("former") is False
+        assert store.lease() == Lease("new", NOON + 2 * MINUTE)
+
+
+class TestRuns:
+    def test_a_run_comes_back_whole_and_is_replaced_when_saved_again(self, store: Store) -> None:
+        started = Run("r1", "schedule", NOON, requested_by="someone", requested_backups=("b1", "b2"))
+        store.save_run(started)
+        assert store.run("r1") == started
+        finished = replace(started, status="finished", finished_at=NOON + MINUTE, counts={"synchronized": 2})
+        store.save_run(finished)
+        assert store.run("r1") == finished
+        assert store.run("r2") is None
+
+    def test_runs_are_listed_newest_first_page_by_page(self, store: Store) -> None:
+        runs = [Run(f"r{number:02}", "schedule", NOON + number * MINUTE) for number in range(7)]
+        for run in runs:
+            store.save_run(run)
+        first = store.runs(limit=3)
+        second = store.runs(limit=3, before=first[-1].id)
+        third = store.runs(limit=3, before=second[-1].id)
+        assert [*first, *second, *third] == runs[::-1]
+        assert store.runs(limit=3, before="r00") == ()
+
+    def test_a_page_may_start_at_a_run_that_is_no_longer_there(self, store: Store) -> None:
+        store.save_run(Run("r1", "schedule", NOON))
+        assert [run.id for run in store.runs(limit=1, before="r5")] == ["r1"]
+
+    def test_a_long_message_is_cut(self, store: Store) -> None:
+        store.save_run(Run("r1", "schedule", NOON, message="ä" * (MESSAGE_LIMIT + 1)))
+        run = store.run("r1")
+        assert run is not None
+        assert run.message == "ä" * (MESSAGE_LIMIT - 1) + "…"
+
+
+class TestResults:
+    def test_a_result_is_found_in_its_run_in_the_history_and_as_status(self, store: Store) -> None:
+        hold_lease(store)
+        recorded = result(
+            reason="write_refused",
+            message="said no",
+            pushed_at=NOON,
+            verified_at=NOON + SECOND,
+            duration=1.25,
+            parts=(PartResult("accounts", "changed", added=1, removed=2, changed=3), PartResult("settings", "equal")),
+            warnings=("one",),
+        )
+        store.record_result(recorded, lease_owner="me")
+        assert store.results("r1") == (recorded,)
+        assert store.history("b1", limit=5) == (recorded,)
+        assert store.status("b1") == recorded
+        assert store.statuses() == {"b1": recorded}
+
+    def test_recorded_again_it_replaces_itself(self, store: Store) -> None:
+        hold_lease(store)
+        store.record_result(result(status="incomplete"), lease_owner="me")
+        store.record_result(result(status="synchronized"), lease_owner="me")
+        assert [one.status for one in store.results("r1")] == ["synchronized"]
+        assert [one.status for one in store.history("b1", limit=5)] == ["synchronized"]
+
+    def test_one_who_lost_the_lease_stores_nothing(self, store: Store) -> None:
+        store.acquire_lease("former", now=NOON, expires_at=NOON + MINUTE)
+        store.acquire_lease("new", now=NOON + MINUTE, expires_at=NOON + 2 * MINUTE)
+        store.record_result(result(run_id="r2", message="of the new one"), lease_owner="new")
+        with pytest.raises(Failure) as failed:
+            store.record_result(result(run_id="r1", attempted_at=NOON + MINUTE), lease_owner="former")
+        assert failed.value.reason is Reason.LEASE_LOST
+        assert store.results("r1") == ()
+        assert [one.run_id for one in store.history("b1", limit=5)] == ["r2"]
+        status = store.status("b1")
+        assert status is not None
+        assert status.message == "of the new one"
+
+    def test_after_its_release_nobody_stores_anything(self, store: Store) -> None:
+        hold_lease(store)
+        store.release_lease("me")
+        with pytest.raises(Failure) as failed:
+            store.record_result(result(), lease_owner="me")
+        assert failed.value.reason is Reason.LEASE_LOST
+        assert store.statuses() == {}
+
+    def test_an_expired_lease_that_nobody_took_still_lets_its_holder_record(self, store: Store) -> None:
+        store.acquire_lease("slow", now=NOON - 2 * MINUTE, expires_at=NOON - MINUTE)
+        store.record_result(result(), lease_owner="slow")
+        assert store.status("b1") == result()
+
+    def test_the_status_keeps_the_last_push_and_verification(self, store: Store) -> None:
+        hold_lease(store)
+        store.record_result(result(pushed_at=NOON, verified_at=NOON + SECOND), lease_owner="me")
+        failed = result(run_id="r2", status="failed", reason="read_timeout", attempted_at=NOON + MINUTE)
+        store.record_result(failed, lease_owner="me")
+        assert store.status("b1") == replace(failed, pushed_at=NOON, verified_at=NOON + SECOND)
+        assert store.history("b1", limit=1) == (failed,)
+        assert store.results("r2") == (failed,)
+
+    def test_an_older_run_does_not_turn_the_status_back(self, store: Store) -> None:
+        hold_lease(store)
+        newer = result(run_id="r2", attempted_at=NOON + MINUTE, verified_at=NOON + MINUTE)
+        older = result(run_id="r1", status="failed", pushed_at=NOON, verified_at=NOON)
+        store.record_result(newer, lease_owner="me")
+        store.record_result(older, lease_owner="me")
+        assert store.status("b1") == replace(newer, pushed_at=NOON)
+        assert [one.run_id for one in store.history("b1", limit=5)] == ["r2", "r1"]
+
+    def test_statuses_can_be_asked_for_by_id(self, store: Store) -> None:
+        hold_lease(store)
+        for backup_id in ("b1", "b2", "b3"):
+            store.record_result(result(backup_id), lease_owner="me")
+        assert store.statuses(["b3", "b1", "never"]) == {"b1": result("b1"), "b3": result("b3")}
+        assert store.statuses(iter(())) == {}
+        assert set(store.statuses()) == {"b1", "b2", "b3"}
+
+    def test_a_history_is_listed_newest_first_page_by_page(self, store: Store) -> None:
+        hold_lease(store)
+        for number in range(5):
+            store.record_result(result(run_id=f"r{number}", attempted_at=NOON + number * MINUTE), lease_owner="me")
+        store.record_result(result("b2"), lease_owner="me")
+        first = store.history("b1", limit=3)
+        rest = store.history("b1", limit=3, before=first[-1].run_id)
+        assert [one.run_id for one in (*first, *rest)] == ["r4", "r3", "r2", "r1", "r0"]
+
+    def test_texts_are_cut_and_warnings_counted_but_numbers_kept(self, store: Store) -> None:
+        hold_lease(store)
+        long = "x" * 50_000
+        store.record_result(
+            result(
+                message=long,
+                parts=tuple(PartResult(f"p{n}", "failed", message=long, added=123_456) for n in range(8)),
+                warnings=(long,) * 500,
+            ),
+            lease_owner="me",
+        )
+        (stored,) = store.results("r1")
+        assert store.status("b1") == stored
+        assert len(stored.message) == MESSAGE_LIMIT
+        assert {(len(part.message), part.added) for part in stored.parts} == {(MESSAGE_LIMIT, 123_456)}
+        assert len(stored.warnings) == WARNING_LIMIT
+        assert stored.warnings[-1] == f"and {500 - WARNING_LIMIT + 1} more warnings"
+
+
+class TestBaseline:
+    def test_the_last_one_saved_is_known(self, store: Store) -> None:
+        assert store.baseline() is None
+        store.save_baseline(PrimaryBaseline(500, 20, NOON, "r1"))
+        store.save_baseline(PrimaryBaseline(501, 21, NOON + MINUTE, "r2"))
+        assert store.baseline() == PrimaryBaseline(501, 21, NOON + MINUTE, "r2")

@@ -1,0 +1,142 @@
+"""Every model survives its way into a DynamoDB item and back."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.items import UnreadableRow, from_row, time_text, to_row
+from registry.models import (
+    Backup,
+    BackupResult,
+    PartResult,
+    Primary,
+    PrimaryBaseline,
+    Run,
+    SyncSettings,
+    TlsTrust,
+)
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+NAMES = st.lists(TEXTS, max_size=4).map(tuple)
+COUNTS = st.integers(0, 10**9)
+SECONDS = st.floats(0, 1e6, allow_subnormal=False).filter(lambda seconds: seconds == 0 or seconds > 1e-100)
+ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+TIMES = st.datetimes(datetime(1970, 1, 2), datetime(9000, 1, 1), timezones=ZONES)  # noqa: DTZ001 # bounds have none
+MAYBE_TIMES = st.none() | TIMES
+TRUSTS = st.builds(TlsTrust, ca_pem=TEXTS, pins=NAMES)
+PARTS = st.builds(PartResult, TEXTS, TEXTS, TEXTS, TEXTS, COUNTS, COUNTS, COUNTS)
+
+RECORDS = st.one_of(
+    st.builds(Primary, TEXTS, COUNTS, TRUSTS, COUNTS),
+    st.builds(
+        Backup,
+        id=TEXTS,
+        host=TEXTS,
+        port=COUNTS,
+        trust=TRUSTS,
+        enabled=st.booleans(),
+        parts=st.none() | NAMES,
+        rules=NAMES,
+        tags=st.dictionaries(TEXTS, TEXTS, max_size=4),
+        created_at=MAYBE_TIMES,
+        updated_at=MAYBE_TIMES,
+        version=COUNTS,
+    ),
+    st.builds(SyncSettings, st.none() | NAMES, NAMES, st.booleans(), SECONDS, SECONDS, COUNTS, COUNTS),
+    st.builds(
+        BackupResult,
+        backup_id=TEXTS,
+        run_id=TEXTS,
+        status=TEXTS,
+        attempted_at=TIMES,
+        reason=TEXTS,
+        message=TEXTS,
+        pushed_at=MAYBE_TIMES,
+        verified_at=MAYBE_TIMES,
+        duration=SECONDS,
+        parts=st.lists(PARTS, max_size=3).map(tuple),
+        warnings=NAMES,
+    ),
+    st.builds(
+        Run,
+        id=TEXTS,
+        trigger=TEXTS,
+        started_at=TIMES,
+        requested_by=TEXTS,
+        requested_backups=NAMES,
+        status=TEXTS,
+        reason=TEXTS,
+        message=TEXTS,
+        finished_at=MAYBE_TIMES,
+        counts=st.dictionaries(TEXTS, COUNTS, max_size=4),
+    ),
+    st.builds(PrimaryBaseline, COUNTS, COUNTS, TIMES, TEXTS),
+)
+
+BACKUP = Backup("b1", "files.example", 8443)
+
+
+def through_dynamodb(row: dict[str, Any]) -> dict[str, Any]:
+    serializer, deserializer = TypeSerializer(), TypeDeserializer()
+    return {name: deserializer.deserialize(serializer.serialize(value)) for name, value in row.items()}
+
+
+@given(RECORDS)
+def test_what_is_written_is_read_back_equal(record: Any) -> None:
+    assert from_row(type(record), through_dynamodb(to_row(record))) == record
+
+
+@given(RECORDS)
+def test_attributes_nobody_knows_are_ignored(record: Any) -> None:
+    row = {**to_row(record), "pk": "X", "sk": "Y", "expires_at": 1, "of_a_newer_version": {"a": [1]}}
+    assert from_row(type(record), through_dynamodb(row)) == record
+
+
+@given(TIMES, TIMES)
+def test_time_texts_compare_like_the_times(one: datetime, other: datetime) -> None:
+    assert (time_text(one) < time_text(other)) == (one < other)
+
+
+def test_a_time_without_a_zone_is_neither_written_nor_read() -> None:
+    naive = datetime(2026, 3, 1)  # noqa: DTZ001 # the very thing that must be refused
+    with pytest.raises(ValueError, match="zone"):
+        to_row(replace(BACKUP, created_at=naive))
+    with pytest.raises(UnreadableRow, match="created_at"):
+        from_row(Backup, {**to_row(BACKUP), "created_at": "2026-03-01T00:00:00"})
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("port", "planted-value"),
+        ("host", ["planted-value"]),
+        ("trust", "planted-value"),
+        ("trust", {"pins": "planted-value"}),
+        ("tags", {"site": ["planted-value"]}),
+        ("updated_at", "planted-value"),
+    ],
+)
+def test_a_complaint_names_the_attribute_and_not_its_value(attribute: str, value: object) -> None:
+    with pytest.raises(UnreadableRow, match=attribute) as refused:
+        from_row(Backup, {**to_row(BACKUP), attribute: value})
+    assert "planted" not in str(refused.value)
+
+
+def test_a_missing_attribute_without_default_is_a_complaint_and_one_with_default_is_not() -> None:
+    row = to_row(BACKUP)
+    assert from_row(Backup, {name: row[name] for name in ("id", "host", "port")}) == BACKUP
+    del row["host"]
+    with pytest.raises(UnreadableRow, match="host"):
+        from_row(Backup, row)
+
+
+def test_times_are_written_in_utc() -> None:
+    east = timezone(timedelta(hours=2))
+    row = to_row(replace(BACKUP, created_at=datetime(2026, 3, 1, 1, 30, tzinfo=east)))
+    assert row["created_at"] == "2026-02-28T23:30:00.000000+00:00"
+    assert from_row(Backup, row).created_at == datetime(2026, 2, 28, 23, 30, tzinfo=UTC)
