@@ -1,0 +1,58 @@
+# Everything a developer does. `make help` lists it.
+#
+# Three environments are installed once each: the developer's (.venv), the SAM
+# CLI's and the local cloud's (.tools), which pin SDK versions that exclude
+# each other. After that nothing is downloaded unless requirements change.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup build test lint demo stack ci clean
+
+bin := .venv/bin
+export SAM_CLI_TELEMETRY := 0
+ARCHITECTURE ?=
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.installed .tools/sam/.installed .tools/cloud/.installed ## Install everything (done once, and by the others when needed)
+
+build: setup ## Build what is deployed (ARCHITECTURE=arm64 for that processor)
+	@$(bin)/python -m local.build $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
+
+test: build ## Run all tests: unit, integration, end to end in a local cloud
+	@echo "Running the tests ..."
+	$(bin)/pytest -n 2 --dist loadgroup
+
+lint: setup ## Check style, types, import arrows and the template
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy
+	PYTHONPATH=functions $(bin)/lint-imports
+	$(bin)/cfn-lint infra/template.yaml
+	.tools/sam/bin/sam validate --lint --template-file infra/template.yaml
+
+demo: build ## Show the product at work: a primary, three backups, the deployed stack
+	@$(bin)/python -m local.demo
+
+stack: build ## Keep a local cloud with the deployed stack until Ctrl-C
+	@$(bin)/python -m local.cloud
+
+ci: ## Run what continuous integration runs
+	@.ci/run
+
+clean: ## Remove what was built and cached, and keep the environments
+	rm -rf .aws-sam .build .local .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# ---------------------------------------------------------------- environments
+.venv/.installed: requirements.txt functions/requirements.txt
+.tools/sam/.installed: local/requirements-sam.txt
+.tools/cloud/.installed: local/requirements-cloud.txt
+
+# The first prerequisite names all requirements of the environment.
+.venv/.installed .tools/sam/.installed .tools/cloud/.installed:
+	@python=$$(sh local/find-python) && \
+	echo "Installing $(@D) from $< with $$python; this takes about a minute ..." && \
+	"$$python" -m venv $(@D) && \
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< && \
+	touch $@

@@ -1,0 +1,1 @@
+"""Entry: HTTP. Manages registrations, settings and runs."""

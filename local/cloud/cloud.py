@@ -1,0 +1,161 @@
+"""The local cloud as its users see it: start, deploy, look inside, stop."""
+
+import json
+import os
+import secrets
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, cast
+
+import boto3
+from botocore.config import Config
+
+from local.build import ARCHITECTURE, BUILT_TEMPLATE, ROOT, RUNTIME, SAM, sam_environment
+from local.cloud.api import ManagementApi
+from local.cloud.ministack import ACCOUNT, CloudFailed, MiniStack
+
+REGION = "eu-central-1"
+
+__all__ = ["ACCOUNT", "REGION", "CloudFailed", "LocalCloud"]
+
+
+class LocalCloud:
+    """A cloud of its own, for as long as the ``with`` block lasts.
+
+    ``folder`` takes logs and data and is kept; without it a temporary one is
+    used and removed. What differs from AWS, as far as this product sees it:
+
+    - a secret that the template makes without a value has an empty string as
+      its value; AWS answers ResourceNotFoundException until it has one;
+    - TTL, point-in-time recovery and encryption of a table made by a stack
+      are not switched on: expired items stay;
+    - a ``rate(1 minute)`` rule first fires 60 to 70 s after it was made, then
+      every minute; a shorter interval counts from the last time it fired;
+    - retries and age of asynchronous invocations are taken from the
+      template's default parameters;
+    - reserved concurrency in a template is ignored; memory is not limited;
+    - what a function logs is there when it has answered; lines it writes
+      within the last moment before can appear with the next invocation.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._temporary = tempfile.TemporaryDirectory(prefix="local-cloud-") if folder is None else None
+        self.folder = Path(self._temporary.name) if self._temporary else cast(Path, folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._access_key = "LOCALADMINISTRATOR"
+        self._secret_key = secrets.token_hex(20)
+        self._ministack = MiniStack(
+            self.folder, region=REGION, access_key=self._access_key, secret_key=self._secret_key
+        )
+
+    def __enter__(self) -> Self:
+        self._ministack.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ministack.stop()
+        if self._temporary:
+            self._temporary.cleanup()
+
+    @property
+    def endpoint(self) -> str:
+        """Where all of its services answer."""
+        return self._ministack.endpoint
+
+    @property
+    def log_file(self) -> Path:
+        """Its own log, which repeats what the functions log."""
+        return self._ministack.log_file
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that make an AWS SDK or tool use this cloud as its administrator, and nothing else."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": self._access_key,
+            "AWS_SECRET_ACCESS_KEY": self._secret_key,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def client(self, service: str, *, read_timeout: float = 60) -> Any:
+        """A boto3 client of ``service`` as the administrator. Annotate the variable with the type it has.
+
+        ``read_timeout`` in seconds: how long an invocation may take, for example.
+        """
+        session = boto3.Session(
+            aws_access_key_id=self._access_key, aws_secret_access_key=self._secret_key, region_name=REGION
+        )
+        config = Config(proxies={}, read_timeout=read_timeout, retries={"total_max_attempts": 1})
+        make = cast(Any, session.client)  # its stubs know literal names only
+        return make(service, endpoint_url=self.endpoint, config=config)
+
+    def deploy(self, stack_name: str, parameters: Mapping[str, str] | None = None) -> dict[str, str]:
+        """``sam deploy`` of the built template; the stack's outputs.
+
+        Deploying again updates the stack. Raises CloudFailed with the end of
+        the SAM CLI's output when it fails.
+        """
+        if not BUILT_TEMPLATE.is_file():
+            raise CloudFailed("there is nothing to deploy; run `make build`")
+        given = {"Runtime": RUNTIME, "Architecture": ARCHITECTURE, **(parameters or {})}
+        # JSON is YAML, and a file keeps every character of a value.
+        values = self.folder / f"{stack_name}-parameters.yaml"
+        values.write_text(json.dumps(given))
+        log_file = self.folder / f"{stack_name}-deploy.log"
+        print(f"Deploying the stack {stack_name} with sam deploy ...", flush=True)
+        started = time.monotonic()
+        command: list[str | Path] = [SAM, "deploy", "--template-file", BUILT_TEMPLATE, "--stack-name", stack_name]
+        command += ["--parameter-overrides", f"file://{values}", "--resolve-s3", "--capabilities", "CAPABILITY_IAM"]
+        command += ["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"]
+        with log_file.open("wb") as log:
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env=self._sam_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        if done.returncode:
+            end = "\n".join(log_file.read_text().splitlines()[-25:])
+            raise CloudFailed(f"sam deploy ended with status {done.returncode}:\n{end}")
+        print(f"Deployed in {time.monotonic() - started:.0f} s.", flush=True)
+        return self.outputs(stack_name)
+
+    def outputs(self, stack_name: str) -> dict[str, str]:
+        """The outputs of a deployed stack by their keys."""
+        stacks = self.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+
+    def management_api(self, outputs: Mapping[str, str]) -> ManagementApi:
+        """The management API of the stack with these outputs, called as the administrator."""
+        base = f"{self.endpoint}/restapis/{outputs['ApiId']}/v1/_user_request_"
+        return ManagementApi(base, REGION, self._access_key, self._secret_key)
+
+    def log_messages(self, log_group: str | None = None) -> list[str]:
+        """All that functions have logged, in the order of each group; of one group or of all."""
+        logs = self.client("logs")
+        groups = [log_group] if log_group else self._log_groups(logs)
+        pages = (
+            page for group in groups for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+        )
+        return [event["message"] for page in pages for event in page["events"]]
+
+    def _log_groups(self, logs: Any) -> list[str]:
+        pages = logs.get_paginator("describe_log_groups").paginate()
+        return [group["logGroupName"] for page in pages for group in page["logGroups"]]
+
+    def _sam_environment(self) -> dict[str, str]:
+        direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        return {**sam_environment(), **self.environment, **direct, "SAM_CLI_POLL_DELAY": "1"}

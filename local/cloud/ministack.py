@@ -1,0 +1,128 @@
+"""MiniStack as a process group that ends with whoever started it."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+from local.build import ROOT
+
+MINISTACK = ROOT / ".tools" / "cloud" / "bin" / "ministack"
+ACCOUNT = "123456789012"
+
+# The pipe on standard input ends when the starting process does, however it
+# does: then the whole group ends too, the functions' processes included.
+_END_WITH_STARTER = 'exec 3<&0; (cat <&3 >/dev/null; kill -TERM 0) & exec "$0" 3<&- </dev/null'
+_START_SECONDS = 30.0
+_STOP_SECONDS = 5.0
+
+
+class CloudFailed(Exception):
+    """The local cloud did not do what it was told. The text says what, with the end of its log."""
+
+
+class MiniStack:
+    """One MiniStack on a free port of 127.0.0.1, with IAM enforced.
+
+    ``folder`` takes its log and everything it writes. ``access_key`` and
+    ``secret_key`` are those of its administrator, who may do everything.
+    """
+
+    def __init__(self, folder: Path, *, region: str, access_key: str, secret_key: str) -> None:
+        self._folder = folder
+        self._region = region
+        self._access_key = access_key
+        self._secret_key = secret_key
+        self._scratch = folder / "scratch"
+        self.log_file = folder / "ministack.log"
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers. Raises CloudFailed when it does not."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", _END_WITH_STARTER, MINISTACK],
+                cwd=self._folder,
+                env=self._environment(),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_ready(self._process)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End it and every process it started. Nothing happens when it does not run."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_STOP_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdin:
+            process.stdin.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _environment(self) -> dict[str, str]:
+        # Made from nothing: functions inherit it, and what this machine has
+        # (proxies, CA bundles, profiles, keys) must not reach them.
+        return {
+            "PATH": os.defpath,
+            "HOME": str(self._scratch),
+            "TMPDIR": str(self._scratch),
+            "LANG": "C.UTF-8",
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+            "AUTH": "true",
+            "LAMBDA_EXECUTOR": "local",
+            "IOT_MTLS_ENABLED": "false",  # it would listen on every interface
+            "SFTP_ENABLED": "false",
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "MINISTACK_REGION": self._region,
+            "AWS_ACCESS_KEY_ID": self._access_key,  # whose caller it takes for the account's root
+            "AWS_SECRET_ACCESS_KEY": self._secret_key,
+        }
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise CloudFailed(f"MiniStack ended with status {process.returncode}:\n{self._end_of_log()}")
+            with (
+                suppress(urllib.error.URLError, ConnectionError, TimeoutError),
+                direct.open(f"{self.endpoint}/_ministack/ready", timeout=2),
+            ):
+                return
+            time.sleep(0.05)
+        raise CloudFailed(f"MiniStack did not answer within {_START_SECONDS:.0f} s:\n{self._end_of_log()}")
+
+    def _end_of_log(self) -> str:
+        return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-15:])
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
