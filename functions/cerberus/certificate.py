@@ -1,0 +1,77 @@
+"""What certificate a server shows, before anybody trusts it.
+
+For an administrator who is about to pin it, and for warning of its end. A
+handshake is made and nothing is sent, neither request nor credentials.
+"""
+
+import ssl
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+
+from cerberus.addresses import AddressPolicy, checked_host
+from cerberus.connection import certificate_of, dial, handshake
+from cerberus.trust import Trust, fingerprint, unproven
+from common.deadline import Deadline
+from common.reasons import Failure, Reason
+
+_ABOUT_TRUST = (Reason.CERTIFICATE_UNTRUSTED, Reason.CERTIFICATE_PIN_MISMATCH)
+
+
+@dataclass(frozen=True)
+class CertificateFacts:
+    """A server's certificate as shown. ``fingerprint`` is its SHA-256, 64 lower-case hex digits.
+
+    ``trusted`` says whether the given trust accepts it, ``complaint`` why not.
+    """
+
+    subject: str
+    issuer: str
+    fingerprint: str
+    not_before: datetime
+    not_after: datetime
+    trusted: bool
+    complaint: str = ""
+
+
+def inspect_certificate(
+    host: str, port: int, *, trust: Trust, addresses: AddressPolicy, timeout: float, deadline: Deadline
+) -> CertificateFacts:
+    """Look at the certificate of ``host``. ``timeout`` in seconds, for each step.
+
+    Raises Failure with a reason of connecting or of TLS, never for lack of trust.
+    """
+    checked_host(host)
+
+    def shown(context: ssl.SSLContext) -> bytes:
+        raw = dial(host, port, addresses=addresses, timeout=timeout, deadline=deadline)
+        with handshake(raw, context, host, timeout=timeout, deadline=deadline) as connection:
+            return certificate_of(connection)
+
+    certificate = shown(unproven())
+    complaint = ""
+    try:
+        trust.accept(shown(trust.context()))
+    except Failure as failure:
+        if failure.reason not in _ABOUT_TRUST:
+            raise
+        complaint = failure.message
+    return _describe(certificate, complaint)
+
+
+def _describe(shown: bytes, complaint: str) -> CertificateFacts:
+    try:
+        certificate = x509.load_der_x509_certificate(shown)
+        subject, issuer = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
+    except ValueError:
+        raise Failure(Reason.TLS_FAILED, "the server's certificate cannot be read") from None
+    return CertificateFacts(
+        subject=subject,
+        issuer=issuer,
+        fingerprint=fingerprint(shown),
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        trusted=not complaint,
+        complaint=complaint,
+    )

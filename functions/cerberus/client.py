@@ -1,0 +1,83 @@
+"""One operation after the other on one server: log-in, repetition, and which operations there are at all."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from cerberus.endpoint import Endpoint
+from cerberus.messages import Values, read_reply, write_request
+from cerberus.schema import Operation, service
+from cerberus.transport import Reply, Transport
+from common.deadline import Deadline
+from common.reasons import Failure, Reason
+
+UNAUTHORIZED = 401
+
+
+class SoapClient:
+    """Calls operations of one server, by name.
+
+    Only those of ``reads`` and ``writes`` exist for it. A read may be repeated
+    when a kept connection turns out to have been closed; a write is sent once.
+
+    User name and password are in every request. Some versions challenge for
+    Basic authentication besides: to a 401 the same call is repeated once with
+    it, and only then. After a log-in that failed nothing is sent any more,
+    lest the server's auto-blocker shuts this address out.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, deadline: Deadline, *, reads: frozenset[str], writes: frozenset[str] = frozenset()
+    ) -> None:
+        self._endpoint = endpoint
+        self._reads = reads
+        self._known = reads | writes
+        self._transport = Transport(endpoint, deadline)
+        self._log_in_failed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._transport.close()
+
+    def call(self, operation: str, **fields: object) -> Values:
+        """The answer to ``operation`` with ``fields``, whatever ``result`` it has.
+
+        Raises Failure, naming the server, and RuntimeError for an operation
+        that this client does not have.
+        """
+        if operation not in self._known:
+            raise RuntimeError(f"{operation} is not among the operations of this client")
+        try:
+            return self._call(operation, fields)
+        except Failure as problem:
+            self._log_in_failed = self._log_in_failed or problem.reason is Reason.AUTHENTICATION_FAILED
+            failure = problem.at(self._endpoint.label)
+        raise failure
+
+    def _call(self, name: str, fields: Mapping[str, object]) -> Values:
+        if self._log_in_failed:
+            raise Failure(Reason.AUTHENTICATION_FAILED, "an earlier log-in failed; nothing more was sent")
+        operation = service(self._endpoint.wsdl).operation(name)
+        user, password = self._endpoint.credentials
+        body = write_request(operation, {"credentials": {"user": user, "password": password}, **fields})
+        reply = self._exchange(operation, body)
+        return read_reply(operation, reply, self._endpoint.credentials, server=self._endpoint.label)
+
+    def _exchange(self, operation: Operation, body: bytes) -> Reply:
+        repeatable = operation.name in self._reads
+        reply = self._transport.post(body, operation.headers, repeatable=repeatable)
+        if reply.status == UNAUTHORIZED:
+            reply = self._transport.post(
+                body, operation.headers, repeatable=repeatable, basic=self._endpoint.credentials
+            )
+        if reply.status == UNAUTHORIZED:
+            raise Failure(Reason.AUTHENTICATION_FAILED, "the server refused the log-in with HTTP 401")
+        return reply

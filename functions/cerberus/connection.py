@@ -1,0 +1,174 @@
+"""How a connection is made: checked address, TLS, checked certificate; and how requests gets no other one.
+
+Failures up to the end of the handshake are given their reason here, where it
+is known which step failed.
+"""
+
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, cast
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPSConnectionPool
+from urllib3.connection import HTTPSConnection
+
+from cerberus.addresses import AddressPolicy
+from cerberus.sockets import WatchedSocket
+from cerberus.trust import Trust
+from common.deadline import Deadline
+from common.reasons import Failure, Reason
+
+_NAME_MISMATCH = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h
+
+_SHORTEST = 0.001  # seconds; a socket takes 0 for "do not wait at all"
+
+
+def bounded(seconds: float, deadline: Deadline) -> float:
+    """``seconds``, or what is left until ``deadline`` if that is less; raises Failure(DEADLINE) if nothing is."""
+    deadline.check()
+    return max(_SHORTEST, min(seconds, deadline.remaining()))
+
+
+def dial(host: str, port: int, *, addresses: AddressPolicy, timeout: float, deadline: Deadline) -> socket.socket:
+    """A TCP connection to the first address of ``host`` that answers.
+
+    ``timeout`` (seconds) holds for each address. Raises Failure with
+    NAME_NOT_RESOLVED, ADDRESS_FORBIDDEN, CONNECTION_REFUSED, CONNECT_TIMEOUT,
+    CONNECTION_FAILED or DEADLINE.
+    """
+    failure = Failure(Reason.NAME_NOT_RESOLVED, "the host name does not resolve")
+    for address in addresses.candidates(host, port):
+        wait = bounded(timeout, deadline)
+        try:
+            return socket.create_connection((address, port), timeout=wait)
+        except TimeoutError:
+            failure = Failure(Reason.CONNECT_TIMEOUT, "no answer to the attempt to connect")
+        except ConnectionRefusedError:
+            failure = Failure(Reason.CONNECTION_REFUSED, "nothing listens on this port")
+        except OSError:
+            failure = Failure(Reason.CONNECTION_FAILED, "there is no way to the server's address")
+    deadline.check()
+    raise failure
+
+
+def handshake(
+    raw: socket.socket, context: ssl.SSLContext, host: str, *, timeout: float, deadline: Deadline
+) -> WatchedSocket:
+    """TLS over ``raw``, for ``host``; closes it on failure.
+
+    Raises Failure with CERTIFICATE_UNTRUSTED, TLS_FAILED, CONNECT_TIMEOUT, CONNECTION_CLOSED or DEADLINE.
+    """
+    try:
+        raw.settimeout(bounded(timeout, deadline))
+        return cast(WatchedSocket, context.wrap_socket(raw, server_hostname=host.rstrip(".")))
+    except Failure as late:
+        failure = late
+    except ssl.SSLCertVerificationError as error:
+        failure = Failure(Reason.CERTIFICATE_UNTRUSTED, f"the certificate is not trusted: {_complaint(error)}")
+    except TimeoutError:
+        failure = Failure(Reason.CONNECT_TIMEOUT, "no answer during the TLS handshake")
+    except ssl.SSLError:
+        failure = Failure(Reason.TLS_FAILED, "the TLS handshake failed")
+    except OSError:
+        failure = Failure(Reason.CONNECTION_CLOSED, "the connection was closed during the TLS handshake")
+    raw.close()
+    raise failure
+
+
+def certificate_of(connection: ssl.SSLSocket) -> bytes:
+    """The peer's certificate in DER, proved or not."""
+    certificate = connection.getpeercert(binary_form=True)
+    if certificate is None:
+        raise Failure(Reason.TLS_FAILED, "the server has no certificate")
+    return certificate
+
+
+def _complaint(error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code in _NAME_MISMATCH:
+        return "it is not valid for this host"
+    return error.verify_message
+
+
+class CheckedConnection(HTTPSConnection):
+    """One connection to one server; when ``connect`` returns, address and certificate have been checked."""
+
+    def __init__(
+        self,
+        *args: Any,
+        trust: Trust,
+        addresses: AddressPolicy,
+        deadline: Deadline,
+        read_timeout: float,
+        on_connect: Callable[[], None],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._trust = trust
+        self._addresses = addresses
+        self._deadline = deadline
+        self._read_timeout = read_timeout
+        self._on_connect = on_connect
+
+    def connect(self) -> None:
+        """Make the connection. Raises what ``dial`` and ``handshake`` raise, and CERTIFICATE_PIN_MISMATCH."""
+        timeout = float(self.timeout or 0)  # requests always sets one
+        self._on_connect()
+        raw = dial(self.host, self.port, addresses=self._addresses, timeout=timeout, deadline=self._deadline)
+        for option in self.socket_options or ():
+            raw.setsockopt(*option)
+        secure = handshake(raw, self._trust.context(), self.host, timeout=timeout, deadline=self._deadline)
+        try:
+            self._trust.accept(certificate_of(secure))
+        except Failure:
+            secure.close()
+            raise
+        secure.patience = self._patience
+        self.sock = secure
+        self.is_verified = True
+
+    def _patience(self) -> float:
+        return bounded(self._read_timeout, self._deadline)
+
+
+class _CheckedPool(HTTPSConnectionPool):
+    ConnectionCls = CheckedConnection
+
+
+class CheckedAdapter(HTTPAdapter):
+    """Lets requests reach one server, over one connection at a time, in no other way than ``CheckedConnection``.
+
+    What requests has to say on verification, proxies and client certificates
+    is not listened to: the connection decides for itself. ``connections``
+    counts the attempts to connect.
+    """
+
+    def __init__(
+        self, host: str, port: int, *, trust: Trust, addresses: AddressPolicy, deadline: Deadline, read_timeout: float
+    ) -> None:
+        super().__init__()
+        self.connections = 0
+        self._pool = _CheckedPool(
+            host.strip("[]"),
+            port,
+            maxsize=1,
+            block=False,
+            trust=trust,
+            addresses=addresses,
+            deadline=deadline,
+            read_timeout=read_timeout,
+            on_connect=self._count,
+        )
+
+    def get_connection_with_tls_context(self, *_: object, **__: object) -> HTTPSConnectionPool:
+        return self._pool
+
+    def cert_verify(self, *_: object, **__: object) -> None:
+        """Nothing: requests would add its own roots to those of the context."""
+
+    def close(self) -> None:
+        self._pool.close()
+        super().close()
+
+    def _count(self) -> None:
+        self.connections += 1

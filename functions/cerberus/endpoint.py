@@ -1,0 +1,44 @@
+"""Everything that is needed to reach one server."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cerberus.addresses import AddressPolicy, checked_host
+from cerberus.trust import SystemRoots, Trust
+from common.reasons import Failure, Reason
+
+MAX_PORT = 65535
+MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds: to set up TCP and TLS to one address, and between two bytes of a reply."""
+
+    connect: float = 10.0
+    read: float = 60.0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One server as registered. Its repr shows neither user name nor password.
+
+    ``label`` is how messages name it. ``reply_limit`` is in bytes.
+    ``wsdl`` is the file of the server's own version, None for the one shipped here.
+    Raises Failure(REGISTRATION_INVALID) for a host or port that cannot be one.
+    """
+
+    label: str
+    host: str
+    port: int
+    credentials: tuple[str, str] = field(repr=False)
+    trust: Trust = field(default_factory=SystemRoots)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    reply_limit: int = 256 * MEGABYTE
+    addresses: AddressPolicy = field(default_factory=AddressPolicy)
+    wsdl: Path | None = None
+
+    def __post_init__(self) -> None:
+        checked_host(self.host)
+        if not 1 <= self.port <= MAX_PORT:
+            raise Failure(Reason.REGISTRATION_INVALID, f"the port is not between 1 and {MAX_PORT}", server=self.label)

@@ -1,0 +1,298 @@
+"""From values to the bytes of a request, and from the bytes of a reply to values.
+
+The WSDL's types lead through a reply: what they do not know is passed over, at
+every level, because newer servers send more; what they know is read strictly,
+because zeep's own reading turns a bad number into None and a bad truth value
+into false. A reply is well-formed as a whole before anything of it is looked
+at, so one that was cut short is never read as a smaller one.
+"""
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import zeep.exceptions
+from lxml import etree
+from zeep import xsd
+
+from cerberus.schema import Operation
+from cerberus.transport import Reply
+from common.hardened_xml import XmlForbidden, XmlRefused, local_name, parse
+from common.reasons import Failure, Reason
+
+_ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
+_XML_TYPES = ("application/soap+xml", "text/xml", "application/xml")
+_HTML = re.compile(rb"\s*<(?:!doctype\s+)?html\b", re.IGNORECASE)
+_UNSENDABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Whatever XML 1.0 has no way to write, https://www.w3.org/TR/xml/#charsets."""
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_TRUTH = {"true": True, "1": True, "false": False, "0": False}
+_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+_SIMPLE_CONTENT = "_value_1"  # zeep's name for the text of an element that also has attributes
+
+_FAULT_TEXT = 200  # characters of a fault that are passed on
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+_UNKNOWN_OPERATION = re.compile(r"not implemented|namespace not recognized", re.IGNORECASE)
+_LOG_IN = re.compile(r"\bcredentials?\b|\b(?:un)?authenticat(?:e|ed|ion)\b", re.IGNORECASE)
+"""Seen: "No SOAP request credentials were provided", "Unable to authenticate SOAP request"."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a reply, of which server: names of the schema only, joined by dots."""
+
+    path: str
+    server: str
+
+    def inside(self, name: str) -> "Place":
+        return Place(f"{self.path}.{name}", self.server)
+
+    def failure(self, reason: Reason, complaint: str) -> Failure:
+        return Failure(reason, f"{self.path} {complaint}", server=self.server)
+
+
+class Values(dict[str, Any]):
+    """Fields of a reply by their contract names: str, int, float, bool, datetime, nested Values, or a list of these.
+
+    A field without a value is not among them; a repeated one always is, as a
+    list. Asking for one that is not there by ``values[name]`` raises
+    Failure(REPLY_INCOMPLETE); ``get`` is for those that may be left out.
+    """
+
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        self._place = place
+
+    def __missing__(self, name: str) -> Any:
+        raise self._place.inside(name).failure(Reason.REPLY_INCOMPLETE, "is missing")
+
+
+def write_request(operation: Operation, fields: Mapping[str, Any]) -> bytes:
+    """The envelope that asks for ``operation`` with ``fields``, in UTF-8.
+
+    Raises Failure(CONTENT_UNSENDABLE), naming the operation and the field.
+    """
+    for where, text in _texts(fields, ""):
+        if _UNSENDABLE.search(text):
+            raise Failure(
+                Reason.CONTENT_UNSENDABLE, f"{operation.name}: {where} holds a character that XML has no way to write"
+            )
+    try:
+        envelope: bytes = etree.tostring(operation.render(fields), xml_declaration=True, encoding="utf-8")
+    except zeep.exceptions.ValidationError as error:
+        where = ".".join(str(step) for step in error.path) or "a field"
+    except (zeep.exceptions.Error, TypeError, ValueError, AttributeError):
+        where = "a field"
+    else:
+        return envelope
+    raise Failure(Reason.CONTENT_UNSENDABLE, f"{operation.name}: {where} is missing, unknown or of the wrong type")
+
+
+def read_reply(operation: Operation, reply: Reply, credentials: tuple[str, str], *, server: str = "") -> Values:
+    """What ``reply`` says. ``credentials`` are kept out of a fault's text, ``server`` is how failures name it.
+
+    Raises Failure with NOT_SOAP, REPLY_EMPTY, REPLY_MALFORMED,
+    REPLY_FORBIDDEN_XML, REPLY_INCOMPLETE, HTTP_ERROR, or for a fault
+    AUTHENTICATION_FAILED, OPERATION_UNSUPPORTED or SOAP_FAULT.
+    """
+    body = _body(reply)
+    fault = _child(body, "Fault")
+    if fault is not None:
+        raise _explain(fault, credentials)
+    if not _succeeded(reply):
+        raise _http_error(reply)
+    expected = operation.response.qname.text
+    place = Place(local_name(expected), server)
+    answer = body.find(expected)
+    if answer is None:
+        raise place.failure(Reason.REPLY_INCOMPLETE, "is not in the reply")
+    values = _structure(answer, operation.response.type, place)
+    _demand(values, operation.response.type)
+    return values
+
+
+def _succeeded(reply: Reply) -> bool:
+    return 200 <= reply.status < 300
+
+
+def _http_error(reply: Reply) -> Failure:
+    return Failure(Reason.HTTP_ERROR, f"the server answered with HTTP {reply.status}")
+
+
+def _body(reply: Reply) -> etree._Element:
+    """The SOAP body. A reply that reports an error may come with any content type, if only it is SOAP."""
+    if _succeeded(reply):
+        _check_type(reply)
+        return _envelope_body(reply.body)
+    try:
+        return _envelope_body(reply.body)
+    except Failure:
+        failure = _http_error(reply)
+    raise failure
+
+
+def _check_type(reply: Reply) -> None:
+    if not reply.body.strip():
+        raise Failure(Reason.REPLY_EMPTY, "the reply is empty")
+    if reply.content_type.partition(";")[0].strip().lower() not in _XML_TYPES:
+        raise Failure(Reason.NOT_SOAP, "the reply is not of an XML content type")
+    if _HTML.match(reply.body):
+        raise Failure(Reason.NOT_SOAP, "the reply is a web page")
+
+
+def _envelope_body(raw: bytes) -> etree._Element:
+    try:
+        root = parse(raw)
+    except XmlForbidden as refusal:
+        failure = Failure(Reason.REPLY_FORBIDDEN_XML, f"the reply is not read: {refusal}")
+    except XmlRefused as refusal:
+        failure = Failure(Reason.REPLY_MALFORMED, f"the reply is not read: {refusal}")
+    else:
+        if root.tag not in {f"{{{namespace}}}Envelope" for namespace in _ENVELOPES}:
+            raise Failure(Reason.NOT_SOAP, "the reply is not a SOAP envelope")
+        body = _child(root, "Body")
+        if body is None:
+            raise Failure(Reason.REPLY_INCOMPLETE, "the reply has no SOAP body")
+        return body
+    raise failure
+
+
+def _child(parent: etree._Element, name: str) -> etree._Element | None:
+    """The first child of this local name that belongs to SOAP: in a SOAP namespace, or in none."""
+    for namespace in _ENVELOPES:
+        found = parent.find(f"{{{namespace}}}{name}")
+        if found is not None:
+            return found
+    return parent.find(name)
+
+
+# Values, led by the types
+
+
+def _structure(node: etree._Element, described: Any, place: Place) -> Values:
+    values = Values(place)
+    for name, attribute in described.attributes:
+        text = node.get(attribute.qname) if attribute.name else None
+        if text is not None:
+            values[name] = _simple(text, attribute.type, place.inside(name))
+    for name, element in described.elements:
+        if not isinstance(element, xsd.Element):
+            continue  # a wildcard: whatever it lets through is not known by name
+        if name == _SIMPLE_CONTENT:
+            values[name] = _simple(_text(node, place), element.type, place)
+            continue
+        found = [
+            _value(child, element.type, place.inside(name))
+            for child in node.findall(element.qname.text)
+            if child.get(_NIL) not in ("true", "1")
+        ]
+        if element.accepts_multiple:
+            values[name] = found
+        elif len(found) > 1:
+            raise place.inside(name).failure(Reason.REPLY_MALFORMED, "is there more than once")
+        elif found:
+            values[name] = found[0]
+    return values
+
+
+def _value(node: etree._Element, described: Any, place: Place) -> Any:
+    if isinstance(described, xsd.ComplexType):
+        return _structure(node, described, place)
+    return _simple(_text(node, place), described, place)
+
+
+def _text(node: etree._Element, place: Place) -> str:
+    """All text of an element that holds nothing else.
+
+    Comments and processing instructions may interrupt it. An element inside
+    means that the server did not escape a document: its text would be lost.
+    """
+    if not len(node):
+        return node.text or ""
+    if next(node.iterchildren("*"), None) is not None:
+        raise place.failure(Reason.REPLY_MALFORMED, "holds elements where text belongs")
+    return (node.text or "") + "".join(inner.tail or "" for inner in node)
+
+
+def _simple(text: str, described: Any, place: Place) -> Any:
+    """``text`` as the built-in type that ``described`` is or restricts. An enumeration may grow: any value is taken."""
+    try:
+        if isinstance(described, xsd.Boolean):
+            return _TRUTH[text.strip()]
+        if isinstance(described, xsd.Integer):
+            return _integer(text.strip(), described)
+        return described.pythonvalue(text)
+    except (ValueError, TypeError, LookupError, ArithmeticError):
+        failure = place.failure(Reason.REPLY_MALFORMED, f"is not a valid {described.name}")
+    raise failure
+
+
+def _integer(text: str, described: Any) -> int:
+    if not _INTEGER.fullmatch(text):
+        raise ValueError
+    number = int(text)
+    if number < 0 and isinstance(described, xsd.NonNegativeInteger):
+        raise ValueError
+    return number
+
+
+def _demand(values: Values, described: Any) -> None:
+    """Refuse an answer that lacks what the WSDL requires of it.
+
+    Deeper inside, whoever needs a field asks for it: a server of another
+    version may leave out what nobody here reads.
+    """
+    required = [name for name, element in described.elements if isinstance(element, xsd.Element) and element.min_occurs]
+    required += [name for name, attribute in described.attributes if attribute.name and attribute.required]
+    for name in required:
+        values[name]  # raises for what is missing
+
+
+# Faults
+
+
+def _explain(fault: etree._Element, credentials: tuple[str, str]) -> Failure:
+    """Both versions' faults, and the mixtures of them that servers send: read by what is there."""
+    text = _fault_text(fault)
+    statement = _QUOTED.sub("", text)
+    if _UNKNOWN_OPERATION.search(statement):
+        reason, said = Reason.OPERATION_UNSUPPORTED, "the server does not know the operation"
+    elif _LOG_IN.search(statement):
+        reason, said = Reason.AUTHENTICATION_FAILED, "the server refused the log-in"
+    else:
+        reason, said = Reason.SOAP_FAULT, "the server answered with a fault"
+    quote = _presentable(text, credentials)
+    return Failure(reason, f"{said}: {quote}" if quote else said)
+
+
+def _fault_text(fault: etree._Element) -> str:
+    texts: dict[str, str] = {}
+    for node in fault.iter("*"):
+        name = local_name(node)
+        if name in ("faultstring", "Text") and (node.text or "").strip():
+            texts.setdefault(name, node.text or "")
+    return texts.get("faultstring") or texts.get("Text") or ""
+
+
+def _presentable(text: str, credentials: tuple[str, str]) -> str:
+    """One short printable line without ``credentials`` in any spelling they are sent in."""
+    token = base64.b64encode(":".join(credentials).encode("utf-8", "surrogatepass")).decode()
+    for secret in sorted((*credentials, token), key=len, reverse=True):
+        if secret:
+            text = text.replace(secret, "***")
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= _FAULT_TEXT else line[: _FAULT_TEXT - 1] + "…"
+
+
+def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
+    """Every string in ``value`` with the way to it."""
+    if isinstance(value, str):
+        yield where, value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _texts(inner, f"{where}.{name}" if where else str(name))
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _texts(inner, f"{where}[{index}]")
