@@ -1,0 +1,80 @@
+"""The sync function's handler: understand the event, run, report."""
+
+from dataclasses import asdict
+from functools import cache
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cerberus.addresses import AddressPolicy
+from common.deadline import Deadline
+from common.reasons import Failure
+from registry.clients import open_clients
+from registry.dynamo import DynamoStore
+from registry.secrets import SecretsManagerCredentials
+from sync.environment import Environment
+from sync.reporting import LoggedProgress, emit_metrics
+from sync.request import read_request
+from sync.run import GRACE, Report, RunStatus, Surroundings, run
+from sync.servers import CerberusServers
+
+RECORDING_SECONDS = 5.0
+"""Kept back from the function's time for the last records; a function that is killed cannot say anything."""
+
+logger = Logger()
+
+
+class RunFailedError(Exception):
+    """The run could not be done. Raised so that the platform counts an error, after everything was recorded."""
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: object, context: LambdaContext) -> dict[str, object]:
+    """Do one run. Returns run and results; raises RunFailedError when no backup could be served at all."""
+    try:
+        request = read_request(event)
+        seconds = context.get_remaining_time_in_millis() / 1000 - RECORDING_SECONDS - GRACE
+        report = run(request, _surroundings(), Deadline(seconds))
+    except Failure as failure:
+        logger.error("run not possible", extra={"reason": failure.reason, "detail": str(failure)})  # noqa: TRY400 - the trace adds nothing
+        raise RunFailedError(str(failure)) from None
+    emit_metrics(report)
+    if report.run.status == RunStatus.FAILED:
+        raise RunFailedError(report.run.message)
+    return _reply(report)
+
+
+@cache
+def _surroundings() -> Surroundings:
+    """Built at the first invocation, kept for those that follow in the same process."""
+    environment = Environment.read()
+    clients = open_clients()
+    return Surroundings(
+        store=DynamoStore(environment.table_name, clients.dynamodb, environment.history_days),
+        credentials=SecretsManagerCredentials(environment.secret_prefix, clients.secretsmanager),
+        servers=CerberusServers(AddressPolicy.allowing(environment.allowed_networks), environment.wsdl),
+        progress=LoggedProgress(logger),
+        primary=environment.primary,
+        lease_seconds=environment.lease_seconds,
+    )
+
+
+def _reply(report: Report) -> dict[str, object]:
+    return {
+        "run_id": report.run.id,
+        "status": report.run.status,
+        "reason": report.run.reason,
+        "message": report.run.message,
+        "counts": dict(report.run.counts),
+        "backups": [
+            {
+                "id": result.backup_id,
+                "status": result.status,
+                "reason": result.reason,
+                "message": result.message,
+                "verified_at": result.verified_at.isoformat() if result.verified_at else None,
+                "parts": [asdict(part) for part in result.parts],
+            }
+            for result in report.results
+        ],
+    }

@@ -1,0 +1,75 @@
+"""What a run was asked to do, read from the event that started it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from common.reasons import Failure, Reason
+
+
+class Trigger(StrEnum):
+    """Who started a run."""
+
+    SCHEDULE = "schedule"
+    ON_DEMAND = "on_demand"
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One run. ``backups`` empty means the whole fleet.
+
+    ``accept_primary`` says that a primary without users, or one that shrank by
+    half, is meant to be so.
+    """
+
+    trigger: Trigger
+    backups: tuple[str, ...] = ()
+    dry_run: bool = False
+    accept_primary: bool = False
+    requested_by: str = ""
+
+
+def read_request(event: object) -> RunRequest:
+    """Understand an event: EventBridge's scheduled one, or one on demand.
+
+    On demand: ``{"action": "sync"}`` with, as wanted, ``backups`` (a list of
+    ids), ``dry_run``, ``accept_primary`` (true or false) and ``requested_by``.
+    Raises Failure(EVENT_INVALID) for anything else, unknown fields included:
+    a misspelt restriction must not start a run over the whole fleet.
+    """
+    if not isinstance(event, Mapping):
+        raise Failure(Reason.EVENT_INVALID, "the event is not an object")
+    if event.get("source") == "aws.events" and event.get("detail-type") == "Scheduled Event":
+        return RunRequest(Trigger.SCHEDULE)
+    if event.get("action") != "sync":
+        raise Failure(Reason.EVENT_INVALID, "the event is neither a scheduled one nor has it the action sync")
+    unknown = sorted(set(event) - {"action", "backups", "dry_run", "accept_primary", "requested_by"})
+    if unknown:
+        raise Failure(Reason.EVENT_INVALID, f"the event has an unknown field: {unknown[0]!r}")
+    return RunRequest(
+        Trigger.ON_DEMAND,
+        backups=_ids(event.get("backups", [])),
+        dry_run=_flag(event, "dry_run"),
+        accept_primary=_flag(event, "accept_primary"),
+        requested_by=_text(event, "requested_by"),
+    )
+
+
+def _ids(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(entry, str) and entry for entry in value):
+        raise Failure(Reason.EVENT_INVALID, "the field backups is not a list of ids")
+    return tuple(dict.fromkeys(value))
+
+
+def _flag(event: Mapping[str, object], name: str) -> bool:
+    value = event.get(name, False)
+    if not isinstance(value, bool):
+        raise Failure(Reason.EVENT_INVALID, f"the field {name} is neither true nor false")
+    return value
+
+
+def _text(event: Mapping[str, object], name: str) -> str:
+    value = event.get(name, "")
+    if not isinstance(value, str):
+        raise Failure(Reason.EVENT_INVALID, f"the field {name} is not a text")
+    return value

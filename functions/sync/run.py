@@ -1,0 +1,313 @@
+"""One run over the fleet.
+
+    lease -> settings and backups -> the primary, once and completely
+          -> every backup, in parallel -> a result for each -> the record
+
+Nothing here knows how a server is talked to or where records are kept.
+"""
+
+import traceback
+import uuid
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from common.deadline import Deadline
+from common.reasons import Failure, Reason
+from registry.models import Backup, BackupResult, Credentials, Primary, PrimaryBaseline, Run, SyncSettings
+from registry.ports import CredentialStore, Store
+from replication.model import DEFAULT_PARTS, Outcome, PartName, Policy, PrimaryState, Status
+from replication.preservation import Rules
+from replication.primary import read_primary
+from replication.replicate import replicate
+from sync import records
+from sync.request import RunRequest
+from sync.servers import PRIMARY_ID, Servers, with_credentials
+
+MAX_WORKERS = 16
+"""Backups at the same time. Most of a backup's time is waiting for the network."""
+
+GRACE = 2.0
+"""Seconds after the deadline in which backups that were under way may still record that they were cut off."""
+
+
+class RunStatus(StrEnum):
+    """What a run is."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    """Every backup was dealt with as asked."""
+    PARTIAL = "partial"
+    """Some backups failed or were not reached."""
+    FAILED = "failed"
+    """The run ended before any backup was touched."""
+    NOT_RUN = "not_run"
+    """There was nothing to do, or another run was doing it."""
+
+
+class Progress(Protocol):
+    """Is told what happens, as it happens. Called from several threads."""
+
+    def started(self, run: Run) -> None: ...
+    def primary_read(self, run: Run, primary: PrimaryState) -> None: ...
+    def backup_done(self, run: Run, result: BackupResult, fault: str) -> None:
+        """``fault`` holds the places of an unforeseen error in the program, and is empty otherwise."""
+        ...
+
+    def finished(self, run: Run) -> None: ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run works with. ``primary`` is the one of the stack's parameters, for when none is registered."""
+
+    store: Store
+    credentials: CredentialStore
+    servers: Servers
+    progress: Progress
+    primary: Primary | None
+    lease_seconds: int
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a run."""
+
+    run: Run
+    results: tuple[BackupResult, ...] = ()
+
+
+def run(request: RunRequest, surroundings: Surroundings, deadline: Deadline) -> Report:
+    """Do one run, or record why it was not done. What happened is in the report; Failure means it could not be told.
+
+    Raises Failure(REGISTRY_UNAVAILABLE) when lease or record cannot be written.
+    """
+    started_at = surroundings.now()
+    record = Run(
+        id=f"{started_at:%Y%m%dT%H%M%S.%f}Z-{uuid.uuid4().hex[:8]}",
+        trigger=request.trigger,
+        started_at=started_at,
+        requested_by=request.requested_by,
+        requested_backups=request.backups,
+        status=RunStatus.RUNNING,
+    )
+    expires_at = started_at + timedelta(seconds=surroundings.lease_seconds)
+    if surroundings.store.acquire_lease(record.id, now=started_at, expires_at=expires_at) is None:
+        return Report(_finish(record, surroundings, RunStatus.NOT_RUN, Reason.LEASE_HELD, "another run is under way"))
+    try:
+        return _Fleet(request, surroundings, deadline, record).run()
+    finally:
+        surroundings.store.release_lease(record.id)
+
+
+def _finish(
+    record: Run,
+    surroundings: Surroundings,
+    status: RunStatus,
+    reason: Reason | None = None,
+    message: str = "",
+    counts: dict[str, int] | None = None,
+) -> Run:
+    done = replace(
+        record,
+        status=status,
+        reason=reason or "",
+        message=message,
+        finished_at=surroundings.now(),
+        counts=counts or {},
+    )
+    surroundings.store.save_run(done)
+    surroundings.progress.finished(done)
+    return done
+
+
+class _Fleet:
+    """One run that holds the lease."""
+
+    def __init__(self, request: RunRequest, surroundings: Surroundings, deadline: Deadline, record: Run) -> None:
+        self._request = request
+        self._around = surroundings
+        self._store = surroundings.store
+        self._deadline = deadline
+        self._record = record
+        self._settings = SyncSettings()
+
+    def run(self) -> Report:
+        self._store.save_run(self._record)
+        self._around.progress.started(self._record)
+        chosen: list[Backup] = []
+        try:
+            self._settings = self._store.settings()
+            unreadable = self._store.unreadable_backups() if not self._request.backups else ()
+            chosen = self._choose()
+            if not chosen and not unreadable:
+                message = "no backup is registered and enabled"
+                return Report(self._finish([], RunStatus.NOT_RUN, Reason.NO_BACKUPS, message))
+            results = [self._refuse(backup_id, complaint) for backup_id, complaint in unreadable]
+            results += self._serve(chosen) if chosen else []
+        except Failure as failure:
+            aborted = records.failed(Failure(Reason.RUN_ABORTED, f"nothing was done: {failure}"))
+            results = [self._record_result(backup.id, aborted, self._around.now()) for backup in chosen]
+            return Report(self._finish(results, RunStatus.FAILED, failure.reason, str(failure)), tuple(results))
+        good = all(result.status in (Status.IN_SYNC, Status.UPDATED, Status.DRIFTED) for result in results)
+        return Report(self._finish(results, RunStatus.SUCCEEDED if good else RunStatus.PARTIAL), tuple(results))
+
+    def _finish(
+        self, results: list[BackupResult], status: RunStatus, reason: Reason | None = None, message: str = ""
+    ) -> Run:
+        return _finish(self._record, self._around, status, reason, message, records.counts(results))
+
+    def _choose(self) -> list[Backup]:
+        """The backups to serve, those that wait longest first. Raises Failure when one was named that cannot be."""
+        backups = {backup.id: backup for backup in self._store.backups()}
+        for backup_id in self._request.backups:
+            if backup_id not in backups:
+                raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered with the id {backup_id!r}")
+            if not backups[backup_id].enabled:
+                raise Failure(Reason.BACKUP_DISABLED, f"the backup {backup_id!r} is disabled")
+        wanted = self._request.backups or tuple(backups)
+        return self._longest_waiting_first([backups[id_] for id_ in wanted if backups[id_].enabled])
+
+    def _longest_waiting_first(self, backups: list[Backup]) -> list[Backup]:
+        statuses = self._store.statuses()
+
+        def waiting(backup: Backup) -> tuple[bool, datetime, str]:
+            last = statuses.get(backup.id)
+            never = datetime.min.replace(tzinfo=UTC)
+            incomplete = last is not None and last.status == Status.INCOMPLETE
+            return not incomplete, (last.verified_at if last else None) or never, backup.id
+
+        return sorted(backups, key=waiting)
+
+    def _refuse(self, backup_id: str, complaint: str) -> BackupResult:
+        failure = Failure(Reason.RECORD_UNREADABLE, f"its registration cannot be read: {complaint}")
+        return self._record_result(backup_id, records.failed(failure), self._around.now())
+
+    def _serve(self, backups: list[Backup]) -> list[BackupResult]:
+        policies = {backup.id: _policy(backup, self._settings) for backup in backups}
+        parts = {part for policy in policies.values() if isinstance(policy, Policy) for part in policy.parts}
+        primary = self._read_primary(parts)
+        self._around.progress.primary_read(self._record, primary)
+        self._check_not_shrunk(primary)
+        results = self._in_parallel(backups, lambda backup: self._serve_one(backup, policies[backup.id], primary))
+        if PartName.ACCOUNTS in primary.states and any(result.verified_at for result in results):
+            self._store.save_baseline(
+                PrimaryBaseline(primary.users, primary.groups, self._around.now(), self._record.id)
+            )
+        return results
+
+    def _read_primary(self, parts: Iterable[PartName]) -> PrimaryState:
+        registered = self._store.primary() or self._around.primary
+        if registered is None:
+            raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
+
+        def attempt(credentials: Credentials) -> PrimaryState | Failure:
+            try:
+                with self._around.servers.primary(registered, credentials, self._settings, self._deadline) as server:
+                    return read_primary(server, parts, accept_empty=self._request.accept_primary)
+            except Failure as failure:
+                return failure.at(f"primary ({registered.host}:{registered.port})")
+
+        outcome = with_credentials(
+            self._around.credentials,
+            PRIMARY_ID,
+            attempt,
+            lambda result: isinstance(result, Failure) and result.reason is Reason.AUTHENTICATION_FAILED,
+        )
+        if isinstance(outcome, Failure):
+            raise outcome
+        return outcome
+
+    def _check_not_shrunk(self, primary: PrimaryState) -> None:
+        baseline = self._store.baseline()
+        if baseline is None or self._request.accept_primary or PartName.ACCOUNTS not in primary.states:
+            return
+        for what, now, before in (
+            ("users", primary.users, baseline.users),
+            ("groups", primary.groups, baseline.groups),
+        ):
+            # One of two is half as well, but no reason for alarm.
+            if now * 2 <= before and before - now > 1:
+                raise Failure(
+                    Reason.PRIMARY_SHRUNK,
+                    f"it holds {now} {what}; at the last verified run it held {before}",
+                    server=primary.label,
+                )
+
+    def _in_parallel(self, backups: list[Backup], serve: Callable[[Backup], BackupResult]) -> list[BackupResult]:
+        executor = ThreadPoolExecutor(max_workers=min(MAX_WORKERS, len(backups)), thread_name_prefix="backup")
+        futures = {executor.submit(serve, backup): backup for backup in backups}
+        # Every remote call ends with the deadline by itself; the grace is for recording that it did.
+        done, late = wait(futures, timeout=self._deadline.remaining() + GRACE)
+        executor.shutdown(wait=False, cancel_futures=True)
+        outcome = records.failed(Failure(Reason.DEADLINE, "the run ended before it was done"))
+        return [future.result() for future in done] + [
+            self._record_result(futures[future].id, outcome, self._around.now()) for future in late
+        ]
+
+    def _serve_one(self, backup: Backup, policy: Policy | Failure, primary: PrimaryState) -> BackupResult:
+        started = self._around.now()
+        fault = ""
+        try:
+            outcome = self._replicate(backup, policy, primary) if isinstance(policy, Policy) else records.failed(policy)
+        except Failure as failure:
+            outcome = records.failed(failure)
+        except Exception as error:  # noqa: BLE001 - an error in the program while serving one must not stop the others
+            fault = _places(error)
+            outcome = records.failed(Failure(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})"))
+        return self._record_result(backup.id, outcome, started, fault)
+
+    def _replicate(self, backup: Backup, policy: Policy, primary: PrimaryState) -> Outcome:
+        def attempt(credentials: Credentials) -> Outcome:
+            self._deadline.check()
+            with self._around.servers.backup(backup, credentials, self._settings, self._deadline) as server:
+                return replicate(primary, server, policy, now=self._around.now, write=not self._request.dry_run)
+
+        return with_credentials(
+            self._around.credentials,
+            backup.id,
+            attempt,
+            lambda outcome: outcome.reason is Reason.AUTHENTICATION_FAILED and outcome.pushed_at is None,
+        )
+
+    def _record_result(self, backup_id: str, outcome: Outcome, started: datetime, fault: str = "") -> BackupResult:
+        result = records.result_of(
+            outcome, backup_id=backup_id, run_id=self._record.id, started=started, finished=self._around.now()
+        )
+        try:
+            self._store.record_result(result, lease_owner=self._record.id)
+        except Failure as failure:
+            result = replace(
+                result, status=Status.FAILED, reason=failure.reason, message=f"not recorded: {failure.message}"
+            )
+        self._around.progress.backup_done(self._record, result, fault)
+        return result
+
+
+def _policy(backup: Backup, settings: SyncSettings) -> Policy | Failure:
+    """What holds for a backup: its own choice of parts or the fleet's, and everybody's rules with its own."""
+    names = backup.parts if backup.parts is not None else settings.parts
+    try:
+        parts = DEFAULT_PARTS if names is None else frozenset(PartName(name) for name in names)
+    except ValueError:
+        return Failure(Reason.REGISTRATION_INVALID, "it names a part that does not exist")
+    if not parts:
+        return Failure(Reason.REGISTRATION_INVALID, "no part is chosen for it, so nothing would ever be replicated")
+    try:
+        rules = Rules.standard(settings.rules, backup.rules)
+    except Failure as failure:
+        return failure
+    return Policy(parts, rules, settings.replicate_auto_block_list)
+
+
+def _places(error: Exception) -> str:
+    """Where an error passed through, without its text, which could hold content of a reply."""
+    return " < ".join(
+        f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
+        for frame in reversed(traceback.extract_tb(error.__traceback__))
+    )
