@@ -1,0 +1,142 @@
+"""Independent answers to two questions about replication.
+
+Is a backup equal to its primary in everything that is replicated? Has it kept
+every value that belongs to its machine? Both are answered by walking the
+modelled documents along known paths; no code and no rule of the product is
+used. Differences name places, never values: values may be secrets.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from local.cerberus import documents
+from local.cerberus.state import Snapshot
+
+PARTS = (
+    "settings",
+    "authentication",
+    "accounts",
+    "event_rules",
+    "mime_mappings",
+    "ip_block_lists",
+    "account_requests",
+)
+"""What is replicated unless told otherwise. ``listeners`` and ``auto_block_list`` can be added."""
+
+_DOCUMENTS = {
+    "event_rules": ("event_rules",),
+    "ip_block_lists": ("ip_block_list",),
+    "auto_block_list": ("auto_block_list",),
+    "account_requests": ("requested_accounts",),
+    "authentication": ("authentication",),
+    "accounts": ("profiles", "groups"),
+}
+
+type Values = dict[str, str]
+
+
+@dataclass(frozen=True, order=True)
+class Difference:
+    """One place where two servers differ. ``kind`` is missing, extra or changed (in the second one)."""
+
+    part: str
+    path: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.part}: {self.path} {self.kind}"
+
+
+def replicable_differences(primary: Snapshot, backup: Snapshot, parts: Iterable[str] = PARTS) -> list[Difference]:
+    """Where the backup is not what the primary is. Run-time and machine values do not count."""
+    return [
+        difference
+        for part in parts
+        for difference in _differences(part, replicable_view(primary, part), replicable_view(backup, part))
+    ]
+
+
+def kept_machine_values(before: Snapshot, after: Snapshot, parts: Iterable[str] = PARTS) -> list[Difference]:
+    """Where a backup's machine values changed (absent ones that appeared included); empty if it kept all.
+
+    What ``parts`` does not replicate at all (listeners, the automatic block
+    list) counts as the machine's own.
+    """
+    replicated = set(parts)
+    return _differences("machine", machine_view(before, replicated), machine_view(after, replicated))
+
+
+def replicable_view(server: Snapshot, part: str) -> Values:
+    """One part of a server as values by path, without what is the machine's or made at run time."""
+    if part == "settings":
+        return {path: value for path, value in _flat(server, "settings").items() if not is_machine_setting(path)}
+    if part == "mime_mappings":
+        return {each["ext"]: each["type"] for each in server.mime}
+    if part == "listeners":
+        return _listeners(server, own=False)
+    values: Values = {}
+    for name in _DOCUMENTS[part]:
+        values |= {f"{name}/{path}": value for path, value in _flat(server, name).items() if not _run_time(path)}
+    if part == "authentication":
+        for number, source in enumerate(server.sources):
+            values |= _flat_mapping(f"list/{number}", source)
+    return values
+
+
+def machine_view(server: Snapshot, parts: Iterable[str] = PARTS) -> Values:
+    """Everything of a server that replication of ``parts`` must leave alone, as values by path."""
+    parts = set(parts)
+    values = {path: value for path, value in _flat(server, "settings").items() if is_machine_setting(path)}
+    if "settings" not in parts:
+        values |= {f"settings/{path}": value for path, value in _flat(server, "settings").items()}
+    values |= {f"listeners/{path}": value for path, value in _listeners(server, own=True).items()}
+    if "listeners" not in parts:
+        values |= {f"listeners/{path}": value for path, value in _listeners(server, own=False).items()}
+    if "auto_block_list" not in parts:
+        values |= {f"auto_block_list/{path}": value for path, value in _flat(server, "auto_block_list").items()}
+    return {**values, "hostname": server.hostname, "version": ".".join(map(str, server.version))}
+
+
+def is_machine_setting(path: str) -> bool:
+    """Whether a path of the modelled settings is, or lies in, a machine-specific one."""
+    return any(
+        path == known or path.startswith(f"{known}/")
+        for paths in documents.MACHINE_SETTINGS.values()
+        for known in paths
+    )
+
+
+def _differences(part: str, first: Mapping[str, str], second: Mapping[str, str]) -> list[Difference]:
+    found = [Difference(part, path, "missing") for path in first.keys() - second.keys()]
+    found += [Difference(part, path, "extra") for path in second.keys() - first.keys()]
+    found += [Difference(part, path, "changed") for path in first.keys() & second.keys() if first[path] != second[path]]
+    return sorted(found)
+
+
+def _flat(server: Snapshot, document: str) -> Values:
+    text = server.documents[document]
+    return documents.flatten(documents.parse(text))
+
+
+def _run_time(path: str) -> bool:
+    return path.rpartition("/")[2] in documents.RUN_TIME
+
+
+def _listeners(server: Snapshot, *, own: bool) -> Values:
+    """Listeners by protocol and port: the machine's ``own`` values (id, address, passive settings) or the others."""
+    values: Values = {}
+    for listener in server.interfaces:
+        options: dict[str, Any] = dict(listener["options"])
+        passive = options.pop("passiveSettings", {})
+        name = f"{listener['type']}:{options['listenPort']}"
+        if own:
+            values |= {f"{name}/id": str(listener["id"]), f"{name}/ipAddress": listener.get("ipAddress", "")}
+            values |= _flat_mapping(f"{name}/passiveSettings", passive)
+        else:
+            values |= _flat_mapping(name, options)
+    return values
+
+
+def _flat_mapping(prefix: str, mapping: Mapping[str, Any]) -> Values:
+    return {f"{prefix}/{name}": str(value) for name, value in mapping.items()}

@@ -1,0 +1,233 @@
+"""The XML documents of a server: names, reading, and paths into them.
+
+Modelled, not captured: no sample of these files is public. What is known is
+that they look gSOAP-serialised (prefixed, namespace-qualified elements and
+attributes) and which fields users, groups and address entries have in the
+SOAP contract; the rest, all of ``settings`` included, is made up here.
+
+A *path* names one place: local names joined by ``/``, a key in brackets where
+an element has one (``user[alice]``, ``entry[SoapPort]``), ``@name`` last for
+an attribute. The root's own name is not part of it.
+"""
+
+from collections.abc import Iterator
+
+from lxml import etree
+
+from local.cerberus.contract import COMMON
+
+ROOTS = {
+    "profiles": "users",
+    "groups": "groups",
+    "settings": "settings",
+    "authentication": "authenticationSources",
+    "event_rules": "eventRules",
+    "ip_block_list": "ipBlockList",
+    "auto_block_list": "autoBlockList",
+    "requested_accounts": "requestedAccounts",
+}
+"""Every document and the local name of its root element."""
+
+RUN_TIME = frozenset({"lastLoginTime", "lastLoginIP"})
+"""Elements of a user that a server writes by itself."""
+
+MACHINE_SETTINGS: dict[str, tuple[str, ...]] = {
+    "license": ("general/license", "advanced/entry[LicenseKey]"),
+    "soap": ("remote/soap", "advanced/entry[SoapPort]", "advanced/entry[SoapSecure]"),
+    "remote_admin": ("remote/remoteAdmin",),
+    "web_admin": ("remote/webAdmin", "advanced/entry[WebAdminPort]"),
+    "certificate": (
+        "security/serverCertificate",
+        "security/tls/@certificateFile",
+        "advanced/entry[ServerCertificateFile]",
+    ),
+    "private_key": ("security/privateKey", "security/tls/@privateKeyFile", "advanced/entry[PrivateKeyFile]"),
+    "ca": (
+        "security/caCertificate",
+        "security/tls/@caFile",
+        "protocols/http/clientVerification/authority/caFile",
+        "advanced/entry[CaCertificateFile]",
+    ),
+    "crl": (
+        "security/crl",
+        "security/tls/@crlFile",
+        "protocols/http/clientVerification/authority/crlFile",
+        "advanced/entry[CrlFile]",
+    ),
+    "sync": ("syncManager", "advanced/entry[SyncIntervalMinutes]"),
+}
+"""Where the modelled settings keep what belongs to one machine, by category (``machine.SECTIONS``)."""
+
+_FOLDED = frozenset({"user", "group"})
+_ITEMS = _FOLDED | {"root", "publicKey", "entry", "rule", "directory", "request", "server", "ipEntry"}
+
+
+def q(name: str) -> str:
+    """``name`` in the documents' namespace, in Clark notation."""
+    return f"{{{COMMON}}}{name}"
+
+
+def local_name(tag: str) -> str:
+    """The name without its namespace."""
+    return tag.rpartition("}")[2]
+
+
+def parse(text: str) -> etree._Element:
+    """The root of a document. Comments and processing instructions are dropped. Raises XMLSyntaxError.
+
+    An encoding declared in text that is already decoded no longer holds.
+    """
+    text = text.lstrip("\ufeff").lstrip()
+    if text.startswith("<?xml"):
+        text = text.partition("?>")[2].lstrip()
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, huge_tree=True, remove_comments=True, remove_pis=True
+    )
+    return etree.fromstring(text.encode(), parser)
+
+
+def render(root: etree._Element) -> str:
+    """A document as text, with the declaration gSOAP writes."""
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + etree.tostring(root, encoding="unicode")
+
+
+def empty(document: str) -> str:
+    """The document without any content."""
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<ns1:{ROOTS[document]} xmlns:ns1="{COMMON}"/>'
+
+
+def key(element: etree._Element) -> str | None:
+    """What tells an item from others of its kind: its name, its key, its address range. None if it is no item."""
+    kind = local_name(element.tag)
+    if kind not in _ITEMS:
+        return None
+    found = element.get(q("name")) or element.get(q("guid"))
+    if found is None:
+        found = _key_of_children(element, kind)
+    return found.casefold() if found is not None and kind in _FOLDED else found
+
+
+def _key_of_children(element: etree._Element, kind: str) -> str | None:
+    for child in element:
+        if kind == "ipEntry" and child.tag == q("entry"):
+            return "-".join(part.text or "" for part in child)
+        if child.tag in (q("name"), q("key")):
+            return child.text
+    return None
+
+
+def step(element: etree._Element) -> str:
+    """The step of a path that leads to this element, names outside the documents' namespace in full."""
+    name = local_name(element.tag) if element.tag.startswith(f"{{{COMMON}}}") else element.tag
+    own = key(element)
+    return name if own is None else f"{name}[{own}]"
+
+
+def find(root: etree._Element, path: str) -> etree._Element | None:
+    """The element at ``path`` (which must not end in an attribute), None if there is none."""
+    found: etree._Element | None = root
+    for wanted in _steps(path):
+        if found is None:
+            return None
+        found = next((child for child in found if _leads(child, wanted)), None)
+    return found
+
+
+def _leads(child: etree._Element, wanted: str) -> bool:
+    own = step(child)
+    return own == (wanted.casefold() if local_name(child.tag) in _FOLDED else wanted)
+
+
+def _steps(path: str) -> list[str]:
+    """A key may hold slashes; those inside brackets do not separate."""
+    steps: list[str] = []
+    depth = 0
+    for part in path.split("/"):
+        if depth:
+            steps[-1] += f"/{part}"
+        else:
+            steps.append(part)
+        depth += part.count("[") - part.count("]")
+    return [part for part in steps if part]
+
+
+def attribute_of(path: str) -> tuple[str, str]:
+    """A path split into that of the element and the attribute's name (empty if it names an element)."""
+    head, separator, name = path.rpartition("@")
+    return (head.rstrip("/"), name) if separator and "/" not in name and "]" not in name else (path, "")
+
+
+def get(root: etree._Element, path: str) -> str | None:
+    """The text of the element or attribute at ``path``, None if it is absent."""
+    where, attribute = attribute_of(path)
+    element = find(root, where)
+    if element is None:
+        return None
+    return element.get(q(attribute)) if attribute else (element.text or "")
+
+
+def set_value(root: etree._Element, path: str, value: str) -> None:
+    """Set the text or attribute at ``path``; missing elements without a key are made on the way.
+
+    Of a key/value entry, its value is set.
+    """
+    where, attribute = attribute_of(path)
+    element = root
+    walked = ""
+    for wanted in _steps(where):
+        walked = f"{walked}/{wanted}"
+        found = find(root, walked)
+        element = etree.SubElement(element, q(wanted)) if found is None else found
+    if not attribute and element.get(q("value")) is not None:
+        attribute = "value"
+    if attribute:
+        element.set(q(attribute), value)
+    else:
+        child = element.find(q("value"))
+        (element if child is None else child).text = value
+
+
+def remove(root: etree._Element, path: str) -> bool:
+    """Remove the element or attribute at ``path``; whether there was one."""
+    where, attribute = attribute_of(path)
+    element = find(root, where)
+    if element is None:
+        return False
+    if attribute:
+        present = q(attribute) in element.attrib
+        if present:
+            del element.attrib[q(attribute)]
+        return present
+    parent = element.getparent()
+    if parent is None:
+        return False
+    parent.remove(element)
+    return True
+
+
+def flatten(root: etree._Element) -> dict[str, str]:
+    """Every value of a document by its path.
+
+    Independent of prefixes, of the order of attributes, of white space
+    between elements, and of the order of items that have a key. Items without
+    one keep their order by a number. Every element has an entry, so that an
+    empty one differs from none.
+    """
+    return dict(_flatten(root, ""))
+
+
+def _flatten(element: etree._Element, path: str) -> Iterator[tuple[str, str]]:
+    prefix = f"{path}/" if path else ""
+    text = element.text or ""
+    yield path, "" if len(element) and not text.strip() else text
+    for name, value in element.items():
+        label = str(name).removeprefix(f"{{{COMMON}}}")
+        yield f"{prefix}@{label}", str(value)
+    seen: dict[str, int] = {}
+    for child in element:
+        own = step(child)
+        seen[own] = seen.get(own, 0) + 1
+        number = f"#{seen[own]}" if seen[own] > 1 else ""
+        yield from _flatten(child, f"{prefix}{own}{number}")
+        if (child.tail or "").strip():
+            yield f"{prefix}{own}{number}/tail()", child.tail or ""

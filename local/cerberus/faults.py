@@ -1,0 +1,353 @@
+"""What a server can be told to do wrong: when, and what that makes of a reply.
+
+A ``Fault`` names a kind, the operation it hits, from which call on and how
+often. The plan counts; ``server`` and ``soap`` ask it once per request and
+apply what is active at the stage that the kind belongs to. This module holds
+the plan and the changes made to values and bodies.
+"""
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any, Self
+
+from lxml import etree
+
+from local.cerberus import contract, documents
+from local.cerberus.values import Values
+
+PADDING = b" " * 65_536
+
+
+class Kind(StrEnum):
+    """What goes wrong. The comment says what a write has done by then."""
+
+    # The connection
+    REFUSE = "refuse"
+    """From this call on the port is closed, this call included. Nothing is stored."""
+    CLOSE_BEFORE_REPLY = "close_before_reply"
+    """The connection is closed instead of an answer. Nothing is stored."""
+    CLOSE_AFTER_STORING = "close_after_storing"
+    """A write is stored, then the connection is closed without an answer."""
+    CLOSE_MID_REPLY = "close_mid_reply"
+    """Half of what Content-Length promised arrives. A write is stored."""
+    SLOW = "slow"
+    """The answer waits ``seconds``; the request is carried out after the wait."""
+    DRIP = "drip"
+    """The body arrives ``size`` bytes (1) every ``seconds``. A write is stored."""
+    # HTTP: another answer instead of the operation's; nothing is stored
+    HTML = "html"
+    """A page with status 200."""
+    REDIRECT = "redirect"
+    """Status 302 to ``text`` (another host if empty)."""
+    HTTP_500 = "http_500"
+    """Status 500 with a body that is no SOAP."""
+    BASIC_REQUIRED = "basic_required"
+    """Status 401 until the request repeats with right Basic credentials."""
+    BASIC_NEVER = "basic_never"
+    """Status 401 whatever comes."""
+    # HTTP: the operation is carried out, its answer is spoilt
+    WRONG_CONTENT_TYPE = "wrong_content_type"
+    EMPTY_BODY = "empty_body"
+    TRUNCATED_XML = "truncated_xml"
+    """Half of the envelope with a Content-Length that fits it."""
+    DTD = "dtd"
+    """The reply declares a document type."""
+    ENTITIES = "entities"
+    """The reply declares entities that multiply, and uses one."""
+    OVERSIZE = "oversize"
+    """The reply is padded to ``size`` bytes (16 MB)."""
+    # SOAP faults; nothing is stored. ``text`` is their text
+    FAULT_12 = "fault_12"
+    """SOAP 1.2, Sender, HTTP 400."""
+    FAULT_12_SUBCODE = "fault_12_subcode"
+    """SOAP 1.2, Sender with Subcode and Detail, HTTP 400."""
+    FAULT_11 = "fault_11"
+    """SOAP 1.1, faultcode and faultstring, HTTP 500."""
+    FAULT_HYBRID = "fault_hybrid"
+    """A fault of the 1.2 shape in a 1.1 envelope with the 1.2 content type, HTTP 400."""
+    FAULT_RECEIVER = "fault_receiver"
+    """The server's own failure in the shape usual for the request, HTTP 500."""
+    # Values
+    ANSWER_FALSE = "answer_false"
+    """Result false, empty lists, nothing else. Nothing is stored."""
+    DROP_WRITE = "drop_write"
+    """The answer of a write that worked, but nothing is stored."""
+    NORMALISE = "normalise"
+    """A write is stored with attributes and items in another order, reindented and with another prefix."""
+    TRUNCATED_DATA = "truncated_data"
+    """The document in the reply is cut in half; the reply itself is whole."""
+    HALF_LIST = "half_list"
+    """Every list and every document of users or groups holds the first half of its items."""
+    EMPTY_LIST = "empty_list"
+    """Every list and every document of users or groups is empty."""
+    NO_DATA = "no_data"
+    """The document is left out of the reply, result stays true."""
+    DTD_IN_DATA = "dtd_in_data"
+    """The document in the reply declares a document type."""
+    NEWER_REPLY = "newer_reply"
+    """Every element of the reply has an unknown attribute, every one with children an unknown first child."""
+    NEWER_DOCUMENTS = "newer_documents"
+    """Documents hold unknown attributes and elements at every level."""
+    WRONG_VERSION = "wrong_version"
+    """Another build number."""
+    LICENCE_INVALID = "licence_invalid"
+    EDITION_WITHOUT_SYNC = "edition_without_sync"
+    SOAP_NOT_SECURE = "soap_not_secure"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that goes wrong.
+
+    ``operation`` is a name of the contract or ``*``. It happens from the
+    ``first`` matching call on (counted from 1), ``times`` times (None: always).
+    """
+
+    kind: Kind
+    operation: str = "*"
+    first: int = 1
+    times: int | None = None
+    seconds: float = 0.0
+    size: int = 0
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        if self.operation != "*" and self.operation not in contract.OPERATIONS:
+            raise ValueError(f"no such operation: {self.operation}")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Raises ValueError for an unknown kind, TypeError for an unknown field."""
+        known = {field.name for field in fields(cls)}
+        if unknown := data.keys() - known:
+            raise TypeError(f"unknown fields: {sorted(unknown)}")
+        return cls(**{**data, "kind": Kind(data["kind"])})
+
+
+class Active:
+    """The faults that hit one request."""
+
+    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        self._faults = {fault.kind: fault for fault in faults}
+
+    def __contains__(self, kind: Kind) -> bool:
+        return kind in self._faults
+
+    def __iter__(self) -> Iterator[Fault]:
+        return iter(self._faults.values())
+
+    def get(self, kind: Kind) -> Fault | None:
+        return self._faults.get(kind)
+
+    def first_of(self, kinds: Iterable[Kind]) -> Fault | None:
+        return next((self._faults[kind] for kind in kinds if kind in self._faults), None)
+
+
+class FaultPlan:
+    """The faults a server has been given, and how often each has been met."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._met: list[list[Any]] = []
+
+    def add(self, *faults: Fault) -> None:
+        with self._lock:
+            self._met.extend([fault, 0] for fault in faults)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._met.clear()
+
+    def all(self) -> list[Fault]:
+        with self._lock:
+            return [fault for fault, _ in self._met]
+
+    def take(self, operation: str) -> Active:
+        """Count one call of ``operation`` and give what hits it."""
+        active = []
+        with self._lock:
+            for met in self._met:
+                fault: Fault = met[0]
+                if fault.operation not in ("*", operation):
+                    continue
+                met[1] += 1
+                past = met[1] - fault.first
+                if past >= 0 and (fault.times is None or past < fault.times):
+                    active.append(fault)
+        return Active(active)
+
+
+# Values of a reply
+
+
+def spoil_values(values: Values, active: Active) -> Values:
+    """The values of a reply as the active faults make them."""
+    for kind, change in _VALUE_CHANGES.items():
+        if kind in active:
+            values = change(values)
+    return values
+
+
+def _on_data(change: Callable[[str], str]) -> Callable[[Values], Values]:
+    def changed(values: Values) -> Values:
+        return {
+            name: change(value) if name in ("data", "dataXml") and value is not None else value
+            for name, value in values.items()
+        }
+
+    return changed
+
+
+def _shorten(keep: Callable[[int], int]) -> Callable[[Values], Values]:
+    """Keep so many items of every list and of every document of users or groups."""
+
+    def shortened(text: str) -> str:
+        root = documents.parse(text)
+        if documents.local_name(root.tag) not in ("users", "groups"):
+            return text
+        for item in list(root)[keep(len(root)) :]:
+            root.remove(item)
+        return documents.render(root)
+
+    def changed(values: Values) -> Values:
+        cut = {name: v[: keep(len(v))] if isinstance(v, list) else v for name, v in values.items()}
+        return _on_data(shortened)(cut)
+
+    return changed
+
+
+def _without_data(values: Values) -> Values:
+    return {name: value for name, value in values.items() if name not in ("data", "dataXml")}
+
+
+def _declare(text: str) -> str:
+    return text.replace("?>", '?>\n<!DOCTYPE x [<!ENTITY who "somebody">]>', 1)
+
+
+def _newer_document(text: str) -> str:
+    """Idempotent: what already holds the additions is left as it is."""
+    root = documents.parse(text)
+    seen: set[str] = set()
+    for element in list(root.iter()):
+        place = "/".join(documents.local_name(each.tag) for each in (*reversed(list(element.iterancestors())), element))
+        if place in seen or documents.local_name(element.tag) == "futureOption":
+            continue
+        seen.add(place)
+        structured = bool(len(element) or element.attrib)
+        element.set(documents.q("futureFlag"), "1")
+        if structured and not (element.text or "").strip() and element.find(documents.q("futureOption")) is None:
+            addition = etree.SubElement(element, documents.q("futureOption"))
+            addition.set(documents.q("mode"), "auto")
+            addition.text = "42"
+    return documents.render(root)
+
+
+def _merge(field: str, **changes: Any) -> Callable[[Values], Values]:
+    """Change fields inside one typed answer; replies that do not hold it stay as they are."""
+
+    def changed(values: Values) -> Values:
+        inner = values.get(field)
+        if not isinstance(inner, dict) or not changes.keys() <= inner.keys():
+            return values
+        return {**values, field: {**inner, **changes}}
+
+    return changed
+
+
+def _other_version(values: Values) -> Values:
+    result = values.get("result")
+    if not isinstance(result, dict) or "version" not in result:
+        return values
+    version = {**result["version"], "build": result["version"]["build"] + 1}
+    return {**values, "result": {**result, "version": version}}
+
+
+_VALUE_CHANGES: dict[Kind, Callable[[Values], Values]] = {
+    Kind.WRONG_VERSION: _other_version,
+    Kind.LICENCE_INVALID: _merge("LicenseInformation", isValid=False, daysValid=0, errorMessage="Expired"),
+    Kind.EDITION_WITHOUT_SYNC: _merge("Features", enableServerSync=False),
+    Kind.SOAP_NOT_SECURE: _merge("result", isSoapSecure=False),
+    Kind.HALF_LIST: _shorten(lambda count: count // 2),
+    Kind.EMPTY_LIST: _shorten(lambda _: 0),
+    Kind.NEWER_DOCUMENTS: _on_data(_newer_document),
+    Kind.TRUNCATED_DATA: _on_data(lambda text: text[: len(text) // 2]),
+    Kind.DTD_IN_DATA: _on_data(_declare),
+    Kind.NO_DATA: _without_data,
+}
+
+
+# What a write stores
+
+
+def normalised(text: str) -> str:
+    """The same content as another version might store it: other order, other prefix, indented."""
+    root = _rebuilt(documents.parse(text), None)
+    if documents.local_name(root.tag) in ("users", "groups"):
+        root[:] = list(reversed(root))
+    etree.indent(root, "\t")
+    return documents.render(root)
+
+
+def _rebuilt(element: etree._Element, parent: etree._Element | None) -> etree._Element:
+    if parent is None:
+        made = etree.Element(element.tag, nsmap={"cfg": contract.COMMON})
+    else:
+        made = etree.SubElement(parent, element.tag)
+    for name, value in reversed(element.items()):
+        made.set(name, value)
+    made.text, made.tail = element.text, element.tail
+    for child in element:
+        _rebuilt(child, made)
+    return made
+
+
+# The body of a reply
+
+
+def spoil_body(body: bytes, active: Active) -> tuple[bytes, ...]:
+    """The body in pieces, as the active faults make it."""
+    if Kind.NEWER_REPLY in active:
+        body = _newer_reply(body)
+    if Kind.DTD in active:
+        body = body.replace(b"?>", b'?>\n<!DOCTYPE x SYSTEM "x.dtd">', 1)
+    if Kind.ENTITIES in active:
+        body = _with_entities(body)
+    if Kind.TRUNCATED_XML in active:
+        body = body[: len(body) // 2]
+    if Kind.EMPTY_BODY in active:
+        return ()
+    oversize = active.get(Kind.OVERSIZE)
+    return (body,) if oversize is None else _padded(body, oversize.size or 16 * 1024 * 1024)
+
+
+def _newer_reply(body: bytes) -> bytes:
+    root = etree.fromstring(body, etree.XMLParser(huge_tree=True))
+    payload = root[-1][0] if len(root) and len(root[-1]) else root
+    for element in list(payload.iter()):
+        if len(element):
+            addition = etree.Element(f"{{{contract.COMMON}}}introducedLater")
+            addition.text = "yes"
+            element.insert(0, addition)
+        element.set(f"{{{contract.COMMON}}}since", "99.0")
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + etree.tostring(root, encoding="utf-8")
+
+
+def _with_entities(body: bytes) -> bytes:
+    """Entities that would grow to 10^6 characters, used where the payload begins."""
+    levels = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 6))
+    declared = body.replace(b"?>", f'?>\n<!DOCTYPE x [<!ENTITY e0 "{"x" * 10}">{levels}]>'.encode(), 1)
+    return re.sub(rb"(<ns1:\w+Response[^>]*>)", rb"\1&e5;", declared, count=1)
+
+
+def _padded(body: bytes, size: int) -> tuple[bytes, ...]:
+    """White space before the envelope's end tag; one buffer is used again and again."""
+    at = body.rindex(b"</")
+    missing = max(0, size - len(body))
+    whole, rest = divmod(missing, len(PADDING))
+    return (body[:at], *[PADDING] * whole, PADDING[:rest], body[at:])

@@ -1,0 +1,157 @@
+"""What one server holds: its documents as text, its typed lists, and its machine.
+
+What a real server derives from its settings is derived here too (SOAP port,
+key type, licence, native sync list, administrator), so that a push of another
+machine's settings shows in the typed answers.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from lxml import etree
+
+from local.cerberus import documents
+from local.cerberus.machine import Machine, password_digest
+
+EDITIONS = {"Personal": 1, "Standard": 2, "Professional": 3, "Enterprise": 4}
+"""Edition names and the codes modelled for them; the first two offer neither sync nor directories."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything of a server that can be compared. Plain data, also over the control endpoint."""
+
+    documents: Mapping[str, str]
+    sources: list[dict[str, Any]]
+    mime: list[dict[str, Any]]
+    interfaces: list[dict[str, Any]]
+    hostname: str
+    version: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        return cls(**{**data, "version": tuple(data["version"])})
+
+
+class ServerState:
+    """The state of one server. Safe to use from several threads.
+
+    ``lock`` may be held over several calls to make them one.
+    """
+
+    def __init__(
+        self,
+        *,
+        machine: Machine,
+        documents: Mapping[str, str],
+        sources: list[dict[str, Any]],
+        mime: list[dict[str, Any]],
+        interfaces: list[dict[str, Any]],
+        version: tuple[int, int, int, int],
+        edition: str,
+    ) -> None:
+        self.lock = threading.RLock()
+        self.machine = machine
+        self.sources = sources
+        self.mime = mime
+        self.interfaces = interfaces
+        self.version = version
+        self.edition = edition
+        self.started = True
+        self._documents = dict(documents)
+        self._trees: dict[str, etree._Element] = {}
+
+    def document(self, name: str) -> str:
+        with self.lock:
+            return self._documents[name]
+
+    def store(self, name: str, text: str) -> bool:
+        """Replace a document as given. False, and nothing changed, if it is not well-formed.
+
+        An empty text stores an empty document: that is what a lenient reader
+        makes of an element that did not arrive.
+        """
+        if not text.strip():
+            text = documents.empty(name)
+        try:
+            tree = documents.parse(text)
+        except (etree.XMLSyntaxError, UnicodeEncodeError):
+            return False
+        with self.lock:
+            self._documents[name] = text
+            self._trees[name] = tree
+        return True
+
+    def tree(self, name: str) -> etree._Element:
+        """The parsed document, for reading alone. Hold ``lock`` while using it."""
+        with self.lock:
+            if name not in self._trees:
+                self._trees[name] = documents.parse(self._documents[name])
+            return self._trees[name]
+
+    @contextmanager
+    def edit(self, name: str) -> Iterator[etree._Element]:
+        """The parsed document to be changed; it is stored at the end, unless an exception left the block."""
+        with self.lock:
+            tree = deepcopy(self.tree(name))
+            yield tree
+            self._documents[name] = documents.render(tree)
+            self._trees[name] = tree
+
+    def names(self, name: str) -> list[str]:
+        """The names of the users (``profiles``) or groups, in the order of the document."""
+        with self.lock:
+            return [item.get(documents.q("name")) or "" for item in self.tree(name)]
+
+    def setting(self, path: str) -> str | None:
+        with self.lock:
+            return documents.get(self.tree("settings"), path)
+
+    def accepts(self, user: str, password: str) -> bool:
+        """Whether these are the administrator's credentials as the settings have them now.
+
+        Without that section, those the machine was set up with.
+        """
+        with self.lock:
+            stored_user = self.setting("remote/remoteAdmin/account/@user")
+            stored_hash = self.setting("remote/remoteAdmin/account/@passwordHash")
+        if stored_hash is None:
+            stored_user, stored_hash = self.machine.admin_user, self.machine.admin_hash
+        return user == stored_user and password_digest(password) == stored_hash
+
+    def licence_valid(self) -> bool:
+        """A licence is valid on its own machine alone."""
+        return "license" in self.machine.absent or self.setting("general/license/key") == self.machine.license_key
+
+    def snapshot(self) -> Snapshot:
+        with self.lock:
+            return Snapshot(
+                documents=dict(self._documents),
+                sources=deepcopy(self.sources),
+                mime=deepcopy(self.mime),
+                interfaces=deepcopy(self.interfaces),
+                hostname=self.machine.host,
+                version=self.version,
+            )
+
+    def copy(self) -> "ServerState":
+        """An independent copy, as it is now."""
+        with self.lock:
+            made = ServerState(
+                machine=self.machine,
+                documents=self._documents,
+                sources=deepcopy(self.sources),
+                mime=deepcopy(self.mime),
+                interfaces=deepcopy(self.interfaces),
+                version=self.version,
+                edition=self.edition,
+            )
+            made.started = self.started
+            return made
