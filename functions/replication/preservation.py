@@ -84,11 +84,12 @@ RULES: tuple[Rule, ...] = (
     Rule("*capath*", "certificate authorities are files of this machine"),
     Rule("*crl*", "revocation lists are files of this machine"),
     Rule("*revocation*", "revocation lists are files of this machine"),
-    Rule("*sync-server*", "the native Synchronization Manager's own list"),
-    Rule("*server-sync*", "the native Synchronization Manager's own list"),
-    Rule("*backup-server*", "the native Synchronization Manager's own list"),
-    Rule("*sync-manager*", "the native Synchronization Manager's own list"),
-    Rule("*synchronization*", "the native Synchronization Manager's own list"),
+    Rule("sync", "the native Synchronization Manager's own settings"),
+    Rule("sync-*", "the native Synchronization Manager's own settings"),
+    Rule("*-sync", "the native Synchronization Manager's own settings"),
+    Rule("*-sync-*", "the native Synchronization Manager's own settings"),
+    Rule("*backup-server*", "the native Synchronization Manager's own settings"),
+    Rule("*synchronization*", "the native Synchronization Manager's own settings"),
 )
 """What is never replicated inside ``settings``: licence, SOAP, remote and web administration, certificate, private
 key, CA, CRL, native synchronization. The real document's names are not public, so the patterns go by what such
