@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from common.reasons import Failure, Reason
 from registry.clients import Clients, open_clients
 from registry.dynamo import DynamoStore
 from registry.models import Backup, BackupResult, PartResult, Primary, PrimaryBaseline, Run, SyncSettings
-from registry.ports import AlreadyRegistered
+from registry.ports import AlreadyRegistered, VersionConflict
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BACKUP = Backup("b1", "files1.example", 8443)
@@ -178,6 +179,71 @@ class TestUnreadableRows:
         hold_lease(dynamo_store)
         dynamo_store.record_result(result(), lease_owner="me")
         assert dynamo_store.status("b1") == result()
+
+
+class TestChangesAtTheSameMoment:
+    """Another writer comes between this one's read and its write."""
+
+    @pytest.fixture
+    def meanwhile(self, clients: Clients) -> Callable[[Callable[[], object]], None]:
+        def arrange(action: Callable[[], object]) -> None:
+            pending = [action]
+
+            def once(**_: Any) -> None:
+                if pending:
+                    pending.pop()()
+
+            clients.dynamodb.meta.events.register("before-parameter-build.dynamodb.TransactWriteItems", once)
+
+        return arrange
+
+    @pytest.mark.parametrize("change", ["update", "delete"])
+    def test_a_registration_changed_meanwhile_is_a_conflict(
+        self, dynamo_store: DynamoStore, meanwhile: Callable[[Callable[[], object]], None], change: str
+    ) -> None:
+        added = dynamo_store.add_backup(BACKUP)
+        theirs = replace(added, enabled=False, host="theirs.example")
+        meanwhile(lambda: dynamo_store.update_backup(theirs))
+        mine = {
+            "update": partial(dynamo_store.update_backup, replace(added, host="mine.example")),
+            "delete": partial(dynamo_store.delete_backup, "b1"),
+        }
+        with pytest.raises(VersionConflict):
+            mine[change]()
+        assert dynamo_store.backups() == (replace(theirs, version=2),)
+        dynamo_store.add_backup(Backup("b2", "mine.example", BACKUP.port))
+        with pytest.raises(AlreadyRegistered):
+            dynamo_store.add_backup(Backup("b3", "theirs.example", BACKUP.port))
+
+    def test_a_registration_removed_meanwhile_does_not_come_back(
+        self, dynamo_store: DynamoStore, meanwhile: Callable[[Callable[[], object]], None], raw: Any
+    ) -> None:
+        added = dynamo_store.add_backup(BACKUP)
+        meanwhile(lambda: dynamo_store.delete_backup("b1"))
+        with pytest.raises(VersionConflict):
+            dynamo_store.update_backup(added)
+        assert raw.items() == []
+
+    def test_settings_saved_first_by_two_are_a_conflict_for_the_second(
+        self, dynamo_store: DynamoStore, meanwhile: Callable[[Callable[[], object]], None]
+    ) -> None:
+        for reply_limit in (1, 2):
+            meanwhile(partial(dynamo_store.save_settings, SyncSettings(reply_limit_mb=reply_limit)))
+            with pytest.raises(VersionConflict):
+                dynamo_store.save_settings(SyncSettings(reply_limit_mb=99))
+            assert dynamo_store.settings() == SyncSettings(reply_limit_mb=reply_limit, version=reply_limit)
+
+    def test_a_result_recorded_meanwhile_is_merged_into_the_status(
+        self, dynamo_store: DynamoStore, meanwhile: Callable[[Callable[[], object]], None]
+    ) -> None:
+        hold_lease(dynamo_store)
+        for number in (1, 2):  # the first without, the second with a status stored before
+            later = NOON + timedelta(minutes=number)
+            theirs = replace(result(run_id=f"r{number}-theirs"), verified_at=later, attempted_at=later)
+            mine = replace(result(run_id=f"r{number}-mine"), pushed_at=later)
+            meanwhile(partial(dynamo_store.record_result, theirs, lease_owner="me"))
+            dynamo_store.record_result(mine, lease_owner="me")
+            assert dynamo_store.status("b1") == replace(theirs, pushed_at=later)
 
 
 class TestSize:
