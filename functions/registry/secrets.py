@@ -124,7 +124,7 @@ class SecretsManagerCredentials:
 def _understood(content: str) -> Credentials | None:
     try:
         document = json.loads(content)
-    except ValueError:  # its exception holds the content: it must not become the cause of another one
+    except (ValueError, RecursionError):  # the exception holds the content: it must not become the cause of another one
         return None
     if not isinstance(document, dict):
         return None

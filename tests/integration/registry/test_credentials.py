@@ -107,7 +107,7 @@ class TestSecretsManager:
             '{"username": "", "password": "planted-value"}',
             '{"username": null, "password": "planted-value"}',
             '{"username": "admin", "password": {"planted-value": 1}}',
-            "[" * 5_000 + "]" * 5_000,
+            "[" * 32_000 + "]" * 32_000,
         ],
     )
     def test_content_of_another_shape_is_missing_and_never_shown(

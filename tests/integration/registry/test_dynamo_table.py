@@ -204,7 +204,7 @@ class TestChangesAtTheSameMoment:
         added = dynamo_store.add_backup(BACKUP)
         theirs = replace(added, enabled=False, host="theirs.example")
         meanwhile(lambda: dynamo_store.update_backup(theirs))
-        mine = {
+        mine: dict[str, Callable[[], object]] = {
             "update": partial(dynamo_store.update_backup, replace(added, host="mine.example")),
             "delete": partial(dynamo_store.delete_backup, "b1"),
         }
