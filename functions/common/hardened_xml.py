@@ -15,7 +15,12 @@ MAX_DEPTH = 200
 """Elements inside elements. gSOAP's own default for its readers is 10,000; no configuration comes near 200."""
 
 _PROLOG = re.compile(rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*)*", re.DOTALL)
-_DECLARATION = re.compile(r"^\ufeff?\s*<\?xml\b.*?\?>", re.DOTALL)
+_DOCUMENT_TYPE = re.compile(rb"<![A-Za-z]")
+_DECLARATION = re.compile(r"^\ufeff?\s*<\?xml\s.*?\?>", re.DOTALL)
+_DECLARED_ENCODING = re.compile(rb"\s*<\?xml\s(?:(?!\?>).)*?encoding\s*=\s*[\"']([^\"'?>]*)[\"']", re.DOTALL)
+_TRANSPARENT_ENCODING = re.compile(rb"utf-?8|(us-)?ascii|iso-8859-\d+|windows-125\d", re.IGNORECASE)
+"""Encodings in which every ASCII byte is that character. In others (UTF-7, ISO-2022) a DTD can be written that no
+search of the bytes would find, and libxml2 expands entities in attributes while it parses."""
 
 
 class XmlRefused(ValueError):
@@ -39,12 +44,7 @@ def parse(data: bytes) -> etree._Element:
         data = data[3:]
     if not data.strip():
         raise XmlMalformed("it is empty")
-    if b"\0" in data[:64] or data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise XmlForbidden("its encoding is neither UTF-8 nor a superset of ASCII")
-    prolog = _PROLOG.match(data)
-    body = prolog.end() if prolog else 0
-    if data[body : body + 2] == b"<!":
-        raise XmlForbidden("it has a document type declaration")
+    _refuse_hidden(data)
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True, remove_blank_text=False
     )
@@ -82,6 +82,22 @@ def local_name(node: etree._Element | str) -> str:
     """The name without its namespace, of an element or of an attribute's key."""
     name = node if isinstance(node, str) else node.tag
     return name.rpartition("}")[2]
+
+
+def _refuse_hidden(data: bytes) -> None:
+    """Refuse a DTD, and what could hide one, before anything is parsed."""
+    declared = _DECLARED_ENCODING.match(data)
+    if (
+        b"\0" in data[:64]
+        or data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        or (declared and not _TRANSPARENT_ENCODING.fullmatch(declared[1]))
+    ):
+        raise XmlForbidden("its encoding is neither UTF-8 nor a superset of ASCII")
+    if not data.lstrip().startswith(b"<"):  # EBCDIC, which libxml2 would detect, does not begin with this byte
+        raise XmlMalformed("it does not begin with an element")
+    prolog = _PROLOG.match(data)
+    if prolog and _DOCUMENT_TYPE.match(data, prolog.end()):
+        raise XmlForbidden("it has a document type declaration")
 
 
 def _refuse_deep(root: etree._Element) -> None:
