@@ -22,7 +22,7 @@ build: setup ## Build what is deployed (ARCHITECTURE=arm64 for that processor)
 
 test: build ## Run all tests: unit, integration, end to end in a local cloud
 	@echo "Running the tests ..."
-	$(bin)/pytest -n 2 --dist loadgroup
+	$(bin)/pytest -n 2 --dist loadgroup --tb=short
 
 lint: setup ## Check style, types, import arrows and the template
 	$(bin)/ruff check

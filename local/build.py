@@ -43,7 +43,7 @@ def build(architecture: str = ARCHITECTURE) -> Path:
 
     Raises subprocess.CalledProcessError when a step fails; its output has been shown.
     """
-    with _one_at_a_time():
+    with build_lock(exclusive=True):
         sources = _digest(architecture)
         if _STAMP.is_file() and _STAMP.read_text() == sources:
             _say("The build is up to date.")
@@ -58,6 +58,15 @@ def build(architecture: str = ARCHITECTURE) -> Path:
         _STAMP.write_text(sources)
         _say(f"Built in {time.monotonic() - started:.0f} s.")
         return BUILT_TEMPLATE
+
+
+@contextmanager
+def build_lock(*, exclusive: bool) -> Iterator[None]:
+    """Held by whoever builds (exclusive) or reads the build, so that nobody deploys half of one."""
+    BUILD.parent.mkdir(exist_ok=True)
+    with (BUILD.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        yield
 
 
 def sam_environment() -> dict[str, str]:
@@ -103,14 +112,6 @@ def _digest(architecture: str) -> str:
 
 def _megabytes(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    BUILD.parent.mkdir(exist_ok=True)
-    with (BUILD.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _say(text: str) -> None:

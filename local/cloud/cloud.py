@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 import boto3
 from botocore.config import Config
 
-from local.build import ARCHITECTURE, BUILT_TEMPLATE, ROOT, RUNTIME, SAM, sam_environment
+from local.build import ARCHITECTURE, BUILT_TEMPLATE, ROOT, RUNTIME, SAM, build_lock, sam_environment
 from local.cloud.api import ManagementApi
 from local.cloud.ministack import ACCOUNT, CloudFailed, MiniStack
 
@@ -105,31 +105,13 @@ class LocalCloud:
         Deploying again updates the stack. Raises CloudFailed with the end of
         the SAM CLI's output when it fails.
         """
-        if not BUILT_TEMPLATE.is_file():
-            raise CloudFailed("there is nothing to deploy; run `make build`")
         given = {"Runtime": RUNTIME, "Architecture": ARCHITECTURE, **(parameters or {})}
         # JSON is YAML, and a file keeps every character of a value.
         values = self.folder / f"{stack_name}-parameters.yaml"
         values.write_text(json.dumps(given))
-        log_file = self.folder / f"{stack_name}-deploy.log"
         print(f"Deploying the stack {stack_name} with sam deploy ...", flush=True)
         started = time.monotonic()
-        command: list[str | Path] = [SAM, "deploy", "--template-file", BUILT_TEMPLATE, "--stack-name", stack_name]
-        command += ["--parameter-overrides", f"file://{values}", "--resolve-s3", "--capabilities", "CAPABILITY_IAM"]
-        command += ["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"]
-        with log_file.open("wb") as log:
-            done = subprocess.run(
-                command,
-                cwd=ROOT,
-                env=self._sam_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-        if done.returncode:
-            end = "\n".join(log_file.read_text().splitlines()[-25:])
-            raise CloudFailed(f"sam deploy ended with status {done.returncode}:\n{end}")
+        self._sam_deploy(stack_name, values)
         print(f"Deployed in {time.monotonic() - started:.0f} s.", flush=True)
         return self.outputs(stack_name)
 
@@ -151,6 +133,27 @@ class LocalCloud:
             page for group in groups for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group)
         )
         return [event["message"] for page in pages for event in page["events"]]
+
+    def _sam_deploy(self, stack_name: str, values: Path) -> None:
+        command: list[str | Path] = [SAM, "deploy", "--template-file", BUILT_TEMPLATE, "--stack-name", stack_name]
+        command += ["--parameter-overrides", f"file://{values}", "--resolve-s3", "--capabilities", "CAPABILITY_IAM"]
+        command += ["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"]
+        log_file = self.folder / f"{stack_name}-deploy.log"
+        with build_lock(exclusive=False), log_file.open("wb") as log:
+            if not BUILT_TEMPLATE.is_file():
+                raise CloudFailed("there is nothing to deploy; run `make build`")
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                env=self._sam_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
+        if done.returncode:
+            end = "\n".join(log_file.read_text().splitlines()[-25:])
+            raise CloudFailed(f"sam deploy ended with status {done.returncode}:\n{end}")
 
     def _log_groups(self, logs: Any) -> list[str]:
         pages = logs.get_paginator("describe_log_groups").paginate()

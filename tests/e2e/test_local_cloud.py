@@ -1,0 +1,50 @@
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from local.build import ROOT
+from local.cloud import CloudFailed, LocalCloud
+
+STARTER = """
+import sys, time
+from pathlib import Path
+from local.cloud import LocalCloud
+with LocalCloud(Path(sys.argv[1])) as cloud:
+    print(cloud.endpoint.rpartition(":")[2], flush=True)
+    time.sleep(60)
+"""
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STARTER, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as starter:  # noqa: S603  (the program above)
+        assert starter.stdout is not None
+        port = int(starter.stdout.readline())
+        assert _listens(port)
+        starter.kill()
+    deadline = time.monotonic() + 10
+    while _listens(port) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _listens(port)
+
+
+def test_it_ends_with_its_block_and_keeps_its_log(tmp_path: Path) -> None:
+    with LocalCloud(tmp_path) as cloud:
+        port = int(cloud.endpoint.rpartition(":")[2])
+        assert _listens(port)
+    assert not _listens(port)
+    assert cloud.log_file.read_text()
+
+
+def test_a_deployment_that_fails_says_why(cloud: LocalCloud) -> None:
+    with pytest.raises(CloudFailed, match="SyncIntervalMinutes"):
+        cloud.deploy("refused", {"SyncIntervalMinutes": "7"})
