@@ -33,7 +33,7 @@ lint: setup ## Check style, types, import arrows and the template
 	.tools/sam/bin/sam validate --lint --template-file infra/template.yaml
 
 demo: build ## Show the product at work: a primary, three backups, the deployed stack
-	@$(bin)/python -m local.demo
+	@PYTHONPATH=functions $(bin)/python -m local.demo
 
 stack: build ## Keep a local cloud with the deployed stack until Ctrl-C
 	@$(bin)/python -m local.cloud

@@ -1,0 +1,114 @@
+"""A primary and its backups as processes, and the stack that looks after them, on one machine.
+
+The demo and the end-to-end tests use it: servers are started, the built
+template is deployed into a local cloud, servers are registered.
+"""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from local.cerberus.compare import Difference, kept_machine_values, replicable_differences
+from local.cerberus.machine import Machine
+from local.cerberus.remote import RemoteServer
+from local.cerberus.state import Snapshot
+from local.cloud import LocalCloud
+from registry.dynamo import DynamoStore
+from registry.models import Backup, BackupResult, Credentials, Run, TlsTrust
+from registry.secrets import SecretsManagerCredentials
+
+PRIMARY = "primary"
+BY_RULE = "schedule"
+
+
+class FleetError(Exception):
+    """What was waited for did not come."""
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Running servers by name, and what each held when it was started."""
+
+    primary: RemoteServer
+    backups: Mapping[str, RemoteServer]
+    before: Mapping[str, Snapshot]
+
+    def differences(self, name: str) -> list[Difference]:
+        """Where a backup is not what the primary is, as the stand-in itself judges it."""
+        return replicable_differences(self.primary.snapshot(), self.backups[name].snapshot())
+
+    def lost_machine_values(self, name: str) -> list[Difference]:
+        """Machine-specific values a backup no longer has as it had them at first."""
+        return kept_machine_values(self.before[name], self.backups[name].snapshot())
+
+
+def password_of(name: str) -> str:
+    """The administrator's password of a local server; it follows from the name."""
+    return Machine.named(name).admin_password
+
+
+def start_servers(stack: ExitStack, names: tuple[str, ...], *, users: int, groups: int, seed: int = 1) -> Servers:
+    """Start a primary and the named backups, all with the same accounts; ``stack`` stops them."""
+    sizes = ("--users", str(users), "--groups", str(groups), "--seed", str(seed))
+    running = {name: stack.enter_context(RemoteServer.start(name, *sizes)) for name in (PRIMARY, *names)}
+    primary = running.pop(PRIMARY)
+    return Servers(primary, running, {name: server.snapshot() for name, server in running.items()})
+
+
+class Deployment:
+    """The stack deployed into a running local cloud, and a look into its registry."""
+
+    def __init__(self, cloud: LocalCloud, stack_name: str, servers: Servers, **parameters: str) -> None:
+        self.servers = servers
+        self.outputs = cloud.deploy(
+            stack_name,
+            {
+                "PrimaryHost": servers.primary.host,
+                "PrimaryPort": str(servers.primary.port),
+                "PrimaryFingerprints": servers.primary.fingerprint,
+                "AllowedNetworks": "127.0.0.0/8",
+                **parameters,
+            },
+        )
+        self.cloud = cloud
+        self.store = DynamoStore(self.outputs["TableName"], cloud.client("dynamodb"))
+        self.credentials = SecretsManagerCredentials(f"cerberus-sync/{stack_name}", cloud.client("secretsmanager"))
+
+    def register(self) -> None:
+        """Store everybody's credentials and register the backups."""
+        self.credentials.put(PRIMARY, Credentials(self.servers.primary.user, password_of(PRIMARY)))
+        for name, server in self.servers.backups.items():
+            self.credentials.put(name, Credentials(server.user, password_of(name)))
+            self.store.add_backup(Backup(name, server.host, server.port, TlsTrust(pins=(server.fingerprint,))))
+
+    def invoke(self, event: object) -> dict[str, Any]:
+        """Call the sync function and wait for its answer."""
+        answer = self.cloud.client("lambda", read_timeout=400).invoke(
+            FunctionName=self.outputs["SyncFunctionName"], Payload=json.dumps(event)
+        )
+        return dict(json.loads(answer["Payload"].read()))
+
+    def runs(self) -> tuple[Run, ...]:
+        """The latest runs, newest first."""
+        return self.store.runs(limit=20)
+
+    def wait_for_scheduled_run(
+        self, *, after: str, seconds: float, progress: Callable[[float], None]
+    ) -> tuple[Run, tuple[BackupResult, ...]]:
+        """Wait until a run that the rule started after the run ``after`` (or "") is done; the run and its results.
+
+        ``progress`` is called about once a second with the seconds waited. Raises FleetError after ``seconds``.
+        """
+        started = time.monotonic()
+        while (waited := time.monotonic() - started) < seconds:
+            finished = [
+                run for run in self.runs() if run.id > after and run.trigger == BY_RULE and run.finished_at is not None
+            ]
+            if finished:
+                return finished[-1], self.store.results(finished[-1].id)
+            progress(waited)
+            time.sleep(1)
+        raise FleetError(f"the rule started no run within {seconds:.0f} seconds")
