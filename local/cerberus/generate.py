@@ -231,7 +231,8 @@ def _security(content: Random, machine: Machine) -> str:
         f"<ns1:lockoutAttempts>{content.randrange(3, 10)}</ns1:lockoutAttempts>"
         f"<ns1:pbkdf2Rounds>{content.randrange(5_000, 90_000)}</ns1:pbkdf2Rounds></ns1:policy>"
         f'<ns1:tls ns1:minimumVersion="1.2" ns1:certificateFile="{escape_attribute(machine.certificate_path)}"'
-        f' ns1:privateKeyFile="{escape_attribute(machine.private_key_path)}" ns1:caFile="{escape_attribute(machine.ca_path)}"'
+        f' ns1:privateKeyFile="{escape_attribute(machine.private_key_path)}"'
+        f' ns1:caFile="{escape_attribute(machine.ca_path)}"'
         f' ns1:crlFile="{escape_attribute(machine.crl_path)}"><ns1:cipherList>HIGH:!aNULL:!eNULL</ns1:cipherList>'
         f"<ns1:preferServerOrder>true</ns1:preferServerOrder></ns1:tls>"
         f"<ns1:serverCertificate>{machine.certificate}</ns1:serverCertificate>"
