@@ -4,7 +4,8 @@ The inner structure of Cerberus' documents is not public and differs between
 versions, so nothing here depends on one schema. Two documents are equal when
 they differ only in
 
-- the order of attributes, the prefixes bound to namespaces, comments,
+- the order of attributes, the prefixes bound to namespaces (those in the
+  value of ``xsi:type`` included), comments,
 - white space between elements (text of an element without children is a
   value and is never touched, white space included),
 - the order of their items, where a document is a list of named items (users,
@@ -18,7 +19,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from lxml import etree
 
@@ -54,14 +55,23 @@ not among them: it decides when a password expires.
 """
 
 _NAME_KEYS = ("name", "username", "loginname", "login", "groupname")
+_ENTRY_KEYS = frozenset({"name", "key"})
+_XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _PUNCTUATION = re.compile(r"[^0-9a-z]+")
 _ITEM_DEPTH = 4
 """How far below the root a list of items is looked for."""
 
 
+@lru_cache(maxsize=4096)
 def plain(label: str) -> str:
     """``label`` without case and punctuation: ``Last-Login_IP`` and ``lastLoginIP`` are the same word."""
     return _PUNCTUATION.sub("", label.casefold())
+
+
+@lru_cache(maxsize=4096)
+def _plain_name(name: str) -> str:
+    """The plain local name of an element's tag or an attribute's key: documents repeat few of them very often."""
+    return plain(local_name(name))
 
 
 def read(text: str, what: str, server: str) -> etree._Element:
@@ -92,14 +102,14 @@ def name_of(element: etree._Element) -> Name | None:
         (
             Name(found.written, found.owner, found.key)
             for child in children(element)
-            if plain(local_name(child)) in _NAME_KEYS and (found := _value_of(child)) is not None
+            if _plain_name(str(child.tag)) in _NAME_KEYS and (found := _value_of(child)) is not None
         ),
         None,
     )
 
 
 def _own_name(element: etree._Element) -> Name | None:
-    keys = {plain(local_name(str(key))): str(key) for key in element.attrib}
+    keys = {_plain_name(str(key)): str(key) for key in element.attrib}
     for name_key in _NAME_KEYS:
         key = keys.get(name_key)
         if key is not None and (written := element.get(key)):
@@ -155,15 +165,22 @@ class _Writer:
     def _write(self, element: etree._Element) -> None:
         self._out += ("\x01", str(element.tag))
         for key, value in sorted((str(key), str(value)) for key, value in element.attrib.items()):
-            if not self._ignored or plain(local_name(key)) not in self._ignored:
-                self._out += ("\x02", key, "\x03", self._folded(element, key, value))
-        text = text_of(element)
-        nested = list(children(element))
-        if text.strip() if nested else text:
+            if not self._ignored or _plain_name(key) not in self._ignored:
+                meaning = _without_prefix(element, value) if key == _XSI_TYPE else value
+                self._out += ("\x02", key, "\x03", self._folded(element, key, meaning))
+        text = element.text or ""
+        is_leaf = True
+        for child in element:
+            if isinstance(child.tag, str):
+                is_leaf = False
+                if child not in self._skip and not self._is_ignored(child):
+                    if text.strip():
+                        self._out += ("\x04", text)
+                    text = ""
+                    self._write(child)
+            text += child.tail or ""
+        if text if is_leaf else text.strip():
             self._out += ("\x04", self._folded(element, None, text))
-        for child in nested:
-            if child not in self._skip and not self._is_ignored(child):
-                self._write(child)
         self._out.append("\x05")
 
     def _folded(self, element: etree._Element, key: str | None, value: str) -> str:
@@ -173,13 +190,28 @@ class _Writer:
     def _is_ignored(self, element: etree._Element) -> bool:
         if not self._ignored:
             return False
-        return plain(local_name(element)) in self._ignored or plain(_entry_name(element)) in self._ignored
+        return _plain_name(str(element.tag)) in self._ignored or plain(_entry_name(element)) in self._ignored
+
+
+def _without_prefix(element: etree._Element, name: str) -> str:
+    prefix, _, local = name.strip().rpartition(":")
+    return f"{{{element.nsmap.get(prefix or None, '')}}}{local}"
 
 
 def _entry_name(element: etree._Element) -> str:
-    """The name of a key/value entry; empty for anything else, so that an account or folder so named still counts."""
-    name = _own_name(element)
-    return name.written if name and len(element) == 0 and _value_of(element) is not None else ""
+    """The name of a key/value entry; empty for anything else, so that an account or folder so named still counts.
+
+    An entry is ``<x name="n" value="v"/>``, ``<x name="n">v</x>`` or ``<x><name>n</name><value>v</value></x>``,
+    each with ``key`` for ``name`` too.
+    """
+    if len(element) == 0:
+        named = (str(value) for key, value in element.attrib.items() if _plain_name(str(key)) in _ENTRY_KEYS)
+        name = next(named, "")
+        return name if name and _value_of(element) is not None else ""
+    if len(element) != 2:
+        return ""
+    pair = {_plain_name(str(child.tag)): own_value(child) for child in children(element)}
+    return (pair.get("name") or pair.get("key") or "") if "value" in pair else ""
 
 
 def digest(text: str) -> str:
@@ -207,16 +239,17 @@ class Items:
 
 
 def items(root: etree._Element, hint: str, *, ignored: frozenset[str] = RUNTIME_NAMES) -> Items:
-    """Take a list document apart. ``hint`` is part of the items' element name where it is known ("user").
+    """Take a list document apart. ``hint`` is what the items' element name ends with where it is known ("user").
 
     The items are the named elements nearest to the root; those whose element
-    name holds the hint are preferred, because lists can be wrapped in other
-    named elements.
+    name ends with the hint are preferred, because lists can be wrapped in
+    other named elements.
     """
     found = _find_items(root, hint)
+    skip = frozenset(element for _, element in found)
     entries: dict[str, str] = {}
     names: dict[str, str] = {}
-    for element in found:
+    for parent, element in found:
         name = name_of(element)
         written = name.written if name else ""
         folded = key = written.casefold()
@@ -224,22 +257,27 @@ def items(root: etree._Element, hint: str, *, ignored: frozenset[str] = RUNTIME_
         while key in entries:
             occurrence += 1
             key = f"{folded}\x08{occurrence}"
-        entries[key] = _Writer(ignored, fold=name).text(element)
+        entries[key] = f"{parent}{_Writer(ignored, fold=name).text(element)}"
         names[key] = written
-    return Items(_Writer(ignored, skip=frozenset(found)).text(root), entries, names)
+    return Items(_Writer(ignored, skip=skip).text(root), entries, names)
 
 
-def _find_items(root: etree._Element, hint: str) -> list[etree._Element]:
-    """The elements that are items, by their distance from the root, their names and the hint."""
-    nearest: list[etree._Element] = []
-    level = [root]
+def _find_items(root: etree._Element, hint: str) -> list[tuple[int, etree._Element]]:
+    """The elements that are items, by their distance from the root, their names and the hint.
+
+    Each comes with its parent's position among the elements of that distance:
+    a document can hold several lists, and it matters in which one an item is.
+    """
+    nearest: list[tuple[int, etree._Element]] = []
+    parents = [root]
     for _ in range(_ITEM_DEPTH):
-        level = [child for element in level for child in children(element)]
-        named = [element for element in level if name_of(element) is not None]
-        hinted = {element.tag for element in named if hint in plain(local_name(element))}
+        level = [(position, child) for position, parent in enumerate(parents) for child in children(parent)]
+        named = [(position, element) for position, element in level if name_of(element) is not None]
+        hinted = {element.tag for _, element in named if _plain_name(str(element.tag)).endswith(hint)}
         if hinted:
-            return [element for element in level if element.tag in hinted]
+            return [(position, element) for position, element in level if element.tag in hinted]
         nearest = nearest or named
+        parents = [element for _, element in level]
     return nearest
 
 
@@ -248,9 +286,13 @@ def values(root: etree._Element) -> Iterator[tuple[str, str]]:
 
     A step of a path is the element's name without its namespace, with its name
     or, among several of a kind, its position in brackets. An element that
-    holds nothing is listed with an empty value.
+    holds nothing is listed with an empty value. No two values share a path:
+    where steps do not tell them apart, ``#2`` and so on follow.
     """
-    yield from _values(root, f"/{local_name(root)}")
+    seen: Counter[str] = Counter()
+    for path, value in _values(root, f"/{local_name(root)}"):
+        seen[path] += 1
+        yield (path if seen[path] == 1 else f"{path}#{seen[path]}"), value
 
 
 def _values(element: etree._Element, path: str) -> Iterator[tuple[str, str]]:
