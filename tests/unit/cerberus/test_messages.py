@@ -58,6 +58,10 @@ def request(operation: str, **fields: Any) -> etree._Element:
     return etree.fromstring(raw)
 
 
+def attributes(node: etree._Element) -> dict[str, str]:
+    return {str(name): str(node.get(name)) for name in node.attrib}
+
+
 # Requests
 
 
@@ -93,9 +97,9 @@ def test_items_of_a_wrapper_and_attributes_are_qualified() -> None:
         InterfaceList=[{"id": 1, "type": 3, "ipAddress": "10.0.0.1", "options": OPTIONS}],
     )
     (interface,) = root.iter(f"{{{SVC}}}InterfaceList")
-    assert {**interface.attrib} == {f"{{{COM}}}ipAddress": "10.0.0.1", f"{{{COM}}}type": "3"}
+    assert attributes(interface) == {f"{{{COM}}}ipAddress": "10.0.0.1", f"{{{COM}}}type": "3"}
     (passive,) = root.iter(f"{{{COM}}}passiveSettings")
-    assert {**passive.attrib} == {f"{{{COM}}}mode": "Auto"}
+    assert attributes(passive) == {f"{{{COM}}}mode": "Auto"}
 
 
 OPTIONS: dict[str, Any] = {
