@@ -1,0 +1,191 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Template = dict[str, Any]
+
+CFN_LINT = Path(sys.executable).with_name("cfn-lint")
+
+
+def _of_type(resources: Template, kind: str) -> Template:
+    return {name: resource["Properties"] for name, resource in resources.items() if resource["Type"] == kind}
+
+
+def _statements(role: Template) -> list[Template]:
+    """All statements of a role's inline policies, those in both branches of a condition included."""
+    policies = [branch for policy in role["Policies"] for branch in policy.get("Fn::If", [None, policy])[1:]]
+    return [s for policy in policies if "PolicyDocument" in policy for s in policy["PolicyDocument"]["Statement"]]
+
+
+def _actions(role: Template) -> set[str]:
+    actions = [statement["Action"] for statement in _statements(role)]
+    return {action for one in actions for action in ([one] if isinstance(one, str) else one)}
+
+
+# ---------------------------------------------------------------- as CloudFormation sees it
+
+
+def test_what_the_transform_makes_of_it_has_no_findings(template: Template, tmp_path: Path) -> None:
+    # cfn-lint does not transform: in the SAM template it would let an unknown run time or a time-out of an hour pass.
+    path = tmp_path / "translated.json"
+    path.write_text(json.dumps(template))
+    command = [str(CFN_LINT), "--regions", "eu-central-1", "us-east-1", "--", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  (this repository's linter)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+# ---------------------------------------------------------------- the management API
+
+
+def test_every_route_demands_a_signature_and_is_not_called_as_the_caller(resources: Template) -> None:
+    (api,) = _of_type(resources, "AWS::ApiGateway::RestApi").values()
+    methods = {
+        (path, method): operation
+        for path, operations in api["Body"]["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert methods
+    for operation in methods.values():
+        assert operation["security"] == [{"AWS_IAM": []}]
+        assert "credentials" not in operation["x-amazon-apigateway-integration"]
+
+
+def test_every_route_has_a_fixed_method(resources: Template) -> None:
+    (api,) = _of_type(resources, "AWS::ApiGateway::RestApi").values()
+    methods = {method for operations in api["Body"]["paths"].values() for method in operations}
+    assert methods <= {"get", "put", "post", "patch", "delete"}
+    assert not [path for path in api["Body"]["paths"] if "proxy" in path]
+
+
+def test_there_is_no_other_way_to_call_a_function_from_outside(resources: Template) -> None:
+    assert not _of_type(resources, "AWS::Lambda::Url")
+    assert not _of_type(resources, "AWS::ApiGatewayV2::Api")
+    callers = [p["Principal"] for p in _of_type(resources, "AWS::Lambda::Permission").values()]
+    assert sorted(callers) == ["apigateway.amazonaws.com", "events.amazonaws.com"]
+    assert all("SourceArn" in p for p in _of_type(resources, "AWS::Lambda::Permission").values())
+
+
+# ---------------------------------------------------------------- permissions
+
+
+def test_each_function_has_a_role_of_its_own(resources: Template) -> None:
+    roles = [json.dumps(function["Role"]) for function in _of_type(resources, "AWS::Lambda::Function").values()]
+    assert len(set(roles)) == len(roles) == len(_of_type(resources, "AWS::IAM::Role"))
+
+
+def test_no_permission_is_wider_than_its_service_allows(resources: Template) -> None:
+    for role in _of_type(resources, "AWS::IAM::Role").values():
+        assert "ManagedPolicyArns" not in role
+        assert not [action for action in _actions(role) if "*" in action]
+        unbounded = [statement["Sid"] for statement in _statements(role) if statement["Resource"] == "*"]
+        assert set(unbounded) <= {"Traces", "NetworkInterfaces"}
+
+
+def test_sync_may_do_what_a_run_needs_and_nothing_else(resources: Template) -> None:
+    assert {
+        a for a in _actions(resources["SyncRole"]["Properties"]) if not a.startswith(("ec2:", "logs:", "xray:"))
+    } == {
+        "dynamodb:GetItem",
+        "dynamodb:Query",
+        "dynamodb:PutItem",
+        "dynamodb:UpdateItem",
+        "dynamodb:DeleteItem",
+        "dynamodb:ConditionCheckItem",
+        "secretsmanager:GetSecretValue",
+    }
+
+
+def test_every_role_can_be_bounded(resources: Template) -> None:
+    for role in _of_type(resources, "AWS::IAM::Role").values():
+        assert role["PermissionsBoundary"]["Fn::If"][0] == "HasBoundary"
+
+
+# ---------------------------------------------------------------- what is kept
+
+
+def test_the_table_outlives_the_stack_and_can_be_restored(resources: Template) -> None:
+    table = resources["Table"]
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
+    assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["Properties"]["SSESpecification"] == {"SSEEnabled": True}
+    assert table["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+
+
+def test_no_secret_is_in_the_template(resources: Template) -> None:
+    for secret in _of_type(resources, "AWS::SecretsManager::Secret").values():
+        assert not {"SecretString", "GenerateSecretString"} & set(secret)
+
+
+def test_every_function_logs_to_a_group_with_a_retention(resources: Template) -> None:
+    groups = _of_type(resources, "AWS::Logs::LogGroup")
+    for function in _of_type(resources, "AWS::Lambda::Function").values():
+        assert groups[function["LoggingConfig"]["LogGroup"]["Ref"]]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+# ---------------------------------------------------------------- the schedule
+
+
+def test_a_failed_run_is_not_repeated(resources: Template) -> None:
+    (invocation,) = _of_type(resources, "AWS::Lambda::EventInvokeConfig").values()
+    assert invocation["MaximumRetryAttempts"] == 0
+
+
+def test_every_interval_that_can_be_chosen_has_its_expression_and_event_age(template: Template) -> None:
+    intervals = template["Mappings"]["Intervals"]
+    assert list(intervals) == template["Parameters"]["SyncIntervalMinutes"]["AllowedValues"]
+    for minutes, values in intervals.items():
+        # "rate(1 minutes)" is refused by EventBridge.
+        assert values["Schedule"] == ("rate(1 minute)" if minutes == "1" else f"rate({minutes} minutes)")
+        assert values["EventAge"] == min(int(minutes) * 60, 21_600)
+
+
+def test_every_time_out_that_can_be_chosen_has_a_lease_that_outlives_it(template: Template) -> None:
+    timeouts = template["Mappings"]["Timeouts"]
+    assert list(timeouts) == template["Parameters"]["SyncTimeoutSeconds"]["AllowedValues"]
+    for seconds, values in timeouts.items():
+        assert int(values["Lease"]) == int(seconds) + 30
+
+
+# ---------------------------------------------------------------- parameters
+
+ONE = "ab" * 32
+COLONS = ":".join(["AB"] * 32)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "accepted"),
+    [
+        ("PrimaryFingerprints", "", True),
+        ("PrimaryFingerprints", ONE, True),
+        ("PrimaryFingerprints", COLONS, True),
+        ("PrimaryFingerprints", f"{ONE},{COLONS}", True),
+        ("PrimaryFingerprints", f"{ONE},{ONE},{ONE}", False),
+        ("PrimaryFingerprints", "ab" * 20, False),
+        ("AllowedNetworks", "", True),
+        ("AllowedNetworks", "127.0.0.0/8", True),
+        ("AllowedNetworks", "10.0.0.0/8, fd00::/8", True),
+        ("AllowedNetworks", "127.0.0.1", False),
+        ("PrimaryHost", "files.example", True),
+        ("PrimaryHost", "https://files.example/", False),
+    ],
+)
+def test_a_parameter_takes_only_what_it_is_for(
+    template: Template, parameter: str, value: str, *, accepted: bool
+) -> None:
+    pattern = template["Parameters"][parameter]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, value)) == accepted
+
+
+def test_every_parameter_is_used_described_and_shown_in_a_group(template: Template) -> None:
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    shown = [name for group in groups for name in group["Parameters"]]
+    assert sorted(shown) == sorted(template["Parameters"])
+    used = json.dumps({key: template[key] for key in ("Conditions", "Resources")})
+    for name, parameter in template["Parameters"].items():
+        assert parameter["Description"]
+        assert f'{{"Ref": "{name}"}}' in used
