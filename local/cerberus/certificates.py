@@ -4,7 +4,7 @@ import datetime
 import ipaddress
 import ssl
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -27,7 +27,7 @@ class Identity:
     """
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
     ca_pem: str
 
     @property
@@ -53,7 +53,7 @@ class Authority:
     """A certificate authority of our own."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
 
     @classmethod
     def create(cls, name: str = "Local test authority") -> Self:

@@ -216,6 +216,20 @@ def flatten(root: etree._Element) -> dict[str, str]:
     return dict(_flatten(root, ""))
 
 
+def items(root: etree._Element) -> dict[str, etree._Element]:
+    """The children of a document by their step of a path; ``flatten`` names them so too."""
+    return dict(_numbered(root))
+
+
+def _numbered(element: etree._Element) -> Iterator[tuple[str, etree._Element]]:
+    """The children with their steps; a step that was there before has a number."""
+    seen: dict[str, int] = {}
+    for child in element:
+        own = step(child)
+        seen[own] = seen.get(own, 0) + 1
+        yield (f"{own}#{seen[own]}" if seen[own] > 1 else own), child
+
+
 def _flatten(element: etree._Element, path: str) -> Iterator[tuple[str, str]]:
     prefix = f"{path}/" if path else ""
     text = element.text or ""
@@ -223,11 +237,7 @@ def _flatten(element: etree._Element, path: str) -> Iterator[tuple[str, str]]:
     for name, value in element.items():
         label = str(name).removeprefix(f"{{{COMMON}}}")
         yield f"{prefix}@{label}", str(value)
-    seen: dict[str, int] = {}
-    for child in element:
-        own = step(child)
-        seen[own] = seen.get(own, 0) + 1
-        number = f"#{seen[own]}" if seen[own] > 1 else ""
-        yield from _flatten(child, f"{prefix}{own}{number}")
+    for own, child in _numbered(element):
+        yield from _flatten(child, f"{prefix}{own}")
         if (child.tail or "").strip():
-            yield f"{prefix}{own}{number}/tail()", child.tail or ""
+            yield f"{prefix}{own}/tail()", child.tail or ""

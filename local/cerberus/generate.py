@@ -14,7 +14,7 @@ from typing import Any
 from local.cerberus import documents
 from local.cerberus.contract import COMMON
 from local.cerberus.machine import Machine, Secrets
-from local.cerberus.state import ServerState
+from local.cerberus.state import EDITIONS, ServerState
 from local.cerberus.values import escape, escape_attribute
 
 _FIRST = ("Anna", "Björn", "Chloé", "David", "Eva", "Farid", "Grace", "Hiro", "Ines", "Jürgen", "Kofi", "Lucía")
@@ -48,9 +48,13 @@ def generate(
     version: tuple[int, int, int, int] = (12, 11, 6, 0),
     edition: str = "Enterprise",
 ) -> ServerState:
-    """A server's state. Deterministic: the same arguments make the same state, byte for byte."""
+    """A server's state. Deterministic: the same arguments make the same state, byte for byte.
+
+    An edition (see ``state.EDITIONS``) without directories has no authentication sources.
+    """
     machine = machine or Machine.named("server")
     secrets = secrets or Secrets()
+    directories = EDITIONS[edition] >= EDITIONS["Professional"]
     group_names = [f"Group {_AREAS[n % len(_AREAS)]} {n:03}" for n in range(groups)]
     return ServerState(
         machine=machine,
@@ -58,16 +62,13 @@ def generate(
             "profiles": _users(seed, users, group_names, machine, secrets),
             "groups": _groups(seed, group_names),
             "settings": _settings(seed, machine, edition),
-            "authentication": _authentication(secrets),
+            "authentication": _authentication(secrets) if directories else documents.empty("authentication"),
             "event_rules": _event_rules(seed, group_names),
             "ip_block_list": _ip_block_list(seed),
             "auto_block_list": _auto_block_list(machine),
             "requested_accounts": _requested_accounts(seed),
         },
-        sources=[
-            {"enabled": True, "name": "Corporate AD", "type": "ActiveDirectory", "description": "Head office"},
-            {"enabled": False, "name": "Partners", "type": "LDAP", "description": "Partner directory"},
-        ],
+        sources=_sources() if directories else [],
         mime=_mime_mappings(),
         interfaces=_interfaces(machine, secrets),
         version=version,
@@ -316,6 +317,13 @@ def _authentication(secrets: Secrets) -> str:
         f"<ns1:baseDn>ou=partners,dc=example</ns1:baseDn><ns1:bindUser>cn=reader</ns1:bindUser>"
         f"<ns1:bindPassword>{secrets.bind_password}</ns1:bindPassword></ns1:directory></ns1:authenticationSources>"
     )
+
+
+def _sources() -> list[dict[str, Any]]:
+    return [
+        {"enabled": True, "name": "Corporate AD", "type": "ActiveDirectory", "description": "Head office"},
+        {"enabled": False, "name": "Partners", "type": "LDAP", "description": "Partner directory"},
+    ]
 
 
 def _event_rules(seed: int, groups: list[str]) -> str:

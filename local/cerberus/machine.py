@@ -6,7 +6,7 @@ search logs, tables and replies for it.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 SECTIONS = (
@@ -30,9 +30,9 @@ class Secrets:
     ``password_hash`` starts every user's stored hash.
     """
 
-    password_hash: str = "PLANTEDHASH"  # noqa: S105  a planted marker
-    bind_password: str = "PLANTEDBINDPASSWORD"  # noqa: S105  a planted marker
-    captcha_private_key: str = "PLANTEDCAPTCHAKEY"
+    password_hash: str = field(default="PLANTEDHASH", repr=False)
+    bind_password: str = field(default="PLANTEDBINDPASSWORD", repr=False)
+    captcha_private_key: str = field(default="PLANTEDCAPTCHAKEY", repr=False)
 
     def __iter__(self) -> Iterator[str]:
         """The planted strings themselves."""
@@ -53,8 +53,8 @@ class Machine:
     address: str
     passive_address: str
     admin_user: str
-    admin_password: str
-    license_key: str
+    admin_password: str = field(repr=False)
+    license_key: str = field(repr=False)
     issued: int
     installed: int
     days_valid: int
@@ -64,7 +64,7 @@ class Machine:
     web_admin_port: int
     certificate: str
     certificate_path: str
-    private_key: str
+    private_key: str = field(repr=False)
     private_key_path: str
     key_type: str
     key_bits: int
@@ -73,7 +73,7 @@ class Machine:
     crl: str
     crl_path: str
     sync_host: str
-    sync_password: str
+    sync_password: str = field(repr=False)
     absent: tuple[str, ...] = ()
 
     @classmethod

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from lxml import etree
@@ -20,15 +20,18 @@ from local.cerberus.machine import Machine, password_digest
 EDITIONS = {"Personal": 1, "Standard": 2, "Professional": 3, "Enterprise": 4}
 """Edition names and the codes modelled for them; the first two offer neither sync nor directories."""
 
+_LARGE = 1_000_000
+"""Characters of a document from which on its parsed tree is not kept."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything of a server that can be compared. Plain data, also over the control endpoint."""
+    """Everything of a server that can be compared. Plain data, also over the control endpoint; its repr shows none."""
 
-    documents: Mapping[str, str]
-    sources: list[dict[str, Any]]
-    mime: list[dict[str, Any]]
-    interfaces: list[dict[str, Any]]
+    documents: Mapping[str, str] = field(repr=False)
+    sources: list[dict[str, Any]] = field(repr=False)
+    mime: list[dict[str, Any]] = field(repr=False)
+    interfaces: list[dict[str, Any]] = field(repr=False)
     hostname: str
     version: tuple[int, ...]
 
@@ -67,6 +70,7 @@ class ServerState:
         self.started = True
         self._documents = dict(documents)
         self._trees: dict[str, etree._Element] = {}
+        self._names: dict[str, list[str]] = {}
 
     def document(self, name: str) -> str:
         with self.lock:
@@ -85,30 +89,41 @@ class ServerState:
         except (etree.XMLSyntaxError, UnicodeEncodeError):
             return False
         with self.lock:
-            self._documents[name] = text
-            self._trees[name] = tree
+            self._keep(name, text, tree)
         return True
 
     def tree(self, name: str) -> etree._Element:
         """The parsed document, for reading alone. Hold ``lock`` while using it."""
         with self.lock:
-            if name not in self._trees:
-                self._trees[name] = documents.parse(self._documents[name])
-            return self._trees[name]
+            if name in self._trees:
+                return self._trees[name]
+            tree = documents.parse(self._documents[name])
+            self._keep(name, self._documents[name], tree)
+            return tree
+
+    def _keep(self, name: str, text: str, tree: etree._Element) -> None:
+        """A tree takes ten times the memory of its text, so large ones are not kept, only their names."""
+        self._documents[name] = text
+        self._names[name] = [item.get(documents.q("name")) or "" for item in tree]
+        if len(text) <= _LARGE:
+            self._trees[name] = tree
+        else:
+            self._trees.pop(name, None)
 
     @contextmanager
     def edit(self, name: str) -> Iterator[etree._Element]:
         """The parsed document to be changed; it is stored at the end, unless an exception left the block."""
         with self.lock:
-            tree = deepcopy(self.tree(name))
+            tree = documents.parse(self._documents[name])
             yield tree
-            self._documents[name] = documents.render(tree)
-            self._trees[name] = tree
+            self._keep(name, documents.render(tree), tree)
 
     def names(self, name: str) -> list[str]:
         """The names of the users (``profiles``) or groups, in the order of the document."""
         with self.lock:
-            return [item.get(documents.q("name")) or "" for item in self.tree(name)]
+            if name not in self._names:
+                self.tree(name)
+            return list(self._names[name])
 
     def setting(self, path: str) -> str | None:
         with self.lock:

@@ -74,7 +74,23 @@ def test_every_planted_secret_is_found_where_it_belongs() -> None:
     assert snapshot.interfaces[0]["options"]["captchaPrivKey"] == "CAPTCHA-7"
     for secret in ("KEY-7", "SYNC-7", machine.secrets[-1]):
         assert secret in snapshot.documents["settings"]
-    assert "ADMIN-7" not in str(snapshot)
+    assert "ADMIN-7" not in str(snapshot.to_json())
+
+
+def test_no_repr_shows_a_secret() -> None:
+    machine, secrets = Machine.named("m"), Secrets()
+    shown = repr((machine, secrets, generate(1, machine=machine, secrets=secrets).snapshot()))
+
+    assert "m.files.example" in shown
+    for secret in (*machine.secrets, *secrets):
+        assert secret not in shown
+
+
+def test_an_edition_without_directories_has_no_authentication_sources() -> None:
+    snapshot = generate(1, edition="Standard").snapshot()
+
+    assert snapshot.sources == []
+    assert snapshot.documents["authentication"] == documents.empty("authentication")
 
 
 def test_every_element_and_attribute_of_the_documents_is_qualified() -> None:
