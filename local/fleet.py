@@ -50,10 +50,24 @@ def password_of(name: str) -> str:
     return Machine.named(name).admin_password
 
 
-def start_servers(stack: ExitStack, names: tuple[str, ...], *, users: int, groups: int, seed: int = 1) -> Servers:
-    """Start a primary and the named backups, all with the same accounts; ``stack`` stops them."""
-    sizes = ("--users", str(users), "--groups", str(groups), "--seed", str(seed))
-    running = {name: stack.enter_context(RemoteServer.start(name, *sizes)) for name in (PRIMARY, *names)}
+def start_servers(
+    stack: ExitStack,
+    names: tuple[str, ...],
+    *,
+    users: int,
+    groups: int,
+    arguments: Mapping[str, tuple[str, ...]] | None = None,
+) -> Servers:
+    """Start a primary and the named backups, all with the same accounts; ``stack`` stops them.
+
+    ``arguments`` are further ones for the servers they name.
+    """
+    sizes = ("--users", str(users), "--groups", str(groups))
+    further = arguments or {}
+    running = {
+        name: stack.enter_context(RemoteServer.start(name, *sizes, *further.get(name, ())))
+        for name in (PRIMARY, *names)
+    }
     primary = running.pop(PRIMARY)
     return Servers(primary, running, {name: server.snapshot() for name, server in running.items()})
 
