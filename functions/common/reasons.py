@@ -55,6 +55,15 @@ class Reason(StrEnum):
     PRIMARY_INCOMPLETE = "primary_incomplete"
     PRIMARY_SHRUNK = "primary_shrunk"
     PRIMARY_NOT_REGISTERED = "primary_not_registered"
+    # Requests to the management API
+    REQUEST_INVALID = "request_invalid"
+    BODY_MALFORMED = "body_malformed"
+    BODY_TOO_LARGE = "body_too_large"
+    MEDIA_TYPE_UNSUPPORTED = "media_type_unsupported"
+    ROUTE_UNKNOWN = "route_unknown"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    ALREADY_REGISTERED = "already_registered"
+    VERSION_CONFLICT = "version_conflict"
     # The run and its surroundings
     LEASE_HELD = "lease_held"
     LEASE_LOST = "lease_lost"
@@ -62,6 +71,7 @@ class Reason(StrEnum):
     RUN_ABORTED = "run_aborted"
     NO_BACKUPS = "no_backups"
     UNKNOWN_BACKUP = "unknown_backup"
+    UNKNOWN_RUN = "unknown_run"
     BACKUP_DISABLED = "backup_disabled"
     CREDENTIALS_MISSING = "credentials_missing"
     REGISTRATION_INVALID = "registration_invalid"
@@ -111,12 +121,21 @@ REMEDIES: dict[Reason, str] = {
     Reason.PRIMARY_INCOMPLETE: "Check the primary; its lists and documents disagree.",
     Reason.PRIMARY_SHRUNK: "Check the primary; if it is meant to be that small, start a run that accepts it.",
     Reason.PRIMARY_NOT_REGISTERED: "Set the primary's host in the stack's parameters or through the API.",
+    Reason.REQUEST_INVALID: "Correct the named fields; /openapi.json describes every request.",
+    Reason.BODY_MALFORMED: "Send one JSON object in UTF-8.",
+    Reason.BODY_TOO_LARGE: "Send a smaller body; 256 KiB are accepted.",
+    Reason.MEDIA_TYPE_UNSUPPORTED: "Send the body as application/json.",
+    Reason.ROUTE_UNKNOWN: "Use a path of /openapi.json.",
+    Reason.METHOD_NOT_ALLOWED: "Use one of the methods that the Allow header names.",
+    Reason.ALREADY_REGISTERED: "Change the existing registration, or delete it first.",
+    Reason.VERSION_CONFLICT: "Read it again, and send the change with the new ETag in If-Match.",
     Reason.LEASE_HELD: "Nothing to do: another run is under way.",
     Reason.LEASE_LOST: "Nothing to do if a newer run has finished; otherwise raise the function's time-out.",
     Reason.DEADLINE: "Nothing to do: it comes first in the next run. Raise the function's time-out if it recurs.",
     Reason.RUN_ABORTED: "Mend the reason of the run; nothing was written.",
     Reason.NO_BACKUPS: "Register a backup, or enable one.",
     Reason.UNKNOWN_BACKUP: "Use the id of a registered backup.",
+    Reason.UNKNOWN_RUN: "Use the id of a run that is still kept; GET /sync-runs lists them.",
     Reason.BACKUP_DISABLED: "Enable the backup to have it replicated.",
     Reason.CREDENTIALS_MISSING: "Store user name and password in the server's secret.",
     Reason.REGISTRATION_INVALID: "Correct the registration.",

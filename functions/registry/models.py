@@ -5,9 +5,21 @@ strings that replication and common.reasons define; the registry stores them
 without knowing their meaning.
 """
 
+import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+
+QUEUED = "queued"
+"""The status of a run that was asked for and has not begun."""
+
+RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}")
+
+
+def new_run_id(at: datetime) -> str:
+    """An id for a run that was asked for at this time. Ids sort in the order of time."""
+    return f"{at.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{uuid.uuid4().hex[:8]}"
 
 
 @dataclass(frozen=True)
@@ -106,9 +118,10 @@ class BackupResult:
 
 @dataclass(frozen=True)
 class Run:
-    """One run over the fleet. ``finished_at`` None means it is under way or was killed.
+    """One run over the fleet. ``finished_at`` None means it is queued, under way or was killed.
 
-    Ids sort in the order of time: runs and histories are listed by them.
+    Ids are made by ``new_run_id`` and sort in the order of time: runs and
+    histories are listed by them.
     """
 
     id: str
@@ -116,6 +129,7 @@ class Run:
     started_at: datetime
     requested_by: str = ""
     requested_backups: tuple[str, ...] = ()
+    dry_run: bool = False
     status: str = "running"
     reason: str = ""
     message: str = ""

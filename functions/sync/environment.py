@@ -5,10 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.reasons import Failure, Reason
-from registry.models import Primary, TlsTrust
-
-PACKAGE = Path(__file__).parent.parent
+from registry.models import Primary
+from wiring.variables import entries, number, package_file, required, stack_primary
 
 
 @dataclass(frozen=True)
@@ -32,49 +30,11 @@ class Environment:
     def read(cls, variables: Mapping[str, str] = os.environ) -> "Environment":
         """Read the variables; raise Failure(CONFIGURATION_INVALID) naming the one that is missing or wrong."""
         return cls(
-            table_name=_required(variables, "TABLE_NAME"),
-            secret_prefix=_required(variables, "SECRET_PREFIX"),
-            primary=_primary(variables),
-            allowed_networks=_list(variables.get("ALLOWED_NETWORKS", "")),
-            history_days=_number(variables, "HISTORY_DAYS"),
-            lease_seconds=_number(variables, "LEASE_SECONDS"),
-            wsdl=_file(variables, "WSDL_FILE"),
+            table_name=required(variables, "TABLE_NAME"),
+            secret_prefix=required(variables, "SECRET_PREFIX"),
+            primary=stack_primary(variables),
+            allowed_networks=entries(variables.get("ALLOWED_NETWORKS", "")),
+            history_days=number(variables, "HISTORY_DAYS"),
+            lease_seconds=number(variables, "LEASE_SECONDS"),
+            wsdl=package_file(variables, "WSDL_FILE"),
         )
-
-
-def _primary(variables: Mapping[str, str]) -> Primary | None:
-    host = variables.get("PRIMARY_HOST", "").strip()
-    if not host:
-        return None
-    trust = TlsTrust(
-        ca_pem=variables.get("PRIMARY_CA_PEM", "").strip(), pins=_list(variables.get("PRIMARY_FINGERPRINTS", ""))
-    )
-    return Primary(host=host, port=_number(variables, "PRIMARY_PORT"), trust=trust)
-
-
-def _required(variables: Mapping[str, str], name: str) -> str:
-    value = variables.get(name, "").strip()
-    if not value:
-        raise Failure(Reason.CONFIGURATION_INVALID, f"the variable {name} is not set")
-    return value
-
-
-def _number(variables: Mapping[str, str], name: str) -> int:
-    value = _required(variables, name)
-    if not value.isdecimal() or int(value) < 1:
-        raise Failure(Reason.CONFIGURATION_INVALID, f"the variable {name} is not a positive whole number")
-    return int(value)
-
-
-def _list(value: str) -> tuple[str, ...]:
-    return tuple(entry.strip() for entry in value.split(",") if entry.strip())
-
-
-def _file(variables: Mapping[str, str], name: str) -> Path | None:
-    value = variables.get(name, "").strip()
-    if not value:
-        return None
-    path = PACKAGE / value
-    if not path.is_file():
-        raise Failure(Reason.CONFIGURATION_INVALID, f"the variable {name} names a file that is not in the package")
-    return path

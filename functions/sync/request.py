@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from common.reasons import Failure, Reason
+from registry.models import RUN_ID
 
 
 class Trigger(StrEnum):
@@ -19,7 +20,8 @@ class RunRequest:
     """One run. ``backups`` empty means the whole fleet.
 
     ``accept_primary`` says that a primary without users, or one that shrank by
-    half, is meant to be so.
+    half, is meant to be so. ``run_id`` is the id that whoever asked has already
+    given it, empty for none.
     """
 
     trigger: Trigger
@@ -27,13 +29,15 @@ class RunRequest:
     dry_run: bool = False
     accept_primary: bool = False
     requested_by: str = ""
+    run_id: str = ""
 
 
 def read_request(event: object) -> RunRequest:
     """Understand an event: EventBridge's scheduled one, or one on demand.
 
     On demand: ``{"action": "sync"}`` with, as wanted, ``backups`` (a list of
-    ids), ``dry_run``, ``accept_primary`` (true or false) and ``requested_by``.
+    ids), ``dry_run``, ``accept_primary`` (true or false), ``requested_by`` and
+    ``run_id`` (one that ``registry.models.new_run_id`` made).
     Raises Failure(EVENT_INVALID) for anything else, unknown fields included:
     a misspelt restriction must not start a run over the whole fleet.
     """
@@ -43,7 +47,7 @@ def read_request(event: object) -> RunRequest:
         return RunRequest(Trigger.SCHEDULE)
     if event.get("action") != "sync":
         raise Failure(Reason.EVENT_INVALID, "the event is neither a scheduled one nor has it the action sync")
-    unknown = sorted(set(event) - {"action", "backups", "dry_run", "accept_primary", "requested_by"})
+    unknown = sorted(set(event) - {"action", "backups", "dry_run", "accept_primary", "requested_by", "run_id"})
     if unknown:
         raise Failure(Reason.EVENT_INVALID, f"the event has an unknown field: {unknown[0]!r}")
     return RunRequest(
@@ -52,6 +56,7 @@ def read_request(event: object) -> RunRequest:
         dry_run=_flag(event, "dry_run"),
         accept_primary=_flag(event, "accept_primary"),
         requested_by=_text(event, "requested_by"),
+        run_id=_run_id(event),
     )
 
 
@@ -72,4 +77,11 @@ def _text(event: Mapping[str, object], name: str) -> str:
     value = event.get(name, "")
     if not isinstance(value, str):
         raise Failure(Reason.EVENT_INVALID, f"the field {name} is not a text")
+    return value
+
+
+def _run_id(event: Mapping[str, object]) -> str:
+    value = _text(event, "run_id")
+    if value and not RUN_ID.fullmatch(value):
+        raise Failure(Reason.EVENT_INVALID, "the field run_id is not the id of a run")
     return value

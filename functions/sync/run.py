@@ -7,7 +7,6 @@ Nothing here knows how a server is talked to or where records are kept.
 """
 
 import traceback
-import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -18,7 +17,16 @@ from typing import Protocol
 
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
-from registry.models import Backup, BackupResult, Credentials, Primary, PrimaryBaseline, Run, SyncSettings
+from registry.models import (
+    Backup,
+    BackupResult,
+    Credentials,
+    Primary,
+    PrimaryBaseline,
+    Run,
+    SyncSettings,
+    new_run_id,
+)
 from registry.ports import CredentialStore, Store
 from replication.model import DEFAULT_PARTS, Outcome, PartName, Policy, PrimaryState, Status
 from replication.preservation import Rules
@@ -89,11 +97,12 @@ def run(request: RunRequest, surroundings: Surroundings, deadline: Deadline) -> 
     """
     started_at = surroundings.now()
     record = Run(
-        id=f"{started_at:%Y%m%dT%H%M%S.%f}Z-{uuid.uuid4().hex[:8]}",
+        id=request.run_id or new_run_id(started_at),
         trigger=request.trigger,
         started_at=started_at,
         requested_by=request.requested_by,
         requested_backups=request.backups,
+        dry_run=request.dry_run,
         status=RunStatus.RUNNING,
     )
     expires_at = started_at + timedelta(seconds=surroundings.lease_seconds)

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Protocol
 
 from cerberus.addresses import AddressPolicy
-from cerberus.endpoint import MEGABYTE, Endpoint, Timeouts
 from cerberus.servers import BackupClient, PrimaryClient
-from cerberus.trust import CaBundle, Pins, SystemRoots, Trust
 from common.deadline import Deadline
-from common.reasons import Failure, Reason
-from registry.models import Backup, Credentials, Primary, SyncSettings, TlsTrust
+from registry.models import Backup, Credentials, Primary, SyncSettings
 from registry.ports import CredentialStore
 from replication.ports import ReadableServer, WritableServer
+from wiring.endpoints import PRIMARY_ID, endpoint_of
 
-PRIMARY_ID = "primary"
+__all__ = ["PRIMARY_ID", "CerberusServers", "Servers", "with_credentials"]
 
 
 class Servers(Protocol):
@@ -44,36 +42,12 @@ class CerberusServers:
     def primary(
         self, primary: Primary, credentials: Credentials, settings: SyncSettings, deadline: Deadline
     ) -> AbstractContextManager[ReadableServer]:
-        return PrimaryClient(self._endpoint(PRIMARY_ID, primary, credentials, settings), deadline)
+        return PrimaryClient(endpoint_of(primary, credentials, settings, self.addresses, self.wsdl), deadline)
 
     def backup(
         self, backup: Backup, credentials: Credentials, settings: SyncSettings, deadline: Deadline
     ) -> AbstractContextManager[WritableServer]:
-        return BackupClient(self._endpoint(backup.id, backup, credentials, settings), deadline)
-
-    def _endpoint(
-        self, name: str, server: Primary | Backup, credentials: Credentials, settings: SyncSettings
-    ) -> Endpoint:
-        return Endpoint(
-            label=f"{name} ({server.host}:{server.port})",
-            host=server.host,
-            port=server.port,
-            credentials=(credentials.username, credentials.password),
-            trust=trust_of(server.trust),
-            timeouts=Timeouts(connect=settings.connect_timeout, read=settings.read_timeout),
-            reply_limit=settings.reply_limit_mb * MEGABYTE,
-            addresses=self.addresses,
-            wsdl=self.wsdl,
-        )
-
-
-def trust_of(trust: TlsTrust) -> Trust:
-    """The trust a registration asks for. Raises Failure(REGISTRATION_INVALID)."""
-    if trust.pins and trust.ca_pem:
-        raise Failure(Reason.REGISTRATION_INVALID, "a server is trusted by a CA bundle or by pins, not by both")
-    if trust.pins:
-        return Pins(trust.pins)
-    return CaBundle(trust.ca_pem) if trust.ca_pem else SystemRoots()
+        return BackupClient(endpoint_of(backup, credentials, settings, self.addresses, self.wsdl), deadline)
 
 
 def with_credentials[Result](
