@@ -69,7 +69,7 @@ def plain(label: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _plain_name(name: str) -> str:
+def plain_name(name: str) -> str:
     """The plain local name of an element's tag or an attribute's key: documents repeat few of them very often."""
     return plain(local_name(name))
 
@@ -102,14 +102,14 @@ def name_of(element: etree._Element) -> Name | None:
         (
             Name(found.written, found.owner, found.key)
             for child in children(element)
-            if _plain_name(str(child.tag)) in _NAME_KEYS and (found := _value_of(child)) is not None
+            if plain_name(str(child.tag)) in _NAME_KEYS and (found := _value_of(child)) is not None
         ),
         None,
     )
 
 
 def _own_name(element: etree._Element) -> Name | None:
-    keys = {_plain_name(str(key)): str(key) for key in element.attrib}
+    keys = {plain_name(str(key)): str(key) for key in element.attrib}
     for name_key in _NAME_KEYS:
         key = keys.get(name_key)
         if key is not None and (written := element.get(key)):
@@ -165,7 +165,7 @@ class _Writer:
     def _write(self, element: etree._Element) -> None:
         self._out += ("\x01", str(element.tag))
         for key, value in sorted((str(key), str(value)) for key, value in element.attrib.items()):
-            if not self._ignored or _plain_name(key) not in self._ignored:
+            if not self._ignored or plain_name(key) not in self._ignored:
                 meaning = _without_prefix(element, value) if key == _XSI_TYPE else value
                 self._out += ("\x02", key, "\x03", self._folded(element, key, meaning))
         text = element.text or ""
@@ -190,7 +190,7 @@ class _Writer:
     def _is_ignored(self, element: etree._Element) -> bool:
         if not self._ignored:
             return False
-        return _plain_name(str(element.tag)) in self._ignored or plain(_entry_name(element)) in self._ignored
+        return plain_name(str(element.tag)) in self._ignored or plain(_entry_name(element)) in self._ignored
 
 
 def _without_prefix(element: etree._Element, name: str) -> str:
@@ -205,12 +205,12 @@ def _entry_name(element: etree._Element) -> str:
     each with ``key`` for ``name`` too.
     """
     if len(element) == 0:
-        named = (str(value) for key, value in element.attrib.items() if _plain_name(str(key)) in _ENTRY_KEYS)
+        named = (str(value) for key, value in element.attrib.items() if plain_name(str(key)) in _ENTRY_KEYS)
         name = next(named, "")
         return name if name and _value_of(element) is not None else ""
     if len(element) != 2:
         return ""
-    pair = {_plain_name(str(child.tag)): own_value(child) for child in children(element)}
+    pair = {plain_name(str(child.tag)): own_value(child) for child in children(element)}
     return (pair.get("name") or pair.get("key") or "") if "value" in pair else ""
 
 
@@ -273,7 +273,7 @@ def _find_items(root: etree._Element, hint: str) -> list[tuple[int, etree._Eleme
     for _ in range(_ITEM_DEPTH):
         level = [(position, child) for position, parent in enumerate(parents) for child in children(parent)]
         named = [(position, element) for position, element in level if name_of(element) is not None]
-        hinted = {element.tag for _, element in named if _plain_name(str(element.tag)).endswith(hint)}
+        hinted = {element.tag for _, element in named if plain_name(str(element.tag)).endswith(hint)}
         if hinted:
             return [(position, element) for position, element in level if element.tag in hinted]
         nearest = nearest or named

@@ -5,6 +5,7 @@ element's name without its namespace, an attribute's name with ``@`` before it,
 or, in documents that write ``<entry name="soapPort" value="..."/>`` or
 ``<entry><key>soapPort</key>...``, the entry's name or key. Labels are compared
 as words: ``soapPort``, ``SOAP_Port`` and ``soap-port`` are all ``soap-port``.
+The words of a pattern may be written together in a label: ``host-key`` is ``hostkey`` too.
 In a pattern ``*`` stands for any run of characters, ``?`` for one, ``[cs]``
 for one of these. A pattern matches at any depth; with slashes it matches that
 many steps (``listener/*-port``), and one that begins with a slash starts at
@@ -26,14 +27,20 @@ from lxml import etree
 
 from common.hardened_xml import local_name
 from common.reasons import Failure, Reason
-from replication.documents import children, own_value, plain
+from replication.documents import children, own_value, plain_name, text_of
 
 type Labels = frozenset[str]
 type Path = tuple[Labels, ...]
 type Address = tuple[str, str, int]
 
-_KEY_NAMES = frozenset({"name", "key", "id", "setting", "property", "option", "parameter"})
-_WORD_EDGES = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^0-9A-Za-z]+")
+_KEY_NAMES = ("name", "key", "setting", "property", "option", "parameter", "id")
+"""What a name or key is called, the most telling first."""
+
+# Between camelCase words, and between an acronym and a word; the s of a plural (CRLs) belongs to its acronym.
+_CAMEL_EDGE = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s(?![a-z]))[a-z])"
+_WORD_EDGES = re.compile(_CAMEL_EDGE + r"|[^0-9A-Za-z]+")
+_PATTERN_EDGES = re.compile(_CAMEL_EDGE + r"|[-_. ]+")
+_HYPHEN_OF_PATTERN = re.compile(r"(?<=\w)\\-(?=\w)")
 
 
 @dataclass(frozen=True)
@@ -49,51 +56,63 @@ RULES: tuple[Rule, ...] = (
     Rule("*licen[cs]*", "each server has its own licence"),
     Rule("*product-key*", "each server has its own licence"),
     Rule("*registration-key*", "each server has its own licence"),
+    Rule("*registration-code*", "each server has its own licence"),
+    Rule("*activation-key*", "each server has its own licence"),
     Rule("*serial-number*", "each server has its own licence"),
     Rule("*soap*", "the way in that replication itself uses"),
     Rule("*web-service*", "another name of the SOAP service"),
+    Rule("*wsdl*", "another name of the SOAP service"),
     Rule("remote", "remote administration is set up per machine"),
     Rule("*remote-settings*", "remote administration is set up per machine"),
     Rule("*remote-access*", "remote administration is set up per machine"),
-    Rule("*web-admin*", "web administration is set up per machine"),
-    Rule("*webadmin*", "web administration is set up per machine"),
-    Rule("admin", "the administrator's log-in is the one replication uses"),
-    Rule("admins", "the administrator's log-in is the one replication uses"),
-    Rule("admin-*", "the administrator's log-in is the one replication uses"),
-    Rule("*-admin", "the administrator's log-in is the one replication uses"),
-    Rule("*-admin-*", "the administrator's log-in is the one replication uses"),
-    Rule("*administrat*", "the administrator's log-in is the one replication uses"),
+    Rule("*remote-port*", "remote administration is set up per machine"),
+    Rule("*remote-password*", "remote administration is set up per machine"),
+    Rule(
+        "*admin*", "web administration and the administrator's log-in, the one replication uses, are set up per machine"
+    ),
     Rule("*cert*", "the server's certificate belongs to its name"),
-    Rule("*private-key*", "a private key never leaves its machine"),
-    Rule("*privatekey*", "a private key never leaves its machine"),
-    Rule("*priv-key*", "a private key never leaves its machine"),
-    Rule("*privkey*", "a private key never leaves its machine"),
-    Rule("*server-key*", "a private key never leaves its machine"),
+    Rule("*pfx*", "the server's certificate belongs to its name"),
+    Rule("*pkcs*", "the server's certificate belongs to its name"),
+    Rule("*priv*key*", "a private key never leaves its machine"),
+    Rule("*server-key", "a private key never leaves its machine"),
     Rule("*host-key*", "a private key never leaves its machine"),
+    Rule("*key-pair*", "a private key never leaves its machine"),
+    Rule("*key-store*", "a private key never leaves its machine"),
+    Rule("*[dr]sa-key", "a private key never leaves its machine"),
+    Rule("*ec-key", "a private key never leaves its machine"),
+    Rule("*ss[hl]-key", "a private key never leaves its machine"),
+    Rule("*tls-key", "a private key never leaves its machine"),
     Rule("*key-file*", "a private key's place on this machine's disk"),
-    Rule("*keyfile*", "a private key's place on this machine's disk"),
     Rule("*key-path*", "a private key's place on this machine's disk"),
     Rule("*key-pass*", "the pass phrase of a private key"),
-    Rule("*key-pair*", "a private key never leaves its machine"),
+    Rule("*pass-phrase*", "the pass phrase of a private key"),
     Rule("ca", "certificate authorities are files of this machine"),
+    Rule("cas", "certificate authorities are files of this machine"),
     Rule("ca-*", "certificate authorities are files of this machine"),
     Rule("*-ca", "certificate authorities are files of this machine"),
+    Rule("*-cas", "certificate authorities are files of this machine"),
     Rule("*-ca-*", "certificate authorities are files of this machine"),
-    Rule("*sslca*", "certificate authorities are files of this machine"),
-    Rule("*cafile*", "certificate authorities are files of this machine"),
-    Rule("*capath*", "certificate authorities are files of this machine"),
-    Rule("*crl*", "revocation lists are files of this machine"),
+    Rule("*ca-file*", "certificate authorities are files of this machine"),
+    Rule("*ca-path*", "certificate authorities are files of this machine"),
+    Rule("*ca-list*", "certificate authorities are files of this machine"),
+    Rule("*trust-store*", "certificate authorities are files of this machine"),
+    Rule("*crl", "revocation lists are files of this machine"),
+    Rule("*crl[!f]*", "revocation lists are files of this machine"),
+    Rule("*crl-file*", "revocation lists are files of this machine"),
     Rule("*revocation*", "revocation lists are files of this machine"),
-    Rule("sync", "the native Synchronization Manager's own settings"),
-    Rule("sync-*", "the native Synchronization Manager's own settings"),
-    Rule("*-sync", "the native Synchronization Manager's own settings"),
-    Rule("*-sync-*", "the native Synchronization Manager's own settings"),
-    Rule("*backup-server*", "the native Synchronization Manager's own settings"),
-    Rule("*synchronization*", "the native Synchronization Manager's own settings"),
+    Rule("sync", "the native Synchronization Manager's own list"),
+    Rule("sync-*", "the native Synchronization Manager's own list"),
+    Rule("*-sync", "the native Synchronization Manager's own list"),
+    Rule("*-sync-*", "the native Synchronization Manager's own list"),
+    Rule("*sync-server*", "the native Synchronization Manager's own list"),
+    Rule("*synchroni*", "the native Synchronization Manager's own list"),
+    Rule("*backup-server*", "the native Synchronization Manager's own list"),
+    Rule("*replicat*", "the native Synchronization Manager's own list"),
 )
 """What is never replicated inside ``settings``: licence, SOAP, remote and web administration, certificate, private
 key, CA, CRL, native synchronization. The real document's names are not public, so the patterns go by what such
-names have in common; keeping a little too much leaves a difference, keeping too little can lock an administrator out.
+names have in common (``*crl[!f]*`` spares CRLF, the end of a line); keeping a little too much leaves a difference,
+keeping too little can lock an administrator out.
 """
 
 
@@ -129,7 +148,14 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], ...]:
     steps = pattern.removeprefix("/").split("/")
     if not all(step.strip("@ ") for step in steps):
         raise Failure(Reason.CONFIGURATION_INVALID, f"the rule {pattern!r} has an empty step")
-    return tuple(re.compile(translate(step.strip().casefold())) for step in steps)
+    return tuple(_compiled_step(step.strip()) for step in steps)
+
+
+def _compiled_step(step: str) -> re.Pattern[str]:
+    """``soapPort``, ``SOAP_Port`` and ``soap-port`` become one expression; what is in brackets is left alone."""
+    pieces = re.split(r"(\[[^]]*\])", step)
+    written = "".join(piece if piece.startswith("[") else _PATTERN_EDGES.sub("-", piece) for piece in pieces)
+    return re.compile(_HYPHEN_OF_PATTERN.sub(r"\\-?", translate(written.casefold())))
 
 
 def _matches(steps: tuple[re.Pattern[str], ...], path: Path) -> bool:
@@ -138,6 +164,7 @@ def _matches(steps: tuple[re.Pattern[str], ...], path: Path) -> bool:
     )
 
 
+@lru_cache(maxsize=8192)
 def words(label: str) -> str:
     """``label`` as words: ``SSLCertFile`` and ``ssl_cert_file`` are both ``ssl-cert-file``."""
     return "-".join(word.casefold() for word in _WORD_EDGES.split(label) if word)
@@ -148,7 +175,11 @@ def merge(primary: etree._Element, own: etree._Element, rules: Rules) -> etree._
 
     Neither argument is changed. ``merge(p, merge(p, b))`` equals ``merge(p, b)``:
     a kept node stands where the primary's counterpart stood, or else behind the
-    sibling that precedes it in the backup.
+    sibling that precedes it in the backup and those of its own kind and name.
+
+    Counterparts are of one kind (tag) and bear the same name, or stand at the
+    same place among several without one. A section that both have once is the
+    same section, whatever name each bears.
     """
     target = deepcopy(primary)
     _keep_own(target, own, (_labels(target),), rules)
@@ -175,9 +206,10 @@ def _kept(element: etree._Element, path: Path, rules: Rules) -> Iterator[etree._
 def _keep_own(target: etree._Element, own: etree._Element | None, path: Path, rules: Rules) -> None:
     """Make everything below ``target`` that the rules match the backup's ``own``. ``path`` ends at ``target``."""
     _keep_own_attributes(target, own, path, rules)
-    own_children = _addressed(own) if own is not None else {}
+    lone = _lone_sections(target, own, path, rules)
+    own_children = _addressed(own, lone)
     placed: dict[Address, etree._Element] = {}
-    for address, child in _addressed(target).items():
+    for address, child in _addressed(target, lone).items():
         child_path = (*path, _labels(child))
         counterpart = own_children.get(address)
         if not rules.match(child_path):
@@ -193,7 +225,10 @@ def _keep_own(target: etree._Element, own: etree._Element | None, path: Path, ru
             addition = _addition(own_child, (*path, _labels(own_child)), rules)
             if addition is None:
                 continue
-            _insert(target, addition, before)
+            ahead = [element for other, element in placed.items() if other[:2] == address[:2]]
+            if before is not None:
+                ahead.append(before)
+            _insert(target, addition, max(ahead, key=target.index, default=None))
             placed[address] = addition
         before = placed[address]
 
@@ -217,7 +252,7 @@ def _addition(own: etree._Element, path: Path, rules: Rules) -> etree._Element |
         return None
     skeleton = deepcopy(own)
     skeleton.text = None
-    for key in [str(key) for key in own.attrib if plain(local_name(str(key))) not in _KEY_NAMES]:
+    for key in [str(key) for key in own.attrib if plain_name(str(key)) not in _KEY_NAMES]:
         del skeleton.attrib[key]
     identity = {child for child in children(skeleton) if _is_key(child)}
     for child in list(skeleton):
@@ -227,15 +262,35 @@ def _addition(own: etree._Element, path: Path, rules: Rules) -> etree._Element |
     return skeleton
 
 
-def _addressed(parent: etree._Element) -> dict[Address, etree._Element]:
+def _addressed(parent: etree._Element | None, lone: frozenset[str]) -> dict[Address, etree._Element]:
     """The children by what makes each the counterpart of another document's: tag, key, and position among equals."""
     seen: Counter[tuple[str, str]] = Counter()
     addressed: dict[Address, etree._Element] = {}
-    for child in children(parent):
-        identity = (str(child.tag), _key_of(child))
+    for child in children(parent) if parent is not None else ():
+        tag = str(child.tag)
+        identity = (tag, "" if tag in lone else _key_of(child))
         addressed[(*identity, seen[identity])] = child
         seen[identity] += 1
     return addressed
+
+
+def _lone_sections(target: etree._Element, own: etree._Element | None, path: Path, rules: Rules) -> frozenset[str]:
+    """Tags of which both have one child that is not kept as a whole: there a name is a value like any other."""
+    ours, theirs = _only_children(target), _only_children(own)
+    return frozenset(
+        tag
+        for tag in ours.keys() & theirs.keys()
+        if _key_of(ours[tag]) != _key_of(theirs[tag])
+        and not any(rules.match((*path, _labels(child))) for child in (ours[tag], theirs[tag]))
+    )
+
+
+def _only_children(parent: etree._Element | None) -> dict[str, etree._Element]:
+    """The children that are the only ones of their tag."""
+    by_tag: dict[str, etree._Element | None] = {}
+    for child in children(parent) if parent is not None else ():
+        by_tag[str(child.tag)] = None if str(child.tag) in by_tag else child
+    return {tag: child for tag, child in by_tag.items() if child is not None}
 
 
 @lru_cache(maxsize=8192)
@@ -244,24 +299,26 @@ def _attribute_labels(key: str) -> Labels:
 
 
 def _labels(element: etree._Element) -> Labels:
-    key = _key_of(element)
-    labels = {words(local_name(element)), words(key)} if key else {words(local_name(element))}
-    return frozenset(labels)
+    return frozenset({words(local_name(element)), *(words(key) for key in _keys(element).values())})
 
 
 def _key_of(element: etree._Element) -> str:
     """The name or key of an entry, empty for an element that bears none."""
-    for key, value in element.attrib.items():
-        if value and plain(local_name(str(key))) in _KEY_NAMES:
-            return str(value)
+    keys = _keys(element)
+    return next((keys[name] for name in _KEY_NAMES if name in keys), "")
+
+
+def _keys(element: etree._Element) -> dict[str, str]:
+    """All that an element is called by: the values of its name-like attributes and children."""
+    keys = {plain_name(str(key)): str(value) for key, value in element.attrib.items() if value}
     for child in children(element):
         if _is_key(child):
-            return own_value(child) or ""
-    return ""
+            keys.setdefault(plain_name(str(child.tag)), own_value(child) or "")
+    return {name: keys[name] for name in _KEY_NAMES if name in keys}
 
 
 def _is_key(element: etree._Element) -> bool:
-    return plain(local_name(element)) in _KEY_NAMES and bool(own_value(element))
+    return plain_name(str(element.tag)) in _KEY_NAMES and bool(own_value(element))
 
 
 def _replace(old: etree._Element, new: etree._Element) -> etree._Element:
@@ -284,6 +341,11 @@ def _remove(element: etree._Element) -> None:
         else:
             previous.tail = (previous.tail or "") + element.tail
     parent.remove(element)
+    if next(children(parent), None) is None and not text_of(parent).strip():
+        # White space between elements would become the value of an element that has none left.
+        parent.text = None
+        for comment in parent:
+            comment.tail = None
 
 
 def _insert(parent: etree._Element, addition: etree._Element, before: etree._Element | None) -> None:
