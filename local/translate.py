@@ -7,6 +7,7 @@ which it lets an unknown run time or a time-out of an hour pass.
 """
 
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -30,6 +31,7 @@ class _NoLookup(ManagedPolicyLoader):  # type: ignore[misc]  # its base is untyp
 def main() -> None:
     """Transform with the parameters' defaults; the code is said to be in a bucket, where a deployment puts it."""
     os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns about switches of its own
     source = yaml_parse(TEMPLATE.read_text())
     source["Globals"]["Function"]["CodeUri"] = {"Bucket": "bucket", "Key": "key"}
     print(json.dumps(transform(source, {}, _NoLookup()), indent=1))
