@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from common.reasons import Failure, Reason
 from replication.checks import check_primary
+from replication.documents import digest
 from replication.model import PartName, PrimaryState
 from replication.parts import PARTS
 from replication.parts.accounts import Accounts
@@ -37,6 +38,14 @@ def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_em
     if isinstance(accounts, Accounts):
         users, groups = _count(server, accounts, accept_empty=accept_empty)
     return PrimaryState(server.label, server.address, facts, states, users, groups)
+
+
+def fingerprint(primary: PrimaryState) -> str:
+    """A digest of all that was read: equal to an earlier one exactly when nothing that is replicated has changed."""
+    parts = (
+        f"{part.name}={part.fingerprint(primary.states[part.name])}" for part in PARTS if part.name in primary.states
+    )
+    return digest(f"{primary.facts.version} {' '.join(parts)}")
 
 
 def _count(server: ReadableServer, accounts: Accounts, *, accept_empty: bool) -> tuple[int, int]:

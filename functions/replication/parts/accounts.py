@@ -50,6 +50,9 @@ class AccountsPart(Part[Accounts]):
             left.groups.text == right.groups.text or left.group_items.canonical == right.group_items.canonical
         )
 
+    def fingerprint(self, state: Accounts) -> str:
+        return documents.digest(f"{state.user_items.canonical}\0{state.group_items.canonical}")
+
     def changes(self, own: Accounts, desired: Accounts, policy: Policy) -> Changes:
         return _item_changes(own.user_items, desired.user_items).under("users") + _item_changes(
             own.group_items, desired.group_items

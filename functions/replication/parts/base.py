@@ -83,6 +83,13 @@ class Part[State](ABC):
         """Whether both states are the same, as far as this part is replicated."""
 
     @abstractmethod
+    def fingerprint(self, state: State) -> str:
+        """A digest that is equal for two states exactly when they are the same, as far as it is replicated by default.
+
+        Says whether a server changed since it was last looked at, without keeping what it held.
+        """
+
+    @abstractmethod
     def changes(self, own: State, desired: State, policy: Policy) -> Changes:
         """What leads from ``own`` to ``desired``, by key."""
 
@@ -102,6 +109,9 @@ class DocumentPart(Part[Document]):
 
     def same(self, left: Document, right: Document, policy: Policy) -> bool:
         return left.same(right)
+
+    def fingerprint(self, state: Document) -> str:
+        return documents.digest(state.canonical)
 
     def changes(self, own: Document, desired: Document, policy: Policy) -> Changes:
         return Changes.between(own.values, desired.values)

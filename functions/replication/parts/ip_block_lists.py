@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from replication import documents
 from replication.model import Changes, PartName, Policy
 from replication.parts.base import Document, Part
 from replication.ports import ReadableServer, WritableServer
@@ -40,6 +41,9 @@ class IpBlockLists(Part[BlockLists]):
         return left.manual.same(right.manual) and (
             not policy.replicate_auto_block_list or left.automatic.same(right.automatic)
         )
+
+    def fingerprint(self, state: BlockLists) -> str:
+        return documents.digest(state.manual.canonical)
 
     def changes(self, own: BlockLists, desired: BlockLists, policy: Policy) -> Changes:
         manual = Changes.between(own.manual.values, desired.manual.values)

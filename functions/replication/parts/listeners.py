@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import replace
 
+from replication import documents
 from replication.model import Changes, PartName, Policy
 from replication.parts.base import Part
 from replication.ports import Listener, ReadableServer, WritableServer
@@ -62,6 +63,9 @@ class ListenersPart(Part[Listeners]):
 
     def same(self, left: Listeners, right: Listeners, policy: Policy) -> bool:
         return _by_id(left) == _by_id(right)
+
+    def fingerprint(self, state: Listeners) -> str:
+        return documents.digest(str(sorted(_values(state).items())))
 
     def changes(self, own: Listeners, desired: Listeners, policy: Policy) -> Changes:
         return Changes.between(_values(own), _values(desired))

@@ -1,5 +1,6 @@
 """MIME mappings: typed, a set by extension."""
 
+from replication import documents
 from replication.model import Changes, PartName, Policy
 from replication.parts.base import Part
 from replication.ports import MimeMapping, ReadableServer, WritableServer
@@ -23,6 +24,9 @@ class MimeMappings(Part[Mappings]):
 
     def same(self, left: Mappings, right: Mappings, policy: Policy) -> bool:
         return _by_extension(left) == _by_extension(right)
+
+    def fingerprint(self, state: Mappings) -> str:
+        return documents.digest(str(sorted(_by_extension(state).items())))
 
     def changes(self, own: Mappings, desired: Mappings, policy: Policy) -> Changes:
         return Changes.between(_by_extension(own), _by_extension(desired))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from replication import documents
 from replication.model import Changes, PartName, Policy
 from replication.parts.base import Document, DocumentPart, Part
 from replication.ports import Authentication, AuthenticationSource, Features, ReadableServer, WritableServer
@@ -63,6 +64,9 @@ class AuthenticationPart(Part[AuthenticationState]):
 
     def same(self, left: AuthenticationState, right: AuthenticationState, policy: Policy) -> bool:
         return left.sources == right.sources and left.document.same(right.document)
+
+    def fingerprint(self, state: AuthenticationState) -> str:
+        return documents.digest(f"{state.document.canonical}\0{state.sources}")
 
     def changes(self, own: AuthenticationState, desired: AuthenticationState, policy: Policy) -> Changes:
         return Changes.between(own.document.values, desired.document.values) + Changes.between(
