@@ -1,96 +1,161 @@
-"""What must be true before anything is written."""
+"""What must be true before anything is written, as small requirements.
+
+A run stops at the first one that is not met (``check_primary``,
+``check_backup``); who registers a server is shown all of them
+(``examine_primary``, ``examine_backup``).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from common.reasons import Failure, Reason
 from replication.ports import Licence, ServerFacts
 
+type ServerAddress = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One requirement: met when there is no ``failure``; ``warnings`` are sentences on what is worth a look."""
+
+    requirement: str
+    failure: Failure | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def examine_primary(facts: ServerFacts, label: str) -> tuple[Finding, ...]:
+    """What is asked of a primary."""
+    return tuple(_named(label, _licence_and_edition(facts)))
+
+
+def examine_backup(
+    primary: ServerFacts,
+    primary_address: ServerAddress,
+    backup: ServerFacts,
+    backup_address: ServerAddress,
+    label: str,
+) -> tuple[Finding, ...]:
+    """What is asked of a backup, by harm: writing to the primary itself would be the worst."""
+    return tuple(
+        _named(
+            label,
+            [
+                Finding("not_the_primary", _other_server(primary, primary_address, backup, backup_address)),
+                Finding("same_version", _same_version(primary, backup)),
+                *_licence_and_edition(backup),
+                Finding(
+                    "own_licence",
+                    _own_licence(primary.licence, backup.licence),
+                    _licence_warnings(primary.licence, backup.licence),
+                ),
+                Finding("secure_soap", _secure_soap(backup)),
+                Finding("same_features", warnings=_feature_warnings(primary, backup)),
+            ],
+        )
+    )
+
 
 def check_primary(facts: ServerFacts, label: str) -> None:
     """Raise Failure unless the primary may be replicated from."""
-    _check_licence(facts, label)
+    _stop_at_first(examine_primary(facts, label))
 
 
 def check_backup(
     primary: ServerFacts,
-    primary_address: tuple[str, int],
+    primary_address: ServerAddress,
     backup: ServerFacts,
-    backup_address: tuple[str, int],
+    backup_address: ServerAddress,
     label: str,
 ) -> tuple[str, ...]:
-    """Raise Failure unless the backup may be written to; return warnings, one sentence each.
-
-    The order is by harm: writing to the primary itself would be the worst.
-    """
-    _check_other_server(primary, primary_address, backup, backup_address, label)
-    if backup.version != primary.version:
-        raise Failure(
-            Reason.VERSION_MISMATCH,
-            f"it runs version {backup.version}, the primary runs {primary.version}",
-            server=label,
-        )
-    _check_licence(backup, label)
-    _check_own_licence(primary.licence, backup.licence, label)
-    if not backup.security.soap_secure:
-        raise Failure(Reason.SOAP_NOT_SECURE, "it reports that its SOAP access is not secure", server=label)
-    return _warnings(primary, backup)
+    """Raise Failure unless the backup may be written to; return warnings, one sentence each."""
+    findings = examine_backup(primary, primary_address, backup, backup_address, label)
+    _stop_at_first(findings)
+    return tuple(warning for finding in findings for warning in finding.warnings)
 
 
-def _check_licence(facts: ServerFacts, label: str) -> None:
-    if not facts.licence.valid:
-        raise Failure(Reason.LICENCE_INVALID, "its licence is not valid", server=label)
-    if not facts.features.server_sync:
-        edition = facts.licence.edition or "unknown"
-        raise Failure(
-            Reason.EDITION_WITHOUT_SYNC,
-            f"its edition ({edition}) does not offer server synchronization",
-            server=label,
-        )
+def _stop_at_first(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        if finding.failure:
+            raise finding.failure
 
 
-def _check_other_server(
-    primary: ServerFacts,
-    primary_address: tuple[str, int],
-    backup: ServerFacts,
-    backup_address: tuple[str, int],
-    label: str,
-) -> None:
+def _named(label: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    for finding in findings:
+        failure = finding.failure.at(label) if finding.failure else None
+        yield Finding(finding.requirement, failure, finding.warnings)
+
+
+def _licence_and_edition(facts: ServerFacts) -> list[Finding]:
+    return [Finding("valid_licence", _valid_licence(facts)), Finding("edition_with_sync", _edition_with_sync(facts))]
+
+
+def _valid_licence(facts: ServerFacts) -> Failure | None:
+    if facts.licence.valid:
+        return None
+    return Failure(Reason.LICENCE_INVALID, "its licence is not valid")
+
+
+def _edition_with_sync(facts: ServerFacts) -> Failure | None:
+    if facts.features.server_sync:
+        return None
+    edition = facts.licence.edition or "unknown"
+    return Failure(Reason.EDITION_WITHOUT_SYNC, f"its edition ({edition}) does not offer server synchronization")
+
+
+def _other_server(
+    primary: ServerFacts, primary_address: ServerAddress, backup: ServerFacts, backup_address: ServerAddress
+) -> Failure | None:
     if _folded(primary_address) == _folded(backup_address):
-        raise Failure(Reason.SAME_AS_PRIMARY, "it is registered with the primary's own address", server=label)
+        return Failure(Reason.SAME_AS_PRIMARY, "it is registered with the primary's own address")
     same_name = primary.hostname.casefold() == backup.hostname.casefold()
-    if same_name and primary.licence == backup.licence:
-        raise Failure(
+    if same_name and _origin(primary.licence) == _origin(backup.licence):
+        return Failure(
             Reason.SAME_AS_PRIMARY,
             "it has the primary's host name and licence: this address leads to the primary itself",
-            server=label,
         )
+    return None
 
 
-def _folded(address: tuple[str, int]) -> tuple[str, int]:
+def _folded(address: ServerAddress) -> ServerAddress:
     return address[0].casefold().rstrip("."), address[1]
 
 
-def _check_own_licence(primary: Licence, backup: Licence, label: str) -> None:
+def _same_version(primary: ServerFacts, backup: ServerFacts) -> Failure | None:
+    if backup.version == primary.version:
+        return None
+    return Failure(Reason.VERSION_MISMATCH, f"it runs version {backup.version}, the primary runs {primary.version}")
+
+
+def _own_licence(primary: Licence, backup: Licence) -> Failure | None:
     """Refuse a licence that was cloned together with the machine.
 
     The SOAP API does not show the key. A licence with the same holder that was
     issued and installed at the very same times is the same one; the same
     holder and time of issue alone can be two keys of one order.
     """
-    if primary.issued and primary.installed and _origin(primary) == _origin(backup):
-        raise Failure(
-            Reason.LICENCE_SHARED,
-            "its licence was issued and installed at the same times as the primary's",
-            server=label,
-        )
+    if not (primary.issued and primary.installed and _origin(primary) == _origin(backup)):
+        return None
+    return Failure(Reason.LICENCE_SHARED, "its licence was issued and installed at the same times as the primary's")
 
 
 def _origin(licence: Licence) -> tuple[str, str, int, int]:
+    """What does not change while a licence is in use, as the days that are left do."""
     return licence.name, licence.company, licence.issued, licence.installed
 
 
-def _warnings(primary: ServerFacts, backup: ServerFacts) -> tuple[str, ...]:
-    warnings = []
-    if primary.licence.issued and _origin(primary.licence)[:3] == _origin(backup.licence)[:3]:
-        warnings.append("The licence has the same holder and time of issue as the primary's; make sure it is its own.")
-    if primary.features != backup.features:
-        warnings.append("The edition offers other features than the primary's.")
-    return tuple(warnings)
+def _licence_warnings(primary: Licence, backup: Licence) -> tuple[str, ...]:
+    if not (primary.issued and _origin(primary)[:3] == _origin(backup)[:3]):
+        return ()
+    return ("The licence has the same holder and time of issue as the primary's; make sure it is its own.",)
+
+
+def _secure_soap(facts: ServerFacts) -> Failure | None:
+    if facts.security.soap_secure:
+        return None
+    return Failure(Reason.SOAP_NOT_SECURE, "it reports that its SOAP access is not secure")
+
+
+def _feature_warnings(primary: ServerFacts, backup: ServerFacts) -> tuple[str, ...]:
+    if primary.features == backup.features:
+        return ()
+    return ("The edition offers other features than the primary's.",)
