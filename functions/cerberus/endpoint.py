@@ -39,6 +39,9 @@ class Endpoint:
     wsdl: Path | None = None
 
     def __post_init__(self) -> None:
-        checked_host(self.host)
+        try:
+            checked_host(self.host)
+        except Failure as failure:
+            raise failure.at(self.label) from None
         if not 1 <= self.port <= MAX_PORT:
             raise Failure(Reason.REGISTRATION_INVALID, f"the port is not between 1 and {MAX_PORT}", server=self.label)

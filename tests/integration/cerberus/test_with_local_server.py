@@ -1,0 +1,99 @@
+"""The clients with the stand-in server, which reads the contract for itself: both must understand it alike."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from cerberus.addresses import AddressPolicy
+from cerberus.endpoint import Endpoint
+from cerberus.servers import BackupClient
+from cerberus.trust import CaBundle, Pins, Trust
+from common.deadline import Deadline
+from common.server_values import Authentication, AuthenticationSource, MimeMapping, Version
+from local.cerberus.generate import generate
+from local.cerberus.server import LocalServer
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    with LocalServer(generate(3, users=8, groups=2)) as running:
+        yield running
+
+
+def endpoint(server: LocalServer, trust: Trust) -> Endpoint:
+    machine = server.state.machine
+    return Endpoint(
+        label="backup-1",
+        host=server.host,
+        port=server.port,
+        credentials=("admin", machine.admin_password),
+        trust=trust,
+        addresses=AddressPolicy.allowing(["127.0.0.0/8"]),
+    )
+
+
+@pytest.fixture
+def client(server: LocalServer) -> Iterator[BackupClient]:
+    with BackupClient(endpoint(server, CaBundle(server.ca_pem)), Deadline(30)) as connected:
+        yield connected
+
+
+def test_a_pinned_server_is_read(server: LocalServer) -> None:
+    with BackupClient(endpoint(server, Pins((server.fingerprint,))), Deadline(30)) as pinned:
+        assert len(pinned.user_names()) == 8
+
+
+def test_everything_is_read(client: BackupClient) -> None:
+    facts = client.facts()
+    assert facts.version > Version(1, 0, 0, 0)
+    assert facts.licence.valid
+    assert facts.security.soap_secure
+    assert len(client.user_names()) == 8
+    assert len(client.group_names()) == 2
+    for document in (
+        client.settings(),
+        client.users(),
+        client.groups(),
+        client.event_rules(),
+        client.blocked_addresses(),
+        client.auto_blocked_addresses(),
+        client.account_requests(),
+        client.authentication().document,
+    ):
+        assert document.lstrip().startswith("<")
+    assert client.mime_mappings()
+    assert client.listeners()
+    assert client.native_sync().interval_minutes >= 0
+
+
+def test_what_is_written_is_read_back(client: BackupClient) -> None:
+    authentication = Authentication(
+        client.authentication().document, (AuthenticationSource(True, "corp", "LDAP", "the directory"),)
+    )
+    client.write_authentication(authentication)
+    assert client.authentication() == authentication
+    mappings = (MimeMapping("abc", "text/abc"), MimeMapping("ä", "text/plain"))
+    client.write_mime_mappings(mappings)
+    assert client.mime_mappings() == mappings
+    users, groups = client.users(), client.groups()
+    client.write_accounts(users, groups)
+    assert (client.users(), client.groups()) == (users, groups)
+    manual, automatic = client.blocked_addresses(), client.auto_blocked_addresses()
+    client.write_block_lists(manual, automatic)
+    assert (client.blocked_addresses(), client.auto_blocked_addresses()) == (manual, automatic)
+    for read, write in (
+        (client.settings, client.write_settings),
+        (client.event_rules, client.write_event_rules),
+        (client.account_requests, client.write_account_requests),
+    ):
+        document = read()
+        write(document)
+        assert read() == document
+
+
+def test_listeners_go_back_as_they_came(client: BackupClient) -> None:
+    listeners = client.listeners()
+    for listener in listeners:
+        client.write_listener(listener)
+    client.commit_listeners(listeners, client.settings())
+    assert client.listeners() == listeners
