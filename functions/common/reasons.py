@@ -106,7 +106,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.AUTHENTICATION_FAILED: "Check the stored user name and password; the primary administrator's are needed.",
     Reason.READ_REFUSED: "Check that the account may use SOAP and read this part.",
     Reason.WRITE_REFUSED: "Check the server's log; it answered that it did not take the change.",
-    Reason.CONTENT_UNSENDABLE: "Mend the named item: a control character in it, or a field the WSDL in use does not know.",
+    Reason.CONTENT_UNSENDABLE: "Mend the named item: it holds a control character, or the WSDL in use lacks the field.",
     Reason.VERSION_MISMATCH: "Install the same four-part version on both servers.",
     Reason.LICENCE_INVALID: "Install a valid licence on the server.",
     Reason.LICENCE_SHARED: "Install a licence of its own on the backup.",
