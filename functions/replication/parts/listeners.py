@@ -39,7 +39,7 @@ class ListenersPart(Part[Listeners]):
         counterparts = _by_protocol_and_port(primary)
         taken: defaultdict[tuple[int, object], int] = defaultdict(int)
         desired = []
-        for listener in own:
+        for listener in sorted(own, key=lambda listener: listener.id):
             key = _key(listener)
             candidates = counterparts.get(key)
             if candidates:

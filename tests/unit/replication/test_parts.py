@@ -1,0 +1,354 @@
+"""How each part is read, compared and written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from lxml import etree
+
+from common.hardened_xml import parse_text
+from common.reasons import Failure, Reason
+from replication import documents
+from replication.model import Changes, PartName, Policy
+from replication.parts import PARTS, Part
+from replication.ports import Authentication, Listener, MimeMapping
+from replication.preservation import Rules
+
+if TYPE_CHECKING:
+    from replication.ports import ServerFacts
+    from tests.unit.replication.conftest import FakeServer, ServerFactory
+
+BY_NAME: dict[PartName, Part[Any]] = {part.name: part for part in PARTS}
+POLICY = Policy()
+WITH_AUTOMATIC = Policy(replicate_auto_block_list=True)
+
+
+def plan(name: PartName, primary: FakeServer, backup: FakeServer, policy: Policy = POLICY) -> tuple[Any, Any, Any]:
+    """What the primary has, what the backup has and what it should have."""
+    part = BY_NAME[name]
+    source, own = part.read(primary), part.read(backup)
+    return source, own, part.desired(source, own, policy)
+
+
+def apply(name: PartName, primary: FakeServer, backup: FakeServer, policy: Policy = POLICY) -> Changes:
+    """Write the part to the backup and return the changes that were announced."""
+    part = BY_NAME[name]
+    _, own, desired = plan(name, primary, backup, policy)
+    assert not part.same(own, desired, policy)
+    part.write(backup, own, desired, policy)
+    assert part.same(part.read(backup), desired, policy)
+    return part.changes(own, desired, policy)
+
+
+def equal(name: PartName, primary: FakeServer, backup: FakeServer, policy: Policy = POLICY) -> bool:
+    _, own, desired = plan(name, primary, backup, policy)
+    return BY_NAME[name].same(own, desired, policy)
+
+
+@pytest.mark.parametrize("name", list(PartName))
+def test_equal_servers_have_nothing_to_change(name: PartName, make_server: ServerFactory) -> None:
+    primary, backup = make_server(), make_server()
+    source, own, desired = plan(name, primary, backup)
+    assert BY_NAME[name].same(own, desired, POLICY)
+    assert not BY_NAME[name].changes(own, desired, POLICY)
+    assert not BY_NAME[name].warnings(source, own)
+    BY_NAME[name].validate(own)
+    assert not BY_NAME[name].is_empty(own)
+
+
+DIFFERENT: dict[PartName, tuple[dict[str, Any], str, Changes]] = {
+    PartName.SETTINGS: (
+        {"settings": "<settings><timeout>60</timeout><soap><port>8443</port></soap></settings>"},
+        "write_settings",
+        Changes(added=("/settings/smtp/@password",), changed=("/settings/timeout",)),
+    ),
+    PartName.ACCOUNTS: (
+        {
+            "users": '<users><user name="ANN"><hash>x</hash></user><user name="Zoe"/></users>',
+            "groups": '<groups version="1"/>',
+        },
+        "write_accounts",
+        Changes(
+            added=("users/bob", "groups/staff"),
+            removed=("users/Zoe",),
+            changed=("users/ann", "groups/(document)"),
+        ),
+    ),
+    PartName.EVENT_RULES: (
+        {"event_rules": "<rules/>"},
+        "write_event_rules",
+        Changes(added=("/rules/rule[r]/@name", "/rules/rule[r]/to"), removed=("/rules",)),
+    ),
+    PartName.ACCOUNT_REQUESTS: (
+        {"account_requests": "<requests><r>1</r></requests>"},
+        "write_account_requests",
+        Changes(added=("/requests",), removed=("/requests/r",)),
+    ),
+    PartName.MIME_MAPPINGS: (
+        {"mime_mappings": (MimeMapping("txt", "text/x"), MimeMapping("gif", "image/gif"))},
+        "write_mime_mappings",
+        Changes(added=("png",), removed=("gif",), changed=("txt",)),
+    ),
+    PartName.IP_BLOCK_LISTS: (
+        {"blocked_addresses": "<ips><ip>192.0.2.9</ip></ips>"},
+        "write_block_lists",
+        Changes(changed=("/ips/ip",)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_a_difference_is_named_by_key_and_written_in_one_call(
+    name: PartName, make_server: ServerFactory, secret: str
+) -> None:
+    content, call, changes = DIFFERENT[name]
+    backup = make_server(**content)
+    assert apply(name, make_server(), backup) == changes
+    assert backup.writes == [call]
+    assert secret not in repr(changes)
+
+
+# Settings ------------------------------------------------------------------------------------------------------------
+
+
+def test_settings_keep_what_belongs_to_the_backups_machine(make_server: ServerFactory) -> None:
+    primary = make_server(settings="<s><soap><port>1</port></soap><x>p</x><crlPath>p</crlPath></s>")
+    backup = make_server(settings="<s><soap><port>2</port></soap><x>b</x><licence>b</licence></s>")
+    assert apply(PartName.SETTINGS, primary, backup) == Changes(changed=("/s/x",))
+    expected = "<s><soap><port>2</port></soap><x>p</x><licence>b</licence></s>"
+    assert documents.canonical(parse_text(backup.content["settings"])) == documents.canonical(parse_text(expected))
+
+
+def test_settings_that_differ_only_in_machine_specific_values_are_the_same(make_server: ServerFactory) -> None:
+    primary = make_server(settings="<s><soapPort>1</soapPort><x/></s>")
+    backup = make_server(settings="<s>\n <soapPort>2</soapPort>\n <x></x>\n</s>")
+    assert equal(PartName.SETTINGS, primary, backup)
+
+
+def test_settings_keep_what_a_deployments_own_rules_name(make_server: ServerFactory) -> None:
+    policy = Policy(rules=Rules.standard(["bannerText"]))
+    primary, backup = (make_server(settings=f"<s><bannerText>{text}</bannerText></s>") for text in "pb")
+    assert equal(PartName.SETTINGS, primary, backup, policy)
+    assert not equal(PartName.SETTINGS, primary, backup)
+
+
+def test_written_settings_keep_the_declaration_and_special_characters(make_server: ServerFactory) -> None:
+    primary = make_server(settings='<?xml version="1.0" encoding="UTF-8"?>\n<s><x>é&#13;&lt;&amp;</x></s>')
+    backup = make_server(settings="<s><soap/></s>")
+    apply(PartName.SETTINGS, primary, backup)
+    assert backup.content["settings"].startswith('<?xml version="1.0" encoding="UTF-8"?>')
+    assert parse_text(backup.content["settings"]).findtext("x") == "é\r<&"
+
+
+@pytest.mark.parametrize(
+    "settings", ["", "  \n", "<other/>", "<s xmlns='urn:other'/>", "<s>", "<!DOCTYPE s><s/>"], ids=repr
+)
+def test_settings_that_nothing_could_be_kept_of_are_refused(settings: str, make_server: ServerFactory) -> None:
+    with pytest.raises(Failure) as failure:
+        plan(PartName.SETTINGS, make_server(settings="<s><x/></s>"), make_server(settings=settings))
+    assert failure.value.reason is Reason.DOCUMENT_MALFORMED
+    assert failure.value.server == make_server().label
+
+
+# Accounts ------------------------------------------------------------------------------------------------------------
+
+
+def test_accounts_are_the_same_in_another_order_with_other_log_in_times(make_server: ServerFactory) -> None:
+    primary = make_server(users='<users><user name="ann" lastLogin="1"/><user name="bob"/></users>')
+    backup = make_server(users='<users><user name="Bob"/><user name="ANN" lastLogin="2"/></users>')
+    assert equal(PartName.ACCOUNTS, primary, backup)
+
+
+def test_a_change_of_groups_alone_is_a_change_of_accounts(make_server: ServerFactory) -> None:
+    backup = make_server(groups="<groups/>")
+    assert apply(PartName.ACCOUNTS, make_server(), backup) == Changes(added=("groups/staff",))
+
+
+@pytest.mark.parametrize("document", ["users", "groups"])
+def test_accounts_are_empty_when_one_document_is(document: str, make_server: ServerFactory) -> None:
+    part = BY_NAME[PartName.ACCOUNTS]
+    assert part.is_empty(part.read(make_server(**{document: " "})))
+    assert not part.is_empty(part.read(make_server(**{document: "<none/>"})))
+
+
+# Authentication ------------------------------------------------------------------------------------------------------
+
+
+def test_the_order_of_authentication_sources_matters(make_server: ServerFactory) -> None:
+    primary = make_server()
+    usual: Authentication = primary.content["authentication"]
+    turned = Authentication(usual.document, tuple(reversed(usual.sources)))
+    assert not equal(PartName.AUTHENTICATION, primary, make_server(authentication=turned))
+    swapped = Authentication("<sources><ad name='b'/><ldap name='a'/></sources>", usual.sources)
+    assert not equal(PartName.AUTHENTICATION, primary, make_server(authentication=swapped))
+    indented = Authentication("<sources>\n <ldap name='a'/>\n <ad name='b'/>\n</sources>", usual.sources)
+    assert equal(PartName.AUTHENTICATION, primary, make_server(authentication=indented))
+
+
+def test_the_document_and_the_list_of_sources_are_written_together(make_server: ServerFactory) -> None:
+    primary, backup = make_server(), make_server(authentication=Authentication("", ()))
+    part = BY_NAME[PartName.AUTHENTICATION]
+    assert part.is_empty(part.read(backup))
+    changes = apply(PartName.AUTHENTICATION, primary, backup)
+    assert changes.added[-2:] == ("sources/0:a", "sources/1:b")
+    assert backup.content["authentication"] == primary.content["authentication"]
+
+
+def test_parts_an_edition_lacks_are_not_offered(facts: ServerFacts) -> None:
+    bare = replace(facts.features, directory_authentication=False, events=False)
+    lacking = {part.name for part in PARTS if not part.offered(bare)}
+    assert lacking == {PartName.AUTHENTICATION, PartName.EVENT_RULES}
+    assert all(part.offered(facts.features) for part in PARTS)
+
+
+# MIME mappings -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        ((MimeMapping("PNG", "image/png"), MimeMapping("Txt", "text/plain")), True),
+        ((MimeMapping("txt", "TEXT/PLAIN"), MimeMapping("png", "image/png")), False),
+        ((MimeMapping("txt", "text/plain"),), False),
+        ((MimeMapping("txt", "text/plain"), MimeMapping("png", "image/png"), MimeMapping("TXT", "text/x")), False),
+        ((MimeMapping("txt", "text/plain"), MimeMapping("txt", "text/plain"), MimeMapping("png", "image/png")), False),
+    ],
+)
+def test_mime_mappings_are_a_set_by_extension_without_regard_to_case(
+    other: tuple[MimeMapping, ...], same: bool, make_server: ServerFactory
+) -> None:
+    assert equal(PartName.MIME_MAPPINGS, make_server(), make_server(mime_mappings=other)) is same
+
+
+def test_the_first_of_two_types_of_one_extension_stays_the_first(make_server: ServerFactory) -> None:
+    first, second = MimeMapping("a", "x/1"), MimeMapping("A", "x/2")
+    turned = make_server(mime_mappings=(second, first))
+    assert not equal(PartName.MIME_MAPPINGS, make_server(mime_mappings=(first, second)), turned)
+
+
+# Block lists ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_automatic_list_stays_the_backups_as_it_is_at_the_moment_of_the_write(make_server: ServerFactory) -> None:
+    primary = make_server(blocked_addresses="<ips><ip>203.0.113.1</ip></ips>", auto_blocked_addresses="<auto/>")
+    backup = make_server()
+    _, own, desired = plan(PartName.IP_BLOCK_LISTS, primary, backup)
+    backup.content["auto_blocked_addresses"] = "<auto><ip>198.51.100.77</ip></auto>"
+    BY_NAME[PartName.IP_BLOCK_LISTS].write(backup, own, desired, POLICY)
+    assert backup.calls[-2:] == ["auto_blocked_addresses", "write_block_lists"]
+    assert backup.content["auto_blocked_addresses"] == "<auto><ip>198.51.100.77</ip></auto>"
+    assert backup.content["blocked_addresses"] == primary.content["blocked_addresses"]
+
+
+def test_another_automatic_list_is_no_difference_unless_asked_for(make_server: ServerFactory) -> None:
+    primary, backup = make_server(auto_blocked_addresses="<auto/>"), make_server()
+    assert equal(PartName.IP_BLOCK_LISTS, primary, backup)
+    changes = apply(PartName.IP_BLOCK_LISTS, primary, backup, WITH_AUTOMATIC)
+    assert changes == Changes(added=("automatic//auto",), removed=("automatic//auto/ip",))
+    assert backup.content["auto_blocked_addresses"] == "<auto/>"
+
+
+# Listeners -----------------------------------------------------------------------------------------------------------
+
+
+def listener(ident: int, protocol: int, port: int | None, address: str = "10.0.0.1", **options: object) -> Listener:
+    return Listener(ident, address, protocol, ({} if port is None else {"listenPort": port}) | options)
+
+
+def test_a_listener_gets_the_options_of_its_counterpart_and_keeps_its_place(make_server: ServerFactory) -> None:
+    primary = make_server(
+        listeners=(listener(7, 1, 21, "10.9.9.9", welcome="new", maxUsers=5, passiveSettings={"ip": "1"}),)
+    )
+    backup = make_server(
+        listeners=(
+            listener(1, 1, 21, welcome="old", logo="b.png", passiveSettings={"ip": "2"}),
+            listener(2, 1, 22, w=1),
+        )
+    )
+    changes = apply(PartName.LISTENERS, primary, backup)
+    assert changes == Changes(added=("1/maxUsers",), changed=("1/welcome",))
+    assert backup.writes == ["write_listener", "commit_listeners"]
+    assert backup.content["listeners"] == (
+        listener(1, 1, 21, welcome="new", maxUsers=5, logo="b.png", passiveSettings={"ip": "2"}),
+        listener(2, 1, 22, w=1),
+    )
+
+
+def test_a_listener_without_passive_settings_gets_none(make_server: ServerFactory) -> None:
+    primary = make_server(listeners=(listener(1, 1, 21, passiveSettings={"ip": "1"}),))
+    assert equal(PartName.LISTENERS, primary, make_server(listeners=(listener(1, 1, 21),)))
+
+
+def test_listeners_without_a_counterpart_are_left_alone_and_named(make_server: ServerFactory) -> None:
+    primary = make_server(listeners=(listener(1, 1, 21, w="p"), listener(2, 2, 22, w="p")))
+    backup = make_server(listeners=(listener(1, 1, 990, w="b"), listener(2, 1, 22, w="b")))
+    source, own, desired = plan(PartName.LISTENERS, primary, backup)
+    assert desired == own
+    first, second = BY_NAME[PartName.LISTENERS].warnings(source, own)
+    assert "protocol 1 on port 21" in first
+    assert "protocol 2 on port 22" in second
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_listeners_on_one_port_of_several_addresses_are_paired_by_their_ids(
+    backward: bool, make_server: ServerFactory
+) -> None:
+    primary = (listener(4, 1, 21, "10.0.0.4", w="first"), listener(9, 1, 21, "10.0.0.9", w="second"))
+    backup = tuple(listener(ident, 1, 21, f"10.1.0.{ident}", w="") for ident in (1, 2, 3))
+    step = -1 if backward else 1
+    _, _, desired = plan(
+        PartName.LISTENERS, make_server(listeners=primary[::step]), make_server(listeners=backup[::step])
+    )
+    assert {held.id: held.options["w"] for held in desired} == {1: "first", 2: "second", 3: "second"}
+
+
+def test_listeners_are_compared_by_id_in_any_order(make_server: ServerFactory) -> None:
+    part = BY_NAME[PartName.LISTENERS]
+    held = part.read(make_server())
+    assert part.same(held, tuple(reversed(held)), POLICY)
+    assert not part.same(held, held[:1], POLICY)
+
+
+# All documents -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (PartName.SETTINGS, "settings"),
+        (PartName.ACCOUNTS, "users"),
+        (PartName.ACCOUNTS, "groups"),
+        (PartName.EVENT_RULES, "event_rules"),
+        (PartName.ACCOUNT_REQUESTS, "account_requests"),
+        (PartName.IP_BLOCK_LISTS, "blocked_addresses"),
+        (PartName.IP_BLOCK_LISTS, "auto_blocked_addresses"),
+    ],
+)
+def test_a_malformed_document_fails_its_validation_without_being_quoted(
+    name: PartName, content: str, make_server: ServerFactory, secret: str
+) -> None:
+    part = BY_NAME[name]
+    with pytest.raises(Failure) as failure:
+        part.validate(part.read(make_server(**{content: f"<a>{secret}"})))
+    assert failure.value.reason is Reason.DOCUMENT_MALFORMED
+    assert secret not in str(failure.value)
+
+
+@pytest.mark.parametrize("name", [PartName.EVENT_RULES, PartName.ACCOUNT_REQUESTS])
+def test_documents_are_compared_by_content(name: PartName, make_server: ServerFactory) -> None:
+    content = str(name)
+    primary = make_server(**{content: "<r><a x='1' y='2'/><b/></r>"})
+    assert equal(name, primary, make_server(**{content: "<r>\n<a y='2' x='1'/><b/></r>"}))
+    assert not equal(name, primary, make_server(**{content: "<r><b/><a x='1' y='2'/></r>"}))
+
+
+def test_a_merged_document_is_what_the_server_is_sent_and_compared_with(make_server: ServerFactory) -> None:
+    def tidy(text: str) -> str:
+        root = parse_text(text)
+        etree.indent(root)
+        return etree.tostring(root, encoding="unicode")
+
+    primary = make_server(settings="<s>\n <ssl>\n  <certFile>p</certFile>\n </ssl>\n <x>p</x>\n</s>")
+    apply(PartName.SETTINGS, primary, make_server(settings="<s><x>b</x></s>", normalise=tidy))
