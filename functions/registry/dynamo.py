@@ -13,9 +13,10 @@ BASELINE                PRIMARY                    PrimaryBaseline
 RUN                     run's id                   Run
 RESULT# + run's id      backup's id                BackupResult
 HISTORY# + backup's id  run's id                   BackupResult
+AUDIT# + year-month     time # request's id        AuditRecord, see ``registry.audit``
 ======================  =========================  ==============================================
 
-RUN, RESULT# and HISTORY# rows have ``expires_at``, the table's TTL attribute, in
+RUN, RESULT#, HISTORY# and AUDIT# rows have ``expires_at``, the table's TTL attribute, in
 seconds since 1970. DynamoDB removes rows some time after it; nothing else
 depends on it, the lease least of all.
 """

@@ -1,0 +1,81 @@
+"""Who changed what, and when. Names of fields are recorded, never what was in them.
+
+Rows of the table: pk ``AUDIT#`` + year and month, sk time + request's id. They
+expire like runs and histories.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+from registry.items import time_text, to_row
+from registry.table import Table
+
+if TYPE_CHECKING:  # the stubs are not in the Lambda package
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+INTENDED = 0
+
+
+@dataclass(frozen=True)
+class AuditRecord:
+    """One request that changes something, or was to.
+
+    ``who`` is the caller's ARN or subject, ``route`` the path with its
+    parameters' names, ``resource`` the path itself or, once it is known, that
+    of what was created. ``status`` is the HTTP status of the answer, INTENDED
+    as long as there is none.
+    """
+
+    request_id: str
+    at: datetime
+    who: str
+    source: str
+    method: str
+    route: str
+    resource: str
+    fields: tuple[str, ...] = ()
+    status: int = INTENDED
+
+
+class AuditLog(Protocol):
+    """Keeps audit records. Writing one again, by its time and request, replaces it. May raise Failure."""
+
+    def write(self, record: AuditRecord) -> None: ...
+
+
+class DynamoAuditLog:
+    """``AuditLog`` in the product's table; records are kept for ``kept_days`` days."""
+
+    def __init__(self, table_name: str, client: "DynamoDBClient", kept_days: int = 90) -> None:
+        self._table = Table(table_name, client)
+        self._kept = timedelta(days=kept_days)
+
+    def write(self, record: AuditRecord) -> None:
+        self._table.put(
+            {
+                "pk": f"AUDIT#{record.at:%Y-%m}",
+                "sk": f"{time_text(record.at)}#{record.request_id}",
+                **to_row(record),
+                "expires_at": int((record.at + self._kept).timestamp()),
+            }
+        )
+
+
+class MemoryAuditLog:
+    """``AuditLog`` in a dictionary, for tests."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[datetime, str], AuditRecord] = {}
+
+    @property
+    def records(self) -> tuple[AuditRecord, ...]:
+        return tuple(self._records.values())
+
+    def write(self, record: AuditRecord) -> None:
+        self._records[record.at, record.request_id] = record
+
+
+def answered(record: AuditRecord, status: int, resource: str = "") -> AuditRecord:
+    """The record with the answer's status, and what was created, if anything was."""
+    return replace(record, status=status, resource=resource or record.resource)
