@@ -7,7 +7,7 @@ Nothing here knows how a server is talked to or where records are kept.
 """
 
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -150,20 +150,46 @@ class _Fleet:
         self._store.save_run(self._record)
         self._around.progress.started(self._record)
         chosen: list[Backup] = []
+        results: list[BackupResult] = []
+        primary: PrimaryState | None = None
         try:
             self._settings = self._store.settings()
-            unreadable = self._store.unreadable_backups() if not self._request.backups else ()
-            chosen = self._choose()
-            if not chosen and not unreadable:
+            unreadable = dict(self._store.unreadable_backups())
+            chosen = self._choose(unreadable)
+            if not self._request.backups:
+                results = [self._refuse(backup_id, complaint) for backup_id, complaint in unreadable.items()]
+            if not chosen and not results:
                 message = "no backup is registered and enabled"
                 return Report(self._finish([], RunStatus.NOT_RUN, Reason.NO_BACKUPS, message))
-            results = [self._refuse(backup_id, complaint) for backup_id, complaint in unreadable]
-            results += self._serve(chosen) if chosen else []
+            policies = {backup.id: _policy(backup, self._settings) for backup in chosen}
+            primary = self._read_primary(policies.values()) if chosen else None
         except Failure as failure:
-            aborted = records.failed(Failure(Reason.RUN_ABORTED, f"nothing was done: {failure}"))
-            results = [self._record_result(backup.id, aborted, self._around.now()) for backup in chosen]
-            return Report(self._finish(results, RunStatus.FAILED, failure.reason, str(failure)), tuple(results))
+            return self._abort(chosen, results, failure)
+        except Exception as error:  # noqa: BLE001 - its text could hold content of a reply: it goes no further
+            message = f"the program failed ({type(error).__name__}: {_places(error)})"
+            return self._abort(chosen, results, Failure(Reason.INTERNAL_ERROR, message))
+        if primary is None:
+            return Report(self._finish(results, RunStatus.PARTIAL), tuple(results))
+        source = primary
+        results += self._in_parallel(chosen, lambda backup: self._serve_one(backup, policies[backup.id], source))
+        return self._conclude(primary, results)
+
+    def _abort(self, chosen: list[Backup], results: list[BackupResult], failure: Failure) -> Report:
+        """End the run before any backup was touched, with a result for each that would have been."""
+        aborted = records.failed(Failure(Reason.RUN_ABORTED, f"nothing was done: {failure}"))
+        results = results + [self._record_result(backup.id, aborted, self._around.now()) for backup in chosen]
+        return Report(self._finish(results, RunStatus.FAILED, failure.reason, str(failure)), tuple(results))
+
+    def _conclude(self, primary: PrimaryState, results: list[BackupResult]) -> Report:
         good = all(result.status in (Status.IN_SYNC, Status.UPDATED, Status.DRIFTED) for result in results)
+        try:
+            if PartName.ACCOUNTS in primary.states and any(result.verified_at for result in results):
+                self._store.save_baseline(
+                    PrimaryBaseline(primary.users, primary.groups, self._around.now(), self._record.id)
+                )
+        except Failure as failure:
+            message = f"the size of the primary was not remembered: {failure.message}"
+            return Report(self._finish(results, RunStatus.PARTIAL, failure.reason, message), tuple(results))
         return Report(self._finish(results, RunStatus.SUCCEEDED if good else RunStatus.PARTIAL), tuple(results))
 
     def _finish(
@@ -171,10 +197,12 @@ class _Fleet:
     ) -> Run:
         return _finish(self._record, self._around, status, reason, message, records.counts(results))
 
-    def _choose(self) -> list[Backup]:
+    def _choose(self, unreadable: Mapping[str, str]) -> list[Backup]:
         """The backups to serve, those that wait longest first. Raises Failure when one was named that cannot be."""
         backups = {backup.id: backup for backup in self._store.backups()}
         for backup_id in self._request.backups:
+            if backup_id in unreadable:
+                raise Failure(Reason.RECORD_UNREADABLE, f"the registration of {backup_id!r} cannot be read")
             if backup_id not in backups:
                 raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered with the id {backup_id!r}")
             if not backups[backup_id].enabled:
@@ -197,20 +225,15 @@ class _Fleet:
         failure = Failure(Reason.RECORD_UNREADABLE, f"its registration cannot be read: {complaint}")
         return self._record_result(backup_id, records.failed(failure), self._around.now())
 
-    def _serve(self, backups: list[Backup]) -> list[BackupResult]:
-        policies = {backup.id: _policy(backup, self._settings) for backup in backups}
-        parts = {part for policy in policies.values() if isinstance(policy, Policy) for part in policy.parts}
-        primary = self._read_primary(parts)
+    def _read_primary(self, policies: Iterable[Policy | Failure]) -> PrimaryState:
+        """The primary with every part that any backup is to get, and not suspiciously small."""
+        parts = {part for policy in policies if isinstance(policy, Policy) for part in policy.parts}
+        primary = self._primary_state(parts)
         self._around.progress.primary_read(self._record, primary)
         self._check_not_shrunk(primary)
-        results = self._in_parallel(backups, lambda backup: self._serve_one(backup, policies[backup.id], primary))
-        if PartName.ACCOUNTS in primary.states and any(result.verified_at for result in results):
-            self._store.save_baseline(
-                PrimaryBaseline(primary.users, primary.groups, self._around.now(), self._record.id)
-            )
-        return results
+        return primary
 
-    def _read_primary(self, parts: Iterable[PartName]) -> PrimaryState:
+    def _primary_state(self, parts: Iterable[PartName]) -> PrimaryState:
         registered = self._store.primary() or self._around.primary
         if registered is None:
             raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")

@@ -1,0 +1,370 @@
+"""The run over the fleet: who is served, in which order, and what is recorded when something gives way."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+import sync.run
+from common.deadline import Deadline
+from common.reasons import Failure, Reason
+from registry.memory import MemoryCredentials, MemoryStore
+from registry.models import BackupResult, Credentials, Lease, Primary, PrimaryBaseline, Run, SyncSettings
+from sync.request import RunRequest, Trigger
+from sync.run import run
+
+if TYPE_CHECKING:
+    from sync.run import Report
+    from tests.unit.sync.conftest import World
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def sync_run(world: World, *backups: str, seconds: float = 10.0, accept_primary: bool = False) -> Report:
+    return run(
+        RunRequest(Trigger.ON_DEMAND, backups, accept_primary=accept_primary), world.surroundings, Deadline(seconds)
+    )
+
+
+def outcomes(report: Report) -> dict[str, str]:
+    return {result.backup_id: f"{result.status}:{result.reason}".rstrip(":") for result in report.results}
+
+
+def failing(*methods: str, error: Exception) -> object:
+    def on_call(method: str) -> None:
+        if method in methods:
+            raise error
+
+    return on_call
+
+
+class TestWhoIsServed:
+    def test_all_enabled_backups_by_default(self, world: World) -> None:
+        world.update("b2", enabled=False)
+        assert outcomes(sync_run(world)) == {"b1": "in_sync", "b3": "in_sync"}
+
+    def test_only_those_that_are_named(self, world: World) -> None:
+        assert outcomes(sync_run(world, "b3")) == {"b3": "in_sync"}
+        assert world.servers.by_id["b1"].calls == []
+
+    @pytest.mark.parametrize(("named", "reason"), [("nobody", Reason.UNKNOWN_BACKUP), ("b2", Reason.BACKUP_DISABLED)])
+    def test_one_that_is_unknown_or_disabled_ends_the_run_before_anything_is_done(
+        self, world: World, named: str, reason: Reason
+    ) -> None:
+        world.update("b2", enabled=False)
+        report = sync_run(world, "b1", named)
+        assert (report.run.status, report.run.reason) == ("failed", reason)
+        assert world.servers.used == []
+
+    def test_no_backup_at_all_is_no_error(self, world: World) -> None:
+        for backup_id in ("b1", "b2", "b3"):
+            world.update(backup_id, enabled=False)
+        report = sync_run(world)
+        assert (report.run.status, report.run.reason) == ("not_run", Reason.NO_BACKUPS)
+        assert world.servers.used == []
+
+    def test_the_incomplete_come_first_then_the_never_verified_then_the_longest_waiting(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sync.run, "MAX_WORKERS", 1)
+        world.store.acquire_lease("before", now=NOON, expires_at=NOON)
+        for backup_id, status, verified in (
+            ("b1", "in_sync", NOON),
+            ("b2", "in_sync", NOON - timedelta(hours=1)),
+            ("b3", "incomplete", NOON + timedelta(hours=1)),
+        ):
+            result = BackupResult(backup_id, "r0", status, attempted_at=NOON, verified_at=verified)
+            world.store.record_result(result, lease_owner="before")
+        sync_run(world)
+        assert [server_id for server_id, _ in world.servers.used] == ["primary", "b3", "b2", "b1"]
+
+
+class TestPolicy:
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({"parts": ("nonsense",)}, Reason.REGISTRATION_INVALID),
+            ({"parts": ()}, Reason.REGISTRATION_INVALID),
+            ({"rules": ("a//b",)}, Reason.CONFIGURATION_INVALID),
+        ],
+    )
+    def test_a_registration_that_makes_no_sense_stops_its_own_backup_alone(
+        self, world: World, changes: dict[str, object], reason: Reason
+    ) -> None:
+        world.update("b2", **changes)
+        report = sync_run(world)
+        assert outcomes(report) == {"b1": "in_sync", "b2": f"failed:{reason}", "b3": "in_sync"}
+        assert report.run.status == "partial"
+        assert world.servers.by_id["b2"].calls == []
+
+    def test_rules_of_fleet_and_backup_add_up(self, world: World) -> None:
+        world.store.save_settings(SyncSettings(rules=("nothing-else",)))
+        world.update("b2", rules=("greeting",))
+        world.servers.by_id["b1"].greeting = world.servers.by_id["b2"].greeting = "moin"
+        assert outcomes(sync_run(world)) == {"b1": "updated", "b2": "in_sync", "b3": "in_sync"}
+
+    def test_only_parts_that_somebody_gets_are_read_from_the_primary(self, world: World) -> None:
+        for backup_id in ("b1", "b2", "b3"):
+            world.update(backup_id, parts=("settings",))
+        report = sync_run(world)
+        assert report.run.status == "succeeded"
+        assert "users" not in world.servers.by_id["primary"].calls
+        assert world.store.baseline() is None
+
+
+class TestThePrimary:
+    def test_the_one_of_the_surroundings_serves_when_none_is_registered(self, world: World) -> None:
+        world.store = MemoryStore()
+        around = replace(world.surroundings, primary=Primary("127.0.0.1", 1))
+        report = run(RunRequest(Trigger.SCHEDULE), around, Deadline(10))
+        assert report.run.reason == Reason.NO_BACKUPS
+
+    def test_a_run_without_any_is_failed(self, world: World) -> None:
+        store = MemoryStore()
+        for backup in world.store.backups():
+            store.add_backup(backup)
+        world.store = store
+        report = sync_run(world)
+        assert (report.run.status, report.run.reason) == ("failed", Reason.PRIMARY_NOT_REGISTERED)
+        assert set(outcomes(report).values()) == {"incomplete:run_aborted"}
+
+    def test_what_cannot_be_foreseen_while_reading_it_ends_the_run_and_its_text_goes_no_further(
+        self, world: World
+    ) -> None:
+        world.servers.by_id["primary"].on_call = failing("users", error=ValueError("PLANTED"))  # type: ignore[assignment]
+        report = sync_run(world)
+        assert (report.run.status, report.run.reason) == ("failed", Reason.INTERNAL_ERROR)
+        assert "ValueError" in report.run.message
+        assert "conftest.py" in report.run.message
+        assert "PLANTED" not in repr(report) + repr(vars(world.store))
+        assert outcomes(report) == dict.fromkeys(("b1", "b2", "b3"), "incomplete:run_aborted")
+        assert world.store.run(report.run.id) == report.run
+        assert world.store.lease() is None
+
+    @pytest.mark.parametrize(
+        ("before", "now", "shrunk"),
+        [(6, 3, True), (6, 4, False), (2, 1, False), (4, 2, True), (3, 1, True), (1, 1, False)],
+    )
+    def test_half_as_many_users_as_last_time_is_an_error(
+        self, world: World, before: int, now: int, shrunk: bool
+    ) -> None:
+        world.store.save_baseline(PrimaryBaseline(before, 2, NOON, "r0"))
+        world.servers.by_id["primary"].people = tuple(f"user{number}" for number in range(now))
+        report = sync_run(world)
+        assert report.run.reason == (Reason.PRIMARY_SHRUNK if shrunk else "")
+        baseline = world.store.baseline()
+        assert baseline is not None
+        assert baseline.users == (before if shrunk else now)
+
+    def test_half_as_many_groups_is_one_too(self, world: World) -> None:
+        world.store.save_baseline(PrimaryBaseline(3, 4, NOON, "r0"))
+        assert sync_run(world).run.reason == Reason.PRIMARY_SHRUNK
+        assert sync_run(world, accept_primary=True).run.status == "succeeded"
+        assert sync_run(world).run.status == "succeeded"  # the accepted size is the new measure
+
+    def test_the_measure_is_not_moved_by_a_run_that_verified_nothing(self, world: World) -> None:
+        for backup_id in ("b1", "b2", "b3"):
+            world.servers.by_id[backup_id].on_call = failing(  # type: ignore[assignment]
+                "facts", error=Failure(Reason.READ_TIMEOUT, "silent")
+            )
+        sync_run(world)
+        assert world.store.baseline() is None
+
+
+class TestIndependence:
+    def test_an_error_in_the_program_while_serving_one_stops_nobody_else(self, world: World) -> None:
+        world.servers.by_id["b2"].on_call = failing("users", error=KeyError("PLANTED"))  # type: ignore[assignment]
+        report = sync_run(world)
+        assert outcomes(report) == {"b1": "in_sync", "b2": "failed:internal_error", "b3": "in_sync"}
+        assert "PLANTED" not in repr(report) + repr(world.notes.faults) + repr(vars(world.store))
+        assert "conftest.py" in world.notes.faults["b2"]
+
+    def test_missing_credentials_stop_one_backup_alone(self, world: World) -> None:
+        world.credentials.delete("b1")
+        report = sync_run(world)
+        assert outcomes(report) == {"b1": "failed:credentials_missing", "b2": "in_sync", "b3": "in_sync"}
+
+    def test_one_that_hangs_past_the_deadline_is_recorded_and_does_not_hold_the_run(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sync.run, "GRACE", 0.1)
+        release, gone = threading.Event(), threading.Event()
+
+        def hang(_: str) -> None:
+            release.wait(10)
+            gone.set()
+
+        world.servers.by_id["b2"].on_call = hang
+        report = sync_run(world, seconds=0.3)
+        assert outcomes(report) == {"b1": "in_sync", "b2": "incomplete:deadline", "b3": "in_sync"}
+        assert not gone.is_set()
+        stored = world.store.status("b2")
+        release.set()
+        assert gone.wait(5)
+        assert stored is not None
+        assert stored.reason == Reason.DEADLINE
+
+    def test_what_one_that_was_given_up_says_later_is_not_stored(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sync.run, "GRACE", 0.1)
+        release, told = threading.Event(), threading.Event()
+        world.servers.by_id["b2"].on_call = lambda _: void(release.wait(10))
+        step = world.notes.backup_done
+
+        def backup_done(run: Run, result: BackupResult, fault: str) -> None:
+            step(run, result, fault)
+            if result.reason == Reason.LEASE_LOST:
+                told.set()
+
+        world.notes.backup_done = backup_done  # type: ignore[method-assign]
+        report = sync_run(world, "b2", seconds=0.2)
+        release.set()
+        assert told.wait(5)
+        assert world.store.results(report.run.id)[0].reason == Reason.DEADLINE
+
+
+def void(_: object) -> None: ...
+
+
+class TestRecords:
+    def test_every_step_is_told_in_its_order(self, world: World) -> None:
+        sync_run(world, "b1")
+        assert world.notes.steps == ["started", "primary_read", "b1 in_sync", "finished succeeded"]
+
+    def test_results_stand_when_the_measure_cannot_be_kept(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        def save_baseline(_: PrimaryBaseline) -> None:
+            raise Failure(Reason.REGISTRY_UNAVAILABLE, "throttled")
+
+        monkeypatch.setattr(world.store, "save_baseline", save_baseline)
+        world.servers.by_id["b1"].people = ("anna",)
+        report = sync_run(world)
+        assert outcomes(report) == {"b1": "updated", "b2": "in_sync", "b3": "in_sync"}
+        assert (report.run.status, report.run.reason) == ("partial", Reason.REGISTRY_UNAVAILABLE)
+        status = world.store.status("b1")
+        assert status is not None
+        assert status.status == "updated"
+
+    def test_a_result_that_cannot_be_recorded_is_a_failure_of_that_backup(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        record = world.store.record_result
+
+        def record_result(result: BackupResult, *, lease_owner: str) -> None:
+            if result.backup_id == "b2":
+                raise Failure(Reason.REGISTRY_UNAVAILABLE, "throttled")
+            record(result, lease_owner=lease_owner)
+
+        monkeypatch.setattr(world.store, "record_result", record_result)
+        report = sync_run(world)
+        assert outcomes(report) == {"b1": "in_sync", "b2": "failed:registry_unavailable", "b3": "in_sync"}
+        assert report.run.counts["failed"] == 1
+
+    def test_run_ids_sort_in_the_order_of_time(self, world: World) -> None:
+        around = world.surroundings
+        moments = [NOON, NOON + timedelta(microseconds=1), NOON + timedelta(hours=1), NOON + timedelta(days=30)]
+
+        def run_at(moment: datetime) -> str:
+            return run(RunRequest(Trigger.SCHEDULE), replace(around, now=lambda: moment), Deadline(5)).run.id
+
+        ids = [run_at(moment) for moment in moments]
+        assert ids == sorted(ids)
+
+    def test_who_asked_for_what_is_kept(self, world: World) -> None:
+        request = RunRequest(Trigger.ON_DEMAND, ("b1",), requested_by="arn:someone")
+        stored = world.store.run(run(request, world.surroundings, Deadline(5)).run.id)
+        assert stored is not None
+        assert (stored.trigger, stored.requested_by, stored.requested_backups) == ("on_demand", "arn:someone", ("b1",))
+
+
+class UnreadableRows(MemoryStore):
+    """A store with a registration that nobody can read."""
+
+    def unreadable_backups(self) -> tuple[tuple[str, str], ...]:
+        return (("b9", "port: Input should be a valid integer"),)
+
+
+class TestUnreadableRegistrations:
+    @pytest.fixture(autouse=True)
+    def spoilt(self, world: World) -> None:
+        store = UnreadableRows()
+        for backup in world.store.backups():
+            store.add_backup(backup)
+        store.save_primary(Primary("127.0.0.1", 1))
+        world.store = store
+
+    def test_one_is_recorded_and_stops_nobody_else(self, world: World) -> None:
+        report = sync_run(world)
+        assert outcomes(report) == {
+            **dict.fromkeys(("b1", "b2", "b3"), "in_sync"),
+            "b9": "failed:record_unreadable",
+        }
+        assert report.run.status == "partial"
+
+    def test_one_counts_also_when_the_primary_fails(self, world: World) -> None:
+        world.servers.by_id["primary"].on_call = failing(  # type: ignore[assignment]
+            "facts", error=Failure(Reason.READ_TIMEOUT, "silent")
+        )
+        report = sync_run(world)
+        assert report.run.counts == {"in_sync": 0, "updated": 0, "drifted": 0, "failed": 1, "incomplete": 3}
+
+    def test_one_that_is_asked_for_by_name_is_not_called_unknown(self, world: World) -> None:
+        report = sync_run(world, "b9")
+        assert (report.run.status, report.run.reason) == ("failed", Reason.RECORD_UNREADABLE)
+
+    def test_one_alone_is_not_nothing_to_do(self, world: World) -> None:
+        for backup_id in ("b1", "b2", "b3"):
+            world.update(backup_id, enabled=False)
+        report = sync_run(world)
+        assert report.run.status == "partial"
+        assert outcomes(report) == {"b9": "failed:record_unreadable"}
+        assert world.servers.used == []
+
+
+class TestTheLease:
+    def test_a_run_that_finds_it_taken_does_nothing_and_says_so(self, world: World) -> None:
+        now = datetime.now(UTC)
+        world.store.acquire_lease("other", now=now, expires_at=now + timedelta(minutes=5))
+        report = sync_run(world)
+        assert (report.run.status, report.run.reason) == ("not_run", Reason.LEASE_HELD)
+        assert world.servers.used == []
+        assert world.store.run(report.run.id) == report.run
+        assert world.store.lease() == Lease("other", now + timedelta(minutes=5))
+
+    def test_it_is_given_back_also_when_the_registry_fails_in_between(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def save_run(_: Run) -> None:
+            raise Failure(Reason.REGISTRY_UNAVAILABLE, "throttled")
+
+        monkeypatch.setattr(world.store, "save_run", save_run)
+        with pytest.raises(Failure) as caught:
+            sync_run(world)
+        assert caught.value.reason is Reason.REGISTRY_UNAVAILABLE
+        assert world.store.lease() is None
+
+
+class Rotated(MemoryCredentials):
+    """Gives the user ``old`` until it is asked past its cache."""
+
+    def get(self, server_id: str, *, fresh: bool = False) -> Credentials:
+        return Credentials("new" if fresh else "old", "password")
+
+
+class TestCredentials:
+    def test_a_log_in_that_is_refused_is_tried_again_with_changed_credentials(self, world: World) -> None:
+        world.credentials = Rotated()
+        world.servers.wrong_users = {"old"}
+        report = sync_run(world, "b1")
+        assert outcomes(report) == {"b1": "in_sync"}
+        assert world.servers.used == [("primary", "old"), ("primary", "new"), ("b1", "old"), ("b1", "new")]
+
+    def test_unchanged_credentials_are_not_tried_twice(self, world: World) -> None:
+        world.servers.wrong_users = {"admin"}
+        report = sync_run(world, "b1")
+        assert report.run.reason == Reason.AUTHENTICATION_FAILED
+        assert world.servers.used == [("primary", "admin")]
