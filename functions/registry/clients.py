@@ -5,6 +5,7 @@ main thread, at start-up. Region, credentials and endpoints come from the
 environment as in every AWS tool (AWS_REGION, AWS_ENDPOINT_URL, ...).
 """
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,10 @@ CONFIG = Config(
     max_pool_connections=32,
 )
 """Times in seconds. The defaults of 60 seconds would let one lost packet eat a run's whole time."""
+
+# Never below this level, whatever the root logger is set to: at DEBUG botocore writes every request and reply, the
+# values of secrets included.
+logging.getLogger("botocore").setLevel(logging.INFO)
 
 
 @dataclass(frozen=True)
