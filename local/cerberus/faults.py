@@ -239,7 +239,7 @@ def _newer_document(text: str) -> str:
         if place in seen or documents.local_name(element.tag) == "futureOption":
             continue
         seen.add(place)
-        structured = bool(len(element) or element.attrib)
+        structured = bool(len(element) or set(element.attrib) - {documents.q("futureFlag")})
         element.set(documents.q("futureFlag"), "1")
         if structured and not (element.text or "").strip() and element.find(documents.q("futureOption")) is None:
             addition = etree.SubElement(element, documents.q("futureOption"))
