@@ -1,22 +1,57 @@
 """The management API behind API Gateway, which has checked who calls before this code runs."""
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from admin_api import openapi
+from admin_api.auditing import audited
+from admin_api.inbound import read_object, refuse_unknown_parameters, refuse_unreadable, refuse_unrouted
+from admin_api.problems import respond
+from admin_api.resources import backups, checks, health, imports, primary, sync_runs, sync_settings
+
 logger = Logger()
-api = APIGatewayRestResolver()
+
+# debug and log_event are named because variables of the environment could otherwise switch them on, and events hold
+# passwords.
+api = APIGatewayRestResolver(
+    enable_validation=True, debug=False, json_body_deserializer=read_object, response_validation_error_http_code=500
+)
+api.use([refuse_unknown_parameters, audited])
+api.exception_handler(Exception)(respond)
+for resource in (health, primary, sync_settings, imports, backups, checks, sync_runs):
+    api.include_router(resource.router)
 
 
-@api.get("/health")
-def health() -> dict[str, str]:
-    """The API is deployed and answers. It says nothing about the servers."""
-    return {"status": "ok"}
+@api.get("/openapi.json", summary="This document", tags=["api"], operation_id="getOpenApi")
+def get_openapi() -> dict[str, Any]:
+    """The API's description, generated from what it runs."""
+    return _document()
 
 
-@logger.inject_lambda_context
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Lambda's entry: an API Gateway proxy event in, a proxy reply out."""
-    return api.resolve(event, context)
+@logger.inject_lambda_context(log_event=False, clear_state=True)
+def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Lambda's entry: an API Gateway proxy event in, a proxy reply out, whatever happens."""
+    try:
+        refuse_unrouted(api, event)
+        refuse_unreadable(event)
+        return api.resolve(event, context)
+    except Exception as error:  # noqa: BLE001 - the caller gets a problem document, not the gateway's 502
+        response = respond(error)
+        return {
+            "statusCode": response.status_code,
+            "multiValueHeaders": {
+                name: [value] if isinstance(value, str) else value for name, value in response.headers.items()
+            },
+            "body": response.body,
+            "isBase64Encoded": False,
+        }
+
+
+@cache
+def _document() -> dict[str, Any]:
+    return openapi.document(api)

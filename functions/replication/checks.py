@@ -13,6 +13,9 @@ from replication.ports import Licence, ServerFacts
 
 type ServerAddress = tuple[str, int]
 
+COMPARED = ("not_the_primary", "same_version", "own_licence", "same_features")
+"""Requirements on a backup that cannot be told without knowing the primary."""
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -1,0 +1,89 @@
+"""Examples of request bodies for the OpenAPI document. What looks like a password in them is none."""
+
+from typing import Any
+
+_FINGERPRINT = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+_PASSWORD = "the administrator's password"  # noqa: S105 - says what belongs here
+
+
+def _example(summary: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {"summary": summary, "value": value}
+
+
+NEW_PRIMARY = {
+    "pinned": _example(
+        "With a self-signed certificate",
+        {
+            "host": "ftp1.example.com",
+            "port": 8443,
+            "username": "admin",
+            "password": _PASSWORD,
+            "tls": {"mode": "pins", "fingerprints": [_FINGERPRINT]},
+        },
+    ),
+    "rotated": _example(
+        "A new password", {"host": "ftp1.example.com", "port": 8443, "password": _PASSWORD, "tls": {"mode": "system"}}
+    ),
+}
+NEW_BACKUP = {
+    "pinned": _example(
+        "With a self-signed certificate",
+        {
+            "id": "ftp2",
+            "host": "ftp2.example.com",
+            "port": 8443,
+            "secure_connection": True,
+            "username": "admin",
+            "password": _PASSWORD,
+            "enabled": True,
+            "tls": {"mode": "pins", "fingerprints": [_FINGERPRINT]},
+            "parts": None,
+            "rules": ["*passive-address*"],
+            "tags": {"site": "Vienna"},
+        },
+    ),
+    "shortest": _example(
+        "With a certificate of a public authority",
+        {"host": "ftp3.example.com", "port": 443, "username": "admin", "password": _PASSWORD},
+    ),
+}
+BACKUP_CHANGE = {
+    "password": _example("A new password", {"password": _PASSWORD}),
+    "pause": _example("Leave it out for a while", {"enabled": False}),
+    "parts": _example("Only users and groups", {"parts": ["accounts"]}),
+    "renewal": _example(
+        "Before its certificate is renewed",
+        {"tls": {"mode": "pins", "fingerprints": [_FINGERPRINT, _FINGERPRINT[::-1]]}},
+    ),
+}
+SYNC_SETTINGS = {
+    "defaults": _example(
+        "Every 15 minutes, all default parts",
+        {
+            "enabled": True,
+            "interval_minutes": 15,
+            "on_change_polling": False,
+            "parts": None,
+            "rules": [],
+            "replicate_auto_block_list": False,
+            "connect_timeout": 10.0,
+            "read_timeout": 60.0,
+            "reply_limit_mb": 256,
+        },
+    )
+}
+NEW_RUN = {
+    "fleet": _example("The whole fleet", {}),
+    "dry": _example("What would be done to two backups", {"backups": ["ftp2", "ftp3"], "dry_run": True}),
+}
+IMPORT = {
+    "look": _example("What would be taken over", {"dry_run": True}),
+    "register": _example(
+        "Register those whose password is given",
+        {
+            "dry_run": False,
+            "passwords": {"ftp2.example.com:8443": _PASSWORD},
+            "tls": {"mode": "pins", "fingerprints": [_FINGERPRINT]},
+        },
+    ),
+}

@@ -1,0 +1,130 @@
+"""The API's own description, made from its routes.
+
+``python -m admin_api.openapi`` (in functions/) prints it; docs/openapi.json is a copy.
+"""
+
+import json
+import sys
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from pydantic.json_schema import models_json_schema
+
+from admin_api.problems import MEDIA_TYPE
+from admin_api.schemas import ProblemView
+
+TITLE = "Synchronization Manager"
+VERSION = "1"
+_DESCRIPTION = (
+    "Manages the replication of a primary Cerberus FTP server to its backups. Every request is signed "
+    "(AWS Signature Version 4, service execute-api) or, where the stack names a Cognito user pool, bears one of its "
+    "tokens. What goes wrong is told in one kind of document (RFC 9457)."
+)
+_UNUSED = ("HTTPValidationError", "ResponseValidationError", "ValidationError")
+"""What the library would answer by itself; this API answers with problem documents."""
+
+_ALWAYS = (HTTPStatus.SERVICE_UNAVAILABLE,)
+_WITH_PARAMETERS = (HTTPStatus.UNPROCESSABLE_ENTITY,)
+_WITH_BODY = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+)
+_OF_OPERATION = {
+    "getPrimary": (HTTPStatus.NOT_FOUND,),
+    "putPrimary": (HTTPStatus.PRECONDITION_FAILED,),
+    "checkPrimary": (HTTPStatus.NOT_FOUND,),
+    "putSyncSettings": (HTTPStatus.PRECONDITION_FAILED,),
+    "registerBackup": (HTTPStatus.CONFLICT,),
+    "getBackup": (HTTPStatus.NOT_FOUND,),
+    "changeBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED),
+    "deleteBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED),
+    "checkBackup": (HTTPStatus.NOT_FOUND,),
+    "importBackups": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.FAILED_DEPENDENCY),
+    "startRun": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
+    "getRun": (HTTPStatus.NOT_FOUND,),
+    "getHistory": (HTTPStatus.NOT_FOUND,),
+}
+_SECURITY_SCHEMES = {
+    "sigv4": {
+        "type": "apiKey",
+        "name": "Authorization",
+        "in": "header",
+        "x-amazon-apigateway-authtype": "awsSigv4",
+        "description": "AWS Signature Version 4, or a user pool's token where the stack names a user pool.",
+    }
+}
+_GATEWAY_REFUSAL = {
+    "description": "Forbidden: the request is not signed, not by somebody who may, or not for a route that exists.",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/GatewayMessage"}}},
+}
+_GATEWAY_MESSAGE = {
+    "type": "object",
+    "description": "API Gateway's own answer.",
+    "properties": {"message": {"type": "string"}},
+}
+
+
+def document(api: APIGatewayRestResolver) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of all routes, with the answers that every route may give."""
+    generated: dict[str, Any] = json.loads(
+        api.get_openapi_json_schema(title=TITLE, version=VERSION, description=_DESCRIPTION, openapi_version="3.1.0")
+    )
+    generated["servers"] = [{"url": "/v1"}]
+    generated["security"] = [{"sigv4": []}]
+    components = generated["components"]
+    components["securitySchemes"] = _SECURITY_SCHEMES
+    components["schemas"] = {
+        name: schema
+        for name, schema in sorted({**components["schemas"], **_problem_schemas()}.items())
+        if name not in _UNUSED
+    }
+    for operations in generated["paths"].values():
+        for operation in operations.values():
+            _complete(operation)
+    return generated
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    answers = {code: answer for code, answer in operation["responses"].items() if code.startswith("2")}
+    if "204" in answers:
+        del answers["204"]["content"]
+    operation["responses"] = answers | {
+        str(status.value): _problem_answer(status) for status in sorted(_statuses(operation))
+    }
+    operation["responses"]["403"] = _GATEWAY_REFUSAL
+
+
+def _statuses(operation: dict[str, Any]) -> set[HTTPStatus]:
+    statuses = {*_ALWAYS, *_OF_OPERATION.get(operation["operationId"], ())}
+    if operation.get("parameters"):
+        statuses.update(_WITH_PARAMETERS)
+    if "requestBody" in operation:
+        statuses.update(_WITH_BODY)
+    return statuses
+
+
+def _problem_answer(status: HTTPStatus) -> dict[str, Any]:
+    return {
+        "description": status.phrase,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemView"}}},
+    }
+
+
+def _problem_schemas() -> dict[str, Any]:
+    _, schema = models_json_schema([(ProblemView, "serialization")], ref_template="#/components/schemas/{model}")
+    definitions: dict[str, Any] = schema["$defs"]
+    return {**definitions, "GatewayMessage": _GATEWAY_MESSAGE}
+
+
+def text(api: APIGatewayRestResolver) -> str:
+    """The document as docs/openapi.json has it."""
+    return json.dumps(document(api), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    from admin_api.app import api as the_api
+
+    sys.stdout.write(text(the_api))

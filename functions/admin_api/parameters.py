@@ -1,0 +1,78 @@
+"""Parameters that several routes take, and what every server's routes do with its credentials and address."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
+from pydantic import Secret
+
+from admin_api.bounded import address_problems
+from admin_api.problems import Refused
+from admin_api.schemas import ID_PATTERN, RUN_ID_PATTERN, TOKEN_PATTERN
+from admin_api.services import Services
+from common.reasons import Failure, Reason
+from registry.models import Credentials
+
+MAX_PAGE = 200
+
+BackupIdParameter = Annotated[str, Path(pattern=ID_PATTERN, description="The backup's id.")]
+RunIdParameter = Annotated[str, Path(pattern=RUN_ID_PATTERN, description="The run's id.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most.")]
+Next = Annotated[
+    str | None,
+    Query(
+        pattern=TOKEN_PATTERN,
+        description="What an earlier answer had as next.",
+        json_schema_extra={"format": "page-token"},
+    ),
+]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        max_length=200,
+        description="The ETag of the version that the change is based on; 412 when it is no longer the one.",
+    ),
+]
+
+
+def refuse_forbidden_address(host: str, services: Services) -> None:
+    """Raise Refused when the host is, or resolves to, an address that is never connected to."""
+    (problem,) = address_problems([host], services.addresses)
+    if problem:
+        raise Refused.field("host", problem.message, problem.reason)
+
+
+def username_of(server_id: str, services: Services) -> str | None:
+    """The stored user name, None when there are no credentials. The password goes no further than this."""
+    try:
+        return services.credentials.get(server_id, fresh=True).username
+    except Failure as failure:
+        if failure.reason is not Reason.CREDENTIALS_MISSING:
+            raise
+        return None
+
+
+def changed_credentials(
+    server_id: str, username: str | None, password: Secret[str] | None, services: Services
+) -> Credentials | None:
+    """What is to be stored when one or both were sent, completed by what is stored; None when neither was.
+
+    Raises Refused when the other half is not known.
+    """
+    if username is None and password is None:
+        return None
+    if username is not None and password is not None:
+        return Credentials(username, password.get_secret_value())
+    try:
+        known = services.credentials.get(server_id, fresh=True)
+    except Failure as failure:
+        if failure.reason is not Reason.CREDENTIALS_MISSING:
+            raise
+        known = None
+    if known is None:
+        missing = "username" if username is None else "password"
+        raise Refused.field(missing, "It is needed, because none is stored")
+    return Credentials(
+        known.username if username is None else username,
+        known.password if password is None else password.get_secret_value(),
+    )

@@ -1,0 +1,149 @@
+"""Everything that goes wrong, as one kind of document (RFC 9457) with the reason code that the whole product uses."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.event_handler.openapi.exceptions import (
+    RequestUnsupportedContentType,
+    RequestValidationError,
+)
+
+from common.faults import places
+from common.reasons import REMEDIES, Failure, Reason
+from registry.ports import AlreadyRegistered, VersionConflict
+
+MEDIA_TYPE = "application/problem+json"
+_MOST_ERRORS = 50
+_LONGEST_NAME = 80
+"""Characters of a field's name, which can be anything a client sent."""
+
+_STATUS: Mapping[Reason, HTTPStatus] = {
+    Reason.REQUEST_INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Reason.REGISTRATION_INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Reason.ADDRESS_FORBIDDEN: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Reason.BODY_MALFORMED: HTTPStatus.BAD_REQUEST,
+    Reason.BODY_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Reason.MEDIA_TYPE_UNSUPPORTED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Reason.ROUTE_UNKNOWN: HTTPStatus.NOT_FOUND,
+    Reason.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
+    Reason.UNKNOWN_BACKUP: HTTPStatus.NOT_FOUND,
+    Reason.UNKNOWN_RUN: HTTPStatus.NOT_FOUND,
+    Reason.PRIMARY_NOT_REGISTERED: HTTPStatus.NOT_FOUND,
+    Reason.ALREADY_REGISTERED: HTTPStatus.CONFLICT,
+    Reason.BACKUP_DISABLED: HTTPStatus.CONFLICT,
+    Reason.CREDENTIALS_MISSING: HTTPStatus.CONFLICT,
+    Reason.VERSION_CONFLICT: HTTPStatus.PRECONDITION_FAILED,
+    Reason.REGISTRY_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    Reason.RECORD_UNREADABLE: HTTPStatus.INTERNAL_SERVER_ERROR,
+    Reason.CONFIGURATION_INVALID: HTTPStatus.INTERNAL_SERVER_ERROR,
+    Reason.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+_OF_A_SERVER = HTTPStatus.FAILED_DEPENDENCY
+"""For every other reason: a Cerberus server that had to be asked did not answer as it should."""
+
+logger = Logger(child=True)
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """What is wrong with one field of a request."""
+
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that went wrong, for the one who asked. Holds nothing of the request but names of fields."""
+
+    reason: Reason
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> HTTPStatus:
+        return _STATUS.get(self.reason, _OF_A_SERVER)
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "type": f"urn:cerberus-sync:problem:{self.reason}",
+            "title": self.reason.value.replace("_", " ").capitalize(),
+            "status": self.status.value,
+            "detail": self.detail,
+            "reason": self.reason.value,
+            "remedy": REMEDIES[self.reason],
+            "errors": [{"field": error.field, "reason": error.reason} for error in self.errors],
+        }
+
+    def response(self) -> Response[str]:
+        return Response(self.status.value, MEDIA_TYPE, json.dumps(self.document()), dict(self.headers))
+
+
+class Refused(Exception):
+    """A request is answered with this problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.detail)
+        self.problem = problem
+
+    @classmethod
+    def field(cls, name: str, why: str, reason: Reason = Reason.REQUEST_INVALID) -> "Refused":
+        """Because of one field."""
+        return cls(Problem(reason, f"{name}: {why}", (FieldError(name, why),)))
+
+
+def problem_of(error: Exception) -> Problem:
+    """The one place where exceptions become problems."""
+    match error:
+        case Refused():
+            return error.problem
+        case Failure():
+            where = f"{error.server}: " if error.server else ""
+            return Problem(error.reason, f"{where}{error.message}")
+        case AlreadyRegistered():
+            return Problem(Reason.ALREADY_REGISTERED, f"it is registered as {error.existing}")
+        case VersionConflict():
+            return Problem(Reason.VERSION_CONFLICT, "it was changed by somebody else")
+        case RequestValidationError():
+            return Problem(Reason.REQUEST_INVALID, "the request is not as described", _field_errors(error.errors()))
+        case RequestUnsupportedContentType():
+            return Problem(Reason.MEDIA_TYPE_UNSUPPORTED, "the body is not application/json")
+        case NotFoundError():
+            return Problem(Reason.ROUTE_UNKNOWN, "there is nothing at this path")
+        case _:
+            return Problem(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})")
+
+
+def respond(error: Exception) -> Response[str]:
+    """The answer to an exception; one that nobody foresaw is logged, by its type and places alone."""
+    problem = problem_of(error)
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error(
+            "request failed",
+            extra={"reason": problem.reason, "detail": problem.detail, "fault": places(error)},
+        )
+    return problem.response()
+
+
+def _field_errors(errors: Iterable[Mapping[str, Any]]) -> tuple[FieldError, ...]:
+    return tuple(FieldError(_field(error["loc"]), _why(error)) for error in list(errors)[:_MOST_ERRORS])
+
+
+def _field(location: Iterable[object]) -> str:
+    """``host`` for a field of the body, ``limit`` for a parameter, ``body`` for the body itself."""
+    where, *names = (str(step)[:_LONGEST_NAME] for step in location)
+    return ".".join(names) or where
+
+
+def _why(error: Mapping[str, Any]) -> str:
+    if error["type"] == "union_tag_invalid":  # pydantic's own text quotes what was sent
+        return "The mode is none of those that exist"
+    text: str = error["msg"]
+    return text.removeprefix("Value error, ")

@@ -1,0 +1,195 @@
+"""Registrations of backups."""
+
+import re
+import uuid
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+
+from admin_api import examples, views
+from admin_api.checking import check_backup
+from admin_api.inbound import etag, expected_version, page_token, read_page_token
+from admin_api.parameters import (
+    BackupIdParameter,
+    IfMatch,
+    Limit,
+    Next,
+    changed_credentials,
+    refuse_forbidden_address,
+    username_of,
+)
+from admin_api.routing import new_router
+from admin_api.schemas import (
+    ID_PATTERN,
+    BackupChange,
+    BackupPage,
+    BackupView,
+    NewBackup,
+    RegisteredBackup,
+    UnreadableBackup,
+)
+from admin_api.services import Injected, Services
+from common.reasons import Failure, Reason
+from registry.models import Backup, BackupResult, Credentials
+from replication.model import PartName
+
+NEVER_RUN = "never_run"
+_IDS = re.compile(ID_PATTERN.removesuffix("$") + r"\Z")
+
+StatusFilter = Literal["in_sync", "updated", "drifted", "failed", "incomplete", "never_run"]
+
+router = new_router()
+
+
+@router.get("/backups", summary="All backups", tags=["backups"], operation_id="listBackups")
+def list_backups(
+    services: Injected,
+    limit: Limit = 50,
+    next: Next = None,  # noqa: A002 - the parameter's name
+    status: Annotated[StatusFilter | None, Query(description="Only those whose last run ended so.")] = None,
+) -> BackupPage:
+    """The registered backups with what the last run did to each, in the order of their ids."""
+    after = read_page_token(next, _IDS) or ""
+    statuses = services.store.statuses()
+    wanted = [
+        backup
+        for backup in services.store.backups()
+        if backup.id > after and status in (None, _status(statuses.get(backup.id)))
+    ]
+    page = wanted[:limit]
+    unreadable = services.store.unreadable_backups() if not after and status is None else ()
+    return BackupPage(
+        backups=[views.backup_summary(backup, statuses.get(backup.id)) for backup in page],
+        unreadable=[UnreadableBackup(id=backup_id, complaint=complaint) for backup_id, complaint in unreadable],
+        next=page_token(page[-1].id) if len(wanted) > limit else None,
+    )
+
+
+@router.post("/backups", summary="Register a backup", tags=["backups"], operation_id="registerBackup", status_code=201)
+def register_backup(
+    body: Annotated[NewBackup, Body(openapi_examples=examples.NEW_BACKUP)], services: Injected
+) -> Response[RegisteredBackup]:
+    """Register a backup and try it; a check that fails does not prevent the registration."""
+    refuse_forbidden_address(body.host, services)
+    now = services.now()
+    backup = Backup(
+        id=body.id or new_id(body.host),
+        host=body.host,
+        port=body.port,
+        trust=views.trust(body.tls),
+        enabled=body.enabled,
+        parts=_names(body.parts),
+        rules=tuple(body.rules),
+        tags=body.tags,
+        created_at=now,
+        updated_at=now,
+    )
+    added = register(backup, Credentials(body.username, body.password.get_secret_value()), services)
+    registered = RegisteredBackup(
+        backup=views.backup_view(added, None, body.username), check=check_backup(added, services)
+    )
+    headers = {"Location": f"/backups/{added.id}", "ETag": etag(added.version)}
+    return Response(201, "application/json", registered, headers)
+
+
+@router.get("/backups/<backup_id>", summary="One backup", tags=["backups"], operation_id="getBackup")
+def get_backup(backup_id: BackupIdParameter, services: Injected) -> Response[BackupView]:
+    """A backup with what the last run did to it, without its password."""
+    return _shown(_registered(backup_id, services), services)
+
+
+@router.patch("/backups/<backup_id>", summary="Change a backup", tags=["backups"], operation_id="changeBackup")
+def change_backup(
+    backup_id: BackupIdParameter,
+    body: Annotated[BackupChange, Body(openapi_examples=examples.BACKUP_CHANGE)],
+    services: Injected,
+    if_match: IfMatch = None,
+) -> Response[BackupView]:
+    """Change what is named and leave the rest; a new password replaces the stored one."""
+    found = _registered(backup_id, services)
+    version = expected_version(if_match, found.version)
+    if body.host is not None:
+        refuse_forbidden_address(body.host, services)
+    credentials = changed_credentials(backup_id, body.username, body.password, services)
+    changed = services.store.update_backup(
+        replace(_changed(found, body), updated_at=services.now()), expected_version=version
+    )
+    if credentials:
+        services.credentials.put(backup_id, credentials)
+    return _shown(changed, services)
+
+
+@router.delete(
+    "/backups/<backup_id>",
+    summary="Remove a backup",
+    tags=["backups"],
+    operation_id="deleteBackup",
+    status_code=204,
+)
+def delete_backup(backup_id: BackupIdParameter, services: Injected, if_match: IfMatch = None) -> Response[None]:
+    """End the replication to a backup. Its secret can be recovered for some days, its history stays."""
+    if if_match is not None:
+        version: int | None = expected_version(if_match, _registered(backup_id, services).version)
+    else:
+        version = None  # so that one whose record cannot be read can be removed
+    services.store.delete_backup(backup_id, expected_version=version)
+    services.credentials.delete(backup_id)
+    return Response(204)
+
+
+def register(backup: Backup, credentials: Credentials, services: Services) -> Backup:
+    """Store registration and credentials.
+
+    The registration comes first: were it the other way round, one that is
+    refused because the id is taken would have replaced the other's password.
+    """
+    added = services.store.add_backup(backup)
+    try:
+        services.credentials.put(added.id, credentials)
+    except Failure:
+        services.store.delete_backup(added.id)
+        raise
+    return added
+
+
+def new_id(host: str) -> str:
+    """An id that tells the host and is most likely free."""
+    name = re.sub(r"[^a-z0-9]+", "-", host.casefold()).strip("-")[:50] or "backup"
+    return f"{name}-{uuid.uuid4().hex[:6]}"
+
+
+def _registered(backup_id: str, services: Services) -> Backup:
+    backup = services.store.backup(backup_id)
+    if backup is None:
+        raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup_id}")
+    return backup
+
+
+def _changed(backup: Backup, body: BackupChange) -> Backup:
+    """``backup`` with what was sent; a field that was left out is not among ``model_fields_set``."""
+    sent = body.model_fields_set
+    return replace(
+        backup,
+        host=backup.host if body.host is None else body.host,
+        port=backup.port if body.port is None else body.port,
+        trust=backup.trust if body.tls is None else views.trust(body.tls),
+        enabled=backup.enabled if body.enabled is None else body.enabled,
+        parts=_names(body.parts) if "parts" in sent else backup.parts,
+        rules=backup.rules if body.rules is None else tuple(body.rules),
+        tags=backup.tags if body.tags is None else body.tags,
+    )
+
+
+def _names(parts: list[PartName] | None) -> tuple[str, ...] | None:
+    return None if parts is None else tuple(dict.fromkeys(part.value for part in parts))
+
+
+def _status(last: BackupResult | None) -> str:
+    return last.status if last else NEVER_RUN
+
+
+def _shown(backup: Backup, services: Services) -> Response[BackupView]:
+    view = views.backup_view(backup, services.store.status(backup.id), username_of(backup.id, services))
+    return Response(200, "application/json", view, {"ETag": etag(backup.version)})

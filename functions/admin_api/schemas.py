@@ -1,0 +1,491 @@
+"""What requests and answers look like. Every text, number and list has its bounds, and nothing unknown is taken."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Secret, StringConstraints, field_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from cerberus.addresses import MAX_HOST, checked_host
+from cerberus.endpoint import MAX_PORT
+from cerberus.trust import MAX_PINS, CaBundle
+from common.reasons import Failure
+from registry.schedule import MAX_INTERVAL
+from replication.model import PartName
+from replication.preservation import Rules
+from wiring.endpoints import PRIMARY_ID
+
+ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
+RUN_ID_PATTERN = r"^[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}$"
+TOKEN_PATTERN = r"^[A-Za-z0-9_-]{1,200}$"  # noqa: S105 - a pattern of page tokens
+_PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+_MAX_BACKUPS = 1000
+
+
+def _host(value: str) -> str:
+    return str(_accepted(checked_host, value))
+
+
+def _ca_pem(value: str) -> str:
+    _accepted(CaBundle, value)
+    return value
+
+
+def _rule(value: str) -> str:
+    _accepted(lambda pattern: Rules([pattern]), value)
+    return value
+
+
+def _backup_id(value: str) -> str:
+    if value == PRIMARY_ID:
+        raise ValueError(f"{PRIMARY_ID} is the primary's own id")
+    return value
+
+
+def _accepted(check: Any, value: str) -> object:
+    """What ``check`` makes of the value; its Failure as the error that pydantic understands."""
+    try:
+        return check(value)
+    except Failure as failure:
+        complaint = failure.message
+    raise ValueError(complaint)
+
+
+Host = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_HOST,
+        pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:_-]*$",
+        description="Host name or address; no URL.",
+        json_schema_extra={"format": "server-host"},
+    ),
+    AfterValidator(_host),
+]
+Port = Annotated[int, Field(ge=1, le=MAX_PORT, description="Port of the server's SOAP service.")]
+UserName = Annotated[str, Field(min_length=1, max_length=256, pattern=_PRINTABLE)]
+Password = Annotated[
+    Secret[Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=_PRINTABLE)]],
+    Field(
+        description="Of the server's primary administrator. Kept in Secrets Manager, and never returned.",
+        json_schema_extra={"format": "password", "writeOnly": True},
+    ),
+]
+Part = Annotated[PartName, Field(strict=False)]
+Parts = Annotated[list[Part], Field(min_length=1, max_length=len(PartName))]
+Rule = Annotated[
+    str,
+    Field(min_length=1, max_length=256, pattern=_PRINTABLE, json_schema_extra={"format": "preservation-rule"}),
+    AfterValidator(_rule),
+]
+RuleList = Annotated[
+    list[Rule], Field(max_length=200, description="What stays the backup's own, besides the product's own rules.")
+]
+Tags = Annotated[
+    dict[
+        Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/=+@-]{1,128}$")],
+        Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")],
+    ],
+    Field(max_length=50, description="Free labels."),
+]
+BackupId = Annotated[str, Field(pattern=ID_PATTERN, max_length=63), AfterValidator(_backup_id)]
+
+
+class Model(BaseModel):
+    """Nothing unknown, nothing converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+# ---------------------------------------------------------------- trust
+
+
+class SystemTrust(Model):
+    """By the public certification authorities."""
+
+    mode: Literal["system"]
+
+
+class CaTrust(Model):
+    """By authorities of one's own, in PEM."""
+
+    mode: Literal["ca"]
+    ca_pem: Annotated[
+        str,
+        Field(min_length=1, max_length=65_536, json_schema_extra={"format": "pem-certificates"}),
+        AfterValidator(_ca_pem),
+    ]
+
+
+class PinnedTrust(Model):
+    """By the SHA-256 of the certificate itself; the second one is for a renewal."""
+
+    mode: Literal["pins"]
+    fingerprints: Annotated[
+        list[Annotated[str, StringConstraints(pattern=r"^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$")]],
+        Field(min_length=1, max_length=MAX_PINS),
+    ]
+
+
+Trust = Annotated[SystemTrust | CaTrust | PinnedTrust, Field(discriminator="mode")]
+
+
+# ---------------------------------------------------------------- servers as sent
+
+
+class _SecureOnly(Model):
+    secure_connection: Annotated[
+        Literal[True], Field(description="Always true: over plain HTTP the password could be read on the way.")
+    ] = True
+
+    @field_validator("secure_connection", mode="before")
+    @classmethod
+    def _never_plain(cls, value: object) -> object:
+        if value is False:
+            raise ValueError("It must be true: over plain HTTP the password could be read on the way")
+        return value
+
+
+class NewPrimary(_SecureOnly):
+    """The primary. Without user name or password, those that are stored stay."""
+
+    host: Host
+    port: Port
+    username: UserName | SkipJsonSchema[None] = None
+    password: Password | SkipJsonSchema[None] = None
+    tls: Trust = SystemTrust(mode="system")
+
+
+class NewBackup(_SecureOnly):
+    """A backup to register. Without an id it gets one that begins with the host's name."""
+
+    id: BackupId | SkipJsonSchema[None] = None
+    host: Host
+    port: Port
+    username: UserName
+    password: Password
+    enabled: bool = True
+    tls: Trust = SystemTrust(mode="system")
+    parts: Annotated[Parts | None, Field(description="Null: as in the settings.")] = None
+    rules: RuleList = []
+    tags: Tags = {}
+
+
+class BackupChange(_SecureOnly):
+    """What is to change; what is left out stays. Lists and tags are replaced as a whole."""
+
+    host: Host | SkipJsonSchema[None] = None
+    port: Port | SkipJsonSchema[None] = None
+    username: UserName | SkipJsonSchema[None] = None
+    password: Password | SkipJsonSchema[None] = None
+    enabled: bool | SkipJsonSchema[None] = None
+    tls: Trust | SkipJsonSchema[None] = None
+    parts: Annotated[Parts | None, Field(description="Null: as in the settings.")] = None
+    rules: RuleList | SkipJsonSchema[None] = None
+    tags: Tags | SkipJsonSchema[None] = None
+
+    @field_validator("host", "port", "username", "password", "enabled", "tls", "rules", "tags", mode="before")
+    @classmethod
+    def _not_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("It may be left out, but not be null")
+        return value
+
+
+# ---------------------------------------------------------------- servers as shown
+
+
+class PrimaryView(Model):
+    """The primary. ``source`` is ``stack`` as long as only the stack's parameters name it."""
+
+    source: Literal["registered", "stack"]
+    host: str
+    port: int
+    secure_connection: Literal[True] = True
+    username: str | None
+    tls: Trust
+    version: int
+
+
+class LastResult(Model):
+    """What the last run did to a backup; the two times are the newest known ones."""
+
+    run_id: str
+    status: str
+    reason: str
+    message: str
+    remedy: str
+    attempted_at: datetime
+    pushed_at: datetime | None
+    verified_at: datetime | None
+
+
+class BackupSummary(Model):
+    """A registered backup in a list."""
+
+    id: str
+    host: str
+    port: int
+    secure_connection: Literal[True] = True
+    enabled: bool
+    tls: Trust
+    parts: list[str] | None
+    rules: list[str]
+    tags: dict[str, str]
+    created_at: datetime | None
+    updated_at: datetime | None
+    version: int
+    last_result: LastResult | None
+
+
+class BackupView(BackupSummary):
+    """A registered backup. ``username`` is null while no credentials are stored."""
+
+    username: str | None
+
+
+class UnreadableBackup(Model):
+    """A stored registration that cannot be understood: save it again or delete it."""
+
+    id: str
+    complaint: str
+
+
+class BackupPage(Model):
+    """Some of the backups, in the order of their ids. ``next`` leads to more."""
+
+    backups: list[BackupSummary]
+    unreadable: list[UnreadableBackup]
+    next: str | None
+
+
+# ---------------------------------------------------------------- checks
+
+
+class CertificateView(Model):
+    """The certificate the server showed. ``fingerprint`` is the SHA-256 to pin, once confirmed out of band."""
+
+    subject: str
+    issuer: str
+    fingerprint: str
+    not_before: datetime
+    not_after: datetime
+    trusted: bool
+
+
+class RequirementView(Model):
+    """One requirement, tried just now."""
+
+    id: str
+    result: Literal["pass", "fail", "warning", "skipped"]
+    reason: str
+    detail: str
+    remedy: str
+
+
+class CheckReport(Model):
+    """All requirements on one server. ``passed``: none failed and none was skipped."""
+
+    server: str
+    checked_at: datetime
+    passed: bool
+    requirements: list[RequirementView]
+    certificate: CertificateView | None
+
+
+class CheckedPrimary(Model):
+    """The primary as stored, and what a check of it says."""
+
+    primary: PrimaryView
+    check: CheckReport
+
+
+class RegisteredBackup(Model):
+    """The backup as stored, and what a check of it says."""
+
+    backup: BackupView
+    check: CheckReport
+
+
+# ---------------------------------------------------------------- settings
+
+
+class SyncSettingsDocument(Model):
+    """What holds for the whole fleet, and the schedule as the rules have it. What GET shows can be PUT again.
+
+    ``interval_minutes`` is null while the rule has a cron expression; null in
+    a request leaves the rule's expression as it is.
+    """
+
+    enabled: bool
+    interval_minutes: Annotated[int, Field(ge=1, le=MAX_INTERVAL)] | None
+    on_change_polling: bool
+    parts: Parts | None
+    rules: RuleList
+    replicate_auto_block_list: bool
+    connect_timeout: Annotated[float, Field(ge=0.5, le=60, description="Seconds.")]
+    read_timeout: Annotated[float, Field(ge=1, le=600, description="Seconds.")]
+    reply_limit_mb: Annotated[int, Field(ge=1, le=1024)]
+
+
+# ---------------------------------------------------------------- runs
+
+
+class NewRun(Model):
+    """A run to start. Without ``backups`` it is over the whole fleet; a dry run writes nothing."""
+
+    backups: Annotated[list[BackupId], Field(min_length=1, max_length=_MAX_BACKUPS)] | SkipJsonSchema[None] = None
+    dry_run: bool = False
+    accept_primary: Annotated[bool, Field(description="The primary is meant to be as empty or as small as it is.")] = (
+        False
+    )
+
+
+class PartView(Model):
+    """What became of one part."""
+
+    part: str
+    status: str
+    reason: str
+    message: str
+    added: int
+    removed: int
+    changed: int
+
+
+class ResultView(Model):
+    """What a run did to a backup. ``duration`` in seconds."""
+
+    backup_id: str
+    run_id: str
+    status: str
+    reason: str
+    message: str
+    remedy: str
+    attempted_at: datetime
+    pushed_at: datetime | None
+    verified_at: datetime | None
+    duration: float
+    parts: list[PartView]
+    warnings: list[str]
+
+
+class RunView(Model):
+    """A run. ``queued`` until it begins; ``counts`` has the backups by status once it has ended."""
+
+    id: str
+    trigger: str
+    status: str
+    reason: str
+    message: str
+    remedy: str
+    dry_run: bool
+    requested_by: str
+    requested_backups: list[str]
+    started_at: datetime
+    finished_at: datetime | None
+    counts: dict[str, int]
+
+
+class Progress(Model):
+    """How many backups have a result, of how many."""
+
+    done: int
+    total: int
+
+
+class RunDetails(RunView):
+    """A run with its progress, and a result for each backup that is done."""
+
+    progress: Progress
+    results: list[ResultView]
+
+
+class RunPage(Model):
+    """Some of the runs, newest first. ``next`` leads to older ones."""
+
+    runs: list[RunView]
+    next: str | None
+
+
+class HistoryPage(Model):
+    """Some of a backup's results, newest first. ``next`` leads to older ones."""
+
+    results: list[ResultView]
+    next: str | None
+
+
+# ---------------------------------------------------------------- import
+
+
+class ImportRequest(Model):
+    """Taking over the list of the primary's own Synchronization Manager. A dry run only shows it.
+
+    ``passwords`` are given by ``host:port``, because the primary does not tell them.
+    """
+
+    dry_run: bool = True
+    passwords: Annotated[
+        dict[Annotated[str, StringConstraints(min_length=3, max_length=MAX_HOST + 6)], Password],
+        Field(max_length=_MAX_BACKUPS),
+    ] = {}
+    tls: Annotated[Trust, Field(description="How the certificates of all imported servers are checked.")] = SystemTrust(
+        mode="system"
+    )
+
+
+class ImportedBackup(Model):
+    """What becomes, or became, of one entry. ``id`` is that of its registration."""
+
+    host: str
+    port: int
+    username: str
+    enabled: bool
+    action: Literal["would_register", "registered", "needs_password", "already_registered", "refused"]
+    id: str | None
+    detail: str
+
+
+class NativeSyncView(Model):
+    """The primary's own Synchronization Manager."""
+
+    enabled: bool
+    interval_minutes: int
+    on_change: bool
+
+
+class ImportReport(Model):
+    """What was found on the primary, and what was done about it."""
+
+    dry_run: bool
+    native: NativeSyncView
+    warnings: list[str]
+    backups: list[ImportedBackup]
+
+
+# ---------------------------------------------------------------- others
+
+
+class Health(Model):
+    """The API answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class FieldErrorView(Model):
+    """What is wrong with one field."""
+
+    field: str
+    reason: str
+
+
+class ProblemView(Model):
+    """A problem document (RFC 9457). ``reason`` is the code that records, metrics and log lines use too."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    reason: str
+    remedy: str
+    errors: list[FieldErrorView]

@@ -1,0 +1,128 @@
+"""From what is stored to what is shown, and from what was sent to what is stored."""
+
+from admin_api import schemas
+from common.reasons import REMEDIES, Reason
+from registry.models import Backup, BackupResult, Primary, Run, TlsTrust
+
+
+def trust(shown: schemas.Trust) -> TlsTrust:
+    """A trust as stored."""
+    match shown:
+        case schemas.CaTrust():
+            return TlsTrust(ca_pem=shown.ca_pem)
+        case schemas.PinnedTrust():
+            return TlsTrust(pins=tuple(pin.replace(":", "").lower() for pin in shown.fingerprints))
+        case _:
+            return TlsTrust()
+
+
+def trust_view(stored: TlsTrust) -> schemas.Trust:
+    """A trust as shown. Not validated: what the stack's parameters say is shown as it is."""
+    if stored.pins:
+        return schemas.PinnedTrust.model_construct(mode="pins", fingerprints=list(stored.pins))
+    if stored.ca_pem:
+        return schemas.CaTrust.model_construct(mode="ca", ca_pem=stored.ca_pem)
+    return schemas.SystemTrust(mode="system")
+
+
+def primary_view(primary: Primary, username: str | None) -> schemas.PrimaryView:
+    """The primary as shown; one that was never stored is the stack's."""
+    return schemas.PrimaryView(
+        source="registered" if primary.version else "stack",
+        host=primary.host,
+        port=primary.port,
+        username=username,
+        tls=trust_view(primary.trust),
+        version=primary.version,
+    )
+
+
+def backup_summary(backup: Backup, last: BackupResult | None) -> schemas.BackupSummary:
+    """A backup as shown in a list."""
+    return schemas.BackupSummary(
+        id=backup.id,
+        host=backup.host,
+        port=backup.port,
+        enabled=backup.enabled,
+        tls=trust_view(backup.trust),
+        parts=list(backup.parts) if backup.parts is not None else None,
+        rules=list(backup.rules),
+        tags=dict(backup.tags),
+        created_at=backup.created_at,
+        updated_at=backup.updated_at,
+        version=backup.version,
+        last_result=_last_result(last) if last else None,
+    )
+
+
+def backup_view(backup: Backup, last: BackupResult | None, username: str | None) -> schemas.BackupView:
+    """A backup as shown alone."""
+    summary = backup_summary(backup, last)
+    return schemas.BackupView(
+        **{name: getattr(summary, name) for name in type(summary).model_fields}, username=username
+    )
+
+
+def _last_result(result: BackupResult) -> schemas.LastResult:
+    return schemas.LastResult(
+        run_id=result.run_id,
+        status=result.status,
+        reason=result.reason,
+        message=result.message,
+        remedy=remedy(result.reason),
+        attempted_at=result.attempted_at,
+        pushed_at=result.pushed_at,
+        verified_at=result.verified_at,
+    )
+
+
+def run_view(run: Run) -> schemas.RunView:
+    """A run as shown in a list."""
+    return schemas.RunView(
+        id=run.id,
+        trigger=run.trigger,
+        status=run.status,
+        reason=run.reason,
+        message=run.message,
+        remedy=remedy(run.reason),
+        dry_run=run.dry_run,
+        requested_by=run.requested_by,
+        requested_backups=list(run.requested_backups),
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        counts=dict(run.counts),
+    )
+
+
+def result_view(result: BackupResult) -> schemas.ResultView:
+    """What a run did to a backup."""
+    return schemas.ResultView(
+        backup_id=result.backup_id,
+        run_id=result.run_id,
+        status=result.status,
+        reason=result.reason,
+        message=result.message,
+        remedy=remedy(result.reason),
+        attempted_at=result.attempted_at,
+        pushed_at=result.pushed_at,
+        verified_at=result.verified_at,
+        duration=result.duration,
+        parts=[
+            schemas.PartView(
+                part=part.part,
+                status=part.status,
+                reason=part.reason,
+                message=part.message,
+                added=part.added,
+                removed=part.removed,
+                changed=part.changed,
+            )
+            for part in result.parts
+        ],
+        warnings=list(result.warnings),
+    )
+
+
+def remedy(reason: str) -> str:
+    """What to do about a stored reason; empty for none, and for one that a newer version of the product wrote."""
+    return REMEDIES[Reason(reason)] if reason in set(Reason) else ""
