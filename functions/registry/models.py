@@ -139,12 +139,16 @@ class Run:
 
 @dataclass(frozen=True)
 class PrimaryBaseline:
-    """How large the primary was when it was last replicated and verified."""
+    """The primary when it was last replicated and verified: how large it was, and a fingerprint of what it held.
+
+    The fingerprint is of the last run over the whole fleet, empty before there was one.
+    """
 
     users: int
     groups: int
     at: datetime
     run_id: str
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from registry.clients import open_clients
 from registry.dynamo import DynamoStore
 from registry.secrets import SecretsManagerCredentials
 from sync.environment import Environment
+from sync.poll import primary_changed
 from sync.reporting import LoggedProgress, emit_metrics
-from sync.request import read_request
+from sync.request import Trigger, read_request
 from sync.run import GRACE, Report, RunStatus, Surroundings, run
 from sync.servers import CerberusServers
 
@@ -30,11 +31,18 @@ class RunFailedError(Exception):
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: object, context: LambdaContext) -> dict[str, object]:
-    """Do one run. Returns run and results; raises RunFailedError when no backup could be served at all."""
+    """Do one run, or look whether one is needed. Returns run and results.
+
+    Raises RunFailedError when no backup could be served at all.
+    """
     try:
         request = read_request(event)
         seconds = context.get_remaining_time_in_millis() / 1000 - RECORDING_SECONDS - GRACE
-        report = run(request, _surroundings(), Deadline(seconds))
+        deadline = Deadline(seconds)
+        if request.trigger is Trigger.CHANGE and not primary_changed(_surroundings(), deadline):
+            logger.info("primary unchanged")
+            return {"status": "unchanged"}
+        report = run(request, _surroundings(), deadline)
     except Failure as failure:
         logger.error("run not possible", extra={"reason": failure.reason, "detail": str(failure)})  # noqa: TRY400 - the trace adds nothing
         raise RunFailedError(str(failure)) from None

@@ -13,6 +13,8 @@ class Trigger(StrEnum):
 
     SCHEDULE = "schedule"
     ON_DEMAND = "on_demand"
+    CHANGE = "change"
+    """A look at the primary found that it had changed."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,10 @@ class RunRequest:
 
 
 def read_request(event: object) -> RunRequest:
-    """Understand an event: EventBridge's scheduled one, or one on demand.
+    """Understand an event: EventBridge's scheduled one, a look for changes, or one on demand.
+
+    A look for changes is ``{"action": "poll"}`` and nothing else; the run it
+    may lead to is over the whole fleet.
 
     On demand: ``{"action": "sync"}`` with, as wanted, ``backups`` (a list of
     ids), ``dry_run``, ``accept_primary`` (true or false), ``requested_by`` and
@@ -45,8 +50,10 @@ def read_request(event: object) -> RunRequest:
         raise Failure(Reason.EVENT_INVALID, "the event is not an object")
     if event.get("source") == "aws.events" and event.get("detail-type") == "Scheduled Event":
         return RunRequest(Trigger.SCHEDULE)
+    if event == {"action": "poll"}:
+        return RunRequest(Trigger.CHANGE)
     if event.get("action") != "sync":
-        raise Failure(Reason.EVENT_INVALID, "the event is neither a scheduled one nor has it the action sync")
+        raise Failure(Reason.EVENT_INVALID, "the event is no scheduled one and its action is neither sync nor poll")
     unknown = sorted(set(event) - {"action", "backups", "dry_run", "accept_primary", "requested_by", "run_id"})
     if unknown:
         raise Failure(Reason.EVENT_INVALID, f"the event has an unknown field: {unknown[0]!r}")

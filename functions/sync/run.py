@@ -7,6 +7,7 @@ Nothing here knows how a server is talked to or where records are kept.
 """
 
 import traceback
+import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -28,13 +29,13 @@ from registry.models import (
     new_run_id,
 )
 from registry.ports import CredentialStore, Store
-from replication.model import DEFAULT_PARTS, Outcome, PartName, Policy, PrimaryState, Status
-from replication.preservation import Rules
-from replication.primary import read_primary
+from replication.model import Outcome, PartName, Policy, PrimaryState, Status
+from replication.primary import fingerprint
 from replication.replicate import replicate
 from sync import records
 from sync.request import RunRequest
-from sync.servers import PRIMARY_ID, Servers, with_credentials
+from sync.servers import Servers, with_credentials
+from sync.source import Source, check_not_shrunk, parts_of, policy_of
 
 MAX_WORKERS = 16
 """Backups at the same time. Most of a backup's time is waiting for the network."""
@@ -81,6 +82,11 @@ class Surroundings:
     lease_seconds: int
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
+    @property
+    def source(self) -> Source:
+        """The primary, to be read."""
+        return Source(self.store, self.credentials, self.servers, self.primary)
+
 
 @dataclass(frozen=True)
 class Report:
@@ -106,12 +112,14 @@ def run(request: RunRequest, surroundings: Surroundings, deadline: Deadline) -> 
         status=RunStatus.RUNNING,
     )
     expires_at = started_at + timedelta(seconds=surroundings.lease_seconds)
-    if surroundings.store.acquire_lease(record.id, now=started_at, expires_at=expires_at) is None:
+    # Not the run's id alone: an event that is delivered twice brings the same id to two executions.
+    owner = f"{record.id}/{uuid.uuid4().hex}"
+    if surroundings.store.acquire_lease(owner, now=started_at, expires_at=expires_at) is None:
         return Report(_finish(record, surroundings, RunStatus.NOT_RUN, Reason.LEASE_HELD, "another run is under way"))
     try:
-        return _Fleet(request, surroundings, deadline, record).run()
+        return _Fleet(request, surroundings, deadline, record, owner).run()
     finally:
-        surroundings.store.release_lease(record.id)
+        surroundings.store.release_lease(owner)
 
 
 def _finish(
@@ -138,12 +146,15 @@ def _finish(
 class _Fleet:
     """One run that holds the lease."""
 
-    def __init__(self, request: RunRequest, surroundings: Surroundings, deadline: Deadline, record: Run) -> None:
+    def __init__(
+        self, request: RunRequest, surroundings: Surroundings, deadline: Deadline, record: Run, owner: str
+    ) -> None:
         self._request = request
         self._around = surroundings
         self._store = surroundings.store
         self._deadline = deadline
         self._record = record
+        self._owner = owner
         self._settings = SyncSettings()
 
     def run(self) -> Report:
@@ -161,7 +172,7 @@ class _Fleet:
             if not chosen and not results:
                 message = "no backup is registered and enabled"
                 return Report(self._finish([], RunStatus.NOT_RUN, Reason.NO_BACKUPS, message))
-            policies = {backup.id: _policy(backup, self._settings) for backup in chosen}
+            policies = {backup.id: policy_of(backup, self._settings) for backup in chosen}
             primary = self._read_primary(policies.values()) if chosen else None
         except Failure as failure:
             return self._abort(chosen, results, failure)
@@ -184,13 +195,20 @@ class _Fleet:
         good = all(result.status in (Status.IN_SYNC, Status.UPDATED, Status.DRIFTED) for result in results)
         try:
             if PartName.ACCOUNTS in primary.states and any(result.verified_at for result in results):
-                self._store.save_baseline(
-                    PrimaryBaseline(primary.users, primary.groups, self._around.now(), self._record.id)
-                )
+                self._store.save_baseline(self._baseline(primary))
         except Failure as failure:
-            message = f"the size of the primary was not remembered: {failure.message}"
+            message = f"what the primary held was not remembered: {failure.message}"
             return Report(self._finish(results, RunStatus.PARTIAL, failure.reason, message), tuple(results))
         return Report(self._finish(results, RunStatus.SUCCEEDED if good else RunStatus.PARTIAL), tuple(results))
+
+    def _baseline(self, primary: PrimaryState) -> PrimaryBaseline:
+        """What to remember of the primary. That it has not changed since can only be said of a whole fleet's run."""
+        if self._request.backups or self._request.dry_run:
+            known = self._store.baseline()
+            seen = known.fingerprint if known else ""
+        else:
+            seen = fingerprint(primary)
+        return PrimaryBaseline(primary.users, primary.groups, self._around.now(), self._record.id, seen)
 
     def _finish(
         self, results: list[BackupResult], status: RunStatus, reason: Reason | None = None, message: str = ""
@@ -227,49 +245,12 @@ class _Fleet:
 
     def _read_primary(self, policies: Iterable[Policy | Failure]) -> PrimaryState:
         """The primary with every part that any backup is to get, and not suspiciously small."""
-        parts = {part for policy in policies if isinstance(policy, Policy) for part in policy.parts}
-        primary = self._primary_state(parts)
+        accepted = self._request.accept_primary
+        primary = self._around.source.read(parts_of(policies), self._settings, self._deadline, accept_empty=accepted)
         self._around.progress.primary_read(self._record, primary)
-        self._check_not_shrunk(primary)
+        if not accepted:
+            check_not_shrunk(primary, self._store.baseline())
         return primary
-
-    def _primary_state(self, parts: Iterable[PartName]) -> PrimaryState:
-        registered = self._store.primary() or self._around.primary
-        if registered is None:
-            raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
-
-        def attempt(credentials: Credentials) -> PrimaryState | Failure:
-            try:
-                with self._around.servers.primary(registered, credentials, self._settings, self._deadline) as server:
-                    return read_primary(server, parts, accept_empty=self._request.accept_primary)
-            except Failure as failure:
-                return failure.at(f"primary ({registered.host}:{registered.port})")
-
-        outcome = with_credentials(
-            self._around.credentials,
-            PRIMARY_ID,
-            attempt,
-            lambda result: isinstance(result, Failure) and result.reason is Reason.AUTHENTICATION_FAILED,
-        )
-        if isinstance(outcome, Failure):
-            raise outcome
-        return outcome
-
-    def _check_not_shrunk(self, primary: PrimaryState) -> None:
-        baseline = self._store.baseline()
-        if baseline is None or self._request.accept_primary or PartName.ACCOUNTS not in primary.states:
-            return
-        for what, now, before in (
-            ("users", primary.users, baseline.users),
-            ("groups", primary.groups, baseline.groups),
-        ):
-            # One of two is half as well, but no reason for alarm.
-            if now * 2 <= before and before - now > 1:
-                raise Failure(
-                    Reason.PRIMARY_SHRUNK,
-                    f"it holds {now} {what}; at the last verified run it held {before}",
-                    server=primary.label,
-                )
 
     def _in_parallel(self, backups: list[Backup], serve: Callable[[Backup], BackupResult]) -> list[BackupResult]:
         executor = ThreadPoolExecutor(max_workers=min(MAX_WORKERS, len(backups)), thread_name_prefix="backup")
@@ -312,29 +293,13 @@ class _Fleet:
             outcome, backup_id=backup_id, run_id=self._record.id, started=started, finished=self._around.now()
         )
         try:
-            self._store.record_result(result, lease_owner=self._record.id)
+            self._store.record_result(result, lease_owner=self._owner)
         except Failure as failure:
             result = replace(
                 result, status=Status.FAILED, reason=failure.reason, message=f"not recorded: {failure.message}"
             )
         self._around.progress.backup_done(self._record, result, fault)
         return result
-
-
-def _policy(backup: Backup, settings: SyncSettings) -> Policy | Failure:
-    """What holds for a backup: its own choice of parts or the fleet's, and everybody's rules with its own."""
-    names = backup.parts if backup.parts is not None else settings.parts
-    try:
-        parts = DEFAULT_PARTS if names is None else frozenset(PartName(name) for name in names)
-    except ValueError:
-        return Failure(Reason.REGISTRATION_INVALID, "it names a part that does not exist")
-    if not parts:
-        return Failure(Reason.REGISTRATION_INVALID, "no part is chosen for it, so nothing would ever be replicated")
-    try:
-        rules = Rules.standard(settings.rules, backup.rules)
-    except Failure as failure:
-        return failure
-    return Policy(parts, rules, settings.replicate_auto_block_list)
 
 
 def _places(error: Exception) -> str:

@@ -1,0 +1,86 @@
+"""The primary as the source of a run: what is to be read of it, reading it, and whether to believe it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from common.deadline import Deadline
+from common.reasons import Failure, Reason
+from registry.models import Backup, Credentials, Primary, PrimaryBaseline, SyncSettings
+from registry.ports import CredentialStore, Store
+from replication.model import DEFAULT_PARTS, PartName, Policy, PrimaryState
+from replication.preservation import Rules
+from replication.primary import read_primary
+from sync.servers import PRIMARY_ID, Servers, with_credentials
+
+
+@dataclass(frozen=True)
+class Source:
+    """How to reach the primary. ``configured`` is the one of the stack's parameters, for when none is registered."""
+
+    store: Store
+    credentials: CredentialStore
+    servers: Servers
+    configured: Primary | None
+
+    def read(
+        self, parts: Iterable[PartName], settings: SyncSettings, deadline: Deadline, *, accept_empty: bool = False
+    ) -> PrimaryState:
+        """Read it once and completely. Raises Failure, naming the primary."""
+        registered = self.store.primary() or self.configured
+        if registered is None:
+            raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
+
+        def attempt(credentials: Credentials) -> PrimaryState | Failure:
+            try:
+                with self.servers.primary(registered, credentials, settings, deadline) as server:
+                    return read_primary(server, parts, accept_empty=accept_empty)
+            except Failure as failure:
+                return failure.at(f"{PRIMARY_ID} ({registered.host}:{registered.port})")
+
+        outcome = with_credentials(
+            self.credentials,
+            PRIMARY_ID,
+            attempt,
+            lambda result: isinstance(result, Failure) and result.reason is Reason.AUTHENTICATION_FAILED,
+        )
+        if isinstance(outcome, Failure):
+            raise outcome
+        return outcome
+
+
+def policy_of(backup: Backup, settings: SyncSettings) -> Policy | Failure:
+    """What holds for a backup: its own choice of parts or the fleet's, and everybody's rules with its own."""
+    names = backup.parts if backup.parts is not None else settings.parts
+    try:
+        parts = DEFAULT_PARTS if names is None else frozenset(PartName(name) for name in names)
+    except ValueError:
+        return Failure(Reason.REGISTRATION_INVALID, "it names a part that does not exist")
+    if not parts:
+        return Failure(Reason.REGISTRATION_INVALID, "no part is chosen for it, so nothing would ever be replicated")
+    try:
+        rules = Rules.standard(settings.rules, backup.rules)
+    except Failure as failure:
+        return failure
+    return Policy(parts, rules, settings.replicate_auto_block_list)
+
+
+def parts_of(policies: Iterable[Policy | Failure]) -> set[PartName]:
+    """Every part that any of the backups is to get."""
+    return {part for policy in policies if isinstance(policy, Policy) for part in policy.parts}
+
+
+def check_not_shrunk(primary: PrimaryState, baseline: PrimaryBaseline | None) -> None:
+    """Raise Failure(PRIMARY_SHRUNK) when the primary holds half or less of what it held at the last verified run."""
+    if baseline is None or PartName.ACCOUNTS not in primary.states:
+        return
+    for what, now, before in (
+        ("users", primary.users, baseline.users),
+        ("groups", primary.groups, baseline.groups),
+    ):
+        # One of two is half as well, but no reason for alarm.
+        if now * 2 <= before and before - now > 1:
+            raise Failure(
+                Reason.PRIMARY_SHRUNK,
+                f"it holds {now} {what}; at the last verified run it held {before}",
+                server=primary.label,
+            )
