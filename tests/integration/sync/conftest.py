@@ -254,6 +254,19 @@ class Fleet:
         return self.registry.store
 
     @property
+    def surroundings(self) -> Surroundings:
+        """What a run over this fleet works with."""
+        return Surroundings(
+            store=self.store,
+            credentials=self.registry.credentials,
+            servers=self.connections,
+            progress=self.progress,
+            primary=None,
+            lease_seconds=self.lease_seconds,
+            now=self.clock,
+        )
+
+    @property
     def primary(self) -> LocalServer:
         return self.servers[PRIMARY_ID]
 
@@ -302,17 +315,8 @@ class Fleet:
 
     def run(self, *backups: str, seconds: float = 20.0, trigger: Trigger = Trigger.ON_DEMAND, **request: Any) -> Report:
         """One run; what came of it is in the report. ``seconds`` is the time it has."""
-        surroundings = Surroundings(
-            store=self.store,
-            credentials=self.registry.credentials,
-            servers=self.connections,
-            progress=self.progress,
-            primary=None,
-            lease_seconds=self.lease_seconds,
-            now=self.clock,
-        )
         try:
-            report = run(RunRequest(trigger, backups=backups, **request), surroundings, Deadline(seconds))
+            report = run(RunRequest(trigger, backups=backups, **request), self.surroundings, Deadline(seconds))
         except BaseException as error:
             self.evidence.add_error(error)
             raise
