@@ -32,7 +32,7 @@ def audited(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Res
     try:
         response: Response[Any] = next_middleware(app)
     except Exception as error:
-        _conclude(work, answered(record, problem_of(error).status))
+        _conclude(work, answered(record, problem_of(error).status.value))
         raise
     location = response.headers.get("Location", "")
     _conclude(work, answered(record, response.status_code, location if isinstance(location, str) else ""))

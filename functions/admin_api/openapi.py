@@ -32,6 +32,17 @@ _WITH_BODY = (
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
+_WHEN = {
+    HTTPStatus.BAD_REQUEST: "The body is not one well-formed JSON object.",
+    HTTPStatus.NOT_FOUND: "There is none.",
+    HTTPStatus.CONFLICT: "What is stored does not allow it.",
+    HTTPStatus.PRECONDITION_FAILED: "It is no longer the version that If-Match names.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has more than 256 KiB.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not application/json.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "A field or parameter is not as described; errors names each.",
+    HTTPStatus.FAILED_DEPENDENCY: "The primary had to be asked, and did not answer as it should.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "An AWS service that is needed did not do its part; try again.",
+}
 _OF_OPERATION = {
     "getPrimary": (HTTPStatus.NOT_FOUND,),
     "putPrimary": (HTTPStatus.PRECONDITION_FAILED,),
@@ -108,7 +119,7 @@ def _statuses(operation: dict[str, Any]) -> set[HTTPStatus]:
 
 def _problem_answer(status: HTTPStatus) -> dict[str, Any]:
     return {
-        "description": status.phrase,
+        "description": _WHEN[status],
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemView"}}},
     }
 

@@ -3,8 +3,18 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Secret, StringConstraints, field_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    Secret,
+    StringConstraints,
+    field_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from cerberus.addresses import MAX_HOST, checked_host
 from cerberus.endpoint import MAX_PORT
@@ -91,10 +101,23 @@ Tags = Annotated[
 BackupId = Annotated[str, Field(pattern=ID_PATTERN, max_length=63), AfterValidator(_backup_id)]
 
 
+LEFT_OUT: Any = Field(default=None)
+"""For a field that may be left out, but not be null. It is None then."""
+
+
 class Model(BaseModel):
     """Nothing unknown, nothing converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Without the default null of fields that cannot be null."""
+        schema = handler(core_schema)
+        for described in handler.resolve_ref_schema(schema).get("properties", {}).values():
+            if described.get("default", ...) is None and {"type": "null"} not in described.get("anyOf", ()):
+                del described["default"]
+        return schema
 
 
 # ---------------------------------------------------------------- trust
@@ -151,15 +174,15 @@ class NewPrimary(_SecureOnly):
 
     host: Host
     port: Port
-    username: UserName | SkipJsonSchema[None] = None
-    password: Password | SkipJsonSchema[None] = None
+    username: UserName = LEFT_OUT
+    password: Password = LEFT_OUT
     tls: Trust = SystemTrust(mode="system")
 
 
 class NewBackup(_SecureOnly):
     """A backup to register. Without an id it gets one that begins with the host's name."""
 
-    id: BackupId | SkipJsonSchema[None] = None
+    id: BackupId = LEFT_OUT
     host: Host
     port: Port
     username: UserName
@@ -174,22 +197,15 @@ class NewBackup(_SecureOnly):
 class BackupChange(_SecureOnly):
     """What is to change; what is left out stays. Lists and tags are replaced as a whole."""
 
-    host: Host | SkipJsonSchema[None] = None
-    port: Port | SkipJsonSchema[None] = None
-    username: UserName | SkipJsonSchema[None] = None
-    password: Password | SkipJsonSchema[None] = None
-    enabled: bool | SkipJsonSchema[None] = None
-    tls: Trust | SkipJsonSchema[None] = None
+    host: Host = LEFT_OUT
+    port: Port = LEFT_OUT
+    username: UserName = LEFT_OUT
+    password: Password = LEFT_OUT
+    enabled: bool = LEFT_OUT
+    tls: Trust = LEFT_OUT
     parts: Annotated[Parts | None, Field(description="Null: as in the settings.")] = None
-    rules: RuleList | SkipJsonSchema[None] = None
-    tags: Tags | SkipJsonSchema[None] = None
-
-    @field_validator("host", "port", "username", "password", "enabled", "tls", "rules", "tags", mode="before")
-    @classmethod
-    def _not_null(cls, value: object) -> object:
-        if value is None:
-            raise ValueError("It may be left out, but not be null")
-        return value
+    rules: RuleList = LEFT_OUT
+    tags: Tags = LEFT_OUT
 
 
 # ---------------------------------------------------------------- servers as shown
@@ -334,7 +350,7 @@ class SyncSettingsDocument(Model):
 class NewRun(Model):
     """A run to start. Without ``backups`` it is over the whole fleet; a dry run writes nothing."""
 
-    backups: Annotated[list[BackupId], Field(min_length=1, max_length=_MAX_BACKUPS)] | SkipJsonSchema[None] = None
+    backups: Annotated[list[BackupId], Field(min_length=1, max_length=_MAX_BACKUPS)] = LEFT_OUT
     dry_run: bool = False
     accept_primary: Annotated[bool, Field(description="The primary is meant to be as empty or as small as it is.")] = (
         False
