@@ -35,7 +35,7 @@ lint: setup ## Check style, types, import arrows and the template
 demo: build ## Show the product at work: a primary, three backups, the deployed stack
 	@PYTHONPATH=functions $(bin)/python -m local.demo
 
-stack: build ## Keep a local cloud with the deployed stack until Ctrl-C
+stack: setup ## Keep a local cloud with the deployed stack until Ctrl-C
 	@$(bin)/python -m local.cloud
 
 ci: ## Run what continuous integration runs
