@@ -18,8 +18,8 @@ def main() -> None:
         print("\nTo use it from another terminal:")
         for name, value in cloud.environment.items():
             print(f"  export {name}={value}")
-        print(f"\nIts log is {cloud.log_file.relative_to(ROOT)}. Ctrl-C ends it.", flush=True)
         with suppress(KeyboardInterrupt):
+            print(f"\nIts log is {cloud.log_file.relative_to(ROOT)}. Ctrl-C ends it.", flush=True)
             signal.pause()
 
 
