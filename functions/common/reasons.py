@@ -64,6 +64,15 @@ class Reason(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     ALREADY_REGISTERED = "already_registered"
     VERSION_CONFLICT = "version_conflict"
+    # The brake
+    REMOVES_TOO_MUCH = "removes_too_much"
+    DISABLES_TOO_MUCH = "disables_too_much"
+    PART_MISSING_ON_PRIMARY = "part_missing_on_primary"
+    MACHINE_SPECIFIC_UNRULED = "machine_specific_unruled"
+    ACCESS_WIDENED = "access_widened"
+    # After a push
+    ACCESS_LOST = "access_lost"
+    MACHINE_VALUES_CHANGED = "machine_values_changed"
     # The run and its surroundings
     LEASE_HELD = "lease_held"
     LEASE_LOST = "lease_lost"
@@ -129,6 +138,13 @@ REMEDIES: dict[Reason, str] = {
     Reason.METHOD_NOT_ALLOWED: "Use one of the methods that the Allow header names.",
     Reason.ALREADY_REGISTERED: "Change the existing registration, or delete it first.",
     Reason.VERSION_CONFLICT: "Read it again, and send the change with the new ETag in If-Match.",
+    Reason.REMOVES_TOO_MUCH: "Look at the plan; approve its hash if so much is meant to go.",
+    Reason.DISABLES_TOO_MUCH: "Look at the plan; approve its hash if so many are meant to be disabled.",
+    Reason.PART_MISSING_ON_PRIMARY: "Check the part on the primary; approve the plan's hash if it is meant to be gone.",
+    Reason.MACHINE_SPECIFIC_UNRULED: "Look at the named paths; add a rule for what is the backup's own, or approve.",
+    Reason.ACCESS_WIDENED: "Look at what the plan marks; approve its hash if the wider access is meant.",
+    Reason.ACCESS_LOST: "Log in to the server by hand at once and restore its settings from the snapshot.",
+    Reason.MACHINE_VALUES_CHANGED: "Add a rule for the setting that belongs to the machine, then start a run.",
     Reason.LEASE_HELD: "Nothing to do: another run is under way.",
     Reason.LEASE_LOST: "Nothing to do if a newer run has finished; otherwise raise the function's time-out.",
     Reason.DEADLINE: "Nothing to do: it comes first in the next run. Raise the function's time-out if it recurs.",

@@ -37,6 +37,10 @@ class Status(StrEnum):
     DRIFTED = "drifted"
     """It differs, and the run was only to look."""
     FAILED = "failed"
+    BLOCKED = "blocked"
+    """The brake stopped some of it; the plan waits to be looked at and approved."""
+    ROLLED_BACK = "rolled_back"
+    """Settings that changed what belongs to the machine were put back from the snapshot."""
     INCOMPLETE = "incomplete"
     """The run could not get to it, or not through with it; it comes first in the next run."""
 
@@ -49,6 +53,8 @@ class PartStatus(StrEnum):
     """Written, read back, equal."""
     DIFFERENT = "different"
     """Differs, and nothing was to be written."""
+    BLOCKED = "blocked"
+    ROLLED_BACK = "rolled_back"
     FAILED = "failed"
     SKIPPED = "skipped"
 

@@ -1,9 +1,7 @@
 """The way of one backup: check, read, plan, write, read back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from common.reasons import Failure, Reason
 from replication.checks import check_backup
@@ -17,8 +15,8 @@ from replication.model import (
     PrimaryState,
     Status,
 )
-from replication.parts import PARTS, Part
-from replication.ports import Features, WritableServer
+from replication.plan import PartPlan, Plan, make_plan
+from replication.ports import WritableServer
 
 _STOPS_A_BACKUP = frozenset(
     {
@@ -39,19 +37,6 @@ _STOPS_A_BACKUP = frozenset(
 """Reasons that concern the server as a whole: after one of them the remaining parts are not tried."""
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What is to be done about one part. ``desired`` is None when there is nothing to write."""
-
-    part: Part[Any]
-    own: Any = None
-    desired: Any = None
-    settled: PartOutcome | None = None
-    """Set when it is already known what becomes of the part."""
-    changes: Changes = Changes()
-    warnings: tuple[str, ...] = ()
-
-
 def replicate(
     primary: PrimaryState,
     server: WritableServer,
@@ -70,76 +55,56 @@ def replicate(
     try:
         facts = server.facts()
         warnings = check_backup(primary.facts, primary.address, facts, server.address, server.label)
-        plans = [_plan(part, primary, server, facts.features, policy) for part in PARTS if part.name in policy.parts]
+        plan = make_plan(primary, server, facts.features, policy)
     except Failure as failure:
         failure = failure.at(server.label)
         status = Status.INCOMPLETE if failure.reason is Reason.DEADLINE else Status.FAILED
         return Outcome(status, failure.reason, failure.message)
-    warnings += tuple(warning for plan in plans for warning in plan.warnings)
+    warnings += plan.warnings
     if not write:
-        return _summary([_looked_at(plan) for plan in plans], warnings, pushed_at=None, now=now)
-    return _push(plans, server, policy, warnings, now)
+        return _summary([_looked_at(part) for part in plan.parts], warnings, pushed_at=None, now=now)
+    return _push(plan, server, warnings, now)
 
 
-def _plan(part: Part[Any], primary: PrimaryState, server: WritableServer, features: Features, policy: Policy) -> _Plan:
-    if part.name not in primary.states:
-        message = "the primary's edition does not have this part"
-        return _Plan(part, settled=PartOutcome(part.name, PartStatus.SKIPPED, message=message))
-    if not part.offered(features):
-        message = "the backup's edition does not have this part"
-        return _Plan(part, settled=_failed(part.name, Reason.FEATURE_MISSING, message))
-    own = part.read(server)
-    source = primary.states[part.name]
-    desired = part.desired(source, own, policy)
-    warnings = part.warnings(source, own)
-    if part.same(own, desired, policy):
-        return _Plan(part, own, settled=PartOutcome(part.name, PartStatus.UNCHANGED), warnings=warnings)
-    if part.is_empty(source):
-        message = "the primary answered with nothing at all for this part, the backup holds some; it was left alone"
-        return _Plan(part, own, settled=_failed(part.name, Reason.PRIMARY_EMPTY, message))
-    return _Plan(part, own, desired, changes=part.changes(own, desired, policy), warnings=warnings)
-
-
-def _looked_at(plan: _Plan) -> PartOutcome:
-    return plan.settled or PartOutcome(plan.part.name, PartStatus.DIFFERENT, plan.changes)
+def _looked_at(plan: PartPlan) -> PartOutcome:
+    return plan.settled or PartOutcome(plan.name, PartStatus.DIFFERENT, plan.changes)
 
 
 def _push(
-    plans: list[_Plan],
+    plan: Plan,
     server: WritableServer,
-    policy: Policy,
     warnings: tuple[str, ...],
     now: Callable[[], datetime],
 ) -> Outcome:
     outcomes: list[PartOutcome] = []
     pushed_at: datetime | None = None
     stopped: Failure | None = None
-    for plan in plans:
+    for part in plan.parts:
         failed = {outcome.part for outcome in outcomes if outcome.status in (PartStatus.FAILED, PartStatus.SKIPPED)}
-        if plan.settled:
-            outcomes.append(plan.settled)
+        if part.settled:
+            outcomes.append(part.settled)
         elif stopped:
-            outcomes.append(_skipped(plan, stopped.reason, "not tried after the server failed"))
-        elif plan.part.needs & failed:
-            outcomes.append(_skipped(plan, Reason.DEPENDENCY_FAILED, _names(plan.part.needs & failed)))
+            outcomes.append(_skipped(part, stopped.reason, "not tried after the server failed"))
+        elif part.part.needs & failed:
+            outcomes.append(_skipped(part, Reason.DEPENDENCY_FAILED, _names(part.part.needs & failed)))
         else:
             try:
-                plan.part.write(server, plan.own, plan.desired, policy)
+                part.part.write(server, part.own, part.desired, plan.policy)
                 pushed_at = now()
-                _verify(plan, server, policy)
-                outcomes.append(PartOutcome(plan.part.name, PartStatus.PUSHED, plan.changes))
+                _verify(part, server, plan.policy)
+                outcomes.append(PartOutcome(part.name, PartStatus.PUSHED, part.changes))
             except Failure as failure:
                 stopped = failure if failure.reason in _STOPS_A_BACKUP else None
-                outcomes.append(_failed(plan.part.name, failure.reason, failure.message, plan.changes))
+                outcomes.append(_failed(part.name, failure.reason, failure.message, part.changes))
     return _summary(outcomes, warnings, pushed_at=pushed_at, now=now)
 
 
-def _verify(plan: _Plan, server: WritableServer, policy: Policy) -> None:
+def _verify(plan: PartPlan, server: WritableServer, policy: Policy) -> None:
     """Read the part back; a server's "true" proves nothing."""
     if not plan.part.same(plan.part.read(server), plan.desired, policy):
         raise Failure(
             Reason.WRITE_NOT_EFFECTIVE,
-            f"it acknowledged the new {plan.part.name}, but what it holds now is something else",
+            f"it acknowledged the new {plan.name}, but what it holds now is something else",
             server=server.label,
         )
 
@@ -168,8 +133,8 @@ def _failed(part: PartName, reason: Reason, message: str, changes: Changes = Cha
     return PartOutcome(part, PartStatus.FAILED, changes, reason, message)
 
 
-def _skipped(plan: _Plan, reason: Reason, message: str) -> PartOutcome:
-    return PartOutcome(plan.part.name, PartStatus.SKIPPED, plan.changes, reason, message)
+def _skipped(plan: PartPlan, reason: Reason, message: str) -> PartOutcome:
+    return PartOutcome(plan.name, PartStatus.SKIPPED, plan.changes, reason, message)
 
 
 def _names(parts: frozenset[PartName] | set[PartName]) -> str:

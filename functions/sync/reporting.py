@@ -13,6 +13,8 @@ _METRIC_OF_STATUS = {
     Status.IN_SYNC: "BackupsInSync",
     Status.UPDATED: "BackupsUpdated",
     Status.DRIFTED: "BackupsDrifted",
+    Status.BLOCKED: "BackupsBlocked",
+    Status.ROLLED_BACK: "BackupsRolledBack",
     Status.FAILED: "BackupsFailed",
     Status.INCOMPLETE: "BackupsIncomplete",
 }

@@ -1,0 +1,97 @@
+"""What is to be done about one backup, decided before anything is done.
+
+A plan is made from what both sides hold and from the policy, and nothing else.
+Its hash is the same as long as neither side and not the policy has changed, so
+that somebody can approve exactly what was seen.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from common.reasons import Reason
+from replication.documents import digest
+from replication.model import Changes, PartName, PartOutcome, PartStatus, Policy, PrimaryState
+from replication.parts import PARTS, Part
+from replication.ports import Features, ReadableServer
+
+
+@dataclass(frozen=True)
+class PartPlan:
+    """What is to be done about one part.
+
+    ``own`` is what the backup holds, ``source`` what the primary holds,
+    ``desired`` what the backup should hold; None where it was not read or there
+    is nothing to write. ``settled`` is set when it is already known what
+    becomes of the part: it is equal, or it cannot be replicated.
+    """
+
+    part: Part[Any]
+    own: Any = None
+    source: Any = None
+    desired: Any = None
+    settled: PartOutcome | None = None
+    changes: Changes = Changes()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> PartName:
+        return self.part.name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plans of all chosen parts, in the order of writing."""
+
+    parts: tuple[PartPlan, ...]
+    policy: Policy
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(warning for plan in self.parts for warning in plan.warnings)
+
+    @cached_property
+    def hash(self) -> str:
+        """Hex digest over both sides' content and the policy."""
+        return digest("\n".join(self._facts()))
+
+    def _facts(self) -> Iterator[str]:
+        yield f"rules {self.policy.rules.patterns} automatic {self.policy.replicate_auto_block_list}"
+        for plan in self.parts:
+            own = plan.part.fingerprint(plan.own) if plan.own is not None else "-"
+            source = plan.part.fingerprint(plan.source) if plan.source is not None else "-"
+            yield f"{plan.name} own {own} source {source}"
+
+
+def make_plan(primary: PrimaryState, server: ReadableServer, features: Features, policy: Policy) -> Plan:
+    """Read every chosen part of the backup and decide about it. Raises Failure when one cannot be read."""
+    return Plan(
+        tuple(_plan(part, primary, server, features, policy) for part in PARTS if part.name in policy.parts), policy
+    )
+
+
+def _plan(
+    part: Part[Any], primary: PrimaryState, server: ReadableServer, features: Features, policy: Policy
+) -> PartPlan:
+    if part.name not in primary.states:
+        message = "the primary's edition does not have this part"
+        return PartPlan(part, settled=PartOutcome(part.name, PartStatus.SKIPPED, message=message))
+    if not part.offered(features):
+        message = "the backup's edition does not have this part"
+        return PartPlan(part, settled=_failed(part, Reason.FEATURE_MISSING, message))
+    own = part.read(server)
+    source = primary.states[part.name]
+    desired = part.desired(source, own, policy)
+    warnings = part.warnings(source, own)
+    if part.same(own, desired, policy):
+        settled = PartOutcome(part.name, PartStatus.UNCHANGED)
+        return PartPlan(part, own, source, settled=settled, warnings=warnings)
+    if part.is_empty(source):
+        message = "the primary answered with nothing at all for this part, the backup holds some; it was left alone"
+        return PartPlan(part, own, source, settled=_failed(part, Reason.PRIMARY_EMPTY, message), warnings=warnings)
+    return PartPlan(part, own, source, desired, None, part.changes(own, desired, policy), warnings)
+
+
+def _failed(part: Part[Any], reason: Reason, message: str) -> PartOutcome:
+    return PartOutcome(part.name, PartStatus.FAILED, reason=reason, message=message)
