@@ -39,7 +39,8 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     try:
         refuse_unrouted(api, event)
         refuse_unreadable(event)
-        return api.resolve(event, context)
+        reply = api.resolve(event, context)
+        return reply | {"body": reply["body"] or ""}  # an answer without content has a text all the same
     except Exception as error:  # noqa: BLE001 - the caller gets a problem document, not the gateway's 502
         response = respond(error)
         return {
