@@ -76,6 +76,7 @@ class Reason(StrEnum):
     # The run and its surroundings
     LEASE_HELD = "lease_held"
     LEASE_LOST = "lease_lost"
+    ALREADY_STARTED = "already_started"
     DEADLINE = "deadline"
     RUN_ABORTED = "run_aborted"
     NO_BACKUPS = "no_backups"
@@ -146,6 +147,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.ACCESS_LOST: "Log in to the server by hand at once and restore its settings from the snapshot.",
     Reason.MACHINE_VALUES_CHANGED: "Add a rule for the setting that belongs to the machine, then start a run.",
     Reason.LEASE_HELD: "Nothing to do: another run is under way.",
+    Reason.ALREADY_STARTED: "Nothing to do: the event was delivered twice, and the run's record is of the first time.",
     Reason.LEASE_LOST: "Nothing to do if a newer run has finished; otherwise raise the function's time-out.",
     Reason.DEADLINE: "Nothing to do: it comes first in the next run. Raise the function's time-out if it recurs.",
     Reason.RUN_ABORTED: "Mend the reason of the run; nothing was written.",
