@@ -19,6 +19,7 @@ from typing import Protocol
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
 from registry.models import (
+    QUEUED,
     Backup,
     BackupResult,
     Credentials,
@@ -111,6 +112,8 @@ def run(request: RunRequest, surroundings: Surroundings, deadline: Deadline) -> 
         dry_run=request.dry_run,
         status=RunStatus.RUNNING,
     )
+    if _was_started(request, surroundings.store):
+        return Report(_again(record, surroundings))
     expires_at = started_at + timedelta(seconds=surroundings.lease_seconds)
     # Not the run's id alone: an event that is delivered twice brings the same id to two executions.
     owner = f"{record.id}/{uuid.uuid4().hex}"
@@ -120,6 +123,20 @@ def run(request: RunRequest, surroundings: Surroundings, deadline: Deadline) -> 
         return _Fleet(request, surroundings, deadline, record, owner).run()
     finally:
         surroundings.store.release_lease(owner)
+
+
+def _was_started(request: RunRequest, store: Store) -> bool:
+    """Whether the event was delivered before: a run that comes with its id has been queued under it, and no more."""
+    known = store.run(request.run_id) if request.run_id else None
+    return known is not None and known.status != QUEUED
+
+
+def _again(record: Run, surroundings: Surroundings) -> Run:
+    """Say that an event was delivered twice. It is not stored: the record under this id is of the first time."""
+    message = "the event was delivered before"
+    done = replace(record, status=RunStatus.NOT_RUN, reason=Reason.ALREADY_STARTED, message=message)
+    surroundings.progress.finished(done)
+    return done
 
 
 def _finish(

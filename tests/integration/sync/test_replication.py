@@ -15,6 +15,8 @@ from replication.model import PartName, PartStatus
 if TYPE_CHECKING:  # fixtures come by name; only their types are imported
     from collections.abc import Callable
 
+    from local.cerberus.faults import Active
+    from local.cerberus.soap import Message, Reply
     from tests.integration.sync.conftest import Evidence, Fleet
 
 ALL_PARTS = tuple(part.value for part in PartName)
@@ -104,7 +106,7 @@ class TestAWholeRun:
         assert status.verified_at > pushed.verified_at
         stored = fleet.store.run(first.id)
         assert stored is not None
-        assert stored.counts == {"in_sync": 1, "updated": 1, "drifted": 0, "failed": 0, "incomplete": 0}
+        assert stored.counts == {"in_sync": 1, "updated": 1, "drifted": 0, "blocked": 0, "rolled_back": 0, "failed": 0, "incomplete": 0}
         assert stored.finished_at is not None
         assert fleet.store.lease() is None
         baseline = fleet.store.baseline()
@@ -146,6 +148,23 @@ class TestParts:
         fleet.run()
         assert fleet.writes("b1") == ["SaveBlockList"]
         assert_equal(fleet, "b1")
+
+    def test_an_address_that_is_blocked_automatically_during_the_run_stays_blocked(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server = fleet.servers["b1"]
+        drift.everywhere(server.state)
+        answer = server.service.answer
+
+        def meanwhile(message: Message, active: Active) -> Reply:
+            if message.operation == "SaveMimeMappings":  # all has been read by now, the block lists are written next
+                drift.auto_block(server.state, "198.51.100.250")
+            return answer(message, active)
+
+        monkeypatch.setattr(server.service, "answer", meanwhile)
+        fleet.run()
+        assert fleet.statuses()["b1"] == "updated"
+        assert "198.51.100.250" in server.state.document("auto_block_list")
 
     def test_the_automatic_block_list_is_replicated_when_asked_for(self, fleet: Fleet) -> None:
         fleet.configure(replicate_auto_block_list=True)
