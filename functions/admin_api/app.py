@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from admin_api import openapi
 from admin_api.auditing import audited
-from admin_api.inbound import read_object, refuse_unknown_parameters, refuse_unreadable, refuse_unrouted
+from admin_api.inbound import read_object, readable, refuse_unknown_parameters, refuse_unrouted
 from admin_api.problems import respond
 from admin_api.resources import backups, checks, health, imports, primary, sync_runs, sync_settings
 
@@ -38,8 +38,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Lambda's entry: an API Gateway proxy event in, a proxy reply out, whatever happens."""
     try:
         refuse_unrouted(api, event)
-        refuse_unreadable(event)
-        reply = api.resolve(event, context)
+        reply = api.resolve(readable(event), context)
         return reply | {"body": reply["body"] or ""}  # an answer without content has a text all the same
     except Exception as error:  # noqa: BLE001 - the caller gets a problem document, not the gateway's 502
         response = respond(error)

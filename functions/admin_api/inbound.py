@@ -32,11 +32,17 @@ def refuse_unrouted(api: APIGatewayRestResolver, event: Mapping[str, Any]) -> No
         raise Refused(Problem(Reason.METHOD_NOT_ALLOWED, "this path does not have this method", headers=allowed))
 
 
-def refuse_unreadable(event: Mapping[str, Any]) -> None:
-    """Raise Refused for a body that is too large, is not text, or is of another media type."""
+def readable(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The event, if its body is JSON as far as can be told without parsing it.
+
+    The media type is taken out once it has been checked, because the library
+    knows it in one spelling only and reads forms, too. Raises Refused for a
+    body that is too large, is not text, or is of another media type.
+    """
+    headers = {name: value for name, value in (event.get("headers") or {}).items() if name.lower() != "content-type"}
     body = event.get("body")
     if not body:
-        return
+        return {**event, "headers": headers}
     if event.get("isBase64Encoded"):
         try:
             raw = base64.b64decode(body, validate=True)
@@ -50,6 +56,7 @@ def refuse_unreadable(event: Mapping[str, Any]) -> None:
     media_type = _header(event, "content-type")
     if media_type and not _JSON.fullmatch(media_type.strip()):
         raise Refused(Problem(Reason.MEDIA_TYPE_UNSUPPORTED, "the body is not application/json"))
+    return {**event, "headers": headers}
 
 
 def read_object(body: str) -> dict[str, Any]:

@@ -326,12 +326,8 @@ class RegisteredBackup(Model):
 # ---------------------------------------------------------------- settings
 
 
-class SyncSettingsDocument(Model):
-    """What holds for the whole fleet, and the schedule as the rules have it. What GET shows can be PUT again.
-
-    ``interval_minutes`` is null while the rule has a cron expression; null in
-    a request leaves the rule's expression as it is.
-    """
+class NewSyncSettings(Model):
+    """All settings. A null ``interval_minutes`` leaves the rule's expression as it is."""
 
     enabled: bool
     interval_minutes: Annotated[int, Field(ge=1, le=MAX_INTERVAL)] | None
@@ -342,6 +338,23 @@ class SyncSettingsDocument(Model):
     connect_timeout: Annotated[float, Field(ge=0.5, le=60, description="Seconds.")]
     read_timeout: Annotated[float, Field(ge=1, le=600, description="Seconds.")]
     reply_limit_mb: Annotated[int, Field(ge=1, le=1024)]
+
+
+class SyncSettingsView(Model):
+    """What holds for the whole fleet, and the schedule as the rules have it; it can be PUT again as it is.
+
+    ``interval_minutes`` is null while the rule has a cron expression.
+    """
+
+    enabled: bool
+    interval_minutes: int | None
+    on_change_polling: bool
+    parts: list[str] | None
+    rules: list[str]
+    replicate_auto_block_list: bool
+    connect_timeout: float
+    read_timeout: float
+    reply_limit_mb: int
 
 
 # ---------------------------------------------------------------- runs

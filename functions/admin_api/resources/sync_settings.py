@@ -9,7 +9,7 @@ from admin_api import examples
 from admin_api.inbound import etag, expected_version
 from admin_api.parameters import IfMatch
 from admin_api.routing import new_router
-from admin_api.schemas import SyncSettingsDocument
+from admin_api.schemas import NewSyncSettings, SyncSettingsView
 from admin_api.services import Injected
 from registry.models import SyncSettings
 from registry.schedule import Schedule
@@ -18,17 +18,17 @@ router = new_router()
 
 
 @router.get("/sync-settings", summary="Settings and schedule", tags=["settings"], operation_id="getSyncSettings")
-def get_sync_settings(services: Injected) -> Response[SyncSettingsDocument]:
+def get_sync_settings(services: Injected) -> Response[SyncSettingsView]:
     """The settings as stored, and the schedule as the rules have it at this moment."""
     return _shown(services.store.settings(), services.schedule.read())
 
 
 @router.put("/sync-settings", summary="Set them", tags=["settings"], operation_id="putSyncSettings")
 def put_sync_settings(
-    body: Annotated[SyncSettingsDocument, Body(openapi_examples=examples.SYNC_SETTINGS)],
+    body: Annotated[NewSyncSettings, Body(openapi_examples=examples.SYNC_SETTINGS)],
     services: Injected,
     if_match: IfMatch = None,
-) -> Response[SyncSettingsDocument]:
+) -> Response[SyncSettingsView]:
     """Replace the settings and change the rules; the answer shows the rules' state afterwards."""
     version = expected_version(if_match, services.store.settings().version)
     saved = services.store.save_settings(
@@ -46,13 +46,12 @@ def put_sync_settings(
     return _shown(saved, schedule)
 
 
-def _ordered(body: SyncSettingsDocument) -> tuple[str, ...] | None:
+def _ordered(body: NewSyncSettings) -> tuple[str, ...] | None:
     return None if body.parts is None else tuple(dict.fromkeys(part.value for part in body.parts))
 
 
-def _shown(settings: SyncSettings, schedule: Schedule) -> Response[SyncSettingsDocument]:
-    # Not validated: an interval of a rule that somebody changed elsewhere is shown whatever it is.
-    document = SyncSettingsDocument.model_construct(
+def _shown(settings: SyncSettings, schedule: Schedule) -> Response[SyncSettingsView]:
+    document = SyncSettingsView(
         enabled=schedule.enabled,
         interval_minutes=schedule.interval_minutes,
         on_change_polling=schedule.polling,
