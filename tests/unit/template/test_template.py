@@ -42,7 +42,7 @@ def test_what_the_transform_makes_of_it_has_no_findings(template: Template, tmp_
 # ---------------------------------------------------------------- the management API
 
 
-def test_every_route_demands_a_signature_and_is_not_called_as_the_caller(resources: Template) -> None:
+def test_every_route_demands_authentication_and_is_not_called_as_the_caller(resources: Template) -> None:
     (api,) = _of_type(resources, "AWS::ApiGateway::RestApi").values()
     methods = {
         (path, method): operation
@@ -51,8 +51,17 @@ def test_every_route_demands_a_signature_and_is_not_called_as_the_caller(resourc
     }
     assert methods
     for operation in methods.values():
-        assert operation["security"] == [{"AWS_IAM": []}]
+        # A signature, or a token when the stack has a user pool: there is no third branch.
+        assert operation["security"] == [{"Fn::If": ["UsesUserPool", {"UserPool": []}, {"AWS_IAM": []}]}]
         assert "credentials" not in operation["x-amazon-apigateway-integration"]
+
+
+def test_what_a_route_demands_is_what_api_gateway_checks(resources: Template) -> None:
+    (api,) = _of_type(resources, "AWS::ApiGateway::RestApi").values()
+    condition, pool, signature = api["Body"]["components"]["securitySchemes"]["Fn::If"]
+    assert condition == "UsesUserPool"
+    assert signature["AWS_IAM"]["x-amazon-apigateway-authtype"] == "awsSigv4"
+    assert pool["UserPool"]["x-amazon-apigateway-authorizer"]["providerARNs"] == [{"Ref": "CognitoUserPoolArn"}]
 
 
 def test_every_route_has_a_fixed_method(resources: Template) -> None:
@@ -66,7 +75,7 @@ def test_there_is_no_other_way_to_call_a_function_from_outside(resources: Templa
     assert not _of_type(resources, "AWS::Lambda::Url")
     assert not _of_type(resources, "AWS::ApiGatewayV2::Api")
     callers = [p["Principal"] for p in _of_type(resources, "AWS::Lambda::Permission").values()]
-    assert sorted(callers) == ["apigateway.amazonaws.com", "events.amazonaws.com"]
+    assert set(callers) == {"apigateway.amazonaws.com", "events.amazonaws.com"}
     assert all("SourceArn" in p for p in _of_type(resources, "AWS::Lambda::Permission").values())
 
 
@@ -97,6 +106,25 @@ def test_sync_may_do_what_a_run_needs_and_nothing_else(resources: Template) -> N
         "dynamodb:DeleteItem",
         "dynamodb:ConditionCheckItem",
         "secretsmanager:GetSecretValue",
+    }
+
+
+def test_the_management_api_may_do_what_its_routes_need_and_nothing_else(resources: Template) -> None:
+    actions = _actions(resources["AdminApiRole"]["Properties"])
+    assert {action for action in actions if not action.startswith(("ec2:", "logs:", "xray:"))} == {
+        "dynamodb:GetItem",
+        "dynamodb:Query",
+        "dynamodb:PutItem",
+        "dynamodb:DeleteItem",
+        "secretsmanager:DescribeSecret",
+        "secretsmanager:GetSecretValue",
+        "secretsmanager:CreateSecret",
+        "secretsmanager:PutSecretValue",
+        "secretsmanager:DeleteSecret",
+        "secretsmanager:RestoreSecret",
+        "lambda:InvokeFunction",
+        "events:DescribeRule",
+        "events:PutRule",
     }
 
 
