@@ -74,7 +74,15 @@ def test_a_second_run_writes_nothing(deployment: Deployment, first_run: dict[str
     for server in deployment.servers.backups.values():
         server.forget_requests()
     reply = deployment.invoke({"action": "sync", "requested_by": "a test"})
-    assert reply["counts"] == {"in_sync": 2, "updated": 0, "drifted": 0, "failed": 1, "incomplete": 0}
+    assert reply["counts"] == {
+        "in_sync": 2,
+        "updated": 0,
+        "drifted": 0,
+        "blocked": 0,
+        "rolled_back": 0,
+        "failed": 1,
+        "incomplete": 0,
+    }
     assert [server.writes for server in deployment.servers.backups.values()] == [[], [], []]
 
 

@@ -338,6 +338,8 @@ class TestWhatIsTold:
             "BackupsInSync": 1,
             "BackupsUpdated": 1,
             "BackupsDrifted": 0,
+            "BackupsBlocked": 0,
+            "BackupsRolledBack": 0,
             "BackupsFailed": 2,
             "BackupsIncomplete": 0,
         }

@@ -106,7 +106,15 @@ class TestAWholeRun:
         assert status.verified_at > pushed.verified_at
         stored = fleet.store.run(first.id)
         assert stored is not None
-        assert stored.counts == {"in_sync": 1, "updated": 1, "drifted": 0, "blocked": 0, "rolled_back": 0, "failed": 0, "incomplete": 0}
+        assert stored.counts == {
+            "in_sync": 1,
+            "updated": 1,
+            "drifted": 0,
+            "blocked": 0,
+            "rolled_back": 0,
+            "failed": 0,
+            "incomplete": 0,
+        }
         assert stored.finished_at is not None
         assert fleet.store.lease() is None
         baseline = fleet.store.baseline()

@@ -55,6 +55,8 @@ def test_every_status_is_counted_also_when_it_is_nobodys() -> None:
         "in_sync": 0,
         "updated": 2,
         "drifted": 0,
+        "blocked": 0,
+        "rolled_back": 0,
         "failed": 1,
         "incomplete": 0,
     }

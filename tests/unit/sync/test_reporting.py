@@ -89,8 +89,10 @@ class TestMetrics:
             "BackupsInSync": [1.0],
             "BackupsUpdated": [2.0],
             "BackupsDrifted": [3.0],
+            "BackupsBlocked": [5.0],
+            "BackupsRolledBack": [6.0],
             "BackupsFailed": [4.0],
-            "BackupsIncomplete": [5.0],
+            "BackupsIncomplete": [7.0],
         }
         assert blob["service"] == "sync"
 

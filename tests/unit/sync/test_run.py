@@ -13,7 +13,17 @@ import sync.run
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
 from registry.memory import MemoryCredentials, MemoryStore
-from registry.models import BackupResult, Credentials, Lease, Primary, PrimaryBaseline, Run, SyncSettings
+from registry.models import (
+    QUEUED,
+    BackupResult,
+    Credentials,
+    Lease,
+    Primary,
+    PrimaryBaseline,
+    Run,
+    SyncSettings,
+    new_run_id,
+)
 from sync.request import RunRequest, Trigger
 from sync.run import run
 
@@ -310,7 +320,15 @@ class TestUnreadableRegistrations:
             "facts", error=Failure(Reason.READ_TIMEOUT, "silent")
         )
         report = sync_run(world)
-        assert report.run.counts == {"in_sync": 0, "updated": 0, "drifted": 0, "failed": 1, "incomplete": 3}
+        assert report.run.counts == {
+            "in_sync": 0,
+            "updated": 0,
+            "drifted": 0,
+            "blocked": 0,
+            "rolled_back": 0,
+            "failed": 1,
+            "incomplete": 3,
+        }
 
     def test_one_that_is_asked_for_by_name_is_not_called_unknown(self, world: World) -> None:
         report = sync_run(world, "b9")
@@ -346,6 +364,48 @@ class TestTheLease:
             sync_run(world)
         assert caught.value.reason is Reason.REGISTRY_UNAVAILABLE
         assert world.store.lease() is None
+
+
+class TestAnEventDeliveredTwice:
+    """Events for functions are delivered at least once; those of the API bring the run's id along."""
+
+    @staticmethod
+    def queued(world: World) -> RunRequest:
+        request = RunRequest(Trigger.ON_DEMAND, run_id=new_run_id(datetime.now(UTC)))
+        world.store.save_run(Run(request.run_id, "on_demand", datetime.now(UTC), status=QUEUED))
+        return request
+
+    def test_a_run_that_was_queued_is_done(self, world: World) -> None:
+        request = self.queued(world)
+        report = run(request, world.surroundings, Deadline(10))
+        assert (report.run.id, report.run.status) == (request.run_id, "succeeded")
+        assert world.store.run(request.run_id) == report.run
+
+    def test_the_second_time_nothing_is_done_and_the_record_of_the_first_stands(self, world: World) -> None:
+        request = self.queued(world)
+        world.servers.by_id["b1"].people = ("anna",)
+        first = run(request, world.surroundings, Deadline(10))
+        world.servers.used.clear()
+        second = run(request, world.surroundings, Deadline(10))
+        assert (second.run.status, second.run.reason) == ("not_run", Reason.ALREADY_STARTED)
+        assert world.servers.used == []
+        assert world.store.run(request.run_id) == first.run
+        assert {result.status for result in world.store.results(request.run_id)} == {"updated", "in_sync"}
+
+    def test_nor_does_it_touch_the_record_of_a_first_that_is_under_way(self, world: World) -> None:
+        request = self.queued(world)
+        seen: list[str] = []
+
+        def meanwhile(_: str) -> None:
+            if not seen:
+                second = run(request, world.surroundings, Deadline(10))
+                stored = world.store.run(request.run_id)
+                assert stored is not None
+                seen.extend((second.run.reason, stored.status))
+
+        world.servers.by_id["primary"].on_call = meanwhile
+        assert run(request, world.surroundings, Deadline(10)).run.status == "succeeded"
+        assert seen == [Reason.ALREADY_STARTED, "running"]
 
 
 class Rotated(MemoryCredentials):
