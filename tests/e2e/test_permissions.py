@@ -90,7 +90,20 @@ def test_sync_cannot_change_a_secret(as_sync: Probe, stack: dict[str, str]) -> N
     assert as_sync("secretsmanager", "delete_secret", SecretId=name) == "AccessDeniedException"
 
 
-def test_the_management_api_touches_neither_table_nor_secrets(as_admin_api: Probe, stack: dict[str, str]) -> None:
-    read = as_admin_api("dynamodb", "get_item", TableName=stack["TableName"], Key=KEY)
-    secret = as_admin_api("secretsmanager", "get_secret_value", SecretId=stack["PrimarySecretName"])
-    assert (read, secret) == ("AccessDeniedException", "AccessDeniedException")
+def test_the_management_api_starts_only_the_sync_function(
+    as_admin_api: Probe, as_sync: Probe, stack: dict[str, str]
+) -> None:
+    other = as_admin_api("lambda", "invoke", FunctionName="probe-SyncRole", Payload="{}")
+    own = as_admin_api("lambda", "invoke", FunctionName=stack["SyncFunctionName"], InvocationType="Event", Payload="{}")
+    assert (other, own) == ("AccessDeniedException", "allowed")
+
+
+def test_the_management_api_has_no_say_over_tables_and_foreign_secrets(
+    as_admin_api: Probe, cloud: LocalCloud, stack: dict[str, str]
+) -> None:
+    foreign = f"{stack['SecretPrefix']}-foreign/primary"
+    cloud.client("secretsmanager").create_secret(Name=foreign, SecretString="foreign")
+    assert as_admin_api("dynamodb", "list_tables") == "AccessDeniedException"
+    assert as_admin_api("dynamodb", "delete_table", TableName=stack["TableName"]) == "AccessDeniedException"
+    assert as_admin_api("secretsmanager", "get_secret_value", SecretId=foreign) == "AccessDeniedException"
+    assert as_admin_api("secretsmanager", "delete_secret", SecretId=foreign) == "AccessDeniedException"
