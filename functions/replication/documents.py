@@ -18,7 +18,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from lxml import etree
@@ -173,7 +173,7 @@ class _Writer:
         for child in element:
             if isinstance(child.tag, str):
                 is_leaf = False
-                if child not in self._skip and not self._is_ignored(child):
+                if child not in self._skip and not is_ignored(child, self._ignored):
                     if text.strip():
                         self._out += ("\x04", text)
                     text = ""
@@ -187,10 +187,10 @@ class _Writer:
         fold = self._fold
         return value.casefold() if fold and fold.owner is element and fold.key == key else value
 
-    def _is_ignored(self, element: etree._Element) -> bool:
-        if not self._ignored:
-            return False
-        return plain_name(str(element.tag)) in self._ignored or plain(_entry_name(element)) in self._ignored
+
+def is_ignored(element: etree._Element, ignored: frozenset[str]) -> bool:
+    """Whether an element, or a key/value entry, bears one of the ``ignored`` plain names."""
+    return bool(ignored) and (plain_name(str(element.tag)) in ignored or plain(_entry_name(element)) in ignored)
 
 
 def _without_prefix(element: etree._Element, name: str) -> str:
@@ -223,14 +223,15 @@ def digest(text: str) -> str:
 class Items:
     """A document that lists named items: their canonical texts by case-folded name, and the rest.
 
-    ``names`` maps the folded name to the name as written. An item without a
-    name or with a name that occurs twice is keyed by name and occurrence, so
-    that none is lost.
+    ``names`` maps the folded name to the name as written, ``elements`` to the
+    item itself. An item without a name or with a name that occurs twice is
+    keyed by name and occurrence, so that none is lost.
     """
 
     rest: str
     entries: dict[str, str]
     names: dict[str, str]
+    elements: dict[str, etree._Element] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def canonical(self) -> str:
@@ -249,6 +250,7 @@ def items(root: etree._Element, hint: str, *, ignored: frozenset[str] = RUNTIME_
     skip = frozenset(element for _, element in found)
     entries: dict[str, str] = {}
     names: dict[str, str] = {}
+    elements: dict[str, etree._Element] = {}
     for parent, element in found:
         name = name_of(element)
         written = name.written if name else ""
@@ -259,7 +261,8 @@ def items(root: etree._Element, hint: str, *, ignored: frozenset[str] = RUNTIME_
             key = f"{folded}\x08{occurrence}"
         entries[key] = f"{parent}{_Writer(ignored, fold=name).text(element)}"
         names[key] = written
-    return Items(_Writer(ignored, skip=skip).text(root), entries, names)
+        elements[key] = element
+    return Items(_Writer(ignored, skip=skip).text(root), entries, names, elements)
 
 
 def _find_items(root: etree._Element, hint: str) -> list[tuple[int, etree._Element]]:

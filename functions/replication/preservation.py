@@ -182,13 +182,13 @@ def merge(primary: etree._Element, own: etree._Element, rules: Rules) -> etree._
     same section, whatever name each bears.
     """
     target = deepcopy(primary)
-    _keep_own(target, own, (_labels(target),), rules)
+    _keep_own(target, own, (labels_of(target),), rules)
     return target
 
 
 def kept(root: etree._Element, rules: Rules) -> Iterator[etree._Element | tuple[etree._Element, str]]:
     """The outermost nodes of a document that the rules keep: elements, or an element and an attribute's key."""
-    yield from _kept(root, (_labels(root),), rules)
+    yield from _kept(root, (labels_of(root),), rules)
 
 
 def _kept(element: etree._Element, path: Path, rules: Rules) -> Iterator[etree._Element | tuple[etree._Element, str]]:
@@ -196,7 +196,7 @@ def _kept(element: etree._Element, path: Path, rules: Rules) -> Iterator[etree._
         if rules.match((*path, _attribute_labels(str(key)))):
             yield element, str(key)
     for child in children(element):
-        child_path = (*path, _labels(child))
+        child_path = (*path, labels_of(child))
         if rules.match(child_path):
             yield child
         else:
@@ -210,7 +210,7 @@ def _keep_own(target: etree._Element, own: etree._Element | None, path: Path, ru
     own_children = _addressed(own, lone)
     placed: dict[Address, etree._Element] = {}
     for address, child in _addressed(target, lone).items():
-        child_path = (*path, _labels(child))
+        child_path = (*path, labels_of(child))
         counterpart = own_children.get(address)
         if not rules.match(child_path):
             _keep_own(child, counterpart, child_path, rules)
@@ -222,7 +222,7 @@ def _keep_own(target: etree._Element, own: etree._Element | None, path: Path, ru
     before: etree._Element | None = None
     for address, own_child in own_children.items():
         if address not in placed:
-            addition = _addition(own_child, (*path, _labels(own_child)), rules)
+            addition = _addition(own_child, (*path, labels_of(own_child)), rules)
             if addition is None:
                 continue
             ahead = [element for other, element in placed.items() if other[:2] == address[:2]]
@@ -268,7 +268,7 @@ def _addressed(parent: etree._Element | None, lone: frozenset[str]) -> dict[Addr
     addressed: dict[Address, etree._Element] = {}
     for child in children(parent) if parent is not None else ():
         tag = str(child.tag)
-        identity = (tag, "" if tag in lone else _key_of(child))
+        identity = (tag, "" if tag in lone else key_of(child))
         addressed[(*identity, seen[identity])] = child
         seen[identity] += 1
     return addressed
@@ -280,8 +280,8 @@ def _lone_sections(target: etree._Element, own: etree._Element | None, path: Pat
     return frozenset(
         tag
         for tag in ours.keys() & theirs.keys()
-        if _key_of(ours[tag]) != _key_of(theirs[tag])
-        and not any(rules.match((*path, _labels(child))) for child in (ours[tag], theirs[tag]))
+        if key_of(ours[tag]) != key_of(theirs[tag])
+        and not any(rules.match((*path, labels_of(child))) for child in (ours[tag], theirs[tag]))
     )
 
 
@@ -298,11 +298,12 @@ def _attribute_labels(key: str) -> Labels:
     return frozenset({"@" + words(local_name(key)), words(local_name(key))})
 
 
-def _labels(element: etree._Element) -> Labels:
+def labels_of(element: etree._Element) -> Labels:
+    """All that a step of a path is known by, as words: the element's name, and the names or keys it bears."""
     return frozenset({words(local_name(element)), *(words(key) for key in _keys(element).values())})
 
 
-def _key_of(element: etree._Element) -> str:
+def key_of(element: etree._Element) -> str:
     """The name or key of an entry, empty for an element that bears none."""
     keys = _keys(element)
     return next((keys[name] for name in _KEY_NAMES if name in keys), "")
