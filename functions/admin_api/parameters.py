@@ -7,7 +7,7 @@ from pydantic import Secret
 
 from admin_api.bounded import address_problems
 from admin_api.problems import Refused
-from admin_api.schemas import ID_PATTERN, RUN_ID_PATTERN, TOKEN_PATTERN
+from admin_api.schemas import ID_PATTERN, RUN_ID_PATTERN
 from admin_api.services import Services
 from common.reasons import Failure, Reason
 from registry.models import Credentials
@@ -17,14 +17,19 @@ MAX_PAGE = 200
 BackupIdParameter = Annotated[str, Path(pattern=ID_PATTERN, description="The backup's id.")]
 RunIdParameter = Annotated[str, Path(pattern=RUN_ID_PATTERN, description="The run's id.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most.")]
-Next = Annotated[
-    str | None,
-    Query(
-        pattern=TOKEN_PATTERN,
+
+
+def _next(page: str) -> Query:
+    return Query(
+        min_length=1,
+        max_length=200,
         description="What an earlier answer had as next.",
-        json_schema_extra={"format": "page-token"},
-    ),
-]
+        json_schema_extra={"format": f"{page}-page-token"},
+    )
+
+
+NextBackups = Annotated[str | None, _next("backup")]
+NextRuns = Annotated[str | None, _next("run")]
 IfMatch = Annotated[
     str | None,
     Header(

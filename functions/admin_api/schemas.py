@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
@@ -27,7 +28,6 @@ from wiring.endpoints import PRIMARY_ID
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 RUN_ID_PATTERN = r"^[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}$"
-TOKEN_PATTERN = r"^[A-Za-z0-9_-]{1,200}$"  # noqa: S105 - a pattern of page tokens
 _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 _MAX_BACKUPS = 1000
 
@@ -44,6 +44,11 @@ def _ca_pem(value: str) -> str:
 def _rule(value: str) -> str:
     _accepted(lambda pattern: Rules([pattern]), value)
     return value
+
+
+def _whole(value: object) -> object:
+    """A whole number that was written with a point: in JSON 5.0 is the integer 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _backup_id(value: str) -> str:
@@ -72,7 +77,9 @@ Host = Annotated[
     ),
     AfterValidator(_host),
 ]
-Port = Annotated[int, Field(ge=1, le=MAX_PORT, description="Port of the server's SOAP service.")]
+Port = Annotated[
+    int, Field(ge=1, le=MAX_PORT, description="Port of the server's SOAP service."), BeforeValidator(_whole)
+]
 UserName = Annotated[str, Field(min_length=1, max_length=256, pattern=_PRINTABLE)]
 Password = Annotated[
     Secret[Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=_PRINTABLE)]],
@@ -96,7 +103,7 @@ Tags = Annotated[
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/=+@-]{1,128}$")],
         Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")],
     ],
-    Field(max_length=50, description="Free labels."),
+    Field(max_length=50, description="Free labels.", json_schema_extra={"additionalProperties": False}),
 ]
 BackupId = Annotated[str, Field(pattern=ID_PATTERN, max_length=63), AfterValidator(_backup_id)]
 
@@ -330,14 +337,14 @@ class NewSyncSettings(Model):
     """All settings. A null ``interval_minutes`` leaves the rule's expression as it is."""
 
     enabled: bool
-    interval_minutes: Annotated[int, Field(ge=1, le=MAX_INTERVAL)] | None
+    interval_minutes: Annotated[int, Field(ge=1, le=MAX_INTERVAL), BeforeValidator(_whole)] | None
     on_change_polling: bool
     parts: Parts | None
     rules: RuleList
     replicate_auto_block_list: bool
     connect_timeout: Annotated[float, Field(ge=0.5, le=60, description="Seconds.")]
     read_timeout: Annotated[float, Field(ge=1, le=600, description="Seconds.")]
-    reply_limit_mb: Annotated[int, Field(ge=1, le=1024)]
+    reply_limit_mb: Annotated[int, Field(ge=1, le=1024), BeforeValidator(_whole)]
 
 
 class SyncSettingsView(Model):

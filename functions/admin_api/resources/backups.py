@@ -15,7 +15,7 @@ from admin_api.parameters import (
     BackupIdParameter,
     IfMatch,
     Limit,
-    Next,
+    NextBackups,
     changed_credentials,
     refuse_forbidden_address,
     username_of,
@@ -47,7 +47,7 @@ router = new_router()
 def list_backups(
     services: Injected,
     limit: Limit = 50,
-    next: Next = None,  # noqa: A002 - the parameter's name
+    next: NextBackups = None,  # noqa: A002 - the parameter's name
     status: Annotated[StatusFilter | None, Query(description="Only those whose last run ended so.")] = None,
 ) -> BackupPage:
     """The registered backups with what the last run did to each, in the order of their ids."""

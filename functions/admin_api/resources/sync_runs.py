@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from admin_api import examples, views
 from admin_api.inbound import caller, page_token, read_page_token
-from admin_api.parameters import BackupIdParameter, Limit, Next, RunIdParameter
+from admin_api.parameters import BackupIdParameter, Limit, NextRuns, RunIdParameter
 from admin_api.routing import new_router
 from admin_api.schemas import HistoryPage, NewRun, Progress, RunDetails, RunPage, RunView
 from admin_api.services import Injected, Services
@@ -56,7 +56,7 @@ def start_run(
 
 
 @router.get("/sync-runs", summary="All runs", tags=["runs"], operation_id="listRuns")
-def list_runs(services: Injected, limit: Limit = 50, next: Next = None) -> RunPage:  # noqa: A002 - the parameter's name
+def list_runs(services: Injected, limit: Limit = 50, next: NextRuns = None) -> RunPage:  # noqa: A002 - the parameter's name
     """Runs that are still kept, newest first."""
     runs = services.store.runs(limit=limit + 1, before=read_page_token(next, RUN_ID))
     return RunPage(
@@ -85,7 +85,7 @@ def get_history(
     backup_id: BackupIdParameter,
     services: Injected,
     limit: Limit = 50,
-    next: Next = None,  # noqa: A002 - the parameter's name
+    next: NextRuns = None,  # noqa: A002 - the parameter's name
 ) -> HistoryPage:
     """What runs did to a backup, newest first; also of one that is no longer registered."""
     before = read_page_token(next, RUN_ID)
