@@ -99,6 +99,7 @@ class PrimaryClient:
 
     def __init__(self, endpoint: Endpoint, deadline: Deadline) -> None:
         self._endpoint = endpoint
+        self._deadline = deadline
         self._soap = SoapClient(endpoint, deadline, reads=READS, writes=self._writes)
 
     def __enter__(self) -> Self:
@@ -304,6 +305,10 @@ class BackupClient(PrimaryClient):
     def write_listener(self, listener: Listener) -> None:
         """Change the options of the listener with this id."""
         self._write("ModifyInterface", InterfaceID=listener.id, Opts=_plain(listener.options))
+
+    def fresh_facts(self) -> ServerFacts:
+        with BackupClient(self._endpoint, self._deadline) as another:
+            return another.facts()
 
     def commit_listeners(self, listeners: tuple[Listener, ...], settings: str) -> None:
         """Make changed listeners durable; ``settings`` is the server's own present document."""

@@ -72,6 +72,7 @@ class Reason(StrEnum):
     ACCESS_WIDENED = "access_widened"
     # After a push
     ACCESS_LOST = "access_lost"
+    SNAPSHOT_MISSING = "snapshot_missing"
     MACHINE_VALUES_CHANGED = "machine_values_changed"
     # The run and its surroundings
     LEASE_HELD = "lease_held"
@@ -145,6 +146,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.MACHINE_SPECIFIC_UNRULED: "Look at the named paths; add a rule for what is the backup's own, or approve.",
     Reason.ACCESS_WIDENED: "Look at what the plan marks; approve its hash if the wider access is meant.",
     Reason.ACCESS_LOST: "Log in to the server by hand at once and restore its settings from the snapshot.",
+    Reason.SNAPSHOT_MISSING: "Choose a snapshot that the backup's history names and that has not expired.",
     Reason.MACHINE_VALUES_CHANGED: "Add a rule for the setting that belongs to the machine, then start a run.",
     Reason.LEASE_HELD: "Nothing to do: another run is under way.",
     Reason.ALREADY_STARTED: "Nothing to do: the event was delivered twice, and the run's record is of the first time.",

@@ -14,6 +14,7 @@ from botocore.config import Config
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 CONFIG = Config(
@@ -35,6 +36,7 @@ class Clients:
 
     dynamodb: "DynamoDBClient"
     secretsmanager: "SecretsManagerClient"
+    s3: "S3Client"
 
 
 def open_clients() -> Clients:
@@ -43,4 +45,5 @@ def open_clients() -> Clients:
     return Clients(
         dynamodb=session.client("dynamodb", config=CONFIG),
         secretsmanager=session.client("secretsmanager", config=CONFIG),
+        s3=session.client("s3", config=CONFIG),
     )

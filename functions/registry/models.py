@@ -93,6 +93,15 @@ class PartResult:
     added: int = 0
     removed: int = 0
     changed: int = 0
+    cause: str = ""
+
+
+@dataclass(frozen=True)
+class SeenPart:
+    """Fingerprints of a part when it was last read back from a backup: what was wanted, and what was held."""
+
+    desired: str
+    held: str
 
 
 @dataclass(frozen=True)
@@ -101,6 +110,8 @@ class BackupResult:
 
     ``pushed_at`` and ``verified_at`` are None when this run did not push or
     could not verify; the status that is kept per backup then retains the older times.
+    ``snapshot`` is the key of what the backup held before it was written to.
+    ``seen`` is by part; the status that is kept per backup retains older ones.
     """
 
     backup_id: str
@@ -114,6 +125,9 @@ class BackupResult:
     duration: float = 0.0
     parts: tuple[PartResult, ...] = ()
     warnings: tuple[str, ...] = ()
+    plan_hash: str = ""
+    snapshot: str = ""
+    seen: Mapping[str, SeenPart] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

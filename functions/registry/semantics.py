@@ -50,6 +50,7 @@ def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResul
         latest,
         pushed_at=_later(stored.pushed_at, new.pushed_at),
         verified_at=_later(stored.verified_at, new.verified_at),
+        seen={**stored.seen, **new.seen} if latest is new else {**new.seen, **stored.seen},
     )
 
 

@@ -166,8 +166,7 @@ class _Writer:
         self._out += ("\x01", str(element.tag))
         for key, value in sorted((str(key), str(value)) for key, value in element.attrib.items()):
             if not self._ignored or plain_name(key) not in self._ignored:
-                meaning = _without_prefix(element, value) if key == _XSI_TYPE else value
-                self._out += ("\x02", key, "\x03", self._folded(element, key, meaning))
+                self._out += ("\x02", key, "\x03", self._folded(element, key, meaning(element, key, value)))
         text = element.text or ""
         is_leaf = True
         for child in element:
@@ -193,8 +192,11 @@ def is_ignored(element: etree._Element, ignored: frozenset[str]) -> bool:
     return bool(ignored) and (plain_name(str(element.tag)) in ignored or plain(_entry_name(element)) in ignored)
 
 
-def _without_prefix(element: etree._Element, name: str) -> str:
-    prefix, _, local = name.strip().rpartition(":")
+def meaning(element: etree._Element, key: str, value: str) -> str:
+    """What an attribute says: its value, but for ``xsi:type`` the type's full name, whatever its prefix."""
+    if key != _XSI_TYPE:
+        return value
+    prefix, _, local = value.strip().rpartition(":")
     return f"{{{element.nsmap.get(prefix or None, '')}}}{local}"
 
 

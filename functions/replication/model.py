@@ -96,6 +96,24 @@ class Changes:
         return Changes(self.added + other.added, self.removed + other.removed, self.changed + other.changed)
 
 
+class Cause(StrEnum):
+    """Why a part differs, told from what both sides held when it was last found equal."""
+
+    PRIMARY_CHANGED = "primary_changed"
+    BACKUP_EDITED = "backup_edited"
+    BOTH = "both"
+    UNKNOWN = "unknown"
+    """It was never found equal before."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Fingerprints of a part when it was last read back: what was wanted, and what the backup then held."""
+
+    desired: str
+    held: str
+
+
 @dataclass(frozen=True)
 class PartOutcome:
     """What became of one part of one backup."""
@@ -105,6 +123,9 @@ class PartOutcome:
     changes: Changes = Changes()
     reason: Reason | None = None
     message: str = ""
+    seen: Seen | None = None
+    cause: Cause | None = None
+    """Set where the part was found to differ."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +144,10 @@ class Outcome:
     verified_at: datetime | None = None
     parts: tuple[PartOutcome, ...] = ()
     warnings: tuple[str, ...] = ()
+    plan_hash: str = ""
+    """Set where something differed."""
+    snapshot: str = ""
+    """What the backup held before it was written to."""
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ Its hash is the same as long as neither side and not the policy has changed, so
 that somebody can approve exactly what was seen.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from common.reasons import Reason
 from replication.documents import digest
-from replication.model import Changes, PartName, PartOutcome, PartStatus, Policy, PrimaryState
+from replication.model import Cause, Changes, PartName, PartOutcome, PartStatus, Policy, PrimaryState, Seen
 from replication.parts import PARTS, Part
 from replication.ports import Features, ReadableServer
 
@@ -34,6 +34,11 @@ class PartPlan:
     settled: PartOutcome | None = None
     changes: Changes = Changes()
     warnings: tuple[str, ...] = ()
+    cause: Cause | None = None
+
+    def seen(self, held: object) -> Seen:
+        """What is worth remembering when the backup was found to hold ``held``."""
+        return Seen(self.part.fingerprint(self.desired), self.part.fingerprint(held))
 
     @property
     def name(self) -> PartName:
@@ -64,15 +69,24 @@ class Plan:
             yield f"{plan.name} own {own} source {source}"
 
 
-def make_plan(primary: PrimaryState, server: ReadableServer, features: Features, policy: Policy) -> Plan:
-    """Read every chosen part of the backup and decide about it. Raises Failure when one cannot be read."""
-    return Plan(
-        tuple(_plan(part, primary, server, features, policy) for part in PARTS if part.name in policy.parts), policy
-    )
+def make_plan(
+    primary: PrimaryState, server: ReadableServer, features: Features, policy: Policy, known: Mapping[PartName, Seen]
+) -> Plan:
+    """Read every chosen part of the backup and decide about it. Raises Failure when one cannot be read.
+
+    ``known`` is what was seen of the parts when they were last read back.
+    """
+    chosen = (part for part in PARTS if part.name in policy.parts)
+    return Plan(tuple(_plan(part, primary, server, features, policy, known.get(part.name)) for part in chosen), policy)
 
 
 def _plan(
-    part: Part[Any], primary: PrimaryState, server: ReadableServer, features: Features, policy: Policy
+    part: Part[Any],
+    primary: PrimaryState,
+    server: ReadableServer,
+    features: Features,
+    policy: Policy,
+    known: Seen | None,
 ) -> PartPlan:
     if part.name not in primary.states:
         message = "the primary's edition does not have this part"
@@ -85,12 +99,36 @@ def _plan(
     desired = part.desired(source, own, policy)
     warnings = part.warnings(source, own)
     if part.same(own, desired, policy):
-        settled = PartOutcome(part.name, PartStatus.UNCHANGED)
+        wanted = part.fingerprint(desired)
+        settled = PartOutcome(part.name, PartStatus.UNCHANGED, seen=Seen(wanted, wanted))
         return PartPlan(part, own, source, settled=settled, warnings=warnings)
     if part.is_empty(source):
         message = "the primary answered with nothing at all for this part, the backup holds some; it was left alone"
         return PartPlan(part, own, source, settled=_failed(part, Reason.PRIMARY_EMPTY, message), warnings=warnings)
-    return PartPlan(part, own, source, desired, None, part.changes(own, desired, policy), warnings)
+    changes = part.changes(own, desired, policy)
+    now = Seen(part.fingerprint(desired), part.fingerprint(own))
+    rewritten = _rewritten(part, changes, now) if now == known else None
+    return PartPlan(part, own, source, desired, rewritten, changes, warnings, None if rewritten else _cause(known, now))
+
+
+def _rewritten(part: Part[Any], changes: Changes, seen: Seen) -> PartOutcome:
+    """Neither side has moved since the server wrote down what it was sent in words of its own.
+
+    Sending it again would only end in the same.
+    """
+    if part.tolerates(changes):
+        message = f"the server added {len(changes.removed)} values of its own"
+        return PartOutcome(part.name, PartStatus.UNCHANGED, message=message, seen=seen)
+    message = "the server keeps something else than what it was sent; it is not sent again until one side changes"
+    return PartOutcome(part.name, PartStatus.FAILED, changes, Reason.WRITE_NOT_EFFECTIVE, message, seen)
+
+
+def _cause(known: Seen | None, now: Seen) -> Cause:
+    if known is None:
+        return Cause.UNKNOWN
+    if known.held == now.held:
+        return Cause.PRIMARY_CHANGED
+    return Cause.BACKUP_EDITED if known.desired == now.desired else Cause.BOTH
 
 
 def _failed(part: Part[Any], reason: Reason, message: str) -> PartOutcome:

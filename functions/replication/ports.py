@@ -7,6 +7,7 @@ that could change anything.
 Every method may raise ``common.reasons.Failure``.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from common.server_values import (
@@ -31,6 +32,7 @@ __all__ = [
     "ReadableServer",
     "Security",
     "ServerFacts",
+    "Snapshots",
     "Version",
     "WritableServer",
 ]
@@ -81,6 +83,18 @@ class WritableServer(ReadableServer, Protocol):
         """Change the options of the listener with this id."""
         ...
 
+    def fresh_facts(self) -> ServerFacts:
+        """The facts again, over a new connection and with a new log-in: proof that the way in still exists."""
+        ...
+
     def commit_listeners(self, listeners: tuple[Listener, ...], settings: str) -> None:
         """Make changed listeners durable; ``settings`` is the server's own present document."""
+        ...
+
+
+class Snapshots(Protocol):
+    """Keeps what a backup held before it is written to."""
+
+    def keep(self, parts: Mapping[str, str]) -> str:
+        """Store dumps of parts by the parts' names; the id under which they can be had again. Raises Failure."""
         ...

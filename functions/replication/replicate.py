@@ -1,40 +1,24 @@
-"""The way of one backup: check, read, plan, write, read back."""
+"""The way of one backup: check, read, plan, keep what it holds, write, read back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from common.reasons import Failure, Reason
 from replication.checks import check_backup
 from replication.model import (
-    Changes,
     Outcome,
     PartName,
     PartOutcome,
     PartStatus,
     Policy,
     PrimaryState,
+    Seen,
     Status,
 )
 from replication.plan import PartPlan, Plan, make_plan
-from replication.ports import WritableServer
-
-_STOPS_A_BACKUP = frozenset(
-    {
-        Reason.NAME_NOT_RESOLVED,
-        Reason.ADDRESS_FORBIDDEN,
-        Reason.CONNECTION_REFUSED,
-        Reason.CONNECTION_FAILED,
-        Reason.CONNECTION_CLOSED,
-        Reason.CONNECT_TIMEOUT,
-        Reason.READ_TIMEOUT,
-        Reason.CERTIFICATE_UNTRUSTED,
-        Reason.CERTIFICATE_PIN_MISMATCH,
-        Reason.TLS_FAILED,
-        Reason.AUTHENTICATION_FAILED,
-        Reason.DEADLINE,
-    }
-)
-"""Reasons that concern the server as a whole: after one of them the remaining parts are not tried."""
+from replication.ports import ServerFacts, Snapshots, WritableServer
+from replication.push import Push
 
 
 def replicate(
@@ -42,100 +26,87 @@ def replicate(
     server: WritableServer,
     policy: Policy,
     *,
+    snapshots: Snapshots,
     now: Callable[[], datetime],
+    known: Mapping[PartName, Seen] | None = None,
     write: bool = True,
 ) -> Outcome:
     """Make one backup equal to the primary, except what belongs to its own machine.
 
-    Everything is read and decided before the first write, so a backup that
-    cannot be read or understood is not written to at all. With ``write`` False
-    nothing is written and differences are only named. Never raises Failure:
-    what happened is in the outcome.
+    Everything is read and decided before the first write, and what the backup
+    holds of the parts that are about to change is kept in ``snapshots``: a
+    backup that cannot be read, understood or kept is not written to at all.
+    ``known`` is what was seen of its parts when they were last read back. With
+    ``write`` False nothing is written and differences are only named. Never
+    raises Failure: what happened is in the outcome.
     """
     try:
         facts = server.facts()
         warnings = check_backup(primary.facts, primary.address, facts, server.address, server.label)
-        plan = make_plan(primary, server, facts.features, policy)
+        plan = make_plan(primary, server, facts.features, policy, known or {})
+        warnings += plan.warnings
+        if write:
+            return _push(plan, server, facts, snapshots, warnings, now)
     except Failure as failure:
         failure = failure.at(server.label)
-        status = Status.INCOMPLETE if failure.reason is Reason.DEADLINE else Status.FAILED
-        return Outcome(status, failure.reason, failure.message)
-    warnings += plan.warnings
-    if not write:
-        return _summary([_looked_at(part) for part in plan.parts], warnings, pushed_at=None, now=now)
-    return _push(plan, server, warnings, now)
-
-
-def _looked_at(plan: PartPlan) -> PartOutcome:
-    return plan.settled or PartOutcome(plan.name, PartStatus.DIFFERENT, plan.changes)
+        return Outcome(_status_of(failure.reason), failure.reason, failure.message)
+    return _summary(plan, map(_looked_at, plan.parts), warnings, pushed_at=None, now=now)
 
 
 def _push(
     plan: Plan,
     server: WritableServer,
+    facts: ServerFacts,
+    snapshots: Snapshots,
     warnings: tuple[str, ...],
     now: Callable[[], datetime],
 ) -> Outcome:
-    outcomes: list[PartOutcome] = []
-    pushed_at: datetime | None = None
-    stopped: Failure | None = None
-    for part in plan.parts:
-        failed = {outcome.part for outcome in outcomes if outcome.status in (PartStatus.FAILED, PartStatus.SKIPPED)}
-        if part.settled:
-            outcomes.append(part.settled)
-        elif stopped:
-            outcomes.append(_skipped(part, stopped.reason, "not tried after the server failed"))
-        elif part.part.needs & failed:
-            outcomes.append(_skipped(part, Reason.DEPENDENCY_FAILED, _names(part.part.needs & failed)))
-        else:
-            try:
-                part.part.write(server, part.own, part.desired, plan.policy)
-                pushed_at = now()
-                _verify(part, server, plan.policy)
-                outcomes.append(PartOutcome(part.name, PartStatus.PUSHED, part.changes))
-            except Failure as failure:
-                stopped = failure if failure.reason in _STOPS_A_BACKUP else None
-                outcomes.append(_failed(part.name, failure.reason, failure.message, part.changes))
-    return _summary(outcomes, warnings, pushed_at=pushed_at, now=now)
+    about_to_change = {str(part.name): part.part.dump(part.own) for part in plan.parts if not part.settled}
+    snapshot = snapshots.keep(about_to_change) if about_to_change else ""
+    push = Push(plan, server, facts, now)
+    push.run()
+    return replace(_summary(plan, push.outcomes, warnings, pushed_at=push.pushed_at, now=now), snapshot=snapshot)
 
 
-def _verify(plan: PartPlan, server: WritableServer, policy: Policy) -> None:
-    """Read the part back; a server's "true" proves nothing."""
-    if not plan.part.same(plan.part.read(server), plan.desired, policy):
-        raise Failure(
-            Reason.WRITE_NOT_EFFECTIVE,
-            f"it acknowledged the new {plan.name}, but what it holds now is something else",
-            server=server.label,
-        )
+def _looked_at(part: PartPlan) -> PartOutcome:
+    return part.settled or PartOutcome(part.name, PartStatus.DIFFERENT, part.changes)
 
 
 def _summary(
-    outcomes: list[PartOutcome],
+    plan: Plan,
+    outcomes: Iterable[PartOutcome],
     warnings: tuple[str, ...],
     *,
     pushed_at: datetime | None,
     now: Callable[[], datetime],
 ) -> Outcome:
-    parts = tuple(outcomes)
-    broken = [part for part in parts if part.status is PartStatus.FAILED]
+    causes = {part.name: part.cause for part in plan.parts}
+    parts = tuple(replace(outcome, cause=causes[outcome.part]) for outcome in outcomes)
+    differed = any(part.cause for part in plan.parts)
+    found = Outcome(
+        Status.UPDATED if pushed_at else Status.IN_SYNC,
+        pushed_at=pushed_at,
+        parts=parts,
+        warnings=warnings,
+        plan_hash=plan.hash if differed else "",
+    )
+    broken = [part for part in parts if part.status in (PartStatus.FAILED, PartStatus.ROLLED_BACK)]
     if broken:
-        first = broken[0]
-        status = Status.INCOMPLETE if first.reason is Reason.DEADLINE else Status.FAILED
-        message = f"{first.part}: {first.message}"
-        return Outcome(status, first.reason, message, pushed_at, None, parts, warnings)
+        first = _worst(broken)
+        return replace(
+            found, status=_status_of(first.reason), reason=first.reason, message=f"{first.part}: {first.message}"
+        )
     if any(part.status is PartStatus.DIFFERENT for part in parts):
-        return Outcome(Status.DRIFTED, parts=parts, warnings=warnings)
-    status = Status.UPDATED if pushed_at else Status.IN_SYNC
-    return Outcome(status, None, "", pushed_at, now(), parts, warnings)
+        return replace(found, status=Status.DRIFTED)
+    return replace(found, verified_at=now())
 
 
-def _failed(part: PartName, reason: Reason, message: str, changes: Changes = Changes()) -> PartOutcome:
-    return PartOutcome(part, PartStatus.FAILED, changes, reason, message)
+def _worst(parts: list[PartOutcome]) -> PartOutcome:
+    """Lost access comes first, whatever else went wrong; then the order of writing."""
+    return next((part for part in parts if part.reason is Reason.ACCESS_LOST), parts[0])
 
 
-def _skipped(plan: PartPlan, reason: Reason, message: str) -> PartOutcome:
-    return PartOutcome(plan.name, PartStatus.SKIPPED, plan.changes, reason, message)
-
-
-def _names(parts: frozenset[PartName] | set[PartName]) -> str:
-    return "it depends on " + ", ".join(sorted(parts))
+def _status_of(reason: Reason | None) -> Status:
+    return {Reason.DEADLINE: Status.INCOMPLETE, Reason.MACHINE_VALUES_CHANGED: Status.ROLLED_BACK}.get(
+        reason or Reason.INTERNAL_ERROR, Status.FAILED
+    )

@@ -12,6 +12,7 @@ from common.reasons import Failure
 from registry.clients import open_clients
 from registry.dynamo import DynamoStore
 from registry.secrets import SecretsManagerCredentials
+from registry.snapshots import S3Snapshots
 from sync.environment import Environment
 from sync.poll import primary_changed
 from sync.reporting import LoggedProgress, emit_metrics
@@ -62,6 +63,7 @@ def _surroundings() -> Surroundings:
         credentials=SecretsManagerCredentials(environment.secret_prefix, clients.secretsmanager),
         servers=CerberusServers(AddressPolicy.allowing(environment.allowed_networks), environment.wsdl),
         progress=LoggedProgress(logger),
+        snapshots=S3Snapshots(environment.snapshot_bucket, clients.s3),
         primary=environment.primary,
         lease_seconds=environment.lease_seconds,
     )

@@ -20,6 +20,7 @@ class Environment:
 
     table_name: str
     secret_prefix: str
+    snapshot_bucket: str
     primary: Primary | None
     allowed_networks: tuple[str, ...]
     history_days: int
@@ -32,6 +33,7 @@ class Environment:
         return cls(
             table_name=required(variables, "TABLE_NAME"),
             secret_prefix=required(variables, "SECRET_PREFIX"),
+            snapshot_bucket=required(variables, "SNAPSHOT_BUCKET"),
             primary=stack_primary(variables),
             allowed_networks=entries(variables.get("ALLOWED_NETWORKS", "")),
             history_days=number(variables, "HISTORY_DAYS"),

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from common.reasons import Failure, Reason
-from registry.models import BackupResult, PartResult
-from replication.model import Outcome, PartOutcome, Status
+from registry.models import BackupResult, PartResult, SeenPart
+from replication.model import Outcome, PartName, PartOutcome, Seen, Status
 
 
 def result_of(outcome: Outcome, *, backup_id: str, run_id: str, started: datetime, finished: datetime) -> BackupResult:
@@ -23,6 +23,9 @@ def result_of(outcome: Outcome, *, backup_id: str, run_id: str, started: datetim
         duration=(finished - started).total_seconds(),
         parts=tuple(_part(part) for part in outcome.parts),
         warnings=outcome.warnings,
+        plan_hash=outcome.plan_hash,
+        snapshot=outcome.snapshot,
+        seen={part.part: SeenPart(part.seen.desired, part.seen.held) for part in outcome.parts if part.seen},
     )
 
 
@@ -35,7 +38,15 @@ def _part(outcome: PartOutcome) -> PartResult:
         added=len(outcome.changes.added),
         removed=len(outcome.changes.removed),
         changed=len(outcome.changes.changed),
+        cause=outcome.cause or "",
     )
+
+
+def known_parts(last: BackupResult | None) -> dict[PartName, Seen]:
+    """What was seen of a backup's parts when they were last read back, as replication wants it."""
+    names = frozenset(PartName)
+    seen = last.seen if last else {}
+    return {PartName(name): Seen(part.desired, part.held) for name, part in seen.items() if name in names}
 
 
 def failed(failure: Failure) -> Outcome:

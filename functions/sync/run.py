@@ -30,6 +30,7 @@ from registry.models import (
     new_run_id,
 )
 from registry.ports import CredentialStore, Store
+from registry.snapshots import SnapshotStore
 from replication.model import Outcome, PartName, Policy, PrimaryState, Status
 from replication.primary import fingerprint
 from replication.replicate import replicate
@@ -79,6 +80,7 @@ class Surroundings:
     credentials: CredentialStore
     servers: Servers
     progress: Progress
+    snapshots: SnapshotStore
     primary: Primary | None
     lease_seconds: int
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -173,6 +175,7 @@ class _Fleet:
         self._record = record
         self._owner = owner
         self._settings = SyncSettings()
+        self._statuses: Mapping[str, BackupResult] = {}
 
     def run(self) -> Report:
         self._store.save_run(self._record)
@@ -246,7 +249,7 @@ class _Fleet:
         return self._longest_waiting_first([backups[id_] for id_ in wanted if backups[id_].enabled])
 
     def _longest_waiting_first(self, backups: list[Backup]) -> list[Backup]:
-        statuses = self._store.statuses()
+        statuses = self._statuses = self._store.statuses()
 
         def waiting(backup: Backup) -> tuple[bool, datetime, str]:
             last = statuses.get(backup.id)
@@ -296,7 +299,15 @@ class _Fleet:
         def attempt(credentials: Credentials) -> Outcome:
             self._deadline.check()
             with self._around.servers.backup(backup, credentials, self._settings, self._deadline) as server:
-                return replicate(primary, server, policy, now=self._around.now, write=not self._request.dry_run)
+                return replicate(
+                    primary,
+                    server,
+                    policy,
+                    snapshots=_BackupSnapshots(self._around.snapshots, backup.id, self._record.id),
+                    now=self._around.now,
+                    known=records.known_parts(self._statuses.get(backup.id)),
+                    write=not self._request.dry_run,
+                )
 
         return with_credentials(
             self._around.credentials,
@@ -317,6 +328,18 @@ class _Fleet:
             )
         self._around.progress.backup_done(self._record, result, fault)
         return result
+
+
+@dataclass(frozen=True)
+class _BackupSnapshots:
+    """Keeps what one backup held before one run wrote to it."""
+
+    store: SnapshotStore
+    backup_id: str
+    run_id: str
+
+    def keep(self, parts: Mapping[str, str]) -> str:
+        return self.store.keep_backup(self.backup_id, self.run_id, parts)
 
 
 def _places(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """Users and groups. They travel in one call, so that they cannot disagree."""
 
+import json
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,6 +58,13 @@ class AccountsPart(Part[Accounts]):
         return _item_changes(own.user_items, desired.user_items).under("users") + _item_changes(
             own.group_items, desired.group_items
         ).under("groups")
+
+    def dump(self, state: Accounts) -> str:
+        return json.dumps({"users": state.users.text, "groups": state.groups.text})
+
+    def load(self, text: str, server: str) -> Accounts:
+        data = json.loads(text)
+        return Accounts(Document(data["users"], "users", server), Document(data["groups"], "groups", server))
 
     def write(self, server: WritableServer, own: Accounts, desired: Accounts, policy: Policy) -> None:
         server.write_accounts(desired.users.text, desired.groups.text)

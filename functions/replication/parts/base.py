@@ -37,6 +37,11 @@ class Document:
         """Equal for two documents exactly when they are the same; raises Failure(DOCUMENT_MALFORMED)."""
         return "" if self.root is None else documents.canonical(self.root)
 
+    @cached_property
+    def digest(self) -> str:
+        """A digest of the canonical form."""
+        return documents.digest(self.canonical)
+
     def same(self, other: "Document") -> bool:
         """Whether both hold the same. Equal texts are not parsed to find out that they are equal."""
         return self.text == other.text or self.canonical == other.canonical
@@ -93,6 +98,22 @@ class Part[State](ABC):
     def changes(self, own: State, desired: State, policy: Policy) -> Changes:
         """What leads from ``own`` to ``desired``, by key."""
 
+    def tolerates(self, left: Changes) -> bool:
+        """Whether a part counts as equal although ``left`` leads from what the server holds to what was sent.
+
+        For servers that write a document down in words of their own. Nothing
+        that was sent may be missing or another.
+        """
+        return False
+
+    @abstractmethod
+    def dump(self, state: State) -> str:
+        """The state as text, from which ``load`` makes it again exactly."""
+
+    @abstractmethod
+    def load(self, text: str, server: str) -> State:
+        """A dumped state, for messages said to be of ``server``."""
+
     @abstractmethod
     def write(self, server: WritableServer, own: State, desired: State, policy: Policy) -> None:
         """Make the server hold ``desired``. Raises Failure."""
@@ -111,7 +132,17 @@ class DocumentPart(Part[Document]):
         return left.same(right)
 
     def fingerprint(self, state: Document) -> str:
-        return documents.digest(state.canonical)
+        return state.digest
 
     def changes(self, own: Document, desired: Document, policy: Policy) -> Changes:
         return Changes.between(own.values, desired.values)
+
+    def tolerates(self, left: Changes) -> bool:
+        """A server may add values that it has defaults for."""
+        return not left.added and not left.changed
+
+    def dump(self, state: Document) -> str:
+        return state.text
+
+    def load(self, text: str, server: str) -> Document:
+        return Document(text, str(self.name), server)

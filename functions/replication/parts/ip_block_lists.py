@@ -1,5 +1,6 @@
 """The lists of blocked addresses. One call writes both; only the manual one is replicated unless asked for."""
 
+import json
 from dataclasses import dataclass
 
 from replication import documents
@@ -50,6 +51,16 @@ class IpBlockLists(Part[BlockLists]):
         if not policy.replicate_auto_block_list:
             return manual
         return manual + Changes.between(own.automatic.values, desired.automatic.values).under("automatic")
+
+    def dump(self, state: BlockLists) -> str:
+        return json.dumps({"manual": state.manual.text, "automatic": state.automatic.text})
+
+    def load(self, text: str, server: str) -> BlockLists:
+        data = json.loads(text)
+        return BlockLists(
+            Document(data["manual"], "list of blocked addresses", server),
+            Document(data["automatic"], "list of automatically blocked addresses", server),
+        )
 
     def write(self, server: WritableServer, own: BlockLists, desired: BlockLists, policy: Policy) -> None:
         # The automatic list changes while we work: what goes back is what the server holds at this moment.

@@ -1,7 +1,8 @@
 """Listeners: options go over, addresses and passive settings stay the backup's own."""
 
+import json
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from replication import documents
 from replication.model import Changes, PartName, Policy
@@ -69,6 +70,12 @@ class ListenersPart(Part[Listeners]):
 
     def changes(self, own: Listeners, desired: Listeners, policy: Policy) -> Changes:
         return Changes.between(_values(own), _values(desired))
+
+    def dump(self, state: Listeners) -> str:
+        return json.dumps([asdict(listener) for listener in state])
+
+    def load(self, text: str, server: str) -> Listeners:
+        return tuple(Listener(**listener) for listener in json.loads(text))
 
     def write(self, server: WritableServer, own: Listeners, desired: Listeners, policy: Policy) -> None:
         before = _by_id(own)

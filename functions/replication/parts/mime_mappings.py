@@ -1,5 +1,7 @@
 """MIME mappings: typed, a set by extension."""
 
+import json
+
 from replication import documents
 from replication.model import Changes, PartName, Policy
 from replication.parts.base import Part
@@ -30,6 +32,12 @@ class MimeMappings(Part[Mappings]):
 
     def changes(self, own: Mappings, desired: Mappings, policy: Policy) -> Changes:
         return Changes.between(_by_extension(own), _by_extension(desired))
+
+    def dump(self, state: Mappings) -> str:
+        return json.dumps([[mapping.extension, mapping.type] for mapping in state])
+
+    def load(self, text: str, server: str) -> Mappings:
+        return tuple(MimeMapping(extension, type_) for extension, type_ in json.loads(text))
 
     def write(self, server: WritableServer, own: Mappings, desired: Mappings, policy: Policy) -> None:
         server.write_mime_mappings(desired)

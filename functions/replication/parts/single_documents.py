@@ -1,6 +1,7 @@
 """Parts that are one document each and keep nothing of the backup's own."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 
 from replication import documents
 from replication.model import Changes, PartName, Policy
@@ -72,6 +73,16 @@ class AuthenticationPart(Part[AuthenticationState]):
         return Changes.between(own.document.values, desired.document.values) + Changes.between(
             _by_position(own.sources), _by_position(desired.sources)
         ).under("sources")
+
+    def dump(self, state: AuthenticationState) -> str:
+        return json.dumps({"document": state.document.text, "sources": [asdict(source) for source in state.sources]})
+
+    def load(self, text: str, server: str) -> AuthenticationState:
+        data = json.loads(text)
+        return AuthenticationState(
+            Document(data["document"], "authentication sources", server),
+            tuple(AuthenticationSource(**source) for source in data["sources"]),
+        )
 
     def write(
         self,

@@ -30,6 +30,7 @@ from registry.memory import MemoryCredentials, MemoryStore
 from registry.models import Backup, BackupResult, Credentials, PartResult, Primary, Run, SyncSettings, TlsTrust
 from registry.ports import CredentialStore, Store
 from registry.secrets import SecretsManagerCredentials
+from registry.snapshots import MemorySnapshots
 from replication.model import PrimaryState
 from sync.request import RunRequest, Trigger
 from sync.run import Report, Surroundings, run
@@ -37,6 +38,7 @@ from sync.servers import PRIMARY_ID, CerberusServers, Servers
 
 TABLE = "sync-test"
 PREFIX = "cerberus-sync/test"
+BUCKET = "snapshots"
 HOST = "127.0.0.1"
 LOOPBACK = AddressPolicy.allowing(["127.0.0.0/8"])
 QUICK = SyncSettings(connect_timeout=2.0, read_timeout=5.0)
@@ -166,6 +168,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
             ],
             BillingMode="PAY_PER_REQUEST",
         )
+        opened.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
         yield opened
 
 
@@ -244,6 +247,7 @@ class Fleet:
         self.before: dict[str, Snapshot] = {}
         self.progress = Listening(self.evidence)
         self.clock = Clock()
+        self.snapshots = MemorySnapshots()
         self.lease_seconds = 60
         self.connections: Servers = CerberusServers(LOOPBACK)
         self.reports: list[Report] = []
@@ -261,6 +265,7 @@ class Fleet:
             credentials=self.registry.credentials,
             servers=self.connections,
             progress=self.progress,
+            snapshots=self.snapshots,
             primary=None,
             lease_seconds=self.lease_seconds,
             now=self.clock,

@@ -98,6 +98,7 @@ def function(
     for name, value in {
         "TABLE_NAME": "sync-test",
         "SECRET_PREFIX": "cerberus-sync/test",
+        "SNAPSHOT_BUCKET": "snapshots",
         "ALLOWED_NETWORKS": "127.0.0.0/8",
         "HISTORY_DAYS": "30",
         "LEASE_SECONDS": "60",
@@ -287,7 +288,9 @@ class TestWhatGoesWrong:
         monkeypatch.setenv("TABLE_NAME", "another-table")
         assert "registry_unavailable" in function.refused(SCHEDULED)
 
-    @pytest.mark.parametrize("name", ["TABLE_NAME", "SECRET_PREFIX", "HISTORY_DAYS", "LEASE_SECONDS"])
+    @pytest.mark.parametrize(
+        "name", ["TABLE_NAME", "SECRET_PREFIX", "SNAPSHOT_BUCKET", "HISTORY_DAYS", "LEASE_SECONDS"]
+    )
     def test_a_variable_that_is_missing_is_an_error(
         self, fleet: Fleet, function: Function, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:

@@ -89,6 +89,10 @@ class FakeServer:
         self._called("facts")
         return self.server_facts
 
+    def fresh_facts(self) -> ServerFacts:
+        self._called("fresh_facts")
+        return self.server_facts
+
     def user_names(self) -> tuple[str, ...]:
         self._called("user_names")
         return self.names.get("users", ())

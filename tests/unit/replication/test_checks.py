@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_a_refused_backup_is_neither_read_nor_written(
 ) -> None:
     backup = make_server(server_facts=changed(facts, **changes), users="<users/>")
     source = read_primary(make_primary(), Policy().parts)
-    outcome = replicate(source, backup, Policy(), now=clock)
+    outcome = replicate(source, backup, Policy(), now=clock, snapshots=Mock())
     assert (outcome.status, outcome.reason) == (Status.FAILED, reason)
     assert outcome.pushed_at is outcome.verified_at is None
     assert backup.calls == ["facts"]

@@ -11,6 +11,7 @@ import pytest
 from common.reasons import Failure, Reason
 from registry.memory import MemoryCredentials, MemoryStore
 from registry.models import Backup, Credentials, Primary
+from registry.snapshots import MemorySnapshots
 from replication.ports import (
     Authentication,
     Features,
@@ -66,6 +67,9 @@ class FakeServer:
     @property
     def written(self) -> list[str]:
         return [call for call in self.calls if call.startswith(("write", "commit"))]
+
+    def fresh_facts(self) -> ServerFacts:
+        return self.facts()
 
     @property
     def label(self) -> str:
@@ -209,6 +213,7 @@ class World:
     credentials: MemoryCredentials = field(default_factory=MemoryCredentials)
     servers: FakeServers = field(default_factory=FakeServers)
     notes: Notes = field(default_factory=Notes)
+    snapshots: MemorySnapshots = field(default_factory=MemorySnapshots)
 
     def __post_init__(self) -> None:
         for port, server_id in enumerate((PRIMARY_ID, "b1", "b2", "b3"), start=1):
@@ -221,7 +226,7 @@ class World:
 
     @property
     def surroundings(self) -> Surroundings:
-        return Surroundings(self.store, self.credentials, self.servers, self.notes, None, 60)
+        return Surroundings(self.store, self.credentials, self.servers, self.notes, self.snapshots, None, 60)
 
     def update(self, backup_id: str, **changes: object) -> None:
         backup = self.store.backup(backup_id)

@@ -7,11 +7,17 @@ from registry.models import Primary, TlsTrust
 from sync.environment import Environment
 from wiring.variables import PACKAGE
 
-COMPLETE = {"TABLE_NAME": "table", "SECRET_PREFIX": "prefix", "HISTORY_DAYS": "90", "LEASE_SECONDS": "330"}
+COMPLETE = {
+    "TABLE_NAME": "table",
+    "SECRET_PREFIX": "prefix",
+    "SNAPSHOT_BUCKET": "bucket",
+    "HISTORY_DAYS": "90",
+    "LEASE_SECONDS": "330",
+}
 
 
 def test_the_least_there_must_be() -> None:
-    assert Environment.read(COMPLETE) == Environment("table", "prefix", None, (), 90, 330)
+    assert Environment.read(COMPLETE) == Environment("table", "prefix", "bucket", None, (), 90, 330)
 
 
 def test_everything_there_can_be() -> None:
