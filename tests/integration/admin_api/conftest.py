@@ -123,6 +123,10 @@ class Gateway:
             "body": body,
             "isBase64Encoded": False,
         }
+        return self.resolve(event)
+
+    def resolve(self, event: dict[str, Any]) -> dict[str, Any]:
+        """The function's reply to an event."""
         return handler(event, _Context())  # type: ignore[arg-type] # as much of a context as the handler uses
 
 

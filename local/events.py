@@ -1,0 +1,92 @@
+"""The events of ``events/``, their documented answers, and the registry that these answers assume.
+
+In it a primary and one backup, ``ftp2``, are registered, and one run is
+remembered. Answers are partial: what they do not name may be anything, and so
+may what they give as ``...``.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from registry.models import Backup, BackupResult, Credentials, Primary, Run, TlsTrust
+from registry.ports import CredentialStore, Store
+
+FOLDER = Path(__file__).parents[1] / "events"
+BACKUP = "ftp2"
+RUN = "20261122T120000.000000Z-0badc0de"
+
+
+class Server(Protocol):
+    """As much of a running server as is registered of it."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """One event and the answer that is documented for it."""
+
+    name: str
+    event: dict[str, Any]
+    answer: dict[str, Any]
+
+
+def invocations(of: str) -> list[Invocation]:
+    """The events of one function, ``admin_api`` or ``sync``. Raises KeyError for an event without an answer."""
+    answers = json.loads((FOLDER / "answers.json").read_text())
+    names = sorted(f"{of}/{path.name}" for path in (FOLDER / of).glob("*.json"))
+    return [Invocation(name, json.loads((FOLDER / name).read_text()), answers[name]) for name in names]
+
+
+def seed(
+    store: Store,
+    credentials: CredentialStore,
+    primary: tuple[Server, Credentials],
+    backup: tuple[Server, Credentials],
+) -> None:
+    """Fill an empty registry with what the answers assume."""
+    for server_id, (_, log_in) in (("primary", primary), (BACKUP, backup)):
+        credentials.put(server_id, log_in)
+    server = primary[0]
+    store.save_primary(Primary(server.host, server.port, TlsTrust(pins=(server.fingerprint,))))
+    server = backup[0]
+    store.add_backup(Backup(BACKUP, server.host, server.port, TlsTrust(pins=(server.fingerprint,))))
+    at = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+    store.acquire_lease(RUN, now=at, expires_at=at + timedelta(minutes=1))
+    store.record_result(
+        BackupResult(BACKUP, RUN, "updated", at, pushed_at=at, verified_at=at, duration=1.5), lease_owner=RUN
+    )
+    store.release_lease(RUN)
+    store.save_run(Run(RUN, "schedule", at, status="succeeded", finished_at=at, counts={"updated": 1}))
+
+
+def differences(documented: Any, given: Any, at: str = "answer") -> list[str]:
+    """Where ``given`` is not what is documented; empty when it is."""
+    if documented == "...":
+        return []
+    match documented, given:
+        case dict(), dict():
+            missing = [f"{at}.{key} is missing" for key in documented if key not in given]
+            return missing + _all(
+                differences(value, given[key], f"{at}.{key}") for key, value in documented.items() if key in given
+            )
+        case list(), list():
+            exact = documented[:-1] if documented[-1:] == ["..."] else documented
+            if len(given) < len(exact) or (exact is documented and len(given) > len(exact)):
+                return [f"{at} has {len(given)} entries"]
+            return _all(differences(value, given[n], f"{at}[{n}]") for n, value in enumerate(exact))
+        case _:
+            return [] if documented == given else [f"{at} is {given!r}, documented is {documented!r}"]
+
+
+def _all(found: Iterable[list[str]]) -> list[str]:
+    return [difference for part in found for difference in part]
