@@ -15,6 +15,7 @@ import boto3
 from botocore.config import Config
 
 from local.build import ARCHITECTURE, BUILT_TEMPLATE, ROOT, RUNTIME, SAM, build_lock, sam_environment
+from local.cloud import bridge
 from local.cloud.api import ManagementApi
 from local.cloud.ministack import ACCOUNT, CloudFailed, MiniStack
 
@@ -37,6 +38,7 @@ class LocalCloud:
       every minute; a shorter interval counts from the last time it fired;
     - retries and age of asynchronous invocations are taken from the
       template's default parameters;
+    - it speaks plain HTTP, so ``deploy`` takes the policies off that demand TLS of a stack's buckets;
     - reserved concurrency in a template is ignored; memory is not limited;
     - what a function logs is there when it has answered; lines it writes
       within the last moment before can appear with the next invocation.
@@ -112,6 +114,7 @@ class LocalCloud:
         print(f"Deploying the stack {stack_name} with sam deploy ...", flush=True)
         started = time.monotonic()
         self._sam_deploy(stack_name, values)
+        bridge.accept_plain_http(self.client("cloudformation"), self.client("s3"), stack_name)
         print(f"Deployed in {time.monotonic() - started:.0f} s.", flush=True)
         return self.outputs(stack_name)
 

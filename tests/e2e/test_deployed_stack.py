@@ -16,6 +16,8 @@ def test_every_resource_of_the_template_is_created(cloud: LocalCloud, stack: dic
         "AWS::Lambda::Function",
         "AWS::Lambda::Permission",
         "AWS::Logs::LogGroup",
+        "AWS::S3::Bucket",
+        "AWS::S3::BucketPolicy",
         "AWS::SecretsManager::Secret",
     }
 

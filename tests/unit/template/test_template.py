@@ -106,6 +106,8 @@ def test_sync_may_do_what_a_run_needs_and_nothing_else(resources: Template) -> N
         "dynamodb:DeleteItem",
         "dynamodb:ConditionCheckItem",
         "secretsmanager:GetSecretValue",
+        "s3:GetObject",
+        "s3:PutObject",
     }
 
 
