@@ -10,6 +10,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -124,7 +125,8 @@ def run(request: RunRequest, surroundings: Surroundings, deadline: Deadline) -> 
     try:
         return _Fleet(request, surroundings, deadline, record, owner).run()
     finally:
-        surroundings.store.release_lease(owner)
+        with suppress(Failure):  # one that is not given back expires by itself; what the run did is recorded
+            surroundings.store.release_lease(owner)
 
 
 def _was_started(request: RunRequest, store: Store) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from common.reasons import Failure, Reason
 from registry.models import Primary, TlsTrust
 
-PACKAGE = Path(__file__).parent.parent
+PACKAGE = Path(__file__).resolve().parent.parent
 
 Variables = Mapping[str, str]
 
@@ -48,7 +48,7 @@ def package_file(variables: Variables, name: str) -> Path | None:
     value = variables.get(name, "").strip()
     if not value:
         return None
-    path = PACKAGE / value
-    if not path.is_file():
+    path = (PACKAGE / value).resolve()
+    if not (path.is_file() and path.is_relative_to(PACKAGE)):
         raise Failure(Reason.CONFIGURATION_INVALID, f"the variable {name} names a file that is not in the package")
     return path

@@ -54,6 +54,8 @@ def test_an_empty_host_is_no_primary_whatever_the_port() -> None:
         ("LEASE_SECONDS", "0"),
         ("WSDL_FILE", "cerberus/nothing.wsdl"),
         ("WSDL_FILE", "cerberus"),
+        ("WSDL_FILE", "../pyproject.toml"),
+        ("WSDL_FILE", "/etc/hostname"),
     ],
 )
 def test_what_is_missing_or_wrong_is_named_and_its_value_is_not_repeated(name: str, value: str) -> None:

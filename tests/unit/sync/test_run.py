@@ -428,3 +428,14 @@ class TestCredentials:
         report = sync_run(world, "b1")
         assert report.run.reason == Reason.AUTHENTICATION_FAILED
         assert world.servers.used == [("primary", "admin")]
+
+
+def test_a_lease_that_cannot_be_given_back_does_not_undo_what_the_run_did(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_owner: str) -> bool:
+        raise Failure(Reason.REGISTRY_UNAVAILABLE, "DynamoDB failed")
+
+    monkeypatch.setattr(world.store, "release_lease", fail)
+    report = run(RunRequest(Trigger.ON_DEMAND), world.surroundings, Deadline(10))
+    assert report.run.status == "succeeded"
