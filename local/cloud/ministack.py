@@ -41,7 +41,7 @@ class MiniStack:
         self._secret_key = secret_key
         self._scratch = folder / "scratch"
         self.log_file = folder / "ministack.log"
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -121,7 +121,8 @@ class MiniStack:
         return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-15:])
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,0 +1,94 @@
+"""Each event of events/, invoked on the built artifact through Lambda's Runtime Interface Emulator."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from local.cloud import LocalCloud
+from local.emulator import Emulator
+from local.events import BACKUP, differences, invocations, seed
+from local.fleet import PRIMARY, Servers, password_of, start_servers
+from registry.dynamo import DynamoStore
+from registry.models import Credentials
+from registry.secrets import SecretsManagerCredentials
+
+HANDLERS = {"admin_api": ("AdminApiFunction", "admin_api.app.handler"), "sync": ("SyncFunction", "sync.app.handler")}
+
+
+@pytest.fixture(scope="module")
+def outputs(cloud: LocalCloud) -> dict[str, str]:
+    return cloud.deploy("events", {"AllowedNetworks": "127.0.0.0/8", "SyncEnabled": "false"})
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    with ExitStack() as stack:
+        yield start_servers(stack, (BACKUP,), users=5, groups=2)
+
+
+@pytest.fixture(scope="module", params=HANDLERS)
+def function(request: pytest.FixtureRequest, cloud: LocalCloud, outputs: dict[str, str]) -> Iterator[Any]:
+    """Name of the function and its emulator, with the variables that the deployed stack gives it."""
+    artifact, handler = HANDLERS[request.param]
+    deployed = cloud.client("lambda").get_function_configuration(FunctionName=outputs[f"{artifact}Name"])
+    with Emulator(artifact, handler, {**deployed["Environment"]["Variables"], **cloud.environment}) as emulator:
+        yield request.param, emulator
+
+
+def _seed(cloud: LocalCloud, outputs: dict[str, str], servers: Servers) -> DynamoStore:
+    """Make the registry what the documented answers assume, and the backup different from the primary."""
+    table = cloud.client("dynamodb")
+    pages = table.get_paginator("scan").paginate(TableName=outputs["TableName"])
+    for item in [item for page in pages for item in page["Items"]]:
+        table.delete_item(TableName=outputs["TableName"], Key={"pk": item["pk"], "sk": item["sk"]})
+    events = cloud.client("events")
+    events.put_rule(Name=outputs["RuleName"], ScheduleExpression="rate(15 minutes)", State="DISABLED")
+    events.put_rule(Name=outputs["PollingRuleName"], ScheduleExpression="rate(1 minute)", State="DISABLED")
+    store = DynamoStore(outputs["TableName"], table)
+    credentials = SecretsManagerCredentials(outputs["SecretPrefix"], cloud.client("secretsmanager"))
+    primary, backup = servers.primary, servers.backups[BACKUP]
+    seed(
+        store,
+        credentials,
+        (primary, Credentials(primary.user, password_of(PRIMARY))),
+        (backup, Credentials(backup.user, password_of(BACKUP))),
+    )
+    backup.drift("set_mime", extension="pdf", kind=f"application/{time.monotonic_ns()}")
+    return store
+
+
+def test_every_event_has_the_documented_answer(
+    function: tuple[str, Emulator], cloud: LocalCloud, outputs: dict[str, str], servers: Servers
+) -> None:
+    name, emulator = function
+    wrong = {}
+    for invocation in invocations(name):
+        store = _seed(cloud, outputs, servers)
+        answer = emulator.invoke(invocation.event)
+        if found := differences(invocation.answer, _decoded(answer)):
+            wrong[invocation.name] = (found, answer)
+        _wait_for_runs(store)
+    assert wrong == {}
+
+
+def _decoded(answer: Any) -> Any:
+    """A reply to API Gateway with its body as what it stands for; any other answer as it is."""
+    if not (isinstance(answer, dict) and "statusCode" in answer):
+        return answer
+    return {
+        "statusCode": answer["statusCode"],
+        "headers": {key: values[0] for key, values in answer.get("multiValueHeaders", {}).items()},
+        "body": json.loads(answer["body"]) if answer["body"] else None,
+    }
+
+
+def _wait_for_runs(store: DynamoStore) -> None:
+    """A run that the event started in the deployed stack must not reach into the next one."""
+    end = time.monotonic() + 60
+    while any(run.finished_at is None for run in store.runs(limit=10)):
+        assert time.monotonic() < end
+        time.sleep(0.5)
