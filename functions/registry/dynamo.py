@@ -8,6 +8,7 @@ SETTINGS                SYNC                       SyncSettings
 BACKUP                  backup's id                Backup
 ADDRESS                 host, folded # port        whose address this is: makes addresses unique
 STATUS                  backup's id                BackupResult, the last one
+APPROVAL                backup's id                Approval, the last one
 LEASE                   LEASE                      owner and end of the right to run
 BASELINE                PRIMARY                    PrimaryBaseline
 RUN                     run's id                   Run
@@ -33,7 +34,7 @@ from boto3.dynamodb.conditions import Attr
 
 from common.reasons import Failure, Reason
 from registry.items import Row, UnreadableRow, from_row, time_text, to_row
-from registry.models import Backup, BackupResult, Lease, Primary, PrimaryBaseline, Run, SyncSettings
+from registry.models import Approval, Backup, BackupResult, Lease, Primary, PrimaryBaseline, Run, SyncSettings
 from registry.ports import AlreadyRegistered, VersionConflict
 from registry.semantics import address_key, capped_result, capped_run, merged_status
 from registry.table import Check, ConditionsFailed, Delete, Put, Table, unchanged
@@ -51,6 +52,7 @@ _BASELINE = ("BASELINE", "PRIMARY")
 _BACKUP = "BACKUP"
 _ADDRESS = "ADDRESS"
 _STATUS = "STATUS"
+_APPROVAL = "APPROVAL"
 _RUN = "RUN"
 _STATUS_ATTEMPTS = 3
 
@@ -231,6 +233,12 @@ class DynamoStore:
         if backup_ids is None:
             return known
         return {backup_id: known[backup_id] for backup_id in backup_ids if backup_id in known}
+
+    def approve(self, approval: Approval) -> None:
+        self._table.put({**_keys(_APPROVAL, approval.backup_id), **to_row(approval)})
+
+    def approval(self, backup_id: str) -> Approval | None:
+        return self._single(Approval, (_APPROVAL, backup_id))
 
     def baseline(self) -> PrimaryBaseline | None:
         return self._single(PrimaryBaseline, _BASELINE)

@@ -7,6 +7,7 @@ from threading import RLock
 
 from common.reasons import Failure, Reason
 from registry.models import (
+    Approval,
     Backup,
     BackupResult,
     Credentials,
@@ -27,6 +28,7 @@ class MemoryStore:
         self._lock = RLock()
         self._primary: Primary | None = None
         self._settings = SyncSettings()
+        self._approvals: dict[str, Approval] = {}
         self._backups: dict[str, Backup] = {}
         self._lease: Lease | None = None
         self._runs: dict[str, Run] = {}
@@ -137,6 +139,13 @@ class MemoryStore:
         with self._lock:
             wanted = self._statuses if backup_ids is None else backup_ids
             return {backup_id: self._statuses[backup_id] for backup_id in wanted if backup_id in self._statuses}
+
+    def approve(self, approval: Approval) -> None:
+        with self._lock:
+            self._approvals[approval.backup_id] = approval
+
+    def approval(self, backup_id: str) -> Approval | None:
+        return self._approvals.get(backup_id)
 
     def baseline(self) -> PrimaryBaseline | None:
         return self._baseline

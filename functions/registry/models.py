@@ -49,7 +49,9 @@ class Backup:
     """One registered backup.
 
     ``parts`` None means: as in the settings. ``rules`` come in addition to
-    the deployment's. ``version`` counts changes and guards against lost updates;
+    the deployment's. ``report_only``: differences are told and never repaired.
+    ``paused`` says why nothing is written to it until it is resumed, empty
+    when it is not paused. ``version`` counts changes and guards against lost updates;
     the store counts it. The two times are the caller's to set.
     """
 
@@ -60,6 +62,8 @@ class Backup:
     enabled: bool = True
     parts: tuple[str, ...] | None = None
     rules: tuple[str, ...] = ()
+    report_only: bool = False
+    paused: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -67,15 +71,33 @@ class Backup:
 
 
 @dataclass(frozen=True)
+class BrakeLimits:
+    """How much one push may remove or disable; the meaning of the numbers is replication's."""
+
+    removal_floor: int
+    removal_share: float
+    removal_maximum: int
+    disabling_floor: int
+    disabling_share: float
+    disabling_maximum: int
+
+
+@dataclass(frozen=True)
 class SyncSettings:
     """What holds for the whole fleet. The interval is not here: the EventBridge rule has it.
 
-    ``parts`` None means the product's defaults. Time-outs in seconds.
+    ``parts`` and ``limits`` None mean the product's defaults.
+    ``block_widened_access``: what widens access waits for an approval.
+    ``approval_by_another``: nobody approves what they asked for themselves.
+    Time-outs in seconds.
     """
 
     parts: tuple[str, ...] | None = None
     rules: tuple[str, ...] = ()
     replicate_auto_block_list: bool = False
+    limits: BrakeLimits | None = None
+    block_widened_access: bool = False
+    approval_by_another: bool = False
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     reply_limit_mb: int = 256
@@ -163,6 +185,16 @@ class PrimaryBaseline:
     at: datetime
     run_id: str
     fingerprint: str = ""
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Somebody has looked at a plan, and lets exactly that one through. Void as soon as either side moves."""
+
+    backup_id: str
+    plan_hash: str
+    approved_by: str
+    at: datetime
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from registry.models import (
+    Approval,
     Backup,
     BackupResult,
     Credentials,
@@ -116,6 +117,12 @@ class Store(Protocol):
     def statuses(self, backup_ids: Iterable[str] | None = None) -> dict[str, BackupResult]:
         """The last result of each named backup, or of all; a backup without one is left out."""
         ...
+
+    def approve(self, approval: Approval) -> None:
+        """Remember that a plan was approved; a newer approval for the same backup takes its place."""
+        ...
+
+    def approval(self, backup_id: str) -> Approval | None: ...
 
     def baseline(self) -> PrimaryBaseline | None: ...
     def save_baseline(self, baseline: PrimaryBaseline) -> None: ...

@@ -7,6 +7,7 @@ import pytest
 
 from common.reasons import Failure, Reason
 from registry.models import (
+    Approval,
     Backup,
     BackupResult,
     Lease,
@@ -359,3 +360,17 @@ class TestBaseline:
         store.save_baseline(PrimaryBaseline(500, 20, NOON, "r1"))
         store.save_baseline(PrimaryBaseline(501, 21, NOON + MINUTE, "r2"))
         assert store.baseline() == PrimaryBaseline(501, 21, NOON + MINUTE, "r2")
+
+
+class TestApprovals:
+    def test_there_is_none_before_one_is_given(self, store: Store) -> None:
+        assert store.approval("b1") is None
+
+    def test_the_last_one_counts_and_each_backup_has_its_own(self, store: Store) -> None:
+        first = Approval("b1", "a" * 64, "arn:aws:iam::1:user/ops", NOON)
+        second = replace(first, plan_hash="b" * 64)
+        other = replace(first, backup_id="b2")
+        for approval in (first, other, second):
+            store.approve(approval)
+        assert store.approval("b1") == second
+        assert store.approval("b2") == other
