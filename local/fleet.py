@@ -15,10 +15,9 @@ from local.cerberus.compare import Difference, kept_machine_values, replicable_d
 from local.cerberus.machine import Machine
 from local.cerberus.remote import RemoteServer
 from local.cerberus.state import Snapshot
-from local.cloud import LocalCloud
+from local.cloud import LocalCloud, Reply
 from registry.dynamo import DynamoStore
-from registry.models import Backup, BackupResult, Credentials, Run, TlsTrust
-from registry.secrets import SecretsManagerCredentials
+from registry.models import BackupResult, Run
 
 PRIMARY = "primary"
 BY_RULE = "schedule"
@@ -89,14 +88,13 @@ class Deployment:
         )
         self.cloud = cloud
         self.store = DynamoStore(self.outputs["TableName"], cloud.client("dynamodb"))
-        self.credentials = SecretsManagerCredentials(f"cerberus-sync/{stack_name}", cloud.client("secretsmanager"))
 
     def register(self) -> None:
-        """Store everybody's credentials and register the backups."""
-        self.credentials.put(PRIMARY, Credentials(self.servers.primary.user, password_of(PRIMARY)))
+        """Register the primary and the backups through the management API, as an administrator does."""
+        api = self.cloud.management_api(self.outputs)
+        _expect(200, api.call("PUT", "/primary", _registration(PRIMARY, self.servers.primary)))
         for name, server in self.servers.backups.items():
-            self.credentials.put(name, Credentials(server.user, password_of(name)))
-            self.store.add_backup(Backup(name, server.host, server.port, TlsTrust(pins=(server.fingerprint,))))
+            _expect(201, api.call("POST", "/backups", {"id": name, **_registration(name, server)}))
 
     def invoke(self, event: object) -> dict[str, Any]:
         """Call the sync function and wait for its answer."""
@@ -126,3 +124,18 @@ class Deployment:
             progress(waited)
             time.sleep(1)
         raise FleetError(f"the rule started no run within {seconds:.0f} seconds")
+
+
+def _registration(name: str, server: RemoteServer) -> dict[str, Any]:
+    return {
+        "host": server.host,
+        "port": server.port,
+        "username": server.user,
+        "password": password_of(name),
+        "tls": {"mode": "pins", "fingerprints": [server.fingerprint]},
+    }
+
+
+def _expect(status: int, reply: Reply) -> None:
+    if reply.status != status:
+        raise FleetError(f"the management API answered {reply.status}: {reply.body}")
