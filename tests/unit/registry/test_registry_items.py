@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from registry.items import UnreadableRow, from_row, time_text, to_row
 from registry.models import (
+    Approval,
     Backup,
     BackupResult,
+    BrakeLimits,
     PartResult,
     Primary,
     PrimaryBaseline,
     Run,
+    SeenPart,
     SyncSettings,
     TlsTrust,
 )
@@ -29,7 +32,8 @@ ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(mi
 TIMES = st.datetimes(datetime(1970, 1, 2), datetime(9000, 1, 1), timezones=ZONES)  # noqa: DTZ001 # bounds have none
 MAYBE_TIMES = st.none() | TIMES
 TRUSTS = st.builds(TlsTrust, ca_pem=TEXTS, pins=NAMES)
-PARTS = st.builds(PartResult, TEXTS, TEXTS, TEXTS, TEXTS, COUNTS, COUNTS, COUNTS)
+PARTS = st.builds(PartResult, TEXTS, TEXTS, TEXTS, TEXTS, COUNTS, COUNTS, COUNTS, TEXTS)
+LIMITS = st.builds(BrakeLimits, COUNTS, SECONDS, COUNTS, COUNTS, SECONDS, COUNTS)
 
 RECORDS = st.one_of(
     st.builds(Primary, TEXTS, COUNTS, TRUSTS, COUNTS),
@@ -42,12 +46,26 @@ RECORDS = st.one_of(
         enabled=st.booleans(),
         parts=st.none() | NAMES,
         rules=NAMES,
+        report_only=st.booleans(),
+        paused=TEXTS,
         tags=st.dictionaries(TEXTS, TEXTS, max_size=4),
         created_at=MAYBE_TIMES,
         updated_at=MAYBE_TIMES,
         version=COUNTS,
     ),
-    st.builds(SyncSettings, st.none() | NAMES, NAMES, st.booleans(), SECONDS, SECONDS, COUNTS, COUNTS),
+    st.builds(
+        SyncSettings,
+        parts=st.none() | NAMES,
+        rules=NAMES,
+        replicate_auto_block_list=st.booleans(),
+        limits=st.none() | LIMITS,
+        block_widened_access=st.booleans(),
+        approval_by_another=st.booleans(),
+        connect_timeout=SECONDS,
+        read_timeout=SECONDS,
+        reply_limit_mb=COUNTS,
+        version=COUNTS,
+    ),
     st.builds(
         BackupResult,
         backup_id=TEXTS,
@@ -61,6 +79,9 @@ RECORDS = st.one_of(
         duration=SECONDS,
         parts=st.lists(PARTS, max_size=3).map(tuple),
         warnings=NAMES,
+        plan_hash=TEXTS,
+        snapshot=TEXTS,
+        seen=st.dictionaries(TEXTS, st.builds(SeenPart, TEXTS, TEXTS), max_size=3),
     ),
     st.builds(
         Run,
@@ -75,7 +96,8 @@ RECORDS = st.one_of(
         finished_at=MAYBE_TIMES,
         counts=st.dictionaries(TEXTS, COUNTS, max_size=4),
     ),
-    st.builds(PrimaryBaseline, COUNTS, COUNTS, TIMES, TEXTS),
+    st.builds(PrimaryBaseline, COUNTS, COUNTS, TIMES, TEXTS, TEXTS),
+    st.builds(Approval, TEXTS, TEXTS, TEXTS, TIMES),
 )
 
 BACKUP = Backup("b1", "files.example", 8443)
