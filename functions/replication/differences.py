@@ -109,11 +109,8 @@ def named_step(name: str, above: Steps = ()) -> Steps:
 def differences(
     own: etree._Element, desired: etree._Element, steps: Steps = (), *, ignored: frozenset[str] = frozenset()
 ) -> Iterator[Difference]:
-    """What leads from ``own`` to ``desired``, two elements of one kind; ``ignored`` are plain names that do not count."""
-    yield from _attributes(own, desired, steps, ignored)
-    before, after = _text(own), _text(desired)
-    if before != after:
-        yield _difference(steps, before or None, after or None)
+    """What leads from ``own`` to ``desired``, two elements of one kind. ``ignored``: plain names that do not count."""
+    yield from own_differences(own, desired, steps, ignored=ignored)
     pairs = list(pairs_of(own, desired, ignored=ignored))
     for left, right, position in pairs:
         if left is not None and right is not None:
@@ -125,6 +122,19 @@ def differences(
             yield from _whole(left, step_below(steps, left, position), Kind.REMOVED, len(steps), ignored)
     if reordered(own, desired, [(left, right) for left, right, _ in pairs]):
         yield marker(steps, ORDER)
+
+
+def own_differences(
+    own: etree._Element, desired: etree._Element, steps: Steps, *, ignored: frozenset[str] = frozenset()
+) -> Iterator[Difference]:
+    """The differences in attributes and text alone, not in what is inside."""
+    before, after = _meant(own), _meant(desired)
+    if before != after:
+        for key in sorted(before.keys() | after.keys()):
+            if before.get(key) != after.get(key) and plain_name(key) not in ignored:
+                yield _difference(_attribute_step(steps, key), before.get(key), after.get(key))
+    if (text := _text(own)) != (new_text := _text(desired)):
+        yield _difference(steps, text, new_text)
 
 
 def pairs_of(
@@ -157,7 +167,7 @@ def step_below(steps: Steps, element: etree._Element, position: int = 0, *, key:
     under_secret = bool(steps) and steps[-1].secret
     named_secret = is_secret_name(name)
     labels = labels_of(element)
-    label = "" if named_secret or under_secret else (key(element) if key else _name_of_entry(element))
+    label = "" if named_secret or under_secret else (key(element) if key else name_of_entry(element))
     if not label or len(label) > _LONGEST_KEY or looks_secret(label):
         label = str(position) if position else ""
     secret = under_secret or named_secret or any(is_secret_name(one) for one in labels) or _says_secret(element)
@@ -180,17 +190,6 @@ def reordered(own: etree._Element, desired: etree._Element, pairs: list[Pair]) -
 def values_of(element: etree._Element, steps: Steps, *, ignored: frozenset[str] = frozenset()) -> Iterator[Difference]:
     """Every value of an element, as if all of it were new."""
     return _whole(element, steps, Kind.ADDED, len(steps), ignored)
-
-
-def _attributes(
-    own: etree._Element, desired: etree._Element, steps: Steps, ignored: frozenset[str]
-) -> Iterator[Difference]:
-    before, after = _meant(own), _meant(desired)
-    if before == after:
-        return
-    for key in sorted(before.keys() | after.keys()):
-        if before.get(key) != after.get(key) and plain_name(key) not in ignored:
-            yield _difference(_attribute_step(steps, key), before.get(key), after.get(key))
 
 
 def _meant(element: etree._Element) -> dict[str, str]:
@@ -292,7 +291,7 @@ def _by_key(elements: list[etree._Element], key: Key) -> dict[str, list[etree._E
     return found
 
 
-def _name_of_entry(element: etree._Element) -> str:
+def name_of_entry(element: etree._Element) -> str:
     """The name or key an element bears. A ``key`` is a name only beside a value; alone it may be a secret."""
     names = {plain_name(str(key)) for key in element.attrib} | {plain_name(str(c.tag)) for c in children(element)}
     only_key = _ENTRY_KEY in names and "name" not in names

@@ -22,7 +22,9 @@ from replication.differences import (
     Steps,
     differences,
     marker,
+    name_of_entry,
     named_step,
+    own_differences,
     pairs_of,
     reordered,
     root_step,
@@ -37,7 +39,6 @@ from replication.parts.listeners import PORT, Listeners
 from replication.parts.mime_mappings import Mappings
 from replication.parts.single_documents import AuthenticationState
 from replication.plan import PartPlan
-from replication.preservation import key_of
 
 USERS = "users"
 GROUPS = "groups"
@@ -66,9 +67,12 @@ class Item:
 
 
 def items_of(plan: PartPlan) -> Iterator[Item]:
-    """What a push of this part would do, item by item; nothing for a part that has nothing to be written."""
+    """What a push of this part would do, item by item; nothing for a part that has nothing to be written.
+
+    Of a part that is missing on the primary: what an approval would let through.
+    """
     own, desired = plan.own, plan.desired
-    if plan.settled is not None or desired is None:
+    if (plan.settled is not None and not plan.missing) or desired is None:
         return
     found = list(_items(plan.name, own, desired))
     # What differs and yet in no item (white space that counts, text between items) is still a difference.
@@ -134,12 +138,10 @@ def _listed(own: Document, desired: Document, within: str = "") -> Iterator[Item
         return
     before, after, steps = _unwrapped(own.root, desired.root)
     if before is None or after is None:
-        one = before if after is None else after
-        for child in documents.children(one) if one is not None else ():
-            kind = Kind.REMOVED if after is None else Kind.ADDED
-            yield Item(
-                kind, _shown(steps, child, 0), within, elements=(child, None) if after is None else (None, child)
-            )
+        for child in documents.children(before) if before is not None else ():
+            yield Item(Kind.REMOVED, _shown(steps, child, 0), within, elements=(child, None))
+        for child in documents.children(after) if after is not None else ():
+            yield Item(Kind.ADDED, _shown(steps, child, 0), within, elements=(None, child))
         return
     pairs = []
     for left, right, position in pairs_of(before, after, key=list_key, lone=False):
@@ -153,19 +155,8 @@ def _listed(own: Document, desired: Document, within: str = "") -> Iterator[Item
             yield Item(Kind.REMOVED, _shown(steps, left, position), within, elements=(left, right))
     if reordered(before, after, pairs):
         yield Item(Kind.CHANGED, ORDER, within, find=lambda: [marker((), ORDER)])
-    if found := _attributes(before, after, steps):
+    if found := list(own_differences(before, after, steps)):
         yield Item(Kind.CHANGED, OTHER, within, find=lambda: found)
-
-
-def _attributes(before: etree._Element, after: etree._Element, steps: Steps) -> list[Difference]:
-    """How the list itself differs, beside what it lists."""
-    return [one for one in differences(_bare(before), _bare(after), steps)]
-
-
-def _bare(element: etree._Element) -> etree._Element:
-    bare = etree.Element(element.tag, dict(element.attrib), element.nsmap)
-    bare.text = documents.text_of(element).strip()
-    return bare
 
 
 def _unwrapped(
@@ -197,7 +188,7 @@ def list_key(element: etree._Element) -> str:
     """What an element of a list is called by: its name, key, address, or its own text where it is no more than that."""
     if (name := documents.name_of(element)) is not None:
         return name.written
-    if key := key_of(element):
+    if key := name_of_entry(element):
         return key
     for key_name, value in _own_values(element):
         if documents.plain(key_name) in _KEY_NAMES and len(value) <= _LONGEST_TEXT_KEY:
@@ -220,8 +211,8 @@ def is_address(value: str) -> bool:
 
 
 def _own_values(element: etree._Element) -> Iterator[tuple[str, str]]:
-    for key, value in element.attrib.items():
-        yield local_name(str(key)), str(value)
+    for key, written in element.attrib.items():
+        yield local_name(str(key)), str(written)
     for child in documents.children(element):
         if value := documents.own_value(child):
             yield local_name(child), value

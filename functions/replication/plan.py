@@ -6,7 +6,7 @@ that somebody can approve exactly what was seen.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +24,8 @@ class PartPlan:
     ``own`` is what the backup holds, ``source`` what the primary holds,
     ``desired`` what the backup should hold; None where it was not read or there
     is nothing to write. ``settled`` is set when it is already known what
-    becomes of the part: it is equal, or it cannot be replicated.
+    becomes of the part: it is equal, or it cannot be replicated. A part that
+    is ``missing`` is settled too, but an approval can release it.
     """
 
     part: Part[Any]
@@ -43,6 +44,23 @@ class PartPlan:
     @property
     def name(self) -> PartName:
         return self.part.name
+
+    @property
+    def missing(self) -> bool:
+        """Whether the primary answered with nothing at all for this part, of which the backup holds some.
+
+        Never so for settings: they are refused before there is a plan.
+        """
+        return self.settled is not None and self.settled.reason is Reason.PRIMARY_EMPTY
+
+    def released(self) -> "PartPlan":
+        """The same, to be written although the primary holds nothing of it: what an approval makes of a missing part.
+
+        Raises ValueError for any other part.
+        """
+        if not self.missing:
+            raise ValueError(f"{self.name} is not missing")
+        return replace(self, settled=None)
 
 
 @dataclass(frozen=True)
@@ -102,10 +120,10 @@ def _plan(
         wanted = part.fingerprint(desired)
         settled = PartOutcome(part.name, PartStatus.UNCHANGED, seen=Seen(wanted, wanted))
         return PartPlan(part, own, source, settled=settled, warnings=warnings)
+    changes = part.changes(own, desired, policy)
     if part.is_empty(source):
         message = "the primary answered with nothing at all for this part, the backup holds some; it was left alone"
-        return PartPlan(part, own, source, settled=_failed(part, Reason.PRIMARY_EMPTY, message), warnings=warnings)
-    changes = part.changes(own, desired, policy)
+        return PartPlan(part, own, source, desired, _failed(part, Reason.PRIMARY_EMPTY, message), changes, warnings)
     now = Seen(part.fingerprint(desired), part.fingerprint(own))
     rewritten = _rewritten(part, changes, now) if now == known else None
     return PartPlan(part, own, source, desired, rewritten, changes, warnings, None if rewritten else _cause(known, now))
