@@ -1,11 +1,11 @@
 """What is to be done about one backup, decided before anything is done.
 
 A plan is made from what both sides hold and from the policy, and nothing else.
-Its hash is the same as long as neither side and not the policy has changed, so
-that somebody can approve exactly what was seen.
+Its hash is the same as long as neither side of what differs and not the policy
+has changed, so that somebody can approve exactly what was seen.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -76,12 +76,23 @@ class Plan:
 
     @cached_property
     def hash(self) -> str:
-        """Hex digest over both sides' content and the policy."""
-        return digest("\n".join(self._facts()))
+        """Hex digest over what is to be approved: the blocked parts where there are any, or else all that differ."""
+        blocked = {plan.name for plan in self.parts if plan.settled and plan.settled.status is PartStatus.BLOCKED}
+        return self.hash_of(blocked or {plan.name for plan in self.parts if plan.desired is not None})
 
-    def _facts(self) -> Iterator[str]:
+    def hash_of(self, names: Collection[PartName]) -> str:
+        """Hex digest over both sides' content of some parts, and the policy.
+
+        Only of some: parts that go through at once move the backup, and an
+        approval of the others must survive that.
+        """
+        return digest("\n".join(self._facts(names)))
+
+    def _facts(self, names: Collection[PartName]) -> Iterator[str]:
         yield f"rules {self.policy.rules.patterns} automatic {self.policy.replicate_auto_block_list}"
         for plan in self.parts:
+            if plan.name not in names:
+                continue
             own = plan.part.fingerprint(plan.own) if plan.own is not None else "-"
             source = plan.part.fingerprint(plan.source) if plan.source is not None else "-"
             yield f"{plan.name} own {own} source {source}"

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from common.reasons import Failure, Reason
 from replication.checks import check_backup
+from replication.guard import Guard, access_warnings
 from replication.model import (
     Outcome,
     PartName,
@@ -28,6 +29,7 @@ def replicate(
     *,
     snapshots: Snapshots,
     now: Callable[[], datetime],
+    guard: Guard,
     known: Mapping[PartName, Seen] | None = None,
     write: bool = True,
 ) -> Outcome:
@@ -36,6 +38,7 @@ def replicate(
     Everything is read and decided before the first write, and what the backup
     holds of the parts that are about to change is kept in ``snapshots``: a
     backup that cannot be read, understood or kept is not written to at all.
+    ``guard`` says what must not go through before somebody has approved it.
     ``known`` is what was seen of its parts when they were last read back. With
     ``write`` False nothing is written and differences are only named. Never
     raises Failure: what happened is in the outcome.
@@ -43,8 +46,8 @@ def replicate(
     try:
         facts = server.facts()
         warnings = check_backup(primary.facts, primary.address, facts, server.address, server.label)
-        plan = make_plan(primary, server, facts.features, policy, known or {})
-        warnings += plan.warnings
+        plan = guard.apply(make_plan(primary, server, facts.features, policy, known or {}))
+        warnings += plan.warnings + access_warnings(plan)
         if write:
             return _push(plan, server, facts, snapshots, warnings, now)
     except Failure as failure:
@@ -96,6 +99,10 @@ def _summary(
         return replace(
             found, status=_status_of(first.reason), reason=first.reason, message=f"{first.part}: {first.message}"
         )
+    blocked = [part for part in parts if part.status is PartStatus.BLOCKED]
+    if blocked:
+        message = "; ".join(f"{part.part}: {part.message}" for part in blocked)
+        return replace(found, status=Status.BLOCKED, reason=blocked[0].reason, message=message)
     if any(part.status is PartStatus.DIFFERENT for part in parts):
         return replace(found, status=Status.DRIFTED)
     return replace(found, verified_at=now())

@@ -38,7 +38,7 @@ from replication.replicate import replicate
 from sync import records
 from sync.request import RunRequest
 from sync.servers import Servers, with_credentials
-from sync.source import Source, check_not_shrunk, parts_of, policy_of
+from sync.source import Source, check_not_shrunk, guard_of, parts_of, policy_of
 
 MAX_WORKERS = 16
 """Backups at the same time. Most of a backup's time is waiting for the network."""
@@ -307,6 +307,7 @@ class _Fleet:
                     policy,
                     snapshots=_BackupSnapshots(self._around.snapshots, backup.id, self._record.id),
                     now=self._around.now,
+                    guard=guard_of(self._settings, self._store.approval(backup.id)),
                     known=records.known_parts(self._statuses.get(backup.id)),
                     write=not self._request.dry_run,
                 )

@@ -1,12 +1,14 @@
 """The primary as the source of a run: what is to be read of it, reading it, and whether to believe it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
-from registry.models import Backup, Credentials, Primary, PrimaryBaseline, SyncSettings
+from registry.models import Approval, Backup, Credentials, Primary, PrimaryBaseline, SyncSettings
 from registry.ports import CredentialStore, Store
+from replication.brake import Limits
+from replication.guard import Guard
 from replication.model import DEFAULT_PARTS, PartName, Policy, PrimaryState
 from replication.preservation import Rules
 from replication.primary import read_primary
@@ -62,6 +64,15 @@ def policy_of(backup: Backup, settings: SyncSettings) -> Policy | Failure:
     except Failure as failure:
         return failure
     return Policy(parts, rules, settings.replicate_auto_block_list)
+
+
+def guard_of(settings: SyncSettings, approval: Approval | None) -> Guard:
+    """What must not go through to a backup unseen, and the plan that was approved for it, if any."""
+    return Guard(
+        limits=Limits(**asdict(settings.limits)) if settings.limits else Limits(),
+        block_widened_access=settings.block_widened_access,
+        approved=approval.plan_hash if approval else "",
+    )
 
 
 def parts_of(policies: Iterable[Policy | Failure]) -> set[PartName]:

@@ -27,7 +27,17 @@ from local.cerberus import LocalServer, Machine, Secrets, ServerState, Snapshot,
 from registry.clients import Clients, open_clients
 from registry.dynamo import DynamoStore
 from registry.memory import MemoryCredentials, MemoryStore
-from registry.models import Backup, BackupResult, Credentials, PartResult, Primary, Run, SyncSettings, TlsTrust
+from registry.models import (
+    Approval,
+    Backup,
+    BackupResult,
+    Credentials,
+    PartResult,
+    Primary,
+    Run,
+    SyncSettings,
+    TlsTrust,
+)
 from registry.ports import CredentialStore, Store
 from registry.secrets import SecretsManagerCredentials
 from registry.snapshots import MemorySnapshots
@@ -347,6 +357,12 @@ class Fleet:
 
     def all_writes(self) -> list[str]:
         return [operation for server_id in self.servers for operation in self.writes(server_id)]
+
+    def approve(self) -> None:
+        """Approve what the last run's plans were for each backup."""
+        run_id = self.reports[-1].run.id
+        for result in self.store.results(run_id):
+            self.store.approve(Approval(result.backup_id, result.plan_hash, "a colleague", self.clock()))
 
     def forget(self) -> None:
         """Forget the requests of the backups. The primary's are kept: they are looked through at the end."""

@@ -138,6 +138,9 @@ class TestTooSmall:
         drifted.run()
         assert_aborted(drifted, "primary_empty")
         drifted.run(accept_primary=True)
+        assert drifted.statuses()["b1"].startswith("blocked:")
+        drifted.approve()
+        drifted.run(accept_primary=True)
         assert drifted.reports[-1].run.status == "succeeded"
         assert drifted.servers["b1"].state.names("profiles") == []
 
@@ -156,6 +159,9 @@ class TestTooSmall:
             drift.remove_user(drifted.primary.state, name)
         drifted.run()
         assert_aborted(drifted, "primary_shrunk")
+        drifted.run(accept_primary=True)
+        assert drifted.statuses() == dict.fromkeys(("b1", "b2"), "blocked:removes_too_much")
+        drifted.approve()
         drifted.run(accept_primary=True)
         assert drifted.statuses() == {"b1": "updated", "b2": "updated"}
         drifted.run()

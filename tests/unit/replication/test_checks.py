@@ -10,7 +10,9 @@ import pytest
 
 from common.reasons import Failure, Reason
 from common.server_values import Version
+from replication.brake import Limits
 from replication.checks import check_backup, check_primary
+from replication.guard import Guard
 from replication.model import Policy, Status
 from replication.primary import read_primary
 from replication.replicate import replicate
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from common.server_values import ServerFacts
     from tests.unit.replication.conftest import Clock, ServerFactory
 
+OPEN = Guard(Limits(removal_floor=10**6, disabling_floor=10**6))
+"""A brake that lets through what these tests need: they are about what happens after it."""
 PRIMARY_ADDRESS = ("files0.example", 8443)
 
 
@@ -69,7 +73,7 @@ def test_a_refused_backup_is_neither_read_nor_written(
 ) -> None:
     backup = make_server(server_facts=changed(facts, **changes), users="<users/>")
     source = read_primary(make_primary(), Policy().parts)
-    outcome = replicate(source, backup, Policy(), now=clock, snapshots=Mock())
+    outcome = replicate(source, backup, Policy(), now=clock, guard=OPEN, snapshots=Mock())
     assert (outcome.status, outcome.reason) == (Status.FAILED, reason)
     assert outcome.pushed_at is outcome.verified_at is None
     assert backup.calls == ["facts"]

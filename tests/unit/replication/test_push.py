@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from common.reasons import Failure, Reason
+from replication.brake import Limits
+from replication.guard import Guard
 from replication.model import Cause, PartName, PartStatus, Policy, Status
 from replication.parts import PARTS
 from replication.primary import read_primary
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from replication.model import Outcome, PrimaryState, Seen
     from tests.unit.replication.conftest import Clock, FakeServer, ServerFactory
 
+OPEN = Guard(Limits(removal_floor=10**6, disabling_floor=10**6))
+"""A brake that lets through what these tests need: they are about what happens after it."""
 ALL = Policy(parts=frozenset(PartName))
 WANTED = "<settings><timeout>60</timeout><soap><port>1</port></soap></settings>"
 DRIFTED = "<settings><timeout>1</timeout><soap><port>1</port></soap></settings>"
@@ -52,7 +56,7 @@ def drifted(make_server: ServerFactory) -> FakeServer:
 @pytest.fixture
 def push(source: PrimaryState, clock: Clock) -> Callable[..., Outcome]:
     def run(server: FakeServer, kept: Kept | None = None, known: Mapping[PartName, Seen] | None = None) -> Outcome:
-        return replicate(source, server, ALL, snapshots=kept or Kept(), now=clock, known=known)
+        return replicate(source, server, ALL, snapshots=kept or Kept(), now=clock, guard=OPEN, known=known)
 
     return run
 
@@ -205,7 +209,7 @@ class TestCause:
             drifted.content["settings"] = DRIFTED
         wanted = WANTED.replace("60", "61") if on_primary else WANTED
         moved = read_primary(make_primary(settings=wanted), ALL.parts)
-        outcome = replicate(moved, drifted, ALL, snapshots=Kept(), now=clock, known=known)
+        outcome = replicate(moved, drifted, ALL, snapshots=Kept(), now=clock, guard=OPEN, known=known)
         assert (outcome.parts[0].cause, outcome.status) == (cause, Status.UPDATED)
 
     def test_what_is_equal_has_none(self, make_server: ServerFactory, push: Callable[..., Outcome]) -> None:
@@ -217,7 +221,7 @@ class TestHash:
         self, make_primary: ServerFactory, drifted: FakeServer, source: PrimaryState, clock: Clock
     ) -> None:
         def look(primary: PrimaryState, policy: Policy = ALL) -> str:
-            return replicate(primary, drifted, policy, snapshots=Kept(), now=clock, write=False).plan_hash
+            return replicate(primary, drifted, policy, snapshots=Kept(), now=clock, guard=OPEN, write=False).plan_hash
 
         first = look(source)
         assert first
@@ -226,3 +230,17 @@ class TestHash:
         assert first != look(source, replace(ALL, replicate_auto_block_list=True))
         drifted.content["settings"] = DRIFTED.replace(">1</timeout", ">2</timeout")
         assert first != look(source)
+
+
+class TestApproval:
+    def test_a_part_the_primary_holds_nothing_of_is_emptied_only_by_an_approval(
+        self, make_primary: ServerFactory, make_server: ServerFactory, clock: Clock
+    ) -> None:
+        source = read_primary(make_primary(event_rules=""), ALL.parts)
+        backup = make_server()
+        first = replicate(source, backup, ALL, snapshots=Kept(), now=clock, guard=Guard())
+        assert (first.status, first.reason) == (Status.BLOCKED, Reason.PART_MISSING_ON_PRIMARY)
+        assert backup.writes == []
+        approved = Guard(approved=first.plan_hash)
+        assert replicate(source, backup, ALL, snapshots=Kept(), now=clock, guard=approved).status is Status.UPDATED
+        assert backup.content["event_rules"] == ""

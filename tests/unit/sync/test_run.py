@@ -163,7 +163,8 @@ class TestThePrimary:
         self, world: World, before: int, now: int, shrunk: bool
     ) -> None:
         world.store.save_baseline(PrimaryBaseline(before, 2, NOON, "r0"))
-        world.servers.by_id["primary"].people = tuple(f"user{number}" for number in range(now))
+        for server in world.servers.by_id.values():
+            server.people = tuple(f"user{number}" for number in range(now))
         report = sync_run(world)
         assert report.run.reason == (Reason.PRIMARY_SHRUNK if shrunk else "")
         baseline = world.store.baseline()
