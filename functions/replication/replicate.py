@@ -85,7 +85,7 @@ def _summary(
 ) -> Outcome:
     causes = {part.name: part.cause for part in plan.parts}
     parts = tuple(replace(outcome, cause=causes[outcome.part]) for outcome in outcomes)
-    differed = any(part.cause for part in plan.parts)
+    differed = any(part.desired is not None for part in plan.parts)
     found = Outcome(
         Status.UPDATED if pushed_at else Status.IN_SYNC,
         pushed_at=pushed_at,
