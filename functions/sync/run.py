@@ -6,7 +6,6 @@
 Nothing here knows how a server is talked to or where records are kept.
 """
 
-import traceback
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -14,10 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Protocol
 
 from common.deadline import Deadline
+from common.faults import places
 from common.reasons import Failure, Reason
 from registry.models import (
     QUEUED,
@@ -199,7 +198,7 @@ class _Fleet:
         except Failure as failure:
             return self._abort(chosen, results, failure)
         except Exception as error:  # noqa: BLE001 - its text could hold content of a reply: it goes no further
-            message = f"the program failed ({type(error).__name__}: {_places(error)})"
+            message = f"the program failed ({type(error).__name__}: {places(error)})"
             return self._abort(chosen, results, Failure(Reason.INTERNAL_ERROR, message))
         if primary is None:
             return Report(self._finish(results, RunStatus.PARTIAL), tuple(results))
@@ -293,7 +292,7 @@ class _Fleet:
         except Failure as failure:
             outcome = records.failed(failure)
         except Exception as error:  # noqa: BLE001 - an error in the program while serving one must not stop the others
-            fault = _places(error)
+            fault = places(error)
             outcome = records.failed(Failure(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})"))
         return self._record_result(backup.id, outcome, started, fault)
 
@@ -309,7 +308,7 @@ class _Fleet:
                     now=self._around.now,
                     guard=guard_of(self._settings, self._store.approval(backup.id)),
                     known=records.known_parts(self._statuses.get(backup.id)),
-                    write=not self._request.dry_run,
+                    write=not (self._request.dry_run or backup.report_only or backup.paused),
                 )
 
         return with_credentials(
@@ -343,11 +342,3 @@ class _BackupSnapshots:
 
     def keep(self, parts: Mapping[str, str]) -> str:
         return self.store.keep_backup(self.backup_id, self.run_id, parts)
-
-
-def _places(error: Exception) -> str:
-    """Where an error passed through, without its text, which could hold content of a reply."""
-    return " < ".join(
-        f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
-        for frame in reversed(traceback.extract_tb(error.__traceback__))
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -90,3 +90,17 @@ def test_wider_access_is_told_and_stopped_only_where_that_is_set(large: Fleet) -
     large.approve()
     large.run("b1")
     assert large.statuses() == {"b1": "updated"}
+
+
+@pytest.mark.parametrize("registration", [{"report_only": True}, {"paused": "an upgrade is under way"}])
+def test_a_backup_that_is_paused_or_only_reported_on_is_looked_at_and_never_written_to(
+    make_fleet: Callable[..., Fleet], registration: dict[str, Any]
+) -> None:
+    fleet = make_fleet("b1")
+    fleet.add_backup("b2", registration=registration)
+    fleet.run()
+    drift.set_setting(fleet.primary.state, "general/welcomeMessage", "New")
+    fleet.run()
+    assert fleet.statuses() == {"b1": "updated", "b2": "drifted"}
+    assert fleet.parts("b2")["settings"].cause == "primary_changed"
+    assert fleet.writes("b2") == []
