@@ -107,8 +107,9 @@ def _of_accounts(plan: PartPlan, users: int) -> Iterator[Widening]:
 
 def _of_changed(item: Item, found: list[Difference]) -> Iterator[tuple[WideningKind, str]]:
     limited = [one for one in found if any(map(_limits_addresses, _all_names(one.steps)))]
-    if limited and _addresses_widened(item):
-        yield WideningKind.ADDRESS_LIMIT_LIFTED, limited[0].path
+    addresses = [one for one in limited if _last_word(one.steps[-1].name) not in _INHERITING]
+    if addresses and _addresses_widened(item):
+        yield WideningKind.ADDRESS_LIMIT_LIFTED, addresses[0].path
     for difference in found:
         if difference in limited:
             if _changes_inheritance(difference):
@@ -262,13 +263,13 @@ def _ssh_key(difference: Difference) -> str | None:
     if difference.kind is Kind.REMOVED or not (difference.after or "").strip() or truth(difference.after) is not None:
         return None
     for depth in range(len(difference.steps), 0, -1):
-        step = difference.steps[depth - 1]
-        if any(wanted <= split(words(step.name)) for wanted in _KEY_WORDS) or (
-            depth == len(difference.steps)
-            and any(wanted <= said for said in word_sets(difference.steps) for wanted in _KEY_WORDS)
-        ):
+        if _says_key(words(difference.steps[depth - 1].name)):
             return show(difference.steps[:depth])
-    return None
+    return difference.path if any(map(_says_key, names(difference.steps))) else None
+
+
+def _says_key(name: str) -> bool:
+    return any(wanted <= split(name) for wanted in _KEY_WORDS)
 
 
 def _joins_group(difference: Difference) -> bool:
@@ -370,14 +371,15 @@ def _allowed(element: etree._Element | None) -> frozenset[str]:
 
 _INHERITING = frozenset({"priority", "inherit", "inherited", "inherits", "override", "overrides"})
 _TELLING = (
-    _GRANTING | _DENYING | _SECURITY | _REQUIRING | _EXPIRY | _ADDRESS_WORDS | _ADMIN | _FACTOR_NAMES
+    {"allow", "can", "permit"} | _DENYING | _SECURITY | _REQUIRING | _EXPIRY | _ADDRESS_WORDS | _ADMIN | _FACTOR_NAMES
     | {"disabled", "enabled", "auth", "authentication", "protocols", "protocol", "anonymous", "disable"}
 )  # fmt: skip
 
 
 def _changes_inheritance(difference: Difference) -> bool:
     return (
-        len(difference.steps) > 1
+        difference.kind is Kind.CHANGED
+        and len(difference.steps) > 1
         and _last_word(difference.steps[-1].name) in _INHERITING
         and any(split(label) & _TELLING for label in difference.steps[-2].labels)
     )

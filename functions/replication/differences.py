@@ -8,7 +8,7 @@ prefixes, comments or white space between elements does not differ.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
@@ -91,13 +91,18 @@ def is_harmless(value: str) -> bool:
 
 def show(steps: Steps) -> str:
     """A path as people read it."""
-    return "/".join(step.shown for step in steps) or TEXT
+    return "/".join(step.shown for step in steps if step.shown) or TEXT
 
 
 def root_step(element: etree._Element) -> Steps:
     """The path of a document's root."""
     name = local_name(element)
     return (Step(f"/{name}", name, frozenset({words(name)}), is_secret_name(name)),)
+
+
+def hidden_step(step: Step) -> Steps:
+    """A step that shows nothing and keeps what is known of ``step``: the beginning of paths inside of an item."""
+    return (replace(step, shown=""),)
 
 
 def named_step(name: str, above: Steps = ()) -> Steps:

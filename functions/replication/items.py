@@ -21,6 +21,7 @@ from replication.differences import (
     Kind,
     Steps,
     differences,
+    hidden_step,
     marker,
     name_of_entry,
     named_step,
@@ -117,10 +118,11 @@ def _changed(
     desired: etree._Element,
     key: str,
     within: str,
+    steps: Steps = (),
     ignored: frozenset[str] = documents.RUNTIME_NAMES,
 ) -> Item:
     def find() -> list[Difference]:
-        return list(differences(own, desired, ignored=ignored)) or [marker((), OTHER)]
+        return list(differences(own, desired, steps, ignored=ignored)) or [marker((), OTHER)]
 
     return Item(Kind.CHANGED, key, within, find, (own, desired))
 
@@ -148,7 +150,8 @@ def _listed(own: Document, desired: Document, within: str = "") -> Iterator[Item
         pairs.append((left, right))
         if left is not None and right is not None:
             if documents.canonical(left) != documents.canonical(right):
-                yield _changed(left, right, _shown(steps, right, position), within, frozenset())
+                inside = hidden_step(step_below(steps, right, position, key=list_key)[-1])
+                yield _changed(left, right, _shown(steps, right, position), within, inside, frozenset())
         elif right is not None:
             yield Item(Kind.ADDED, _shown(steps, right, position), within, elements=(left, right))
         elif left is not None:

@@ -8,6 +8,8 @@ from typing import Any, cast
 import pytest
 
 from common.reasons import Failure
+from replication.model import PartName, Policy
+from replication.plan import Plan, make_plan
 from replication.ports import (
     Authentication,
     AuthenticationSource,
@@ -19,6 +21,7 @@ from replication.ports import (
     ServerFacts,
     Version,
 )
+from replication.primary import read_primary
 
 SECRET = "planted-secret-4711"
 
@@ -231,3 +234,18 @@ def facts() -> ServerFacts:
 def secret() -> str:
     """A value that is in the documents of every server and must be in no message."""
     return SECRET
+
+
+type PlanFactory = Callable[..., Plan]
+
+
+@pytest.fixture
+def make_plan_between(make_server: ServerFactory, make_primary: ServerFactory) -> PlanFactory:
+    """The plan that leads from a backup's content to a primary's; ``own`` and ``source`` replace the usual content."""
+
+    def make(own: dict[str, Any], source: dict[str, Any], policy: Policy | None = None) -> Plan:
+        policy = policy or Policy(parts=frozenset(PartName))
+        primary = read_primary(make_primary(**source), policy.parts, accept_empty=True)
+        return make_plan(primary, make_server(**own), FACTS.features, policy, {})
+
+    return make
