@@ -18,7 +18,7 @@ from sync.poll import primary_changed
 from sync.reporting import LoggedProgress, emit_metrics
 from sync.request import Trigger, read_request
 from sync.run import GRACE, Report, RunStatus, Surroundings, run
-from sync.servers import CerberusServers
+from wiring.servers import CerberusServers
 
 RECORDING_SECONDS = 5.0
 """Kept back from the function's time for the last records; a function that is killed cannot say anything."""

@@ -4,7 +4,7 @@ from common.deadline import Deadline
 from common.reasons import Failure
 from replication.primary import fingerprint
 from sync.run import Surroundings
-from sync.source import parts_of, policy_of
+from wiring.source import parts_of, policy_of
 
 
 def primary_changed(surroundings: Surroundings, deadline: Deadline) -> bool:

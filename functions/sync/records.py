@@ -6,7 +6,7 @@ from datetime import datetime
 
 from common.reasons import Failure, Reason
 from registry.models import BackupResult, PartResult, SeenPart
-from replication.model import Outcome, PartName, PartOutcome, Seen, Status
+from replication.model import Outcome, PartOutcome, Status
 
 
 def result_of(outcome: Outcome, *, backup_id: str, run_id: str, started: datetime, finished: datetime) -> BackupResult:
@@ -40,13 +40,6 @@ def _part(outcome: PartOutcome) -> PartResult:
         changed=len(outcome.changes.changed),
         cause=outcome.cause or "",
     )
-
-
-def known_parts(last: BackupResult | None) -> dict[PartName, Seen]:
-    """What was seen of a backup's parts when they were last read back, as replication wants it."""
-    names = frozenset(PartName)
-    seen = last.seen if last else {}
-    return {PartName(name): Seen(part.desired, part.held) for name, part in seen.items() if name in names}
 
 
 def failed(failure: Failure) -> Outcome:

@@ -36,8 +36,8 @@ from replication.primary import fingerprint
 from replication.replicate import replicate
 from sync import records
 from sync.request import RunRequest
-from sync.servers import Servers, with_credentials
-from sync.source import Source, check_not_shrunk, guard_of, parts_of, policy_of
+from wiring.servers import Servers, with_credentials
+from wiring.source import Source, check_not_shrunk, guard_of, known_parts, parts_of, policy_of
 
 MAX_WORKERS = 16
 """Backups at the same time. Most of a backup's time is waiting for the network."""
@@ -307,7 +307,7 @@ class _Fleet:
                     snapshots=_BackupSnapshots(self._around.snapshots, backup.id, self._record.id),
                     now=self._around.now,
                     guard=guard_of(self._settings, self._store.approval(backup.id)),
-                    known=records.known_parts(self._statuses.get(backup.id)),
+                    known=known_parts(self._statuses.get(backup.id)),
                     write=not (self._request.dry_run or backup.report_only or backup.paused),
                 )
 

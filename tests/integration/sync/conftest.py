@@ -44,7 +44,7 @@ from registry.snapshots import MemorySnapshots
 from replication.model import PrimaryState
 from sync.request import RunRequest, Trigger
 from sync.run import Report, Surroundings, run
-from sync.servers import PRIMARY_ID, CerberusServers, Servers
+from wiring.servers import PRIMARY_ID, CerberusServers, Servers
 
 TABLE = "sync-test"
 PREFIX = "cerberus-sync/test"

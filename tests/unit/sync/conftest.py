@@ -23,7 +23,7 @@ from replication.ports import (
     Version,
 )
 from sync.run import Surroundings
-from sync.servers import PRIMARY_ID
+from wiring.servers import PRIMARY_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

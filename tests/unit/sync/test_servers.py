@@ -8,8 +8,8 @@ from cerberus.trust import Pins, SystemRoots
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
 from registry.models import Backup, Credentials, Primary, SyncSettings, TlsTrust
-from sync.servers import CerberusServers, with_credentials
 from wiring.endpoints import trust_of
+from wiring.servers import CerberusServers, with_credentials
 
 LOG_IN = Credentials("admin", "PLANTED")
 PIN = "ab" * 32

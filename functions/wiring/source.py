@@ -1,18 +1,18 @@
-"""The primary as the source of a run: what is to be read of it, reading it, and whether to believe it."""
+"""What replication is given: the primary, whether to believe it, and what holds for a backup."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
-from registry.models import Approval, Backup, Credentials, Primary, PrimaryBaseline, SyncSettings
+from registry.models import Approval, Backup, BackupResult, Credentials, Primary, PrimaryBaseline, SyncSettings
 from registry.ports import CredentialStore, Store
 from replication.brake import Limits
 from replication.guard import Guard
-from replication.model import DEFAULT_PARTS, PartName, Policy, PrimaryState
+from replication.model import DEFAULT_PARTS, PartName, Policy, PrimaryState, Seen
 from replication.preservation import Rules
 from replication.primary import read_primary
-from sync.servers import PRIMARY_ID, Servers, with_credentials
+from wiring.servers import PRIMARY_ID, Servers, with_credentials
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,13 @@ def guard_of(settings: SyncSettings, approval: Approval | None) -> Guard:
         block_widened_access=settings.block_widened_access,
         approved=approval.plan_hash if approval else "",
     )
+
+
+def known_parts(last: BackupResult | None) -> dict[PartName, Seen]:
+    """What was seen of a backup's parts when they were last read back, as replication wants it."""
+    names = frozenset(PartName)
+    seen = last.seen if last else {}
+    return {PartName(name): Seen(part.desired, part.held) for name, part in seen.items() if name in names}
 
 
 def parts_of(policies: Iterable[Policy | Failure]) -> set[PartName]:
