@@ -75,9 +75,9 @@ class Difference:
     @property
     def is_secret(self) -> bool:
         """Whether its values must not be shown: by a name of the path, or by what they look like."""
+        by_name = bool(self.steps) and self.steps[-1].secret
         return any(
-            value is not None
-            and (looks_secret(value) or (any(step.secret for step in self.steps) and not is_harmless(value)))
+            value is not None and (looks_secret(value) or (by_name and not is_harmless(value)))
             for value in (self.before, self.after)
         )
 

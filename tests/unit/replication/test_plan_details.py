@@ -294,3 +294,11 @@ def test_what_gives_nothing_away_is_shown_beside_a_password(make_plan_between: P
     own, source = ({"users": f"<u><user name='ann'><password noExpire='{v}'/></user></u>"} for v in ("false", value))
     found = part(make_plan_between(own, source), PartName.ACCOUNTS)
     assert found.items[0].fields == (FieldChange("password/@noExpire", Kind.CHANGED, "false", value),)
+
+
+def test_a_secret_that_is_itself_an_item_of_a_list_is_hidden(make_plan_between: PlanFactory) -> None:
+    own, source = ({"event_rules": f"<l><password value='{v}' of='x'/></l>"} for v in ("one1", "two2"))
+    found = part(make_plan_between(own, source), PartName.EVENT_RULES)
+    assert found.items == (
+        ItemChange(Kind.CHANGED, "/l/password[1]", (FieldChange("@value", Kind.CHANGED, None, None, hidden=True),)),
+    )
