@@ -37,9 +37,9 @@ class PartPlan:
     warnings: tuple[str, ...] = ()
     cause: Cause | None = None
 
-    def seen(self, held: object) -> Seen:
-        """What is worth remembering when the backup was found to hold ``held``."""
-        return Seen(self.part.fingerprint(self.desired), self.part.fingerprint(held))
+    def seen(self, held: object, policy: Policy) -> Seen:
+        """What is worth remembering when the backup was found to hold ``held``, and that counted as equal."""
+        return Seen(self.part.fingerprint(self.desired, policy), self.part.fingerprint(held, policy))
 
     @property
     def name(self) -> PartName:
@@ -93,8 +93,8 @@ class Plan:
         for plan in self.parts:
             if plan.name not in names:
                 continue
-            own = plan.part.fingerprint(plan.own) if plan.own is not None else "-"
-            source = plan.part.fingerprint(plan.source) if plan.source is not None else "-"
+            own = plan.part.fingerprint(plan.own, self.policy) if plan.own is not None else "-"
+            source = plan.part.fingerprint(plan.source, self.policy) if plan.source is not None else "-"
             yield f"{plan.name} own {own} source {source}"
 
 
@@ -103,7 +103,7 @@ def make_plan(
 ) -> Plan:
     """Read every chosen part of the backup and decide about it. Raises Failure when one cannot be read.
 
-    ``known`` is what was seen of the parts when they were last read back.
+    ``known`` is what was seen of the parts when they were last found equal.
     """
     chosen = (part for part in PARTS if part.name in policy.parts)
     return Plan(tuple(_plan(part, primary, server, features, policy, known.get(part.name)) for part in chosen), policy)
@@ -128,28 +128,21 @@ def _plan(
     desired = part.desired(source, own, policy)
     warnings = part.warnings(source, own)
     if part.same(own, desired, policy):
-        wanted = part.fingerprint(desired)
+        wanted = part.fingerprint(desired, policy)
         settled = PartOutcome(part.name, PartStatus.UNCHANGED, seen=Seen(wanted, wanted))
         return PartPlan(part, own, source, settled=settled, warnings=warnings)
     changes = part.changes(own, desired, policy)
     if part.is_empty(source):
         message = "the primary answered with nothing at all for this part, the backup holds some; it was left alone"
         return PartPlan(part, own, source, desired, _failed(part, Reason.PRIMARY_EMPTY, message), changes, warnings)
-    now = Seen(part.fingerprint(desired), part.fingerprint(own))
-    rewritten = _rewritten(part, changes, now) if now == known else None
-    return PartPlan(part, own, source, desired, rewritten, changes, warnings, None if rewritten else _cause(known, now))
-
-
-def _rewritten(part: Part[Any], changes: Changes, seen: Seen) -> PartOutcome:
-    """Neither side has moved since the server wrote down what it was sent in words of its own.
-
-    Sending it again would only end in the same.
-    """
-    if part.tolerates(changes):
+    now = Seen(part.fingerprint(desired, policy), part.fingerprint(own, policy))
+    if now == known and now.desired != now.held:
+        # The server wrote down what it was sent in words of its own, that counted as equal, and neither side has
+        # moved since: sending it again would only end in the same.
         message = f"the server added {len(changes.removed)} values of its own"
-        return PartOutcome(part.name, PartStatus.UNCHANGED, message=message, seen=seen)
-    message = "the server keeps something else than what it was sent; it is not sent again until one side changes"
-    return PartOutcome(part.name, PartStatus.FAILED, changes, Reason.WRITE_NOT_EFFECTIVE, message, seen)
+        settled = PartOutcome(part.name, PartStatus.UNCHANGED, message=message, seen=now)
+        return PartPlan(part, own, source, settled=settled, warnings=warnings)
+    return PartPlan(part, own, source, desired, None, changes, warnings, _cause(known, now))
 
 
 def _cause(known: Seen | None, now: Seen) -> Cause:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from common.reasons import Failure, Reason
 from replication.checks import check_primary
 from replication.documents import digest
-from replication.model import PartName, PrimaryState
+from replication.model import PartName, Policy, PrimaryState
 from replication.parts import PARTS
 from replication.parts.accounts import Accounts
 from replication.parts.base import Document
@@ -40,10 +40,16 @@ def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_em
     return PrimaryState(server.label, server.address, facts, states, users, groups)
 
 
+BY_DEFAULT = Policy()
+"""What changes by itself, such as the list of automatically blocked addresses, is not a change of the primary."""
+
+
 def fingerprint(primary: PrimaryState) -> str:
     """A digest of all that was read: equal to an earlier one exactly when nothing that is replicated has changed."""
     parts = (
-        f"{part.name}={part.fingerprint(primary.states[part.name])}" for part in PARTS if part.name in primary.states
+        f"{part.name}={part.fingerprint(primary.states[part.name], BY_DEFAULT)}"
+        for part in PARTS
+        if part.name in primary.states
     )
     return digest(f"{primary.facts.version} {' '.join(parts)}")
 

@@ -7,6 +7,7 @@ licence must be what they were, over a new connection with a new log-in. If
 they are not, the part is put back at once.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -16,15 +17,26 @@ from replication.model import Changes, PartName, PartOutcome, PartStatus
 from replication.plan import PartPlan, Plan
 from replication.ports import ServerFacts, WritableServer
 
-_STOPS_A_BACKUP = frozenset(
+PAUSES = (1.0, 2.0, 4.0)
+"""Seconds between attempts to log in again after new settings."""
+
+_UNREACHABLE = frozenset(
     {
-        Reason.NAME_NOT_RESOLVED,
-        Reason.ADDRESS_FORBIDDEN,
         Reason.CONNECTION_REFUSED,
         Reason.CONNECTION_FAILED,
         Reason.CONNECTION_CLOSED,
         Reason.CONNECT_TIMEOUT,
         Reason.READ_TIMEOUT,
+    }
+)
+
+_FATE_UNKNOWN = frozenset({Reason.CONNECTION_CLOSED, Reason.CONNECTION_FAILED, Reason.READ_TIMEOUT})
+"""Reasons after which a write may or may not have been done."""
+
+_STOPS_A_BACKUP = _UNREACHABLE | frozenset(
+    {
+        Reason.NAME_NOT_RESOLVED,
+        Reason.ADDRESS_FORBIDDEN,
         Reason.CERTIFICATE_UNTRUSTED,
         Reason.CERTIFICATE_PIN_MISMATCH,
         Reason.TLS_FAILED,
@@ -68,10 +80,7 @@ class Push:
 
     def _push(self, part: PartPlan) -> PartOutcome:
         try:
-            part.part.write(self._server, part.own, part.desired, self._plan.policy)
-            self.pushed_at = self._now()
-            if part.name is PartName.SETTINGS:
-                self._prove_access(part)
+            self._write(part)
             return self._compared(part, part.part.read(self._server))
         except Failure as failure:
             self._stopped = failure if failure.reason in _STOPS_A_BACKUP else None
@@ -79,25 +88,38 @@ class Push:
             status = PartStatus.ROLLED_BACK if rolled_back else PartStatus.FAILED
             return PartOutcome(part.name, status, part.changes, failure.reason, failure.message)
 
+    def _write(self, part: PartPlan) -> None:
+        """Write the part. Raises Failure; that of settings whose fate is unknown says first whether access was lost."""
+        proves_access = part.name is PartName.SETTINGS
+        try:
+            part.part.write(self._server, part.own, part.desired, self._plan.policy)
+        except Failure as failure:
+            if proves_access and failure.reason in _FATE_UNKNOWN:
+                self._prove_access(part)
+            raise
+        self.pushed_at = self._now()
+        if proves_access:
+            self._prove_access(part)
+
     def _compared(self, part: PartPlan, held: object) -> PartOutcome:
         """What the read-back says: it took, it did not, or the server keeps it in words of its own."""
         policy = self._plan.policy
         if part.part.same(held, part.desired, policy):
-            return PartOutcome(part.name, PartStatus.PUSHED, part.changes, seen=part.seen(held))
+            return PartOutcome(part.name, PartStatus.PUSHED, part.changes, seen=part.seen(held, policy))
         if part.part.same(held, part.own, policy):
             message = f"it acknowledged the new {part.name}, but still holds what it held before"
             return PartOutcome(part.name, PartStatus.FAILED, part.changes, Reason.WRITE_NOT_EFFECTIVE, message)
         left: Changes = part.part.changes(held, part.desired, policy)
-        if part.part.tolerates(left):
+        if part.part.tolerates(left, part.changes):
             message = f"the server added {len(left.removed)} values of its own"
-            return PartOutcome(part.name, PartStatus.PUSHED, part.changes, message=message, seen=part.seen(held))
+            return PartOutcome(
+                part.name, PartStatus.PUSHED, part.changes, message=message, seen=part.seen(held, policy)
+            )
         message = (
             f"it acknowledged the new {part.name}, but what it holds now is something else "
             f"({len(left.added)} missing, {len(left.changed)} changed, {len(left.removed)} added by the server)"
         )
-        return PartOutcome(
-            part.name, PartStatus.FAILED, part.changes, Reason.WRITE_NOT_EFFECTIVE, message, part.seen(held)
-        )
+        return PartOutcome(part.name, PartStatus.FAILED, part.changes, Reason.WRITE_NOT_EFFECTIVE, message)
 
     def _prove_access(self, part: PartPlan) -> None:
         """Raise Failure(MACHINE_VALUES_CHANGED) after putting the part back, ACCESS_LOST when that did not help."""
@@ -125,7 +147,7 @@ class Push:
     def _changed_facts(self) -> str | None:
         """What of the canaries changed, in words; None when all is as before."""
         try:
-            facts = self._server.fresh_facts()
+            facts = self._facts_again()
         except Failure as failure:
             if failure.reason is Reason.DEADLINE:
                 raise
@@ -136,3 +158,14 @@ class Push:
         if replace(facts.licence, days_left=0) != replace(self._facts.licence, days_left=0):
             return "its licence is not what it was"
         return None
+
+    def _facts_again(self) -> ServerFacts:
+        """The facts over a new connection. A server may need a moment after new settings, its listener most of all."""
+        for pause in PAUSES:
+            try:
+                return self._server.fresh_facts()
+            except Failure as failure:
+                if failure.reason not in _UNREACHABLE:
+                    raise
+            time.sleep(pause)
+        return self._server.fresh_facts()

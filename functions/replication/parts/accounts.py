@@ -51,7 +51,7 @@ class AccountsPart(Part[Accounts]):
             left.groups.text == right.groups.text or left.group_items.canonical == right.group_items.canonical
         )
 
-    def fingerprint(self, state: Accounts) -> str:
+    def fingerprint(self, state: Accounts, policy: Policy) -> str:
         return documents.digest(f"{state.user_items.canonical}\0{state.group_items.canonical}")
 
     def changes(self, own: Accounts, desired: Accounts, policy: Policy) -> Changes:

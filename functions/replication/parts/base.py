@@ -88,8 +88,8 @@ class Part[State](ABC):
         """Whether both states are the same, as far as this part is replicated."""
 
     @abstractmethod
-    def fingerprint(self, state: State) -> str:
-        """A digest that is equal for two states exactly when they are the same, as far as it is replicated by default.
+    def fingerprint(self, state: State, policy: Policy) -> str:
+        """A digest that is equal for two states exactly when they are the same, as far as this part is replicated.
 
         Says whether a server changed since it was last looked at, without keeping what it held.
         """
@@ -98,11 +98,11 @@ class Part[State](ABC):
     def changes(self, own: State, desired: State, policy: Policy) -> Changes:
         """What leads from ``own`` to ``desired``, by key."""
 
-    def tolerates(self, left: Changes) -> bool:
+    def tolerates(self, left: Changes, before: Changes) -> bool:
         """Whether a part counts as equal although ``left`` leads from what the server holds to what was sent.
 
-        For servers that write a document down in words of their own. Nothing
-        that was sent may be missing or another.
+        For servers that write a document down in words of their own. ``before``
+        led from what it held before to what was sent.
         """
         return False
 
@@ -131,15 +131,16 @@ class DocumentPart(Part[Document]):
     def same(self, left: Document, right: Document, policy: Policy) -> bool:
         return left.same(right)
 
-    def fingerprint(self, state: Document) -> str:
+    def fingerprint(self, state: Document, policy: Policy) -> str:
         return state.digest
 
     def changes(self, own: Document, desired: Document, policy: Policy) -> Changes:
         return Changes.between(own.values, desired.values)
 
-    def tolerates(self, left: Changes) -> bool:
-        """A server may add values that it has defaults for."""
-        return not left.added and not left.changed
+    def tolerates(self, left: Changes, before: Changes) -> bool:
+        """A server may add values that it has defaults for. It may not keep what was to go, nor lose or change any."""
+        only_additions = bool(left.removed) and not left.added and not left.changed
+        return only_additions and not set(left.removed) & set(before.removed)
 
     def dump(self, state: Document) -> str:
         return state.text

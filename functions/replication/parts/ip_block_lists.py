@@ -43,8 +43,9 @@ class IpBlockLists(Part[BlockLists]):
             not policy.replicate_auto_block_list or left.automatic.same(right.automatic)
         )
 
-    def fingerprint(self, state: BlockLists) -> str:
-        return documents.digest(state.manual.canonical)
+    def fingerprint(self, state: BlockLists, policy: Policy) -> str:
+        automatic = state.automatic.digest if policy.replicate_auto_block_list else ""
+        return documents.digest(f"{state.manual.digest}{automatic}")
 
     def changes(self, own: BlockLists, desired: BlockLists, policy: Policy) -> Changes:
         manual = Changes.between(own.manual.values, desired.manual.values)

@@ -65,7 +65,7 @@ class ListenersPart(Part[Listeners]):
     def same(self, left: Listeners, right: Listeners, policy: Policy) -> bool:
         return _by_id(left) == _by_id(right)
 
-    def fingerprint(self, state: Listeners) -> str:
+    def fingerprint(self, state: Listeners, policy: Policy) -> str:
         return documents.digest(str(sorted(_values(state).items())))
 
     def changes(self, own: Listeners, desired: Listeners, policy: Policy) -> Changes:

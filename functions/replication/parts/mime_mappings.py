@@ -27,7 +27,7 @@ class MimeMappings(Part[Mappings]):
     def same(self, left: Mappings, right: Mappings, policy: Policy) -> bool:
         return _by_extension(left) == _by_extension(right)
 
-    def fingerprint(self, state: Mappings) -> str:
+    def fingerprint(self, state: Mappings, policy: Policy) -> str:
         return documents.digest(str(sorted(_by_extension(state).items())))
 
     def changes(self, own: Mappings, desired: Mappings, policy: Policy) -> Changes:

@@ -66,7 +66,7 @@ class AuthenticationPart(Part[AuthenticationState]):
     def same(self, left: AuthenticationState, right: AuthenticationState, policy: Policy) -> bool:
         return left.sources == right.sources and left.document.same(right.document)
 
-    def fingerprint(self, state: AuthenticationState) -> str:
+    def fingerprint(self, state: AuthenticationState, policy: Policy) -> str:
         return documents.digest(f"{state.document.canonical}\0{state.sources}")
 
     def changes(self, own: AuthenticationState, desired: AuthenticationState, policy: Policy) -> Changes:

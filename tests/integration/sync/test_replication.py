@@ -293,3 +293,12 @@ def let_out(watch: Evidence, place: str, secret: str) -> None:
         watch.add_error(hidden)
     else:
         watch.add(place, f"a {secret} b")
+
+
+def test_the_automatic_list_goes_over_in_every_run_where_that_is_asked_for(fleet: Fleet) -> None:
+    fleet.configure(replicate_auto_block_list=True)
+    fleet.run()
+    drift.auto_block(fleet.primary.state, "198.51.100.77")
+    fleet.run()
+    assert fleet.statuses() == {"b1": "updated", "b2": "updated"}
+    assert "198.51.100.77" in fleet.servers["b1"].state.document("auto_block_list")

@@ -128,10 +128,34 @@ class TestTheWayIn:
     def test_lost_access_that_cannot_be_given_back_is_said_first(
         self, drifted: FakeServer, push: Callable[..., Outcome]
     ) -> None:
-        drifted.failures[("fresh_facts", 0)] = Failure(Reason.CONNECTION_REFUSED, "refused")
+        drifted.failures[("fresh_facts", 0)] = Failure(Reason.AUTHENTICATION_FAILED, "refused")
         outcome = push(drifted)
         assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.ACCESS_LOST)
         assert "log in" in outcome.message
+
+    def test_a_listener_that_restarts_is_waited_for(
+        self, drifted: FakeServer, push: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("replication.push.PAUSES", (0.0, 0.0))
+        for attempt in (1, 2):
+            drifted.failures[("fresh_facts", attempt)] = Failure(Reason.CONNECTION_REFUSED, "refused")
+        assert push(drifted).status is Status.UPDATED
+
+    def test_settings_whose_reply_was_lost_are_put_back_when_they_changed_the_typed_answers(
+        self, drifted: FakeServer, push: Callable[..., Outcome]
+    ) -> None:
+        break_facts(drifted, soap_port=9999)
+        stored = drifted.write_settings
+
+        def lose_the_first_reply(document: str) -> None:
+            stored(document)
+            if drifted.writes == ["write_settings"]:
+                raise Failure(Reason.READ_TIMEOUT, "no reply")
+
+        drifted.write_settings = lose_the_first_reply  # type: ignore[method-assign]  # this one server loses a reply
+        outcome = push(drifted)
+        assert outcome.reason is Reason.MACHINE_VALUES_CHANGED
+        assert drifted.content["settings"] == DRIFTED
 
     def test_a_day_less_on_the_licence_is_no_change(self, drifted: FakeServer, push: Callable[..., Outcome]) -> None:
         before = drifted.server_facts
@@ -162,20 +186,33 @@ class TestAServerWithWordsOfItsOwn:
         assert second.status is Status.IN_SYNC
         assert drifted.writes == []
 
-    def test_values_it_changes_are_a_failure_but_not_pushed_again_until_a_side_moves(
+    def test_values_it_changes_are_a_failure_and_sent_again_by_every_run(
         self, drifted: FakeServer, push: Callable[..., Outcome]
     ) -> None:
         drifted.normalise = lambda text: text.replace(">60<", ">3600<")
         first = push(drifted)
         assert settings(first) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
-        drifted.calls.clear()
-        second = push(drifted, known=seen(first))
-        assert settings(second) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
-        assert second.verified_at is None
-        assert drifted.writes == []
-        drifted.content["settings"] = DRIFTED
-        push(drifted, known=seen(first))
-        assert drifted.writes == ["write_settings"]
+        drifted.normalise = str
+        assert push(drifted, known=seen(first)).status is Status.UPDATED
+
+    def test_what_was_to_go_and_is_still_there_is_a_failure(
+        self, make_server: ServerFactory, push: Callable[..., Outcome]
+    ) -> None:
+        server = make_server(settings=DRIFTED.replace("</settings>", "<old>evil</old></settings>"))
+        server.normalise = lambda text: text.replace("</settings>", "<old>evil</old></settings>")
+        outcome = push(server)
+        assert settings(outcome) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
+        assert settings(push(server, known=seen(outcome))) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
+
+    def test_rules_in_another_order_are_a_failure(
+        self, make_primary: ServerFactory, make_server: ServerFactory, clock: Clock
+    ) -> None:
+        rules = "<rules><rule>a</rule><rule>b</rule></rules>"
+        source = read_primary(make_primary(event_rules=rules), ALL.parts)
+        server = make_server(event_rules="<rules/>")
+        server.normalise = lambda text: text.replace("<rule>a</rule><rule>b</rule>", "<rule>b</rule><rule>a</rule>")
+        outcome = replicate(source, server, ALL, snapshots=Kept(), now=clock, guard=OPEN)
+        assert outcome.reason is Reason.WRITE_NOT_EFFECTIVE
 
     def test_a_write_that_was_dropped_is_tried_again(self, drifted: FakeServer, push: Callable[..., Outcome]) -> None:
         drifted.dropped = {"write_settings"}
