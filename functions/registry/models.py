@@ -177,6 +177,8 @@ class Run:
 class PrimaryBaseline:
     """The primary when it was last replicated and verified: how large it was, and a fingerprint of what it held.
 
+    ``settings`` counts the values of its settings.
+
     The fingerprint is of the last run over the whole fleet, empty before there was one.
     """
 
@@ -185,6 +187,7 @@ class PrimaryBaseline:
     at: datetime
     run_id: str
     fingerprint: str = ""
+    settings: int = 0
 
 
 @dataclass(frozen=True)

@@ -160,3 +160,5 @@ class PrimaryState:
     states: Mapping[PartName, object]
     users: int
     groups: int
+    settings: int = 0
+    """How many values its settings hold."""

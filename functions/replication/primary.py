@@ -31,13 +31,12 @@ def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_em
             part.validate(state)
             states[part.name] = state
     settings = states.get(PartName.SETTINGS)
-    if isinstance(settings, Document) and settings.is_empty:
-        raise Failure(Reason.PRIMARY_EMPTY, "it answered with empty settings", server=server.label)
+    held = _count_settings(server, settings) if isinstance(settings, Document) else 0
     users, groups = 0, 0
     accounts = states.get(PartName.ACCOUNTS)
     if isinstance(accounts, Accounts):
         users, groups = _count(server, accounts, accept_empty=accept_empty)
-    return PrimaryState(server.label, server.address, facts, states, users, groups)
+    return PrimaryState(server.label, server.address, facts, states, users, groups, held)
 
 
 BY_DEFAULT = Policy()
@@ -52,6 +51,13 @@ def fingerprint(primary: PrimaryState) -> str:
         if part.name in primary.states
     )
     return digest(f"{primary.facts.version} {' '.join(parts)}")
+
+
+def _count_settings(server: ReadableServer, settings: Document) -> int:
+    """How many values there are. A document without any element inside is as empty as no document."""
+    if settings.root is None or len(settings.root) == 0:
+        raise Failure(Reason.PRIMARY_EMPTY, "it answered with empty settings", server=server.label)
+    return len(settings.values)
 
 
 def _count(server: ReadableServer, accounts: Accounts, *, accept_empty: bool) -> tuple[int, int]:

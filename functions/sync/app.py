@@ -14,7 +14,7 @@ from registry.dynamo import DynamoStore
 from registry.secrets import SecretsManagerCredentials
 from registry.snapshots import S3Snapshots
 from sync.environment import Environment
-from sync.poll import primary_changed
+from sync.poll import look_at_primary
 from sync.reporting import LoggedProgress, emit_metrics
 from sync.request import Trigger, read_request
 from sync.run import GRACE, Report, RunStatus, Surroundings, run
@@ -34,16 +34,19 @@ class RunFailedError(Exception):
 def handler(event: object, context: LambdaContext) -> dict[str, object]:
     """Do one run, or look whether one is needed. Returns run and results.
 
-    Raises RunFailedError when no backup could be served at all.
+    Raises RunFailedError when the run ended before any backup was touched.
     """
     try:
         request = read_request(event)
         seconds = context.get_remaining_time_in_millis() / 1000 - RECORDING_SECONDS - GRACE
         deadline = Deadline(seconds)
-        if request.trigger is Trigger.CHANGE and not primary_changed(_surroundings(), deadline):
-            logger.info("primary unchanged")
-            return {"status": "unchanged"}
-        report = run(request, _surroundings(), deadline)
+        seen = None
+        if request.trigger is Trigger.CHANGE:
+            seen = look_at_primary(_surroundings(), deadline)
+            if seen is None:
+                logger.info("primary unchanged")
+                return {"status": "unchanged"}
+        report = run(request, _surroundings(), deadline, seen=seen)
     except Failure as failure:
         logger.error("run not possible", extra={"reason": failure.reason, "detail": str(failure)})  # noqa: TRY400 - the trace adds nothing
         raise RunFailedError(str(failure)) from None

@@ -2,27 +2,28 @@
 
 from common.deadline import Deadline
 from common.reasons import Failure
+from replication.model import PrimaryState
 from replication.primary import fingerprint
 from sync.run import Surroundings
 from wiring.source import parts_of, policy_of
 
 
-def primary_changed(surroundings: Surroundings, deadline: Deadline) -> bool:
-    """Whether the primary is not what the last run over the whole fleet read.
+def look_at_primary(surroundings: Surroundings, deadline: Deadline) -> PrimaryState | Failure | None:
+    """The primary if it is not what the last run over the whole fleet read, None if nothing has changed.
 
     The SOAP API has no call that tells of a change, so the parts are read and
     compared by fingerprint; no backup is asked anything. A primary that cannot
-    be read counts as changed: the run that follows says why it cannot.
+    be read gives the failure, for the run to record: it is not read twice,
+    because a refused log-in must not be repeated. Before a first run was
+    verified there is nothing to compare with, and the schedule takes care.
     """
     settings = surroundings.store.settings()
     policies = [policy_of(backup, settings) for backup in surroundings.store.backups() if backup.enabled]
-    if not policies:
-        return False
     baseline = surroundings.store.baseline()
-    if baseline is None or not baseline.fingerprint:
-        return True
+    if not policies or baseline is None or not baseline.fingerprint:
+        return None
     try:
         primary = surroundings.source.read(parts_of(policies), settings, deadline)
-    except Failure:
-        return True
-    return fingerprint(primary) != baseline.fingerprint
+    except Failure as failure:
+        return failure
+    return None if fingerprint(primary) == baseline.fingerprint else primary

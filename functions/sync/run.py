@@ -99,9 +99,16 @@ class Report:
     results: tuple[BackupResult, ...] = ()
 
 
-def run(request: RunRequest, surroundings: Surroundings, deadline: Deadline) -> Report:
+def run(
+    request: RunRequest,
+    surroundings: Surroundings,
+    deadline: Deadline,
+    *,
+    seen: PrimaryState | Failure | None = None,
+) -> Report:
     """Do one run, or record why it was not done. What happened is in the report; Failure means it could not be told.
 
+    ``seen`` is what a look at the primary has just given, which then is not read again.
     Raises Failure(REGISTRY_UNAVAILABLE) when lease or record cannot be written.
     """
     started_at = surroundings.now()
@@ -114,15 +121,17 @@ def run(request: RunRequest, surroundings: Surroundings, deadline: Deadline) -> 
         dry_run=request.dry_run,
         status=RunStatus.RUNNING,
     )
-    if _was_started(request, surroundings.store):
-        return Report(_again(record, surroundings))
     expires_at = started_at + timedelta(seconds=surroundings.lease_seconds)
     # Not the run's id alone: an event that is delivered twice brings the same id to two executions.
     owner = f"{record.id}/{uuid.uuid4().hex}"
     if surroundings.store.acquire_lease(owner, now=started_at, expires_at=expires_at) is None:
+        if _was_started(request, surroundings.store):
+            return Report(_again(record, surroundings))
         return Report(_finish(record, surroundings, RunStatus.NOT_RUN, Reason.LEASE_HELD, "another run is under way"))
     try:
-        return _Fleet(request, surroundings, deadline, record, owner).run()
+        if _was_started(request, surroundings.store):
+            return Report(_again(record, surroundings))
+        return _Fleet(request, surroundings, deadline, record, owner, seen).run()
     finally:
         with suppress(Failure):  # one that is not given back expires by itself; what the run did is recorded
             surroundings.store.release_lease(owner)
@@ -167,7 +176,13 @@ class _Fleet:
     """One run that holds the lease."""
 
     def __init__(
-        self, request: RunRequest, surroundings: Surroundings, deadline: Deadline, record: Run, owner: str
+        self,
+        request: RunRequest,
+        surroundings: Surroundings,
+        deadline: Deadline,
+        record: Run,
+        owner: str,
+        seen: PrimaryState | Failure | None,
     ) -> None:
         self._request = request
         self._around = surroundings
@@ -175,6 +190,7 @@ class _Fleet:
         self._deadline = deadline
         self._record = record
         self._owner = owner
+        self._seen = seen
         self._settings = SyncSettings()
         self._statuses: Mapping[str, BackupResult] = {}
 
@@ -215,7 +231,7 @@ class _Fleet:
     def _conclude(self, primary: PrimaryState, results: list[BackupResult]) -> Report:
         good = all(result.status in (Status.IN_SYNC, Status.UPDATED, Status.DRIFTED) for result in results)
         try:
-            if PartName.ACCOUNTS in primary.states and any(result.verified_at for result in results):
+            if any(result.verified_at for result in results):
                 self._store.save_baseline(self._baseline(primary))
         except Failure as failure:
             message = f"what the primary held was not remembered: {failure.message}"
@@ -223,13 +239,22 @@ class _Fleet:
         return Report(self._finish(results, RunStatus.SUCCEEDED if good else RunStatus.PARTIAL), tuple(results))
 
     def _baseline(self, primary: PrimaryState) -> PrimaryBaseline:
-        """What to remember of the primary. That it has not changed since can only be said of a whole fleet's run."""
-        if self._request.backups or self._request.dry_run:
-            known = self._store.baseline()
-            seen = known.fingerprint if known else ""
-        else:
-            seen = fingerprint(primary)
-        return PrimaryBaseline(primary.users, primary.groups, self._around.now(), self._record.id, seen)
+        """What to remember of the primary; of what this run did not read, the older figures.
+
+        That it has not changed since can only be said of a run over the whole fleet.
+        """
+        now = self._around.now()
+        known = self._store.baseline() or PrimaryBaseline(0, 0, now, self._record.id)
+        accounts, settings = PartName.ACCOUNTS in primary.states, PartName.SETTINGS in primary.states
+        partial = self._request.backups or self._request.dry_run
+        return PrimaryBaseline(
+            users=primary.users if accounts else known.users,
+            groups=primary.groups if accounts else known.groups,
+            settings=primary.settings if settings else known.settings,
+            at=now,
+            run_id=self._record.id,
+            fingerprint=known.fingerprint if partial else fingerprint(primary),
+        )
 
     def _finish(
         self, results: list[BackupResult], status: RunStatus, reason: Reason | None = None, message: str = ""
@@ -252,11 +277,12 @@ class _Fleet:
     def _longest_waiting_first(self, backups: list[Backup]) -> list[Backup]:
         statuses = self._statuses = self._store.statuses()
 
-        def waiting(backup: Backup) -> tuple[bool, datetime, str]:
+        def waiting(backup: Backup) -> tuple[int, datetime, str]:
+            # What failed comes last: servers that are silent would take all workers, run after run.
             last = statuses.get(backup.id)
+            turn = {str(Status.INCOMPLETE): 0, str(Status.FAILED): 2}.get(last.status if last else "", 1)
             never = datetime.min.replace(tzinfo=UTC)
-            incomplete = last is not None and last.status == Status.INCOMPLETE
-            return not incomplete, (last.verified_at if last else None) or never, backup.id
+            return turn, (last.verified_at if last else None) or never, backup.id
 
         return sorted(backups, key=waiting)
 
@@ -267,7 +293,11 @@ class _Fleet:
     def _read_primary(self, policies: Iterable[Policy | Failure]) -> PrimaryState:
         """The primary with every part that any backup is to get, and not suspiciously small."""
         accepted = self._request.accept_primary
-        primary = self._around.source.read(parts_of(policies), self._settings, self._deadline, accept_empty=accepted)
+        if isinstance(self._seen, Failure):
+            raise self._seen
+        primary = self._seen or self._around.source.read(
+            parts_of(policies), self._settings, self._deadline, accept_empty=accepted
+        )
         self._around.progress.primary_read(self._record, primary)
         if not accepted:
             check_not_shrunk(primary, self._store.baseline())

@@ -89,14 +89,15 @@ def parts_of(policies: Iterable[Policy | Failure]) -> set[PartName]:
 
 def check_not_shrunk(primary: PrimaryState, baseline: PrimaryBaseline | None) -> None:
     """Raise Failure(PRIMARY_SHRUNK) when the primary holds half or less of what it held at the last verified run."""
-    if baseline is None or PartName.ACCOUNTS not in primary.states:
+    if baseline is None:
         return
-    for what, now, before in (
-        ("users", primary.users, baseline.users),
-        ("groups", primary.groups, baseline.groups),
+    for part, what, now, before in (
+        (PartName.ACCOUNTS, "users", primary.users, baseline.users),
+        (PartName.ACCOUNTS, "groups", primary.groups, baseline.groups),
+        (PartName.SETTINGS, "settings", primary.settings, baseline.settings),
     ):
         # One of two is half as well, but no reason for alarm.
-        if now * 2 <= before and before - now > 1:
+        if part in primary.states and now * 2 <= before and before - now > 1:
             raise Failure(
                 Reason.PRIMARY_SHRUNK,
                 f"it holds {now} {what}; at the last verified run it held {before}",

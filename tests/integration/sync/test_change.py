@@ -8,7 +8,9 @@ import pytest
 
 from common.deadline import Deadline
 from local.cerberus import Kind, drift
-from sync.poll import primary_changed
+from sync.poll import look_at_primary
+from sync.request import RunRequest, Trigger
+from sync.run import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,11 +29,12 @@ CHANGES: dict[str, Callable[[Fleet], None]] = {
 
 
 def changed(fleet: Fleet) -> bool:
-    return primary_changed(fleet.surroundings, Deadline(20))
+    return look_at_primary(fleet.surroundings, Deadline(20)) is not None
 
 
-def test_before_the_first_run_everything_is_new(fleet: Fleet) -> None:
-    assert changed(fleet)
+def test_before_the_first_verified_run_there_is_nothing_to_compare_with_and_no_server_is_asked(fleet: Fleet) -> None:
+    assert not changed(fleet)
+    assert fleet.primary.requests == []
 
 
 def test_after_a_run_an_unchanged_primary_is_unchanged_and_no_backup_is_asked(fleet: Fleet) -> None:
@@ -69,3 +72,13 @@ def test_a_primary_that_cannot_be_read_counts_as_changed_so_that_a_run_says_why(
     fleet.run()
     fleet.primary.fault(Kind.HTML)
     assert changed(fleet)
+
+
+def test_a_refused_log_in_is_recorded_by_the_run_and_not_tried_a_second_time(fleet: Fleet) -> None:
+    fleet.run()
+    fleet.log_in("primary", "admin", "NOT-THE-PASSWORD")
+    asked = len(fleet.primary.requests)
+    seen = look_at_primary(fleet.surroundings, Deadline(20))
+    report = run(RunRequest(Trigger.CHANGE), fleet.surroundings, Deadline(20), seen=seen)
+    assert (report.run.status, report.run.reason) == ("failed", "authentication_failed")
+    assert len(fleet.primary.requests) == asked + 1

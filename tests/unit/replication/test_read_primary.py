@@ -137,3 +137,10 @@ def test_any_read_that_fails_ends_the_reading_with_its_reason(call: str, make_pr
     server = make_primary(failures={(call, 1): Failure(Reason.READ_TIMEOUT, "no answer")})
     assert refused(server).reason is Reason.READ_TIMEOUT
     assert not server.writes
+
+
+@pytest.mark.parametrize("text", ["", "  ", "<settings/>", '<settings version="12">\n</settings>'])
+def test_settings_that_hold_nothing_are_an_empty_primary(make_primary: ServerFactory, text: str) -> None:
+    with pytest.raises(Failure) as caught:
+        read_primary(make_primary(settings=text), ALL)
+    assert caught.value.reason is Reason.PRIMARY_EMPTY

@@ -123,7 +123,9 @@ class TestPolicy:
         report = sync_run(world)
         assert report.run.status == "succeeded"
         assert "users" not in world.servers.by_id["primary"].calls
-        assert world.store.baseline() is None
+        baseline = world.store.baseline()
+        assert baseline is not None
+        assert (baseline.users, baseline.groups) == (0, 0)
 
 
 class TestThePrimary:
@@ -170,6 +172,10 @@ class TestThePrimary:
         baseline = world.store.baseline()
         assert baseline is not None
         assert baseline.users == (before if shrunk else now)
+
+    def test_half_as_many_settings_are_one_too(self, world: World) -> None:
+        world.store.save_baseline(PrimaryBaseline(0, 0, NOON, "r0", settings=4))
+        assert sync_run(world).run.reason == Reason.PRIMARY_SHRUNK
 
     def test_half_as_many_groups_is_one_too(self, world: World) -> None:
         world.store.save_baseline(PrimaryBaseline(3, 4, NOON, "r0"))
