@@ -6,12 +6,15 @@ to every address the name resolves to; and the connection goes to an address
 that was checked, never to the name again.
 """
 
+import contextlib
 import re
 import socket
+import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from common.deadline import Deadline
 from common.reasons import Failure, Reason
 
 Address = IPv4Address | IPv6Address
@@ -63,18 +66,14 @@ class AddressPolicy:
             return False
         return all(self._permits_one(form) for form in forms)
 
-    def candidates(self, host: str, port: int) -> tuple[str, ...]:
+    def candidates(self, host: str, port: int, *, deadline: Deadline | None = None) -> tuple[str, ...]:
         """The addresses of ``host``, in the resolver's order, every one of them permitted.
 
-        The time this takes is the system resolver's. Raises
-        Failure(NAME_NOT_RESOLVED) or, when any address is not permitted,
-        Failure(ADDRESS_FORBIDDEN).
+        Without a ``deadline`` the time this takes is the system resolver's.
+        Raises Failure(NAME_NOT_RESOLVED), Failure(DEADLINE) or, when any
+        address is not permitted, Failure(ADDRESS_FORBIDDEN).
         """
-        try:
-            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, ValueError):  # ValueError: a name that cannot be encoded
-            answers = []
-        found = tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
+        found = _resolve(host, port, deadline)
         if not found:
             raise Failure(Reason.NAME_NOT_RESOLVED, "the host name does not resolve")
         if not all(self.permits(ip_address(address)) for address in found):
@@ -109,6 +108,29 @@ def check_host(host: str, policy: AddressPolicy) -> None:
     REGISTRATION_INVALID, NAME_NOT_RESOLVED or ADDRESS_FORBIDDEN.
     """
     policy.candidates(checked_host(host), 0)
+
+
+def _resolve(host: str, port: int, deadline: Deadline | None) -> tuple[str, ...]:
+    """The addresses of ``host``, each once.
+
+    The system's resolver cannot be told how long to take, nor be interrupted:
+    it works in a thread of its own, which is left behind when the time is up.
+    """
+    found: dict[str, None] = {}
+
+    def ask() -> None:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: a name that cannot be encoded
+            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.update(dict.fromkeys(str(answer[4][0]) for answer in answers))
+
+    resolver = threading.Thread(target=ask, name="resolver", daemon=True)
+    resolver.start()
+    resolver.join(None if deadline is None else deadline.remaining())
+    if resolver.is_alive():
+        if deadline is not None:
+            deadline.check()
+        raise Failure(Reason.NAME_NOT_RESOLVED, "the resolver did not answer in time")
+    return tuple(found)
 
 
 def _is_ipv6(host: str) -> bool:

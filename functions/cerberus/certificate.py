@@ -11,7 +11,7 @@ from datetime import datetime
 from cryptography import x509
 
 from cerberus.addresses import AddressPolicy, checked_host
-from cerberus.connection import certificate_of, dial, handshake
+from cerberus.connection import Route, certificate_of, handshake
 from cerberus.trust import Trust, fingerprint, unproven
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
@@ -42,10 +42,10 @@ def inspect_certificate(
 
     Raises Failure with a reason of connecting or of TLS, never for lack of trust.
     """
-    checked_host(host)
+    route = Route(checked_host(host), port, addresses)
 
     def shown(context: ssl.SSLContext) -> bytes:
-        raw = dial(host, port, addresses=addresses, timeout=timeout, deadline=deadline)
+        raw = route.dial(timeout=timeout, deadline=deadline)
         with handshake(raw, context, host, timeout=timeout, deadline=deadline) as connection:
             return certificate_of(connection)
 

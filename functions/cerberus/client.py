@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from cerberus.connection import Route
 from cerberus.endpoint import Endpoint
 from cerberus.messages import Values, read_reply, write_request
 from cerberus.schema import Operation, service
@@ -27,12 +28,18 @@ class SoapClient:
     """
 
     def __init__(
-        self, endpoint: Endpoint, deadline: Deadline, *, reads: frozenset[str], writes: frozenset[str] = frozenset()
+        self,
+        endpoint: Endpoint,
+        deadline: Deadline,
+        *,
+        route: Route,
+        reads: frozenset[str],
+        writes: frozenset[str] = frozenset(),
     ) -> None:
         self._endpoint = endpoint
         self._reads = reads
         self._known = reads | writes
-        self._transport = Transport(endpoint, deadline)
+        self._transport = Transport(endpoint, deadline, route)
         self._log_in_failed = False
 
     def __enter__(self) -> Self:
@@ -69,7 +76,7 @@ class SoapClient:
         user, password = self._endpoint.credentials
         body = write_request(operation, {"credentials": {"user": user, "password": password}, **fields})
         reply = self._exchange(operation, body)
-        return read_reply(operation, reply, self._endpoint.credentials, server=self._endpoint.label)
+        return read_reply(operation, reply, server=self._endpoint.label)
 
     def _exchange(self, operation: Operation, body: bytes) -> Reply:
         repeatable = operation.name in self._reads

@@ -7,6 +7,7 @@ is known which step failed.
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 from requests.adapters import HTTPAdapter
@@ -30,26 +31,44 @@ def bounded(seconds: float, deadline: Deadline) -> float:
     return max(_SHORTEST, min(seconds, deadline.remaining()))
 
 
-def dial(host: str, port: int, *, addresses: AddressPolicy, timeout: float, deadline: Deadline) -> socket.socket:
-    """A TCP connection to the first address of ``host`` that answers.
+@dataclass
+class Route:
+    """The way to one server, which stays the same once it was found.
 
-    ``timeout`` (seconds) holds for each address. Raises Failure with
-    NAME_NOT_RESOLVED, ADDRESS_FORBIDDEN, CONNECTION_REFUSED, CONNECT_TIMEOUT,
-    CONNECTION_FAILED or DEADLINE.
+    A name may have the addresses of several machines, and its addresses may
+    change. What was learnt of the machine behind one address says nothing of
+    another one: so the first ``address`` that took a connection is the only
+    one from then on.
     """
-    failure = Failure(Reason.NAME_NOT_RESOLVED, "the host name does not resolve")
-    for address in addresses.candidates(host, port):
-        wait = bounded(timeout, deadline)
-        try:
-            return socket.create_connection((address, port), timeout=wait)
-        except TimeoutError:
-            failure = Failure(Reason.CONNECT_TIMEOUT, "no answer to the attempt to connect")
-        except ConnectionRefusedError:
-            failure = Failure(Reason.CONNECTION_REFUSED, "nothing listens on this port")
-        except OSError:
-            failure = Failure(Reason.CONNECTION_FAILED, "there is no way to the server's address")
-    deadline.check()
-    raise failure
+
+    host: str
+    port: int
+    policy: AddressPolicy
+    address: str | None = None
+
+    def dial(self, *, timeout: float, deadline: Deadline) -> socket.socket:
+        """A TCP connection to the address found before, else to the first one of the host that answers.
+
+        ``timeout`` (seconds) holds for each address. Raises Failure with
+        NAME_NOT_RESOLVED, ADDRESS_FORBIDDEN, CONNECTION_REFUSED, CONNECT_TIMEOUT,
+        CONNECTION_FAILED or DEADLINE.
+        """
+        failure = Failure(Reason.NAME_NOT_RESOLVED, "the host name does not resolve")
+        for address in self.policy.candidates(self.address or self.host, self.port, deadline=deadline):
+            wait = bounded(timeout, deadline)
+            try:
+                raw = socket.create_connection((address, self.port), timeout=wait)
+            except TimeoutError:
+                failure = Failure(Reason.CONNECT_TIMEOUT, "no answer to the attempt to connect")
+            except ConnectionRefusedError:
+                failure = Failure(Reason.CONNECTION_REFUSED, "nothing listens on this port")
+            except OSError:
+                failure = Failure(Reason.CONNECTION_FAILED, "there is no way to the server's address")
+            else:
+                self.address = address
+                return raw
+        deadline.check()
+        raise failure
 
 
 def handshake(
@@ -96,25 +115,25 @@ class CheckedConnection(HTTPSConnection):
     def __init__(
         self,
         *args: Any,
+        route: Route,
         trust: Trust,
-        addresses: AddressPolicy,
         deadline: Deadline,
         read_timeout: float,
         on_connect: Callable[[], None],
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        self._route = route
         self._trust = trust
-        self._addresses = addresses
         self._deadline = deadline
         self._read_timeout = read_timeout
         self._on_connect = on_connect
 
     def connect(self) -> None:
-        """Make the connection. Raises what ``dial`` and ``handshake`` raise, and CERTIFICATE_PIN_MISMATCH."""
+        """Make the connection. Raises what ``Route.dial`` and ``handshake`` raise, and CERTIFICATE_PIN_MISMATCH."""
         timeout = float(self.timeout or 0)  # requests always sets one
         self._on_connect()
-        raw = dial(self.host, self.port, addresses=self._addresses, timeout=timeout, deadline=self._deadline)
+        raw = self._route.dial(timeout=timeout, deadline=self._deadline)
         for option in self.socket_options or ():
             raw.setsockopt(*option)
         secure = handshake(raw, self._trust.context(), self.host, timeout=timeout, deadline=self._deadline)
@@ -143,18 +162,16 @@ class CheckedAdapter(HTTPAdapter):
     counts the attempts to connect.
     """
 
-    def __init__(
-        self, host: str, port: int, *, trust: Trust, addresses: AddressPolicy, deadline: Deadline, read_timeout: float
-    ) -> None:
+    def __init__(self, route: Route, *, trust: Trust, deadline: Deadline, read_timeout: float) -> None:
         super().__init__()
         self.connections = 0
         self._pool = _CheckedPool(
-            host.strip("[]"),
-            port,
+            route.host,
+            route.port,
             maxsize=1,
             block=False,
+            route=route,
             trust=trust,
-            addresses=addresses,
             deadline=deadline,
             read_timeout=read_timeout,
             on_connect=self._count,

@@ -7,7 +7,6 @@ into false. A reply is well-formed as a whole before anything of it is looked
 at, so one that was cut short is never read as a smaller one.
 """
 
-import base64
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,11 +31,35 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _SIMPLE_CONTENT = "_value_1"  # zeep's name for the text of an element that also has attributes
 
-_FAULT_TEXT = 200  # characters of a fault that are passed on
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
-_UNKNOWN_OPERATION = re.compile(r"not implemented|namespace not recognized", re.IGNORECASE)
-_LOG_IN = re.compile(r"\bcredentials?\b|\b(?:un)?authenticat(?:e|ed|ion)\b", re.IGNORECASE)
-"""Seen: "No SOAP request credentials were provided", "Unable to authenticate SOAP request"."""
+"""What a fault names by quoting it: an operation, an account. It says nothing about the kind of fault."""
+_KNOWN_FAULTS = tuple(
+    (re.compile(sentence, re.IGNORECASE), reason, said)
+    for sentence, reason, said in (
+        # gSOAP, which Cerberus' WSDL points to, says both of these in its stdsoap2.cpp.
+        (
+            r"not implemented|namespace not recognized",
+            Reason.OPERATION_UNSUPPORTED,
+            "the server does not know the operation",
+        ),
+        (r"validation constraint violation", Reason.SOAP_FAULT, "the server found the request not valid"),
+        # Cerberus 12.11 logs "Unable to authenticate SOAP request" and "No SOAP request credentials were provided",
+        # https://github.com/FuseCP/FuseCP/issues/135; the others are what no other trouble is called.
+        (
+            (
+                r"authenticate soap request|credentials were provided|"
+                r"\b(?:invalid credentials|not authorized|unauthorized|access denied)\b"
+            ),
+            Reason.AUTHENTICATION_FAILED,
+            "the server refused the log-in",
+        ),
+    )
+)
+"""What servers are known to say, what it means, and how it is told: never in their words."""
+_FAULT_CODES = frozenset(
+    {"Client", "Server", "Sender", "Receiver", "VersionMismatch", "MustUnderstand", "DataEncodingUnknown"}
+)
+"""Of SOAP 1.1 and 1.2, https://www.w3.org/TR/soap12-part1/#faultcodes."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +113,8 @@ def write_request(operation: Operation, fields: Mapping[str, Any]) -> bytes:
     raise Failure(Reason.CONTENT_UNSENDABLE, f"{operation.name}: {where} is missing, unknown or of the wrong type")
 
 
-def read_reply(operation: Operation, reply: Reply, credentials: tuple[str, str], *, server: str = "") -> Values:
-    """What ``reply`` says. ``credentials`` are kept out of a fault's text, ``server`` is how failures name it.
+def read_reply(operation: Operation, reply: Reply, *, server: str = "") -> Values:
+    """What ``reply`` says. ``server`` is how failures name it.
 
     Raises Failure with NOT_SOAP, REPLY_EMPTY, REPLY_MALFORMED,
     REPLY_FORBIDDEN_XML, REPLY_INCOMPLETE, HTTP_ERROR, or for a fault
@@ -100,7 +123,7 @@ def read_reply(operation: Operation, reply: Reply, credentials: tuple[str, str],
     body = _body(reply)
     fault = _child(body, "Fault")
     if fault is not None:
-        raise _explain(fault, credentials)
+        raise _explain(fault)
     if not _succeeded(reply):
         raise _http_error(reply)
     expected = operation.response.qname.text
@@ -253,37 +276,28 @@ def _demand(values: Values, described: Any) -> None:
 # Faults
 
 
-def _explain(fault: etree._Element, credentials: tuple[str, str]) -> Failure:
-    """Both versions' faults, and the mixtures of them that servers send: read by what is there."""
-    text = _fault_text(fault)
-    statement = _QUOTED.sub("", text)
-    if _UNKNOWN_OPERATION.search(statement):
-        reason, said = Reason.OPERATION_UNSUPPORTED, "the server does not know the operation"
-    elif _LOG_IN.search(statement):
-        reason, said = Reason.AUTHENTICATION_FAILED, "the server refused the log-in"
-    else:
-        reason, said = Reason.SOAP_FAULT, "the server answered with a fault"
-    quote = _presentable(text, credentials)
-    return Failure(reason, f"{said}: {quote}" if quote else said)
+def _explain(fault: etree._Element) -> Failure:
+    """Both versions' faults, and the mixtures of them that servers send: read by what is there.
+
+    A fault's text may repeat anything of the request, in any spelling, the
+    log-in and the accounts' password hashes too. So none of it is passed on.
+    """
+    statement = _QUOTED.sub("", _first_text(fault, "faultstring", "Text"))
+    code = _first_text(fault, "faultcode", "Value").strip().rpartition(":")[2].partition(".")[0]
+    told = f" ({code})" if code in _FAULT_CODES else ""
+    for sentence, reason, said in _KNOWN_FAULTS:
+        if sentence.search(statement):
+            return Failure(reason, said + told)
+    return Failure(Reason.SOAP_FAULT, f"the server answered with a fault{told}")
 
 
-def _fault_text(fault: etree._Element) -> str:
+def _first_text(fault: etree._Element, *names: str) -> str:
+    """The first text that is not blank in an element of the first of ``names`` that has any."""
     texts: dict[str, str] = {}
     for node in fault.iter("*"):
-        name = local_name(node)
-        if name in ("faultstring", "Text") and (node.text or "").strip():
-            texts.setdefault(name, node.text or "")
-    return texts.get("faultstring") or texts.get("Text") or ""
-
-
-def _presentable(text: str, credentials: tuple[str, str]) -> str:
-    """One short printable line without ``credentials`` in any spelling they are sent in."""
-    token = base64.b64encode(":".join(credentials).encode("utf-8", "surrogatepass")).decode()
-    for secret in sorted((*credentials, token), key=len, reverse=True):
-        if secret:
-            text = text.replace(secret, "***")
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return line if len(line) <= _FAULT_TEXT else line[: _FAULT_TEXT - 1] + "…"
+        if (node.text or "").strip():
+            texts.setdefault(local_name(node), node.text or "")
+    return next((texts[name] for name in names if name in texts), "")
 
 
 def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:

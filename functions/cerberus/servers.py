@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from cerberus.client import SoapClient
+from cerberus.connection import Route
 from cerberus.endpoint import Endpoint
 from cerberus.messages import Values
 from common.deadline import Deadline
@@ -90,6 +91,10 @@ class NativeSync:
 class PrimaryClient:
     """Reads one server. For one thread; close it, or use it in a ``with`` statement.
 
+    All its connections go to the address that answered first, so whatever was
+    found out about the server holds for all that follows. ``route`` is that of
+    another client, for staying with the machine it talks to.
+
     Every method raises Failure, naming the server. READ_REFUSED is a server's
     answer that it did not do it; a document or field it left out is
     REPLY_INCOMPLETE, an empty document is an empty string.
@@ -97,10 +102,11 @@ class PrimaryClient:
 
     _writes: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, endpoint: Endpoint, deadline: Deadline) -> None:
+    def __init__(self, endpoint: Endpoint, deadline: Deadline, *, route: Route | None = None) -> None:
         self._endpoint = endpoint
         self._deadline = deadline
-        self._soap = SoapClient(endpoint, deadline, reads=READS, writes=self._writes)
+        self._route = route or Route(endpoint.host, endpoint.port, endpoint.addresses)
+        self._soap = SoapClient(endpoint, deadline, route=self._route, reads=READS, writes=self._writes)
 
     def __enter__(self) -> Self:
         return self
@@ -307,7 +313,8 @@ class BackupClient(PrimaryClient):
         self._write("ModifyInterface", InterfaceID=listener.id, Opts=_plain(listener.options))
 
     def fresh_facts(self) -> ServerFacts:
-        with BackupClient(self._endpoint, self._deadline) as another:
+        """The facts over a new connection to the same machine, with a new log-in."""
+        with BackupClient(self._endpoint, self._deadline, route=self._route) as another:
             return another.facts()
 
     def commit_listeners(self, listeners: tuple[Listener, ...], settings: str) -> None:

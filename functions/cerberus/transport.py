@@ -17,7 +17,7 @@ import requests
 import urllib3.exceptions
 from requests.auth import HTTPBasicAuth
 
-from cerberus.connection import CheckedAdapter, bounded
+from cerberus.connection import CheckedAdapter, Route, bounded
 from cerberus.endpoint import Endpoint
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
@@ -58,19 +58,17 @@ class Reply:
 
 
 class Transport:
-    """Posts to one server. Belongs to the thread that uses it first; close it, or use it in a ``with`` statement."""
+    """Posts to one server, by ``route``.
 
-    def __init__(self, endpoint: Endpoint, deadline: Deadline) -> None:
+    Belongs to the thread that uses it first; close it, or use it in a ``with`` statement.
+    """
+
+    def __init__(self, endpoint: Endpoint, deadline: Deadline, route: Route) -> None:
         self._endpoint = endpoint
         self._deadline = deadline
         self._owner: int | None = None
         self._adapter = CheckedAdapter(
-            endpoint.host,
-            endpoint.port,
-            trust=endpoint.trust,
-            addresses=endpoint.addresses,
-            deadline=deadline,
-            read_timeout=endpoint.timeouts.read,
+            route, trust=endpoint.trust, deadline=deadline, read_timeout=endpoint.timeouts.read
         )
         self._session = _Session()
         self._session.adapters.clear()

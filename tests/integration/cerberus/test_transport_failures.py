@@ -151,8 +151,79 @@ def test_an_address_that_does_not_answer_gives_way_to_the_next(
     serve: Any, connect: Any, wire: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(wire.always(wire.users()))
-    monkeypatch.setattr(AddressPolicy, "candidates", lambda *_: ("127.0.0.2", "127.0.0.1"))
+    monkeypatch.setattr(AddressPolicy, "candidates", lambda *_, **__: ("127.0.0.2", "127.0.0.1"))
     assert connect(server).users() == "<users/>"
+
+
+def resolving(monkeypatch: pytest.MonkeyPatch, name: str, *turns: tuple[str, ...]) -> list[str]:
+    """Has ``name`` resolve otherwise each time it is asked for, at last always alike; gives the names asked for."""
+    asked: list[str] = []
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, port: Any, *rest: Any, **named: Any) -> Any:
+        if host != name:
+            return real(host, port, *rest, **named)
+        asked.append(host)
+        turn = turns[min(len(asked), len(turns)) - 1]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in turn]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return asked
+
+
+def test_later_connections_go_to_the_address_that_answered_first(
+    serve: Any, connect: Any, wire: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(wire.always(wire.users(), close=True))
+    asked = resolving(monkeypatch, "localhost", ("127.0.0.2", "127.0.0.1"), ("127.0.0.2",))
+    client = connect(server, host="localhost")
+    assert client.users() == "<users/>"
+    with socket.create_server(("127.0.0.2", server.port)) as elsewhere:
+        elsewhere.setblocking(False)
+        assert client.users() == client.users() == "<users/>"
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+    assert server.connections == 3
+    assert asked == ["localhost"]
+
+
+def test_a_repeated_read_goes_to_the_address_that_answered_first(
+    serve: Any, connect: Any, wire: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(closing_after_first(wire))
+    resolving(monkeypatch, "localhost", ("127.0.0.1",), ("127.0.0.2",))
+    client = connect(server, host="localhost")
+    assert [client.users(), client.users()] == ["a", "a"]
+    assert [request.connection for request in server.requests] == [0, 0, 1]
+
+
+def test_when_the_address_that_answered_is_gone_no_other_one_is_tried(
+    serve: Any, connect: Any, wire: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve(wire.always(wire.users(), close=True))
+    resolving(monkeypatch, "localhost", ("127.0.0.1", "127.0.0.2"))
+    client = connect(server, host="localhost")
+    assert client.users() == "<users/>"
+    port = server.port
+    server.stopping.set()
+    server.listener.shutdown(socket.SHUT_RDWR)
+    with socket.create_server(("127.0.0.2", port)) as elsewhere:
+        elsewhere.setblocking(False)
+        assert failing(client.users, wire).reason is Reason.CONNECTION_REFUSED
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+
+
+def test_a_resolver_that_hangs_is_left_at_the_deadline(
+    connect: Any, wire: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: done.wait(20) and [])
+    began = time.monotonic()
+    failure = failing(connect(9, host="files.example", deadline=0.3).users, wire)
+    done.set()
+    assert failure.reason is Reason.DEADLINE
+    assert time.monotonic() - began < 5
 
 
 # Silence, closing, size

@@ -1,6 +1,9 @@
 """The clients with the stand-in server, which reads the contract for itself: both must understand it alike."""
 
+import socket
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -41,6 +44,30 @@ def client(server: LocalServer) -> Iterator[BackupClient]:
 def test_a_pinned_server_is_read(server: LocalServer) -> None:
     with BackupClient(endpoint(server, Pins((server.fingerprint,))), Deadline(30)) as pinned:
         assert len(pinned.user_names()) == 8
+
+
+def test_fresh_facts_come_over_a_new_connection_from_the_machine_that_answered_first(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([server.host])
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, port: Any, *rest: Any, **named: Any) -> Any:
+        return real(next(answers, "127.0.0.2") if host == "files.example" else host, port, *rest, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    dialled: list[str] = []
+    create_connection = socket.create_connection
+
+    def dial(address: tuple[str, int], **named: Any) -> socket.socket:
+        dialled.append(address[0])
+        return create_connection(address, **named)
+
+    monkeypatch.setattr(socket, "create_connection", dial)
+    named = replace(endpoint(server, Pins((server.fingerprint,))), host="files.example")
+    with BackupClient(named, Deadline(30)) as pinned:
+        assert pinned.facts() == pinned.fresh_facts()
+    assert dialled == [server.host, server.host]
 
 
 def test_everything_is_read(client: BackupClient) -> None:

@@ -1,12 +1,16 @@
 """Which addresses are connected to, and which never."""
 
 import socket
+import threading
+import time
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
 
 from cerberus.addresses import AddressPolicy, check_host, checked_host
+from common.deadline import Deadline
 from common.reasons import Failure, Reason
 
 EVERYTHING = AddressPolicy.allowing(["0.0.0.0/0", "::/0"])
@@ -138,6 +142,28 @@ def test_a_name_without_an_answer_is_not_resolved(monkeypatch: pytest.MonkeyPatc
         check_host("name.example", AddressPolicy())
     assert caught.value.reason is Reason.NAME_NOT_RESOLVED
     assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("clock", "reason"), [(time.monotonic, Reason.DEADLINE), (lambda: 0.0, Reason.NAME_NOT_RESOLVED)]
+)
+def test_a_resolver_that_hangs_is_left_when_the_time_is_used_up(
+    monkeypatch: pytest.MonkeyPatch, clock: Callable[[], float], reason: Reason
+) -> None:
+    """The second clock stands still: then the waiting alone was too long."""
+    done = threading.Event()
+
+    def getaddrinfo(*_: object, **__: object) -> list[Any]:
+        done.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    began = time.monotonic()
+    with pytest.raises(Failure) as caught:
+        AddressPolicy().candidates("name.example", 443, deadline=Deadline(0.2, clock))
+    done.set()
+    assert caught.value.reason is reason
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example"])
