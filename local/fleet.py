@@ -21,6 +21,7 @@ from registry.models import BackupResult, Run
 
 PRIMARY = "primary"
 BY_RULE = "schedule"
+NOT_RUN = "not_run"
 
 
 class FleetError(Exception):
@@ -117,7 +118,9 @@ class Deployment:
         started = time.monotonic()
         while (waited := time.monotonic() - started) < seconds:
             finished = [
-                run for run in self.runs() if run.id > after and run.trigger == BY_RULE and run.finished_at is not None
+                run
+                for run in self.runs()
+                if run.id > after and run.trigger == BY_RULE and run.finished_at is not None and run.status != NOT_RUN
             ]
             if finished:
                 return finished[-1], self.store.results(finished[-1].id)
