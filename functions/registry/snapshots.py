@@ -1,8 +1,8 @@
-"""What servers held: backups before they were written to, and every distinct state of the primary.
+"""What backups held before they were written to.
 
 One object per snapshot in a bucket that encrypts under KMS and expires old
 ones. Snapshots hold password hashes and machine-specific settings, so they are
-never logged, and nothing but the two functions may read them.
+never logged, and the sync function alone may read them.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ from registry.errors import calling, error_code, unavailable
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-BACKUPS, PRIMARY = "backups", "primary"
-_KEY = re.compile(rf"(?:{BACKUPS}/[a-z0-9][a-z0-9-]{{0,62}}/[0-9A-Za-z.-]+|{PRIMARY}/[0-9a-f]{{64}})")
+BACKUPS = "backups"
+_KEY = re.compile(rf"{BACKUPS}/[a-z0-9][a-z0-9-]{{0,62}}/[0-9A-Za-z.-]+")
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Dumps of parts by the parts' names. ``key`` is where it is; ``origin`` is a backup's id or ``primary``."""
+    """Dumps of parts by the parts' names. ``key`` is where it is; ``origin`` is the backup's id."""
 
     key: str
     origin: str
@@ -40,16 +40,8 @@ class SnapshotStore(Protocol):
         """Store what a backup held before this run wrote to it; the snapshot's key."""
         ...
 
-    def keep_primary(self, fingerprint: str, parts: Mapping[str, str]) -> str:
-        """Store a state of the primary under its fingerprint; the key."""
-        ...
-
     def load(self, key: str) -> Snapshot:
         """Raises Failure(SNAPSHOT_MISSING) when there is none, or what is there is not what was stored."""
-        ...
-
-    def keys_of(self, backup_id: str) -> tuple[str, ...]:
-        """The snapshots of a backup, newest first."""
         ...
 
 
@@ -62,9 +54,6 @@ class S3Snapshots:
 
     def keep_backup(self, backup_id: str, run_id: str, parts: Mapping[str, str]) -> str:
         return self._put(backup_key(backup_id, run_id), backup_id, parts)
-
-    def keep_primary(self, fingerprint: str, parts: Mapping[str, str]) -> str:
-        return self._put(primary_key(fingerprint), PRIMARY, parts)
 
     def load(self, key: str) -> Snapshot:
         if not _KEY.fullmatch(key):
@@ -79,14 +68,6 @@ class S3Snapshots:
         except BotoCoreError as error:
             raise unavailable("S3 GetObject", error) from None
         return decode(key, content)
-
-    def keys_of(self, backup_id: str) -> tuple[str, ...]:
-        with calling("S3 ListObjectsV2"):
-            pages = self._client.get_paginator("list_objects_v2").paginate(
-                Bucket=self._bucket, Prefix=f"{BACKUPS}/{backup_id}/"
-            )
-            keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        return tuple(sorted(keys, reverse=True))
 
     def _put(self, key: str, origin: str, parts: Mapping[str, str]) -> str:
         with calling("S3 PutObject"):
@@ -107,28 +88,15 @@ class MemorySnapshots:
         self.stored[key] = encode(backup_id, parts)
         return key
 
-    def keep_primary(self, fingerprint: str, parts: Mapping[str, str]) -> str:
-        key = primary_key(fingerprint)
-        self.stored[key] = encode(PRIMARY, parts)
-        return key
-
     def load(self, key: str) -> Snapshot:
         if key not in self.stored:
             raise Failure(Reason.SNAPSHOT_MISSING, f"there is no snapshot {key}")
         return decode(key, self.stored[key])
 
-    def keys_of(self, backup_id: str) -> tuple[str, ...]:
-        return tuple(sorted((key for key in self.stored if key.startswith(f"{BACKUPS}/{backup_id}/")), reverse=True))
-
 
 def backup_key(backup_id: str, run_id: str) -> str:
     """Where a backup's snapshot of one run is. Keys of one backup sort by time, as runs' ids do."""
     return f"{BACKUPS}/{backup_id}/{run_id}"
-
-
-def primary_key(fingerprint: str) -> str:
-    """Where a state of the primary is: its content decides, so the same state is stored once."""
-    return f"{PRIMARY}/{fingerprint}"
 
 
 def encode(origin: str, parts: Mapping[str, str]) -> bytes:

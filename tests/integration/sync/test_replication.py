@@ -302,3 +302,14 @@ def test_the_automatic_list_goes_over_in_every_run_where_that_is_asked_for(fleet
     fleet.run()
     assert fleet.statuses() == {"b1": "updated", "b2": "updated"}
     assert "198.51.100.77" in fleet.servers["b1"].state.document("auto_block_list")
+
+
+def test_what_a_backup_held_before_is_kept_exactly_and_an_equal_one_needs_no_snapshot(fleet: Fleet) -> None:
+    drift.everywhere(fleet.servers["b1"].state)
+    before = fleet.servers["b1"].state.document("settings")
+    fleet.run()
+    kept = fleet.snapshots.load(fleet.result("b1").snapshot)
+    assert kept.origin == "b1"
+    assert kept.parts["settings"] == before
+    assert set(kept.parts) == {name for name, part in fleet.parts("b1").items() if part.status == "pushed"}
+    assert fleet.result("b2").snapshot == ""
