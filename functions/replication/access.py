@@ -89,7 +89,7 @@ def _of_part(plan: PartPlan) -> Iterator[Widening]:
                 if kind:
                     yield Widening(plan.name, kind, item.label, difference.path)
     elif isinstance(plan.own, Accounts):
-        yield from _of_accounts(plan, len(plan.own.user_items.entries))
+        yield from _of_accounts(plan, len(plan.own.users.items.entries))
 
 
 def _of_accounts(plan: PartPlan, users: int) -> Iterator[Widening]:

@@ -117,7 +117,7 @@ def _count(state: object) -> int:
         case AuthenticationState():
             return len(state.sources) + _count(state.document)
         case Document():
-            return 0 if state.root is None else sum(1 for _ in state.root.iterchildren("*"))
+            return state.taken(lambda root: sum(1 for _ in root.iterchildren("*")), empty=0)
         case tuple():
             return len(state)
     raise TypeError(f"{type(state).__name__} is no list")
@@ -131,8 +131,8 @@ def _missing(part: PartName, what: str, held: int) -> Block:
 def _accounts(plan: PartPlan, own: Accounts, desired: Accounts, limits: Limits) -> Iterator[Block]:
     found = list(items_of(plan))
     for within, held, left in (
-        (USERS, len(own.user_items.entries), len(desired.user_items.entries)),
-        (GROUPS, len(own.group_items.entries), len(desired.group_items.entries)),
+        (USERS, len(own.users.items.entries), len(desired.users.items.entries)),
+        (GROUPS, len(own.groups.items.entries), len(desired.groups.items.entries)),
     ):
         items = [item for item in found if item.within == within]
         removed = sum(1 for item in items if item.kind is Kind.REMOVED)

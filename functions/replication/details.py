@@ -193,9 +193,12 @@ def _cut(text: str) -> str:
 
 def _kept(plan: PartPlan, rules: Rules) -> list[str]:
     """The paths of ``settings`` that stay as the backup has them."""
-    if plan.name is not PartName.SETTINGS or not isinstance(plan.own, Document) or plan.own.root is None:
+    if plan.name is not PartName.SETTINGS or not isinstance(plan.own, Document):
         return []
-    return [_path_of(*node) if isinstance(node, tuple) else _path_of(node) for node in kept(plan.own.root, rules)]
+    return plan.own.taken(
+        lambda root: [_path_of(*node) if isinstance(node, tuple) else _path_of(node) for node in kept(root, rules)],
+        empty=[],
+    )
 
 
 def _path_of(element: Any, attribute: str = "") -> str:

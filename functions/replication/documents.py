@@ -17,8 +17,8 @@ they differ only in
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from lxml import etree
@@ -223,22 +223,22 @@ def digest(text: str) -> str:
 
 @dataclass(frozen=True)
 class Items:
-    """A document that lists named items: their canonical texts by case-folded name, and the rest.
+    """A document that lists named items: digests of their canonical texts by case-folded name, and of the rest.
 
-    ``names`` maps the folded name to the name as written, ``elements`` to the
-    item itself. An item without a name or with a name that occurs twice is
-    keyed by name and occurrence, so that none is lost.
+    ``names`` maps the folded name to the name as written. An item without a
+    name or with a name that occurs twice is keyed by name and occurrence, so
+    that none is lost. Nothing here holds on to the parsed document, which
+    takes many times the room.
     """
 
     rest: str
     entries: dict[str, str]
     names: dict[str, str]
-    elements: dict[str, etree._Element] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
-    def canonical(self) -> str:
-        """A text that is equal for two documents exactly when they hold the same items and the same rest."""
-        return "\x06".join([self.rest, *(f"{key}\x07{self.entries[key]}" for key in sorted(self.entries))])
+    def digest(self) -> str:
+        """Equal for two documents exactly when they hold the same items and the same rest."""
+        return digest("\x06".join([self.rest, *(f"{key}\x07{self.entries[key]}" for key in sorted(self.entries))]))
 
 
 def items(root: etree._Element, hint: str, *, ignored: frozenset[str] = RUNTIME_NAMES) -> Items:
@@ -248,41 +248,67 @@ def items(root: etree._Element, hint: str, *, ignored: frozenset[str] = RUNTIME_
     name ends with the hint are preferred, because lists can be wrapped in
     other named elements.
     """
-    found = _find_items(root, hint)
-    skip = frozenset(element for _, element in found)
-    entries: dict[str, str] = {}
-    names: dict[str, str] = {}
-    elements: dict[str, etree._Element] = {}
-    for parent, element in found:
-        name = name_of(element)
-        written = name.written if name else ""
-        folded = key = written.casefold()
+    found = _keyed(root, hint)
+    skip = frozenset(item.element for item in found.values())
+    return Items(
+        rest=digest(_Writer(ignored, skip=skip).text(root)),
+        entries={
+            key: digest(f"{item.parent}{_Writer(ignored, fold=item.name).text(item.element)}")
+            for key, item in found.items()
+        },
+        names={key: item.name.written if item.name else "" for key, item in found.items()},
+    )
+
+
+def excerpts(root: etree._Element, hint: str, keys: Collection[str]) -> dict[str, bytes]:
+    """Some items of a list document, each as a document of its own, by the keys that they have in ``items``."""
+    return {
+        key: etree.tostring(item.element, encoding="utf-8", with_tail=False)
+        for key, item in _keyed(root, hint).items()
+        if key in keys
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One item where it stands. ``parent`` is the position of its parent among the elements of that distance.
+
+    A document can hold several lists, and it matters in which one an item is.
+    """
+
+    parent: int
+    element: etree._Element
+    name: Name | None
+
+
+def _keyed(root: etree._Element, hint: str) -> dict[str, _Item]:
+    keyed: dict[str, _Item] = {}
+    for item in _find_items(root, hint):
+        folded = key = item.name.written.casefold() if item.name else ""
         occurrence = 1
-        while key in entries:
+        while key in keyed:
             occurrence += 1
             key = f"{folded}\x08{occurrence}"
-        entries[key] = f"{parent}{_Writer(ignored, fold=name).text(element)}"
-        names[key] = written
-        elements[key] = element
-    return Items(_Writer(ignored, skip=skip).text(root), entries, names, elements)
+        keyed[key] = item
+    return keyed
 
 
-def _find_items(root: etree._Element, hint: str) -> list[tuple[int, etree._Element]]:
-    """The elements that are items, by their distance from the root, their names and the hint.
-
-    Each comes with its parent's position among the elements of that distance:
-    a document can hold several lists, and it matters in which one an item is.
-    """
-    nearest: list[tuple[int, etree._Element]] = []
+def _find_items(root: etree._Element, hint: str) -> list[_Item]:
+    """The elements that are items, by their distance from the root, their names and the hint."""
+    nearest: list[_Item] = []
     parents = [root]
     for _ in range(_ITEM_DEPTH):
-        level = [(position, child) for position, parent in enumerate(parents) for child in children(parent)]
-        named = [(position, element) for position, element in level if name_of(element) is not None]
-        hinted = {element.tag for _, element in named if plain_name(str(element.tag)).endswith(hint)}
+        level = [
+            _Item(position, child, name_of(child))
+            for position, parent in enumerate(parents)
+            for child in children(parent)
+        ]
+        named = [item for item in level if item.name is not None]
+        hinted = {item.element.tag for item in named if plain_name(str(item.element.tag)).endswith(hint)}
         if hinted:
-            return [(position, element) for position, element in level if element.tag in hinted]
+            return [item for item in level if item.element.tag in hinted]
         nearest = nearest or named
-        parents = [element for _, element in level]
+        parents = [item.element for item in level]
     return nearest
 
 

@@ -8,11 +8,12 @@ for, so that naming 50,000 items costs little.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address, ip_network
 
 from lxml import etree
 
-from common.hardened_xml import local_name
+from common.hardened_xml import local_name, parse
 from replication import documents
 from replication.differences import (
     ORDER,
@@ -33,7 +34,7 @@ from replication.differences import (
     step_below,
 )
 from replication.model import PartName
-from replication.parts.accounts import Accounts
+from replication.parts.accounts import Accounts, ListDocument
 from replication.parts.base import Document
 from replication.parts.ip_block_lists import BlockLists
 from replication.parts.listeners import PORT, Listeners
@@ -52,19 +53,30 @@ class Item:
     """One item that differs. ``key`` is what it is called; ``within`` the list it is of, empty where there is one.
 
     ``find`` finds its differing values, for a changed item and for a value of
-    ``settings``; ``elements`` are it before and after, where it is an element.
+    ``settings``; ``excerpts`` are a user or group before and after, as XML:
+    thousands of them take much less room so than parsed.
     """
 
     kind: Kind
     key: str
     within: str = ""
     find: Callable[[], list[Difference]] = list
-    elements: tuple[etree._Element | None, etree._Element | None] = (None, None)
+    excerpts: tuple[bytes | None, bytes | None] = (None, None)
 
     @property
     def label(self) -> str:
         """Its key below the list it is of: ``users/ann``."""
         return f"{self.within}/{self.key}" if self.within else self.key
+
+    @property
+    def elements(self) -> tuple[etree._Element | None, etree._Element | None]:
+        """The user or group before and after, parsed anew."""
+        before, after = self.excerpts
+        return _parsed(before), _parsed(after)
+
+
+def _parsed(excerpt: bytes | None) -> etree._Element | None:
+    return None if excerpt is None else parse(excerpt)
 
 
 def items_of(plan: PartPlan) -> Iterator[Item]:
@@ -83,8 +95,8 @@ def items_of(plan: PartPlan) -> Iterator[Item]:
 def _items(name: PartName, own: object, desired: object) -> Iterator[Item]:
     match own, desired:
         case Accounts(), Accounts():
-            yield from _named(own.user_items, desired.user_items, USERS)
-            yield from _named(own.group_items, desired.group_items, GROUPS)
+            yield from _named(own.users, desired.users, USERS)
+            yield from _named(own.groups, desired.groups, GROUPS)
         case AuthenticationState(), AuthenticationState():
             yield from _listed(own.document, desired.document)
             yield from _records(_sources(own), _sources(desired), "sources")
@@ -99,38 +111,42 @@ def _items(name: PartName, own: object, desired: object) -> Iterator[Item]:
             yield from _records(records(own), records(desired))
 
 
-def _named(own: documents.Items, desired: documents.Items, within: str) -> Iterator[Item]:
+def _named(own: ListDocument, desired: ListDocument, within: str) -> Iterator[Item]:
     """Users or groups: matched by name without regard to case."""
-    for key, entry in own.entries.items():
-        if key not in desired.entries:
-            yield Item(Kind.REMOVED, own.names[key], within, elements=(own.elements[key], None))
-        elif desired.entries[key] != entry:
-            yield _changed(own.elements[key], desired.elements[key], desired.names[key], within)
-    for key in desired.entries:
-        if key not in own.entries:
-            yield Item(Kind.ADDED, desired.names[key], within, elements=(None, desired.elements[key]))
-    if own.rest != desired.rest:
+    held, wanted = own.items, desired.items
+    differing = {key for key, entry in held.entries.items() if wanted.entries.get(key) != entry}
+    before = own.excerpts(differing)
+    after = desired.excerpts({key for key, entry in wanted.entries.items() if held.entries.get(key) != entry})
+    for key, excerpt in before.items():
+        if key in after:
+            yield _changed_account(excerpt, after[key], wanted.names[key], within)
+        else:
+            yield Item(Kind.REMOVED, held.names[key], within, excerpts=(excerpt, None))
+    for key, excerpt in after.items():
+        if key not in before:
+            yield Item(Kind.ADDED, wanted.names[key], within, excerpts=(None, excerpt))
+    if held.rest != wanted.rest:
         yield Item(Kind.CHANGED, OTHER, within, find=lambda: [marker((), OTHER)])
 
 
-def _changed(
-    own: etree._Element,
-    desired: etree._Element,
-    key: str,
-    within: str,
-    steps: Steps = (),
-    ignored: frozenset[str] = documents.RUNTIME_NAMES,
-) -> Item:
+def _changed_account(own: bytes, desired: bytes, key: str, within: str) -> Item:
     def find() -> list[Difference]:
-        return list(differences(own, desired, steps, ignored=ignored)) or [marker((), OTHER)]
+        return _differing(parse(own), parse(desired), (), documents.RUNTIME_NAMES)
 
     return Item(Kind.CHANGED, key, within, find, (own, desired))
 
 
+def _differing(
+    own: etree._Element, desired: etree._Element, steps: Steps, ignored: frozenset[str] = frozenset()
+) -> list[Difference]:
+    return list(differences(own, desired, steps, ignored=ignored)) or [marker((), OTHER)]
+
+
 def _values(own: Document, desired: Document) -> Iterator[Item]:
     """Settings: every value is an item of its own."""
-    if own.root is not None and desired.root is not None:
-        for difference in differences(own.root, desired.root, root_step(desired.root)):
+    before, after = own.parse(), desired.parse()
+    if before is not None and after is not None:
+        for difference in differences(before, after, root_step(after)):
             yield Item(difference.kind, difference.path, find=lambda one=difference: [one])  # type: ignore[misc]
 
 
@@ -138,12 +154,12 @@ def _listed(own: Document, desired: Document, within: str = "") -> Iterator[Item
     """A document that is a list, possibly wrapped: its elements by what they are called by."""
     if own.text == desired.text:
         return
-    before, after, steps = _unwrapped(own.root, desired.root)
+    before, after, steps = _unwrapped(own.parse(), desired.parse())
     if before is None or after is None:
         for child in documents.children(before) if before is not None else ():
-            yield Item(Kind.REMOVED, _shown(steps, child, 0), within, elements=(child, None))
+            yield Item(Kind.REMOVED, _shown(steps, child, 0), within)
         for child in documents.children(after) if after is not None else ():
-            yield Item(Kind.ADDED, _shown(steps, child, 0), within, elements=(None, child))
+            yield Item(Kind.ADDED, _shown(steps, child, 0), within)
         return
     pairs = []
     for left, right, position in pairs_of(before, after, key=list_key, lone=False):
@@ -151,11 +167,12 @@ def _listed(own: Document, desired: Document, within: str = "") -> Iterator[Item
         if left is not None and right is not None:
             if documents.canonical(left) != documents.canonical(right):
                 inside = hidden_step(step_below(steps, right, position, key=list_key)[-1])
-                yield _changed(left, right, _shown(steps, right, position), within, inside, frozenset())
+                find = partial(_differing, left, right, inside)
+                yield Item(Kind.CHANGED, _shown(steps, right, position), within, find)
         elif right is not None:
-            yield Item(Kind.ADDED, _shown(steps, right, position), within, elements=(left, right))
+            yield Item(Kind.ADDED, _shown(steps, right, position), within)
         elif left is not None:
-            yield Item(Kind.REMOVED, _shown(steps, left, position), within, elements=(left, right))
+            yield Item(Kind.REMOVED, _shown(steps, left, position), within)
     if reordered(before, after, pairs):
         yield Item(Kind.CHANGED, ORDER, within, find=lambda: [marker((), ORDER)])
     if found := list(own_differences(before, after, steps)):

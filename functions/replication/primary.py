@@ -55,7 +55,7 @@ def fingerprint(primary: PrimaryState) -> str:
 
 def _count_settings(server: ReadableServer, settings: Document) -> int:
     """How many values there are. A document without any element inside is as empty as no document."""
-    if settings.root is None or len(settings.root) == 0:
+    if not settings.taken(len, empty=0):
         raise Failure(Reason.PRIMARY_EMPTY, "it answered with empty settings", server=server.label)
     return len(settings.values)
 
@@ -66,7 +66,7 @@ def _count(server: ReadableServer, accounts: Accounts, *, accept_empty: bool) ->
             raise Failure(
                 Reason.PRIMARY_EMPTY, f"it answered with an empty document of {document.what}", server=server.label
             )
-    users, groups = len(accounts.user_items.entries), len(accounts.group_items.entries)
+    users, groups = len(accounts.users.items.entries), len(accounts.groups.items.entries)
     if not users and not accept_empty:
         raise Failure(Reason.PRIMARY_EMPTY, "its user list holds no user", server=server.label)
     _check_complete("users", users, len(server.user_names()), server.label)

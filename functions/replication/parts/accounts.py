@@ -1,6 +1,7 @@
 """Users and groups. They travel in one call, so that they cannot disagree."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,23 +10,38 @@ from replication.model import Changes, PartName, Policy
 from replication.parts.base import Document, Part
 from replication.ports import ReadableServer, WritableServer
 
-_NONE = documents.Items("", {}, {})
+
+@dataclass(frozen=True)
+class ListDocument(Document):
+    """A document that lists named items. ``hint`` is what the name of their elements ends with ("user")."""
+
+    hint: str
+
+    @cached_property
+    def items(self) -> documents.Items:
+        """Raises Failure(DOCUMENT_MALFORMED)."""
+        return self.taken(lambda root: documents.items(root, self.hint), empty=documents.Items("", {}, {}))
+
+    @cached_property
+    def digest(self) -> str:
+        return self.items.digest
+
+    def excerpts(self, keys: Collection[str]) -> dict[str, bytes]:
+        """The items with these keys, each as XML of its own."""
+        return self.taken(lambda root: documents.excerpts(root, self.hint, keys), empty={}) if keys else {}
 
 
 @dataclass(frozen=True)
 class Accounts:
     """Both documents. Their items are matched by name without regard to case."""
 
-    users: Document
-    groups: Document
+    users: ListDocument
+    groups: ListDocument
 
-    @cached_property
-    def user_items(self) -> documents.Items:
-        return _NONE if self.users.root is None else documents.items(self.users.root, "user")
-
-    @cached_property
-    def group_items(self) -> documents.Items:
-        return _NONE if self.groups.root is None else documents.items(self.groups.root, "group")
+    @classmethod
+    def of(cls, users: str, groups: str, server: str) -> "Accounts":
+        """The documents as ``server`` gave them."""
+        return cls(ListDocument(users, "users", server, "user"), ListDocument(groups, "groups", server, "group"))
 
 
 class AccountsPart(Part[Accounts]):
@@ -34,37 +50,32 @@ class AccountsPart(Part[Accounts]):
     name = PartName.ACCOUNTS
 
     def read(self, server: ReadableServer) -> Accounts:
-        return Accounts(
-            users=Document(server.users(), "users", server.label),
-            groups=Document(server.groups(), "groups", server.label),
-        )
+        return Accounts.of(server.users(), server.groups(), server.label)
 
     def validate(self, state: Accounts) -> None:
-        state.users.root  # noqa: B018 - reading it is the check
-        state.groups.root  # noqa: B018
+        state.users.digest  # noqa: B018 - reading it is the check
+        state.groups.digest  # noqa: B018
 
     def is_empty(self, state: Accounts) -> bool:
         return state.users.is_empty or state.groups.is_empty
 
     def same(self, left: Accounts, right: Accounts, policy: Policy) -> bool:
-        return (left.users.text == right.users.text or left.user_items.canonical == right.user_items.canonical) and (
-            left.groups.text == right.groups.text or left.group_items.canonical == right.group_items.canonical
-        )
+        return left.users.same(right.users) and left.groups.same(right.groups)
 
     def fingerprint(self, state: Accounts, policy: Policy) -> str:
-        return documents.digest(f"{state.user_items.canonical}\0{state.group_items.canonical}")
+        return documents.digest(f"{state.users.digest}{state.groups.digest}")
 
     def changes(self, own: Accounts, desired: Accounts, policy: Policy) -> Changes:
-        return _item_changes(own.user_items, desired.user_items).under("users") + _item_changes(
-            own.group_items, desired.group_items
-        ).under("groups")
+        users = _item_changes(own.users.items, desired.users.items)
+        groups = _item_changes(own.groups.items, desired.groups.items)
+        return users.under("users") + groups.under("groups")
 
     def dump(self, state: Accounts) -> str:
         return json.dumps({"users": state.users.text, "groups": state.groups.text})
 
     def load(self, text: str, server: str) -> Accounts:
         data = json.loads(text)
-        return Accounts(Document(data["users"], "users", server), Document(data["groups"], "groups", server))
+        return Accounts.of(data["users"], data["groups"], server)
 
     def write(self, server: WritableServer, own: Accounts, desired: Accounts, policy: Policy) -> None:
         server.write_accounts(desired.users.text, desired.groups.text)

@@ -1,8 +1,10 @@
 """What a part is: one piece of configuration with one way to read, compare and write it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from threading import Lock
 from typing import ClassVar
 
 from lxml import etree
@@ -11,10 +13,16 @@ from replication import documents
 from replication.model import Changes, PartName, Policy
 from replication.ports import Features, ReadableServer, WritableServer
 
+_ONE_TREE = Lock()
+"""A parsed document takes about eight times the room of its text, and backups are served side by side.
+
+Python computes in one thread at a time, so that nothing is lost by waiting for another's tree to go.
+"""
+
 
 @dataclass(frozen=True)
 class Document:
-    """A document as a server gave it. Parsed when first looked into; an empty one has no root.
+    """A document as a server gave it. Parsed when looked into, and only its text is kept.
 
     ``what`` and ``server`` are for the message when it cannot be read.
     """
@@ -27,29 +35,33 @@ class Document:
     def is_empty(self) -> bool:
         return not self.text.strip()
 
-    @cached_property
-    def root(self) -> etree._Element | None:
-        """Raises Failure(DOCUMENT_MALFORMED)."""
+    def parse(self) -> etree._Element | None:
+        """The root, parsed anew; None of an empty document. Raises Failure(DOCUMENT_MALFORMED)."""
         return None if self.is_empty else documents.read(self.text, self.what, self.server)
 
-    @cached_property
-    def canonical(self) -> str:
-        """Equal for two documents exactly when they are the same; raises Failure(DOCUMENT_MALFORMED)."""
-        return "" if self.root is None else documents.canonical(self.root)
+    def taken[T](self, take: Callable[[etree._Element], T], *, empty: T) -> T:
+        """What ``take`` finds below the root, or ``empty`` for an empty document; the tree is gone afterwards.
+
+        Raises Failure(DOCUMENT_MALFORMED).
+        """
+        if self.is_empty:
+            return empty
+        with _ONE_TREE:
+            return take(documents.read(self.text, self.what, self.server))
 
     @cached_property
     def digest(self) -> str:
-        """A digest of the canonical form."""
-        return documents.digest(self.canonical)
+        """Equal for two documents exactly when they are the same. Raises Failure(DOCUMENT_MALFORMED)."""
+        return self.taken(lambda root: documents.digest(documents.canonical(root)), empty=documents.digest(""))
 
     def same(self, other: "Document") -> bool:
         """Whether both hold the same. Equal texts are not parsed to find out that they are equal."""
-        return self.text == other.text or self.canonical == other.canonical
+        return self.text == other.text or self.digest == other.digest
 
     @cached_property
     def values(self) -> dict[str, str]:
         """Every value by its path."""
-        return {} if self.root is None else dict(documents.values(self.root))
+        return self.taken(lambda root: dict(documents.values(root)), empty={})
 
 
 class Part[State](ABC):
@@ -123,7 +135,7 @@ class DocumentPart(Part[Document]):
     """A part that is one opaque document."""
 
     def validate(self, state: Document) -> None:
-        state.root  # noqa: B018 - reading it is the check
+        state.digest  # noqa: B018 - reading it is the check
 
     def is_empty(self, state: Document) -> bool:
         return state.is_empty

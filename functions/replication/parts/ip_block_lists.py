@@ -29,8 +29,8 @@ class IpBlockLists(Part[BlockLists]):
         )
 
     def validate(self, state: BlockLists) -> None:
-        state.manual.root  # noqa: B018 - reading it is the check
-        state.automatic.root  # noqa: B018
+        state.manual.digest  # noqa: B018 - reading it is the check
+        state.automatic.digest  # noqa: B018
 
     def is_empty(self, state: BlockLists) -> bool:
         return state.manual.is_empty

@@ -21,17 +21,18 @@ class Settings(DocumentPart):
     def desired(self, primary: Document, own: Document, policy: Policy) -> Document:
         if primary.text == own.text:
             return primary
-        if primary.root is None or own.root is None:
+        source, held = primary.parse(), own.parse()
+        if source is None or held is None:
             # Without the backup's own document nothing could be kept, and it would lose its keys and its way in.
             raise Failure(Reason.DOCUMENT_MALFORMED, "its settings are empty", server=own.server)
-        if primary.root.tag != own.root.tag:
+        if source.tag != held.tag:
             raise Failure(
                 Reason.DOCUMENT_MALFORMED,
                 "its settings have another root element than the primary's, so its machine-specific values "
                 "cannot be told",
                 server=own.server,
             )
-        merged = merge(primary.root, own.root, policy.rules)
+        merged = merge(source, held, policy.rules)
         return Document(declaration(primary.text) + etree.tostring(merged, encoding="unicode"), own.what, own.server)
 
     def write(self, server: WritableServer, own: Document, desired: Document, policy: Policy) -> None:

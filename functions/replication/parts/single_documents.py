@@ -58,7 +58,7 @@ class AuthenticationPart(Part[AuthenticationState]):
         return AuthenticationState(Document(answer.document, "authentication sources", server.label), answer.sources)
 
     def validate(self, state: AuthenticationState) -> None:
-        state.document.root  # noqa: B018 - reading it is the check
+        state.document.digest  # noqa: B018 - reading it is the check
 
     def is_empty(self, state: AuthenticationState) -> bool:
         return state.document.is_empty and not state.sources
@@ -67,7 +67,7 @@ class AuthenticationPart(Part[AuthenticationState]):
         return left.sources == right.sources and left.document.same(right.document)
 
     def fingerprint(self, state: AuthenticationState, policy: Policy) -> str:
-        return documents.digest(f"{state.document.canonical}\0{state.sources}")
+        return documents.digest(f"{state.document.digest}\0{state.sources}")
 
     def changes(self, own: AuthenticationState, desired: AuthenticationState, policy: Policy) -> Changes:
         return Changes.between(own.document.values, desired.document.values) + Changes.between(

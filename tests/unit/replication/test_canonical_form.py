@@ -34,7 +34,7 @@ def users(text: str) -> documents.Items:
 
 
 def same_users(left: str, right: str) -> bool:
-    return users(left).canonical == users(right).canonical
+    return users(left).digest == users(right).digest
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_an_item_that_moves_to_another_list_of_the_document_counts() -> None:
 
 def test_a_list_without_items_has_none() -> None:
     assert users("<users/>").entries == {}
-    assert users("<users><!-- none --></users>").canonical == users("<users/>").canonical
+    assert users("<users><!-- none --></users>").digest == users("<users/>").digest
 
 
 NAMES = st.lists(st.sampled_from(["ann", "bob", "Carl", "Zoë", "x y"]), unique=True, min_size=1)
