@@ -1,8 +1,8 @@
 """The events of ``events/``, their documented answers, and the registry that these answers assume.
 
 In it a primary and one backup, ``ftp2``, are registered, and one run is
-remembered. Answers are partial: what they do not name may be anything, and so
-may what they give as ``...``.
+remembered, in which the brake stopped the backup. Answers are partial: what
+they do not name may be anything, and so may what they give as ``...``.
 """
 
 import json
@@ -18,6 +18,8 @@ from registry.ports import CredentialStore, Store
 FOLDER = Path(__file__).parents[1] / "events"
 BACKUP = "ftp2"
 RUN = "20261122T120000.000000Z-0badc0de"
+PLAN = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
+"""The hash of the plan that waits for an approval of ``ftp2``."""
 
 
 class Server(Protocol):
@@ -63,10 +65,13 @@ def seed(
     at = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
     store.acquire_lease(RUN, now=at, expires_at=at + timedelta(minutes=1))
     store.record_result(
-        BackupResult(BACKUP, RUN, "updated", at, pushed_at=at, verified_at=at, duration=1.5), lease_owner=RUN
+        BackupResult(
+            BACKUP, RUN, "blocked", at, "removes_too_much", pushed_at=at, verified_at=at, duration=1.5, plan_hash=PLAN
+        ),
+        lease_owner=RUN,
     )
     store.release_lease(RUN)
-    store.save_run(Run(RUN, "schedule", at, status="succeeded", finished_at=at, counts={"updated": 1}))
+    store.save_run(Run(RUN, "schedule", at, status="partial", finished_at=at, counts={"blocked": 1}))
 
 
 def differences(documented: Any, given: Any, at: str = "answer") -> list[str]:

@@ -50,6 +50,7 @@ NEW_BACKUP = {
 BACKUP_CHANGE = {
     "password": _example("A new password", {"password": _PASSWORD}),
     "pause": _example("Leave it out for a while", {"enabled": False}),
+    "report": _example("Tell differences and never repair them", {"report_only": True}),
     "parts": _example("Only users and groups", {"parts": ["accounts"]}),
     "renewal": _example(
         "Before its certificate is renewed",
@@ -66,16 +67,45 @@ SYNC_SETTINGS = {
             "parts": None,
             "rules": [],
             "replicate_auto_block_list": False,
+            "limits": None,
+            "block_widened_access": False,
+            "approval_by_another": False,
             "connect_timeout": 10.0,
             "read_timeout": 60.0,
             "reply_limit_mb": 256,
         },
-    )
+    ),
+    "careful": _example(
+        "A narrow brake, and a second person for what it stops",
+        {
+            "enabled": True,
+            "interval_minutes": 15,
+            "on_change_polling": False,
+            "parts": None,
+            "rules": [],
+            "replicate_auto_block_list": False,
+            "limits": {
+                "removal_floor": 1,
+                "removal_share": 0.02,
+                "removal_maximum": 20,
+                "disabling_floor": 1,
+                "disabling_share": 0.02,
+                "disabling_maximum": 20,
+            },
+            "block_widened_access": True,
+            "approval_by_another": True,
+            "connect_timeout": 10.0,
+            "read_timeout": 60.0,
+            "reply_limit_mb": 256,
+        },
+    ),
 }
 NEW_RUN = {
     "fleet": _example("The whole fleet", {}),
     "dry": _example("What would be done to two backups", {"backups": ["ftp2", "ftp3"], "dry_run": True}),
 }
+APPROVAL = {"seen": _example("The plan that was looked at", {"hash": _FINGERPRINT})}
+PAUSE = {"upgrade": _example("While it is worked on", {"why": "The server is being upgraded."})}
 IMPORT = {
     "look": _example("What would be taken over", {"dry_run": True}),
     "register": _example(

@@ -34,13 +34,14 @@ _WITH_BODY = (
 )
 _WHEN = {
     HTTPStatus.BAD_REQUEST: "The body is not one well-formed JSON object.",
+    HTTPStatus.FORBIDDEN: "Somebody else has to do it; or, by API Gateway, as on every route.",
     HTTPStatus.NOT_FOUND: "There is none.",
     HTTPStatus.CONFLICT: "What is stored does not allow it.",
     HTTPStatus.PRECONDITION_FAILED: "It is no longer the version that If-Match names.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has more than 256 KiB.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not application/json.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "A field or parameter is not as described; errors names each.",
-    HTTPStatus.FAILED_DEPENDENCY: "The primary had to be asked, and did not answer as it should.",
+    HTTPStatus.FAILED_DEPENDENCY: "A server had to be asked, and did not answer as it should.",
     HTTPStatus.SERVICE_UNAVAILABLE: "An AWS service that is needed did not do its part; try again.",
 }
 _OF_OPERATION = {
@@ -53,6 +54,10 @@ _OF_OPERATION = {
     "changeBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED),
     "deleteBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED),
     "checkBackup": (HTTPStatus.NOT_FOUND,),
+    "getPlan": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.FAILED_DEPENDENCY),
+    "approvePlan": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN),
+    "pauseBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED),
+    "resumeBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED),
     "importBackups": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.FAILED_DEPENDENCY),
     "startRun": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT),
     "getRun": (HTTPStatus.NOT_FOUND,),
@@ -67,7 +72,7 @@ _SECURITY_SCHEMES = {
         "description": "AWS Signature Version 4, or a user pool's token where the stack names a user pool.",
     }
 }
-_GATEWAY_REFUSAL = {
+_GATEWAY_REFUSAL: dict[str, Any] = {
     "description": "Forbidden: the request is not signed, not by somebody who may, or not for a route that exists.",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/GatewayMessage"}}},
 }
@@ -105,7 +110,12 @@ def _complete(operation: dict[str, Any]) -> None:
     operation["responses"] = answers | {
         str(status.value): _problem_answer(status) for status in sorted(_statuses(operation))
     }
-    operation["responses"]["403"] = _GATEWAY_REFUSAL
+    own = operation["responses"].get("403", {})
+    operation["responses"]["403"] = {
+        **_GATEWAY_REFUSAL,
+        "description": own.get("description", _GATEWAY_REFUSAL["description"]),
+        "content": {**own.get("content", {}), **_GATEWAY_REFUSAL["content"]},
+    }
 
 
 def _statuses(operation: dict[str, Any]) -> set[HTTPStatus]:

@@ -105,6 +105,7 @@ Tags = Annotated[
     ],
     Field(max_length=50, description="Free labels.", json_schema_extra={"additionalProperties": False}),
 ]
+ReportOnly = Annotated[bool, Field(description="Differences are told and never repaired.")]
 BackupId = Annotated[str, Field(pattern=ID_PATTERN, max_length=63), AfterValidator(_backup_id)]
 
 
@@ -195,6 +196,7 @@ class NewBackup(_SecureOnly):
     username: UserName
     password: Password
     enabled: bool = True
+    report_only: ReportOnly = False
     tls: Trust = SystemTrust(mode="system")
     parts: Annotated[Parts | None, Field(description="Null: as in the settings.")] = None
     rules: RuleList = []
@@ -209,6 +211,7 @@ class BackupChange(_SecureOnly):
     username: UserName = LEFT_OUT
     password: Password = LEFT_OUT
     enabled: bool = LEFT_OUT
+    report_only: ReportOnly = LEFT_OUT
     tls: Trust = LEFT_OUT
     parts: Annotated[Parts | None, Field(description="Null: as in the settings.")] = None
     rules: RuleList = LEFT_OUT
@@ -231,7 +234,10 @@ class PrimaryView(Model):
 
 
 class LastResult(Model):
-    """What the last run did to a backup; the two times are the newest known ones."""
+    """What the last run did to a backup; the two times are the newest known ones.
+
+    ``plan_hash`` is what an approval names, empty when nothing differed.
+    """
 
     run_id: str
     status: str
@@ -241,16 +247,20 @@ class LastResult(Model):
     attempted_at: datetime
     pushed_at: datetime | None
     verified_at: datetime | None
+    plan_hash: str
+    snapshot: str
 
 
 class BackupSummary(Model):
-    """A registered backup in a list."""
+    """A registered backup in a list. ``paused`` says why nothing is written to it, empty when it is not paused."""
 
     id: str
     host: str
     port: int
     secure_connection: Literal[True] = True
     enabled: bool
+    report_only: bool
+    paused: str
     tls: Trust
     parts: list[str] | None
     rules: list[str]
@@ -333,8 +343,29 @@ class RegisteredBackup(Model):
 # ---------------------------------------------------------------- settings
 
 
+Count = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_whole)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class LimitsView(Model):
+    """How many users, and how many groups, one push may remove or disable before it waits for an approval.
+
+    It is stopped above the floor and above the share of what the backup holds, or above the maximum.
+    """
+
+    removal_floor: Count
+    removal_share: Share
+    removal_maximum: Count
+    disabling_floor: Count
+    disabling_share: Share
+    disabling_maximum: Count
+
+
 class NewSyncSettings(Model):
-    """All settings. A null ``interval_minutes`` leaves the rule's expression as it is."""
+    """All settings. A null ``interval_minutes`` leaves the rule's expression as it is.
+
+    Null ``limits``, and those with the numbers of the product's defaults, mean the defaults.
+    """
 
     enabled: bool
     interval_minutes: Annotated[int, Field(ge=1, le=MAX_INTERVAL), BeforeValidator(_whole)] | None
@@ -342,6 +373,9 @@ class NewSyncSettings(Model):
     parts: Parts | None
     rules: RuleList
     replicate_auto_block_list: bool
+    limits: LimitsView | None
+    block_widened_access: Annotated[bool, Field(description="What widens access waits for an approval.")]
+    approval_by_another: Annotated[bool, Field(description="Nobody approves the plan of a run they asked for.")]
     connect_timeout: Annotated[float, Field(ge=0.5, le=60, description="Seconds.")]
     read_timeout: Annotated[float, Field(ge=1, le=600, description="Seconds.")]
     reply_limit_mb: Annotated[int, Field(ge=1, le=1024), BeforeValidator(_whole)]
@@ -359,6 +393,9 @@ class SyncSettingsView(Model):
     parts: list[str] | None
     rules: list[str]
     replicate_auto_block_list: bool
+    limits: LimitsView
+    block_widened_access: bool
+    approval_by_another: bool
     connect_timeout: float
     read_timeout: float
     reply_limit_mb: int
@@ -378,7 +415,7 @@ class NewRun(Model):
 
 
 class PartView(Model):
-    """What became of one part."""
+    """What became of one part. ``cause`` says which side had moved where it differed, empty where it did not."""
 
     part: str
     status: str
@@ -387,10 +424,14 @@ class PartView(Model):
     added: int
     removed: int
     changed: int
+    cause: str
 
 
 class ResultView(Model):
-    """What a run did to a backup. ``duration`` in seconds."""
+    """What a run did to a backup. ``duration`` in seconds.
+
+    ``snapshot`` is the key of what the backup held before it was written to, empty when it was not.
+    """
 
     backup_id: str
     run_id: str
@@ -404,6 +445,8 @@ class ResultView(Model):
     duration: float
     parts: list[PartView]
     warnings: list[str]
+    plan_hash: str
+    snapshot: str
 
 
 class RunView(Model):
@@ -449,6 +492,101 @@ class HistoryPage(Model):
 
     results: list[ResultView]
     next: str | None
+
+
+# ---------------------------------------------------------------- the brake
+
+
+class FieldChangeView(Model):
+    """One value of an item. Both values are null where it is ``hidden`` because it looks like a secret."""
+
+    path: str
+    kind: str
+    before: str | None
+    after: str | None
+    hidden: bool
+
+
+class ItemChangeView(Model):
+    """One user, group, setting or rule that would come, go or change."""
+
+    kind: str
+    key: str
+    fields: list[FieldChangeView]
+    more_fields: int
+
+
+class PlannedPartView(Model):
+    """One part. ``settled``: it is not written, and ``reason`` and ``message`` say why."""
+
+    part: str
+    state: Literal["equal", "different", "settled"]
+    reason: str | None
+    message: str
+    added: int
+    removed: int
+    changed: int
+    items: list[ItemChangeView]
+    more_items: int
+    kept: int
+    kept_paths: list[str]
+
+
+class BlockView(Model):
+    """Why a part waits for an approval, with the numbers that stopped it."""
+
+    part: str
+    reason: str
+    message: str
+    remedy: str
+    numbers: dict[str, int]
+
+
+class WideningView(Model):
+    """One thing that would widen access."""
+
+    part: str
+    kind: str
+    item: str
+    path: str
+
+
+class PlanView(Model):
+    """What a run would do to a backup now. ``text`` is the same for people; ``hash`` is what an approval names.
+
+    Lists are bounded; what is not listed is counted.
+    """
+
+    backup_id: str
+    made_at: datetime
+    hash: str
+    parts: list[PlannedPartView]
+    warnings: list[str]
+    blocked: list[BlockView]
+    widened: list[WideningView]
+    more_widened: int
+    text: str
+
+
+class NewApproval(Model):
+    """The plan that was looked at."""
+
+    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="The hash of the backup's last result.")]
+
+
+class ApprovalView(Model):
+    """Who lets which plan through. It is void as soon as either side has moved."""
+
+    backup_id: str
+    hash: str
+    approved_by: str
+    at: datetime
+
+
+class Pause(Model):
+    """Why nothing is to be written to the backup for the time being."""
+
+    why: Annotated[str, Field(min_length=1, max_length=500, pattern=_PRINTABLE)]
 
 
 # ---------------------------------------------------------------- import

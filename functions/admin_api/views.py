@@ -44,6 +44,8 @@ def backup_summary(backup: Backup, last: BackupResult | None) -> schemas.BackupS
         host=backup.host,
         port=backup.port,
         enabled=backup.enabled,
+        report_only=backup.report_only,
+        paused=backup.paused,
         tls=trust_view(backup.trust),
         parts=list(backup.parts) if backup.parts is not None else None,
         rules=list(backup.rules),
@@ -73,6 +75,8 @@ def _last_result(result: BackupResult) -> schemas.LastResult:
         attempted_at=result.attempted_at,
         pushed_at=result.pushed_at,
         verified_at=result.verified_at,
+        plan_hash=result.plan_hash,
+        snapshot=result.snapshot,
     )
 
 
@@ -116,10 +120,13 @@ def result_view(result: BackupResult) -> schemas.ResultView:
                 added=part.added,
                 removed=part.removed,
                 changed=part.changed,
+                cause=part.cause,
             )
             for part in result.parts
         ],
         warnings=list(result.warnings),
+        plan_hash=result.plan_hash,
+        snapshot=result.snapshot,
     )
 
 

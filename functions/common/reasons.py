@@ -64,6 +64,9 @@ class Reason(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     ALREADY_REGISTERED = "already_registered"
     VERSION_CONFLICT = "version_conflict"
+    PLAN_NOT_CURRENT = "plan_not_current"
+    PLAN_TOO_SLOW = "plan_too_slow"
+    APPROVAL_BY_ANOTHER = "approval_by_another"
     # The brake
     REMOVES_TOO_MUCH = "removes_too_much"
     DISABLES_TOO_MUCH = "disables_too_much"
@@ -140,6 +143,9 @@ REMEDIES: dict[Reason, str] = {
     Reason.METHOD_NOT_ALLOWED: "Use one of the methods that the Allow header names.",
     Reason.ALREADY_REGISTERED: "Change the existing registration, or delete it first.",
     Reason.VERSION_CONFLICT: "Read it again, and send the change with the new ETag in If-Match.",
+    Reason.PLAN_NOT_CURRENT: "Look at the plan as it is now; when a run has recorded its hash, approve that one.",
+    Reason.PLAN_TOO_SLOW: "Start a dry run over this backup: it has more time, and its result has the plan's hash.",
+    Reason.APPROVAL_BY_ANOTHER: "Let somebody approve who did not ask for the run, as the settings demand.",
     Reason.REMOVES_TOO_MUCH: "Look at the plan; approve its hash if so much is meant to go.",
     Reason.DISABLES_TOO_MUCH: "Look at the plan; approve its hash if so many are meant to be disabled.",
     Reason.PART_MISSING_ON_PRIMARY: "Check the part on the primary; approve the plan's hash if it is meant to be gone.",

@@ -18,8 +18,8 @@ from admin_api.parameters import (
     NextBackups,
     changed_credentials,
     refuse_forbidden_address,
-    username_of,
 )
+from admin_api.registered import registered_backup, shown_backup
 from admin_api.routing import new_router
 from admin_api.schemas import (
     ID_PATTERN,
@@ -31,14 +31,14 @@ from admin_api.schemas import (
     UnreadableBackup,
 )
 from admin_api.services import Injected, Services
-from common.reasons import Failure, Reason
+from common.reasons import Failure
 from registry.models import Backup, BackupResult, Credentials
 from replication.model import PartName
 
 NEVER_RUN = "never_run"
 _IDS = re.compile(ID_PATTERN.removesuffix("$") + r"\Z")
 
-StatusFilter = Literal["in_sync", "updated", "drifted", "failed", "incomplete", "never_run"]
+StatusFilter = Literal["in_sync", "updated", "drifted", "blocked", "rolled_back", "failed", "incomplete", "never_run"]
 
 router = new_router()
 
@@ -80,6 +80,7 @@ def register_backup(
         port=body.port,
         trust=views.trust(body.tls),
         enabled=body.enabled,
+        report_only=body.report_only,
         parts=_names(body.parts),
         rules=tuple(body.rules),
         tags=body.tags,
@@ -97,7 +98,7 @@ def register_backup(
 @router.get("/backups/<backup_id>", summary="One backup", tags=["backups"], operation_id="getBackup")
 def get_backup(backup_id: BackupIdParameter, services: Injected) -> Response[BackupView]:
     """A backup with what the last run did to it, without its password."""
-    return _shown(_registered(backup_id, services), services)
+    return shown_backup(registered_backup(backup_id, services), services)
 
 
 @router.patch("/backups/<backup_id>", summary="Change a backup", tags=["backups"], operation_id="changeBackup")
@@ -108,7 +109,7 @@ def change_backup(
     if_match: IfMatch = None,
 ) -> Response[BackupView]:
     """Change what is named and leave the rest; a new password replaces the stored one."""
-    found = _registered(backup_id, services)
+    found = registered_backup(backup_id, services)
     version = expected_version(if_match, found.version)
     if body.host is not None:
         refuse_forbidden_address(body.host, services)
@@ -118,7 +119,7 @@ def change_backup(
     )
     if credentials:
         services.credentials.put(backup_id, credentials)
-    return _shown(changed, services)
+    return shown_backup(changed, services)
 
 
 @router.delete(
@@ -131,7 +132,7 @@ def change_backup(
 def delete_backup(backup_id: BackupIdParameter, services: Injected, if_match: IfMatch = None) -> Response[None]:
     """End the replication to a backup. Its secret can be recovered for some days, its history stays."""
     if if_match is not None:
-        version: int | None = expected_version(if_match, _registered(backup_id, services).version)
+        version: int | None = expected_version(if_match, registered_backup(backup_id, services).version)
     else:
         version = None  # so that one whose record cannot be read can be removed
     services.store.delete_backup(backup_id, expected_version=version)
@@ -160,13 +161,6 @@ def new_id(host: str) -> str:
     return f"{name}-{uuid.uuid4().hex[:6]}"
 
 
-def _registered(backup_id: str, services: Services) -> Backup:
-    backup = services.store.backup(backup_id)
-    if backup is None:
-        raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup_id}")
-    return backup
-
-
 def _changed(backup: Backup, body: BackupChange) -> Backup:
     """``backup`` with what was sent; a field that was left out is not among ``model_fields_set``."""
     sent = body.model_fields_set
@@ -176,6 +170,7 @@ def _changed(backup: Backup, body: BackupChange) -> Backup:
         port=backup.port if body.port is None else body.port,
         trust=backup.trust if body.tls is None else views.trust(body.tls),
         enabled=backup.enabled if body.enabled is None else body.enabled,
+        report_only=backup.report_only if body.report_only is None else body.report_only,
         parts=_names(body.parts) if "parts" in sent else backup.parts,
         rules=backup.rules if body.rules is None else tuple(body.rules),
         tags=backup.tags if body.tags is None else body.tags,
@@ -188,8 +183,3 @@ def _names(parts: list[PartName] | None) -> tuple[str, ...] | None:
 
 def _status(last: BackupResult | None) -> str:
     return last.status if last else NEVER_RUN
-
-
-def _shown(backup: Backup, services: Services) -> Response[BackupView]:
-    view = views.backup_view(backup, services.store.status(backup.id), username_of(backup.id, services))
-    return Response(200, "application/json", view, {"ETag": etag(backup.version)})

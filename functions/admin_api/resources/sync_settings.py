@@ -1,5 +1,6 @@
 """What holds for the whole fleet, and the schedule, which lives on the EventBridge rules."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -9,10 +10,11 @@ from admin_api import examples
 from admin_api.inbound import etag, expected_version
 from admin_api.parameters import IfMatch
 from admin_api.routing import new_router
-from admin_api.schemas import NewSyncSettings, SyncSettingsView
+from admin_api.schemas import LimitsView, NewSyncSettings, SyncSettingsView
 from admin_api.services import Injected
-from registry.models import SyncSettings
+from registry.models import BrakeLimits, SyncSettings
 from registry.schedule import Schedule
+from replication.brake import Limits
 
 router = new_router()
 
@@ -36,6 +38,9 @@ def put_sync_settings(
             parts=_ordered(body),
             rules=tuple(body.rules),
             replicate_auto_block_list=body.replicate_auto_block_list,
+            limits=_limits(body),
+            block_widened_access=body.block_widened_access,
+            approval_by_another=body.approval_by_another,
             connect_timeout=body.connect_timeout,
             read_timeout=body.read_timeout,
             reply_limit_mb=body.reply_limit_mb,
@@ -50,6 +55,12 @@ def _ordered(body: NewSyncSettings) -> tuple[str, ...] | None:
     return None if body.parts is None else tuple(dict.fromkeys(part.value for part in body.parts))
 
 
+def _limits(body: NewSyncSettings) -> BrakeLimits | None:
+    """What to store; the defaults are not, so that what is shown can be sent again without fixing their numbers."""
+    numbers = body.limits.model_dump() if body.limits else None
+    return None if numbers in (None, asdict(Limits())) else BrakeLimits(**numbers)
+
+
 def _shown(settings: SyncSettings, schedule: Schedule) -> Response[SyncSettingsView]:
     document = SyncSettingsView(
         enabled=schedule.enabled,
@@ -58,6 +69,9 @@ def _shown(settings: SyncSettings, schedule: Schedule) -> Response[SyncSettingsV
         parts=list(settings.parts) if settings.parts is not None else None,
         rules=list(settings.rules),
         replicate_auto_block_list=settings.replicate_auto_block_list,
+        limits=LimitsView(**asdict(settings.limits or Limits())),
+        block_widened_access=settings.block_widened_access,
+        approval_by_another=settings.approval_by_another,
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
         reply_limit_mb=settings.reply_limit_mb,

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from common.reasons import Failure, Reason
-from registry.models import BackupResult, PartResult, Run
+from registry.models import BackupResult, BrakeLimits, PartResult, Run
 from registry.schedule import Schedule
 
 # ---------------------------------------------------------------- settings
@@ -82,6 +82,41 @@ def test_settings_based_on_an_older_version_are_refused(world: Any) -> None:
     assert world.schedule.read().enabled
 
 
+def test_limits_that_are_null_are_shown_with_the_defaults_numbers_and_are_not_fixed_by_sending_those_back(
+    world: Any,
+) -> None:
+    body = world.call("GET", "/sync-settings").body
+    assert body["limits"] == {
+        "removal_floor": 2,
+        "removal_share": 0.1,
+        "removal_maximum": 100,
+        "disabling_floor": 2,
+        "disabling_share": 0.1,
+        "disabling_maximum": 100,
+    }
+    for limits in (None, body["limits"]):
+        assert world.call("PUT", "/sync-settings", body | {"limits": limits}).body == body
+        assert world.store.settings().limits is None
+
+
+def test_what_the_brake_goes_by_is_stored_and_stays_when_it_is_sent_again(world: Any) -> None:
+    body = world.call("GET", "/sync-settings").body
+    limits = body["limits"] | {"removal_share": 0.5, "disabling_maximum": 0}
+    wanted = body | {"limits": limits, "block_widened_access": True, "approval_by_another": True}
+    assert world.call("PUT", "/sync-settings", wanted).body == wanted
+    assert world.call("PUT", "/sync-settings", wanted | {"rules": ["*logo*"]}).status == 200
+    stored = world.store.settings()
+    assert stored.limits == BrakeLimits(2, 0.5, 100, 2, 0.1, 0)
+    assert (stored.block_widened_access, stored.approval_by_another) == (True, True)
+
+
+@pytest.mark.parametrize(("name", "value"), [("removal_share", 1.1), ("removal_floor", -1), ("disabling_maximum", 0.5)])
+def test_limits_out_of_bounds_are_refused(world: Any, name: str, value: float) -> None:
+    body = world.call("GET", "/sync-settings").body
+    answer = world.call("PUT", "/sync-settings", body | {"limits": body["limits"] | {name: value}})
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, f"limits.{name}")
+
+
 # ---------------------------------------------------------------- starting runs
 
 
@@ -157,8 +192,18 @@ def test_a_run_shows_the_result_of_every_backup(world: Any, register: Any) -> No
     assert shown["progress"] == {"done": 1, "total": 1}
     (result,) = shown["results"]
     assert (result["backup_id"], result["status"], result["duration"]) == ("ftp2", "updated", 1.5)
+    assert (result["plan_hash"], result["snapshot"]) == ("ab" * 32, "backups/ftp2/kept")
     assert result["parts"] == [
-        {"part": "accounts", "status": "pushed", "reason": "", "message": "", "added": 1, "removed": 0, "changed": 2}
+        {
+            "part": "accounts",
+            "status": "pushed",
+            "reason": "",
+            "message": "",
+            "added": 1,
+            "removed": 0,
+            "changed": 2,
+            "cause": "backup_edited",
+        }
     ]
     assert world.call("GET", "/backups/ftp2").body["last_result"]["pushed_at"] == result["pushed_at"]
 
@@ -185,7 +230,9 @@ def _finished_run(world: Any, backup_id: str) -> str:
             pushed_at=world.now,
             verified_at=world.now,
             duration=1.5,
-            parts=(PartResult("accounts", "pushed", added=1, changed=2),),
+            parts=(PartResult("accounts", "pushed", added=1, changed=2, cause="backup_edited"),),
+            plan_hash="ab" * 32,
+            snapshot="backups/ftp2/kept",
         ),
         lease_owner=run_id,
     )

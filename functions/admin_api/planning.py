@@ -1,0 +1,179 @@
+"""What a run would do to a backup, made now from what both servers hold, by the same code as a run."""
+
+import json
+from collections import Counter
+from collections.abc import Container, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import NoReturn
+
+from admin_api.bounded import side_by_side
+from admin_api.schemas import BlockView, PlannedPartView, PlanView, WideningView
+from admin_api.services import Services
+from cerberus.servers import PrimaryClient
+from common.deadline import Deadline
+from common.reasons import Failure, Reason
+from registry.models import Backup, Credentials, SyncSettings
+from replication.access import Widening, widenings
+from replication.brake import Block, brake
+from replication.checks import check_backup
+from replication.details import MAX_ITEMS, PartDetails, PlanDetails, State, details
+from replication.guard import Guard
+from replication.model import PartName, PartOutcome, PartStatus, Policy, PrimaryState
+from replication.plan import Plan, make_plan
+from replication.rendering import render
+from wiring.endpoints import endpoint_of
+from wiring.servers import CerberusServers, with_credentials
+from wiring.source import Source, check_not_shrunk, guard_of, known_parts, policy_of
+
+PLAN_SECONDS = 19.0
+_CONNECT_SECONDS = 4.0
+MAX_WIDENED = 200
+"""Widenings listed; the rest is counted."""
+MAX_ANSWER = 2_000_000
+"""Characters of a plan's details as JSON: Lambda passes on 6 MB, and the text says the same once more."""
+_FEWER_ITEMS = (MAX_ITEMS, 50, 10, 0)
+
+
+def plan_of(backup: Backup, services: Services) -> PlanView:
+    """Read primary and backup and make the plan; nothing is written.
+
+    Raises Failure: what a server or its registration lacks, and PLAN_TOO_SLOW
+    when it takes longer than somebody waits for an answer.
+    """
+    try:
+        (view,) = side_by_side(
+            [partial(_plan, backup, services, Deadline(PLAN_SECONDS))], PLAN_SECONDS + 1, late=_too_slow
+        )
+    except Failure as failure:
+        if failure.reason is Reason.DEADLINE:
+            _too_slow()
+        raise
+    return view
+
+
+def _too_slow() -> NoReturn:
+    raise Failure(Reason.PLAN_TOO_SLOW, f"the servers were not read within {PLAN_SECONDS:.0f} seconds")
+
+
+def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
+    stored = services.store.settings()
+    settings = replace(stored, connect_timeout=min(stored.connect_timeout, _CONNECT_SECONDS))
+    policy = policy_of(backup, settings)
+    if isinstance(policy, Failure):
+        raise policy
+    servers = CerberusServers(services.addresses, services.wsdl)
+    source = Source(services.store, services.credentials, servers, services.stack_primary)
+    primary = source.read(policy.parts, settings, deadline)
+    made = _made(backup, policy, primary, settings, services, deadline)
+    if isinstance(made, Failure):
+        raise made
+    plan, warnings = made
+    guard = guard_of(settings, services.store.approval(backup.id))
+    return _view(backup, plan, guard, warnings + _shrunk(primary, services), services)
+
+
+def _made(
+    backup: Backup,
+    policy: Policy,
+    primary: PrimaryState,
+    settings: SyncSettings,
+    services: Services,
+    deadline: Deadline,
+) -> tuple[Plan, tuple[str, ...]] | Failure:
+    known = known_parts(services.store.status(backup.id))
+
+    def attempt(credentials: Credentials) -> tuple[Plan, tuple[str, ...]] | Failure:
+        endpoint = endpoint_of(backup, credentials, settings, services.addresses, services.wsdl)
+        try:
+            with PrimaryClient(endpoint, deadline) as server:  # a client that cannot write
+                facts = server.facts()
+                warnings = check_backup(primary.facts, primary.address, facts, server.address, server.label)
+                return make_plan(primary, server, facts.features, policy, known), warnings
+        except Failure as failure:
+            return failure.at(endpoint.label)
+
+    return with_credentials(
+        services.credentials,
+        backup.id,
+        attempt,
+        lambda result: isinstance(result, Failure) and result.reason is Reason.AUTHENTICATION_FAILED,
+    )
+
+
+def _shrunk(primary: PrimaryState, services: Services) -> tuple[str, ...]:
+    """That a run would not even begin, when it would not."""
+    try:
+        check_not_shrunk(primary, services.store.baseline())
+    except Failure as failure:
+        return (f"No run would begin: {failure.message} [{failure.reason}].",)
+    return ()
+
+
+def _view(backup: Backup, plan: Plan, guard: Guard, warnings: tuple[str, ...], services: Services) -> PlanView:
+    guarded = guard.apply(plan)
+    stopped = {part.name: part.settled for part in guarded.parts if part.settled and _is_blocked(part.settled)}
+    # What is stopped is to be looked at, and only the plan before the guard still holds it.
+    shown = plan if stopped else guarded
+    wider = widenings(shown)
+    if len(wider) > MAX_WIDENED:
+        warnings += (f"Access becomes wider in {len(wider)} places; the first {MAX_WIDENED} are listed.",)
+    blocks = tuple(_blocks(plan, stopped, guard, wider))
+    found = _bounded(shown)
+    found = PlanDetails(
+        guarded.hash,
+        tuple(_marked(part, stopped.get(part.part)) for part in found.parts),
+        warnings + found.warnings,
+    )
+    return PlanView(
+        backup_id=backup.id,
+        made_at=services.now(),
+        hash=found.hash,
+        parts=[PlannedPartView.model_validate(part.to_json()) for part in found.parts],
+        warnings=list(found.warnings),
+        blocked=[
+            BlockView(
+                part=block.part,
+                reason=block.reason,
+                message=block.message,
+                remedy=Failure(block.reason, "").remedy,
+                numbers=dict(block.numbers),
+            )
+            for block in blocks
+        ],
+        widened=[
+            WideningView(part=one.part, kind=one.kind, item=one.item, path=one.path) for one in wider[:MAX_WIDENED]
+        ],
+        more_widened=max(0, len(wider) - MAX_WIDENED),
+        text=render(found, f"{backup.id} ({backup.host}:{backup.port})", blocks=blocks, widenings=wider[:MAX_WIDENED]),
+    )
+
+
+def _is_blocked(outcome: PartOutcome) -> bool:
+    return outcome.status is PartStatus.BLOCKED
+
+
+def _marked(part: PartDetails, blocked: PartOutcome | None) -> PartDetails:
+    """The details of a part with why it is not written, if it is blocked."""
+    if blocked is None:
+        return part
+    return replace(part, state=State.SETTLED, reason=blocked.reason, message=blocked.message)
+
+
+def _blocks(plan: Plan, stopped: Container[PartName], guard: Guard, wider: tuple[Widening, ...]) -> Iterator[Block]:
+    """Every reason for which the guard stopped a part."""
+    yield from (block for block in brake(plan, guard.limits) if block.part in stopped)
+    if guard.block_widened_access:
+        for part, count in Counter(one.part for one in wider if one.part in stopped).items():
+            message = f"it widens access in {count} places"
+            yield Block(part, Reason.ACCESS_WIDENED, message, {"widened": count})
+
+
+def _bounded(plan: Plan) -> PlanDetails:
+    """The details with as many items as an answer can hold; those left out are counted."""
+    found = details(plan)
+    for most in _FEWER_ITEMS:
+        found = details(plan, max_items=most)
+        if len(json.dumps(found.to_json())) <= MAX_ANSWER:
+            break
+    return found

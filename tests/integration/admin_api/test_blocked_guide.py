@@ -1,0 +1,58 @@
+"""The commands that docs/api.md has for a blocked backup, typed as they stand there."""
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from local.cerberus import LocalServer
+from local.events import PLAN, seed
+from registry.models import Credentials
+
+GUIDE = Path(__file__).parents[3] / "docs" / "api.md"
+PRELUDE = """set -e -o pipefail
+api() {
+  method=$1 path=$2; shift 2
+  curl --silent --show-error --fail-with-body --request "$method" "$API$path" --header "$SIGNED" \\
+    --header "Content-Type: application/json" "$@"
+}
+id() { python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])'; }
+follow() { echo "followed $1"; }
+"""
+"""What the guide has defined before, but signed as this gateway wants it; runs are handed over and do not begin."""
+
+
+def _log_in(running: LocalServer) -> Credentials:
+    return Credentials(running.state.machine.admin_user, running.state.machine.admin_password)
+
+
+def test_every_command_for_a_blocked_backup_is_accepted(
+    gateway: Any, server: Callable[..., LocalServer], tmp_path: Path
+) -> None:
+    commands = re.findall(r"^```shell\n(.*?)^```", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
+    with server("primary") as primary, server("ftp2") as backup, gateway.listening() as address:
+        seed(gateway.store, gateway.credentials, (primary, _log_in(primary)), (backup, _log_in(backup)))
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "API": address,
+            "SIGNED": "Authorization: AWS4-HMAC-SHA256 Credential=test",
+        }
+        done = subprocess.run(  # noqa: S603 # the guide's own commands
+            ["/bin/bash", "-c", PRELUDE + "\n".join(commands)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Plan for ftp2" in done.stdout
+    (run,) = gateway.starter.events
+    assert (run["backups"], f"followed {run['run_id']}" in done.stdout) == (["ftp2"], True)
+    assert gateway.store.approval("ftp2").plan_hash == PLAN
+    assert '"paused":"The user list' in (tmp_path / "paused.json").read_text().replace('": ', '":')
+    assert gateway.store.backup("ftp2").paused == ""
+    stored = gateway.store.settings()
+    assert (stored.limits.removal_share, stored.limits.disabling_share) == (0.02, 0.1)
+    assert (stored.block_widened_access, stored.approval_by_another) == (True, True)
