@@ -171,7 +171,6 @@ def _blocks(plan: Plan, stopped: Container[PartName], guard: Guard, wider: tuple
 
 def _bounded(plan: Plan) -> PlanDetails:
     """The details with as many items as an answer can hold; those left out are counted."""
-    found = details(plan)
     for most in _FEWER_ITEMS:
         found = details(plan, max_items=most)
         if len(json.dumps(found.to_json())) <= MAX_ANSWER:
