@@ -1,8 +1,6 @@
 """What a run would do to a backup, made now from what both servers hold, by the same code as a run."""
 
 import json
-from collections import Counter
-from collections.abc import Container, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import NoReturn
@@ -14,12 +12,11 @@ from cerberus.servers import PrimaryClient
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
 from registry.models import Backup, Credentials, SyncSettings
-from replication.access import Widening, widenings
-from replication.brake import Block, brake
+from replication.access import widenings
 from replication.checks import check_backup
 from replication.details import MAX_ITEMS, PartDetails, PlanDetails, State, details
 from replication.guard import Guard
-from replication.model import PartName, PartOutcome, PartStatus, Policy, PrimaryState
+from replication.model import PartOutcome, PartStatus, Policy, PrimaryState
 from replication.plan import Plan, make_plan
 from replication.rendering import render
 from wiring.endpoints import endpoint_of
@@ -118,7 +115,7 @@ def _view(backup: Backup, plan: Plan, guard: Guard, warnings: tuple[str, ...], s
     wider = widenings(shown)
     if len(wider) > MAX_WIDENED:
         warnings += (f"Access becomes wider in {len(wider)} places; the first {MAX_WIDENED} are listed.",)
-    blocks = tuple(_blocks(plan, stopped, guard, wider))
+    blocks = tuple(block for block in guard.blocks(plan) if block.part in stopped)
     found = _bounded(shown)
     found = PlanDetails(
         guarded.hash,
@@ -158,15 +155,6 @@ def _marked(part: PartDetails, blocked: PartOutcome | None) -> PartDetails:
     if blocked is None:
         return part
     return replace(part, state=State.SETTLED, reason=blocked.reason, message=blocked.message)
-
-
-def _blocks(plan: Plan, stopped: Container[PartName], guard: Guard, wider: tuple[Widening, ...]) -> Iterator[Block]:
-    """Every reason for which the guard stopped a part."""
-    yield from (block for block in brake(plan, guard.limits) if block.part in stopped)
-    if guard.block_widened_access:
-        for part, count in Counter(one.part for one in wider if one.part in stopped).items():
-            message = f"it widens access in {count} places"
-            yield Block(part, Reason.ACCESS_WIDENED, message, {"widened": count})
 
 
 def _bounded(plan: Plan) -> PlanDetails:

@@ -24,13 +24,14 @@ class Guard:
         it are skipped; everything else goes on. An approved plan goes through
         whole, parts included of which the primary holds nothing.
         """
-        blocks = self._blocks(plan)
+        blocks = self.blocks(plan)
         names = {block.part for block in blocks}
         if names and plan.hash_of(names) == self.approved:
             return replace(plan, parts=tuple(part.released() if part.missing else part for part in plan.parts))
         return replace(plan, parts=tuple(_blocked(part, blocks) for part in plan.parts))
 
-    def _blocks(self, plan: Plan) -> tuple[Block, ...]:
+    def blocks(self, plan: Plan) -> tuple[Block, ...]:
+        """Everything about the plan that has to be approved first."""
         blocks = brake(plan, self.limits)
         if self.block_widened_access:
             blocks += _as_blocks(widenings(plan))

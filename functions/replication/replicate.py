@@ -46,8 +46,9 @@ def replicate(
     try:
         facts = server.facts()
         warnings = check_backup(primary.facts, primary.address, facts, server.address, server.label)
-        plan = guard.apply(make_plan(primary, server, facts.features, policy, known or {}))
+        plan = make_plan(primary, server, facts.features, policy, known or {})
         warnings += plan.warnings + access_warnings(plan)
+        plan = guard.apply(plan)
         if write:
             return _push(plan, server, facts, snapshots, warnings, now)
     except Failure as failure:

@@ -87,6 +87,7 @@ def test_wider_access_is_told_and_stopped_only_where_that_is_set(large: Fleet) -
     large.configure(block_widened_access=True)
     large.run("b1")
     assert large.statuses() == {"b1": "blocked:access_widened"}
+    assert any("account_enabled" in warning for warning in large.result("b1").warnings)
     large.approve()
     large.run("b1")
     assert large.statuses() == {"b1": "updated"}
