@@ -262,7 +262,7 @@ def test_no_planted_secret_is_ever_shown(make_plan_between: PlanFactory, data: s
 
         entries = f"{{}}<e name='z'>{some()}</e>"
         return {
-            "settings": f"<s>{some()}</s>",
+            "settings": f"<s><always>1</always>{some()}</s>",
             "users": f"<u><user name='ann'>{some()}</user><user name='bob'/></u>",
             "groups": f"<g><group name='staff'>{some()}</group></g>",
             "event_rules": f"<l>{entries.format(some())}</l>",
