@@ -71,7 +71,7 @@ def test_every_route_answers_the_one_who_signs_and_nobody_else(
     wrong_secret = ManagementApi(base, region, key, secret[::-1])
     unknown_key = ManagementApi(base, region, "AKIAUNKNOWNUNKNOWN00", secret)
     routes = _routes(api)
-    assert len(routes) == 18
+    assert len(routes) == 22
     for method, path in routes:
         body: object = {} if method in ("POST", "PUT", "PATCH") else None
         assert api.call(method, path, body, signed=False).status == 403, (method, path)
