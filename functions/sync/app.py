@@ -69,6 +69,7 @@ def _surroundings() -> Surroundings:
         snapshots=S3Snapshots(environment.snapshot_bucket, clients.s3),
         primary=environment.primary,
         lease_seconds=environment.lease_seconds,
+        memory_megabytes=environment.memory_megabytes,
     )
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from registry.models import Primary
 from wiring.variables import entries, number, package_file, required, stack_primary
 
+_MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -16,6 +18,7 @@ class Environment:
     ``lease_seconds`` is longer than the function can live, so that a lease
     whose holder was killed delays the next run by no more than that. ``wsdl``
     is a file inside the package, of the servers' own version.
+    ``memory_megabytes`` is set by Lambda itself, and None elsewhere.
     """
 
     table_name: str
@@ -26,6 +29,7 @@ class Environment:
     history_days: int
     lease_seconds: int
     wsdl: Path | None = None
+    memory_megabytes: int | None = None
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> "Environment":
@@ -39,4 +43,5 @@ class Environment:
             history_days=number(variables, "HISTORY_DAYS"),
             lease_seconds=number(variables, "LEASE_SECONDS"),
             wsdl=package_file(variables, "WSDL_FILE"),
+            memory_megabytes=number(variables, _MEMORY) if _MEMORY in variables else None,
         )

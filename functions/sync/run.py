@@ -36,11 +36,9 @@ from replication.primary import fingerprint
 from replication.replicate import replicate
 from sync import records
 from sync.request import RunRequest
+from sync.workers import size_of, workers
 from wiring.servers import Servers, with_credentials
 from wiring.source import Source, check_not_shrunk, guard_of, known_parts, parts_of, policy_of
-
-MAX_WORKERS = 16
-"""Backups at the same time. Most of a backup's time is waiting for the network."""
 
 GRACE = 2.0
 """Seconds after the deadline in which backups that were under way may still record that they were cut off."""
@@ -74,7 +72,10 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a run works with. ``primary`` is the one of the stack's parameters, for when none is registered."""
+    """What a run works with. ``primary`` is the one of the stack's parameters, for when none is registered.
+
+    ``memory_megabytes`` is what the process may take, None where nothing limits it.
+    """
 
     store: Store
     credentials: CredentialStore
@@ -83,6 +84,7 @@ class Surroundings:
     snapshots: SnapshotStore
     primary: Primary | None
     lease_seconds: int
+    memory_megabytes: int | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @property
@@ -219,7 +221,10 @@ class _Fleet:
         if primary is None:
             return Report(self._finish(results, RunStatus.PARTIAL), tuple(results))
         source = primary
-        results += self._in_parallel(chosen, lambda backup: self._serve_one(backup, policies[backup.id], source))
+        at_a_time = workers(self._around.memory_megabytes, size_of(source))
+        results += self._in_parallel(
+            chosen, lambda backup: self._serve_one(backup, policies[backup.id], source), at_a_time
+        )
         return self._conclude(primary, results)
 
     def _abort(self, chosen: list[Backup], results: list[BackupResult], failure: Failure) -> Report:
@@ -303,8 +308,10 @@ class _Fleet:
             check_not_shrunk(primary, self._store.baseline())
         return primary
 
-    def _in_parallel(self, backups: list[Backup], serve: Callable[[Backup], BackupResult]) -> list[BackupResult]:
-        executor = ThreadPoolExecutor(max_workers=min(MAX_WORKERS, len(backups)), thread_name_prefix="backup")
+    def _in_parallel(
+        self, backups: list[Backup], serve: Callable[[Backup], BackupResult], at_a_time: int
+    ) -> list[BackupResult]:
+        executor = ThreadPoolExecutor(max_workers=min(at_a_time, len(backups)), thread_name_prefix="backup")
         futures = {executor.submit(serve, backup): backup for backup in backups}
         # Every remote call ends with the deadline by itself; the grace is for recording that it did.
         done, late = wait(futures, timeout=self._deadline.remaining() + GRACE)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import sync.run
+import sync.workers
 from local.cerberus import Kind, drift
 from local.cerberus.server import Options
 from sync.run import GRACE, Report
@@ -79,7 +79,7 @@ class TestTheDeadline:
     def test_what_does_not_fit_is_recorded_and_comes_first_next_time(
         self, make_fleet: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sync.run, "MAX_WORKERS", 2)
+        monkeypatch.setattr(sync.workers, "MAX_WORKERS", 2)
         fleet = make_fleet()
         names = ("b1", "b2", "b3", "b4", "b5", "b6")
         for name in names:

@@ -29,11 +29,13 @@ def test_everything_there_can_be() -> None:
             "PRIMARY_FINGERPRINTS": "AA:BB, cc",
             "ALLOWED_NETWORKS": "127.0.0.0/8, ::1/128,",
             "WSDL_FILE": "cerberus/Cerberus.wsdl",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
         }
     )
     assert read.primary == Primary("files.example", 8443, TlsTrust(pins=("AA:BB", "cc")))
     assert read.allowed_networks == ("127.0.0.0/8", "::1/128")
     assert read.wsdl == PACKAGE / "cerberus" / "Cerberus.wsdl"
+    assert read.memory_megabytes == 512
 
 
 def test_a_ca_of_the_primary() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import sync.run
+import sync.workers
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
 from registry.memory import MemoryCredentials, MemoryStore
@@ -80,7 +81,7 @@ class TestWhoIsServed:
     def test_the_incomplete_come_first_then_the_never_verified_then_the_longest_waiting(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sync.run, "MAX_WORKERS", 1)
+        monkeypatch.setattr(sync.workers, "MAX_WORKERS", 1)
         world.store.acquire_lease("before", now=NOON, expires_at=NOON)
         for backup_id, status, verified in (
             ("b1", "in_sync", NOON),
