@@ -1,0 +1,79 @@
+"""How much memory one large backup takes, in a process of its own, set up as the function's is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.cerberus.generate import generate
+from registry.snapshots import encode
+from replication.guard import Guard
+from replication.model import Policy
+from replication.primary import read_primary
+from replication.replicate import replicate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT = Path(__file__).resolve().parents[3]
+USERS = 20_000
+"""About 31 MB of XML."""
+MOST_MEGABYTES = 750
+"""550 were measured. Keeping a parsed document (240 each), or all canonical texts (200), goes beyond it."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is measured in another unit elsewhere")
+def test_one_differing_backup_of_many_users_takes_limited_memory() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.unit.replication.test_memory"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}{os.pathsep}{ROOT}", "MALLOC_ARENA_MAX": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    status, changed, megabytes = done.stdout.split()
+    assert (status, changed) == ("updated", "1")
+    assert int(megabytes) < MOST_MEGABYTES
+
+
+class _Snapshots:
+    """Encodes a snapshot as the real store does, and forgets it."""
+
+    def keep(self, parts: Mapping[str, str]) -> str:
+        return str(len(encode("b1", parts)))
+
+
+def _other_layout(text: str) -> str:
+    """The document as another server writes it down, so that it has to be parsed to be found equal."""
+    return text.replace("><", ">\n<", 1)
+
+
+def _peak() -> int:
+    """Megabytes. Of this program: getrusage would count what the process was before it became this program."""
+    status = Path("/proc/self/status").read_text("ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+
+if __name__ == "__main__":
+    from tests.unit.replication.conftest import CONTENT, FACTS, FakeServer
+
+    large = generate(users=USERS, groups=50)
+    content = CONTENT | {"users": large.document("profiles"), "groups": large.document("groups")}
+    del large
+    elsewhere = replace(FACTS, hostname="primary", licence=replace(FACTS.licence, company="P", issued=1, installed=2))
+    policy = Policy()
+    primary = read_primary(FakeServer(content, address=("p", 1), server_facts=elsewhere), policy.parts)
+    edited = content | {"users": content["users"].replace("Meyer", "Mayer", 1)}
+    backup = FakeServer(edited, normalise=_other_layout)
+    outcome = replicate(primary, backup, policy, snapshots=_Snapshots(), now=lambda: datetime.now(UTC), guard=Guard())
+    changes = sum(len(part.changes.changed) for part in outcome.parts)
+    sys.stdout.write(f"{outcome.status} {changes} {_peak()}\n")
