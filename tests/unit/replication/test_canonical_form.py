@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from common.hardened_xml import parse_text
+from common.hardened_xml import parse, parse_text
 from common.reasons import Failure, Reason
 from replication import documents
 
@@ -380,3 +380,18 @@ def test_a_document_that_cannot_be_read_is_named_without_its_content(text: str) 
 def test_a_digest_tells_texts_apart() -> None:
     assert documents.digest("a") == documents.digest("a") != documents.digest("b")
     assert len(documents.digest("\ud800")) == 64
+
+
+def test_an_excerpt_is_the_item_as_it_was_prefixes_in_values_included() -> None:
+    xsi = "http://www.w3.org/2001/XMLSchema-instance"
+    text = (
+        f'<users xmlns:p="urn:p" xmlns:xsi="{xsi}"><user name="Ann" xsi:type="p:T"> a&#13;b<x/> </user>\n'
+        '<user name="bob"/><user name="ANN"/></users>'
+    )
+    root = parse_text(text)
+    found = documents.excerpts(root, "user", {"ann", "ann\x082"})
+    assert {key: documents.canonical(parse(excerpt)) for key, excerpt in found.items()} == {
+        "ann": documents.canonical(root[0]),
+        "ann\x082": documents.canonical(root[2]),
+    }
+    assert set(found) < set(users(text).entries)
