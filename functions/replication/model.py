@@ -40,7 +40,7 @@ class Status(StrEnum):
     BLOCKED = "blocked"
     """The brake stopped some of it; the plan waits to be looked at and approved."""
     ROLLED_BACK = "rolled_back"
-    """Settings that changed what belongs to the machine were put back from the snapshot."""
+    """Settings that changed what belongs to the machine were put back at once."""
     INCOMPLETE = "incomplete"
     """The run could not get to it, or not through with it; it comes first in the next run."""
 
@@ -50,7 +50,7 @@ class PartStatus(StrEnum):
 
     UNCHANGED = "unchanged"
     PUSHED = "pushed"
-    """Written, read back, equal."""
+    """Written, read back, equal but for values a server may have added of its own (the message says so)."""
     DIFFERENT = "different"
     """Differs, and nothing was to be written."""
     BLOCKED = "blocked"

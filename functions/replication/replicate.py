@@ -39,7 +39,7 @@ def replicate(
     holds of the parts that are about to change is kept in ``snapshots``: a
     backup that cannot be read, understood or kept is not written to at all.
     ``guard`` says what must not go through before somebody has approved it.
-    ``known`` is what was seen of its parts when they were last read back. With
+    ``known`` is what was seen of its parts when they were last found equal. With
     ``write`` False nothing is written and differences are only named. Never
     raises Failure: what happened is in the outcome.
     """

@@ -7,6 +7,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_m
 
 from registry.models import BackupResult, Run
 from replication.model import PrimaryState, Status
+from replication.preservation import RULES_VERSION
 from sync.run import Report, RunStatus
 
 _METRIC_OF_STATUS = {
@@ -27,7 +28,9 @@ class LoggedProgress:
         self._logger = logger
 
     def started(self, run: Run) -> None:
-        self._logger.info("run started", extra={"run_id": run.id, "trigger": run.trigger})
+        self._logger.info(
+            "run started", extra={"run_id": run.id, "trigger": run.trigger, "rules_version": RULES_VERSION}
+        )
 
     def primary_read(self, run: Run, primary: PrimaryState) -> None:
         self._logger.info(

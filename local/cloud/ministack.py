@@ -63,7 +63,7 @@ class MiniStack:
             )
         try:
             self._wait_until_ready(self._process)
-        except BaseException:
+        except BaseException:  # Ctrl-C included: the process must not stay behind
             self.stop()
             raise
 
