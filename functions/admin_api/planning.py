@@ -12,12 +12,12 @@ from cerberus.servers import PrimaryClient
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
 from registry.models import Backup, Credentials, SyncSettings
-from replication.access import widenings
 from replication.checks import check_backup
-from replication.details import MAX_ITEMS, PartDetails, PlanDetails, State, details
+from replication.details import MAX_ITEMS, PlanDetails, details
 from replication.guard import Guard
-from replication.model import PartOutcome, PartStatus, Policy, PrimaryState
+from replication.model import Policy, PrimaryState
 from replication.plan import Plan, make_plan
+from replication.preview import preview
 from replication.rendering import render
 from wiring.endpoints import endpoint_of
 from wiring.servers import CerberusServers, with_credentials
@@ -108,20 +108,11 @@ def _shrunk(primary: PrimaryState, services: Services) -> tuple[str, ...]:
 
 
 def _view(backup: Backup, plan: Plan, guard: Guard, warnings: tuple[str, ...], services: Services) -> PlanView:
-    guarded = guard.apply(plan)
-    stopped = {part.name: part.settled for part in guarded.parts if part.settled and _is_blocked(part.settled)}
-    # What is stopped is to be looked at, and only the plan before the guard still holds it.
-    shown = plan if stopped else guarded
-    wider = widenings(shown)
+    seen = preview(plan, guard, warnings, _bounded)
+    found, wider = seen.details, seen.widenings
     if len(wider) > MAX_WIDENED:
-        warnings += (f"Access becomes wider in {len(wider)} places; the first {MAX_WIDENED} are listed.",)
-    blocks = tuple(block for block in guard.blocks(plan) if block.part in stopped)
-    found = _bounded(shown)
-    found = PlanDetails(
-        guarded.hash,
-        tuple(_marked(part, stopped.get(part.part)) for part in found.parts),
-        warnings + found.warnings,
-    )
+        more = f"Access becomes wider in {len(wider)} places; the first {MAX_WIDENED} are listed."
+        found = replace(found, warnings=(more, *found.warnings))
     return PlanView(
         backup_id=backup.id,
         made_at=services.now(),
@@ -136,25 +127,16 @@ def _view(backup: Backup, plan: Plan, guard: Guard, warnings: tuple[str, ...], s
                 remedy=Failure(block.reason, "").remedy,
                 numbers=dict(block.numbers),
             )
-            for block in blocks
+            for block in seen.blocks
         ],
         widened=[
             WideningView(part=one.part, kind=one.kind, item=one.item, path=one.path) for one in wider[:MAX_WIDENED]
         ],
         more_widened=max(0, len(wider) - MAX_WIDENED),
-        text=render(found, f"{backup.id} ({backup.host}:{backup.port})", blocks=blocks, widenings=wider[:MAX_WIDENED]),
+        text=render(
+            found, f"{backup.id} ({backup.host}:{backup.port})", blocks=seen.blocks, widenings=wider[:MAX_WIDENED]
+        ),
     )
-
-
-def _is_blocked(outcome: PartOutcome) -> bool:
-    return outcome.status is PartStatus.BLOCKED
-
-
-def _marked(part: PartDetails, blocked: PartOutcome | None) -> PartDetails:
-    """The details of a part with why it is not written, if it is blocked."""
-    if blocked is None:
-        return part
-    return replace(part, state=State.SETTLED, reason=blocked.reason, message=blocked.message)
 
 
 def _bounded(plan: Plan) -> PlanDetails:
