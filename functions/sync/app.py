@@ -13,11 +13,14 @@ from registry.clients import open_clients
 from registry.dynamo import DynamoStore
 from registry.secrets import SecretsManagerCredentials
 from registry.snapshots import S3Snapshots
+from sync.concluding import Report, RunStatus
 from sync.environment import Environment
 from sync.poll import look_at_primary
 from sync.reporting import LoggedProgress, emit_metrics
 from sync.request import Trigger, read_request
-from sync.run import GRACE, Report, RunStatus, Surroundings, run
+from sync.run import run
+from sync.serving import GRACE
+from sync.surroundings import Surroundings
 from wiring.servers import CerberusServers
 
 RECORDING_SECONDS = 5.0

@@ -4,7 +4,7 @@ from common.deadline import Deadline
 from common.reasons import Failure
 from replication.model import PrimaryState
 from replication.primary import fingerprint
-from sync.run import Surroundings
+from sync.surroundings import Surroundings
 from wiring.source import parts_of, policy_of
 
 

@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_m
 from registry.models import BackupResult, Run
 from replication.model import PrimaryState, Status
 from replication.preservation import RULES_VERSION
-from sync.run import Report, RunStatus
+from sync.concluding import Report, RunStatus
 
 _METRIC_OF_STATUS = {
     Status.IN_SYNC: "BackupsInSync",

@@ -42,8 +42,10 @@ from registry.ports import CredentialStore, Store
 from registry.secrets import SecretsManagerCredentials
 from registry.snapshots import MemorySnapshots
 from replication.model import PrimaryState
+from sync.concluding import Report
 from sync.request import RunRequest, Trigger
-from sync.run import Report, Surroundings, run
+from sync.run import run
+from sync.surroundings import Surroundings
 from wiring.servers import PRIMARY_ID, CerberusServers, Servers
 
 TABLE = "sync-test"

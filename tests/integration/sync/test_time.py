@@ -12,7 +12,8 @@ import pytest
 import sync.workers
 from local.cerberus import Kind, drift
 from local.cerberus.server import Options
-from sync.run import GRACE, Report
+from sync.concluding import Report
+from sync.serving import GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from replication.ports import (
     ServerFacts,
     Version,
 )
-from sync.run import Surroundings
+from sync.surroundings import Surroundings
 from wiring.servers import PRIMARY_ID
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from aws_lambda_powertools import Logger
 
 from registry.models import BackupResult, PartResult, Run
 from replication.model import Status
+from sync.concluding import Report, RunStatus
 from sync.reporting import LoggedProgress, emit_metrics
-from sync.run import Report, RunStatus
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

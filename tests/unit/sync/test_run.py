@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import sync.run
+import sync.serving
 import sync.workers
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
@@ -29,7 +29,7 @@ from sync.request import RunRequest, Trigger
 from sync.run import run
 
 if TYPE_CHECKING:
-    from sync.run import Report
+    from sync.concluding import Report
     from tests.unit.sync.conftest import World
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -209,7 +209,7 @@ class TestIndependence:
     def test_one_that_hangs_past_the_deadline_is_recorded_and_does_not_hold_the_run(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sync.run, "GRACE", 0.1)
+        monkeypatch.setattr(sync.serving, "GRACE", 0.1)
         release, gone = threading.Event(), threading.Event()
 
         def hang(_: str) -> None:
@@ -229,7 +229,7 @@ class TestIndependence:
     def test_what_one_that_was_given_up_says_later_is_not_stored(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sync.run, "GRACE", 0.1)
+        monkeypatch.setattr(sync.serving, "GRACE", 0.1)
         release, told = threading.Event(), threading.Event()
         world.servers.by_id["b2"].on_call = lambda _: void(release.wait(10))
         step = world.notes.backup_done

@@ -1,0 +1,87 @@
+"""The end of a run: what it came to, what is remembered of the primary, the record."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from common.reasons import Failure, Reason
+from registry.models import BackupResult, PrimaryBaseline, Run
+from replication.model import PartName, PrimaryState, Status
+from replication.primary import fingerprint
+from sync import records
+from sync.surroundings import Surroundings
+
+
+class RunStatus(StrEnum):
+    """What a run is."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    """Every backup was dealt with as asked."""
+    PARTIAL = "partial"
+    """Some backups failed or were not reached."""
+    FAILED = "failed"
+    """The run ended before any backup was touched."""
+    NOT_RUN = "not_run"
+    """There was nothing to do, or another run was doing it."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a run."""
+
+    run: Run
+    results: tuple[BackupResult, ...] = ()
+
+
+def conclude(around: Surroundings, run: Run, primary: PrimaryState, results: Sequence[BackupResult]) -> Report:
+    """End a run in which every backup has a result, and remember what the primary held."""
+    good = all(result.status in (Status.IN_SYNC, Status.UPDATED, Status.DRIFTED) for result in results)
+    try:
+        if any(result.verified_at for result in results):
+            around.store.save_baseline(_baseline(around, run, primary))
+    except Failure as failure:
+        message = f"what the primary held was not remembered: {failure.message}"
+        return finish(around, run, RunStatus.PARTIAL, failure.reason, message, results)
+    return finish(around, run, RunStatus.SUCCEEDED if good else RunStatus.PARTIAL, results=results)
+
+
+def finish(
+    around: Surroundings,
+    run: Run,
+    status: RunStatus,
+    reason: Reason | None = None,
+    message: str = "",
+    results: Sequence[BackupResult] | None = None,
+) -> Report:
+    """Store the run's record in its final form and tell of it. Raises Failure(REGISTRY_UNAVAILABLE)."""
+    done = replace(
+        run,
+        status=status,
+        reason=reason or "",
+        message=message,
+        finished_at=around.now(),
+        counts={} if results is None else records.counts(results),
+    )
+    around.store.save_run(done)
+    around.progress.finished(done)
+    return Report(done, tuple(results or ()))
+
+
+def _baseline(around: Surroundings, run: Run, primary: PrimaryState) -> PrimaryBaseline:
+    """What to remember of the primary; of what this run did not read, the older figures.
+
+    That it has not changed since can only be said of a run over the whole fleet.
+    """
+    now = around.now()
+    known = around.store.baseline() or PrimaryBaseline(0, 0, now, run.id)
+    accounts, settings = PartName.ACCOUNTS in primary.states, PartName.SETTINGS in primary.states
+    partial = run.requested_backups or run.dry_run
+    return PrimaryBaseline(
+        users=primary.users if accounts else known.users,
+        groups=primary.groups if accounts else known.groups,
+        settings=primary.settings if settings else known.settings,
+        at=now,
+        run_id=run.id,
+        fingerprint=known.fingerprint if partial else fingerprint(primary),
+    )

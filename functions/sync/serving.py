@@ -1,0 +1,133 @@
+"""Serving backups: the one way in which a backup is replicated to in a run, and in which its result is recorded."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from common.deadline import Deadline
+from common.faults import places
+from common.reasons import Failure, Reason
+from registry.models import Backup, BackupResult, Credentials, Run, SyncSettings
+from registry.snapshots import SnapshotStore
+from replication.model import Outcome, Policy, PrimaryState, Status
+from replication.replicate import replicate
+from sync import records
+from sync.surroundings import Surroundings
+from sync.workers import size_of, workers
+from wiring.servers import with_credentials
+from wiring.source import guard_of, known_parts, policy_of
+
+GRACE = 2.0
+"""Seconds after the deadline in which backups that were under way may still record that they were cut off."""
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Records results in a run, for as long as ``owner`` holds the lease."""
+
+    around: Surroundings
+    run: Run
+    owner: str
+
+    def record(
+        self, backup_id: str, outcome: Outcome, started: datetime | None = None, fault: str = ""
+    ) -> BackupResult:
+        """Store what came of a backup and tell of it. A result that cannot be stored says so instead.
+
+        ``started`` None means that it was not tried. ``fault`` as in ``Progress.backup_done``.
+        """
+        finished = self.around.now()
+        result = records.result_of(
+            outcome, backup_id=backup_id, run_id=self.run.id, started=started or finished, finished=finished
+        )
+        try:
+            self.around.store.record_result(result, lease_owner=self.owner)
+        except Failure as failure:
+            result = replace(
+                result, status=Status.FAILED, reason=failure.reason, message=f"not recorded: {failure.message}"
+            )
+        self.around.progress.backup_done(self.run, result, fault)
+        return result
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Serves the backups of one run from one state of the primary.
+
+    ``statuses`` are the last results by backup, as far as there are any.
+    """
+
+    recorder: Recorder
+    settings: SyncSettings
+    statuses: Mapping[str, BackupResult]
+    primary: PrimaryState
+    deadline: Deadline
+
+    def serve_all(self, backups: Sequence[Backup]) -> list[BackupResult]:
+        """Serve backups in parallel, in their order, until the deadline; a result for each."""
+        at_a_time = workers(self._around.memory_megabytes, size_of(self.primary))
+        executor = ThreadPoolExecutor(max_workers=min(at_a_time, len(backups)), thread_name_prefix="backup")
+        futures = {executor.submit(self.serve, backup): backup for backup in backups}
+        # Every remote call ends with the deadline by itself; the grace is for recording that it did.
+        done, late = wait(futures, timeout=self.deadline.remaining() + GRACE)
+        executor.shutdown(wait=False, cancel_futures=True)
+        outcome = records.failed(Failure(Reason.DEADLINE, "the run ended before it was done"))
+        return [future.result() for future in done] + [
+            self.recorder.record(futures[future].id, outcome) for future in late
+        ]
+
+    def serve(self, backup: Backup) -> BackupResult:
+        """Replicate to one backup and record what came of it, whatever that is."""
+        started = self._around.now()
+        fault = ""
+        try:
+            outcome = self._replicate(backup)
+        except Failure as failure:
+            outcome = records.failed(failure)
+        except Exception as error:  # noqa: BLE001 - an error in the program while serving one must not stop the others
+            fault = places(error)
+            outcome = records.failed(Failure(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})"))
+        return self.recorder.record(backup.id, outcome, started, fault)
+
+    def _replicate(self, backup: Backup) -> Outcome:
+        policy = policy_of(backup, self.settings)
+        if isinstance(policy, Failure):
+            raise policy
+        return with_credentials(
+            self._around.credentials,
+            backup.id,
+            lambda credentials: self._attempt(backup, policy, credentials),
+            lambda outcome: outcome.reason is Reason.AUTHENTICATION_FAILED and outcome.pushed_at is None,
+        )
+
+    def _attempt(self, backup: Backup, policy: Policy, credentials: Credentials) -> Outcome:
+        self.deadline.check()
+        run = self.recorder.run
+        with self._around.servers.backup(backup, credentials, self.settings, self.deadline) as server:
+            return replicate(
+                self.primary,
+                server,
+                policy,
+                snapshots=_BackupSnapshots(self._around.snapshots, backup.id, run.id),
+                now=self._around.now,
+                guard=guard_of(self.settings, self._around.store.approval(backup.id)),
+                known=known_parts(self.statuses.get(backup.id)),
+                write=not (run.dry_run or backup.report_only or backup.paused),
+            )
+
+    @property
+    def _around(self) -> Surroundings:
+        return self.recorder.around
+
+
+@dataclass(frozen=True)
+class _BackupSnapshots:
+    """Keeps what one backup held before one run wrote to it."""
+
+    store: SnapshotStore
+    backup_id: str
+    run_id: str
+
+    def keep(self, parts: Mapping[str, str]) -> str:
+        return self.store.keep_backup(self.backup_id, self.run_id, parts)

@@ -1,0 +1,48 @@
+"""What a run works with, handed down to everything that takes part in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from registry.models import BackupResult, Primary, Run
+from registry.ports import CredentialStore, Store
+from registry.snapshots import SnapshotStore
+from replication.model import PrimaryState
+from wiring.servers import Servers
+from wiring.source import Source
+
+
+class Progress(Protocol):
+    """Is told what happens, as it happens. Called from several threads."""
+
+    def started(self, run: Run) -> None: ...
+    def primary_read(self, run: Run, primary: PrimaryState) -> None: ...
+    def backup_done(self, run: Run, result: BackupResult, fault: str) -> None:
+        """``fault`` holds the places of an unforeseen error in the program, and is empty otherwise."""
+        ...
+
+    def finished(self, run: Run) -> None: ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a run works with. ``primary`` is the one of the stack's parameters, for when none is registered.
+
+    ``memory_megabytes`` is what the process may take, None where nothing limits it.
+    """
+
+    store: Store
+    credentials: CredentialStore
+    servers: Servers
+    progress: Progress
+    snapshots: SnapshotStore
+    primary: Primary | None
+    lease_seconds: int
+    memory_megabytes: int | None = None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def source(self) -> Source:
+        """The primary, to be read."""
+        return Source(self.store, self.credentials, self.servers, self.primary)
