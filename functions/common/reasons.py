@@ -76,6 +76,7 @@ class Reason(StrEnum):
     # After a push
     ACCESS_LOST = "access_lost"
     SNAPSHOT_MISSING = "snapshot_missing"
+    SNAPSHOT_UNREADABLE = "snapshot_unreadable"
     MACHINE_VALUES_CHANGED = "machine_values_changed"
     # The run and its surroundings
     LEASE_HELD = "lease_held"
@@ -152,7 +153,8 @@ REMEDIES: dict[Reason, str] = {
     Reason.MACHINE_SPECIFIC_UNRULED: "Look at the named paths; add a rule for what is the backup's own, or approve.",
     Reason.ACCESS_WIDENED: "Look at what the plan marks; approve its hash if the wider access is meant.",
     Reason.ACCESS_LOST: "Log in to the server by hand at once and restore its settings from the snapshot.",
-    Reason.SNAPSHOT_MISSING: "Choose a snapshot that the backup's history names and that has not expired.",
+    Reason.SNAPSHOT_MISSING: "Choose one that is still kept; GET /backups/{id}/snapshots lists a backup's.",
+    Reason.SNAPSHOT_UNREADABLE: "Choose another one, or the version of this product that has written it.",
     Reason.MACHINE_VALUES_CHANGED: "Add a rule for the setting that belongs to the machine, then start a run.",
     Reason.LEASE_HELD: "Nothing to do: another run is under way.",
     Reason.ALREADY_STARTED: "Nothing to do: the event was delivered twice, and the run's record is of the first time.",

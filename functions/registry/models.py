@@ -22,6 +22,11 @@ def new_run_id(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{uuid.uuid4().hex[:8]}"
 
 
+def requested_at(run_id: str) -> datetime:
+    """When the run with this id was asked for, UTC. Raises ValueError for what is no id of a run."""
+    return datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%S.%f%z")
+
+
 @dataclass(frozen=True)
 class TlsTrust:
     """How a server's certificate is checked.

@@ -2,46 +2,91 @@
 
 One object per snapshot in a bucket that encrypts under KMS and expires old
 ones. Snapshots hold password hashes and machine-specific settings, so they are
-never logged, and the sync function alone may read them.
+never logged, and nothing of them but keys and sizes is ever shown.
+
+A key says whose snapshot it is, which run kept it, and of which parts, so that
+a list of keys is a list of snapshots: ``backups/ID/RUN/accounts.event_rules``.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import TypeAdapter, ValidationError
 
 from common.reasons import Failure, Reason
+from common.server_values import ServerFacts
 from registry.errors import calling, error_code, unavailable
+from registry.models import RUN_ID, requested_at
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BACKUPS = "backups"
-_KEY = re.compile(rf"{BACKUPS}/[a-z0-9][a-z0-9-]{{0,62}}/[0-9A-Za-z.-]+")
+FORMAT = 1
+"""The format that is written. A reader refuses any that it does not know."""
+
+_PART = "[a-z][a-z_]*"
+_KEY = re.compile(
+    rf"{BACKUPS}/(?P<origin>[a-z0-9][a-z0-9-]{{0,62}})/(?P<run>{RUN_ID.pattern})/(?P<parts>{_PART}(?:\.{_PART})*)"
+)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a server held, and what has to be known to put it back.
+
+    ``parts`` are dumps by the parts' names; ``facts`` is what the server said
+    of itself then. Of a backup: ``primary`` is what the primary of that time
+    said of itself, so that a restore can tell it from the backup, and
+    ``auto_block_list`` whether the run was going to replace the list of
+    automatically blocked addresses too.
+    """
+
+    parts: Mapping[str, str]
+    facts: ServerFacts
+    primary: ServerFacts | None = None
+    auto_block_list: bool = False
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Dumps of parts by the parts' names. ``key`` is where it is; ``origin`` is the backup's id."""
+    """What was kept under ``key``; ``origin`` is the backup's id."""
 
     key: str
     origin: str
-    parts: Mapping[str, str]
+    held: Held
+
+
+@dataclass(frozen=True)
+class SnapshotEntry:
+    """A snapshot in a list. ``at`` is when its run was asked for, ``size`` in bytes."""
+
+    key: str
+    run_id: str
+    at: datetime
+    parts: tuple[str, ...]
+    size: int
 
 
 class SnapshotStore(Protocol):
     """Where snapshots are. Every method may raise Failure(REGISTRY_UNAVAILABLE)."""
 
-    def keep_backup(self, backup_id: str, run_id: str, parts: Mapping[str, str]) -> str:
+    def keep_backup(self, backup_id: str, run_id: str, held: Held) -> str:
         """Store what a backup held before this run wrote to it; the snapshot's key."""
         ...
 
     def load(self, key: str) -> Snapshot:
-        """Raises Failure(SNAPSHOT_MISSING) when there is none, or what is there is not what was stored."""
+        """Raises Failure(SNAPSHOT_MISSING), or SNAPSHOT_UNREADABLE when what is there is not what was stored."""
+        ...
+
+    def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:
+        """All snapshots of a backup, newest first."""
         ...
 
 
@@ -52,27 +97,34 @@ class S3Snapshots:
         self._bucket = bucket
         self._client = client
 
-    def keep_backup(self, backup_id: str, run_id: str, parts: Mapping[str, str]) -> str:
-        return self._put(backup_key(backup_id, run_id), backup_id, parts)
+    def keep_backup(self, backup_id: str, run_id: str, held: Held) -> str:
+        return self._put(backup_key(backup_id, run_id, held.parts), backup_id, held)
 
     def load(self, key: str) -> Snapshot:
         if not _KEY.fullmatch(key):
-            raise Failure(Reason.SNAPSHOT_MISSING, "this is not the key of a snapshot")
+            raise _missing(key)
         try:
             content = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except ClientError as error:
-            # Without the right to list the bucket, S3 says AccessDenied of what is not there.
-            if error_code(error) in ("NoSuchKey", "AccessDenied"):
-                raise Failure(Reason.SNAPSHOT_MISSING, f"there is no snapshot {key}") from None
+            if error_code(error) == "NoSuchKey":
+                raise _missing(key) from None
             raise unavailable("S3 GetObject", error) from None
         except BotoCoreError as error:
             raise unavailable("S3 GetObject", error) from None
         return decode(key, content)
 
-    def _put(self, key: str, origin: str, parts: Mapping[str, str]) -> str:
+    def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:
+        with calling("S3 ListObjectsV2"):
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=f"{BACKUPS}/{backup_id}/"
+            )
+            found = [(entry["Key"], entry["Size"]) for page in pages for entry in page.get("Contents", ())]
+        return _entries(found)
+
+    def _put(self, key: str, origin: str, held: Held) -> str:
         with calling("S3 PutObject"):
             self._client.put_object(
-                Bucket=self._bucket, Key=key, Body=encode(origin, parts), ContentType="application/json"
+                Bucket=self._bucket, Key=key, Body=encode(origin, held), ContentType="application/json"
             )
         return key
 
@@ -83,37 +135,80 @@ class MemorySnapshots:
     def __init__(self) -> None:
         self.stored: dict[str, bytes] = {}
 
-    def keep_backup(self, backup_id: str, run_id: str, parts: Mapping[str, str]) -> str:
-        key = backup_key(backup_id, run_id)
-        self.stored[key] = encode(backup_id, parts)
+    def keep_backup(self, backup_id: str, run_id: str, held: Held) -> str:
+        key = backup_key(backup_id, run_id, held.parts)
+        self.stored[key] = encode(backup_id, held)
         return key
 
     def load(self, key: str) -> Snapshot:
         if key not in self.stored:
-            raise Failure(Reason.SNAPSHOT_MISSING, f"there is no snapshot {key}")
+            raise _missing(key)
         return decode(key, self.stored[key])
 
+    def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:
+        return _entries(
+            (key, len(content)) for key, content in self.stored.items() if key.startswith(f"{BACKUPS}/{backup_id}/")
+        )
 
-def backup_key(backup_id: str, run_id: str) -> str:
-    """Where a backup's snapshot of one run is. Keys of one backup sort by time, as runs' ids do."""
-    return f"{BACKUPS}/{backup_id}/{run_id}"
+
+def backup_key(backup_id: str, run_id: str, parts: Iterable[str]) -> str:
+    """Where a backup's snapshot of one run is. Keys of one backup sort by time, as runs' ids do.
+
+    Raises ValueError for what cannot be in a key.
+    """
+    key = f"{BACKUPS}/{backup_id}/{run_id}/{'.'.join(parts)}"
+    if not _KEY.fullmatch(key):
+        raise ValueError("not the id of a backup, the id of a run and names of parts")
+    return key
 
 
-def encode(origin: str, parts: Mapping[str, str]) -> bytes:
-    """A snapshot as bytes, with a digest of each part."""
-    digests = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in parts.items()}
-    return json.dumps({"origin": origin, "parts": dict(parts), "digests": digests}).encode()
+def backup_of(key: str) -> str:
+    """The id of the backup whose snapshot this is the key of, empty for any other text."""
+    found = _KEY.fullmatch(key)
+    return found["origin"] if found else ""
+
+
+def encode(origin: str, held: Held) -> bytes:
+    """A snapshot as bytes, with a digest of each part and of what is told of the servers."""
+    content = _HELD.dump_python(held, mode="json")
+    return json.dumps({"format": FORMAT, "origin": origin, **content, "digests": _digests(content)}).encode()
 
 
 def decode(key: str, content: bytes) -> Snapshot:
-    """The snapshot again. Raises Failure(SNAPSHOT_MISSING) when its digests say that it is not what was stored."""
+    """The snapshot again. Raises Failure(SNAPSHOT_UNREADABLE) when it is damaged, or of a format not known here."""
     try:
         data = json.loads(content)
-        parts = {str(name): str(text) for name, text in data["parts"].items()}
-        whole = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in parts.items()} == data["digests"]
-        origin = str(data["origin"])
-    except (ValueError, KeyError, TypeError, AttributeError):  # its text would quote the content
+        if data["format"] != FORMAT:
+            raise Failure(
+                Reason.SNAPSHOT_UNREADABLE, f"the snapshot {key} has another format than {FORMAT}, the one known here"
+            )
+        whole = _digests(data) == data["digests"]
+        snapshot = Snapshot(key, str(data["origin"]), _HELD.validate_python(data))
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError):  # its text would quote the content
         whole = False
     if not whole:
-        raise Failure(Reason.SNAPSHOT_MISSING, f"the snapshot {key} is damaged")
-    return Snapshot(key, origin, parts)
+        raise Failure(Reason.SNAPSHOT_UNREADABLE, f"the snapshot {key} is damaged")
+    return snapshot
+
+
+_HELD: TypeAdapter[Held] = TypeAdapter(Held)
+
+
+def _digests(content: Mapping[str, Any]) -> dict[str, str]:
+    """By part, and under ``server`` of all the rest."""
+    told = {name: content[name] for name in ("facts", "primary", "auto_block_list")}
+    texts = {**content["parts"], "server": json.dumps(told, sort_keys=True)}
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+
+
+def _entries(found: Iterable[tuple[str, int]]) -> tuple[SnapshotEntry, ...]:
+    read = ((match, size) for key, size in sorted(found, reverse=True) if (match := _KEY.fullmatch(key)))
+    return tuple(
+        SnapshotEntry(match.string, match["run"], requested_at(match["run"]), tuple(match["parts"].split(".")), size)
+        for match, size in read
+    )
+
+
+def _missing(key: str) -> Failure:
+    known = f"there is no snapshot {key}" if _KEY.fullmatch(key) else "this is not the key of a snapshot"
+    return Failure(Reason.SNAPSHOT_MISSING, known)

@@ -95,6 +95,9 @@ class WritableServer(ReadableServer, Protocol):
 class Snapshots(Protocol):
     """Keeps what a backup held before it is written to."""
 
-    def keep(self, parts: Mapping[str, str]) -> str:
-        """Store dumps of parts by the parts' names; the id under which they can be had again. Raises Failure."""
+    def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
+        """Store dumps of parts by the parts' names, and what the server says of itself; the snapshot's key.
+
+        Raises Failure.
+        """
         ...

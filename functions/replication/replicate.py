@@ -66,7 +66,7 @@ def _push(
     now: Callable[[], datetime],
 ) -> Outcome:
     about_to_change = {str(part.name): part.part.dump(part.own) for part in plan.parts if not part.settled}
-    snapshot = snapshots.keep(about_to_change) if about_to_change else ""
+    snapshot = snapshots.keep(about_to_change, facts) if about_to_change else ""
     push = Push(plan, server, facts, now)
     push.run()
     return replace(_summary(plan, push.outcomes, warnings, pushed_at=push.pushed_at, now=now), snapshot=snapshot)

@@ -9,8 +9,9 @@ from common.deadline import Deadline
 from common.faults import places
 from common.reasons import Failure, Reason
 from registry.models import Backup, BackupResult, Credentials, Run, SyncSettings
-from registry.snapshots import SnapshotStore
+from registry.snapshots import Held, SnapshotStore
 from replication.model import Outcome, Policy, PrimaryState, Status
+from replication.ports import ServerFacts
 from replication.replicate import replicate
 from sync import records
 from sync.surroundings import Surroundings
@@ -109,7 +110,7 @@ class Serving:
                 self.primary,
                 server,
                 policy,
-                snapshots=_BackupSnapshots(self._around.snapshots, backup.id, run.id),
+                snapshots=_BackupSnapshots(self._around.snapshots, backup.id, run.id, self.primary.facts, policy),
                 now=self._around.now,
                 guard=guard_of(self.settings, self._around.store.approval(backup.id)),
                 known=known_parts(self.statuses.get(backup.id)),
@@ -128,6 +129,9 @@ class _BackupSnapshots:
     store: SnapshotStore
     backup_id: str
     run_id: str
+    primary: ServerFacts
+    policy: Policy
 
-    def keep(self, parts: Mapping[str, str]) -> str:
-        return self.store.keep_backup(self.backup_id, self.run_id, parts)
+    def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
+        held = Held(parts, facts, self.primary, self.policy.replicate_auto_block_list)
+        return self.store.keep_backup(self.backup_id, self.run_id, held)

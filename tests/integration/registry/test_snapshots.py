@@ -1,16 +1,29 @@
 """Snapshots: what is kept comes back exactly, and nothing else is ever taken for it."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from moto import mock_aws
 
 from common.reasons import Failure, Reason
+from common.server_values import Features, Licence, Security, ServerFacts, Version
 from registry.clients import open_clients
-from registry.snapshots import MemorySnapshots, S3Snapshots, SnapshotStore, encode
+from registry.snapshots import FORMAT, Held, MemorySnapshots, S3Snapshots, SnapshotStore, backup_of, encode
 
 PARTS = {"settings": "<settings>ä & <![CDATA[\r\n]]></settings>", "accounts": '{"users": "<users/>", "groups": ""}'}
+FACTS = ServerFacts(
+    version=Version(12, 11, 5, 0),
+    hostname="files-2",
+    licence=Licence(valid=True, name="A", company="C", edition="Enterprise", issued=100, installed=200),
+    features=Features(server_sync=True, directory_authentication=True, events=False, edition_code=4),
+    security=Security(soap_enabled=True, soap_secure=True, soap_port=8443, tls_key_type="RSA", tls_key_bits=2048),
+)
+HELD = Held(PARTS, FACTS, replace(FACTS, hostname="files-1"), auto_block_list=True)
 RUN = "20260301T120000.000000Z-0123abcd"
+LATER = "20260301T121500.500000Z-0123abcd"
 
 
 @pytest.fixture(params=["memory", "s3"])
@@ -24,39 +37,99 @@ def snapshots(request: pytest.FixtureRequest) -> Iterator[SnapshotStore]:
         yield S3Snapshots("kept", client)
 
 
-def test_what_is_kept_comes_back_exactly(snapshots: SnapshotStore) -> None:
-    key = snapshots.keep_backup("files-2", RUN, PARTS)
+@pytest.mark.parametrize("held", [HELD, replace(HELD, primary=None, auto_block_list=False)])
+def test_what_is_kept_comes_back_exactly(snapshots: SnapshotStore, held: Held) -> None:
+    key = snapshots.keep_backup("files-2", RUN, held)
     found = snapshots.load(key)
-    assert (found.key, found.origin, found.parts) == (key, "files-2", PARTS)
+    assert (found.key, found.origin, found.held) == (key, "files-2", held)
 
 
-@pytest.mark.parametrize("key", ["", "backups/files-2/nothing", "../secrets", "backups/../x/y", "primary"])
+@pytest.mark.parametrize(
+    "key",
+    ["", f"backups/files-2/{RUN}/settings", f"backups/files-2/{RUN}", "../secrets", "backups/../x/y", "primary"],
+)
 def test_what_was_never_kept_is_missing(snapshots: SnapshotStore, key: str) -> None:
     with pytest.raises(Failure) as caught:
         snapshots.load(key)
     assert caught.value.reason is Reason.SNAPSHOT_MISSING
 
 
+def test_a_backups_snapshots_are_listed_newest_first_with_what_is_in_them(snapshots: SnapshotStore) -> None:
+    older = snapshots.keep_backup("files-2", RUN, HELD)
+    newer = snapshots.keep_backup("files-2", LATER, replace(HELD, parts={"mime_mappings": "[]"}))
+    snapshots.keep_backup("files-20", RUN, HELD)
+    listed = snapshots.of_backup("files-2")
+    assert [(entry.key, entry.run_id, entry.parts) for entry in listed] == [
+        (newer, LATER, ("mime_mappings",)),
+        (older, RUN, ("settings", "accounts")),
+    ]
+    assert listed[0].at == datetime(2026, 3, 1, 12, 15, 0, 500_000, tzinfo=UTC)
+    assert [entry.size for entry in listed] == [
+        len(encode("files-2", replace(HELD, parts={"mime_mappings": "[]"}))),
+        len(encode("files-2", HELD)),
+    ]
+    assert snapshots.of_backup("files-3") == ()
+
+
+def test_all_pages_of_a_list_are_read() -> None:
+    with mock_aws():
+        client = open_clients().s3
+        client.create_bucket(Bucket="kept", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        for number in range(1001):
+            key = f"backups/files-2/20260301T120000.{number:06}Z-0123abcd/accounts"
+            client.put_object(Bucket="kept", Key=key, Body=b"")
+        listed = S3Snapshots("kept", client).of_backup("files-2")
+    assert len(listed) == 1001
+    assert listed[0].run_id == "20260301T120000.001000Z-0123abcd"
+
+
+def test_a_key_says_whose_snapshot_it_is() -> None:
+    assert backup_of(f"backups/files-2/{RUN}/settings.accounts") == "files-2"
+    assert backup_of(f"backups/files-2/{RUN}/settings.accounts/more") == ""
+
+
 @pytest.mark.parametrize(
     "content",
-    [b"", b"[]", b"{}", encode("files-2", PARTS)[:-40], encode("files-2", PARTS).replace(b"users", b"losers")],
+    [
+        b"",
+        b"[]",
+        b"{}",
+        encode("files-2", HELD)[:-40],
+        encode("files-2", HELD).replace(b"<users/>", b"<losers/>"),
+        encode("files-2", HELD).replace(b'"files-1"', b'"files-9"'),
+        encode("files-2", HELD).replace(b'"auto_block_list": true', b'"auto_block_list": false'),
+        encode("files-2", HELD).replace(b'"facts"', b'"fakts"'),
+    ],
 )
 def test_a_damaged_one_is_never_given_back(content: bytes) -> None:
     snapshots = MemorySnapshots()
-    key = snapshots.keep_backup("files-2", RUN, PARTS)
+    key = snapshots.keep_backup("files-2", RUN, HELD)
+    assert snapshots.stored[key] != content
     snapshots.stored[key] = content
     with pytest.raises(Failure) as caught:
         snapshots.load(key)
-    assert caught.value.reason is Reason.SNAPSHOT_MISSING
+    assert caught.value.reason is Reason.SNAPSHOT_UNREADABLE
     assert "users" not in str(caught.value)
+
+
+@pytest.mark.parametrize("written", [FORMAT + 1, "next", None])
+def test_a_format_that_is_not_known_is_refused(written: object) -> None:
+    snapshots = MemorySnapshots()
+    key = snapshots.keep_backup("files-2", RUN, HELD)
+    snapshots.stored[key] = json.dumps(json.loads(snapshots.stored[key]) | {"format": written}).encode()
+    with pytest.raises(Failure, match="another format") as caught:
+        snapshots.load(key)
+    assert caught.value.reason is Reason.SNAPSHOT_UNREADABLE
 
 
 def test_a_bucket_that_is_gone_is_a_failure_that_says_so() -> None:
     with mock_aws():
         snapshots = S3Snapshots("gone", open_clients().s3)
         with pytest.raises(Failure) as caught:
-            snapshots.keep_backup("files-2", RUN, PARTS)
+            snapshots.keep_backup("files-2", RUN, HELD)
         assert (caught.value.reason, caught.value.message) == (
             Reason.REGISTRY_UNAVAILABLE,
             "S3 PutObject failed: NoSuchBucket",
         )
+        with pytest.raises(Failure, match="S3 ListObjectsV2 failed: NoSuchBucket"):
+            snapshots.of_backup("files-2")

@@ -310,6 +310,9 @@ def test_what_a_backup_held_before_is_kept_exactly_and_an_equal_one_needs_no_sna
     fleet.run()
     kept = fleet.snapshots.load(fleet.result("b1").snapshot)
     assert kept.origin == "b1"
-    assert kept.parts["settings"] == before
-    assert set(kept.parts) == {name for name, part in fleet.parts("b1").items() if part.status == "pushed"}
+    assert kept.held.parts["settings"] == before
+    assert kept.held.facts.hostname == fleet.servers["b1"].state.machine.host
+    assert kept.held.primary is not None
+    assert kept.held.primary.hostname == fleet.primary.state.machine.host
+    assert set(kept.held.parts) == {name for name, part in fleet.parts("b1").items() if part.status == "pushed"}
     assert fleet.result("b2").snapshot == ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.cerberus.generate import generate
-from registry.snapshots import encode
+from registry.snapshots import Held, encode
 from replication.guard import Guard
 from replication.model import Policy
 from replication.primary import read_primary
@@ -21,6 +21,8 @@ from replication.replicate import replicate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from replication.ports import ServerFacts
 
 ROOT = Path(__file__).resolve().parents[3]
 USERS = 20_000
@@ -48,8 +50,8 @@ def test_one_differing_backup_of_many_users_takes_limited_memory() -> None:
 class _Snapshots:
     """Encodes a snapshot as the real store does, and forgets it."""
 
-    def keep(self, parts: Mapping[str, str]) -> str:
-        return str(len(encode("b1", parts)))
+    def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
+        return str(len(encode("b1", Held(parts, facts))))
 
 
 def _other_layout(text: str) -> str:

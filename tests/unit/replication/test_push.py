@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from replication.model import Outcome, PrimaryState, Seen
+    from replication.ports import ServerFacts
     from tests.unit.replication.conftest import Clock, FakeServer, ServerFactory
 
 OPEN = Guard(Limits(removal_floor=10**6, disabling_floor=10**6))
@@ -36,7 +37,7 @@ class Kept:
         self.parts: list[dict[str, str]] = []
         self._failure = failure
 
-    def keep(self, parts: Mapping[str, str]) -> str:
+    def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
         if self._failure:
             raise self._failure
         self.parts.append(dict(parts))

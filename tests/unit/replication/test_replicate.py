@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from replication.model import Outcome
+    from replication.ports import ServerFacts
     from tests.unit.replication.conftest import Clock, FakeServer, ServerFactory
 
 
@@ -31,7 +32,7 @@ class Kept:
         self.parts: list[dict[str, str]] = []
         self._failure = failure
 
-    def keep(self, parts: Mapping[str, str]) -> str:
+    def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
         if self._failure:
             raise self._failure
         self.parts.append(dict(parts))
