@@ -108,6 +108,7 @@ def test_sync_may_do_what_a_run_needs_and_nothing_else(resources: Template) -> N
         "secretsmanager:GetSecretValue",
         "s3:GetObject",
         "s3:PutObject",
+        "s3:ListBucket",
     }
 
 
