@@ -449,6 +449,14 @@ class ResultView(Model):
     snapshot: str
 
 
+class NoticeView(Model):
+    """What an administrator should know of a run although it did not end it."""
+
+    reason: str
+    message: str
+    remedy: str
+
+
 class RunView(Model):
     """A run. ``queued`` until it begins; ``counts`` has the backups by status once it has ended."""
 
@@ -464,6 +472,7 @@ class RunView(Model):
     started_at: datetime
     finished_at: datetime | None
     counts: dict[str, int]
+    notices: list[NoticeView]
 
 
 class Progress(Model):

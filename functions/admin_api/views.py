@@ -95,6 +95,10 @@ def run_view(run: Run) -> schemas.RunView:
         started_at=run.started_at,
         finished_at=run.finished_at,
         counts=dict(run.counts),
+        notices=[
+            schemas.NoticeView(reason=notice.reason, message=notice.message, remedy=remedy(notice.reason))
+            for notice in run.notices
+        ],
     )
 
 

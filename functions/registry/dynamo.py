@@ -11,13 +11,14 @@ STATUS                  backup's id                BackupResult, the last one
 APPROVAL                backup's id                Approval, the last one
 LEASE                   LEASE                      owner and end of the right to run
 BASELINE                PRIMARY                    PrimaryBaseline
+STATE                   first run's id             KeptState
 RUN                     run's id                   Run
 RESULT# + run's id      backup's id                BackupResult
 HISTORY# + backup's id  run's id                   BackupResult
 AUDIT# + year-month     time # request's id        AuditRecord, see ``registry.audit``
 ======================  =========================  ==============================================
 
-RUN, RESULT#, HISTORY# and AUDIT# rows have ``expires_at``, the table's TTL attribute, in
+RUN, RESULT#, HISTORY#, STATE and AUDIT# rows have ``expires_at``, the table's TTL attribute, in
 seconds since 1970. DynamoDB removes rows some time after it; nothing else
 depends on it, the lease least of all.
 """
@@ -34,7 +35,17 @@ from boto3.dynamodb.conditions import Attr
 
 from common.reasons import Failure, Reason
 from registry.items import Row, UnreadableRow, from_row, time_text, to_row
-from registry.models import Approval, Backup, BackupResult, Lease, Primary, PrimaryBaseline, Run, SyncSettings
+from registry.models import (
+    Approval,
+    Backup,
+    BackupResult,
+    KeptState,
+    Lease,
+    Primary,
+    PrimaryBaseline,
+    Run,
+    SyncSettings,
+)
 from registry.ports import AlreadyRegistered, VersionConflict
 from registry.semantics import address_key, capped_result, capped_run, merged_status
 from registry.table import Check, ConditionsFailed, Delete, Put, Table, unchanged
@@ -54,6 +65,7 @@ _ADDRESS = "ADDRESS"
 _STATUS = "STATUS"
 _APPROVAL = "APPROVAL"
 _RUN = "RUN"
+_STATE = "STATE"
 _STATUS_ATTEMPTS = 3
 
 
@@ -245,6 +257,19 @@ class DynamoStore:
 
     def save_baseline(self, baseline: PrimaryBaseline) -> None:
         self._table.put({**_keys(*_BASELINE), **to_row(baseline)})
+
+    def states(self, *, limit: int, before: str | None = None) -> tuple[KeptState, ...]:
+        return self._newest(KeptState, _STATE, limit, before)
+
+    def record_state(self, state: KeptState, *, lease_owner: str) -> None:
+        expiry = {"expires_at": int(state.kept_until.timestamp())}
+        try:
+            self._table.transact(
+                Check(*_LEASE, Attr("held_by").eq(lease_owner)),
+                Put({**_keys(_STATE, state.first_run_id), **to_row(state), **expiry}),
+            )
+        except ConditionsFailed:
+            raise Failure(Reason.LEASE_LOST, "another run has taken over; this state was not stored") from None
 
     # How it is done
 

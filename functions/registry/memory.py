@@ -11,6 +11,7 @@ from registry.models import (
     Backup,
     BackupResult,
     Credentials,
+    KeptState,
     Lease,
     Primary,
     PrimaryBaseline,
@@ -35,6 +36,7 @@ class MemoryStore:
         self._results: dict[tuple[str, str], BackupResult] = {}  # by run's id and backup's id
         self._statuses: dict[str, BackupResult] = {}
         self._baseline: PrimaryBaseline | None = None
+        self._states: dict[str, KeptState] = {}  # by first run's id
 
     def primary(self) -> Primary | None:
         return self._primary
@@ -152,6 +154,16 @@ class MemoryStore:
 
     def save_baseline(self, baseline: PrimaryBaseline) -> None:
         self._baseline = baseline
+
+    def states(self, *, limit: int, before: str | None = None) -> tuple[KeptState, ...]:
+        with self._lock:
+            return tuple(self._states[run_id] for run_id in _newest(self._states, limit, before))
+
+    def record_state(self, state: KeptState, *, lease_owner: str) -> None:
+        with self._lock:
+            if not self._holds_lease(lease_owner):
+                raise Failure(Reason.LEASE_LOST, "another run has taken over; this state was not stored")
+            self._states[state.first_run_id] = state
 
     def _registered(self, backup_id: str) -> Backup:
         if backup_id not in self._backups:

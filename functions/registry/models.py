@@ -158,6 +158,14 @@ class BackupResult:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """What an administrator should know of a run although it did not end it."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Run:
     """One run over the fleet. ``finished_at`` None means it is queued, under way or was killed.
 
@@ -176,6 +184,7 @@ class Run:
     message: str = ""
     finished_at: datetime | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -193,6 +202,32 @@ class PrimaryBaseline:
     run_id: str
     fingerprint: str = ""
     settings: int = 0
+
+
+@dataclass(frozen=True)
+class KeptState:
+    """One state of the primary over a time in which every run found it unchanged.
+
+    A state that comes back later is kept once and listed twice. ``digest`` is
+    what it is kept under; ``parts`` has a fingerprint of each part that was
+    read. ``server`` is the primary's ``host:port`` at that time, ``version``
+    what its product said of itself, ``size`` the bytes of its documents.
+    Between ``kept_at`` and ``kept_until`` it can be had again.
+    """
+
+    digest: str
+    server: str
+    version: str
+    parts: Mapping[str, str]
+    size: int
+    users: int
+    groups: int
+    first_run_id: str
+    first_seen_at: datetime
+    last_run_id: str
+    last_seen_at: datetime
+    kept_at: datetime
+    kept_until: datetime
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from registry.models import (
     Backup,
     BackupResult,
     Credentials,
+    KeptState,
     Lease,
     Primary,
     PrimaryBaseline,
@@ -126,6 +127,17 @@ class Store(Protocol):
 
     def baseline(self) -> PrimaryBaseline | None: ...
     def save_baseline(self, baseline: PrimaryBaseline) -> None: ...
+
+    def states(self, *, limit: int, before: str | None = None) -> tuple[KeptState, ...]:
+        """The primary's states, newest first, at most ``limit``; ``before`` is the first run's id of the last one."""
+        ...
+
+    def record_state(self, state: KeptState, *, lease_owner: str) -> None:
+        """Store a state, or replace the one with the same first run.
+
+        Raises Failure(LEASE_LOST), and stores nothing, when ``lease_owner`` no longer holds the lease.
+        """
+        ...
 
 
 class CredentialStore(Protocol):

@@ -1,11 +1,13 @@
-"""What backups held before they were written to.
+"""What backups held before they were written to, and every state of the primary that a run has read.
 
-One object per snapshot in a bucket that encrypts under KMS and expires old
-ones. Snapshots hold password hashes and machine-specific settings, so they are
-never logged, and nothing of them but keys and sizes is ever shown.
+One object per snapshot, and one per distinct state, in a bucket that encrypts
+under KMS and expires old ones. They hold password hashes and machine-specific
+settings, so they are never logged, and nothing of them is ever shown but keys
+and sizes and, as in a plan, how two states differ.
 
 A key says whose snapshot it is, which run kept it, and of which parts, so that
 a list of keys is a list of snapshots: ``backups/ID/RUN/accounts.event_rules``.
+A state's key is its digest: ``primary/DIGEST``.
 """
 
 import hashlib
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BACKUPS = "backups"
+PRIMARY = "primary"
 FORMAT = 1
 """The format that is written. A reader refuses any that it does not know."""
 
@@ -35,6 +38,7 @@ _PART = "[a-z][a-z_]*"
 _KEY = re.compile(
     rf"{BACKUPS}/(?P<origin>[a-z0-9][a-z0-9-]{{0,62}})/(?P<run>{RUN_ID.pattern})/(?P<parts>{_PART}(?:\.{_PART})*)"
 )
+_PRIMARY_KEY = re.compile(rf"{PRIMARY}/[0-9a-f]{{64}}")
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What was kept under ``key``; ``origin`` is the backup's id."""
+    """What was kept under ``key``; ``origin`` is the backup's id, or ``primary``."""
 
     key: str
     origin: str
@@ -81,6 +85,10 @@ class SnapshotStore(Protocol):
         """Store what a backup held before this run wrote to it; the snapshot's key."""
         ...
 
+    def keep_primary(self, digest: str, held: Held) -> str:
+        """Store a state of the primary under its digest, 64 hex digits; its key. Storing it again renews its age."""
+        ...
+
     def load(self, key: str) -> Snapshot:
         """Raises Failure(SNAPSHOT_MISSING), or SNAPSHOT_UNREADABLE when what is there is not what was stored."""
         ...
@@ -100,8 +108,11 @@ class S3Snapshots:
     def keep_backup(self, backup_id: str, run_id: str, held: Held) -> str:
         return self._put(backup_key(backup_id, run_id, held.parts), backup_id, held)
 
+    def keep_primary(self, digest: str, held: Held) -> str:
+        return self._put(primary_key(digest), PRIMARY, held)
+
     def load(self, key: str) -> Snapshot:
-        if not _KEY.fullmatch(key):
+        if not _is_key(key):
             raise _missing(key)
         try:
             content = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
@@ -140,6 +151,11 @@ class MemorySnapshots:
         self.stored[key] = encode(backup_id, held)
         return key
 
+    def keep_primary(self, digest: str, held: Held) -> str:
+        key = primary_key(digest)
+        self.stored[key] = encode(PRIMARY, held)
+        return key
+
     def load(self, key: str) -> Snapshot:
         if key not in self.stored:
             raise _missing(key)
@@ -166,6 +182,11 @@ def backup_of(key: str) -> str:
     """The id of the backup whose snapshot this is the key of, empty for any other text."""
     found = _KEY.fullmatch(key)
     return found["origin"] if found else ""
+
+
+def primary_key(digest: str) -> str:
+    """Where the state of the primary with this digest is."""
+    return f"{PRIMARY}/{digest}"
 
 
 def encode(origin: str, held: Held) -> bytes:
@@ -209,6 +230,10 @@ def _entries(found: Iterable[tuple[str, int]]) -> tuple[SnapshotEntry, ...]:
     )
 
 
+def _is_key(text: str) -> bool:
+    return any(pattern.fullmatch(text) for pattern in (_KEY, _PRIMARY_KEY))
+
+
 def _missing(key: str) -> Failure:
-    known = f"there is no snapshot {key}" if _KEY.fullmatch(key) else "this is not the key of a snapshot"
+    known = f"there is no snapshot {key}" if _is_key(key) else "this is not the key of a snapshot"
     return Failure(Reason.SNAPSHOT_MISSING, known)

@@ -45,12 +45,22 @@ BY_DEFAULT = Policy()
 
 def fingerprint(primary: PrimaryState) -> str:
     """A digest of all that was read: equal to an earlier one exactly when nothing that is replicated has changed."""
-    parts = (
-        f"{part.name}={part.fingerprint(primary.states[part.name], BY_DEFAULT)}"
+    parts = (f"{name}={found}" for name, found in fingerprints(primary).items())
+    return digest(f"{primary.facts.version} {' '.join(parts)}")
+
+
+def fingerprints(primary: PrimaryState) -> dict[PartName, str]:
+    """A digest of each part that was read, in the order of writing."""
+    return {
+        part.name: part.fingerprint(primary.states[part.name], BY_DEFAULT)
         for part in PARTS
         if part.name in primary.states
-    )
-    return digest(f"{primary.facts.version} {' '.join(parts)}")
+    }
+
+
+def dump(primary: PrimaryState) -> dict[str, str]:
+    """Every part that was read, as text that the part can load again."""
+    return {str(part.name): part.dump(primary.states[part.name]) for part in PARTS if part.name in primary.states}
 
 
 def _count_settings(server: ReadableServer, settings: Document) -> int:

@@ -73,6 +73,7 @@ def _surroundings() -> Surroundings:
         primary=environment.primary,
         lease_seconds=environment.lease_seconds,
         memory_megabytes=environment.memory_megabytes,
+        snapshot_days=environment.snapshot_days,
     )
 
 

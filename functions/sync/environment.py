@@ -27,6 +27,7 @@ class Environment:
     primary: Primary | None
     allowed_networks: tuple[str, ...]
     history_days: int
+    snapshot_days: int
     lease_seconds: int
     wsdl: Path | None = None
     memory_megabytes: int | None = None
@@ -41,6 +42,7 @@ class Environment:
             primary=stack_primary(variables),
             allowed_networks=entries(variables.get("ALLOWED_NETWORKS", "")),
             history_days=number(variables, "HISTORY_DAYS"),
+            snapshot_days=number(variables, "SNAPSHOT_DAYS"),
             lease_seconds=number(variables, "LEASE_SECONDS"),
             wsdl=package_file(variables, "WSDL_FILE"),
             memory_megabytes=number(variables, _MEMORY) if _MEMORY in variables else None,

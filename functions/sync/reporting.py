@@ -1,6 +1,7 @@
 """Log lines and metrics of a run. Called from threads; metrics are emitted at the end, by one."""
 
 from collections import Counter
+from dataclasses import asdict
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_metric
@@ -56,7 +57,9 @@ class LoggedProgress:
         )
 
     def finished(self, run: Run) -> None:
-        level = self._logger.error if run.status == RunStatus.FAILED else self._logger.info
+        level = self._logger.warning if run.notices else self._logger.info
+        if run.status == RunStatus.FAILED:
+            level = self._logger.error
         level(
             "run finished",
             extra={
@@ -65,6 +68,7 @@ class LoggedProgress:
                 "reason": run.reason,
                 "detail": run.message,
                 "counts": dict(run.counts),
+                "notices": [asdict(notice) for notice in run.notices],
             },
         )
 
@@ -83,7 +87,9 @@ def emit_metrics(report: Report) -> None:
     for status, name in _METRIC_OF_STATUS.items():
         figures.add_metric(name, MetricUnit.Count, run.counts.get(status, 0))
     figures.flush_metrics()
-    reasons = Counter(reason for reason in (run.reason, *(result.reason for result in report.results)) if reason)
+    noticed = (notice.reason for notice in run.notices)
+    failed = (result.reason for result in report.results)
+    reasons = Counter(reason for reason in (run.reason, *noticed, *failed) if reason)
     for reason, count in reasons.items():
         with single_metric(name="Failures", unit=MetricUnit.Count, value=count) as metric:
             metric.add_dimension(name="reason", value=reason)

@@ -15,12 +15,13 @@ from datetime import timedelta
 from common.deadline import Deadline
 from common.faults import places
 from common.reasons import Failure, Reason
-from registry.models import QUEUED, Backup, BackupResult, Run, SyncSettings, new_run_id
+from registry.models import QUEUED, Backup, BackupResult, Notice, Run, SyncSettings, new_run_id
 from registry.ports import Store
 from replication.model import Policy, PrimaryState
 from sync import records
 from sync.choosing import choose
 from sync.concluding import Report, RunStatus, conclude, finish
+from sync.history import keep_state
 from sync.request import RunRequest
 from sync.serving import Recorder, Serving
 from sync.surroundings import Surroundings
@@ -130,6 +131,11 @@ class _Fleet:
         results = results + [self._recorder.record(backup.id, aborted) for backup in chosen]
         return finish(self._around, self._record, RunStatus.FAILED, failure.reason, str(failure), results)
 
+    def _note(self, failure: Failure) -> None:
+        """Have it told when the run ends; it does not end it."""
+        notices = (*self._record.notices, Notice(failure.reason, failure.message))
+        self._record = replace(self._record, notices=notices)
+
     def _refuse(self, backup_id: str, complaint: str) -> BackupResult:
         failure = Failure(Reason.RECORD_UNREADABLE, f"its registration cannot be read: {complaint}")
         return self._recorder.record(backup_id, records.failed(failure))
@@ -143,6 +149,10 @@ class _Fleet:
             parts_of(policies), settings, self._deadline, accept_empty=accepted
         )
         self._around.progress.primary_read(self._record, primary)
+        # Also what is refused below: how it differs from the state before is what then has to be looked into.
+        unkept = keep_state(primary, self._recorder)
+        if unkept:
+            self._note(unkept)
         if not accepted:
             check_not_shrunk(primary, self._store.baseline())
         return primary

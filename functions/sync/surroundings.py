@@ -30,6 +30,7 @@ class Surroundings:
     """What a run works with. ``primary`` is the one of the stack's parameters, for when none is registered.
 
     ``memory_megabytes`` is what the process may take, None where nothing limits it.
+    ``snapshot_days`` is how long the bucket of the snapshots keeps an object.
     """
 
     store: Store
@@ -40,6 +41,7 @@ class Surroundings:
     primary: Primary | None
     lease_seconds: int
     memory_megabytes: int | None = None
+    snapshot_days: int = 90
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @property

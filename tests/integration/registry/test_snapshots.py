@@ -11,7 +11,7 @@ from moto import mock_aws
 from common.reasons import Failure, Reason
 from common.server_values import Features, Licence, Security, ServerFacts, Version
 from registry.clients import open_clients
-from registry.snapshots import FORMAT, Held, MemorySnapshots, S3Snapshots, SnapshotStore, backup_of, encode
+from registry.snapshots import FORMAT, Held, MemorySnapshots, S3Snapshots, SnapshotStore, backup_of, encode, primary_key
 
 PARTS = {"settings": "<settings>ä & <![CDATA[\r\n]]></settings>", "accounts": '{"users": "<users/>", "groups": ""}'}
 FACTS = ServerFacts(
@@ -44,9 +44,31 @@ def test_what_is_kept_comes_back_exactly(snapshots: SnapshotStore, held: Held) -
     assert (found.key, found.origin, found.held) == (key, "files-2", held)
 
 
+def test_a_state_of_the_primary_is_kept_under_its_digest_and_once(snapshots: SnapshotStore) -> None:
+    digest, held = "0f" * 32, Held(PARTS, FACTS)
+    key = snapshots.keep_primary(digest, held)
+    assert snapshots.keep_primary(digest, held) == key == primary_key(digest)
+    found = snapshots.load(key)
+    assert (found.key, found.origin, found.held) == (key, "primary", held)
+    assert (snapshots.of_backup("primary"), backup_of(key)) == ((), "")
+    with pytest.raises(Failure) as caught:
+        snapshots.load(primary_key("f0" * 32))
+    assert caught.value.reason is Reason.SNAPSHOT_MISSING
+
+
 @pytest.mark.parametrize(
     "key",
-    ["", f"backups/files-2/{RUN}/settings", f"backups/files-2/{RUN}", "../secrets", "backups/../x/y", "primary"],
+    [
+        "primary/",
+        "primary/0f",
+        "primary/../backups/b/r",
+        "",
+        f"backups/files-2/{RUN}/settings",
+        f"backups/files-2/{RUN}",
+        "../secrets",
+        "backups/../x/y",
+        "primary",
+    ],
 )
 def test_what_was_never_kept_is_missing(snapshots: SnapshotStore, key: str) -> None:
     with pytest.raises(Failure) as caught:

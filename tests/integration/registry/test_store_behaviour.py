@@ -10,6 +10,7 @@ from registry.models import (
     Approval,
     Backup,
     BackupResult,
+    KeptState,
     Lease,
     PartResult,
     Primary,
@@ -374,3 +375,44 @@ class TestApprovals:
             store.approve(approval)
         assert store.approval("b1") == second
         assert store.approval("b2") == other
+
+
+class TestStatesOfThePrimary:
+    STATE = KeptState(
+        digest="0f" * 32,
+        server="main.example:443",
+        version="1.2.3.4",
+        parts={"settings": "aa", "accounts": "bb"},
+        size=1234,
+        users=5,
+        groups=2,
+        first_run_id="r1",
+        first_seen_at=NOON,
+        last_run_id="r1",
+        last_seen_at=NOON,
+        kept_at=NOON,
+        kept_until=NOON + timedelta(days=90),
+    )
+
+    def test_they_are_listed_newest_first_page_by_page(self, store: Store) -> None:
+        assert store.states(limit=5) == ()
+        hold_lease(store)
+        known = [replace(self.STATE, first_run_id=f"r{number}") for number in (1, 3, 2)]
+        for state in known:
+            store.record_state(state, lease_owner="me")
+        assert [state.first_run_id for state in store.states(limit=2)] == ["r3", "r2"]
+        assert store.states(limit=2, before="r2") == (known[0],)
+
+    def test_one_that_is_still_in_force_is_replaced(self, store: Store) -> None:
+        hold_lease(store)
+        store.record_state(self.STATE, lease_owner="me")
+        later = replace(self.STATE, last_run_id="r2", last_seen_at=NOON + MINUTE)
+        store.record_state(later, lease_owner="me")
+        assert store.states(limit=5) == (later,)
+
+    def test_a_run_that_lost_its_lease_stores_none(self, store: Store) -> None:
+        hold_lease(store, "other")
+        with pytest.raises(Failure) as failed:
+            store.record_state(self.STATE, lease_owner="me")
+        assert failed.value.reason is Reason.LEASE_LOST
+        assert store.states(limit=5) == ()

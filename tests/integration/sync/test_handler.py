@@ -101,6 +101,7 @@ def function(
         "SNAPSHOT_BUCKET": "snapshots",
         "ALLOWED_NETWORKS": "127.0.0.0/8",
         "HISTORY_DAYS": "30",
+        "SNAPSHOT_DAYS": "30",
         "LEASE_SECONDS": "60",
         "POWERTOOLS_METRICS_NAMESPACE": "CerberusSync",
         "POWERTOOLS_SERVICE_NAME": "sync",
@@ -289,7 +290,7 @@ class TestWhatGoesWrong:
         assert "registry_unavailable" in function.refused(SCHEDULED)
 
     @pytest.mark.parametrize(
-        "name", ["TABLE_NAME", "SECRET_PREFIX", "SNAPSHOT_BUCKET", "HISTORY_DAYS", "LEASE_SECONDS"]
+        "name", ["TABLE_NAME", "SECRET_PREFIX", "SNAPSHOT_BUCKET", "HISTORY_DAYS", "SNAPSHOT_DAYS", "LEASE_SECONDS"]
     )
     def test_a_variable_that_is_missing_is_an_error(
         self, fleet: Fleet, function: Function, monkeypatch: pytest.MonkeyPatch, name: str

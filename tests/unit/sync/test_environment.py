@@ -12,12 +12,13 @@ COMPLETE = {
     "SECRET_PREFIX": "prefix",
     "SNAPSHOT_BUCKET": "bucket",
     "HISTORY_DAYS": "90",
+    "SNAPSHOT_DAYS": "30",
     "LEASE_SECONDS": "330",
 }
 
 
 def test_the_least_there_must_be() -> None:
-    assert Environment.read(COMPLETE) == Environment("table", "prefix", "bucket", None, (), 90, 330)
+    assert Environment.read(COMPLETE) == Environment("table", "prefix", "bucket", None, (), 90, 30, 330)
 
 
 def test_everything_there_can_be() -> None:

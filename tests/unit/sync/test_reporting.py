@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aws_lambda_powertools import Logger
 
-from registry.models import BackupResult, PartResult, Run
+from registry.models import BackupResult, Notice, PartResult, Run
 from replication.model import Status
 from sync.concluding import Report, RunStatus
 from sync.reporting import LoggedProgress, emit_metrics
@@ -54,6 +54,14 @@ class TestLines:
         progress.finished(finished(status))
         expected = "ERROR" if status is RunStatus.FAILED else "INFO"
         assert {record.levelname for record in caplog.records} == {expected}
+
+    def test_a_run_with_a_notice_is_a_warning_that_names_it(
+        self, progress: LoggedProgress, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        progress.finished(finished(notices=(Notice("state_not_kept", "S3 PutObject failed: SlowDown"),)))
+        record = caplog.records[0]
+        assert record.levelname == "WARNING"
+        assert vars(record)["notices"] == [{"reason": "state_not_kept", "message": "S3 PutObject failed: SlowDown"}]
 
     @pytest.mark.parametrize("fault", ["", "servers.py:1 users"])
     def test_places_of_a_fault_are_told_when_there_are_any(
@@ -115,9 +123,11 @@ class TestMetrics:
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         results = (result("failed", "not_soap"), result("failed", "not_soap"), result("in_sync"))
-        report = Report(finished(RunStatus.PARTIAL, reason="registry_unavailable"), results)
+        notices = (Notice("state_not_kept", "S3 PutObject failed: SlowDown"),)
+        report = Report(finished(RunStatus.PARTIAL, reason="registry_unavailable", notices=notices), results)
         blobs = printed(report, capsys, monkeypatch)
         assert {blob["reason"]: blob["Failures"] for blob in blobs if "Failures" in blob} == {
             "registry_unavailable": [1.0],
+            "state_not_kept": [1.0],
             "not_soap": [2.0],
         }
