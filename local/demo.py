@@ -15,6 +15,7 @@ from contextlib import ExitStack
 
 from local.cloud import CloudFailed, LocalCloud
 from local.fleet import Deployment, FleetError, Servers, start_servers
+from local.tables import table
 from registry.models import BackupResult, Run
 
 DRIFTED, EQUAL, DOWN = "backup-drifted", "backup-equal", "backup-down"
@@ -101,13 +102,10 @@ def _show(run: Run, results: tuple[BackupResult, ...]) -> None:
         )
         for result in results
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     missed = [result.backup_id for result in results if result.status == "failed"]
     because = f" (not reached: {', '.join(missed)})" if missed else ""
     print(f"\nRun {run.id}, started by {run.trigger}: {run.status}{because}")
-    for row in rows:
-        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) + "  " + row[-1])
-    print(flush=True)
+    print(table(rows, indent="  "), flush=True)
 
 
 def _say(text: str) -> None:

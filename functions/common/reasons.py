@@ -77,6 +77,7 @@ class Reason(StrEnum):
     ACCESS_LOST = "access_lost"
     SNAPSHOT_MISSING = "snapshot_missing"
     SNAPSHOT_UNREADABLE = "snapshot_unreadable"
+    SNAPSHOT_NOT_KEPT = "snapshot_not_kept"
     STATE_NOT_KEPT = "state_not_kept"
     MACHINE_VALUES_CHANGED = "machine_values_changed"
     # The run and its surroundings
@@ -157,6 +158,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.SNAPSHOT_MISSING: "Choose one that is still kept; GET /backups/{id}/snapshots lists a backup's.",
     Reason.SNAPSHOT_UNREADABLE: "Choose another one, or the version of this product that has written it.",
     Reason.STATE_NOT_KEPT: "Check the snapshot bucket and the function's rights to it; the next run tries again.",
+    Reason.SNAPSHOT_NOT_KEPT: "Name a folder that you may write to, and that has room.",
     Reason.MACHINE_VALUES_CHANGED: "Add a rule for the setting that belongs to the machine, then start a run.",
     Reason.LEASE_HELD: "Nothing to do: another run is under way.",
     Reason.ALREADY_STARTED: "Nothing to do: the event was delivered twice, and the run's record is of the first time.",

@@ -1,0 +1,15 @@
+"""Tables for people: columns as wide as what is in them, two blanks apart."""
+
+from collections.abc import Iterable, Sequence
+
+
+def table(rows: Iterable[Sequence[str]], *, indent: str = "") -> str:
+    """The rows as lines, the first of them the heading. The last column is not padded."""
+    lines = [list(row) for row in rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]) - 1)]
+    return "".join(
+        indent
+        + "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[-1]]).rstrip()
+        + "\n"
+        for line in lines
+    )

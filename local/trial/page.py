@@ -1,0 +1,102 @@
+"""``python -m local.trial.page``: puts what the program prints into docs/try.md.
+
+Each command of the page is run against two local servers, and what it prints
+takes the place of what stands below it. What differs from one run to the next
+(addresses, fingerprints, hashes, times) is made what it is on the page, so
+that a test can tell whether the page is still true.
+"""
+
+import os
+import pty
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from local.cerberus import LocalServer, Machine, generate
+from local.cerberus.drift import ACTIONS
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "try.md"
+
+_BLOCK = re.compile(r"^```console\n(?P<command>\$ (?:.*\\\n)*.*\n)(?P<output>(?:(?!```).*\n)*)```$", re.MULTILINE)
+_FINGERPRINT = {
+    "primary": "9d5b0f5e7a3c1b6f2c40e8f8a2b7d9c4130f6a5e8d7c2b1a90f3e4d5c6b7a801",
+    "backup": "27c1e3a4f5b6078899aabbccddeeff00112233445566778899aabbccddeeff12",
+}
+_ADDRESS = {"primary": "files1.example.com:8443", "backup": "files2.example.com:8443"}
+_FIXED = (
+    (re.compile(r"^ +\d+\.\d s", re.MULTILINE), "   0.1 s"),
+    (re.compile(r"^Hash: [0-9a-f]{64}", re.MULTILINE), "Hash: " + "5f70bf18a0860070" * 4),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "2026-11-22 12:00:02 UTC"),
+    (re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}"), "20261122T120000.000000Z-0badc0de"),
+)  # fmt: skip
+
+
+def documented(page: str) -> str:
+    """The page with what its commands print now."""
+    with ExitStack() as stack:
+        servers = {name: _start(stack, name) for name in _ADDRESS}
+        _drift(servers["backup"])
+        home = stack.enter_context(TemporaryDirectory())
+        return _BLOCK.sub(lambda block: _renewed(block, servers, home), page)
+
+
+def _start(stack: ExitStack, name: str) -> LocalServer:
+    return stack.enter_context(LocalServer(generate(1, users=20, groups=3, machine=Machine.named(name))))
+
+
+def _drift(backup: LocalServer) -> None:
+    ACTIONS["everywhere"](backup.state)
+
+
+def _renewed(block: re.Match[str], servers: Mapping[str, LocalServer], home: str) -> str:
+    output = _run(block["command"].removeprefix("$ ").replace("\\\n", " "), servers, home)
+    return f"```console\n{block['command']}{output}```"
+
+
+def _run(command: str, servers: Mapping[str, LocalServer], home: str) -> str:
+    """What a command prints at a terminal where somebody answers yes, as the page has it."""
+    names = {_ADDRESS[name]: f"{server.host}:{server.port}" for name, server in servers.items()}
+    names |= {_FINGERPRINT[name]: server.fingerprint for name, server in servers.items()}
+    program, *arguments = shlex.split(_replaced(command, names))
+    if program != "python":
+        raise ValueError(f"{command!r} is no command of this page")
+    environment = {**os.environ, "HOME": home, "COLUMNS": "120"}
+    for name, server in servers.items():
+        environment[f"CERBERUS_{name.upper()}_PASSWORD"] = server.state.machine.admin_password
+    ours, theirs = pty.openpty()
+    os.write(ours, b"yes\n")
+    done = subprocess.run(
+        [sys.executable, *arguments, "--allow-network", "127.0.0.0/8"],
+        cwd=ROOT,
+        env=environment,
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    os.close(ours)
+    os.close(theirs)
+    files = {names[address].replace(":", "-"): address.replace(":", "-") for address in _ADDRESS.values()}
+    answered = done.stdout.replace("Type yes: ", "Type yes: yes\n")
+    output = _replaced(answered, {actual: shown for shown, actual in names.items()} | files | {home: "/home/you"})
+    for pattern, fixed in _FIXED:
+        output = pattern.sub(fixed, output)
+    return output
+
+
+def _replaced(text: str, names: Mapping[str, str]) -> str:
+    for old, new in names.items():
+        text = text.replace(old, new)
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(documented(PAGE.read_text()))

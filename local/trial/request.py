@@ -1,0 +1,173 @@
+"""What was asked on the command line. Nothing secret is ever taken from there."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from cerberus.addresses import AddressPolicy, checked_host
+from cerberus.endpoint import MAX_PORT
+from common.reasons import Failure
+from registry.models import Backup, Primary, SyncSettings, TlsTrust
+from replication.model import DEFAULT_PARTS, PartName
+from wiring.endpoints import trust_of
+from wiring.source import policy_of
+
+BACKUP_ID = "backup"
+SNAPSHOTS = Path.home() / "cerberus-snapshots"
+
+
+class Command(StrEnum):
+    """What is to be done."""
+
+    CHECK = "check"
+    PLAN = "plan"
+    SYNC = "sync"
+
+
+_HELP = {
+    Command.CHECK: "look whether both servers can be reached, trusted, logged in to and replicated; write nothing",
+    Command.PLAN: "show what a synchronization would change on the backup; write nothing",
+    Command.SYNC: "show the plan, ask, and make the backup equal to the primary",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One trial. ``seconds`` is how long the servers may take, ``approved`` the hash of a plan, empty for none."""
+
+    command: Command
+    primary: Primary
+    backup: Backup
+    settings: SyncSettings
+    addresses: AddressPolicy
+    wsdl: Path | None
+    seconds: float
+    snapshots: Path = SNAPSHOTS
+    unasked: bool = False
+    approved: str = ""
+
+
+def read_request(arguments: Sequence[str]) -> Request:
+    """Understand the command line; ends the program with status 2 and an explanation when it is wrong."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        request = _request(given)
+    except Failure as failure:
+        parser.error(failure.message)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    return request
+
+
+def _request(given: argparse.Namespace) -> Request:
+    host, port = _address(given.primary)
+    primary = Primary(host, port, _trust(given.primary_ca, given.primary_fingerprint))
+    host, port = _address(given.backup)
+    backup = Backup(BACKUP_ID, host, port, _trust(given.backup_ca, given.backup_fingerprint))
+    settings = SyncSettings(
+        parts=tuple(given.parts.split(",")) if given.parts else None,
+        rules=tuple(given.rule),
+        block_widened_access=given.block_widened_access,
+        connect_timeout=given.connect_timeout,
+        read_timeout=given.read_timeout,
+    )
+    policy = policy_of(backup, settings)
+    if isinstance(policy, Failure):
+        raise policy
+    if given.wsdl and not given.wsdl.is_file():
+        raise ValueError(f"there is no file {given.wsdl}")
+    common = Request(
+        Command(given.command),
+        primary,
+        backup,
+        settings,
+        AddressPolicy.allowing(given.allow_network),
+        given.wsdl,
+        given.time_limit,
+    )
+    if common.command is not Command.SYNC:
+        return common
+    return Request(
+        **{**vars(common), "snapshots": given.snapshots, "unasked": given.yes, "approved": given.approve.strip()}
+    )
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or not 1 <= int(port) <= MAX_PORT:
+        raise ValueError(f"{text!r} is not HOST:PORT")
+    return checked_host(host.removeprefix("[").removesuffix("]")), int(port)
+
+
+def _trust(ca_file: Path | None, fingerprints: list[str]) -> TlsTrust:
+    pins = tuple(pin.strip() for text in fingerprints for pin in text.split(","))
+    trust = TlsTrust(ca_pem=ca_file.read_text() if ca_file else "", pins=pins)
+    trust_of(trust)
+    return trust
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m local.trial",
+        description="Try the synchronization from this machine, without AWS. The primary is never written to.",
+        epilog="User names and passwords are asked for, or taken from CERBERUS_PRIMARY_USERNAME, "
+        "CERBERUS_PRIMARY_PASSWORD, CERBERUS_BACKUP_USERNAME and CERBERUS_BACKUP_PASSWORD. "
+        "Ends with 0: as it should be; 1: failed; 2: wrong use; 3: the backup differs; 4: blocked; 5: not confirmed.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="check | plan | sync")
+    for command, text in _HELP.items():
+        one = commands.add_parser(command, help=text, description=text)
+        _add_common(one)
+        if command is Command.SYNC:
+            _add_writing(one)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    for server in ("primary", "backup"):
+        parser.add_argument(f"--{server}", required=True, metavar="HOST:PORT", help=f"SOAP service of the {server}")
+        trust = parser.add_mutually_exclusive_group()
+        trust.add_argument(f"--{server}-ca", type=Path, metavar="FILE", help="own CA of its certificate, in PEM")
+        trust.add_argument(
+            f"--{server}-fingerprint",
+            action="append",
+            default=[],
+            metavar="SHA256",
+            help="fingerprint its certificate must have; twice, or with a comma, for two",
+        )
+    parts = ",".join(part for part in PartName if part in DEFAULT_PARTS)
+    parser.add_argument("--parts", default="", metavar="A,B", help=f"what is replicated; {parts} unless given")
+    parser.add_argument(
+        "--rule", action="append", default=[], metavar="PATTERN", help="settings that stay the backup's own; repeatable"
+    )
+    parser.add_argument("--block-widened-access", action="store_true", help="stop what widens access until approved")
+    parser.add_argument("--wsdl", type=Path, metavar="FILE", help="WSDL of the servers' own version")
+    parser.add_argument(
+        "--allow-network",
+        action="append",
+        default=[],
+        metavar="CIDR",
+        help="network that servers may be in although it is refused by default, such as 127.0.0.0/8",
+    )
+    parser.add_argument("--connect-timeout", type=float, default=10.0, metavar="SECONDS", help="10 unless given")
+    parser.add_argument("--read-timeout", type=float, default=60.0, metavar="SECONDS", help="60 unless given")
+    parser.add_argument(
+        "--time-limit", type=float, default=900.0, metavar="SECONDS", help="for all that servers do; 900 unless given"
+    )
+
+
+def _add_writing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--snapshots",
+        type=Path,
+        default=SNAPSHOTS,
+        metavar="FOLDER",
+        help=f"where what the backup held is kept before it is written to; {SNAPSHOTS} unless given",
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask; what is blocked stays blocked")
+    parser.add_argument(
+        "--approve", default="", metavar="HASH", help="do exactly the plan with this hash, what is blocked included"
+    )

@@ -1,0 +1,225 @@
+"""Two servers and what is done with them, by the code that the deployed functions run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from cerberus.certificate import inspect_certificate
+from cerberus.endpoint import Endpoint
+from cerberus.servers import BackupClient, PrimaryClient
+from common.deadline import Deadline
+from common.reasons import Failure, Reason
+from local.trial.request import BACKUP_ID, Request
+from local.trial.snapshots import FolderSnapshots
+from registry.models import Backup, Credentials, Primary, new_run_id
+from replication.checks import COMPARED, Finding, check_backup, examine_backup, examine_primary
+from replication.details import State
+from replication.guard import Guard
+from replication.model import Outcome, PartName, Policy, PrimaryState
+from replication.plan import Plan, make_plan
+from replication.ports import ReadableServer, ServerFacts, WritableServer
+from replication.preview import Preview, preview
+from replication.primary import read_primary
+from replication.replicate import replicate
+from wiring.endpoints import PRIMARY_ID, endpoint_of, trust_of
+from wiring.source import guard_of, policy_of
+
+_EXPIRES_SOON = timedelta(days=30)
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A plan as it was shown. ``whole`` is a hash over all that differs, which does not change with what is blocked."""
+
+    preview: Preview
+    whole: str
+    differing: frozenset[PartName]
+
+    @property
+    def blocked(self) -> frozenset[PartName]:
+        return frozenset(block.part for block in self.preview.blocks)
+
+    @property
+    def failing(self) -> bool:
+        """Whether a part cannot be replicated at all."""
+        return any(
+            part.state is State.SETTLED and part.reason and part.part not in self.blocked
+            for part in self.preview.details.parts
+        )
+
+
+class Session:
+    """One primary and one backup. ``log_in_of`` is asked once per server, ``tell`` hears what is being done."""
+
+    def __init__(self, request: Request, log_in_of: Callable[[str], Credentials], tell: Tell) -> None:
+        self._request = request
+        self._tell = tell
+        self._ask = log_in_of
+        self._log_ins: dict[str, Credentials] = {}
+        self._servers: dict[str, Primary | Backup] = {PRIMARY_ID: request.primary, BACKUP_ID: request.backup}
+        self._deadline = Deadline(request.seconds)
+        self._primary_facts: ServerFacts | None = None
+
+    # ---------------------------------------------------------------- what servers are
+
+    def demand_trust(self) -> None:
+        """Raise Failure unless both certificates are trusted; nothing is sent before that, and nobody asked."""
+        for finding in [self._certificate(server_id) for server_id in self._servers]:
+            if finding.failure:
+                raise finding.failure
+
+    def examine(self, server_id: str) -> tuple[Finding, ...]:
+        """Every requirement on a server, as far as it can be asked. The primary's turn is first."""
+        certificate = self._certificate(server_id)
+        if certificate.failure:
+            return (certificate,)
+        try:
+            # A client that cannot write, for the backup too.
+            with PrimaryClient(self._endpoint(server_id), self._deadline) as client:
+                self._tell(f"{server_id}: asking what it is ...")
+                facts = client.facts()
+                native = client.native_sync().enabled
+        except Failure as failure:
+            return certificate, Finding("log_in", failure)
+        warnings = ("Native synchronization is on; both would push to the same servers.",) if native else ()
+        return (
+            certificate,
+            Finding("log_in"),
+            *self._judge(server_id, facts),
+            Finding("native_sync_off", None, warnings),
+        )
+
+    def _certificate(self, server_id: str) -> Finding:
+        server = self._servers[server_id]
+        label = f"{server_id} ({server.host}:{server.port})"
+        self._tell(f"{server_id}: looking at its certificate ...")
+        try:
+            shown = inspect_certificate(
+                server.host,
+                server.port,
+                trust=trust_of(server.trust),
+                addresses=self._request.addresses,
+                timeout=self._request.settings.connect_timeout,
+                deadline=self._deadline,
+            )
+        except Failure as failure:
+            return Finding("certificate", failure.at(label))
+        if not shown.trusted:
+            reason = Reason.CERTIFICATE_PIN_MISMATCH if server.trust.pins else Reason.CERTIFICATE_UNTRUSTED
+            message = f"{shown.complaint}; it shows one whose fingerprint is {shown.fingerprint}"
+            return Finding("certificate", Failure(reason, message, server=label))
+        ends_soon = shown.not_after <= datetime.now(UTC) + _EXPIRES_SOON
+        return Finding("certificate", warnings=(f"It ends on {shown.not_after:%Y-%m-%d}.",) if ends_soon else ())
+
+    def _judge(self, server_id: str, facts: ServerFacts) -> tuple[Finding, ...]:
+        if server_id == PRIMARY_ID:
+            self._primary_facts = facts
+            return examine_primary(facts, PRIMARY_ID)
+        primary, backup = self._request.primary, self._request.backup
+        if self._primary_facts is None:
+            unknown = (Finding(name, warnings=("The primary could not be asked.",)) for name in COMPARED)
+            return *examine_primary(facts, BACKUP_ID), *unknown
+        return examine_backup(
+            self._primary_facts, (primary.host, primary.port), facts, (backup.host, backup.port), BACKUP_ID
+        )
+
+    # ---------------------------------------------------------------- plan and push
+
+    def look(self) -> Looked:
+        """Read both servers and make the plan; nothing is written. Raises Failure."""
+        primary = self._read_primary()
+        endpoint = self._endpoint(BACKUP_ID)
+        try:
+            with PrimaryClient(endpoint, self._deadline) as client:
+                server = cast(ReadableServer, _Told(client, BACKUP_ID, self._tell))
+                facts = server.facts()
+                warnings = check_backup(primary.facts, primary.address, facts, server.address, server.label)
+                plan = make_plan(primary, server, facts.features, self._policy, {})
+        except Failure as failure:
+            raise failure.at(endpoint.label) from None
+        shown = preview(plan, guard_of(self._request.settings, None), warnings)
+        return Looked(shown, _whole(plan), frozenset(part.name for part in plan.parts if part.desired is not None))
+
+    def push(self, looked: Looked) -> Outcome:
+        """Do what was shown and nothing else: both servers are read again, and the plan must still be that one.
+
+        Raises Failure when the primary cannot be read; what happens to the backup is in the outcome.
+        """
+        self._deadline = Deadline(self._request.seconds)
+        now = datetime.now(UTC)
+        backup = self._request.backup
+        name = f"{backup.host}-{backup.port}".replace(":", "_")
+        limits = guard_of(self._request.settings, None)
+        primary = self._read_primary()
+        with BackupClient(self._endpoint(BACKUP_ID), self._deadline) as client:
+            return replicate(
+                primary,
+                cast(WritableServer, _Told(client, BACKUP_ID, self._tell)),
+                self._policy,
+                snapshots=FolderSnapshots(self._request.snapshots, f"{name}-{new_run_id(now)}", primary.facts),
+                now=lambda: datetime.now(UTC),
+                guard=_OnlyWhatWasSeen(
+                    limits.limits, limits.block_widened_access, self._request.approved, looked.whole
+                ),
+            )
+
+    @property
+    def _policy(self) -> Policy:
+        policy = policy_of(self._request.backup, self._request.settings)
+        if isinstance(policy, Failure):
+            raise policy
+        return policy
+
+    def _read_primary(self) -> PrimaryState:
+        with PrimaryClient(self._endpoint(PRIMARY_ID), self._deadline) as client:
+            return read_primary(cast(ReadableServer, _Told(client, PRIMARY_ID, self._tell)), self._policy.parts)
+
+    def _endpoint(self, server_id: str) -> Endpoint:
+        if server_id not in self._log_ins:
+            self._log_ins[server_id] = self._ask(server_id)
+            self._deadline = Deadline(self._request.seconds)  # who types takes no time from the servers
+        request = self._request
+        return endpoint_of(
+            self._servers[server_id], self._log_ins[server_id], request.settings, request.addresses, request.wsdl
+        )
+
+
+@dataclass(frozen=True)
+class _OnlyWhatWasSeen(Guard):
+    """Lets nothing through but the plan that was shown: who waits at a prompt does not see what moves meanwhile."""
+
+    seen: str = ""
+
+    def apply(self, plan: Plan) -> Plan:
+        if _whole(plan) != self.seen:
+            raise Failure(Reason.PLAN_NOT_CURRENT, "a server has moved since the plan was shown; nothing was written")
+        return super().apply(plan)
+
+
+def _whole(plan: Plan) -> str:
+    return plan.hash_of({part.name for part in plan.parts if part.desired is not None})
+
+
+class _Told:
+    """A server each call of which is told before it is made: by name, without what is sent."""
+
+    def __init__(self, server: PrimaryClient, server_id: str, tell: Tell) -> None:
+        self._server = server
+        self._server_id = server_id
+        self._tell = tell
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._server, name)
+        if not callable(found):
+            return found
+
+        def call(*arguments: object) -> Any:
+            writes = name.startswith(("write_", "commit_"))
+            what = name.removeprefix("write_").removeprefix("commit_").replace("_", " ")
+            self._tell(f"{self._server_id}: {'writing' if writes else 'reading'} {what} ...")
+            return found(*arguments)
+
+        return call

@@ -1,0 +1,46 @@
+"""What a backup held before it is written to, in a folder of this machine that only its owner can read."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from common.reasons import Failure, Reason
+from common.server_values import ServerFacts
+from registry.snapshots import Held, encode
+
+_BINARY = getattr(os, "O_BINARY", 0)
+"""Without it Windows would write line ends of its own; other systems do not know it."""
+
+
+class FolderSnapshots:
+    """Keeps one file per push below ``folder``. They hold password hashes.
+
+    On POSIX the folder has mode 0700 and each file 0600. On Windows files
+    have the rights of their folder, which Python 3.12.4 and newer give to its
+    owner and the administrators alone when it is made with mode 0700.
+    """
+
+    def __init__(self, folder: Path, name: str, primary: ServerFacts | None = None) -> None:
+        """``primary`` is what the primary says of itself, so that a file can later be put back."""
+        self._folder = folder
+        self._name = name
+        self._primary = primary
+
+    def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
+        """Store dumps by the parts' names; the file's path. Raises Failure(SNAPSHOT_NOT_KEPT)."""
+        path = self._folder / f"{self._name}.json"
+        try:
+            if not self._folder.exists():
+                self._folder.parent.mkdir(parents=True, exist_ok=True)
+                self._folder.mkdir(mode=0o700)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(encode(self._name, Held(parts, facts, self._primary)))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise Failure(
+                Reason.SNAPSHOT_NOT_KEPT,
+                f"what it holds cannot be kept in {path}: {error.strerror}; nothing was written",
+            ) from None
+        return str(path)

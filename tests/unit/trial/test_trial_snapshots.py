@@ -1,0 +1,57 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from common.reasons import Failure, Reason
+from common.server_values import Features, Licence, Security, ServerFacts, Version
+from local.trial.credentials import log_in_of
+from local.trial.snapshots import FolderSnapshots
+from registry.snapshots import decode
+
+FACTS = ServerFacts(
+    Version(12, 11, 6, 0),
+    "files2",
+    Licence(valid=True),
+    Features(server_sync=True, directory_authentication=True, events=True),
+    Security(soap_enabled=True, soap_secure=True, soap_port=8443, tls_key_type="RSA", tls_key_bits=2048),
+)
+
+
+def test_a_snapshot_can_be_had_again_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
+    mask = os.umask(0)
+    try:
+        path = Path(
+            FolderSnapshots(tmp_path / "deep" / "kept", "files2-8443-now").keep({"settings": "<a>\r\n</a>"}, FACTS)
+        )
+    finally:
+        os.umask(mask)
+    assert decode(str(path), path.read_bytes()).held.parts == {"settings": "<a>\r\n</a>"}
+    assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode)) == (0o600, 0o700)
+
+
+def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(Failure) as failed:
+        FolderSnapshots(tmp_path / "file", "one").keep({}, FACTS)
+    assert failed.value.reason is Reason.SNAPSHOT_NOT_KEPT
+    snapshots = FolderSnapshots(tmp_path / "kept", "one")
+    snapshots.keep({}, FACTS)
+    with pytest.raises(Failure) as failed:  # nothing that was kept is ever overwritten
+        snapshots.keep({}, FACTS)
+    assert failed.value.reason is Reason.SNAPSHOT_NOT_KEPT
+
+
+def test_log_ins_come_from_the_environment() -> None:
+    named = {"CERBERUS_BACKUP_USERNAME": "root", "CERBERUS_BACKUP_PASSWORD": "p"}
+    assert vars(log_in_of("backup", named)) == {"username": "root", "password": "p"}
+    assert log_in_of("primary", {"CERBERUS_PRIMARY_PASSWORD": "p"}).username == "admin"
+
+
+def test_a_log_in_that_nobody_can_be_asked_for_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path(os.devnull).open() as nobody:
+        monkeypatch.setattr("sys.stdin", nobody)
+        with pytest.raises(Failure, match="CERBERUS_BACKUP_PASSWORD") as failed:
+            log_in_of("backup", {"CERBERUS_BACKUP_USERNAME": "root"})
+    assert failed.value.reason is Reason.CREDENTIALS_MISSING
