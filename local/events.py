@@ -1,7 +1,8 @@
 """The events of ``events/``, their documented answers, and the registry that these answers assume.
 
-In it a primary and one backup, ``ftp2``, are registered, and one run is
-remembered, in which the brake stopped the backup. Answers are partial: what
+In it a primary and one backup, ``ftp2``, are registered, one run is
+remembered, in which the brake stopped the backup, and two states of the
+primary are kept. Answers are partial: what
 they do not name may be anything, and so may what they give as ``...``.
 """
 
@@ -12,14 +13,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from registry.models import Backup, BackupResult, Credentials, Primary, Run, TlsTrust
+from common.server_values import Features, Licence, Security, ServerFacts, Version
+from registry.models import Backup, BackupResult, Credentials, KeptState, Primary, Run, TlsTrust
 from registry.ports import CredentialStore, Store
+from registry.snapshots import Held, SnapshotStore
 
 FOLDER = Path(__file__).parents[1] / "events"
 BACKUP = "ftp2"
 RUN = "20261122T120000.000000Z-0badc0de"
 PLAN = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
 """The hash of the plan that waits for an approval of ``ftp2``."""
+
+
+STATES = ("0f" * 32, "1e" * 32)
+"""The digests of the primary's states, the older one first: in the newer one a user has come."""
 
 
 class Server(Protocol):
@@ -54,6 +61,7 @@ def seed(
     credentials: CredentialStore,
     primary: tuple[Server, Credentials],
     backup: tuple[Server, Credentials],
+    snapshots: SnapshotStore,
 ) -> None:
     """Fill an empty registry with what the answers assume."""
     for server_id, (_, log_in) in (("primary", primary), (BACKUP, backup)):
@@ -70,8 +78,41 @@ def seed(
         ),
         lease_owner=RUN,
     )
+    for digest, users, seen in zip(STATES, (("ann",), ("ann", "bob")), (at - timedelta(minutes=15), at), strict=True):
+        _keep_state(store, snapshots, digest, users, seen)
     store.release_lease(RUN)
     store.save_run(Run(RUN, "schedule", at, status="partial", finished_at=at, counts={"blocked": 1}))
+
+
+def _keep_state(store: Store, snapshots: SnapshotStore, digest: str, users: tuple[str, ...], seen: datetime) -> None:
+    entries = "".join(f'<user name="{name}"><hash>{len(users)}{name}f00d</hash></user>' for name in users)
+    accounts = {"users": f"<users>{entries}</users>", "groups": "<groups/>"}
+    snapshots.keep_primary(digest, Held({"accounts": json.dumps(accounts)}, _FACTS))
+    state = KeptState(
+        digest=digest,
+        server="ftp1.example.com:8443",
+        version=str(_FACTS.version),
+        parts={"accounts": digest},
+        size=len(entries),
+        users=len(users),
+        groups=0,
+        first_run_id=f"{seen:%Y%m%dT%H%M%S}.000000Z-0badc0de",
+        first_seen_at=seen,
+        last_run_id=RUN,
+        last_seen_at=seen,
+        kept_at=seen,
+        kept_until=seen + timedelta(days=90),
+    )
+    store.record_state(state, lease_owner=RUN)
+
+
+_FACTS = ServerFacts(
+    version=Version(13, 0, 1, 0),
+    hostname="ftp1",
+    licence=Licence(valid=True),
+    features=Features(server_sync=True, directory_authentication=True, events=True),
+    security=Security(soap_enabled=True, soap_secure=True, soap_port=8443, tls_key_type="RSA", tls_key_bits=2048),
+)
 
 
 def differences(documented: Any, given: Any, at: str = "answer") -> list[str]:

@@ -14,6 +14,7 @@ class Environment:
 
     table_name: str
     secret_prefix: str
+    snapshot_bucket: str
     sync_function: str
     interval_rule: str
     polling_rule: str
@@ -28,6 +29,7 @@ class Environment:
         return cls(
             table_name=required(variables, "TABLE_NAME"),
             secret_prefix=required(variables, "SECRET_PREFIX"),
+            snapshot_bucket=required(variables, "SNAPSHOT_BUCKET"),
             sync_function=required(variables, "SYNC_FUNCTION"),
             interval_rule=required(variables, "INTERVAL_RULE"),
             polling_rule=required(variables, "POLLING_RULE"),

@@ -48,6 +48,7 @@ _OF_OPERATION = {
     "getPrimary": (HTTPStatus.NOT_FOUND,),
     "putPrimary": (HTTPStatus.PRECONDITION_FAILED,),
     "checkPrimary": (HTTPStatus.NOT_FOUND,),
+    "compareStates": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.FAILED_DEPENDENCY),
     "putSyncSettings": (HTTPStatus.PRECONDITION_FAILED,),
     "registerBackup": (HTTPStatus.CONFLICT,),
     "getBackup": (HTTPStatus.NOT_FOUND,),

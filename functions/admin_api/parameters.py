@@ -7,7 +7,7 @@ from pydantic import Secret
 
 from admin_api.bounded import address_problems
 from admin_api.problems import Refused
-from admin_api.schemas import ID_PATTERN, RUN_ID_PATTERN
+from admin_api.schemas import DIGEST_PATTERN, ID_PATTERN, RUN_ID_PATTERN
 from admin_api.services import Services
 from common.reasons import Failure, Reason
 from registry.models import Credentials
@@ -16,6 +16,7 @@ MAX_PAGE = 200
 
 BackupIdParameter = Annotated[str, Path(pattern=ID_PATTERN, description="The backup's id.")]
 RunIdParameter = Annotated[str, Path(pattern=RUN_ID_PATTERN, description="The run's id.")]
+DigestParameter = Annotated[str, Path(pattern=DIGEST_PATTERN, description="The state's digest.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most.")]
 
 

@@ -24,7 +24,7 @@ from wiring.servers import CerberusServers, with_credentials
 from wiring.source import Source, check_not_shrunk, guard_of, known_parts, policy_of
 
 PLAN_SECONDS = 19.0
-_CONNECT_SECONDS = 4.0
+PLANNING_CONNECT_SECONDS = 4.0
 MAX_WIDENED = 200
 """Widenings listed; the rest is counted."""
 MAX_ANSWER = 2_000_000
@@ -55,7 +55,7 @@ def _too_slow() -> NoReturn:
 
 def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     stored = services.store.settings()
-    settings = replace(stored, connect_timeout=min(stored.connect_timeout, _CONNECT_SECONDS))
+    settings = replace(stored, connect_timeout=min(stored.connect_timeout, PLANNING_CONNECT_SECONDS))
     policy = policy_of(backup, settings)
     if isinstance(policy, Failure):
         raise policy
@@ -108,7 +108,7 @@ def _shrunk(primary: PrimaryState, services: Services) -> tuple[str, ...]:
 
 
 def _view(backup: Backup, plan: Plan, guard: Guard, warnings: tuple[str, ...], services: Services) -> PlanView:
-    seen = preview(plan, guard, warnings, _bounded)
+    seen = preview(plan, guard, warnings, bounded_details)
     found, wider = seen.details, seen.widenings
     if len(wider) > MAX_WIDENED:
         more = f"Access becomes wider in {len(wider)} places; the first {MAX_WIDENED} are listed."
@@ -139,7 +139,7 @@ def _view(backup: Backup, plan: Plan, guard: Guard, warnings: tuple[str, ...], s
     )
 
 
-def _bounded(plan: Plan) -> PlanDetails:
+def bounded_details(plan: Plan) -> PlanDetails:
     """The details with as many items as an answer can hold; those left out are counted."""
     for most in _FEWER_ITEMS:
         found = details(plan, max_items=most)

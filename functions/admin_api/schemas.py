@@ -28,6 +28,7 @@ from wiring.endpoints import PRIMARY_ID
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 RUN_ID_PATTERN = r"^[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}$"
+DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 _MAX_BACKUPS = 1000
 
@@ -596,6 +597,49 @@ class Pause(Model):
     """Why nothing is to be written to the backup for the time being."""
 
     why: Annotated[str, Field(min_length=1, max_length=500, pattern=_PRINTABLE)]
+
+
+# ---------------------------------------------------------------- states of the primary
+
+
+class StateView(Model):
+    """A state of the primary over a time in which every run found it unchanged.
+
+    ``server`` is the primary of that time. ``size`` is in bytes; ``kept_until`` moves on while it is in force.
+    """
+
+    digest: str
+    server: str
+    version: str
+    parts: list[str]
+    size: int
+    users: int
+    groups: int
+    first_seen_at: datetime
+    first_run_id: str
+    last_seen_at: datetime
+    last_run_id: str
+    kept_until: datetime
+
+
+class StatePage(Model):
+    """Some of the primary's states, newest first. ``next`` leads to older ones."""
+
+    states: list[StateView]
+    next: str | None
+
+
+class DifferenceView(Model):
+    """What leads from one state of the primary to another; ``text`` is the same for people.
+
+    ``after`` is null for what it holds now. Of a part that only one of them has, ``message`` says which.
+    """
+
+    before: str
+    after: str | None
+    made_at: datetime
+    parts: list[PlannedPartView]
+    text: str
 
 
 # ---------------------------------------------------------------- import

@@ -19,6 +19,7 @@ from registry.models import Primary
 from registry.ports import CredentialStore, Store
 from registry.schedule import EventBridgeSchedule, ScheduleKeeper
 from registry.secrets import SecretsManagerCredentials
+from registry.snapshots import S3Snapshots, SnapshotStore
 from registry.starting import LambdaStarter, Starter
 
 
@@ -37,6 +38,7 @@ class Services:
     starter: Starter
     audit: AuditLog
     addresses: AddressPolicy
+    snapshots: SnapshotStore
     stack_primary: Primary | None = None
     wsdl: Path | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -59,6 +61,7 @@ def services() -> Services:
         starter=LambdaStarter(environment.sync_function, management.functions),
         audit=DynamoAuditLog(environment.table_name, clients.dynamodb, environment.history_days),
         addresses=AddressPolicy.allowing(environment.allowed_networks),
+        snapshots=S3Snapshots(environment.snapshot_bucket, clients.s3),
         stack_primary=environment.primary,
         wsdl=environment.wsdl,
     )

@@ -2,7 +2,7 @@
 
 from admin_api import schemas
 from common.reasons import REMEDIES, Reason
-from registry.models import Backup, BackupResult, Primary, Run, TlsTrust
+from registry.models import Backup, BackupResult, KeptState, Primary, Run, TlsTrust
 
 
 def trust(shown: schemas.Trust) -> TlsTrust:
@@ -99,6 +99,24 @@ def run_view(run: Run) -> schemas.RunView:
             schemas.NoticeView(reason=notice.reason, message=notice.message, remedy=remedy(notice.reason))
             for notice in run.notices
         ],
+    )
+
+
+def state_view(state: KeptState) -> schemas.StateView:
+    """A state of the primary, without what it holds."""
+    return schemas.StateView(
+        digest=state.digest,
+        server=state.server,
+        version=state.version,
+        parts=list(state.parts),
+        size=state.size,
+        users=state.users,
+        groups=state.groups,
+        first_seen_at=state.first_seen_at,
+        first_run_id=state.first_run_id,
+        last_seen_at=state.last_seen_at,
+        last_run_id=state.last_run_id,
+        kept_until=state.kept_until,
     )
 
 

@@ -66,6 +66,7 @@ class Reason(StrEnum):
     VERSION_CONFLICT = "version_conflict"
     PLAN_NOT_CURRENT = "plan_not_current"
     PLAN_TOO_SLOW = "plan_too_slow"
+    COMPARISON_TOO_SLOW = "comparison_too_slow"
     APPROVAL_BY_ANOTHER = "approval_by_another"
     # The brake
     REMOVES_TOO_MUCH = "removes_too_much"
@@ -148,6 +149,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.VERSION_CONFLICT: "Read it again, and send the change with the new ETag in If-Match.",
     Reason.PLAN_NOT_CURRENT: "Look at the plan as it is now; when a run has recorded its hash, approve that one.",
     Reason.PLAN_TOO_SLOW: "Start a dry run over this backup: it has more time, and its result has the plan's hash.",
+    Reason.COMPARISON_TOO_SLOW: "Start a dry run, which keeps what the primary holds, and compare two kept states.",
     Reason.APPROVAL_BY_ANOTHER: "Let somebody approve who did not ask for the run, as the settings demand.",
     Reason.REMOVES_TOO_MUCH: "Look at the plan; approve its hash if so much is meant to go.",
     Reason.DISABLES_TOO_MUCH: "Look at the plan; approve its hash if so many are meant to be disabled.",
@@ -155,7 +157,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.MACHINE_SPECIFIC_UNRULED: "Look at the named paths; add a rule for what is the backup's own, or approve.",
     Reason.ACCESS_WIDENED: "Look at what the plan marks; approve its hash if the wider access is meant.",
     Reason.ACCESS_LOST: "Log in to the server by hand at once and restore its settings from the snapshot.",
-    Reason.SNAPSHOT_MISSING: "Choose one that is still kept; GET /backups/{id}/snapshots lists a backup's.",
+    Reason.SNAPSHOT_MISSING: "Choose one that is still kept: /backups/{id}/snapshots and /primary/states list them.",
     Reason.SNAPSHOT_UNREADABLE: "Choose another one, or the version of this product that has written it.",
     Reason.STATE_NOT_KEPT: "Check the snapshot bucket and the function's rights to it; the next run tries again.",
     Reason.SNAPSHOT_NOT_KEPT: "Name a folder that you may write to, and that has room.",

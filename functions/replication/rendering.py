@@ -19,13 +19,36 @@ def render(
     return "\n".join(_lines(details, backup, blocks, widenings)) + "\n"
 
 
+def render_difference(details: PlanDetails, before: str, after: str) -> str:
+    """How two states differ, in the manner of a plan; ``before`` and ``after`` are names to show."""
+    return "\n".join(_difference_lines(details, before, after)) + "\n"
+
+
+def _difference_lines(details: PlanDetails, before: str, after: str) -> Iterator[str]:
+    yield f"From {printable(before)}"
+    yield f"to   {printable(after)}"
+    yield from _items(details)
+    yield ""
+    width = max((len(part.part) for part in details.parts), default=0)
+    yield from (f"{part.part:<{width}}  {_told(part)}" for part in details.parts)
+    yield ""
+    added, changed, removed = _totals(details)
+    yield f"In all: {added} added, {changed} changed, {removed} removed."
+
+
+def _told(part: PartDetails) -> str:
+    match part.state:
+        case State.EQUAL:
+            return "equal"
+        case State.DIFFERENT:
+            return f"{part.added} added, {part.changed} changed, {part.removed} removed"
+        case State.SETTLED:
+            return printable(part.message)
+
+
 def _lines(details: PlanDetails, backup: str, blocks: Sequence[Block], widenings: Sequence[Widening]) -> Iterator[str]:
     yield f"Plan for {printable(backup)}"
-    for part in details.parts:
-        if part.items:
-            yield ""
-            yield f"{part.part}:"
-            yield from _part(part)
+    yield from _items(details)
     if widenings:
         yield ""
         yield "Widens access:"
@@ -42,9 +65,7 @@ def _lines(details: PlanDetails, backup: str, blocks: Sequence[Block], widenings
     width = max((len(part.part) for part in details.parts), default=0)
     yield from (f"{part.part:<{width}}  {_summary(part)}" for part in details.parts)
     yield ""
-    added, changed, removed = (
-        sum(getattr(part, name) for part in details.parts) for name in ("added", "changed", "removed")
-    )
+    added, changed, removed = _totals(details)
     yield (
         f"Plan: {added} to add, {changed} to change, {removed} to remove." if added or changed or removed else _NOTHING
     )
@@ -52,6 +73,19 @@ def _lines(details: PlanDetails, backup: str, blocks: Sequence[Block], widenings
 
 
 _NOTHING = "Plan: nothing to do."
+
+
+def _items(details: PlanDetails) -> Iterator[str]:
+    for part in details.parts:
+        if part.items:
+            yield ""
+            yield f"{part.part}:"
+            yield from _part(part)
+
+
+def _totals(details: PlanDetails) -> tuple[int, int, int]:
+    parts = details.parts
+    return sum(part.added for part in parts), sum(part.changed for part in parts), sum(part.removed for part in parts)
 
 
 def _part(part: PartDetails) -> Iterator[str]:

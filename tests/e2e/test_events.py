@@ -15,6 +15,7 @@ from local.fleet import PRIMARY, Servers, password_of, start_servers
 from registry.dynamo import DynamoStore
 from registry.models import Credentials
 from registry.secrets import SecretsManagerCredentials
+from registry.snapshots import S3Snapshots
 
 HANDLERS = {"admin_api": ("AdminApiFunction", "admin_api.app.handler"), "sync": ("SyncFunction", "sync.app.handler")}
 
@@ -56,6 +57,7 @@ def _seed(cloud: LocalCloud, outputs: dict[str, str], servers: Servers) -> Dynam
         credentials,
         (primary, Credentials(primary.user, password_of(PRIMARY))),
         (backup, Credentials(backup.user, password_of(BACKUP))),
+        S3Snapshots(outputs["SnapshotBucketName"], cloud.client("s3")),
     )
     backup.drift("set_mime", extension="pdf", kind=f"application/{time.monotonic_ns()}")
     return store

@@ -18,6 +18,7 @@ from local.cerberus import LocalServer, Machine, generate
 from registry.audit import MemoryAuditLog
 from registry.memory import MemoryCredentials, MemoryStore
 from registry.schedule import MemorySchedule
+from registry.snapshots import MemorySnapshots
 from registry.starting import MemoryStarter
 
 AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=test"
@@ -47,6 +48,7 @@ class Gateway:
     schedule: MemorySchedule = field(default_factory=MemorySchedule)
     starter: MemoryStarter = field(default_factory=MemoryStarter)
     audit: MemoryAuditLog = field(default_factory=MemoryAuditLog)
+    snapshots: MemorySnapshots = field(default_factory=MemorySnapshots)
     addresses: AddressPolicy = field(default_factory=lambda: AddressPolicy.allowing(["127.0.0.0/8"]))
 
     def services(self) -> Services:
@@ -56,13 +58,15 @@ class Gateway:
             schedule=self.schedule,
             starter=self.starter,
             audit=self.audit,
+            snapshots=self.snapshots,
             addresses=self.addresses,
         )
 
     def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Status and decoded body of a request."""
         text = None if body is None else json.dumps(body)
-        reply = self._answer(method, path, "", {"Authorization": AUTHORIZATION}, text)
+        path, _, query = path.partition("?")
+        reply = self._answer(method, path, query, {"Authorization": AUTHORIZATION}, text)
         return reply["statusCode"], json.loads(reply["body"]) if reply["body"] else None
 
     @contextmanager

@@ -32,7 +32,13 @@ def test_every_command_for_a_blocked_backup_is_accepted(
 ) -> None:
     commands = re.findall(r"^```shell\n(.*?)^```", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
     with server("primary") as primary, server("ftp2") as backup, gateway.listening() as address:
-        seed(gateway.store, gateway.credentials, (primary, _log_in(primary)), (backup, _log_in(backup)))
+        seed(
+            gateway.store,
+            gateway.credentials,
+            (primary, _log_in(primary)),
+            (backup, _log_in(backup)),
+            gateway.snapshots,
+        )
         environment = {
             "PATH": "/usr/bin:/bin",
             "API": address,

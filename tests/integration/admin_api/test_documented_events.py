@@ -14,7 +14,13 @@ from registry.models import Credentials
 @pytest.fixture
 def seeded(gateway: Any, server: Callable[..., LocalServer]) -> Iterator[Any]:
     with server("primary") as primary, server("ftp2") as backup:
-        seed(gateway.store, gateway.credentials, (primary, _log_in(primary)), (backup, _log_in(backup)))
+        seed(
+            gateway.store,
+            gateway.credentials,
+            (primary, _log_in(primary)),
+            (backup, _log_in(backup)),
+            gateway.snapshots,
+        )
         yield gateway
 
 

@@ -18,6 +18,7 @@ from cerberus.addresses import AddressPolicy
 from registry.audit import MemoryAuditLog
 from registry.memory import MemoryCredentials, MemoryStore
 from registry.schedule import MemorySchedule
+from registry.snapshots import MemorySnapshots
 from registry.starting import MemoryStarter
 
 ARN = "arn:aws:sts::123456789012:assumed-role/administrators/alex"
@@ -51,6 +52,7 @@ class World:
     schedule: MemorySchedule = field(default_factory=MemorySchedule)
     starter: MemoryStarter = field(default_factory=MemoryStarter)
     audit: MemoryAuditLog = field(default_factory=MemoryAuditLog)
+    snapshots: MemorySnapshots = field(default_factory=MemorySnapshots)
     now: datetime = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
     names: dict[str, list[str]] = field(default_factory=dict)
 
@@ -61,6 +63,7 @@ class World:
             schedule=self.schedule,
             starter=self.starter,
             audit=self.audit,
+            snapshots=self.snapshots,
             addresses=AddressPolicy(),
             now=self._tick,
         )

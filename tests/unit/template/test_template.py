@@ -128,7 +128,15 @@ def test_the_management_api_may_do_what_its_routes_need_and_nothing_else(resourc
         "lambda:InvokeFunction",
         "events:DescribeRule",
         "events:PutRule",
+        "s3:GetObject",
+        "s3:ListBucket",
     }
+
+
+def test_the_management_api_reads_the_primarys_states_and_no_snapshot_of_a_backup(resources: Template) -> None:
+    statements = _statements(resources["AdminApiRole"]["Properties"])
+    (reading,) = [statement for statement in statements if "s3:GetObject" in statement["Action"]]
+    assert reading["Resource"] == {"Fn::Sub": "${SnapshotBucket.Arn}/primary/*"}
 
 
 def test_every_role_can_be_bounded(resources: Template) -> None:

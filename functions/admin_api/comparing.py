@@ -1,0 +1,66 @@
+"""How a kept state of the primary differs from another one, or from what the primary holds now."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import NoReturn
+
+from admin_api.bounded import side_by_side
+from admin_api.planning import PLAN_SECONDS, PLANNING_CONNECT_SECONDS, bounded_details
+from admin_api.schemas import DifferenceView, PlannedPartView
+from admin_api.services import Services
+from common.deadline import Deadline
+from common.reasons import Failure, Reason
+from registry.snapshots import primary_key
+from replication.comparing import compared
+from replication.model import PartName
+from replication.primary import dump
+from replication.rendering import render_difference
+from wiring.servers import CerberusServers
+from wiring.source import Source
+
+
+def difference_of(digest: str, other: str | None, services: Services) -> DifferenceView:
+    """What leads from the state with this digest to the other one, None for what the primary holds now.
+
+    Raises Failure: SNAPSHOT_MISSING, what the primary lacks, and
+    COMPARISON_TOO_SLOW when it takes longer than somebody waits for an answer.
+    """
+    try:
+        (view,) = side_by_side(
+            [partial(_difference, digest, other, services, Deadline(PLAN_SECONDS))], PLAN_SECONDS + 1, late=_too_slow
+        )
+    except Failure as failure:
+        if failure.reason is Reason.DEADLINE:
+            _too_slow()
+        raise
+    return view
+
+
+def _too_slow() -> NoReturn:
+    raise Failure(Reason.COMPARISON_TOO_SLOW, f"there was no answer within {PLAN_SECONDS:.0f} seconds")
+
+
+def _difference(digest: str, other: str | None, services: Services, deadline: Deadline) -> DifferenceView:
+    before = services.snapshots.load(primary_key(digest)).held.parts
+    after = services.snapshots.load(primary_key(other)).held.parts if other else _now(before, services, deadline)
+    found = bounded_details(compared(before, after))
+    return DifferenceView.model_validate(
+        {
+            "before": digest,
+            "after": other,
+            "made_at": services.now(),
+            "parts": [PlannedPartView.model_validate(part.to_json()) for part in found.parts],
+            "text": render_difference(found, f"state {digest}", f"state {other}" if other else "what it holds now"),
+        }
+    )
+
+
+def _now(parts: Mapping[str, str], services: Services, deadline: Deadline) -> Mapping[str, str]:
+    """What the primary holds of these parts at this moment."""
+    stored = services.store.settings()
+    settings = replace(stored, connect_timeout=min(stored.connect_timeout, PLANNING_CONNECT_SECONDS))
+    servers = CerberusServers(services.addresses, services.wsdl)
+    source = Source(services.store, services.credentials, servers, services.stack_primary)
+    names = [name for name in PartName if name in parts]
+    return dump(source.read(names, settings, deadline, accept_empty=True))
