@@ -60,6 +60,14 @@ def inspect_certificate(
     return _describe(certificate, complaint)
 
 
+def end_of(certificate: bytes) -> datetime | None:
+    """When a DER certificate ends; None for one that TLS takes and the X.509 reader does not."""
+    try:
+        return x509.load_der_x509_certificate(certificate).not_valid_after_utc
+    except ValueError:
+        return None
+
+
 def _describe(shown: bytes, complaint: str) -> CertificateFacts:
     try:
         certificate = x509.load_der_x509_certificate(shown)

@@ -54,6 +54,11 @@ class SoapClient:
         """Close the connection."""
         self._transport.close()
 
+    @property
+    def certificate(self) -> bytes | None:
+        """The certificate (DER) that the server showed and that was accepted; None before the first call."""
+        return self._transport.certificate
+
     def call(self, operation: str, **fields: object) -> Values:
         """The answer to ``operation`` with ``fields``, whatever ``result`` it has.
 

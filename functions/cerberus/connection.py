@@ -120,6 +120,7 @@ class CheckedConnection(HTTPSConnection):
         deadline: Deadline,
         read_timeout: float,
         on_connect: Callable[[], None],
+        on_accept: Callable[[bytes], None],
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -128,6 +129,7 @@ class CheckedConnection(HTTPSConnection):
         self._deadline = deadline
         self._read_timeout = read_timeout
         self._on_connect = on_connect
+        self._on_accept = on_accept
 
     def connect(self) -> None:
         """Make the connection. Raises what ``Route.dial`` and ``handshake`` raise, and CERTIFICATE_PIN_MISMATCH."""
@@ -138,10 +140,12 @@ class CheckedConnection(HTTPSConnection):
             raw.setsockopt(*option)
         secure = handshake(raw, self._trust.context(), self.host, timeout=timeout, deadline=self._deadline)
         try:
-            self._trust.accept(certificate_of(secure))
+            certificate = certificate_of(secure)
+            self._trust.accept(certificate)
         except Failure:
             secure.close()
             raise
+        self._on_accept(certificate)
         secure.patience = self._patience
         self.sock = secure
         self.is_verified = True
@@ -159,12 +163,14 @@ class CheckedAdapter(HTTPAdapter):
 
     What requests has to say on verification, proxies and client certificates
     is not listened to: the connection decides for itself. ``connections``
-    counts the attempts to connect.
+    counts the attempts to connect; ``certificate`` (DER) is the one that was
+    accepted last, None before the first.
     """
 
     def __init__(self, route: Route, *, trust: Trust, deadline: Deadline, read_timeout: float) -> None:
         super().__init__()
         self.connections = 0
+        self.certificate: bytes | None = None
         self._pool = _CheckedPool(
             route.host,
             route.port,
@@ -175,6 +181,7 @@ class CheckedAdapter(HTTPAdapter):
             deadline=deadline,
             read_timeout=read_timeout,
             on_connect=self._count,
+            on_accept=self._keep,
         )
 
     def get_connection_with_tls_context(self, *_: object, **__: object) -> HTTPSConnectionPool:
@@ -189,3 +196,6 @@ class CheckedAdapter(HTTPAdapter):
 
     def _count(self) -> None:
         self.connections += 1
+
+    def _keep(self, certificate: bytes) -> None:
+        self.certificate = certificate

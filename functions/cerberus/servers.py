@@ -10,6 +10,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import ClassVar, Self
 
+from cerberus.certificate import end_of
 from cerberus.client import SoapClient
 from cerberus.connection import Route
 from cerberus.endpoint import Endpoint
@@ -131,7 +132,7 @@ class PrimaryClient:
         return self._endpoint.host, self._endpoint.port
 
     def facts(self) -> ServerFacts:
-        """What the server says of itself, from four operations."""
+        """What the server says of itself, from five operations and its certificate."""
         information = self._read("ServerInformation")["result"]
         return ServerFacts(
             version=Version(*(information["version"][part] for part in _VERSION)),
@@ -139,6 +140,8 @@ class PrimaryClient:
             licence=self._licence(),
             features=self._features(),
             security=self._security(),
+            certificate_ends=end_of(self._soap.certificate) if self._soap.certificate else None,
+            native_sync=self._pushes_itself(),
         )
 
     def user_names(self) -> tuple[str, ...]:
@@ -220,6 +223,19 @@ class PrimaryClient:
             last_time=server.get("lastSyncTime"),
             last_message=server.get("lastSyncStatusMessage", ""),
         )
+
+    def _pushes_itself(self) -> bool | None:
+        """Whether the server's own Synchronization Manager pushes to anybody; None when it will not tell.
+
+        Nothing that is replicated depends on it, so a server that does not have the operation is served all the same.
+        """
+        try:
+            native = self.native_sync()
+        except Failure as failure:
+            if failure.reason not in _NOT_TOLD:
+                raise
+            return None
+        return native.enabled and any(target.enabled for target in native.targets)
 
     def _licence(self) -> Licence:
         told = self._read("GetLicenseInfo")["LicenseInformation"]
@@ -334,6 +350,12 @@ class BackupClient(PrimaryClient):
         if not self._soap.call(operation, **fields)["result"]:
             raise Failure(Reason.WRITE_REFUSED, f"the server answered false to {operation}", server=self.label)
 
+
+_NOT_TOLD = frozenset(
+    {Reason.OPERATION_UNSUPPORTED, Reason.READ_REFUSED, Reason.SOAP_FAULT, Reason.HTTP_ERROR, Reason.NOT_SOAP}
+    | {Reason.REPLY_EMPTY, Reason.REPLY_MALFORMED, Reason.REPLY_INCOMPLETE}
+)
+"""Answers that leave a question open without saying anything of the server as a whole."""
 
 _VERSION = ("maj", "min", "maint", "build")
 

@@ -84,6 +84,11 @@ class Transport:
     ) -> None:
         self.close()
 
+    @property
+    def certificate(self) -> bytes | None:
+        """The certificate (DER) that was accepted last, None before the first connection."""
+        return self._adapter.certificate
+
     def close(self) -> None:
         """Close the connection; the next post would open another one."""
         self._session.close()

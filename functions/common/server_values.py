@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 
 @dataclass(frozen=True, order=True)
@@ -54,13 +55,19 @@ class Security:
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """Everything a server says of itself that checks are made on."""
+    """Everything a server says of itself that checks are made on.
+
+    ``certificate_ends`` is of the certificate it showed, ``native_sync`` whether
+    its own Synchronization Manager pushes to anybody; None where it was not told.
+    """
 
     version: Version
     hostname: str
     licence: Licence
     features: Features
     security: Security
+    certificate_ends: datetime | None = None
+    native_sync: bool | None = None
 
 
 @dataclass(frozen=True)

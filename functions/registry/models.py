@@ -132,6 +132,18 @@ class SeenPart:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """What a server said of itself that somebody has to see to one day. None: it was not told.
+
+    ``native_sync``: its own Synchronization Manager pushes to other servers.
+    """
+
+    certificate_ends: datetime | None = None
+    licence_ends: datetime | None = None
+    native_sync: bool | None = None
+
+
+@dataclass(frozen=True)
 class BackupResult:
     """What one run did to one backup.
 
@@ -139,6 +151,9 @@ class BackupResult:
     could not verify; the status that is kept per backup then retains the older times.
     ``snapshot`` is the key of what the backup held before it was written to.
     ``seen`` is by part; the status that is kept per backup retains older ones.
+    ``failures`` is 1 or 0 in a result, the number in a row in the status that is kept per backup.
+    ``harmed``: it was put back after a push, or cannot be reached since one. None, of both
+    and in ``condition``, means that this run has nothing to say of it: what was known stays.
     """
 
     backup_id: str
@@ -155,6 +170,9 @@ class BackupResult:
     plan_hash: str = ""
     snapshot: str = ""
     seen: Mapping[str, SeenPart] = field(default_factory=dict)
+    failures: int | None = None
+    harmed: bool | None = None
+    condition: Condition = Condition()
 
 
 @dataclass(frozen=True)
@@ -168,6 +186,8 @@ class Notice:
 @dataclass(frozen=True)
 class Run:
     """One run over the fleet. ``finished_at`` None means it is queued, under way or was killed.
+
+    ``primary`` is the primary's condition, None when the run did not get so far as to ask it.
 
     Ids are made by ``new_run_id`` and sort in the order of time: runs and
     histories are listed by them.
@@ -185,6 +205,7 @@ class Run:
     finished_at: datetime | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
+    primary: Condition | None = None
 
 
 @dataclass(frozen=True)

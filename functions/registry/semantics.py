@@ -1,9 +1,9 @@
 """What every implementation of the store must agree on, whatever it stores things in."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 
-from registry.models import BackupResult, Run
+from registry.models import BackupResult, Condition, Run
 
 MESSAGE_LIMIT = 1_000
 """Characters that are kept of one message or warning."""
@@ -41,17 +41,33 @@ def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResul
 
     A run that did not push or could not verify does not make the last
     successful push or verification unknown, and a late word from an older run
-    does not turn the clock back.
+    does not turn the clock back. Neither does what a run has nothing to say of.
     """
     if stored is None:
         return new
-    latest = new if new.attempted_at >= stored.attempted_at else stored
+    older, latest = (stored, new) if new.attempted_at >= stored.attempted_at else (new, stored)
     return replace(
         latest,
         pushed_at=_later(stored.pushed_at, new.pushed_at),
         verified_at=_later(stored.verified_at, new.verified_at),
-        seen={**stored.seen, **new.seen} if latest is new else {**new.seen, **stored.seen},
+        seen={**older.seen, **latest.seen},
+        failures=_in_a_row(stored, new) if latest is new else stored.failures,
+        harmed=older.harmed if latest.harmed is None else latest.harmed,
+        condition=_known(older.condition, latest.condition),
     )
+
+
+def _in_a_row(stored: BackupResult, new: BackupResult) -> int | None:
+    """Failures up to ``new``. What is recorded twice in a run counts once."""
+    if not new.failures:
+        return stored.failures if new.failures is None else 0
+    before = stored.failures or 0
+    return max(before, 1) if stored.run_id == new.run_id else before + 1
+
+
+def _known(older: Condition, latest: Condition) -> Condition:
+    told = {field.name: getattr(latest, field.name) for field in fields(latest)}
+    return replace(older, **{name: value for name, value in told.items() if value is not None})
 
 
 def _cut(text: str) -> str:

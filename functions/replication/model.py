@@ -148,6 +148,8 @@ class Outcome:
     """Set where something differed."""
     snapshot: str = ""
     """What the backup held before it was written to."""
+    facts: ServerFacts | None = None
+    """What the backup said of itself, None when it could not be asked."""
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ def replicate(
     ``write`` False nothing is written and differences are only named. Never
     raises Failure: what happened is in the outcome.
     """
+    facts: ServerFacts | None = None
     try:
         facts = server.facts()
         warnings = check_backup(primary.facts, primary.address, facts, server.address, server.label)
@@ -50,11 +51,11 @@ def replicate(
         warnings += plan.warnings + access_warnings(plan)
         plan = guard.apply(plan)
         if write:
-            return _push(plan, server, facts, snapshots, warnings, now)
+            return replace(_push(plan, server, facts, snapshots, warnings, now), facts=facts)
     except Failure as failure:
         failure = failure.at(server.label)
-        return Outcome(_status_of(failure.reason), failure.reason, failure.message)
-    return _summary(plan, map(_looked_at, plan.parts), warnings, pushed_at=None, now=now)
+        return Outcome(_status_of(failure.reason), failure.reason, failure.message, facts=facts)
+    return replace(_summary(plan, map(_looked_at, plan.parts), warnings, pushed_at=None, now=now), facts=facts)
 
 
 def _push(

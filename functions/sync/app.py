@@ -53,10 +53,18 @@ def handler(event: object, context: LambdaContext) -> dict[str, object]:
     except Failure as failure:
         logger.error("run not possible", extra={"reason": failure.reason, "detail": str(failure)})  # noqa: TRY400 - the trace adds nothing
         raise RunFailedError(str(failure)) from None
-    emit_metrics(report)
+    _emit_metrics(report)
     if report.run.status == RunStatus.FAILED:
         raise RunFailedError(report.run.message)
     return _reply(report)
+
+
+def _emit_metrics(report: Report) -> None:
+    """The run is done and recorded by now: figures that cannot be had are no failure of it."""
+    try:
+        emit_metrics(report, _surroundings())
+    except Failure as failure:
+        logger.warning("metrics incomplete", extra={"reason": failure.reason, "detail": str(failure)})
 
 
 @cache
@@ -74,6 +82,7 @@ def _surroundings() -> Surroundings:
         lease_seconds=environment.lease_seconds,
         memory_megabytes=environment.memory_megabytes,
         snapshot_days=environment.snapshot_days,
+        backups_with_metrics=environment.backups_with_metrics,
     )
 
 

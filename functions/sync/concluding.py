@@ -36,6 +36,7 @@ class Report:
 
 def conclude(around: Surroundings, run: Run, primary: PrimaryState, results: Sequence[BackupResult]) -> Report:
     """End a run in which every backup has a result, and remember what the primary held."""
+    run = replace(run, primary=records.condition_of(primary.facts, around.now()))
     good = all(result.status in (Status.IN_SYNC, Status.UPDATED, Status.DRIFTED) for result in results)
     try:
         if any(result.verified_at for result in results):

@@ -18,6 +18,7 @@ class Environment:
     ``lease_seconds`` is longer than the function can live, so that a lease
     whose holder was killed delays the next run by no more than that. ``wsdl``
     is a file inside the package, of the servers' own version.
+    ``backups_with_metrics`` have figures of their own beside those of the fleet.
     ``memory_megabytes`` is set by Lambda itself, and None elsewhere.
     """
 
@@ -31,6 +32,7 @@ class Environment:
     lease_seconds: int
     wsdl: Path | None = None
     memory_megabytes: int | None = None
+    backups_with_metrics: int = 10
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> "Environment":
@@ -46,4 +48,5 @@ class Environment:
             lease_seconds=number(variables, "LEASE_SECONDS"),
             wsdl=package_file(variables, "WSDL_FILE"),
             memory_megabytes=number(variables, _MEMORY) if _MEMORY in variables else None,
+            backups_with_metrics=number(variables, "BACKUPS_WITH_METRICS"),
         )

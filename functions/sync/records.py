@@ -2,11 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from common.reasons import Failure, Reason
-from registry.models import BackupResult, PartResult, SeenPart
+from common.server_values import ServerFacts
+from registry.models import BackupResult, Condition, PartResult, SeenPart
 from replication.model import Outcome, PartOutcome, Status
+
+_MANY_DAYS = 36_500
+"""What a server counts as days left can be any number; nobody needs to know of more than a century."""
 
 
 def result_of(outcome: Outcome, *, backup_id: str, run_id: str, started: datetime, finished: datetime) -> BackupResult:
@@ -26,7 +30,34 @@ def result_of(outcome: Outcome, *, backup_id: str, run_id: str, started: datetim
         plan_hash=outcome.plan_hash,
         snapshot=outcome.snapshot,
         seen={part.part: SeenPart(part.seen.desired, part.seen.held) for part in outcome.parts if part.seen},
+        failures=_failures(outcome),
+        harmed=_harmed(outcome),
+        condition=condition_of(outcome.facts, finished) if outcome.facts else Condition(),
     )
+
+
+def condition_of(facts: ServerFacts, now: datetime) -> Condition:
+    """What is to be remembered of a server's condition. Days of a licence count only as long as there are any."""
+    days = min(facts.licence.days_left, _MANY_DAYS)
+    return Condition(
+        certificate_ends=facts.certificate_ends,
+        licence_ends=now + timedelta(days=days) if days > 0 else None,
+        native_sync=facts.native_sync,
+    )
+
+
+def _failures(outcome: Outcome) -> int | None:
+    """A run that was cut short says nothing of the backup it did not get through with."""
+    if outcome.status is Status.INCOMPLETE:
+        return None
+    return int(outcome.status in (Status.FAILED, Status.ROLLED_BACK))
+
+
+def _harmed(outcome: Outcome) -> bool | None:
+    """Harm lasts until the backup answers again: a failure that follows it does not end it."""
+    if outcome.status is Status.ROLLED_BACK or outcome.reason is Reason.ACCESS_LOST:
+        return True
+    return None if outcome.status in (Status.FAILED, Status.INCOMPLETE) else False
 
 
 def _part(outcome: PartOutcome) -> PartResult:

@@ -1,25 +1,35 @@
 """Log lines and metrics of a run. Called from threads; metrics are emitted at the end, by one."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_metric
+from aws_lambda_powertools.metrics import EphemeralMetrics
 
+from common.reasons import Reason
 from registry.models import BackupResult, Run
-from replication.model import PrimaryState, Status
+from replication.model import PartStatus, PrimaryState, Status
 from replication.preservation import RULES_VERSION
+from sync import metrics
 from sync.concluding import Report, RunStatus
+from sync.metrics import Metric
+from sync.standing import BackupStanding, Standing, standing_of
+from sync.surroundings import Surroundings
 
 _METRIC_OF_STATUS = {
-    Status.IN_SYNC: "BackupsInSync",
-    Status.UPDATED: "BackupsUpdated",
-    Status.DRIFTED: "BackupsDrifted",
-    Status.BLOCKED: "BackupsBlocked",
-    Status.ROLLED_BACK: "BackupsRolledBack",
-    Status.FAILED: "BackupsFailed",
-    Status.INCOMPLETE: "BackupsIncomplete",
+    Status.IN_SYNC: metrics.BACKUPS_IN_SYNC,
+    Status.UPDATED: metrics.BACKUPS_UPDATED,
+    Status.DRIFTED: metrics.BACKUPS_DRIFTED,
+    Status.BLOCKED: metrics.BACKUPS_BLOCKED,
+    Status.ROLLED_BACK: metrics.BACKUPS_ROLLED_BACK,
+    Status.FAILED: metrics.BACKUPS_FAILED,
+    Status.INCOMPLETE: metrics.BACKUPS_INCOMPLETE,
 }
+_OF_ANOTHER_RUN = (Reason.LEASE_HELD, Reason.ALREADY_STARTED)
+"""What there is to tell, the run that holds the lease tells."""
+
+type Figures = dict[Metric, float]
 
 
 class LoggedProgress:
@@ -73,23 +83,79 @@ class LoggedProgress:
         )
 
 
-def emit_metrics(report: Report) -> None:
-    """Emit the run's figures, and one count per reason with the reason as its dimension.
+def emit_metrics(report: Report, around: Surroundings) -> None:
+    """Print the figures of the run, of the fleet as it is now, and of each of its first backups.
 
-    Namespace and service come from the environment, as Powertools reads them.
+    A metric costs by its dimensions, so only the first ``backups_with_metrics``
+    backups, in the order of their ids, have figures of their own. Namespace and service
+    come from the environment, as Powertools reads them. Raises Failure when
+    the registry cannot be read; what the run itself did is then out already.
     """
     run = report.run
-    figures = EphemeralMetrics()
-    figures.add_metric("RunsFinished", MetricUnit.Count, int(run.status != RunStatus.NOT_RUN))
-    figures.add_metric("RunsFailed", MetricUnit.Count, int(run.status == RunStatus.FAILED))
-    if run.finished_at is not None:
-        figures.add_metric("RunDuration", MetricUnit.Seconds, (run.finished_at - run.started_at).total_seconds())
-    for status, name in _METRIC_OF_STATUS.items():
-        figures.add_metric(name, MetricUnit.Count, run.counts.get(status, 0))
-    figures.flush_metrics()
+    own = run.reason not in _OF_ANOTHER_RUN
+    _print(_of_run(report) if own else {metrics.RUNS_FINISHED: 0})
     noticed = (notice.reason for notice in run.notices)
     failed = (result.reason for result in report.results)
     reasons = Counter(reason for reason in (run.reason, *noticed, *failed) if reason)
     for reason, count in reasons.items():
-        with single_metric(name="Failures", unit=MetricUnit.Count, value=count) as metric:
-            metric.add_dimension(name="reason", value=reason)
+        _print({metrics.FAILURES: count}, {metrics.REASON: reason})
+    if own:
+        standing = standing_of(around.store, run.primary, around.now())
+        _print(_of_fleet(standing))
+        for backup in standing.backups[: around.backups_with_metrics]:
+            _print(_of_backup(backup), {metrics.BACKUP: backup.id}, status=backup.status, reason=backup.reason)
+
+
+def _of_run(report: Report) -> Figures:
+    run = report.run
+    duration = (run.finished_at - run.started_at).total_seconds() if run.finished_at else 0.0
+    parts = (part for result in report.results for part in result.parts if part.status == PartStatus.PUSHED)
+    return {
+        metrics.RUNS_FINISHED: 1,
+        metrics.RUNS_FAILED: run.status == RunStatus.FAILED,
+        metrics.RUN_DURATION: duration,
+        metrics.ITEMS_CHANGED: sum(part.added + part.removed + part.changed for part in parts),
+        **{metric: run.counts.get(status, 0) for status, metric in _METRIC_OF_STATUS.items()},
+    }
+
+
+def _of_fleet(standing: Standing) -> Figures:
+    figures: Figures = {
+        metrics.LONGEST_UNVERIFIED: standing.longest_unverified,
+        metrics.MOST_FAILURES: standing.most_failures,
+        metrics.BLOCKED_NOW: standing.blocked,
+        metrics.HARMED_NOW: standing.harmed,
+    }
+    if standing.primary is None:
+        return figures  # without the primary the rest would look better than it is
+    return {
+        **figures,
+        metrics.NATIVE_SYNCS: standing.native_syncs,
+        **_known(metrics.FEWEST_CERTIFICATE_DAYS, standing.fewest_certificate_days),
+        **_known(metrics.FEWEST_LICENCE_DAYS, standing.fewest_licence_days),
+    }
+
+
+def _of_backup(backup: BackupStanding) -> Figures:
+    return {
+        metrics.UNVERIFIED: backup.unverified,
+        metrics.FAILURES_IN_A_ROW: backup.failures,
+        **_known(metrics.CERTIFICATE_DAYS, backup.certificate_days),
+        **_known(metrics.LICENCE_DAYS, backup.licence_days),
+    }
+
+
+def _known(metric: Metric, value: float | None) -> Figures:
+    return {} if value is None else {metric: value}
+
+
+def _print(figures: Figures, dimensions: Mapping[str, str] | None = None, **properties: str) -> None:
+    """Print one blob of CloudWatch's embedded metric format; it may hold 100 metrics and 30 dimensions."""
+    blob = EphemeralMetrics()
+    for metric, value in figures.items():
+        blob.add_metric(metric.name, metric.unit, round(value, 3))
+    for name, text in (dimensions or {}).items():
+        blob.add_dimension(name, text)
+    for name, text in properties.items():
+        blob.add_metadata(name, text)
+    blob.flush_metrics()

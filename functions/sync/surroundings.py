@@ -31,6 +31,7 @@ class Surroundings:
 
     ``memory_megabytes`` is what the process may take, None where nothing limits it.
     ``snapshot_days`` is how long the bucket of the snapshots keeps an object.
+    ``backups_with_metrics`` have figures of their own beside those of the fleet.
     """
 
     store: Store
@@ -42,6 +43,7 @@ class Surroundings:
     lease_seconds: int
     memory_megabytes: int | None = None
     snapshot_days: int = 90
+    backups_with_metrics: int = 10
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @property

@@ -62,7 +62,7 @@ def _identity(kind: str) -> Identity:
         "self-signed": self_signed,
         "self-signed-without-san": lambda: self_signed(san=False),
         "signed": lambda: Authority.create().issue(),
-        "expired": lambda: self_signed(expired=True),
+        "expired": lambda: self_signed(days=-1),
     }
     return makers[kind]()
 

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_YEAR = datetime.timedelta(days=365)
 _ADDRESS = "127.0.0.1"
 
 
@@ -58,7 +57,7 @@ class Authority:
     @classmethod
     def create(cls, name: str = "Local test authority") -> Self:
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(name, name, key, expired=False)
+        builder = _builder(name, name, key, days=365)
         certificate = (
             builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
             .add_extension(_usage(signs_certificates=True), critical=True)
@@ -70,26 +69,30 @@ class Authority:
     def pem(self) -> str:
         return _pem(self.certificate)
 
-    def issue(self, host: str = _ADDRESS, *, san: bool = True, expired: bool = False) -> Identity:
-        """A certificate for ``host``, a name or an address; without ``san`` the name is in the subject alone."""
+    def issue(self, host: str = _ADDRESS, *, san: bool = True, days: int = 365) -> Identity:
+        """A certificate for ``host``, a name or an address, that ends in ``days``.
+
+        Without ``san`` the name is in the subject alone.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
-        builder = _leaf(_builder(host, str(issuer), key, expired=expired), host, san=san).add_extension(
+        builder = _leaf(_builder(host, str(issuer), key, days=days), host, san=san).add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False
         )
         return Identity(builder.sign(self.key, hashes.SHA256()), key, self.pem)
 
 
-def self_signed(host: str = _ADDRESS, *, san: bool = True, expired: bool = False) -> Identity:
-    """What the server's own "Create Cert" button makes: trusted by nobody who was not told."""
+def self_signed(host: str = _ADDRESS, *, san: bool = True, days: int = 365) -> Identity:
+    """What the server's own "Create Cert" button makes, with ``days`` to go: trusted by nobody who was not told."""
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _leaf(_builder(host, host, key, expired=expired), host, san=san).sign(key, hashes.SHA256())
+    certificate = _leaf(_builder(host, host, key, days=days), host, san=san).sign(key, hashes.SHA256())
     return Identity(certificate, key, _pem(certificate))
 
 
-def _builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey, *, expired: bool) -> x509.CertificateBuilder:
+def _builder(subject: str, issuer: str, key: ec.EllipticCurvePrivateKey, *, days: int) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
-    start, end = (now - 2 * _YEAR, now - _YEAR) if expired else (now - datetime.timedelta(days=1), now + _YEAR)
+    end = now + datetime.timedelta(days=days)
+    start = min(now, end) - datetime.timedelta(days=1)
     return (
         x509.CertificateBuilder()
         .subject_name(_name(subject))

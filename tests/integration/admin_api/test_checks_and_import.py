@@ -69,7 +69,7 @@ def test_a_certificate_that_expired_is_a_warning_when_it_is_pinned(
 ) -> None:
     with server("backup") as made:
         state = made.state
-    with LocalServer(state, identity=self_signed(expired=True)) as backup:
+    with LocalServer(state, identity=self_signed(days=-1)) as backup:
         body = gateway.call("POST", "/backups", registration(backup))[1]
     requirement = {r["id"]: r for r in body["check"]["requirements"]}["certificate"]
     assert (requirement["result"], "expired" in requirement["detail"]) == ("warning", True)

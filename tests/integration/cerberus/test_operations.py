@@ -3,7 +3,8 @@
 import logging
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -247,27 +248,56 @@ SUMMARY = (
 )
 
 
+NATIVE = (
+    "<ns1:config><ns2:config><ns2:enable>true</ns2:enable></ns2:config><ns2:servers>"
+    "<ns2:server><ns2:host>b1</ns2:host><ns2:port>8443</ns2:port><ns2:enableSync>false</ns2:enableSync></ns2:server>"
+    "<ns2:server><ns2:host>b2</ns2:host><ns2:port>8443</ns2:port><ns2:enableSync>true</ns2:enableSync></ns2:server>"
+    "</ns2:servers></ns1:config>"
+)
+
+
 def facts(**changes: str) -> dict[str, str]:
     return {
         "ServerInformation": INFORMATION,
         "GetLicenseInfo": LICENCE,
         "GetFeatures": FEATURES,
         "ServerSummaryStatus": SUMMARY,
+        "GetBackupServers": NATIVE,
         **changes,
     }
 
 
-def test_facts_are_what_four_operations_say(talk: Any) -> None:
+def test_facts_are_what_five_operations_and_the_certificate_say(talk: Any) -> None:
     client, server = talk(**facts())
-    assert client.facts() == ServerFacts(
+    told = client.facts()
+    assert told.certificate_ends is not None
+    assert timedelta() < told.certificate_ends - datetime.now(UTC) < timedelta(days=400)
+    assert replace(told, certificate_ends=None) == ServerFacts(
         version=Version(12, 11, 6, 3),
         hostname="files",
         licence=Licence(False, "N", "C", "Enterprise", 18446744073709551615, 7, -3, "expired"),
         features=Features(server_sync=True, directory_authentication=True, events=False, edition_code=5),
         security=Security(True, True, 8443, "RSA", 2048),
+        native_sync=True,
     )
-    assert len(server.requests) == 4
+    assert len(server.requests) == 5
     assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("native", "pushes"),
+    [
+        (NATIVE, True),
+        (NATIVE.replace("<ns2:enable>true", "<ns2:enable>false"), False),
+        (NATIVE.replace("<ns2:enableSync>true", "<ns2:enableSync>false"), False),
+        ("", None),
+    ],
+)
+def test_a_server_pushes_itself_when_it_is_on_and_has_somewhere_to_push_to(
+    talk: Any, native: str, pushes: bool | None
+) -> None:
+    client, _ = talk(**facts(GetBackupServers=native))
+    assert client.facts().native_sync is pushes
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,7 @@ def function(
         "HISTORY_DAYS": "30",
         "SNAPSHOT_DAYS": "30",
         "LEASE_SECONDS": "60",
+        "BACKUPS_WITH_METRICS": "10",
         "POWERTOOLS_METRICS_NAMESPACE": "CerberusSync",
         "POWERTOOLS_SERVICE_NAME": "sync",
     }.items():
@@ -124,10 +125,10 @@ def figures(blobs: list[dict[str, Any]]) -> dict[str, float]:
         [directive] = blob["_aws"]["CloudWatchMetrics"]
         assert directive["Namespace"] == "CerberusSync"
         for metric in directive["Metrics"]:
-            assert metric["Unit"] in ("Count", "Seconds")
+            assert metric["Unit"] in ("Count", "Seconds", "None")
             for dimensions in directive["Dimensions"]:
                 assert all(isinstance(blob[name], str) for name in dimensions)
-                if "reason" not in dimensions:
+                if dimensions == ["service"]:
                     [found[metric["Name"]]] = blob[metric["Name"]]
     return found
 
@@ -290,7 +291,16 @@ class TestWhatGoesWrong:
         assert "registry_unavailable" in function.refused(SCHEDULED)
 
     @pytest.mark.parametrize(
-        "name", ["TABLE_NAME", "SECRET_PREFIX", "SNAPSHOT_BUCKET", "HISTORY_DAYS", "SNAPSHOT_DAYS", "LEASE_SECONDS"]
+        "name",
+        [
+            "TABLE_NAME",
+            "SECRET_PREFIX",
+            "SNAPSHOT_BUCKET",
+            "HISTORY_DAYS",
+            "SNAPSHOT_DAYS",
+            "LEASE_SECONDS",
+            "BACKUPS_WITH_METRICS",
+        ],
     )
     def test_a_variable_that_is_missing_is_an_error(
         self, fleet: Fleet, function: Function, monkeypatch: pytest.MonkeyPatch, name: str
@@ -334,8 +344,10 @@ class TestWhatIsTold:
         function(SCHEDULED)
         blobs = function.metrics()
         found = figures(blobs)
-        duration = found.pop("RunDuration")
-        assert 0 < duration < 30
+        assert 0 < found.pop("RunDuration") < 30
+        assert found.pop("ItemsChanged") > 0
+        assert 300 < found.pop("FewestCertificateDays") <= 365
+        assert 99 < found.pop("FewestLicenceDays") < 356
         assert found == {
             "RunsFinished": 1,
             "RunsFailed": 0,
@@ -346,6 +358,11 @@ class TestWhatIsTold:
             "BackupsRolledBack": 0,
             "BackupsFailed": 2,
             "BackupsIncomplete": 0,
+            "LongestUnverifiedMinutes": pytest.approx(0, abs=1),
+            "MostFailuresInARow": 1,
+            "BlockedNow": 0,
+            "HarmedNow": 0,
+            "NativeSyncsOn": 0,
         }
         assert failures(blobs) == {"not_soap": 2}
 

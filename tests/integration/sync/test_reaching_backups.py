@@ -87,7 +87,7 @@ class TestTls:
         assert one.servers["b1"].requests == []
 
     def test_an_expired_certificate(self, one: Fleet) -> None:
-        identity = self_signed(expired=True)
+        identity = self_signed(days=-1)
         one.add_backup("b1", identity=identity, trust=TlsTrust(ca_pem=identity.ca_pem))
         one.run()
         assert_alone_failed(one, "failed:certificate_untrusted")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.items import to_row
-from registry.models import BackupResult, PartResult
+from registry.models import BackupResult, Condition, PartResult
 from registry.semantics import MESSAGE_LIMIT, WARNING_LIMIT, address_key, capped_result, merged_status
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -21,6 +21,8 @@ RESULTS = st.builds(
     attempted_at=MINUTES,
     pushed_at=st.none() | MINUTES,
     verified_at=st.none() | MINUTES,
+    failures=st.none() | st.integers(0, 1),
+    harmed=st.none() | st.booleans(),
 )
 
 
@@ -35,9 +37,47 @@ def test_the_status_has_the_newest_attempt_and_the_newest_times_in_whatever_orde
     assert status.attempted_at == max(result.attempted_at for result in results)
     assert status.pushed_at == max((r.pushed_at for r in results if r.pushed_at), default=None)
     assert status.verified_at == max((r.verified_at for r in results if r.verified_at), default=None)
-    assert replace(status, pushed_at=None, verified_at=None) in [
-        replace(result, pushed_at=None, verified_at=None) for result in results
-    ]
+    remembered = {"pushed_at": None, "verified_at": None, "failures": None, "harmed": None, "condition": Condition()}
+    assert replace(status, **remembered) in [replace(result, **remembered) for result in results]  # type: ignore[arg-type]  # as the fields are
+
+
+def test_failures_are_counted_in_a_row_and_what_says_nothing_of_them_is_passed_over() -> None:
+    assert _counted(1, 1, None, 1) == [1, 2, 2, 3]
+    assert _counted(1, 1, 0, None, 1) == [1, 2, 0, 0, 1]
+    assert _counted(None, 1) == [None, 1]
+
+
+def test_a_failure_that_is_recorded_twice_in_a_run_counts_once() -> None:
+    first = BackupResult("b1", "r1", "failed", NOON, failures=1)
+    status = merged_status(merged_status(None, first), replace(first, run_id="r2"))
+    assert status.failures == 2
+    assert merged_status(first, replace(first, message="in other words")).failures == 1
+
+
+def test_a_late_word_from_an_older_run_is_not_counted() -> None:
+    stored = BackupResult("b1", "r2", "synchronized", NOON, failures=0, harmed=False)
+    late = BackupResult("b1", "r1", "failed", NOON - timedelta(minutes=1), failures=1, harmed=True)
+    assert merged_status(stored, late) == stored
+
+
+def test_harm_and_condition_stay_known_until_something_else_is_told() -> None:
+    told = Condition(certificate_ends=NOON, licence_ends=NOON, native_sync=True)
+    first = BackupResult("b1", "r1", "failed", NOON, harmed=True, condition=told)
+    silent = BackupResult("b1", "r2", "failed", NOON)
+    assert (merged_status(first, silent).harmed, merged_status(first, silent).condition) == (True, told)
+    well = replace(silent, harmed=False, condition=Condition(native_sync=False))
+    status = merged_status(first, well)
+    assert (status.harmed, status.condition) == (False, replace(told, native_sync=False))
+
+
+def _counted(*failures: int | None) -> list[int | None]:
+    """The kept number after each of several runs with these results."""
+    status, counted = None, []
+    for number, failure in enumerate(failures):
+        result = BackupResult("b1", f"r{number}", "", NOON + timedelta(minutes=number), failures=failure)
+        status = merged_status(status, result)
+        counted.append(status.failures)
+    return counted
 
 
 def test_of_two_results_of_the_same_time_the_later_word_counts() -> None:

@@ -14,6 +14,7 @@ COMPLETE = {
     "HISTORY_DAYS": "90",
     "SNAPSHOT_DAYS": "30",
     "LEASE_SECONDS": "330",
+    "BACKUPS_WITH_METRICS": "10",
 }
 
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.reasons import Failure, Reason
-from registry.models import BackupResult, PartResult
+from common.server_values import Features, Licence, Security, ServerFacts, Version
+from registry.models import BackupResult, Condition, PartResult
 from replication.model import Changes, Outcome, PartName, PartOutcome, PartStatus, Status
 from sync import records
 
@@ -39,7 +40,56 @@ def test_a_result_has_counts_in_place_of_names() -> None:
         duration=1.5,
         parts=(PartResult("accounts", "failed", "write_refused", "it said no", added=2, removed=1, changed=3),),
         warnings=("a warning",),
+        failures=1,
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "failures", "harmed"),
+    [
+        (Status.IN_SYNC, None, 0, False),
+        (Status.UPDATED, None, 0, False),
+        (Status.DRIFTED, None, 0, False),
+        (Status.BLOCKED, Reason.REMOVES_TOO_MUCH, 0, False),
+        (Status.FAILED, Reason.READ_TIMEOUT, 1, None),
+        (Status.FAILED, Reason.ACCESS_LOST, 1, True),
+        (Status.ROLLED_BACK, Reason.MACHINE_VALUES_CHANGED, 1, True),
+        (Status.INCOMPLETE, Reason.DEADLINE, None, None),
+        (Status.INCOMPLETE, Reason.RUN_ABORTED, None, None),
+    ],
+)
+def test_what_counts_as_a_failure_and_as_harm(
+    status: Status, reason: Reason | None, failures: int | None, harmed: bool | None
+) -> None:
+    result = records.result_of(Outcome(status, reason), backup_id="b1", run_id="r1", started=NOON, finished=NOON)
+    assert (result.failures, result.harmed, result.condition) == (failures, harmed, Condition())
+
+
+def told(days_left: int) -> ServerFacts:
+    return ServerFacts(
+        Version(1, 2, 3, 4),
+        "host",
+        Licence(valid=True, days_left=days_left),
+        Features(server_sync=True, directory_authentication=True, events=True),
+        Security(soap_enabled=True, soap_secure=True, soap_port=1, tls_key_type="EC", tls_key_bits=384),
+        certificate_ends=NOON,
+        native_sync=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("days_left", "ends"),
+    [
+        (30, NOON + timedelta(days=30)),
+        (0, None),
+        (-3, None),
+        (18446744073709551615, NOON + timedelta(days=36_500)),
+    ],
+)
+def test_the_days_of_a_licence_are_remembered_as_its_end(days_left: int, ends: datetime | None) -> None:
+    outcome = Outcome(Status.FAILED, Reason.VERSION_MISMATCH, facts=told(days_left))
+    result = records.result_of(outcome, backup_id="b1", run_id="r1", started=NOON, finished=NOON)
+    assert result.condition == Condition(certificate_ends=NOON, licence_ends=ends, native_sync=False)
 
 
 @pytest.mark.parametrize("reason", Reason)
