@@ -76,6 +76,7 @@ class Reason(StrEnum):
     ACCESS_WIDENED = "access_widened"
     # After a push
     ACCESS_LOST = "access_lost"
+    INTERRUPTED = "interrupted"
     SNAPSHOT_MISSING = "snapshot_missing"
     SNAPSHOT_UNREADABLE = "snapshot_unreadable"
     SNAPSHOT_NOT_KEPT = "snapshot_not_kept"
@@ -161,6 +162,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.SNAPSHOT_UNREADABLE: "Choose another one, or the version of this product that has written it.",
     Reason.STATE_NOT_KEPT: "Check the snapshot bucket and the function's rights to it; the next run tries again.",
     Reason.SNAPSHOT_NOT_KEPT: "Name a folder that you may write to, and that has room.",
+    Reason.INTERRUPTED: "Nothing to do while a run is under way; if none is, the next run looks at it again.",
     Reason.MACHINE_VALUES_CHANGED: "Add a rule for the setting that belongs to the machine, then start a run.",
     Reason.LEASE_HELD: "Nothing to do: another run is under way.",
     Reason.ALREADY_STARTED: "Nothing to do: the event was delivered twice, and the run's record is of the first time.",

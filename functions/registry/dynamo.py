@@ -203,7 +203,7 @@ class DynamoStore:
     def runs(self, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
         return self._newest(Run, _RUN, limit, before)
 
-    def record_result(self, result: BackupResult, *, lease_owner: str) -> None:
+    def record_result(self, result: BackupResult, *, lease_owner: str, final: bool = True) -> None:
         result = capped_result(result)
         kept = {**to_row(result), **self._expiry(result.attempted_at)}
         for _ in range(_STATUS_ATTEMPTS):
@@ -213,7 +213,7 @@ class DynamoStore:
             try:
                 self._table.transact(
                     Check(*_LEASE, Attr("held_by").eq(lease_owner)),
-                    Put({**_keys(f"RESULT#{result.run_id}", result.backup_id), **kept}),
+                    *([Put({**_keys(f"RESULT#{result.run_id}", result.backup_id), **kept})] if final else []),
                     Put({**_keys(f"HISTORY#{result.backup_id}", result.run_id), **kept}),
                     Put(
                         {

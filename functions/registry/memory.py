@@ -34,6 +34,7 @@ class MemoryStore:
         self._lease: Lease | None = None
         self._runs: dict[str, Run] = {}
         self._results: dict[tuple[str, str], BackupResult] = {}  # by run's id and backup's id
+        self._final: set[tuple[str, str]] = set()
         self._statuses: dict[str, BackupResult] = {}
         self._baseline: PrimaryBaseline | None = None
         self._states: dict[str, KeptState] = {}  # by first run's id
@@ -117,17 +118,21 @@ class MemoryStore:
             ids = _newest(self._runs, limit, before)
             return tuple(self._runs[run_id] for run_id in ids)
 
-    def record_result(self, result: BackupResult, *, lease_owner: str) -> None:
+    def record_result(self, result: BackupResult, *, lease_owner: str, final: bool = True) -> None:
         result = capped_result(result)
         with self._lock:
             if not self._holds_lease(lease_owner):
                 raise Failure(Reason.LEASE_LOST, "another run has taken over; this result was not stored")
-            self._results[result.run_id, result.backup_id] = result
+            key = result.run_id, result.backup_id
+            self._results[key] = result
+            self._final |= {key} if final else set()
             self._statuses[result.backup_id] = merged_status(self._statuses.get(result.backup_id), result)
 
     def results(self, run_id: str) -> tuple[BackupResult, ...]:
         with self._lock:
-            return tuple(result for key, result in sorted(self._results.items()) if key[0] == run_id)
+            return tuple(
+                result for key, result in sorted(self._results.items()) if key[0] == run_id and key in self._final
+            )
 
     def history(self, backup_id: str, *, limit: int, before: str | None = None) -> tuple[BackupResult, ...]:
         with self._lock:

@@ -94,10 +94,11 @@ class Store(Protocol):
         """Newest first, at most ``limit``; ``before`` is the id after which a page goes on."""
         ...
 
-    def record_result(self, result: BackupResult, *, lease_owner: str) -> None:
+    def record_result(self, result: BackupResult, *, lease_owner: str, final: bool = True) -> None:
         """Store a result in the run, in the backup's history and as its last status, all or nothing.
 
-        Recording it again replaces it. Texts are cut to ``semantics.MESSAGE_LIMIT``,
+        Recording it again replaces it. One that is not ``final`` says what is
+        true if nothing more is heard, and is not among the run's results. Texts are cut to ``semantics.MESSAGE_LIMIT``,
         warnings to ``semantics.WARNING_LIMIT``. Raises Failure(LEASE_LOST), and
         stores nothing, when ``lease_owner`` no longer holds the lease.
         """

@@ -114,6 +114,10 @@ class Seen:
     held: str
 
 
+UNSURE = Seen("", "")
+"""What is known of a part from the first write on until it was read back."""
+
+
 @dataclass(frozen=True)
 class PartOutcome:
     """What became of one part of one backup."""

@@ -12,7 +12,17 @@ from typing import Any
 
 from common.reasons import Reason
 from replication.documents import digest
-from replication.model import Cause, Changes, PartName, PartOutcome, PartStatus, Policy, PrimaryState, Seen
+from replication.model import (
+    UNSURE,
+    Cause,
+    Changes,
+    PartName,
+    PartOutcome,
+    PartStatus,
+    Policy,
+    PrimaryState,
+    Seen,
+)
 from replication.parts import PARTS, Part
 from replication.ports import Features, ReadableServer
 
@@ -25,7 +35,8 @@ class PartPlan:
     ``desired`` what the backup should hold; None where it was not read or there
     is nothing to write. ``settled`` is set when it is already known what
     becomes of the part: it is equal, or it cannot be replicated. A part that
-    is ``missing`` is settled too, but an approval can release it.
+    is ``missing`` is settled too, but an approval can release it. One that is
+    ``unproved`` is equal, but may not outlive a restart of the server.
     """
 
     part: Part[Any]
@@ -36,6 +47,7 @@ class PartPlan:
     changes: Changes = Changes()
     warnings: tuple[str, ...] = ()
     cause: Cause | None = None
+    unproved: bool = False
 
     def seen(self, held: object, policy: Policy) -> Seen:
         """What is worth remembering when the backup was found to hold ``held``, and that counted as equal."""
@@ -61,6 +73,11 @@ class PartPlan:
         if not self.missing:
             raise ValueError(f"{self.name} is not missing")
         return replace(self, settled=None)
+
+    @property
+    def due(self) -> "PartPlan":
+        """The same as it is to be written: one that is unproved once more, as the backup shows it."""
+        return replace(self, desired=self.own, settled=None) if self.unproved else self
 
 
 @dataclass(frozen=True)
@@ -129,8 +146,10 @@ def _plan(
     warnings = part.warnings(source, own)
     if part.same(own, desired, policy):
         wanted = part.fingerprint(desired, policy)
-        settled = PartOutcome(part.name, PartStatus.UNCHANGED, seen=Seen(wanted, wanted))
-        return PartPlan(part, own, source, settled=settled, warnings=warnings)
+        # What is as it was when it was last read back after all was done, lasts.
+        unproved = part.shows_before_it_lasts and known is not None and known.held != wanted
+        settled = PartOutcome(part.name, PartStatus.UNCHANGED, seen=None if unproved else Seen(wanted, wanted))
+        return PartPlan(part, own, source, settled=settled, warnings=warnings, unproved=unproved)
     changes = part.changes(own, desired, policy)
     if part.is_empty(source):
         message = "the primary answered with nothing at all for this part, the backup holds some; it was left alone"
@@ -146,7 +165,7 @@ def _plan(
 
 
 def _cause(known: Seen | None, now: Seen) -> Cause:
-    if known is None:
+    if known is None or known == UNSURE:
         return Cause.UNKNOWN
     if known.held == now.held:
         return Cause.PRIMARY_CHANGED

@@ -66,7 +66,8 @@ class Push:
     def run(self) -> None:
         """Go through all parts; ``outcomes`` and ``pushed_at`` tell what came of it."""
         for part in self._plan.parts:
-            self.outcomes.append(part.settled or self._hindered(part) or self._push(part))
+            due = part.due
+            self.outcomes.append(due.settled or self._hindered(due) or self._push(due))
 
     def _hindered(self, part: PartPlan) -> PartOutcome | None:
         """Why a part is not even tried, if it is not."""

@@ -8,6 +8,7 @@ from common.reasons import Failure, Reason
 from replication.checks import check_backup
 from replication.guard import Guard, access_warnings
 from replication.model import (
+    UNSURE,
     Outcome,
     PartName,
     PartOutcome,
@@ -32,6 +33,7 @@ def replicate(
     guard: Guard,
     known: Mapping[PartName, Seen] | None = None,
     write: bool = True,
+    begin: Callable[[Outcome], None] = lambda _: None,
 ) -> Outcome:
     """Make one backup equal to the primary, except what belongs to its own machine.
 
@@ -40,8 +42,10 @@ def replicate(
     backup that cannot be read, understood or kept is not written to at all.
     ``guard`` says what must not go through before somebody has approved it.
     ``known`` is what was seen of its parts when they were last found equal. With
-    ``write`` False nothing is written and differences are only named. Never
-    raises Failure: what happened is in the outcome.
+    ``write`` False nothing is written and differences are only named.
+    ``begin`` is told before the first write what is true if nothing more is
+    heard; when it raises Failure, nothing is written. Never raises Failure:
+    what happened is in the outcome.
     """
     facts: ServerFacts | None = None
     try:
@@ -51,7 +55,7 @@ def replicate(
         warnings += plan.warnings + access_warnings(plan)
         plan = guard.apply(plan)
         if write:
-            return replace(_push(plan, server, facts, snapshots, warnings, now), facts=facts)
+            return replace(_push(plan, server, facts, snapshots, warnings, now, begin), facts=facts)
     except Failure as failure:
         failure = failure.at(server.label)
         return Outcome(_status_of(failure.reason), failure.reason, failure.message, facts=facts)
@@ -65,12 +69,36 @@ def _push(
     snapshots: Snapshots,
     warnings: tuple[str, ...],
     now: Callable[[], datetime],
+    begin: Callable[[Outcome], None],
 ) -> Outcome:
     about_to_change = {str(part.name): part.part.dump(part.own) for part in plan.parts if not part.settled}
     snapshot = snapshots.keep(about_to_change, facts) if about_to_change else ""
+    if any(part.due.settled is None for part in plan.parts):
+        begin(replace(_interrupted(plan, warnings, snapshot), facts=facts))
     push = Push(plan, server, facts, now)
     push.run()
     return replace(_summary(plan, push.outcomes, warnings, pushed_at=push.pushed_at, now=now), snapshot=snapshot)
+
+
+def _interrupted(plan: Plan, warnings: tuple[str, ...], snapshot: str) -> Outcome:
+    """What is true of a backup from its first write on until the last part was read back."""
+
+    def outcome(part: PartPlan) -> PartOutcome:
+        message = "it was about to be written"
+        seen = UNSURE if part.part.shows_before_it_lasts else None
+        return part.settled or PartOutcome(
+            part.name, PartStatus.FAILED, part.changes, Reason.INTERRUPTED, message, seen, part.cause
+        )
+
+    return Outcome(
+        Status.INCOMPLETE,
+        Reason.INTERRUPTED,
+        "the run began to write to it, and its end was not heard of",
+        parts=tuple(outcome(part.due) for part in plan.parts),
+        warnings=warnings,
+        plan_hash=plan.hash,
+        snapshot=snapshot,
+    )
 
 
 def _looked_at(part: PartPlan) -> PartOutcome:

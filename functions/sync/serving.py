@@ -51,6 +51,12 @@ class Recorder:
         self.around.progress.backup_done(self.run, result, fault)
         return result
 
+    def begin(self, backup_id: str, outcome: Outcome, started: datetime) -> None:
+        """Store what is true of a backup if the run is killed now. Raises Failure: then it must not be written to."""
+        now = self.around.now()
+        result = records.result_of(outcome, backup_id=backup_id, run_id=self.run.id, started=started, finished=now)
+        self.around.store.record_result(result, lease_owner=self.owner, final=False)
+
 
 @dataclass(frozen=True)
 class Serving:
@@ -83,7 +89,7 @@ class Serving:
         started = self._around.now()
         fault = ""
         try:
-            outcome = self._replicate(backup)
+            outcome = self._replicate(backup, started)
         except Failure as failure:
             outcome = records.failed(failure)
         except Exception as error:  # noqa: BLE001 - an error in the program while serving one must not stop the others
@@ -91,18 +97,18 @@ class Serving:
             outcome = records.failed(Failure(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})"))
         return self.recorder.record(backup.id, outcome, started, fault)
 
-    def _replicate(self, backup: Backup) -> Outcome:
+    def _replicate(self, backup: Backup, started: datetime) -> Outcome:
         policy = policy_of(backup, self.settings)
         if isinstance(policy, Failure):
             raise policy
         return with_credentials(
             self._around.credentials,
             backup.id,
-            lambda credentials: self._attempt(backup, policy, credentials),
+            lambda credentials: self._attempt(backup, policy, credentials, started),
             lambda outcome: outcome.reason is Reason.AUTHENTICATION_FAILED and outcome.pushed_at is None,
         )
 
-    def _attempt(self, backup: Backup, policy: Policy, credentials: Credentials) -> Outcome:
+    def _attempt(self, backup: Backup, policy: Policy, credentials: Credentials, started: datetime) -> Outcome:
         self.deadline.check()
         run = self.recorder.run
         with self._around.servers.backup(backup, credentials, self.settings, self.deadline) as server:
@@ -115,6 +121,7 @@ class Serving:
                 guard=guard_of(self.settings, self._around.store.approval(backup.id)),
                 known=known_parts(self.statuses.get(backup.id)),
                 write=not (run.dry_run or backup.report_only or backup.paused),
+                begin=lambda outcome: self.recorder.begin(backup.id, outcome, started),
             )
 
     @property

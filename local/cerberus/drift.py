@@ -194,7 +194,7 @@ def set_listener_option(state: ServerState, protocol: int, port: int, option: st
         for interface in interfaces:
             if interface["type"] == protocol and interface["options"]["listenPort"] == port:
                 interface["options"][option] = value
-                state.interfaces = interfaces
+                state.commit(interfaces)
                 return
     raise LookupError(f"{protocol}:{port}")
 

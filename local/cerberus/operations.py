@@ -335,7 +335,7 @@ def _modify_interface(state: ServerState, values: Values) -> Values:
 def _commit_settings(state: ServerState, values: Values) -> Values:
     stored = state.store("settings", values["ConfigXML"])
     if stored:
-        state.interfaces = values["InterfaceList"]
+        state.commit(values["InterfaceList"])
     return {"result": stored}
 
 

@@ -65,6 +65,7 @@ class ServerState:
         self.sources = sources
         self.mime = mime
         self.interfaces = interfaces
+        self._committed = deepcopy(interfaces)
         self.version = version
         self.edition = edition
         self.started = True
@@ -145,6 +146,21 @@ class ServerState:
         """A licence is valid on its own machine alone."""
         return "license" in self.machine.absent or self.setting("general/license/key") == self.machine.license_key
 
+    def commit(self, interfaces: list[dict[str, Any]]) -> None:
+        """Let listeners run with these options, after a restart too."""
+        with self.lock:
+            self.interfaces = interfaces
+            self._committed = deepcopy(interfaces)
+
+    def restart(self) -> None:
+        """What a restart of the service does: listeners have the options that were last committed.
+
+        Modelled: it is not known whether a real server keeps what was changed and not committed. This is the
+        harder case for whoever changes listeners.
+        """
+        with self.lock:
+            self.interfaces = deepcopy(self._committed)
+
     def snapshot(self) -> Snapshot:
         with self.lock:
             return Snapshot(
@@ -169,4 +185,5 @@ class ServerState:
                 edition=self.edition,
             )
             made.started = self.started
+            made._committed = deepcopy(self._committed)
             return made

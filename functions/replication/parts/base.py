@@ -70,6 +70,11 @@ class Part[State](ABC):
     name: ClassVar[PartName]
     needs: ClassVar[frozenset[PartName]] = frozenset()
     """Parts that must be equal before this one is written, because it refers to them."""
+    shows_before_it_lasts: ClassVar[bool] = False
+    """Whether a server shows what was written before it would outlive a restart.
+
+    Then equal does not mean done: whoever wrote it may have been cut off in between.
+    """
 
     def offered(self, features: Features) -> bool:
         """Whether an edition with these features has this part."""

@@ -26,6 +26,7 @@ class ListenersPart(Part[Listeners]):
     """
 
     name = PartName.LISTENERS
+    shows_before_it_lasts = True
 
     def read(self, server: ReadableServer) -> Listeners:
         return server.listeners()

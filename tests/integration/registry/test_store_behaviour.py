@@ -275,6 +275,19 @@ class TestResults:
         assert [one.status for one in store.results("r1")] == ["synchronized"]
         assert [one.status for one in store.history("b1", limit=5)] == ["synchronized"]
 
+    def test_what_is_not_final_is_in_the_history_and_the_status_and_not_among_the_runs_results(
+        self, store: Store
+    ) -> None:
+        hold_lease(store)
+        begun = result(status="incomplete", snapshot="backups/b1/r1/settings")
+        store.record_result(begun, lease_owner="me", final=False)
+        assert store.results("r1") == ()
+        assert store.history("b1", limit=5) == (begun,)
+        assert store.status("b1") == begun
+        done = result(status="updated")
+        store.record_result(done, lease_owner="me")
+        assert store.results("r1") == store.history("b1", limit=5) == (done,)
+
     def test_one_who_lost_the_lease_stores_nothing(self, store: Store) -> None:
         store.acquire_lease("former", now=NOON, expires_at=NOON + MINUTE)
         store.acquire_lease("new", now=NOON + MINUTE, expires_at=NOON + 2 * MINUTE)

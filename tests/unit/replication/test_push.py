@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from replication.model import Outcome, PrimaryState, Seen
-    from replication.ports import ServerFacts
+    from replication.ports import Listener, ServerFacts
     from tests.unit.replication.conftest import Clock, FakeServer, ServerFactory
 
 OPEN = Guard(Limits(removal_floor=10**6, disabling_floor=10**6))
@@ -64,6 +65,10 @@ def push(source: PrimaryState, clock: Clock) -> Callable[..., Outcome]:
 
 def seen(outcome: Outcome) -> dict[PartName, Seen]:
     return {part.part: part.seen for part in outcome.parts if part.seen}
+
+
+def other_listeners(server: FakeServer) -> tuple[Listener, ...]:
+    return tuple(replace(each, options={**each.options, "welcome": "other"}) for each in server.content["listeners"])
 
 
 def settings(outcome: Outcome) -> tuple[PartStatus, Reason | None]:
@@ -112,6 +117,110 @@ class TestSnapshot:
             again = part.load(json.loads(json.dumps(part.dump(state))), server.label)
             assert part.same(again, state, Policy(replicate_auto_block_list=True))
             assert part.dump(again) == part.dump(state)
+
+
+class TestBeginning:
+    """What is told before the first write is what is true if the process dies in between."""
+
+    def test_it_is_told_after_the_snapshot_and_before_the_first_write(
+        self, source: PrimaryState, drifted: FakeServer, clock: Clock
+    ) -> None:
+        told: list[tuple[Outcome, list[str]]] = []
+        replicate(
+            source,
+            drifted,
+            ALL,
+            snapshots=Kept(),
+            now=clock,
+            guard=OPEN,
+            begin=lambda outcome: told.append((outcome, drifted.writes)),
+        )
+        [(outcome, written)] = told
+        assert written == []
+        assert (outcome.status, outcome.reason, outcome.snapshot) == (
+            Status.INCOMPLETE,
+            Reason.INTERRUPTED,
+            "snapshot-1",
+        )
+        assert (outcome.pushed_at, outcome.verified_at) == (None, None)
+        assert settings(outcome) == (PartStatus.FAILED, Reason.INTERRUPTED)
+        assert {part.status for part in outcome.parts[1:]} == {PartStatus.UNCHANGED}
+
+    def test_without_it_nothing_is_written(self, source: PrimaryState, drifted: FakeServer, clock: Clock) -> None:
+        def refuse(_: Outcome) -> None:
+            raise Failure(Reason.LEASE_LOST, "another run has taken over")
+
+        outcome = replicate(source, drifted, ALL, snapshots=Kept(), now=clock, guard=OPEN, begin=refuse)
+        assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.LEASE_LOST)
+        assert drifted.writes == []
+
+    @pytest.mark.parametrize("write", [True, False])
+    def test_nothing_is_told_where_nothing_is_written(
+        self, source: PrimaryState, make_server: ServerFactory, clock: Clock, write: bool
+    ) -> None:
+        server = make_server(settings=WANTED if write else DRIFTED)
+        begin = Mock()
+        replicate(source, server, ALL, snapshots=Kept(), now=clock, guard=OPEN, begin=begin, write=write)
+        begin.assert_not_called()
+
+
+class TestListenersThatMayNotLast:
+    """A changed listener shows at once, and lasts once it was committed: equal does not mean done."""
+
+    @pytest.fixture
+    def interrupted(self, source: PrimaryState, make_server: ServerFactory, clock: Clock) -> dict[PartName, Seen]:
+        """What is known of a backup whose listeners were being written."""
+        told: list[Outcome] = []
+        server = make_server(settings=WANTED)
+        server.content["listeners"] = other_listeners(server)
+        replicate(source, server, ALL, snapshots=Kept(), now=clock, guard=OPEN, begin=told.append)
+        return seen(told[0])
+
+    def test_they_are_committed_once_more_after_an_interruption(
+        self, make_server: ServerFactory, push: Callable[..., Outcome], interrupted: dict[PartName, Seen]
+    ) -> None:
+        server = make_server(settings=WANTED)
+        outcome = push(server, known=interrupted)
+        assert server.writes == ["commit_listeners"]
+        assert outcome.status is Status.UPDATED
+        server.calls.clear()
+        assert push(server, known=interrupted | seen(outcome)).status is Status.IN_SYNC
+        assert server.writes == []
+
+    def test_they_are_committed_once_more_after_a_commit_that_failed(
+        self, make_server: ServerFactory, push: Callable[..., Outcome], interrupted: dict[PartName, Seen]
+    ) -> None:
+        server = make_server(settings=WANTED)
+        server.content["listeners"] = other_listeners(server)
+        server.failures[("commit_listeners", 1)] = Failure(Reason.WRITE_REFUSED, "no")
+        first = push(server, known=interrupted)
+        assert (first.status, first.reason) == (Status.FAILED, Reason.WRITE_REFUSED)
+        assert push(server, known=interrupted | seen(first)).status is Status.UPDATED
+        assert server.writes[-1] == "commit_listeners"
+
+    def test_a_look_in_between_proves_nothing(
+        self, source: PrimaryState, make_server: ServerFactory, clock: Clock, interrupted: dict[PartName, Seen]
+    ) -> None:
+        outcome = replicate(
+            source,
+            make_server(settings=WANTED),
+            ALL,
+            snapshots=Kept(),
+            now=clock,
+            guard=OPEN,
+            known=interrupted,
+            write=False,
+        )
+        assert outcome.status is Status.IN_SYNC
+        assert PartName.LISTENERS not in seen(outcome)
+
+    def test_those_that_are_as_they_were_when_read_back_last_are_left_alone(
+        self, make_server: ServerFactory, push: Callable[..., Outcome]
+    ) -> None:
+        server = make_server(settings=WANTED)
+        known = seen(push(server))
+        push(server, known=known)
+        assert server.writes == []
 
 
 class TestTheWayIn:

@@ -272,7 +272,7 @@ class TestRecords:
     ) -> None:
         record = world.store.record_result
 
-        def record_result(result: BackupResult, *, lease_owner: str) -> None:
+        def record_result(result: BackupResult, *, lease_owner: str, final: bool = True) -> None:
             if result.backup_id == "b2":
                 raise Failure(Reason.REGISTRY_UNAVAILABLE, "throttled")
             record(result, lease_owner=lease_owner)
