@@ -185,6 +185,23 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
 
 
 @pytest.fixture
+def variables() -> dict[str, str]:
+    """What the template hands to the function."""
+    return {
+        "TABLE_NAME": TABLE,
+        "SECRET_PREFIX": PREFIX,
+        "SNAPSHOT_BUCKET": BUCKET,
+        "ALLOWED_NETWORKS": "127.0.0.0/8",
+        "HISTORY_DAYS": "30",
+        "SNAPSHOT_DAYS": "30",
+        "LEASE_SECONDS": "60",
+        "BACKUPS_WITH_METRICS": "10",
+        "POWERTOOLS_METRICS_NAMESPACE": "CerberusSync",
+        "POWERTOOLS_SERVICE_NAME": "sync",
+    }
+
+
+@pytest.fixture
 def aws_registry(clients: Clients) -> Registry:
     def rows() -> list[dict[str, Any]]:
         pages = clients.dynamodb.get_paginator("scan").paginate(TableName=TABLE)

@@ -91,22 +91,12 @@ class Function:
 @pytest.fixture
 def function(
     clients: Clients,
+    variables: dict[str, str],
     evidence: Evidence,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Function]:
-    for name, value in {
-        "TABLE_NAME": "sync-test",
-        "SECRET_PREFIX": "cerberus-sync/test",
-        "SNAPSHOT_BUCKET": "snapshots",
-        "ALLOWED_NETWORKS": "127.0.0.0/8",
-        "HISTORY_DAYS": "30",
-        "SNAPSHOT_DAYS": "30",
-        "LEASE_SECONDS": "60",
-        "BACKUPS_WITH_METRICS": "10",
-        "POWERTOOLS_METRICS_NAMESPACE": "CerberusSync",
-        "POWERTOOLS_SERVICE_NAME": "sync",
-    }.items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value)
     made = Function(evidence, capsys)
     [handler] = [each for each in app.logger.handlers if isinstance(each, logging.StreamHandler)]

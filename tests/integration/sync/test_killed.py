@@ -36,21 +36,8 @@ if TYPE_CHECKING:
     from registry.snapshots import Snapshot as StoredSnapshot
     from tests.integration.sync.conftest import Evidence, Fleet, Registry
 
-TABLE, BUCKET, PREFIX = "killed", "killed-snapshots", "cerberus-sync/killed"
-LEASE_SECONDS = 60
 ALL_PARTS = tuple(part.value for part in PartName)
 PROGRAM = Path(__file__).with_name("killable.py")
-VARIABLES = {
-    "TABLE_NAME": TABLE,
-    "SECRET_PREFIX": PREFIX,
-    "SNAPSHOT_BUCKET": BUCKET,
-    "ALLOWED_NETWORKS": "127.0.0.0/8",
-    "HISTORY_DAYS": "30",
-    "SNAPSHOT_DAYS": "30",
-    "LEASE_SECONDS": str(LEASE_SECONDS),
-    "POWERTOOLS_METRICS_NAMESPACE": "CerberusSync",
-    "POWERTOOLS_SERVICE_NAME": "sync",
-}
 WRITERS = {
     "SaveConfiguration",
     "SetAuthenticationList",
@@ -68,22 +55,26 @@ KEYS = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")]
 class Account:
     """Table, bucket and secrets of a local cloud; what is in table and bucket can be put back."""
 
-    def __init__(self, cloud: LocalCloud) -> None:
-        self.variables = {**cloud.environment, **VARIABLES}
+    def __init__(self, cloud: LocalCloud, variables: dict[str, str]) -> None:
+        self.variables = {**cloud.environment, **variables}
+        self._table, self._bucket = variables["TABLE_NAME"], variables["SNAPSHOT_BUCKET"]
+        self.lease_seconds = int(variables["LEASE_SECONDS"])
         self.clients = Clients(cloud.client("dynamodb"), cloud.client("secretsmanager"), cloud.client("s3"))
         self.clients.dynamodb.create_table(
-            TableName=TABLE,
+            TableName=self._table,
             KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
             AttributeDefinitions=KEYS,  # type: ignore[arg-type]  # literal types are lost in the comprehension
             BillingMode="PAY_PER_REQUEST",
         )
-        self.clients.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-        self.store = DynamoStore(TABLE, self.clients.dynamodb)
-        self.credentials = SecretsManagerCredentials(PREFIX, self.clients.secretsmanager)
-        self.snapshots = S3Snapshots(BUCKET, self.clients.s3)
+        self.clients.s3.create_bucket(
+            Bucket=self._bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+        self.store = DynamoStore(self._table, self.clients.dynamodb)
+        self.credentials = SecretsManagerCredentials(variables["SECRET_PREFIX"], self.clients.secretsmanager)
+        self.snapshots = S3Snapshots(self._bucket, self.clients.s3)
 
     def rows(self) -> list[dict[str, Any]]:
-        pages = self.clients.dynamodb.get_paginator("scan").paginate(TableName=TABLE)
+        pages = self.clients.dynamodb.get_paginator("scan").paginate(TableName=self._table)
         return [item for page in pages for item in page["Items"]]
 
     def put_back(self, rows: list[dict[str, Any]]) -> None:
@@ -92,11 +83,11 @@ class Account:
         for row in self.rows():
             key = row["pk"]["S"], row["sk"]["S"]
             if key not in kept:
-                self.clients.dynamodb.delete_item(TableName=TABLE, Key={"pk": row["pk"], "sk": row["sk"]})
+                self.clients.dynamodb.delete_item(TableName=self._table, Key={"pk": row["pk"], "sk": row["sk"]})
             elif kept[key] != row:
-                self.clients.dynamodb.put_item(TableName=TABLE, Item=kept[key])
+                self.clients.dynamodb.put_item(TableName=self._table, Item=kept[key])
         for entry in self.snapshots.of_backup("b1"):
-            self.clients.s3.delete_object(Bucket=BUCKET, Key=entry.key)
+            self.clients.s3.delete_object(Bucket=self._bucket, Key=entry.key)
 
 
 class Function:
@@ -136,9 +127,9 @@ def put_back(state: ServerState, held: ServerSnapshot) -> None:
 
 
 @pytest.fixture
-def account() -> Iterator[Account]:
+def account(variables: dict[str, str]) -> Iterator[Account]:
     with LocalCloud() as cloud:
-        yield Account(cloud)
+        yield Account(cloud, variables)
 
 
 @pytest.fixture
@@ -258,7 +249,7 @@ def test_a_run_that_is_killed_after_any_remote_call_is_mended_by_the_next(
         assert (killed["status"], killed["calls"]) == (-signal.SIGKILL, calls[:position])
         world.assert_true_so_far(wrote=position > first_write)
         left = world.server.snapshot()
-        after_a_while = function(forward=LEASE_SECONDS + 1)
+        after_a_while = function(forward=account.lease_seconds + 1)
         assert after_a_while["reply"]["status"] == "succeeded", calls[position - 1]
         world.assert_converged()
         world.assert_every_snapshot_is_whole(left)
