@@ -20,6 +20,7 @@ from common.reasons import Failure, Reason
 from common.server_values import (
     Authentication,
     AuthenticationSource,
+    Content,
     Features,
     Licence,
     Listener,
@@ -27,6 +28,7 @@ from common.server_values import (
     Security,
     ServerFacts,
     Version,
+    as_text,
 )
 
 READS = frozenset(
@@ -290,13 +292,13 @@ class BackupClient(PrimaryClient):
 
     _writes = WRITES
 
-    def write_settings(self, document: str) -> None:
-        self._write("SaveConfiguration", ConfigXML=document)
+    def write_settings(self, document: Content) -> None:
+        self._write("SaveConfiguration", ConfigXML=as_text(document))
 
     def write_authentication(self, authentication: Authentication) -> None:
         self._write(
             "SetAuthenticationList",
-            dataXml=authentication.document,
+            dataXml=as_text(authentication.document),
             authenticationList=[
                 {
                     "enabled": source.enabled,
@@ -308,21 +310,21 @@ class BackupClient(PrimaryClient):
             ],
         )
 
-    def write_accounts(self, users: str, groups: str) -> None:
-        self._write("SaveProfiles", ProfilesXML=users, GroupsXML=groups)
+    def write_accounts(self, users: Content, groups: Content) -> None:
+        self._write("SaveProfiles", ProfilesXML=as_text(users), GroupsXML=as_text(groups))
 
-    def write_event_rules(self, document: str) -> None:
-        self._write("SetEventRules", dataXml=document)
+    def write_event_rules(self, document: Content) -> None:
+        self._write("SetEventRules", dataXml=as_text(document))
 
     def write_mime_mappings(self, mappings: tuple[MimeMapping, ...]) -> None:
         entries = [{"ext": mapping.extension, "type": mapping.type} for mapping in mappings]
         self._write("SaveMimeMappings", mime={"map": entries})
 
-    def write_block_lists(self, manual: str, automatic: str) -> None:
-        self._write("SaveBlockList", IPBlockList=manual, AutoBlockListXML=automatic)
+    def write_block_lists(self, manual: Content, automatic: Content) -> None:
+        self._write("SaveBlockList", IPBlockList=as_text(manual), AutoBlockListXML=as_text(automatic))
 
-    def write_account_requests(self, document: str) -> None:
-        self._write("SetRequestedAccounts", dataXml=document)
+    def write_account_requests(self, document: Content) -> None:
+        self._write("SetRequestedAccounts", dataXml=as_text(document))
 
     def write_listener(self, listener: Listener) -> None:
         """Change the options of the listener with this id."""
@@ -333,7 +335,7 @@ class BackupClient(PrimaryClient):
         with BackupClient(self._endpoint, self._deadline, route=self._route) as another:
             return another.facts()
 
-    def commit_listeners(self, listeners: tuple[Listener, ...], settings: str) -> None:
+    def commit_listeners(self, listeners: tuple[Listener, ...], settings: Content) -> None:
         """Make changed listeners durable; ``settings`` is the server's own present document."""
         interfaces = [
             {
@@ -344,7 +346,7 @@ class BackupClient(PrimaryClient):
             }
             for listener in listeners
         ]
-        self._write("CommitSettings", InterfaceList=interfaces, ConfigXML=settings)
+        self._write("CommitSettings", InterfaceList=interfaces, ConfigXML=as_text(settings))
 
     def _write(self, operation: str, **fields: object) -> None:
         if not self._soap.call(operation, **fields)["result"]:

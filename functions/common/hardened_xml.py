@@ -16,7 +16,7 @@ MAX_DEPTH = 200
 
 _PROLOG = re.compile(rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*)*", re.DOTALL)
 _DOCUMENT_TYPE = re.compile(rb"<![A-Za-z]")
-_DECLARATION = re.compile(r"^\ufeff?\s*<\?xml\s.*?\?>", re.DOTALL)
+_DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s*<\?xml\s.*?\?>)?", re.DOTALL)
 _DECLARED_ENCODING = re.compile(rb"\s*<\?xml\s(?:(?!\?>).)*?encoding\s*=\s*[\"']([^\"'?>]*)[\"']", re.DOTALL)
 _TRANSPARENT_ENCODING = re.compile(rb"utf-?8|(us-)?ascii|iso-8859-\d+|windows-125\d", re.IGNORECASE)
 """Encodings in which every ASCII byte is that character. In others (UTF-7, ISO-2022) a DTD can be written that no
@@ -59,23 +59,28 @@ def parse(data: bytes) -> etree._Element:
     return root
 
 
+def parse_document(document: bytes) -> etree._Element:
+    """Parse a document that is UTF-8, whatever encoding it declares: it was text when it was sent."""
+    return parse(document[behind_declaration(document) :])
+
+
 def parse_text(text: str) -> etree._Element:
-    """Parse XML that is already text; an encoding it declares no longer applies and is ignored."""
+    """Parse a document that is text."""
     try:
-        return parse(without_declaration(text).encode("utf-8"))
+        return parse_document(text.encode("utf-8"))
     except UnicodeEncodeError:
         raise XmlMalformed("it holds a lone surrogate") from None
 
 
-def without_declaration(text: str) -> str:
-    """``text`` without a leading byte-order mark and XML declaration."""
-    return _DECLARATION.sub("", text, count=1)
+def behind_declaration(document: bytes) -> int:
+    """Where ``document``, in UTF-8, goes on behind a byte-order mark and an XML declaration."""
+    found = _DECLARATION.match(document)
+    return found.end() if found else 0
 
 
-def declaration(text: str) -> str:
-    """The XML declaration ``text`` starts with, or an empty string."""
-    found = _DECLARATION.match(text)
-    return found.group(0).lstrip("\ufeff").lstrip() if found else ""
+def declaration(document: bytes) -> bytes:
+    """The XML declaration ``document``, in UTF-8, starts with, or nothing."""
+    return document[: behind_declaration(document)].removeprefix(b"\xef\xbb\xbf").lstrip()
 
 
 def local_name(node: etree._Element | str) -> str:
@@ -100,9 +105,9 @@ def _refuse_hidden(data: bytes) -> None:
         raise XmlForbidden("it has a document type declaration")
 
 
+_TOO_DEEP = etree.XPath(f"boolean({'/*' * (MAX_DEPTH + 1)})")
+
+
 def _refuse_deep(root: etree._Element) -> None:
-    depth = 0
-    for event, _ in etree.iterwalk(root, events=("start", "end")):
-        depth += 1 if event == "start" else -1
-        if depth > MAX_DEPTH:
-            raise XmlMalformed(f"it is nested deeper than {MAX_DEPTH} elements")
+    if _TOO_DEEP(root):
+        raise XmlMalformed(f"it is nested deeper than {MAX_DEPTH} elements")

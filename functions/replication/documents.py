@@ -17,13 +17,13 @@ they differ only in
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from lxml import etree
 
-from common.hardened_xml import XmlRefused, local_name, parse_text
+from common.hardened_xml import XmlRefused, local_name, parse_document
 from common.reasons import Failure, Reason
 
 RUNTIME_NAMES = frozenset(
@@ -74,10 +74,10 @@ def plain_name(name: str) -> str:
     return plain(local_name(name))
 
 
-def read(text: str, what: str, server: str) -> etree._Element:
+def read(document: bytes, what: str, server: str) -> etree._Element:
     """Parse a document, or raise Failure(DOCUMENT_MALFORMED) naming ``what`` and ``server``, not the content."""
     try:
-        return parse_text(text)
+        return parse_document(document)
     except XmlRefused as refusal:
         raise Failure(Reason.DOCUMENT_MALFORMED, f"cannot read its {what}: {refusal}", server=server) from None
 
@@ -251,22 +251,36 @@ def items(root: etree._Element, hint: str, *, ignored: frozenset[str] = RUNTIME_
     found = _keyed(root, hint)
     skip = frozenset(item.element for item in found.values())
     return Items(
-        rest=digest(_Writer(ignored, skip=skip).text(root)),
+        rest=rest_digest(root, skip, ignored=ignored),
         entries={
-            key: digest(f"{item.parent}{_Writer(ignored, fold=item.name).text(item.element)}")
-            for key, item in found.items()
+            key: item_digest(item.element, item.name, item.parent, ignored=ignored) for key, item in found.items()
         },
         names={key: item.name.written if item.name else "" for key, item in found.items()},
     )
 
 
+def item_digest(
+    element: etree._Element, name: Name | None, parent: int = 0, *, ignored: frozenset[str] = RUNTIME_NAMES
+) -> str:
+    """Of an item that stands in the parent of this position among those of its distance from the root."""
+    return digest(f"{parent}{_Writer(ignored, fold=name).text(element)}")
+
+
+def rest_digest(
+    root: etree._Element, skip: frozenset[etree._Element], *, ignored: frozenset[str] = RUNTIME_NAMES
+) -> str:
+    """Of a list document without its items."""
+    return digest(_Writer(ignored, skip=skip).text(root))
+
+
 def excerpts(root: etree._Element, hint: str, keys: Collection[str]) -> dict[str, bytes]:
     """Some items of a list document, each as a document of its own, by the keys that they have in ``items``."""
-    return {
-        key: etree.tostring(item.element, encoding="utf-8", with_tail=False)
-        for key, item in _keyed(root, hint).items()
-        if key in keys
-    }
+    return {key: excerpt(item.element) for key, item in _keyed(root, hint).items() if key in keys}
+
+
+def excerpt(element: etree._Element) -> bytes:
+    """An element as a document of its own, with the prefixes that it uses."""
+    return etree.tostring(element, encoding="utf-8", with_tail=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,13 +298,17 @@ class _Item:
 def _keyed(root: etree._Element, hint: str) -> dict[str, _Item]:
     keyed: dict[str, _Item] = {}
     for item in _find_items(root, hint):
-        folded = key = item.name.written.casefold() if item.name else ""
-        occurrence = 1
-        while key in keyed:
-            occurrence += 1
-            key = f"{folded}\x08{occurrence}"
-        keyed[key] = item
+        keyed[unique_key(item.name.written.casefold() if item.name else "", keyed)] = item
     return keyed
+
+
+def unique_key(folded: str, taken: Container[str]) -> str:
+    """The key of the next item of this folded name, where the keys of those before it are ``taken``."""
+    key, occurrence = folded, 1
+    while key in taken:
+        occurrence += 1
+        key = f"{folded}\x08{occurrence}"
+    return key
 
 
 def _find_items(root: etree._Element, hint: str) -> list[_Item]:

@@ -152,7 +152,7 @@ def _values(own: Document, desired: Document) -> Iterator[Item]:
 
 def _listed(own: Document, desired: Document, within: str = "") -> Iterator[Item]:
     """A document that is a list, possibly wrapped: its elements by what they are called by."""
-    if own.text == desired.text:
+    if own.data == desired.data:
         return
     before, after, steps = _unwrapped(own.parse(), desired.parse())
     if before is None or after is None:

@@ -5,21 +5,28 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
-from replication import documents
+from replication import documents, lists
 from replication.model import Changes, PartName, Policy
 from replication.parts.base import Document, Part
-from replication.ports import ReadableServer, WritableServer
+from replication.ports import Content, ReadableServer, WritableServer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class ListDocument(Document):
     """A document that lists named items. ``hint`` is what the name of their elements ends with ("user")."""
 
     hint: str
 
+    def __init__(self, content: Content, what: str, server: str, hint: str) -> None:
+        super().__init__(content, what, server)
+        object.__setattr__(self, "hint", hint)
+
     @cached_property
     def items(self) -> documents.Items:
         """Raises Failure(DOCUMENT_MALFORMED)."""
+        found = lists.items(self.data, self.hint)
+        if found is not None:
+            return found
         return self.taken(lambda root: documents.items(root, self.hint), empty=documents.Items("", {}, {}))
 
     @cached_property
@@ -28,7 +35,12 @@ class ListDocument(Document):
 
     def excerpts(self, keys: Collection[str]) -> dict[str, bytes]:
         """The items with these keys, each as XML of its own."""
-        return self.taken(lambda root: documents.excerpts(root, self.hint, keys), empty={}) if keys else {}
+        if not keys:
+            return {}
+        found = lists.excerpts(self.data, self.hint, keys)
+        if found is not None:
+            return found
+        return self.taken(lambda root: documents.excerpts(root, self.hint, keys), empty={})
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,7 @@ class Accounts:
     groups: ListDocument
 
     @classmethod
-    def of(cls, users: str, groups: str, server: str) -> "Accounts":
+    def of(cls, users: Content, groups: Content, server: str) -> "Accounts":
         """The documents as ``server`` gave them."""
         return cls(ListDocument(users, "users", server, "user"), ListDocument(groups, "groups", server, "group"))
 
@@ -78,7 +90,7 @@ class AccountsPart(Part[Accounts]):
         return Accounts.of(data["users"], data["groups"], server)
 
     def write(self, server: WritableServer, own: Accounts, desired: Accounts, policy: Policy) -> None:
-        server.write_accounts(desired.users.text, desired.groups.text)
+        server.write_accounts(desired.users.data, desired.groups.data)
 
 
 def _item_changes(own: documents.Items, desired: documents.Items) -> Changes:

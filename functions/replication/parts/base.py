@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
 from typing import ClassVar
@@ -11,7 +11,7 @@ from lxml import etree
 
 from replication import documents
 from replication.model import Changes, PartName, Policy
-from replication.ports import Features, ReadableServer, WritableServer
+from replication.ports import Content, Features, ReadableServer, WritableServer, as_bytes, as_text
 
 _ONE_TREE = Lock()
 """A parsed document takes about eight times the room of its text, and backups are served side by side.
@@ -20,24 +20,34 @@ Python computes in one thread at a time, so that nothing is lost by waiting for 
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Document:
-    """A document as a server gave it. Parsed when looked into, and only its text is kept.
+    """A document as a server gave it. Parsed when looked into, and only its bytes are kept, in UTF-8.
 
     ``what`` and ``server`` are for the message when it cannot be read.
     """
 
-    text: str
+    data: bytes = field(repr=False)
     what: str
     server: str
 
+    def __init__(self, content: Content, what: str, server: str) -> None:
+        object.__setattr__(self, "data", content if isinstance(content, bytes) else as_bytes(content))
+        object.__setattr__(self, "what", what)
+        object.__setattr__(self, "server", server)
+
+    @property
+    def text(self) -> str:
+        """As text, made anew: a large one takes up to four times the room of its bytes."""
+        return as_text(self.data)
+
     @property
     def is_empty(self) -> bool:
-        return not self.text.strip()
+        return not self.data or self.data.isspace()
 
     def parse(self) -> etree._Element | None:
         """The root, parsed anew; None of an empty document. Raises Failure(DOCUMENT_MALFORMED)."""
-        return None if self.is_empty else documents.read(self.text, self.what, self.server)
+        return None if self.is_empty else documents.read(self.data, self.what, self.server)
 
     def taken[T](self, take: Callable[[etree._Element], T], *, empty: T) -> T:
         """What ``take`` finds below the root, or ``empty`` for an empty document; the tree is gone afterwards.
@@ -47,7 +57,7 @@ class Document:
         if self.is_empty:
             return empty
         with _ONE_TREE:
-            return take(documents.read(self.text, self.what, self.server))
+            return take(documents.read(self.data, self.what, self.server))
 
     @cached_property
     def digest(self) -> str:
@@ -55,8 +65,8 @@ class Document:
         return self.taken(lambda root: documents.digest(documents.canonical(root)), empty=documents.digest(""))
 
     def same(self, other: "Document") -> bool:
-        """Whether both hold the same. Equal texts are not parsed to find out that they are equal."""
-        return self.text == other.text or self.digest == other.digest
+        """Whether both hold the same. Equal bytes are not parsed to find out that they are equal."""
+        return self.data == other.data or self.digest == other.digest
 
     @cached_property
     def values(self) -> dict[str, str]:

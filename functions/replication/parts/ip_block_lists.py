@@ -66,7 +66,7 @@ class IpBlockLists(Part[BlockLists]):
     def write(self, server: WritableServer, own: BlockLists, desired: BlockLists, policy: Policy) -> None:
         # The automatic list changes while we work: what goes back is what the server holds at this moment.
         automatic = desired.automatic if policy.replicate_auto_block_list else _automatic(server)
-        server.write_block_lists(desired.manual.text, automatic.text)
+        server.write_block_lists(desired.manual.data, automatic.data)
 
 
 def _automatic(server: ReadableServer) -> Document:

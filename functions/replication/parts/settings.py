@@ -19,7 +19,7 @@ class Settings(DocumentPart):
         return Document(server.settings(), "settings", server.label)
 
     def desired(self, primary: Document, own: Document, policy: Policy) -> Document:
-        if primary.text == own.text:
+        if primary.data == own.data:
             return primary
         source, held = primary.parse(), own.parse()
         if source is None or held is None:
@@ -33,7 +33,7 @@ class Settings(DocumentPart):
                 server=own.server,
             )
         merged = merge(source, held, policy.rules)
-        return Document(declaration(primary.text) + etree.tostring(merged, encoding="unicode"), own.what, own.server)
+        return Document(declaration(primary.data) + etree.tostring(merged, encoding="utf-8"), own.what, own.server)
 
     def write(self, server: WritableServer, own: Document, desired: Document, policy: Policy) -> None:
-        server.write_settings(desired.text)
+        server.write_settings(desired.data)

@@ -22,7 +22,7 @@ class EventRules(DocumentPart):
         return Document(server.event_rules(), "event rules", server.label)
 
     def write(self, server: WritableServer, own: Document, desired: Document, policy: Policy) -> None:
-        server.write_event_rules(desired.text)
+        server.write_event_rules(desired.data)
 
 
 class AccountRequests(DocumentPart):
@@ -34,7 +34,7 @@ class AccountRequests(DocumentPart):
         return Document(server.account_requests(), "account requests", server.label)
 
     def write(self, server: WritableServer, own: Document, desired: Document, policy: Policy) -> None:
-        server.write_account_requests(desired.text)
+        server.write_account_requests(desired.data)
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class AuthenticationPart(Part[AuthenticationState]):
         desired: AuthenticationState,
         policy: Policy,
     ) -> None:
-        server.write_authentication(Authentication(desired.document.text, desired.sources))
+        server.write_authentication(Authentication(desired.document.data, desired.sources))
 
 
 def _by_position(sources: tuple[AuthenticationSource, ...]) -> dict[str, AuthenticationSource]:

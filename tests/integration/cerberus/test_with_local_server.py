@@ -12,7 +12,7 @@ from cerberus.endpoint import Endpoint
 from cerberus.servers import BackupClient
 from cerberus.trust import CaBundle, Pins, Trust
 from common.deadline import Deadline
-from common.server_values import Authentication, AuthenticationSource, MimeMapping, Version
+from common.server_values import Authentication, AuthenticationSource, MimeMapping, Version, as_text
 from local.cerberus.generate import generate
 from local.cerberus.server import LocalServer
 
@@ -87,7 +87,7 @@ def test_everything_is_read(client: BackupClient) -> None:
         client.account_requests(),
         client.authentication().document,
     ):
-        assert document.lstrip().startswith("<")
+        assert as_text(document).lstrip().startswith("<")
     assert client.mime_mappings()
     assert client.listeners()
     assert client.native_sync().interval_minutes >= 0

@@ -13,6 +13,7 @@ from replication.plan import Plan, make_plan
 from replication.ports import (
     Authentication,
     AuthenticationSource,
+    Content,
     Features,
     Licence,
     Listener,
@@ -20,6 +21,7 @@ from replication.ports import (
     Security,
     ServerFacts,
     Version,
+    as_text,
 )
 from replication.primary import read_primary
 
@@ -134,25 +136,25 @@ class FakeServer:
     def listeners(self) -> tuple[Listener, ...]:
         return cast("tuple[Listener, ...]", self._read("listeners"))
 
-    def write_settings(self, document: str) -> None:
+    def write_settings(self, document: Content) -> None:
         self._write("write_settings", settings=document)
 
     def write_authentication(self, authentication: Authentication) -> None:
         self._write("write_authentication", authentication=authentication)
 
-    def write_accounts(self, users: str, groups: str) -> None:
+    def write_accounts(self, users: Content, groups: Content) -> None:
         self._write("write_accounts", users=users, groups=groups)
 
-    def write_event_rules(self, document: str) -> None:
+    def write_event_rules(self, document: Content) -> None:
         self._write("write_event_rules", event_rules=document)
 
     def write_mime_mappings(self, mappings: tuple[MimeMapping, ...]) -> None:
         self._write("write_mime_mappings", mime_mappings=mappings)
 
-    def write_block_lists(self, manual: str, automatic: str) -> None:
+    def write_block_lists(self, manual: Content, automatic: Content) -> None:
         self._write("write_block_lists", blocked_addresses=manual, auto_blocked_addresses=automatic)
 
-    def write_account_requests(self, document: str) -> None:
+    def write_account_requests(self, document: Content) -> None:
         self._write("write_account_requests", account_requests=document)
 
     def _read(self, name: str) -> Any:
@@ -163,7 +165,7 @@ class FakeServer:
         self._called(call)
         if call not in self.dropped:
             for name, value in values.items():
-                self.content[name] = self.normalise(value) if isinstance(value, str) else value
+                self.content[name] = self.normalise(as_text(value)) if isinstance(value, str | bytes) else _told(value)
 
     def write_listener(self, listener: Listener) -> None:
         self._called("write_listener")
@@ -173,10 +175,15 @@ class FakeServer:
                 for held in self.content["listeners"]
             )
 
-    def commit_listeners(self, listeners: tuple[Listener, ...], settings: str) -> None:
+    def commit_listeners(self, listeners: tuple[Listener, ...], settings: Content) -> None:
         self._called("commit_listeners")
         assert listeners == self.content["listeners"]
-        assert settings == self.content["settings"]
+        assert as_text(settings) == self.content["settings"]
+
+
+def _told(value: Any) -> Any:
+    """A value as a server would tell it."""
+    return replace(value, document=as_text(value.document)) if isinstance(value, Authentication) else value
 
 
 class Clock:

@@ -370,7 +370,7 @@ def test_no_two_values_share_a_path(element: etree._Element) -> None:
 @pytest.mark.parametrize("text", ["<a>secret-value", "secret-value", "<!DOCTYPE a><a>secret-value</a>", ""])
 def test_a_document_that_cannot_be_read_is_named_without_its_content(text: str) -> None:
     with pytest.raises(Failure) as failure:
-        documents.read(text, "users", "backup b1")
+        documents.read(text.encode(), "users", "backup b1")
     assert failure.value.reason is Reason.DOCUMENT_MALFORMED
     assert failure.value.server == "backup b1"
     assert "users" in failure.value.message

@@ -257,7 +257,7 @@ class TestTheWayIn:
         break_facts(drifted, soap_port=9999)
         stored = drifted.write_settings
 
-        def lose_the_first_reply(document: str) -> None:
+        def lose_the_first_reply(document: str | bytes) -> None:
             stored(document)
             if drifted.writes == ["write_settings"]:
                 raise Failure(Reason.READ_TIMEOUT, "no reply")

@@ -14,6 +14,7 @@ from registry.models import Backup, Credentials, Primary
 from registry.snapshots import MemorySnapshots
 from replication.ports import (
     Authentication,
+    Content,
     Features,
     Licence,
     Listener,
@@ -21,6 +22,7 @@ from replication.ports import (
     Security,
     ServerFacts,
     Version,
+    as_text,
 )
 from sync.surroundings import Surroundings
 from wiring.servers import PRIMARY_ID
@@ -121,34 +123,34 @@ class FakeServer:
     def listeners(self) -> tuple[Listener, ...]:
         return ()
 
-    def write_settings(self, document: str) -> None:
+    def write_settings(self, document: Content) -> None:
         self._call("write_settings")
-        self.greeting = document.partition("<greeting>")[2].partition("</greeting>")[0]
+        self.greeting = as_text(document).partition("<greeting>")[2].partition("</greeting>")[0]
 
     def write_authentication(self, authentication: Authentication) -> None:
         self._call("write_authentication")
 
-    def write_accounts(self, users: str, groups: str) -> None:
+    def write_accounts(self, users: Content, groups: Content) -> None:
         self._call("write_accounts")
-        self.people = tuple(users.split('"')[1::2])
-        self.teams = tuple(groups.split('"')[1::2])
+        self.people = tuple(as_text(users).split('"')[1::2])
+        self.teams = tuple(as_text(groups).split('"')[1::2])
 
-    def write_event_rules(self, document: str) -> None:
+    def write_event_rules(self, document: Content) -> None:
         self._call("write_event_rules")
 
     def write_mime_mappings(self, mappings: tuple[MimeMapping, ...]) -> None:
         self._call("write_mime_mappings")
 
-    def write_block_lists(self, manual: str, automatic: str) -> None:
+    def write_block_lists(self, manual: Content, automatic: Content) -> None:
         self._call("write_block_lists")
 
-    def write_account_requests(self, document: str) -> None:
+    def write_account_requests(self, document: Content) -> None:
         self._call("write_account_requests")
 
     def write_listener(self, listener: Listener) -> None:
         self._call("write_listener")
 
-    def commit_listeners(self, listeners: tuple[Listener, ...], settings: str) -> None:
+    def commit_listeners(self, listeners: tuple[Listener, ...], settings: Content) -> None:
         self._call("commit_listeners")
 
 

@@ -1,0 +1,207 @@
+"""Taking a list of users or groups apart without parsing what was parsed before.
+
+Users are by far the largest thing that is replicated, and nearly all of them
+are the same on every server. So the document is cut behind the end tag of
+each item, and a piece that was understood once, in whatever document, is known
+by the digest of its bytes. Only pieces never seen are parsed, one at a time.
+
+Why cutting is sound: a piece is parsed between the document's own root tags.
+If that is well-formed, the piece is complete content by itself, and content
+after content is content; an end tag inside a comment, of a nested element and
+the like leaves a piece that is not well-formed alone. Then, and for every
+document that is not a plain list, ``None`` says that it must be read as a whole
+(``replication.documents``), to the same result.
+
+Run-time values change with every log-in. A piece is looked up with the text of
+such elements left out (the element stays): what is left out is plain text
+that counts for nothing, so pieces that are the same without it are equal.
+"""
+
+import hashlib
+import re
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from lxml import etree
+
+from common.hardened_xml import XmlRefused, behind_declaration, local_name, parse
+from replication import documents
+from replication.documents import RUNTIME_NAMES, Items, children, name_of, plain_name
+
+MOST_PIECES = 150_000
+"""Pieces remembered at a time; some 400 bytes each."""
+_MOST_RUNTIME_TAGS = 16
+
+_HEAD = re.compile(
+    rb"""\s*<([A-Za-z_][\w.-]*(?::[A-Za-z_][\w.-]*)?)"""
+    rb"""(?:\s+[A-Za-z_][\w.:-]*\s*=\s*(?:"[^<"]*"|'[^<']*'))*\s*>"""
+)
+_ITEM = re.compile(rb"\s*<([A-Za-z_][\w.-]*(?::[A-Za-z_][\w.-]*)?)[\s/>]")
+
+
+class _Entry(NamedTuple):
+    """An item: its name as written, folded, and the digest of its canonical text."""
+
+    written: str
+    folded: str
+    digest: str
+
+
+type _Piece = tuple[_Entry, ...]
+
+
+class _Context:
+    """What is known of pieces between the same root tags."""
+
+    def __init__(self, head: bytes, close: bytes, hint: str) -> None:
+        self.head = head
+        self.close = close
+        self.hint = hint
+        self.known: dict[bytes, _Piece] = {}
+        self._tags: set[bytes] = set()
+        self._runtime: re.Pattern[bytes] | None = None
+
+    def entries(self, piece: bytes) -> _Piece | None:
+        """The items of a piece, None when it must not be read by itself."""
+        key = self._key(piece)
+        found = self.known.get(key)
+        if found is None:
+            root = self.parse(piece)
+            found = self._taken(root) if root is not None else None
+            if root is not None and found is not None:
+                self.known[key] = found
+                self._learn(root)
+        return found
+
+    def parse(self, piece: bytes) -> etree._Element | None:
+        """The root with nothing but this piece in it."""
+        try:
+            return parse(b"".join((self.head, piece, self.close)))
+        except XmlRefused:
+            return None
+
+    def _taken(self, root: etree._Element) -> _Piece | None:
+        if (root.text or "").strip():
+            return None
+        entries = []
+        for child in root:
+            if not isinstance(child.tag, str) or (child.tail or "").strip():
+                return None
+            name = name_of(child) if plain_name(child.tag).endswith(self.hint) else None
+            if name is None:
+                return None
+            folded = name.written.casefold()
+            same = name.written if name.written == folded else folded
+            entries.append(_Entry(name.written, same, documents.item_digest(child, name)))
+        return tuple(entries)
+
+    def _key(self, piece: bytes) -> bytes:
+        # In a comment, a CDATA section or a processing instruction, what looks like an element is none.
+        if self._runtime is not None and b"<!" not in piece and b"<?" not in piece:
+            piece = self._runtime.sub(rb"<\1/>", piece)
+        return hashlib.sha256(piece).digest()
+
+    def _learn(self, root: etree._Element) -> None:
+        """Remember how run-time values are written in this document, to leave them out from now on."""
+        for element in root.iter(etree.Element):
+            if plain_name(str(element.tag)) in RUNTIME_NAMES and not element.attrib and not len(element):
+                name = local_name(element)
+                tag = (f"{element.prefix}:{name}" if element.prefix else name).encode()
+                if tag not in self._tags and len(self._tags) < _MOST_RUNTIME_TAGS:
+                    self._tags.add(tag)
+                    names = b"|".join(re.escape(one) for one in sorted(self._tags))
+                    self._runtime = re.compile(rb"<(" + names + rb")>[ -%'-;=?-~]*</\1>")
+
+
+class _Contexts:
+    """The contexts in use, forgotten together when they hold too much."""
+
+    def __init__(self) -> None:
+        self._contexts: dict[tuple[bytes, bytes, str], _Context] = {}
+
+    def get(self, head: bytes, close: bytes, hint: str) -> _Context:
+        if sum(len(context.known) for context in list(self._contexts.values())) > MOST_PIECES:
+            self._contexts = {}
+        found = self._contexts.get((head, close, hint))
+        if found is None:
+            found = self._contexts[head, close, hint] = _Context(head, close, hint)
+        return found
+
+
+_CONTEXTS = _Contexts()
+
+
+def items(document: bytes, hint: str) -> Items | None:
+    """The same as ``documents.items`` of the parsed document, or None when it must be read as a whole."""
+    opened = _open(document, hint)
+    if opened is None:
+        return None
+    context, pieces = opened
+    entries: dict[str, str] = {}
+    names: dict[str, str] = {}
+    for piece in pieces:
+        found = context.entries(piece)
+        if found is None:
+            return None
+        for entry in found:
+            key = documents.unique_key(entry.folded, entries)
+            entries[key] = entry.digest
+            names[key] = entry.written
+    rest = context.parse(piece)  # any piece does: what is beside the items is the root alone
+    if rest is None:
+        return None
+    return Items(documents.rest_digest(rest, frozenset(rest)), entries, names)
+
+
+def excerpts(document: bytes, hint: str, keys: Collection[str]) -> dict[str, bytes] | None:
+    """The same as ``documents.excerpts`` of the parsed document, or None when it must be read as a whole."""
+    opened = _open(document, hint)
+    if opened is None:
+        return None
+    context, pieces = opened
+    seen: dict[str, None] = {}
+    found: dict[str, bytes] = {}
+    for piece in pieces:
+        entries = context.entries(piece)
+        if entries is None:
+            return None
+        own_keys = []
+        for entry in entries:
+            key = documents.unique_key(entry.folded, seen)
+            seen[key] = None
+            own_keys.append(key)
+        if any(key in keys for key in own_keys):
+            root = context.parse(piece)
+            if root is None:
+                return None
+            for key, child in zip(own_keys, children(root), strict=True):
+                if key in keys:
+                    found[key] = documents.excerpt(child)
+    return found
+
+
+def _open(document: bytes, hint: str) -> tuple[_Context, Iterator[bytes]] | None:
+    """The context and the pieces of a plain list: nothing but items of one kind in a root element."""
+    start = behind_declaration(document)
+    head = _HEAD.match(document, start)
+    if head is None:
+        return None
+    first = _ITEM.match(document, head.end())
+    if first is None or not plain_name(first[1].rpartition(b":")[2].decode("ascii", "replace")).endswith(hint):
+        return None
+    close = b"</" + head[1] + b">"
+    end = document.rfind(close)
+    if end < head.end() or document[end + len(close) :].strip():
+        return None
+    context = _CONTEXTS.get(head[0].lstrip(), close, hint)
+    return context, _pieces(document, head.end(), end, b"</" + first[1] + b">")
+
+
+def _pieces(document: bytes, start: int, end: int, item_end: bytes) -> Iterator[bytes]:
+    while start < end:
+        found = document.find(item_end, start, end)
+        after = found + len(item_end) if found >= 0 else end
+        piece = document[start:after]
+        start = after
+        if found >= 0 or piece.strip():
+            yield piece
