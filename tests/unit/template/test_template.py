@@ -17,9 +17,15 @@ def _of_type(resources: Template, kind: str) -> Template:
 
 
 def _statements(role: Template) -> list[Template]:
-    """All statements of a role's inline policies, those in both branches of a condition included."""
+    """What a role's inline policies allow, statement by statement, with both branches of a condition."""
     policies = [branch for policy in role["Policies"] for branch in policy.get("Fn::If", [None, policy])[1:]]
-    return [s for policy in policies if "PolicyDocument" in policy for s in policy["PolicyDocument"]["Statement"]]
+    return [
+        s
+        for policy in policies
+        if "PolicyDocument" in policy
+        for s in policy["PolicyDocument"]["Statement"]
+        if s["Effect"] == "Allow"
+    ]
 
 
 def _actions(role: Template) -> set[str]:
@@ -102,7 +108,6 @@ def test_sync_may_do_what_a_run_needs_and_nothing_else(resources: Template) -> N
         "dynamodb:GetItem",
         "dynamodb:Query",
         "dynamodb:PutItem",
-        "dynamodb:UpdateItem",
         "dynamodb:DeleteItem",
         "dynamodb:ConditionCheckItem",
         "secretsmanager:GetSecretValue",
@@ -137,6 +142,14 @@ def test_the_management_api_reads_the_primarys_states_and_no_snapshot_of_a_backu
     statements = _statements(resources["AdminApiRole"]["Properties"])
     (reading,) = [statement for statement in statements if "s3:GetObject" in statement["Action"]]
     assert reading["Resource"] == {"Fn::Sub": "${SnapshotBucket.Arn}/primary/*"}
+
+
+def test_what_the_lambda_service_needs_for_a_vpc_is_denied_to_the_code(resources: Template) -> None:
+    for role in _of_type(resources, "AWS::IAM::Role").values():
+        (vpc,) = [policy["Fn::If"][1] for policy in role["Policies"] if policy.get("Fn::If", [""])[0] == "InVpc"]
+        (denied,) = [one for one in vpc["PolicyDocument"]["Statement"] if one["Effect"] == "Deny"]
+        assert (denied["Action"], denied["Resource"]) == ("ec2:*", "*")
+        assert denied["Condition"] == {"Null": {"lambda:SourceFunctionArn": "false"}}
 
 
 def test_every_role_can_be_bounded(resources: Template) -> None:

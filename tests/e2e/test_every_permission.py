@@ -1,0 +1,204 @@
+"""Each permission of the functions' roles, taken away for a moment: without it they no longer do all of their work.
+
+The permissions are those of the deployed roles, so one that is added to the
+template and that nothing here needs makes a test fail: either the work below
+has to use it, or nobody needs it.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from typing import Any
+
+import pytest
+
+from local.cloud import LocalCloud
+from local.fleet import PRIMARY, Deployment, password_of, start_servers
+from registry.models import Backup, Credentials, TlsTrust
+from registry.secrets import SecretsManagerCredentials
+
+SERVER = "every-permission"
+
+# The local cloud asks nobody for these: it writes logs by itself, and knows neither traces nor network interfaces.
+NOT_ENFORCED = ("logs:", "xray:", "ec2:")
+
+# Without it S3 says AccessDenied of an object that does not exist; nothing here asks for one.
+ONLY_FOR_WHAT_IS_MISSING = {("SyncRole", "s3:ListBucket"), ("AdminApiRole", "s3:ListBucket")}
+# A right that is there for what is not offered yet: putting a snapshot back.
+NOT_USED_YET = {("SyncRole", "s3:GetObject")}
+
+Work = Callable[[], list[str]]
+
+
+@pytest.fixture(scope="module")
+def deployment(cloud: LocalCloud) -> Iterator[Deployment]:
+    with ExitStack() as stack:
+        servers = start_servers(stack, (SERVER,), users=5, groups=2)
+        deployed = Deployment(cloud, "every-permission", servers, SyncEnabled="false")
+        api = cloud.management_api(deployed.outputs)
+        assert api.call("PUT", "/primary", _registration(deployed, PRIMARY)).status == 200
+        yield deployed
+
+
+def _registration(deployment: Deployment, name: str) -> dict[str, Any]:
+    server = deployment.servers.primary if name == PRIMARY else deployment.servers.backups[name]
+    return {
+        "host": server.host,
+        "port": server.port,
+        "username": server.user,
+        "password": password_of(name),
+        "tls": {"mode": "pins", "fingerprints": [server.fingerprint]},
+    }
+
+
+def _emptied(deployment: Deployment) -> None:
+    for backup in deployment.store.backups():
+        deployment.store.delete_backup(backup.id)
+    lease = deployment.store.lease()
+    if lease:
+        deployment.store.release_lease(lease.owner)
+
+
+_numbers = count()
+
+
+@pytest.fixture(scope="module")
+def sync(deployment: Deployment) -> Work:
+    """One run that finds a difference, keeps what was there, writes, records and gives the lease back."""
+    secrets = SecretsManagerCredentials(
+        deployment.outputs["SecretPrefix"], deployment.cloud.client("secretsmanager"), max_age=0
+    )
+    server = deployment.servers.backups[SERVER]
+
+    def work() -> list[str]:
+        _emptied(deployment)
+        name = f"run-{next(_numbers)}"  # a new one, whose credentials no running function knows
+        secrets.put(name, Credentials(server.user, password_of(SERVER)))
+        deployment.store.add_backup(Backup(name, server.host, server.port, TlsTrust(pins=(server.fingerprint,))))
+        server.drift("set_mime", extension="pdf", kind=f"text/{name}")
+        answer = deployment.invoke({"action": "sync"})
+        problems = [] if answer.get("status") == "succeeded" else [str(answer)[:300]]
+        result = deployment.store.status(name)
+        problems += [] if result and result.snapshot and result.verified_at else ["no verified result"]
+        problems += ["the lease was not given back"] if deployment.store.lease() else []
+        return problems
+
+    return work
+
+
+@pytest.fixture(scope="module")
+def admin_api(deployment: Deployment, sync: Work) -> Work:
+    """A session of an administrator that has everything done that the API can have done to the account."""
+    api = deployment.cloud.management_api(deployment.outputs)
+    secrets = deployment.cloud.client("secretsmanager")
+    backup = _registration(deployment, SERVER)
+    assert sync() == []  # so that there is a state of the primary
+    (state, *_) = deployment.store.states(limit=1)
+
+    def failed(method: str, path: str, body: object = None) -> list[str]:
+        reply = api.call(method, path, body)
+        good = reply.status < 300 and not (path.endswith("/check") and not reply.body["passed"])
+        return [] if good else [f"{method} {path}: {reply.status} {str(reply.body)[:300]}"]
+
+    def run() -> list[str]:
+        reply = api.call("POST", "/sync-runs", {"dry_run": True})
+        if reply.status != 202:
+            return [f"POST /sync-runs: {reply.status}"]
+        end = time.monotonic() + 30
+        while (run := deployment.store.run(reply.body["id"])) is None or run.finished_at is None:
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        return []
+
+    def work() -> list[str]:
+        _emptied(deployment)
+        name = f"backup-{next(_numbers)}"
+        settings = api.call("GET", "/sync-settings").body
+        interval = {10: 30, 30: 10}.get(settings.get("interval_minutes"), 30)  # a change in any case
+        return [
+            *failed("POST", "/backups", {"id": name, **backup}),
+            *failed("GET", "/backups"),
+            *failed("GET", f"/primary/states/{state.digest}/diff"),
+            *failed("POST", f"/backups/{name}/check"),
+            *failed("PATCH", f"/backups/{name}", {"password": backup["password"]}),
+            *failed("PUT", "/sync-settings", {**settings, "enabled": False, "interval_minutes": interval}),
+            *run(),
+            *failed("DELETE", f"/backups/{name}"),
+            *([] if "DeletedDate" in _described(secrets, deployment, name) else ["its secret is still there"]),
+            *failed("POST", "/backups", {"id": name, **backup}),
+        ]
+
+    return work
+
+
+def _described(secrets: Any, deployment: Deployment, name: str) -> dict[str, Any]:
+    try:
+        return dict(secrets.describe_secret(SecretId=f"{deployment.outputs['SecretPrefix']}/{name}"))
+    except secrets.exceptions.ResourceNotFoundException:
+        return {}
+
+
+class Role:
+    """A deployed role and its inline policies."""
+
+    def __init__(self, cloud: LocalCloud, stack: str, logical_id: str) -> None:
+        resource = cloud.client("cloudformation").describe_stack_resource(StackName=stack, LogicalResourceId=logical_id)
+        self._iam = cloud.client("iam")
+        self._name = resource["StackResourceDetail"]["PhysicalResourceId"]
+        names = self._iam.list_role_policies(RoleName=self._name)["PolicyNames"]
+        self._policies = {name: self._document(name) for name in names}
+
+    def _document(self, name: str) -> dict[str, Any]:
+        document = self._iam.get_role_policy(RoleName=self._name, PolicyName=name)["PolicyDocument"]
+        return dict(json.loads(document) if isinstance(document, str) else document)
+
+    @property
+    def actions(self) -> list[str]:
+        statements = [one for document in self._policies.values() for one in document["Statement"]]
+        return sorted({action for statement in statements for action in _listed(statement["Action"])})
+
+    @contextmanager
+    def without(self, action: str) -> Iterator[None]:
+        """The role without this action, in every statement."""
+        for name, document in self._policies.items():
+            left = [_without(statement, action) for statement in document["Statement"]]
+            self._put(name, {**document, "Statement": [statement for statement in left if statement["Action"]]})
+        try:
+            yield
+        finally:
+            for name, document in self._policies.items():
+                self._put(name, document)
+
+    def _put(self, name: str, document: dict[str, Any]) -> None:
+        if document["Statement"]:
+            self._iam.put_role_policy(RoleName=self._name, PolicyName=name, PolicyDocument=json.dumps(document))
+        else:
+            self._iam.delete_role_policy(RoleName=self._name, PolicyName=name)
+
+
+def _listed(actions: str | list[str]) -> list[str]:
+    return [actions] if isinstance(actions, str) else actions
+
+
+def _without(statement: dict[str, Any], action: str) -> dict[str, Any]:
+    return {**statement, "Action": [one for one in _listed(statement["Action"]) if one != action]}
+
+
+@pytest.mark.parametrize(("logical_id", "fixture"), [("SyncRole", "sync"), ("AdminApiRole", "admin_api")])
+def test_without_any_one_permission_the_work_is_not_done(
+    cloud: LocalCloud, deployment: Deployment, request: pytest.FixtureRequest, logical_id: str, fixture: str
+) -> None:
+    work: Work = request.getfixturevalue(fixture)
+    role = Role(cloud, "every-permission", logical_id)
+    enforced = [action for action in role.actions if not action.startswith(NOT_ENFORCED)]
+    assert len(enforced) > 5
+    assert work() == []
+    unneeded = set()
+    for action in enforced:
+        with role.without(action):
+            if work() == []:
+                unneeded.add((logical_id, action))
+    assert work() == [], "with all of them it works again"
+    assert unneeded == {one for one in NOT_USED_YET | ONLY_FOR_WHAT_IS_MISSING if one[0] == logical_id}
