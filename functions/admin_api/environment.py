@@ -21,6 +21,7 @@ class Environment:
     primary: Primary | None
     allowed_networks: tuple[str, ...]
     history_days: int
+    secret_key: str = ""
     wsdl: Path | None = None
 
     @classmethod
@@ -36,5 +37,6 @@ class Environment:
             primary=stack_primary(variables),
             allowed_networks=entries(variables.get("ALLOWED_NETWORKS", "")),
             history_days=number(variables, "HISTORY_DAYS"),
+            secret_key=variables.get("SECRET_KEY", "").strip(),
             wsdl=package_file(variables, "WSDL_FILE"),
         )

@@ -56,7 +56,9 @@ def services() -> Services:
     management = open_management_clients()
     return Services(
         store=DynamoStore(environment.table_name, clients.dynamodb, environment.history_days),
-        credentials=SecretsManagerCredentials(environment.secret_prefix, clients.secretsmanager),
+        credentials=SecretsManagerCredentials(
+            environment.secret_prefix, clients.secretsmanager, key=environment.secret_key
+        ),
         schedule=EventBridgeSchedule(environment.interval_rule, environment.polling_rule, management.events),
         starter=LambdaStarter(environment.sync_function, management.functions),
         audit=DynamoAuditLog(environment.table_name, clients.dynamodb, environment.history_days),

@@ -33,7 +33,8 @@ class _State(Enum):
 class SecretsManagerCredentials:
     """``registry.ports.CredentialStore`` on secrets named ``<prefix>/<server id>``. May be shared by threads.
 
-    What was read is kept for ``max_age`` seconds. ``clock`` returns seconds and only moves forward.
+    What was read is kept for ``max_age`` seconds. ``clock`` returns seconds and only moves forward. ``key`` is the
+    ARN of the KMS key that new secrets are encrypted with; empty for the one that AWS manages.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class SecretsManagerCredentials:
         client: "SecretsManagerClient",
         max_age: float = 300.0,
         clock: Callable[[], float] = time.monotonic,
+        key: str = "",
     ) -> None:
         self._prefix = prefix
         self._client = client
         self._max_age = max_age
         self._clock = clock
+        self._key = key
         self._lock = Lock()
         self._cache: dict[str, tuple[float, Credentials]] = {}
 
@@ -71,7 +74,7 @@ class SecretsManagerCredentials:
                 self._client.restore_secret(SecretId=name)
         if state is _State.ABSENT:
             with calling("Secrets Manager CreateSecret"):
-                self._client.create_secret(Name=name, SecretString=content)
+                self._create(name, content)
         else:
             with calling("Secrets Manager PutSecretValue"):
                 self._client.put_secret_value(SecretId=name, SecretString=content)
@@ -83,6 +86,12 @@ class SecretsManagerCredentials:
             with calling("Secrets Manager DeleteSecret"):
                 self._client.delete_secret(SecretId=name, RecoveryWindowInDays=RECOVERY_DAYS)
         self._forget(server_id)
+
+    def _create(self, name: str, content: str) -> None:
+        if self._key:
+            self._client.create_secret(Name=name, SecretString=content, KmsKeyId=self._key)
+        else:
+            self._client.create_secret(Name=name, SecretString=content)
 
     def _name(self, server_id: str) -> str:
         return f"{self._prefix}/{server_id}"

@@ -142,6 +142,16 @@ class TestSecretsManager:
         clients.secretsmanager.restore_secret(SecretId="cerberus-sync/b1")
         assert secrets_manager.get("b1") == ADMIN
 
+    def test_new_secrets_are_encrypted_with_the_own_key_if_there_is_one(self, clients: Clients) -> None:
+        key = "arn:aws:kms:eu-central-1:123456789012:key/own"
+        SecretsManagerCredentials("cerberus-sync", clients.secretsmanager, key=key).put("b1", ADMIN)
+        SecretsManagerCredentials("cerberus-sync", clients.secretsmanager).put("b2", ADMIN)
+        keys = [
+            clients.secretsmanager.describe_secret(SecretId=f"cerberus-sync/{name}").get("KmsKeyId")
+            for name in ("b1", "b2")
+        ]
+        assert keys == [key, None]
+
     @pytest.mark.parametrize(
         ("method", "operation"),
         [

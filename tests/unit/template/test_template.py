@@ -103,7 +103,7 @@ def test_no_permission_is_wider_than_its_service_allows(resources: Template) -> 
 
 def test_sync_may_do_what_a_run_needs_and_nothing_else(resources: Template) -> None:
     assert {
-        a for a in _actions(resources["SyncRole"]["Properties"]) if not a.startswith(("ec2:", "logs:", "xray:"))
+        a for a in _actions(resources["SyncRole"]["Properties"]) if not a.startswith(("ec2:", "kms:", "logs:", "xray:"))
     } == {
         "dynamodb:GetItem",
         "dynamodb:Query",
@@ -119,7 +119,7 @@ def test_sync_may_do_what_a_run_needs_and_nothing_else(resources: Template) -> N
 
 def test_the_management_api_may_do_what_its_routes_need_and_nothing_else(resources: Template) -> None:
     actions = _actions(resources["AdminApiRole"]["Properties"])
-    assert {action for action in actions if not action.startswith(("ec2:", "logs:", "xray:"))} == {
+    assert {action for action in actions if not action.startswith(("ec2:", "kms:", "logs:", "xray:"))} == {
         "dynamodb:GetItem",
         "dynamodb:Query",
         "dynamodb:PutItem",
@@ -152,6 +152,40 @@ def test_what_the_lambda_service_needs_for_a_vpc_is_denied_to_the_code(resources
         assert denied["Condition"] == {"Null": {"lambda:SourceFunctionArn": "false"}}
 
 
+def test_an_own_key_is_used_for_all_that_is_kept_and_only_through_its_services(resources: Template) -> None:
+    key = {"Fn::If": ["HasKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]}
+    (bucket,) = _of_type(resources, "AWS::S3::Bucket").values()
+    (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"] == key
+    assert resources["Table"]["Properties"]["SSESpecification"]["KMSMasterKeyId"] == key
+    for kind, name in (
+        ("AWS::SecretsManager::Secret", "KmsKeyId"),
+        ("AWS::Logs::LogGroup", "KmsKeyId"),
+        ("AWS::Lambda::Function", "KmsKeyArn"),
+    ):
+        assert [found[name] for found in _of_type(resources, kind).values()] == [key] * len(_of_type(resources, kind))
+    variables = resources["AdminApiFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["SECRET_KEY"] == {"Ref": "KmsKeyArn"}
+    for role in _of_type(resources, "AWS::IAM::Role").values():
+        (own,) = [policy["Fn::If"][1] for policy in role["Policies"] if policy.get("Fn::If", [""])[0] == "HasKey"]
+        (statement,) = own["PolicyDocument"]["Statement"]
+        assert statement["Resource"] == {"Ref": "KmsKeyArn"}
+        services = [
+            one["Fn::Sub"].partition(".")[0] for one in statement["Condition"]["StringEquals"]["kms:ViaService"]
+        ]
+        assert services == ["dynamodb", "s3", "secretsmanager"]
+
+
+def test_endpoints_are_made_only_on_request_for_each_service_that_the_functions_call(resources: Template) -> None:
+    endpoints = _of_type(resources, "AWS::EC2::VPCEndpoint")
+    assert {resources[name]["Condition"] for name in endpoints} == {"MakesEndpoints"}
+    made = {endpoint["ServiceName"]["Fn::Sub"].rpartition(".")[2] for endpoint in endpoints.values()}
+    roles = _of_type(resources, "AWS::IAM::Role").values()
+    called = {action.partition(":")[0] for role in roles for action in _actions(role)}
+    # Logs, traces and network interfaces are the Lambda service's own business, KMS that of the services that use it.
+    assert made == called - {"logs", "xray", "ec2", "kms"}
+
+
 def test_every_role_can_be_bounded(resources: Template) -> None:
     for role in _of_type(resources, "AWS::IAM::Role").values():
         assert role["PermissionsBoundary"]["Fn::If"][0] == "HasBoundary"
@@ -164,7 +198,7 @@ def test_the_table_outlives_the_stack_and_can_be_restored(resources: Template) -
     table = resources["Table"]
     assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-    assert table["Properties"]["SSESpecification"] == {"SSEEnabled": True}
+    assert table["Properties"]["SSESpecification"]["SSEEnabled"] is True
     assert table["Properties"]["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
 
 
