@@ -81,6 +81,7 @@ class Reason(StrEnum):
     SNAPSHOT_UNREADABLE = "snapshot_unreadable"
     SNAPSHOT_NOT_KEPT = "snapshot_not_kept"
     STATE_NOT_KEPT = "state_not_kept"
+    SNAPSHOT_UNFIT = "snapshot_unfit"
     MACHINE_VALUES_CHANGED = "machine_values_changed"
     # The run and its surroundings
     LEASE_HELD = "lease_held"
@@ -163,6 +164,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.STATE_NOT_KEPT: "Check the snapshot bucket and the function's rights to it; the next run tries again.",
     Reason.SNAPSHOT_NOT_KEPT: "Name a folder that you may write to, and that has room.",
     Reason.INTERRUPTED: "Nothing to do while a run is under way; if none is, the next run looks at it again.",
+    Reason.SNAPSHOT_UNFIT: "Choose a snapshot of this very server, of its present major version and edition.",
     Reason.MACHINE_VALUES_CHANGED: "Add a rule for the setting that belongs to the machine, then start a run.",
     Reason.LEASE_HELD: "Nothing to do: another run is under way.",
     Reason.ALREADY_STARTED: "Nothing to do: the event was delivered twice, and the run's record is of the first time.",

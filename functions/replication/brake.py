@@ -87,20 +87,22 @@ def brake(plan: Plan, limits: Limits) -> tuple[Block, ...]:
 
     An equal part costs nothing. One part can be blocked for several reasons.
     """
-    return tuple(block for part in plan.parts for block in _blocks(part, limits))
+    return tuple(block for part in plan.parts for block in _blocks(part, limits, plan.policy.source))
 
 
-def _blocks(plan: PartPlan, limits: Limits) -> Iterator[Block]:
+def _blocks(plan: PartPlan, limits: Limits, source: str) -> Iterator[Block]:
     if plan.missing:
-        yield _missing(plan.name, "anything", len(list(items_of(plan))))
+        yield _missing(plan.name, source, "anything", len(list(items_of(plan))))
     elif plan.settled is None:
         own, desired = plan.own, plan.desired
         if isinstance(own, Accounts) and isinstance(desired, Accounts):
-            yield from _accounts(plan, own, desired, limits)
+            yield from _accounts(plan, own, desired, limits, source)
         elif plan.name is PartName.SETTINGS:
             yield from _unruled(plan)
         elif plan.name in _NEVER_EMPTIED and _emptied(plan):
-            yield _missing(plan.name, "an entry", sum(1 for item in items_of(plan) if item.kind is Kind.REMOVED))
+            yield _missing(
+                plan.name, source, "an entry", sum(1 for item in items_of(plan) if item.kind is Kind.REMOVED)
+            )
 
 
 _NEVER_EMPTIED = frozenset({PartName.AUTHENTICATION, PartName.EVENT_RULES, PartName.MIME_MAPPINGS})
@@ -123,12 +125,12 @@ def _count(state: object) -> int:
     raise TypeError(f"{type(state).__name__} is no list")
 
 
-def _missing(part: PartName, what: str, held: int) -> Block:
-    message = f"the primary does not hold {what} of {part}, the backup does ({held} would go)"
+def _missing(part: PartName, source: str, what: str, held: int) -> Block:
+    message = f"{source} does not hold {what} of {part}, the backup does ({held} would go)"
     return Block(part, Reason.PART_MISSING_ON_PRIMARY, message, {"removed": held})
 
 
-def _accounts(plan: PartPlan, own: Accounts, desired: Accounts, limits: Limits) -> Iterator[Block]:
+def _accounts(plan: PartPlan, own: Accounts, desired: Accounts, limits: Limits, source: str) -> Iterator[Block]:
     found = list(items_of(plan))
     for within, held, left in (
         (USERS, len(own.users.items.entries), len(desired.users.items.entries)),
@@ -139,7 +141,7 @@ def _accounts(plan: PartPlan, own: Accounts, desired: Accounts, limits: Limits) 
         disabled = sum(1 for item in items if item.kind is Kind.CHANGED and _is_disabled(item))
         numbers = {"held": held, "removed": removed, "disabled": disabled}
         if held and not left:
-            message = f"the primary has no {within} at all, the backup has {held}"
+            message = f"{source} has no {within} at all, the backup has {held}"
             yield Block(plan.name, Reason.PART_MISSING_ON_PRIMARY, message, numbers)
         elif limits.removes_too_much(removed, held):
             message = f"it would remove {removed} of {held} {within}"

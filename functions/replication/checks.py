@@ -58,6 +58,35 @@ def examine_backup(
     )
 
 
+def check_restored(
+    before: ServerFacts,
+    primary: ServerFacts | None,
+    primary_address: ServerAddress,
+    backup: ServerFacts,
+    backup_address: ServerAddress,
+    label: str,
+) -> tuple[str, ...]:
+    """Raise Failure unless a backup may get back what it held when it said ``before`` of itself; return warnings.
+
+    ``primary`` is what the primary of that time said of itself, as far as that
+    is known; ``primary_address`` is where the one of today is registered. That
+    one is not asked: a restore must be possible while it is down.
+    """
+    made = [
+        Finding(
+            "not_the_primary",
+            _same_address(primary_address, backup_address) or (_same_server(primary, backup) if primary else None),
+        ),
+        Finding("same_server", _other_machine(before, backup)),
+        Finding("same_version", _incompatible(before, backup), _version_warnings(before, backup)),
+        *_licence_and_edition(backup),
+        Finding("secure_soap", _secure_soap(backup)),
+    ]
+    findings = tuple(_named(label, made))
+    _stop_at_first(findings)
+    return tuple(warning for finding in findings for warning in finding.warnings)
+
+
 def check_primary(facts: ServerFacts, label: str) -> None:
     """Raise Failure unless the primary may be replicated from."""
     _stop_at_first(examine_primary(facts, label))
@@ -108,8 +137,16 @@ def _edition_with_sync(facts: ServerFacts) -> Failure | None:
 def _other_server(
     primary: ServerFacts, primary_address: ServerAddress, backup: ServerFacts, backup_address: ServerAddress
 ) -> Failure | None:
-    if _folded(primary_address) == _folded(backup_address):
+    return _same_address(primary_address, backup_address) or _same_server(primary, backup)
+
+
+def _same_address(primary: ServerAddress, backup: ServerAddress) -> Failure | None:
+    if _folded(primary) == _folded(backup):
         return Failure(Reason.SAME_AS_PRIMARY, "it is registered with the primary's own address")
+    return None
+
+
+def _same_server(primary: ServerFacts, backup: ServerFacts) -> Failure | None:
     same_name = primary.hostname.casefold() == backup.hostname.casefold()
     if same_name and _origin(primary.licence) == _origin(backup.licence):
         return Failure(
@@ -127,6 +164,28 @@ def _same_version(primary: ServerFacts, backup: ServerFacts) -> Failure | None:
     if backup.version == primary.version:
         return None
     return Failure(Reason.VERSION_MISMATCH, f"it runs version {backup.version}, the primary runs {primary.version}")
+
+
+def _other_machine(before: ServerFacts, now: ServerFacts) -> Failure | None:
+    """Refuse another machine at the same address: it would get certificates and settings that are not its own."""
+    if before.hostname.casefold() == now.hostname.casefold():
+        return None
+    return Failure(Reason.SNAPSHOT_UNFIT, "the server that answers has another host name than the one it is of")
+
+
+def _incompatible(before: ServerFacts, now: ServerFacts) -> Failure | None:
+    if before.version.major != now.version.major:
+        message = f"it is of version {before.version}, the server runs {now.version}"
+        return Failure(Reason.SNAPSHOT_UNFIT, message)
+    if before.features.edition_code != now.features.edition_code:
+        return Failure(Reason.SNAPSHOT_UNFIT, "it is of another edition than the server has now")
+    return None
+
+
+def _version_warnings(before: ServerFacts, now: ServerFacts) -> tuple[str, ...]:
+    if before.version == now.version:
+        return ()
+    return (f"It ran version {before.version} then and runs {now.version} now; compare the plan with care.",)
 
 
 def _own_licence(primary: Licence, backup: Licence) -> Failure | None:

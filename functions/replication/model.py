@@ -43,6 +43,8 @@ class Status(StrEnum):
     """Settings that changed what belongs to the machine were put back at once."""
     INCOMPLETE = "incomplete"
     """The run could not get to it, or not through with it; it comes first in the next run."""
+    RESTORED = "restored"
+    """It holds again what it, or the primary, held before. That says nothing about the primary as it is."""
 
 
 class PartStatus(StrEnum):
@@ -61,11 +63,21 @@ class PartStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Policy:
-    """What holds for one backup: the chosen parts and the rules of what stays its own."""
+    """What holds for one backup: the chosen parts and the rules of what stays its own.
+
+    ``exact`` is for a source that is the backup's own earlier state: all of it
+    goes back, what belongs to the machine included, and no rule holds.
+    """
 
     parts: frozenset[PartName] = DEFAULT_PARTS
     rules: Rules = field(default_factory=Rules.standard)
     replicate_auto_block_list: bool = False
+    exact: bool = False
+
+    @property
+    def source(self) -> str:
+        """What messages call that which the backup is to be made equal to."""
+        return "the snapshot" if self.exact else "the primary"
 
 
 @dataclass(frozen=True)

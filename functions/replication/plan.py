@@ -58,6 +58,11 @@ class PartPlan:
         return self.part.name
 
     @property
+    def stopped(self) -> bool:
+        """Whether the backup cannot be made equal in this part, or not before somebody has approved it."""
+        return self.settled is not None and self.settled.status in (PartStatus.BLOCKED, PartStatus.FAILED)
+
+    @property
     def missing(self) -> bool:
         """Whether the primary answered with nothing at all for this part, of which the backup holds some.
 
@@ -107,6 +112,8 @@ class Plan:
 
     def _facts(self, names: Collection[PartName]) -> Iterator[str]:
         yield f"rules {self.policy.rules.patterns} automatic {self.policy.replicate_auto_block_list}"
+        if self.policy.exact:
+            yield "exact"
         for plan in self.parts:
             if plan.name not in names:
                 continue
@@ -152,7 +159,9 @@ def _plan(
         return PartPlan(part, own, source, settled=settled, warnings=warnings, unproved=unproved)
     changes = part.changes(own, desired, policy)
     if part.is_empty(source):
-        message = "the primary answered with nothing at all for this part, the backup holds some; it was left alone"
+        message = (
+            f"{policy.source} answered with nothing at all for this part, the backup holds some; it was left alone"
+        )
         return PartPlan(part, own, source, desired, _failed(part, Reason.PRIMARY_EMPTY, message), changes, warnings)
     now = Seen(part.fingerprint(desired, policy), part.fingerprint(own, policy))
     if now == known and now.desired != now.held:

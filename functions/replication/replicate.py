@@ -1,11 +1,12 @@
 """The way of one backup: check, read, plan, keep what it holds, write, read back."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from common.reasons import Failure, Reason
-from replication.checks import check_backup
+from replication.checks import ServerAddress, check_backup
 from replication.guard import Guard, access_warnings
 from replication.model import (
     UNSURE,
@@ -23,6 +24,23 @@ from replication.ports import ServerFacts, Snapshots, WritableServer
 from replication.push import Push
 
 
+type Check = Callable[[ServerFacts, ServerAddress, str], tuple[str, ...]]
+"""Raises Failure unless a server may be written to; returns warnings, one sentence each."""
+
+
+@dataclass(frozen=True)
+class Restore:
+    """What is different when a backup gets back what was there before.
+
+    ``check`` is asked instead of the comparison with the primary; it is given
+    what the server says of itself, its address and the name for messages. ``pause`` is called before the first write, and also when
+    there is nothing to write: from then on no run may undo the restore.
+    """
+
+    check: Check
+    pause: Callable[[], None]
+
+
 def replicate(
     primary: PrimaryState,
     server: WritableServer,
@@ -34,6 +52,7 @@ def replicate(
     known: Mapping[PartName, Seen] | None = None,
     write: bool = True,
     begin: Callable[[Outcome], None] = lambda _: None,
+    restore: Restore | None = None,
 ) -> Outcome:
     """Make one backup equal to the primary, except what belongs to its own machine.
 
@@ -44,22 +63,55 @@ def replicate(
     ``known`` is what was seen of its parts when they were last found equal. With
     ``write`` False nothing is written and differences are only named.
     ``begin`` is told before the first write what is true if nothing more is
-    heard; when it raises Failure, nothing is written. Never raises Failure:
-    what happened is in the outcome.
+    heard; when it raises Failure, nothing is written. With ``restore`` the
+    source is an earlier state, of the primary or of the backup itself
+    (``Policy.exact``): it goes through whole or not at all, and what is
+    verified is not that the backup is equal to the primary. Never raises
+    Failure: what happened is in the outcome.
     """
     facts: ServerFacts | None = None
+
+    def told(outcome: Outcome) -> Outcome:
+        return _put_back(outcome, known or {}) if restore else outcome
+
     try:
         facts = server.facts()
-        warnings = check_backup(primary.facts, primary.address, facts, server.address, server.label)
+        check: Check = restore.check if restore else partial(check_backup, primary.facts, primary.address)
+        warnings = check(facts, server.address, server.label)
         plan = make_plan(primary, server, facts.features, policy, known or {})
         warnings += plan.warnings + access_warnings(plan)
         plan = guard.apply(plan)
+        if restore and any(part.stopped for part in plan.parts):
+            write = False
         if write:
-            return replace(_push(plan, server, facts, snapshots, warnings, now, begin), facts=facts)
+            if restore:
+                restore.pause()
+            outcome = _push(plan, server, facts, snapshots, warnings, now, lambda so_far: begin(told(so_far)))
+        else:
+            outcome = _summary(plan, map(_looked_at, plan.parts), warnings, pushed_at=None, now=now)
     except Failure as failure:
         failure = failure.at(server.label)
         return Outcome(_status_of(failure.reason), failure.reason, failure.message, facts=facts)
-    return replace(_summary(plan, map(_looked_at, plan.parts), warnings, pushed_at=None, now=now), facts=facts)
+    return replace(told(outcome), facts=facts)
+
+
+def _put_back(outcome: Outcome, known: Mapping[PartName, Seen]) -> Outcome:
+    """The outcome of a restore claims nothing about the primary: neither equality now, nor a cause to be told later.
+
+    What was ``known`` of the parts when they were last found equal to it stays known.
+    """
+
+    def seen(part: PartOutcome) -> Seen | None:
+        done = part.status in (PartStatus.PUSHED, PartStatus.UNCHANGED)
+        return known.get(part.part) if done else part.seen
+
+    good = outcome.status in (Status.IN_SYNC, Status.UPDATED)
+    return replace(
+        outcome,
+        status=Status.RESTORED if good else outcome.status,
+        verified_at=None,
+        parts=tuple(replace(part, seen=seen(part), cause=None) for part in outcome.parts),
+    )
 
 
 def _push(

@@ -22,7 +22,7 @@ class ListenersPart(Part[Listeners]):
     A listener of the primary and one of the backup belong together when
     protocol and port are the same. One without a counterpart is left alone on
     either side: it cannot be created or removed without knowing the machine's
-    addresses.
+    addresses. In an earlier state of its own a listener is the one with the same id.
     """
 
     name = PartName.LISTENERS
@@ -38,6 +38,9 @@ class ListenersPart(Part[Listeners]):
         return not state
 
     def desired(self, primary: Listeners, own: Listeners, policy: Policy) -> Listeners:
+        if policy.exact:
+            before = _by_id(primary)
+            return tuple(before.get(listener.id, listener) for listener in own)
         counterparts = _by_protocol_and_port(primary)
         taken: defaultdict[tuple[int, object], int] = defaultdict(int)
         desired = []

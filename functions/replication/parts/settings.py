@@ -19,7 +19,7 @@ class Settings(DocumentPart):
         return Document(server.settings(), "settings", server.label)
 
     def desired(self, primary: Document, own: Document, policy: Policy) -> Document:
-        if primary.data == own.data:
+        if policy.exact or primary.data == own.data:
             return primary
         source, held = primary.parse(), own.parse()
         if source is None or held is None:
