@@ -190,7 +190,8 @@ class Run:
     ``primary`` is the primary's condition, None when the run did not get so far as to ask it.
 
     Ids are made by ``new_run_id`` and sort in the order of time: runs and
-    histories are listed by them.
+    histories are listed by them. ``snapshot`` is the key of what is put back,
+    empty for a replication.
     """
 
     id: str
@@ -199,6 +200,7 @@ class Run:
     requested_by: str = ""
     requested_backups: tuple[str, ...] = ()
     dry_run: bool = False
+    snapshot: str = ""
     status: str = "running"
     reason: str = ""
     message: str = ""

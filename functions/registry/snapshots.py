@@ -112,7 +112,7 @@ class S3Snapshots:
         return self._put(primary_key(digest), PRIMARY, held)
 
     def load(self, key: str) -> Snapshot:
-        if not _is_key(key):
+        if not is_key(key):
             raise _missing(key)
         try:
             content = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
@@ -203,7 +203,7 @@ def decode(key: str, content: bytes) -> Snapshot:
             raise Failure(
                 Reason.SNAPSHOT_UNREADABLE, f"the snapshot {key} has another format than {FORMAT}, the one known here"
             )
-        whole = _digests(data) == data["digests"]
+        whole = _digests(data) == data["digests"] and data["origin"] == (backup_of(key) or PRIMARY)
         snapshot = Snapshot(key, str(data["origin"]), _HELD.validate_python(data))
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError):  # its text would quote the content
         whole = False
@@ -230,10 +230,11 @@ def _entries(found: Iterable[tuple[str, int]]) -> tuple[SnapshotEntry, ...]:
     )
 
 
-def _is_key(text: str) -> bool:
+def is_key(text: str) -> bool:
+    """Whether this is the key of a backup's snapshot or of a state of the primary, kept or not."""
     return any(pattern.fullmatch(text) for pattern in (_KEY, _PRIMARY_KEY))
 
 
 def _missing(key: str) -> Failure:
-    known = f"there is no snapshot {key}" if _is_key(key) else "this is not the key of a snapshot"
+    known = f"there is no snapshot {key}" if is_key(key) else "this is not the key of a snapshot"
     return Failure(Reason.SNAPSHOT_MISSING, known)

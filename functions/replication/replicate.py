@@ -23,7 +23,6 @@ from replication.plan import PartPlan, Plan, make_plan
 from replication.ports import ServerFacts, Snapshots, WritableServer
 from replication.push import Push
 
-
 type Check = Callable[[ServerFacts, ServerAddress, str], tuple[str, ...]]
 """Raises Failure unless a server may be written to; returns warnings, one sentence each."""
 
@@ -33,8 +32,9 @@ class Restore:
     """What is different when a backup gets back what was there before.
 
     ``check`` is asked instead of the comparison with the primary; it is given
-    what the server says of itself, its address and the name for messages. ``pause`` is called before the first write, and also when
-    there is nothing to write: from then on no run may undo the restore.
+    what the server says of itself, its address and the name for messages.
+    ``pause`` is called before the first write, and also when there is nothing
+    to write: from then on no run may undo the restore.
     """
 
     check: Check

@@ -26,6 +26,9 @@ class RunStatus(StrEnum):
     """There was nothing to do, or another run was doing it."""
 
 
+_GOOD = frozenset({Status.IN_SYNC, Status.UPDATED, Status.DRIFTED, Status.RESTORED})
+
+
 @dataclass(frozen=True)
 class Report:
     """What came of a run."""
@@ -36,8 +39,9 @@ class Report:
 
 def conclude(around: Surroundings, run: Run, primary: PrimaryState, results: Sequence[BackupResult]) -> Report:
     """End a run in which every backup has a result, and remember what the primary held."""
-    run = replace(run, primary=records.condition_of(primary.facts, around.now()))
-    good = all(result.status in (Status.IN_SYNC, Status.UPDATED, Status.DRIFTED) for result in results)
+    if not run.snapshot:  # of what is put back nothing follows for the primary as it is
+        run = replace(run, primary=records.condition_of(primary.facts, around.now()))
+    good = all(result.status in _GOOD for result in results)
     try:
         if any(result.verified_at for result in results):
             around.store.save_baseline(_baseline(around, run, primary))

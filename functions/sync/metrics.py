@@ -37,6 +37,7 @@ BACKUPS_BLOCKED = Metric("BackupsBlocked", "the brake stopped some of it")
 BACKUPS_ROLLED_BACK = Metric("BackupsRolledBack", "new settings were put back")
 BACKUPS_FAILED = Metric("BackupsFailed", "could not be made equal")
 BACKUPS_INCOMPLETE = Metric("BackupsIncomplete", "the run could not get to them, or not through")
+BACKUPS_RESTORED = Metric("BackupsRestored", "hold again what was there before")
 
 # ---------------------------------------------------------------- how the whole fleet is after it
 # CloudWatch has no alarm for a backup that is registered later on. So each of

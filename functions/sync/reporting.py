@@ -25,6 +25,7 @@ _METRIC_OF_STATUS = {
     Status.ROLLED_BACK: metrics.BACKUPS_ROLLED_BACK,
     Status.FAILED: metrics.BACKUPS_FAILED,
     Status.INCOMPLETE: metrics.BACKUPS_INCOMPLETE,
+    Status.RESTORED: metrics.BACKUPS_RESTORED,
 }
 _OF_ANOTHER_RUN = (Reason.LEASE_HELD, Reason.ALREADY_STARTED)
 """What there is to tell, the run that holds the lease tells."""
@@ -40,7 +41,13 @@ class LoggedProgress:
 
     def started(self, run: Run) -> None:
         self._logger.info(
-            "run started", extra={"run_id": run.id, "trigger": run.trigger, "rules_version": RULES_VERSION}
+            "run started",
+            extra={
+                "run_id": run.id,
+                "trigger": run.trigger,
+                "rules_version": RULES_VERSION,
+                **({"snapshot": run.snapshot} if run.snapshot else {}),
+            },
         )
 
     def primary_read(self, run: Run, primary: PrimaryState) -> None:

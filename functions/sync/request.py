@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from common.reasons import Failure, Reason
 from registry.models import RUN_ID
+from registry.snapshots import backup_of, is_key
 
 
 class Trigger(StrEnum):
@@ -15,6 +16,8 @@ class Trigger(StrEnum):
     ON_DEMAND = "on_demand"
     CHANGE = "change"
     """A look at the primary found that it had changed."""
+    RESTORE = "restore"
+    """Somebody asked for what was there before."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class RunRequest:
 
     ``accept_primary`` says that a primary without users, or one that shrank by
     half, is meant to be so. ``run_id`` is the id that whoever asked has already
-    given it, empty for none.
+    given it, empty for none. ``snapshot`` is the key of what is put back
+    instead of what the primary holds now, empty for a replication.
     """
 
     trigger: Trigger
@@ -32,10 +36,11 @@ class RunRequest:
     accept_primary: bool = False
     requested_by: str = ""
     run_id: str = ""
+    snapshot: str = ""
 
 
 def read_request(event: object) -> RunRequest:
-    """Understand an event: EventBridge's scheduled one, a look for changes, or one on demand.
+    """Understand an event: EventBridge's scheduled one, a look for changes, a run on demand, or a restore.
 
     A look for changes is ``{"action": "poll"}`` and nothing else; the run it
     may lead to is over the whole fleet.
@@ -43,6 +48,12 @@ def read_request(event: object) -> RunRequest:
     On demand: ``{"action": "sync"}`` with, as wanted, ``backups`` (a list of
     ids), ``dry_run``, ``accept_primary`` (true or false), ``requested_by`` and
     ``run_id`` (one that ``registry.models.new_run_id`` made).
+
+    A restore is ``{"action": "restore", "snapshot": KEY}`` with, as wanted,
+    ``backups``, ``dry_run``, ``requested_by`` and ``run_id``. A backup's own
+    snapshot goes back to that backup, and ``backups`` can name no other; a
+    state of the primary goes to the named backups, or to the whole fleet.
+
     Raises Failure(EVENT_INVALID) for anything else, unknown fields included:
     a misspelt restriction must not start a run over the whole fleet.
     """
@@ -52,11 +63,13 @@ def read_request(event: object) -> RunRequest:
         return RunRequest(Trigger.SCHEDULE)
     if event == {"action": "poll"}:
         return RunRequest(Trigger.CHANGE)
+    if event.get("action") == "restore":
+        return _restore(event)
     if event.get("action") != "sync":
-        raise Failure(Reason.EVENT_INVALID, "the event is no scheduled one and its action is neither sync nor poll")
-    unknown = sorted(set(event) - {"action", "backups", "dry_run", "accept_primary", "requested_by", "run_id"})
-    if unknown:
-        raise Failure(Reason.EVENT_INVALID, f"the event has an unknown field: {unknown[0]!r}")
+        raise Failure(
+            Reason.EVENT_INVALID, "the event is no scheduled one and its action is none of sync, restore and poll"
+        )
+    _refuse_unknown(event, {"accept_primary"})
     return RunRequest(
         Trigger.ON_DEMAND,
         backups=_ids(event.get("backups", [])),
@@ -65,6 +78,30 @@ def read_request(event: object) -> RunRequest:
         requested_by=_text(event, "requested_by"),
         run_id=_run_id(event),
     )
+
+
+def _restore(event: Mapping[str, object]) -> RunRequest:
+    _refuse_unknown(event, {"snapshot"})
+    snapshot, backups = _text(event, "snapshot"), _ids(event.get("backups", []))
+    if not is_key(snapshot):
+        raise Failure(Reason.EVENT_INVALID, "the field snapshot is not the key of a snapshot")
+    owner = backup_of(snapshot)
+    if owner and backups not in ((), (owner,)):
+        raise Failure(Reason.SNAPSHOT_UNFIT, f"the snapshot is of {owner}, and goes back to no other backup")
+    return RunRequest(
+        Trigger.RESTORE,
+        backups=(owner,) if owner else backups,
+        dry_run=_flag(event, "dry_run"),
+        requested_by=_text(event, "requested_by"),
+        run_id=_run_id(event),
+        snapshot=snapshot,
+    )
+
+
+def _refuse_unknown(event: Mapping[str, object], own: set[str]) -> None:
+    unknown = sorted(set(event) - {"action", "backups", "dry_run", "requested_by", "run_id"} - own)
+    if unknown:
+        raise Failure(Reason.EVENT_INVALID, f"the event has an unknown field: {unknown[0]!r}")
 
 
 def _ids(value: object) -> tuple[str, ...]:

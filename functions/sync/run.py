@@ -25,6 +25,7 @@ from sync.history import keep_state
 from sync.request import RunRequest
 from sync.serving import Recorder, Serving
 from sync.surroundings import Surroundings
+from wiring.earlier import Earlier
 from wiring.source import check_not_shrunk, parts_of, policy_of
 
 
@@ -48,6 +49,7 @@ def run(
         requested_by=request.requested_by,
         requested_backups=request.backups,
         dry_run=request.dry_run,
+        snapshot=request.snapshot,
         status=RunStatus.RUNNING,
     )
     expires_at = started_at + timedelta(seconds=surroundings.lease_seconds)
@@ -116,13 +118,19 @@ class _Fleet:
                 return finish(self._around, self._record, RunStatus.NOT_RUN, Reason.NO_BACKUPS, message, [])
             if not chosen:
                 return finish(self._around, self._record, RunStatus.PARTIAL, results=results)
-            primary = self._read_primary([policy_of(backup, settings) for backup in chosen], settings)
+            if self._request.snapshot:
+                earlier = Earlier.load(self._around.snapshots, self._request.snapshot, self._around.known_primary)
+                primary = earlier.state
+            else:
+                earlier = None
+                primary = self._read_primary([policy_of(backup, settings) for backup in chosen], settings)
         except Failure as failure:
             return self._abort(chosen, results, failure)
         except Exception as error:  # noqa: BLE001 - its text could hold content of a reply: it goes no further
             message = f"the program failed ({type(error).__name__}: {places(error)})"
             return self._abort(chosen, results, Failure(Reason.INTERNAL_ERROR, message))
-        results += Serving(self._recorder, settings, statuses, primary, self._deadline).serve_all(chosen)
+        serving = Serving(self._recorder, settings, statuses, primary, self._deadline, earlier)
+        results += serving.serve_all(chosen)
         return conclude(self._around, self._record, primary, results)
 
     def _abort(self, chosen: Sequence[Backup], results: list[BackupResult], failure: Failure) -> Report:

@@ -12,10 +12,12 @@ from registry.models import Backup, BackupResult, Credentials, Run, SyncSettings
 from registry.snapshots import Held, SnapshotStore
 from replication.model import Outcome, Policy, PrimaryState, Status
 from replication.ports import ServerFacts
-from replication.replicate import replicate
+from replication.replicate import Restore, replicate
 from sync import records
+from sync.pausing import pause
 from sync.surroundings import Surroundings
 from sync.workers import size_of, workers
+from wiring.earlier import Earlier
 from wiring.servers import with_credentials
 from wiring.source import guard_of, known_parts, policy_of
 
@@ -60,9 +62,10 @@ class Recorder:
 
 @dataclass(frozen=True)
 class Serving:
-    """Serves the backups of one run from one state of the primary.
+    """Serves the backups of one run from one state of the primary, or with what is put back.
 
     ``statuses`` are the last results by backup, as far as there are any.
+    ``earlier`` is what ``primary`` was made of where it is put back.
     """
 
     recorder: Recorder
@@ -70,6 +73,7 @@ class Serving:
     statuses: Mapping[str, BackupResult]
     primary: PrimaryState
     deadline: Deadline
+    earlier: Earlier | None = None
 
     def serve_all(self, backups: Sequence[Backup]) -> list[BackupResult]:
         """Serve backups in parallel, in their order, until the deadline; a result for each."""
@@ -98,7 +102,7 @@ class Serving:
         return self.recorder.record(backup.id, outcome, started, fault)
 
     def _replicate(self, backup: Backup, started: datetime) -> Outcome:
-        policy = policy_of(backup, self.settings)
+        policy = (self.earlier.policy if self.earlier else policy_of)(backup, self.settings)
         if isinstance(policy, Failure):
             raise policy
         return with_credentials(
@@ -112,21 +116,41 @@ class Serving:
         self.deadline.check()
         run = self.recorder.run
         with self._around.servers.backup(backup, credentials, self.settings, self.deadline) as server:
-            return replicate(
+            outcome = replicate(
                 self.primary,
                 server,
                 policy,
-                snapshots=_BackupSnapshots(self._around.snapshots, backup.id, run.id, self.primary.facts, policy),
+                snapshots=_BackupSnapshots(self._around.snapshots, backup.id, run.id, self._facts_of_primary, policy),
                 now=self._around.now,
                 guard=guard_of(self.settings, self._around.store.approval(backup.id)),
                 known=known_parts(self.statuses.get(backup.id)),
-                write=not (run.dry_run or backup.report_only or backup.paused),
+                write=not (run.dry_run or backup.report_only or (backup.paused and not self.earlier)),
                 begin=lambda outcome: self.recorder.begin(backup.id, outcome, started),
+                restore=self._restore(backup, self.earlier) if self.earlier else None,
             )
+        return _told(outcome, self.earlier, run) if self.earlier else outcome
+
+    def _restore(self, backup: Backup, earlier: Earlier) -> Restore:
+        why = f"{earlier.key} was put back by the run {self.recorder.run.id}"
+        return Restore(earlier.check, lambda: pause(backup.id, why, self._around.store, self._around.now))
+
+    @property
+    def _facts_of_primary(self) -> ServerFacts | None:
+        if self.earlier and self.earlier.owner:
+            return self.earlier.held.primary
+        return self.primary.facts
 
     @property
     def _around(self) -> Surroundings:
         return self.recorder.around
+
+
+def _told(outcome: Outcome, earlier: Earlier, run: Run) -> Outcome:
+    """The outcome of a restore with what was put back, and what follows from it."""
+    if outcome.status is not Status.RESTORED:
+        return outcome
+    what = "it holds that already" if run.dry_run else "nothing is written to it until it is resumed"
+    return replace(outcome, message=f"{earlier.key}: {what}")
 
 
 @dataclass(frozen=True)
@@ -136,7 +160,7 @@ class _BackupSnapshots:
     store: SnapshotStore
     backup_id: str
     run_id: str
-    primary: ServerFacts
+    primary: ServerFacts | None
     policy: Policy
 
     def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:

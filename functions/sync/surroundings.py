@@ -47,6 +47,11 @@ class Surroundings:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @property
+    def known_primary(self) -> Primary | None:
+        """The primary in use: the registered one, else the stack's. Raises Failure."""
+        return self.store.primary() or self.primary
+
+    @property
     def source(self) -> Source:
         """The primary, to be read."""
         return Source(self.store, self.credentials, self.servers, self.primary)

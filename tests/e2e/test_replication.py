@@ -82,6 +82,7 @@ def test_a_second_run_writes_nothing(deployment: Deployment, first_run: dict[str
         "rolled_back": 0,
         "failed": 1,
         "incomplete": 0,
+        "restored": 0,
     }
     assert [server.writes for server in deployment.servers.backups.values()] == [[], [], []]
 

@@ -38,7 +38,9 @@ from replication.model import PartName
 NEVER_RUN = "never_run"
 _IDS = re.compile(ID_PATTERN.removesuffix("$") + r"\Z")
 
-StatusFilter = Literal["in_sync", "updated", "drifted", "blocked", "rolled_back", "failed", "incomplete", "never_run"]
+StatusFilter = Literal[
+    "in_sync", "updated", "drifted", "blocked", "rolled_back", "failed", "incomplete", "restored", "never_run"
+]
 
 router = new_router()
 

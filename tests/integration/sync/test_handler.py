@@ -348,6 +348,7 @@ class TestWhatIsTold:
             "BackupsRolledBack": 0,
             "BackupsFailed": 2,
             "BackupsIncomplete": 0,
+            "BackupsRestored": 0,
             "LongestUnverifiedMinutes": pytest.approx(0, abs=1),
             "MostFailuresInARow": 1,
             "BlockedNow": 0,

@@ -114,6 +114,7 @@ class TestAWholeRun:
             "rolled_back": 0,
             "failed": 0,
             "incomplete": 0,
+            "restored": 0,
         }
         assert stored.finished_at is not None
         assert fleet.store.lease() is None

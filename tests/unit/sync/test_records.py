@@ -109,4 +109,5 @@ def test_every_status_is_counted_also_when_it_is_nobodys() -> None:
         "rolled_back": 0,
         "failed": 1,
         "incomplete": 0,
+        "restored": 0,
     }

@@ -134,6 +134,7 @@ class TestMetrics:
             "BackupsRolledBack": 6.0,
             "BackupsFailed": 4.0,
             "BackupsIncomplete": 7.0,
+            "BackupsRestored": 8.0,
         }
         assert blob["service"] == "stack"
 

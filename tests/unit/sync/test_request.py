@@ -81,3 +81,50 @@ def test_whatever_else_comes_is_refused_as_an_invalid_event(event: object) -> No
     with pytest.raises(Failure) as caught:
         read_request(event)
     assert caught.value.reason is Reason.EVENT_INVALID
+
+
+SNAPSHOT = "backups/b1/20260301T120000.000000Z-0123abcd/accounts.event_rules"
+STATE = "primary/" + "0a" * 32
+
+
+class TestRestore:
+    def test_a_backups_own_snapshot_goes_back_to_it(self) -> None:
+        assert read_request({"action": "restore", "snapshot": SNAPSHOT}) == RunRequest(
+            Trigger.RESTORE, ("b1",), snapshot=SNAPSHOT
+        )
+
+    def test_a_state_of_the_primary_goes_to_the_fleet_or_to_whom_it_is_for(self) -> None:
+        run_id = new_run_id(datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
+        assert read_request({"action": "restore", "snapshot": STATE}) == RunRequest(Trigger.RESTORE, snapshot=STATE)
+        more = {"backups": ["b2"], "dry_run": True, "requested_by": "somebody", "run_id": run_id}
+        assert read_request({"action": "restore", "snapshot": STATE, **more}) == RunRequest(
+            Trigger.RESTORE, ("b2",), dry_run=True, requested_by="somebody", run_id=run_id, snapshot=STATE
+        )
+
+    @pytest.mark.parametrize("backups", [["b2"], ["b1", "b2"]])
+    def test_a_snapshot_goes_to_no_other_backup(self, backups: list[str]) -> None:
+        with pytest.raises(Failure) as caught:
+            read_request({"action": "restore", "snapshot": SNAPSHOT, "backups": backups})
+        assert caught.value.reason is Reason.SNAPSHOT_UNFIT
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {},
+            {"snapshot": ""},
+            {"snapshot": 7},
+            {"snapshot": "backups/b1"},
+            {"snapshot": "primary/../backups"},
+            {"snapshot": STATE, "accept_primary": True},
+            {"snapshot": STATE, "dry_run": "no"},
+            {"snapshot": STATE, "backups": [""]},
+        ],
+    )
+    def test_anything_else_is_refused(self, fields: dict[str, object]) -> None:
+        with pytest.raises(Failure) as caught:
+            read_request({"action": "restore", **fields})
+        assert caught.value.reason is Reason.EVENT_INVALID
+
+    def test_a_replication_names_no_snapshot(self) -> None:
+        with pytest.raises(Failure):
+            read_request({"action": "sync", "snapshot": STATE})

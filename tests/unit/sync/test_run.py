@@ -336,6 +336,7 @@ class TestUnreadableRegistrations:
             "rolled_back": 0,
             "failed": 1,
             "incomplete": 3,
+            "restored": 0,
         }
 
     def test_one_that_is_asked_for_by_name_is_not_called_unknown(self, world: World) -> None:
