@@ -107,7 +107,8 @@ def test_every_part_is_what_it_was_to_the_letter(put_back: Put, make_server: Ser
 def test_what_was_seen_of_it_when_it_was_equal_to_the_primary_stays_known(
     put_back: Put, make_server: ServerFactory
 ) -> None:
-    server, told = make_server(), []
+    server = make_server()
+    told: list[Outcome] = []
     dumps = dumped(server)
     server.content |= DRIFT
     known = {name: Seen(f"wanted {name}", f"held {name}") for name in PartName}
