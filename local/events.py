@@ -2,18 +2,21 @@
 
 In it a primary and one backup, ``ftp2``, are registered, one run is
 remembered, in which the brake stopped the backup, and two states of the
-primary are kept. Answers are partial: what
+primary and what the backup held of one part are kept. Answers are partial: what
 they do not name may be anything, and so may what they give as ``...``.
 """
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 from common.server_values import Features, Licence, Security, ServerFacts, Version
+from local.cerberus.generate import EDITION, VERSION
+from local.cerberus.machine import Machine
+from local.cerberus.state import EDITIONS
 from registry.models import Backup, BackupResult, Credentials, KeptState, Primary, Run, TlsTrust
 from registry.ports import CredentialStore, Store
 from registry.snapshots import Held, SnapshotStore
@@ -80,6 +83,7 @@ def seed(
     )
     for digest, users, seen in zip(STATES, (("ann",), ("ann", "bob")), (at - timedelta(minutes=15), at), strict=True):
         _keep_state(store, snapshots, digest, users, seen)
+    snapshots.keep_backup(BACKUP, RUN, Held({"mime_mappings": '[["pdf", "application/pdf"]]'}, _FACTS_OF_BACKUP))
     store.release_lease(RUN)
     store.save_run(Run(RUN, "schedule", at, status="partial", finished_at=at, counts={"blocked": 1}))
 
@@ -113,6 +117,13 @@ _FACTS = ServerFacts(
     features=Features(server_sync=True, directory_authentication=True, events=True),
     security=Security(soap_enabled=True, soap_secure=True, soap_port=8443, tls_key_type="RSA", tls_key_bits=2048),
 )
+_FACTS_OF_BACKUP = replace(
+    _FACTS,
+    version=Version(*VERSION),
+    hostname=Machine.named(BACKUP).host,
+    features=replace(_FACTS.features, edition_code=EDITIONS[EDITION]),
+)
+"""As the stand-in of that name says it of itself."""
 
 
 def differences(documented: Any, given: Any, at: str = "answer") -> list[str]:

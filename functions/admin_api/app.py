@@ -12,7 +12,18 @@ from admin_api import openapi
 from admin_api.auditing import audited
 from admin_api.inbound import read_object, readable, refuse_unknown_parameters, refuse_unrouted
 from admin_api.problems import respond
-from admin_api.resources import backups, brake, checks, health, imports, primary, states, sync_runs, sync_settings
+from admin_api.resources import (
+    backups,
+    brake,
+    checks,
+    health,
+    imports,
+    primary,
+    restoring,
+    states,
+    sync_runs,
+    sync_settings,
+)
 
 logger = Logger()
 
@@ -23,7 +34,7 @@ api = APIGatewayRestResolver(
 )
 api.use([refuse_unknown_parameters, audited])
 api.exception_handler(Exception)(respond)
-for resource in (health, primary, states, sync_settings, imports, backups, checks, brake, sync_runs):
+for resource in (health, primary, states, sync_settings, imports, backups, checks, brake, restoring, sync_runs):
     api.include_router(resource.router)
 
 

@@ -103,6 +103,14 @@ SYNC_SETTINGS = {
 NEW_RUN = {
     "fleet": _example("The whole fleet", {}),
     "dry": _example("What would be done to two backups", {"backups": ["ftp2", "ftp3"], "dry_run": True}),
+    "older": _example("An older state of the primary, to the whole fleet", {"state": _FINGERPRINT}),
+}
+RESTORE = {
+    "run": _example("What was there before a run", {"snapshot": "20261122T120000.000000Z-0badc0de"}),
+    "confirmed": _example(
+        "A plan that was looked at",
+        {"snapshot": "20261122T120000.000000Z-0badc0de", "plan_hash": _FINGERPRINT},
+    ),
 }
 APPROVAL = {"seen": _example("The plan that was looked at", {"hash": _FINGERPRINT})}
 PAUSE = {"upgrade": _example("While it is worked on", {"why": "The server is being upgraded."})}

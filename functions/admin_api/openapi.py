@@ -55,6 +55,8 @@ _OF_OPERATION = {
     "changeBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED),
     "deleteBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED),
     "checkBackup": (HTTPStatus.NOT_FOUND,),
+    "listSnapshots": (HTTPStatus.NOT_FOUND,),
+    "restoreBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN),
     "getPlan": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.FAILED_DEPENDENCY),
     "approvePlan": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN),
     "pauseBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED),

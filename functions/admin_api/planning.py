@@ -19,6 +19,8 @@ from replication.model import Policy, PrimaryState
 from replication.plan import Plan, make_plan
 from replication.preview import preview
 from replication.rendering import render
+from replication.replicate import Check
+from wiring.earlier import Earlier
 from wiring.endpoints import endpoint_of
 from wiring.servers import CerberusServers, with_credentials
 from wiring.source import Source, check_not_shrunk, guard_of, known_parts, policy_of
@@ -32,15 +34,17 @@ MAX_ANSWER = 2_000_000
 _FEWER_ITEMS = (MAX_ITEMS, 50, 10, 0)
 
 
-def plan_of(backup: Backup, services: Services) -> PlanView:
+def plan_of(backup: Backup, services: Services, snapshot: str = "") -> PlanView:
     """Read primary and backup and make the plan; nothing is written.
 
-    Raises Failure: what a server or its registration lacks, and PLAN_TOO_SLOW
-    when it takes longer than somebody waits for an answer.
+    With ``snapshot``, a key, it is the plan of putting that back, and the
+    primary is not asked. Raises Failure: what a server or its registration
+    lacks, and PLAN_TOO_SLOW when it takes longer than somebody waits for an answer.
     """
+    plan = partial(_plan_of_earlier, snapshot) if snapshot else _plan
     try:
         (view,) = side_by_side(
-            [partial(_plan, backup, services, Deadline(PLAN_SECONDS))], PLAN_SECONDS + 1, late=_too_slow
+            [partial(plan, backup, services, Deadline(PLAN_SECONDS))], PLAN_SECONDS + 1, late=_too_slow
         )
     except Failure as failure:
         if failure.reason is Reason.DEADLINE:
@@ -54,26 +58,47 @@ def _too_slow() -> NoReturn:
 
 
 def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
-    stored = services.store.settings()
-    settings = replace(stored, connect_timeout=min(stored.connect_timeout, PLANNING_CONNECT_SECONDS))
-    policy = policy_of(backup, settings)
-    if isinstance(policy, Failure):
-        raise policy
+    settings = _settings(services)
+    policy = _accepted(policy_of(backup, settings))
     servers = CerberusServers(services.addresses, services.wsdl)
     source = Source(services.store, services.credentials, servers, services.stack_primary)
     primary = source.read(policy.parts, settings, deadline)
-    made = _made(backup, policy, primary, settings, services, deadline)
-    if isinstance(made, Failure):
-        raise made
-    plan, warnings = made
+    check = partial(check_backup, primary.facts, primary.address)
+    plan, warnings = _accepted(_made(backup, policy, primary, check, settings, services, deadline))
     guard = guard_of(settings, services.store.approval(backup.id))
-    return _view(backup, plan, guard, warnings + _shrunk(primary, services), services)
+    return _view(_name(backup), backup, plan, guard, warnings + _shrunk(primary, services), services)
+
+
+def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Deadline) -> PlanView:
+    settings = _settings(services)
+    earlier = Earlier.load(services.snapshots, key, services.primary())
+    policy = _accepted(earlier.policy(backup, settings))
+    plan, warnings = _accepted(_made(backup, policy, earlier.state, earlier.check, settings, services, deadline))
+    guard = guard_of(settings, services.store.approval(backup.id))
+    return _view(f"{_name(backup)} from {key}", backup, plan, guard, warnings, services)
+
+
+def _settings(services: Services) -> SyncSettings:
+    """Those that hold, with less patience for a server that does not answer."""
+    stored = services.store.settings()
+    return replace(stored, connect_timeout=min(stored.connect_timeout, PLANNING_CONNECT_SECONDS))
+
+
+def _accepted[Found](found: Found | Failure) -> Found:
+    if isinstance(found, Failure):
+        raise found
+    return found
+
+
+def _name(backup: Backup) -> str:
+    return f"{backup.id} ({backup.host}:{backup.port})"
 
 
 def _made(
     backup: Backup,
     policy: Policy,
-    primary: PrimaryState,
+    source: PrimaryState,
+    check: Check,
     settings: SyncSettings,
     services: Services,
     deadline: Deadline,
@@ -85,8 +110,8 @@ def _made(
         try:
             with PrimaryClient(endpoint, deadline) as server:  # a client that cannot write
                 facts = server.facts()
-                warnings = check_backup(primary.facts, primary.address, facts, server.address, server.label)
-                return make_plan(primary, server, facts.features, policy, known), warnings
+                warnings = check(facts, server.address, server.label)
+                return make_plan(source, server, facts.features, policy, known), warnings
         except Failure as failure:
             return failure.at(endpoint.label)
 
@@ -107,7 +132,9 @@ def _shrunk(primary: PrimaryState, services: Services) -> tuple[str, ...]:
     return ()
 
 
-def _view(backup: Backup, plan: Plan, guard: Guard, warnings: tuple[str, ...], services: Services) -> PlanView:
+def _view(
+    name: str, backup: Backup, plan: Plan, guard: Guard, warnings: tuple[str, ...], services: Services
+) -> PlanView:
     seen = preview(plan, guard, warnings, bounded_details)
     found, wider = seen.details, seen.widenings
     if len(wider) > MAX_WIDENED:
@@ -133,9 +160,7 @@ def _view(backup: Backup, plan: Plan, guard: Guard, warnings: tuple[str, ...], s
             WideningView(part=one.part, kind=one.kind, item=one.item, path=one.path) for one in wider[:MAX_WIDENED]
         ],
         more_widened=max(0, len(wider) - MAX_WIDENED),
-        text=render(
-            found, f"{backup.id} ({backup.host}:{backup.port})", blocks=seen.blocks, widenings=wider[:MAX_WIDENED]
-        ),
+        text=render(found, name, blocks=seen.blocks, widenings=wider[:MAX_WIDENED]),
     )
 
 

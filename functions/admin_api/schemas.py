@@ -29,6 +29,9 @@ from wiring.endpoints import PRIMARY_ID
 ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 RUN_ID_PATTERN = r"^[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}$"
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
+_RUN = RUN_ID_PATTERN[1:-1]
+_DIGEST = DIGEST_PATTERN[1:-1]
+SNAPSHOT_PATTERN = rf"^({_RUN}|{_DIGEST}|primary/{_DIGEST}|backups/{ID_PATTERN[1:-1]}/{_RUN}/[a-z_.]{{1,150}})$"
 _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 _MAX_BACKUPS = 1000
 
@@ -107,6 +110,15 @@ Tags = Annotated[
     Field(max_length=50, description="Free labels.", json_schema_extra={"additionalProperties": False}),
 ]
 ReportOnly = Annotated[bool, Field(description="Differences are told and never repaired.")]
+SnapshotName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=300,
+        pattern=SNAPSHOT_PATTERN,
+        description="The key of a snapshot, the id of the run that kept it, or the digest of a state of the primary.",
+    ),
+]
 BackupId = Annotated[str, Field(pattern=ID_PATTERN, max_length=63), AfterValidator(_backup_id)]
 
 
@@ -406,13 +418,45 @@ class SyncSettingsView(Model):
 
 
 class NewRun(Model):
-    """A run to start. Without ``backups`` it is over the whole fleet; a dry run writes nothing."""
+    """A run to start. Without ``backups`` it is over the whole fleet; a dry run writes nothing.
+
+    ``state`` is the digest of an older state of the primary, to go over instead of what it holds now.
+    """
 
     backups: Annotated[list[BackupId], Field(min_length=1, max_length=_MAX_BACKUPS)] = LEFT_OUT
     dry_run: bool = False
     accept_primary: Annotated[bool, Field(description="The primary is meant to be as empty or as small as it is.")] = (
         False
     )
+    state: Annotated[str, Field(pattern=DIGEST_PATTERN)] = LEFT_OUT
+
+
+class NewRestore(Model):
+    """What to put back: a snapshot of this backup, or a state of the primary. A dry run writes nothing.
+
+    ``plan_hash`` is that of the plan, as it was looked at: it lets through what the brake would stop.
+    """
+
+    snapshot: SnapshotName
+    dry_run: bool = False
+    plan_hash: Annotated[str, Field(pattern=DIGEST_PATTERN)] = LEFT_OUT
+
+
+class SnapshotView(Model):
+    """What was kept of a backup before a run wrote to it. ``at`` is when that run was asked for, ``size`` in bytes."""
+
+    key: str
+    run_id: str
+    at: datetime
+    parts: list[str]
+    size: int
+
+
+class SnapshotPage(Model):
+    """Some of a backup's snapshots, newest first. ``next`` leads to older ones."""
+
+    snapshots: list[SnapshotView]
+    next: str | None
 
 
 class PartView(Model):
@@ -459,7 +503,10 @@ class NoticeView(Model):
 
 
 class RunView(Model):
-    """A run. ``queued`` until it begins; ``counts`` has the backups by status once it has ended."""
+    """A run. ``queued`` until it begins; ``counts`` has the backups by status once it has ended.
+
+    ``snapshot`` is the key of what it puts back, empty for a replication.
+    """
 
     id: str
     trigger: str
@@ -470,6 +517,7 @@ class RunView(Model):
     dry_run: bool
     requested_by: str
     requested_backups: list[str]
+    snapshot: str
     started_at: datetime
     finished_at: datetime | None
     counts: dict[str, int]

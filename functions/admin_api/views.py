@@ -92,6 +92,7 @@ def run_view(run: Run) -> schemas.RunView:
         dry_run=run.dry_run,
         requested_by=run.requested_by,
         requested_backups=list(run.requested_backups),
+        snapshot=run.snapshot,
         started_at=run.started_at,
         finished_at=run.finished_at,
         counts=dict(run.counts),

@@ -93,6 +93,7 @@ class Reason(StrEnum):
     UNKNOWN_BACKUP = "unknown_backup"
     UNKNOWN_RUN = "unknown_run"
     BACKUP_DISABLED = "backup_disabled"
+    BACKUP_REPORT_ONLY = "backup_report_only"
     CREDENTIALS_MISSING = "credentials_missing"
     REGISTRATION_INVALID = "registration_invalid"
     EVENT_INVALID = "event_invalid"
@@ -175,6 +176,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.UNKNOWN_BACKUP: "Use the id of a registered backup.",
     Reason.UNKNOWN_RUN: "Use the id of a run that is still kept; GET /sync-runs lists them.",
     Reason.BACKUP_DISABLED: "Enable the backup to have it replicated.",
+    Reason.BACKUP_REPORT_ONLY: "Switch report_only off for the backup, if it is to be written to.",
     Reason.CREDENTIALS_MISSING: "Store user name and password in the server's secret.",
     Reason.REGISTRATION_INVALID: "Correct the registration.",
     Reason.EVENT_INVALID: "Correct the event; the shapes are in events/.",

@@ -34,6 +34,8 @@ _PERMISSIONS = (
     "allowUnzip",
     "allowShare",
 )
+VERSION = (12, 11, 6, 0)
+EDITION = "Enterprise"
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _OPEN = f'xmlns:ns1="{COMMON}"'
 
@@ -45,8 +47,8 @@ def generate(
     groups: int = 5,
     machine: Machine | None = None,
     secrets: Secrets | None = None,
-    version: tuple[int, int, int, int] = (12, 11, 6, 0),
-    edition: str = "Enterprise",
+    version: tuple[int, int, int, int] = VERSION,
+    edition: str = EDITION,
 ) -> ServerState:
     """A server's state. Deterministic: the same arguments make the same state, byte for byte.
 

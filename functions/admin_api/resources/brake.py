@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from admin_api import examples
 from admin_api.inbound import caller, expected_version
@@ -12,19 +12,33 @@ from admin_api.parameters import BackupIdParameter, IfMatch
 from admin_api.planning import plan_of
 from admin_api.registered import registered_backup, shown_backup
 from admin_api.routing import new_router
-from admin_api.schemas import ApprovalView, BackupView, NewApproval, Pause, PlanView
+from admin_api.schemas import ApprovalView, BackupView, NewApproval, Pause, PlanView, SnapshotName
 from admin_api.services import Injected, Services
+from admin_api.snapshots import key_for
 from common.reasons import Failure, Reason
 from registry.models import Approval, BackupResult
 from replication.model import PartStatus, Status
+
+_LOOKED_BACK = 200
+"""Results of a backup among which those of a plan are looked for."""
 
 router = new_router()
 
 
 @router.get("/backups/<backup_id>/plan", summary="What a run would do", tags=["backups"], operation_id="getPlan")
-def get_plan(backup_id: BackupIdParameter, services: Injected) -> PlanView:
-    """The plan as it is now, made from what primary and backup hold at this moment. Nothing is written."""
-    return plan_of(registered_backup(backup_id, services), services)
+def get_plan(
+    backup_id: BackupIdParameter,
+    services: Injected,
+    snapshot: Annotated[
+        SnapshotName | None, Query(description="What would be put back; without it, what the primary holds now.")
+    ] = None,
+) -> PlanView:
+    """The plan as it is now, made from what primary and backup hold at this moment. Nothing is written.
+
+    With ``snapshot`` it is the plan of a restore, and the primary is not asked.
+    """
+    backup = registered_backup(backup_id, services)
+    return plan_of(backup, services, key_for(snapshot, backup_id, services) if snapshot else "")
 
 
 @router.post("/backups/<backup_id>/approve", summary="Approve a plan", tags=["backups"], operation_id="approvePlan")
@@ -33,13 +47,15 @@ def approve_plan(
     body: Annotated[NewApproval, Body(openapi_examples=examples.APPROVAL)],
     services: Injected,
 ) -> ApprovalView:
-    """Let exactly the plan that the last run recorded through in the next one, as long as neither side moves."""
+    """Let exactly the plan that the last run recorded through in the next one, as long as neither side moves.
+
+    The plan of a restore that was stopped can be approved also after other runs.
+    """
     registered_backup(backup_id, services)
-    last = services.store.status(backup_id)
-    _refuse_other_plan(body.hash, last)
+    recorded = _results_with(body.hash, backup_id, services)
     who = caller(router.current_event.raw_event)
-    if last and services.store.settings().approval_by_another:
-        _refuse_own(who, last, services)
+    if services.store.settings().approval_by_another:
+        _refuse_own(who, recorded, services)
     approval = Approval(backup_id, body.hash, who, services.now())
     services.store.approve(approval)
     return ApprovalView(
@@ -75,12 +91,26 @@ def _set_paused(backup_id: str, why: str, if_match: str | None, services: Servic
     return shown_backup(changed, services)
 
 
-def _refuse_other_plan(plan_hash: str, last: BackupResult | None) -> None:
+def _results_with(plan_hash: str, backup_id: str, services: Services) -> list[BackupResult]:
+    """What recorded this plan, newest first. Raises Failure(PLAN_NOT_CURRENT) when it does not wait for an approval.
+
+    Scheduled runs come between whoever asks and whoever approves: what they
+    recorded of the same plan does not hide who asked for it.
+    """
+    last = services.store.status(backup_id)
+    found = [
+        result
+        for result in services.store.history(backup_id, limit=_LOOKED_BACK)
+        if result.plan_hash == plan_hash and _waits(result)
+    ]
+    if last and last.plan_hash == plan_hash and _waits(last):
+        return found or [last]
+    if any((run := services.store.run(result.run_id)) and run.snapshot for result in found):
+        return found
     if last is None or not _waits(last):
         what = f"its last result is {last.status}" if last else "no run has looked at it"
         raise Failure(Reason.PLAN_NOT_CURRENT, f"no plan of this backup waits: {what}")
-    if last.plan_hash != plan_hash:
-        raise Failure(Reason.PLAN_NOT_CURRENT, f"the plan of its last result has the hash {last.plan_hash}")
+    raise Failure(Reason.PLAN_NOT_CURRENT, f"the plan of its last result has the hash {last.plan_hash}")
 
 
 def _waits(last: BackupResult) -> bool:
@@ -90,10 +120,13 @@ def _waits(last: BackupResult) -> bool:
     )
 
 
-def _refuse_own(who: str, last: BackupResult, services: Services) -> None:
-    """Refuse whoever asked for the last run, and everybody as long as it cannot be told who that was."""
-    run = services.store.run(last.run_id)
-    if run is None:
-        raise Failure(Reason.APPROVAL_BY_ANOTHER, "the record of the last run has expired; start another one")
-    if run.requested_by == who:
-        raise Failure(Reason.APPROVAL_BY_ANOTHER, "you asked for the last run yourself")
+def _refuse_own(who: str, recorded: list[BackupResult], services: Services) -> None:
+    """Refuse whoever asked for a run that recorded the plan, and everybody where it cannot be told who that was."""
+    for result in recorded:
+        run = services.store.run(result.run_id)
+        if run is None:
+            raise Failure(
+                Reason.APPROVAL_BY_ANOTHER, "the record of a run with this plan has expired; start another one"
+            )
+        if run.requested_by == who:
+            raise Failure(Reason.APPROVAL_BY_ANOTHER, "you asked for a run with this plan yourself")

@@ -1,6 +1,5 @@
 """Runs: starting one, and what came of them."""
 
-from dataclasses import replace
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -9,11 +8,17 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from admin_api import examples, views
 from admin_api.inbound import caller, page_token, read_page_token
 from admin_api.parameters import BackupIdParameter, Limit, NextRuns, RunIdParameter
+from admin_api.problems import Refused
 from admin_api.routing import new_router
 from admin_api.schemas import HistoryPage, NewRun, Progress, RunDetails, RunPage, RunView
 from admin_api.services import Injected, Services
+from admin_api.starting import refuse_unservable, start
 from common.reasons import Failure, Reason
-from registry.models import QUEUED, RUN_ID, BackupResult, Run, new_run_id
+from registry.models import RUN_ID, BackupResult, Run
+from registry.snapshots import primary_key
+
+_STATES = 10_000
+"""More states of the primary than are ever kept: one a minute for a week."""
 
 router = new_router()
 
@@ -22,37 +27,25 @@ router = new_router()
 def start_run(
     body: Annotated[NewRun, Body(openapi_examples=examples.NEW_RUN)], services: Injected
 ) -> Response[RunView]:
-    """Start a run over the whole fleet or over the named backups, and say where to follow it."""
+    """Start a run over the whole fleet or over the named backups, and say where to follow it.
+
+    With ``state`` it is an older state of the primary that goes over, and the
+    backups that get it are paused, so that no other run undoes it until they are resumed.
+    """
     wanted = tuple(dict.fromkeys(body.backups or ()))
-    _refuse_unservable(wanted, services)
-    now = services.now()
-    run = Run(
-        id=new_run_id(now),
-        trigger="on_demand",
-        started_at=now,
+    refuse_unservable(wanted, services)
+    if body.state is not None and body.accept_primary:
+        raise Refused.field("accept_primary", "The primary is not read when an older state of it goes over")
+    if body.state is not None and all(kept.digest != body.state for kept in services.store.states(limit=_STATES)):
+        raise Failure(Reason.SNAPSHOT_MISSING, f"there is no state {body.state} of the primary")
+    return start(
+        services,
         requested_by=caller(router.current_event.raw_event),
-        requested_backups=wanted,
+        backups=wanted,
         dry_run=body.dry_run,
-        status=QUEUED,
+        accept_primary=body.accept_primary,
+        snapshot="" if body.state is None else primary_key(body.state),
     )
-    services.store.save_run(run)
-    try:
-        services.starter.start(
-            {
-                "action": "sync",
-                "run_id": run.id,
-                "backups": list(wanted),
-                "dry_run": body.dry_run,
-                "accept_primary": body.accept_primary,
-                "requested_by": run.requested_by,
-            }
-        )
-    except Failure as failure:
-        services.store.save_run(
-            replace(run, status="failed", reason=failure.reason, message=failure.message, finished_at=services.now())
-        )
-        raise
-    return Response(202, "application/json", views.run_view(run), {"Location": f"/sync-runs/{run.id}"})
 
 
 @router.get("/sync-runs", summary="All runs", tags=["runs"], operation_id="listRuns")
@@ -96,16 +89,6 @@ def get_history(
         results=[views.result_view(result) for result in results[:limit]],
         next=page_token(results[limit - 1].run_id) if len(results) > limit else None,
     )
-
-
-def _refuse_unservable(wanted: tuple[str, ...], services: Services) -> None:
-    """Say at once what the run would only record."""
-    known = {backup.id: backup for backup in services.store.backups()} if wanted else {}
-    for backup_id in wanted:
-        if backup_id not in known:
-            raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup_id}")
-        if not known[backup_id].enabled:
-            raise Failure(Reason.BACKUP_DISABLED, f"the backup {backup_id} is disabled")
 
 
 def _progress(run: Run, results: tuple[BackupResult, ...], services: Services) -> Progress:

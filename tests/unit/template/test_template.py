@@ -138,10 +138,9 @@ def test_the_management_api_may_do_what_its_routes_need_and_nothing_else(resourc
     }
 
 
-def test_the_management_api_reads_the_primarys_states_and_no_snapshot_of_a_backup(resources: Template) -> None:
-    statements = _statements(resources["AdminApiRole"]["Properties"])
-    (reading,) = [statement for statement in statements if "s3:GetObject" in statement["Action"]]
-    assert reading["Resource"] == {"Fn::Sub": "${SnapshotBucket.Arn}/primary/*"}
+def test_the_management_api_reads_snapshots_and_neither_writes_nor_deletes_one(resources: Template) -> None:
+    actions = _actions(resources["AdminApiRole"]["Properties"])
+    assert {action for action in actions if action.startswith("s3:")} == {"s3:GetObject", "s3:ListBucket"}
 
 
 def test_what_the_lambda_service_needs_for_a_vpc_is_denied_to_the_code(resources: Template) -> None:
