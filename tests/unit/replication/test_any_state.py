@@ -1,0 +1,339 @@
+"""For any two states and any rules: the backup becomes the primary except what rules keep, and can go back.
+
+What is expected is computed from the generated values themselves, and what the backup holds is read with the
+standard library's parser: none of the product's own reading, comparing or merging judges here.
+"""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape, quoteattr
+
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from replication.guard import Guard
+from replication.model import PartName, PartStatus, Policy, Status
+from replication.parts import PARTS
+from replication.ports import Authentication, AuthenticationSource, Listener, MimeMapping
+from replication.preservation import Rules
+from replication.primary import read_primary
+from replication.replicate import replicate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from replication.model import Outcome
+    from replication.ports import ServerFacts
+    from tests.unit.replication.conftest import Clock, FakeServer, ServerFactory
+
+type Sections = dict[str, dict[str, str]]
+
+ORDINARY = ("timeout", "welcomeMessage", "retries", "showClock")
+MACHINE = ("soapPort", "licenseKey", "serverCertificate", "privateKey", "adminPassword", "crlFile", "caPath")
+"""What the product's own rules keep."""
+NAMEABLE = ("site", "branding", "rackNumber")
+"""What only a generated rule keeps."""
+SECTIONS = ("general", "limits", "network", "site")
+
+VALUES = st.one_of(
+    st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), max_size=12),
+    st.sampled_from(["", " ", "true", "false", "10.0.0.1", "C:\\data", "0", "&amp;", "a  b"]),
+)
+NAMES = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), min_size=1, max_size=10).filter(
+    lambda name: name.strip() != ""
+)
+
+
+# What is generated ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OneRule:
+    """A rule of a deployment: ``name`` is kept wherever it is, or only in one ``section``."""
+
+    name: str
+    section: str = ""
+
+    @property
+    def pattern(self) -> str:
+        return f"{self.section}/{self.name}" if self.section else self.name
+
+    def keeps(self, section: str, name: str) -> bool:
+        if self.section:
+            return (self.section, self.name) == (section, name)
+        return self.name in (section, name)
+
+
+SETTINGS = st.dictionaries(
+    st.sampled_from(SECTIONS), st.dictionaries(st.sampled_from(ORDINARY + MACHINE + NAMEABLE), VALUES), min_size=1
+)
+RULES = st.lists(
+    st.builds(OneRule, st.sampled_from((*NAMEABLE, "timeout")), st.sampled_from(("", "", *SECTIONS))), max_size=3
+)
+
+
+def as_elements(sections: Sections) -> str:
+    inner = "".join(
+        f"<{name}>{''.join(f'<{key}>{escape(value)}</{key}>' for key, value in held.items())}</{name}>"
+        for name, held in sections.items()
+    )
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<settings>{inner}</settings>'
+
+
+def as_attributes(sections: Sections) -> str:
+    inner = "".join(
+        f"<{name} {' '.join(f'{key}={quoteattr(value)}' for key, value in held.items())}/>"
+        for name, held in sections.items()
+    )
+    return f"<settings>{inner}</settings>"
+
+
+def as_entries(sections: Sections) -> str:
+    inner = "".join(
+        f"<{name}>{''.join(f'<entry name="{key}" value={quoteattr(value)}/>' for key, value in held.items())}</{name}>"
+        for name, held in sections.items()
+    )
+    return f"<c:settings xmlns:c='urn:c'>{inner}</c:settings>"
+
+
+STYLES = (as_elements, as_attributes, as_entries)
+
+
+@st.composite
+def accounts(draw: st.DrawFn, tag: str) -> str:
+    """A list of users or groups with odd names, each name once without regard to case."""
+    names = draw(st.lists(NAMES, max_size=5, unique_by=str.casefold))
+    items = []
+    for name in names:
+        roots = draw(st.lists(st.tuples(NAMES, VALUES), max_size=2, unique_by=lambda root: root[0]))
+        inside = "".join(f"<root name={quoteattr(each)}><path>{escape(path)}</path></root>" for each, path in roots)
+        disabled = draw(st.sampled_from(["", ' disabled="true"', ' disabled="false"']))
+        last = f"<lastLogin>{draw(st.integers(0, 9))}</lastLogin>" if draw(st.booleans()) else ""
+        password = f"<password hash={quoteattr(draw(VALUES))}/>"
+        items.append(f"<{tag} name={quoteattr(name)}{disabled}>{password}<roots>{inside}</roots>{last}</{tag}>")
+    return f"<{tag}s>{''.join(items)}</{tag}s>"
+
+
+def listed(tag: str) -> st.SearchStrategy[str]:
+    """A document that is a list in an order that counts."""
+    item = st.tuples(NAMES, VALUES).map(lambda each: f"<{tag} name={quoteattr(each[0])}>{escape(each[1])}</{tag}>")
+    return st.lists(item, max_size=4).map(lambda items: f"<{tag}s>{''.join(items)}</{tag}s>")
+
+
+SOURCES = st.lists(st.builds(AuthenticationSource, st.booleans(), NAMES, st.sampled_from(["ldap", "ad"]), VALUES))
+MIME = st.dictionaries(st.sampled_from(["txt", "pdf", "zip", "png"]), st.sampled_from(["text/plain", "a/b", "c/d"]))
+
+
+@st.composite
+def listeners(draw: st.DrawFn) -> tuple[Listener, ...]:
+    ports = draw(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([21, 22, 443])), max_size=4, unique=True))
+    return tuple(
+        Listener(
+            10 * number + draw(st.integers(0, 9)),
+            draw(st.sampled_from(["10.0.0.1", "10.0.0.2"])),
+            protocol,
+            {
+                "listenPort": port,
+                "connectionLimit": draw(st.integers(0, 3)),
+                "passiveSettings": {"ipAddress": draw(st.sampled_from(["192.0.2.1", "192.0.2.2"]))},
+            },
+        )
+        for number, (protocol, port) in enumerate(ports)
+    )
+
+
+@st.composite
+def states(draw: st.DrawFn, style: Callable[[Sections], str]) -> tuple[Sections, dict[str, Any]]:
+    """What a server holds in every part, and its settings as values too."""
+    sections = draw(SETTINGS)
+    return sections, {
+        "settings": style(sections),
+        "authentication": Authentication(draw(listed("source")), tuple(draw(SOURCES))),
+        "users": draw(accounts("user")),
+        "groups": draw(accounts("group")),
+        "event_rules": draw(st.one_of(listed("rule"), st.just(""))),
+        "mime_mappings": tuple(MimeMapping(*each) for each in draw(MIME).items()),
+        "blocked_addresses": draw(listed("ip")),
+        "auto_blocked_addresses": draw(listed("ip")),
+        "account_requests": draw(st.one_of(listed("request"), st.just(""))),
+        "listeners": draw(listeners()),
+    }
+
+
+# What is expected ----------------------------------------------------------------------------------------------------
+
+
+def kept(section: str, name: str, rules: list[OneRule], *, standard: bool) -> bool:
+    return (standard and name in MACHINE) or any(rule.keeps(section, name) for rule in rules)
+
+
+def expected_settings(primary: Sections, own: Sections, rules: list[OneRule], *, standard: bool) -> Sections:
+    """The primary's values, but the backup's own, or none, where a rule keeps it."""
+    found: Sections = {}
+    for section in {**primary, **own}:
+        if any(not rule.section and rule.name == section for rule in rules):
+            values = own.get(section)
+            present = section in own
+        else:
+            values = {
+                name: value
+                for name, value in primary.get(section, {}).items()
+                if not kept(section, name, rules, standard=standard)
+            } | {
+                name: value
+                for name, value in own.get(section, {}).items()
+                if kept(section, name, rules, standard=standard)
+            }
+            present = section in primary or bool(values)
+        if present:
+            found[section] = values or {}
+    return found
+
+
+def settings_of(text: str) -> Sections:
+    """The values of a document in any of the styles."""
+    found: Sections = {}
+    for section in ElementTree.fromstring(text.encode()):  # noqa: S314 - it was made here
+        entries = [
+            (each.get("name"), each.get("value")) if each.tag == "entry" else (each.tag, each.text or "")
+            for each in section
+        ]
+        assert section.tag not in found
+        assert len({name for name, _ in entries}) == len(entries)
+        found[section.tag] = {str(name): str(value) for name, value in (*section.attrib.items(), *entries)}
+    return found
+
+
+def tree_of(text: str) -> object:
+    """A document as plain values; None for one that is empty."""
+    return values_of(ElementTree.fromstring(text.encode())) if text else None  # noqa: S314 - it was made here
+
+
+def values_of(element: ElementTree.Element) -> object:
+    return element.tag, dict(element.attrib), element.text or "", [values_of(each) for each in element]
+
+
+def accounts_of(text: str) -> dict[str, object]:
+    """Users or groups by name in one case, without what a log-in changes."""
+    found = {}
+    for item in ElementTree.fromstring(text.encode()):  # noqa: S314 - it was made here
+        for run_time in item.findall("lastLogin"):
+            item.remove(run_time)
+        name = item.attrib.pop("name").casefold()
+        assert name not in found
+        found[name] = values_of(item)
+    return found
+
+
+def expected_listeners(primary: tuple[Listener, ...], own: tuple[Listener, ...]) -> dict[int, Listener]:
+    """The options of the one with the same protocol and port; address and passive settings stay."""
+    sources = {(each.protocol, each.options["listenPort"]): each.options for each in primary}
+    return {
+        each.id: replace(
+            each,
+            options={
+                **each.options,
+                **{
+                    name: value
+                    for name, value in sources.get((each.protocol, each.options["listenPort"]), {}).items()
+                    if name != "passiveSettings"
+                },
+            },
+        )
+        for each in own
+    }
+
+
+def text_of(content: str | bytes) -> str:
+    return content if isinstance(content, str) else content.decode()
+
+
+def plain(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a server holds, to be compared exactly."""
+    held: dict[str, Any] = {
+        name: text_of(value) if isinstance(value, (str, bytes)) else value for name, value in content.items()
+    }
+    authentication = held["authentication"]
+    held["authentication"] = (text_of(authentication.document), authentication.sources)
+    return held
+
+
+# The properties ------------------------------------------------------------------------------------------------------
+
+
+class Kept:
+    """Snapshots in a list, the parts as a store would give them back."""
+
+    def __init__(self) -> None:
+        self.parts: list[dict[str, str]] = []
+
+    def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
+        self.parts.append(json.loads(json.dumps(dict(parts))))
+        return f"snapshot-{len(self.parts)}"
+
+
+def restore(server: FakeServer, snapshots: list[dict[str, str]], policy: Policy) -> None:
+    """Write back what was kept, the latest first."""
+    for parts in reversed(snapshots):
+        for part in PARTS:
+            if part.name in parts:
+                state = part.load(parts[part.name], server.label)
+                part.write(server, part.read(server), state, replace(policy, replicate_auto_block_list=True))
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(data=st.data(), style=st.sampled_from(STYLES), standard=st.booleans(), auto=st.booleans(), rules=RULES)
+def test_the_backup_becomes_the_primary_except_what_rules_keep_and_a_restore_undoes_it(
+    make_primary: ServerFactory,
+    make_server: ServerFactory,
+    clock: Clock,
+    data: st.DataObject,
+    style: Callable[[Sections], str],
+    standard: bool,
+    auto: bool,
+    rules: list[OneRule],
+) -> None:
+    source_settings, wanted = data.draw(states(style))
+    own_settings, held = data.draw(states(style))
+    patterns = [rule.pattern for rule in rules]
+    policy = Policy(frozenset(PartName), Rules.standard(patterns) if standard else Rules(patterns), auto)
+    source = read_primary(make_primary(**deepcopy(wanted)), policy.parts, accept_empty=True)
+    server = make_server(**deepcopy(held))
+    before = plain(server.content)
+    snapshots = Kept()
+
+    def run(guard: Guard, *, write: bool = True) -> Outcome:
+        return replicate(source, server, policy, snapshots=snapshots, now=clock, guard=guard, write=write)
+
+    outcome = run(Guard())
+    if outcome.status is Status.BLOCKED:
+        event("blocked, approved")
+        outcome = run(Guard(approved=outcome.plan_hash))
+    assert outcome.status in (Status.UPDATED, Status.IN_SYNC), (outcome.reason, outcome.message)
+    assert outcome.verified_at is not None
+
+    now = plain(server.content)
+    assert settings_of(now["settings"]) == expected_settings(source_settings, own_settings, rules, standard=standard)
+    assert accounts_of(now["users"]) == accounts_of(wanted["users"])
+    assert accounts_of(now["groups"]) == accounts_of(wanted["groups"])
+    assert tree_of(now["authentication"][0]) == tree_of(wanted["authentication"].document)
+    assert now["authentication"][1] == wanted["authentication"].sources
+    for name in ("event_rules", "blocked_addresses", "account_requests"):
+        assert tree_of(now[name]) == tree_of(wanted[name])
+    automatic = wanted if auto else held
+    assert tree_of(now["auto_blocked_addresses"]) == tree_of(automatic["auto_blocked_addresses"])
+    assert set(now["mime_mappings"]) == set(wanted["mime_mappings"])
+    assert {each.id: each for each in now["listeners"]} == expected_listeners(wanted["listeners"], held["listeners"])
+
+    second = run(Guard(), write=False)
+    assert second.status is Status.IN_SYNC
+    assert second.plan_hash == ""
+    assert {part.status for part in second.parts} == {PartStatus.UNCHANGED}
+
+    restore(server, snapshots.parts, policy)
+    assert plain(server.content) == before
