@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from local.build import ROOT
 from local.cloud import LocalCloud, ManagementApi
 from local.fleet import PRIMARY, Servers, password_of, start_servers
 
@@ -71,7 +72,8 @@ def test_every_route_answers_the_one_who_signs_and_nobody_else(
     wrong_secret = ManagementApi(base, region, key, secret[::-1])
     unknown_key = ManagementApi(base, region, "AKIAUNKNOWNUNKNOWN00", secret)
     routes = _routes(api)
-    assert len(routes) >= 24
+    described = json.loads((ROOT / "docs" / "openapi.json").read_text())["paths"]
+    assert len(routes) == sum(len(operations) for operations in described.values())
     for method, path in routes:
         body: object = {} if method in ("POST", "PUT", "PATCH") else None
         assert api.call(method, path, body, signed=False).status == 403, (method, path)
@@ -137,6 +139,44 @@ def test_a_run_is_started_followed_and_remembered(
     history = api.call("GET", f"/backups/{BACKUP}/history").body["results"]
     assert [result["run_id"] for result in history] == [run["id"], dry["id"]]
     assert [listed["id"] for listed in api.call("GET", "/sync-runs").body["runs"]][:2] == [run["id"], dry["id"]]
+
+
+def test_what_a_run_did_is_undone_and_stays_so_until_it_is_resumed(
+    api: ManagementApi, registered: dict[str, Any], servers: Servers
+) -> None:
+    backup = servers.backups[BACKUP]
+    backup.drift("everywhere")
+    before = backup.snapshot()
+    assert _finished(api, {})["results"][0]["status"] == "updated"
+    (kept, *_) = api.call("GET", f"/backups/{BACKUP}/snapshots").body["snapshots"]
+    plan = api.call("GET", f"/backups/{BACKUP}/plan?snapshot={kept['run_id']}").body
+    restored = _finished(api, {"snapshot": kept["key"], "plan_hash": plan["hash"]}, f"/backups/{BACKUP}/restore")
+    assert (restored["trigger"], restored["status"]) == ("restore", "succeeded")
+    assert restored["results"][0]["status"] == "restored", restored
+    assert backup.snapshot() == before
+    assert restored["id"] in api.call("GET", f"/backups/{BACKUP}").body["paused"]
+    assert _finished(api, {})["results"][0]["status"] == "drifted"
+    assert backup.snapshot() == before
+    assert api.call("POST", f"/backups/{BACKUP}/resume").body["paused"] == ""
+    assert _finished(api, {})["results"][0]["status"] == "updated"
+    assert servers.differences(BACKUP) == []
+
+
+def test_an_older_state_of_the_primary_goes_to_the_fleet(
+    api: ManagementApi, registered: dict[str, Any], servers: Servers
+) -> None:
+    assert _finished(api, {})["results"][0]["status"] == "in_sync"
+    (older, *_) = api.call("GET", "/primary/states").body["states"]
+    before = servers.backups[BACKUP].snapshot()
+    servers.primary.drift("set_mime", extension="pdf", kind="text/plain")
+    assert _finished(api, {})["results"][0]["status"] == "updated"
+    restored = _finished(api, {"state": older["digest"]})
+    assert (restored["results"][0]["status"], restored["snapshot"]) == ("restored", f"primary/{older['digest']}")
+    assert servers.backups[BACKUP].snapshot() == before
+    assert api.call("POST", f"/backups/{BACKUP}/resume").status == 200
+    assert _finished(api, {})["results"][0]["status"] == "updated"
+    assert servers.differences(BACKUP) == []
+    assert servers.primary.writes == []
 
 
 def test_the_primarys_own_list_is_shown_and_taken_over(api: ManagementApi, registered: dict[str, Any]) -> None:
@@ -235,8 +275,8 @@ def _like(backup: dict[str, Any]) -> dict[str, Any]:
     return {"host": backup["host"], "port": backup["port"], "username": "admin", "password": "PLANTED-again"}
 
 
-def _finished(api: ManagementApi, body: dict[str, Any]) -> dict[str, Any]:
-    started = api.call("POST", "/sync-runs", body)
+def _finished(api: ManagementApi, body: dict[str, Any], path: str = "/sync-runs") -> dict[str, Any]:
+    started = api.call("POST", path, body)
     assert (started.status, started.body["status"]) == (202, "queued")
     details: dict[str, Any] = {}
 

@@ -1,7 +1,5 @@
 """The commands that docs/api.md has for a blocked backup, typed as they stand there."""
 
-import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,27 +8,14 @@ from local.cerberus import LocalServer
 from local.events import PLAN, seed
 from registry.models import Credentials
 
-GUIDE = Path(__file__).parents[3] / "docs" / "api.md"
-PRELUDE = """set -e -o pipefail
-api() {
-  method=$1 path=$2; shift 2
-  curl --silent --show-error --fail-with-body --request "$method" "$API$path" --header "$SIGNED" \\
-    --header "Content-Type: application/json" "$@"
-}
-id() { python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])'; }
-follow() { echo "followed $1"; }
-"""
-"""What the guide has defined before, but signed as this gateway wants it; runs are handed over and do not begin."""
-
 
 def _log_in(running: LocalServer) -> Credentials:
     return Credentials(running.state.machine.admin_user, running.state.machine.admin_password)
 
 
 def test_every_command_for_a_blocked_backup_is_accepted(
-    gateway: Any, server: Callable[..., LocalServer], tmp_path: Path
+    gateway: Any, server: Callable[..., LocalServer], type_guide: Callable[[str, str], Any], tmp_path: Path
 ) -> None:
-    commands = re.findall(r"^```shell\n(.*?)^```", GUIDE.read_text(), re.DOTALL | re.MULTILINE)
     with server("primary") as primary, server("ftp2") as backup, gateway.listening() as address:
         seed(
             gateway.store,
@@ -39,19 +24,7 @@ def test_every_command_for_a_blocked_backup_is_accepted(
             (backup, _log_in(backup)),
             gateway.snapshots,
         )
-        environment = {
-            "PATH": "/usr/bin:/bin",
-            "API": address,
-            "SIGNED": "Authorization: AWS4-HMAC-SHA256 Credential=test",
-        }
-        done = subprocess.run(  # noqa: S603 # the guide's own commands
-            ["/bin/bash", "-c", PRELUDE + "\n".join(commands)],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = type_guide("When a backup is blocked", address)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Plan for ftp2" in done.stdout
     (run,) = gateway.starter.events
