@@ -181,7 +181,7 @@ def _look(server: Server, services: Services, settings: SyncSettings, deadline: 
             )
             _refuse_untrusted(server, certificate)  # nothing is sent to it, least of all a password
         with _step("credentials_stored"):
-            credentials = services.credentials.get(_name(server), fresh=True)
+            credentials = services.credentials.get(server.secret_id, fresh=True)
         with _step("soap_access"):
             endpoint = endpoint_of(server, credentials, settings, services.addresses, services.wsdl)
             with PrimaryClient(endpoint, deadline) as client:

@@ -100,6 +100,13 @@ SYNC_SETTINGS = {
         },
     ),
 }
+PROMOTION = {
+    "planned": _example("A backup that was verified lately", {"backup_id": "ftp2"}),
+    "forced": _example(
+        "The best there is, although it was not verified lately",
+        {"backup_id": "ftp3", "former_id": "ftp1", "force": True},
+    ),
+}
 NEW_RUN = {
     "fleet": _example("The whole fleet", {}),
     "dry": _example("What would be done to two backups", {"backups": ["ftp2", "ftp3"], "dry_run": True}),

@@ -48,6 +48,8 @@ _OF_OPERATION = {
     "getPrimary": (HTTPStatus.NOT_FOUND,),
     "putPrimary": (HTTPStatus.PRECONDITION_FAILED,),
     "checkPrimary": (HTTPStatus.NOT_FOUND,),
+    "promoteBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED),
+    "resumePrimary": (HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED),
     "compareStates": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.FAILED_DEPENDENCY),
     "putSyncSettings": (HTTPStatus.PRECONDITION_FAILED,),
     "registerBackup": (HTTPStatus.CONFLICT,),

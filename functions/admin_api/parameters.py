@@ -48,10 +48,10 @@ def refuse_forbidden_address(host: str, services: Services) -> None:
         raise Refused.field("host", problem.message, problem.reason)
 
 
-def username_of(server_id: str, services: Services) -> str | None:
+def username_of(secret_id: str, services: Services) -> str | None:
     """The stored user name, None when there are no credentials. The password goes no further than this."""
     try:
-        return services.credentials.get(server_id, fresh=True).username
+        return services.credentials.get(secret_id, fresh=True).username
     except Failure as failure:
         if failure.reason is not Reason.CREDENTIALS_MISSING:
             raise
@@ -59,7 +59,7 @@ def username_of(server_id: str, services: Services) -> str | None:
 
 
 def changed_credentials(
-    server_id: str, username: str | None, password: Secret[str] | None, services: Services
+    secret_id: str, username: str | None, password: Secret[str] | None, services: Services
 ) -> Credentials | None:
     """What is to be stored when one or both were sent, completed by what is stored; None when neither was.
 
@@ -70,7 +70,7 @@ def changed_credentials(
     if username is not None and password is not None:
         return Credentials(username, password.get_secret_value())
     try:
-        known = services.credentials.get(server_id, fresh=True)
+        known = services.credentials.get(secret_id, fresh=True)
     except Failure as failure:
         if failure.reason is not Reason.CREDENTIALS_MISSING:
             raise

@@ -12,6 +12,7 @@ from cerberus.servers import PrimaryClient
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
 from registry.models import Backup, Credentials, SyncSettings
+from registry.semantics import of_term
 from replication.checks import check_backup
 from replication.details import MAX_ITEMS, PlanDetails, details
 from replication.guard import Guard
@@ -65,8 +66,8 @@ def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     primary = source.read(policy.parts, settings, deadline)
     check = partial(check_backup, primary.facts, primary.address)
     plan, warnings = _accepted(_made(backup, policy, primary, check, settings, services, deadline))
-    guard = guard_of(settings, services.store.approval(backup.id))
-    return _view(_name(backup), backup, plan, guard, warnings + _shrunk(primary, services), services)
+    guard = guard_of(settings, of_term(services.store.approval(backup.id), services.term()))
+    return _view(_name(backup), backup, plan, guard, warnings + _shrunk(primary, services) + _held(services), services)
 
 
 def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Deadline) -> PlanView:
@@ -74,7 +75,7 @@ def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Dea
     earlier = Earlier.load(services.snapshots, key, services.primary())
     policy = _accepted(earlier.policy(backup, settings))
     plan, warnings = _accepted(_made(backup, policy, earlier.state, earlier.check, settings, services, deadline))
-    guard = guard_of(settings, services.store.approval(backup.id))
+    guard = guard_of(settings, of_term(services.store.approval(backup.id), services.term()))
     return _view(f"{_name(backup)} from {key}", backup, plan, guard, warnings, services)
 
 
@@ -103,7 +104,7 @@ def _made(
     services: Services,
     deadline: Deadline,
 ) -> tuple[Plan, tuple[str, ...]] | Failure:
-    known = known_parts(services.store.status(backup.id))
+    known = known_parts(of_term(services.store.status(backup.id), services.term()))
 
     def attempt(credentials: Credentials) -> tuple[Plan, tuple[str, ...]] | Failure:
         endpoint = endpoint_of(backup, credentials, settings, services.addresses, services.wsdl)
@@ -117,7 +118,7 @@ def _made(
 
     return with_credentials(
         services.credentials,
-        backup.id,
+        backup.secret_id,
         attempt,
         lambda result: isinstance(result, Failure) and result.reason is Reason.AUTHENTICATION_FAILED,
     )
@@ -126,10 +127,16 @@ def _made(
 def _shrunk(primary: PrimaryState, services: Services) -> tuple[str, ...]:
     """That a run would not even begin, when it would not."""
     try:
-        check_not_shrunk(primary, services.store.baseline())
+        check_not_shrunk(primary, of_term(services.store.baseline(), services.term()))
     except Failure as failure:
         return (f"No run would begin: {failure.message} [{failure.reason}].",)
     return ()
+
+
+def _held(services: Services) -> tuple[str, ...]:
+    """That runs only look, when they do."""
+    primary = services.primary()
+    return (f"Nothing is pushed: {primary.held} [{Reason.PUSHES_HELD}].",) if primary and primary.held else ()
 
 
 def _view(

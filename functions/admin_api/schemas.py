@@ -235,14 +235,21 @@ class BackupChange(_SecureOnly):
 
 
 class PrimaryView(Model):
-    """The primary. ``source`` is ``stack`` as long as only the stack's parameters name it."""
+    """The primary. ``source`` is ``stack`` as long as only the stack's parameters name it.
+
+    ``held`` says why nothing is pushed until somebody resumes, empty when it is.
+    ``secret`` is what the name of its secret ends with.
+    """
 
     source: Literal["registered", "stack"]
     host: str
     port: int
     secure_connection: Literal[True] = True
     username: str | None
+    secret: str
     tls: Trust
+    held: str
+    promoted_at: datetime | None
     version: int
 
 
@@ -285,9 +292,13 @@ class BackupSummary(Model):
 
 
 class BackupView(BackupSummary):
-    """A registered backup. ``username`` is null while no credentials are stored."""
+    """A registered backup. ``username`` is null while no credentials are stored.
+
+    ``secret`` is what the name of its secret ends with.
+    """
 
     username: str | None
+    secret: str
 
 
 class UnreadableBackup(Model):
@@ -645,6 +656,30 @@ class Pause(Model):
     """Why nothing is to be written to the backup for the time being."""
 
     why: Annotated[str, Field(min_length=1, max_length=500, pattern=_PRINTABLE)]
+
+
+# ---------------------------------------------------------------- promotion
+
+
+class NewPromotion(Model):
+    """A backup to make the primary. Without ``former_id`` the old primary's id is that of its host."""
+
+    backup_id: BackupId
+    former_id: Annotated[BackupId, Field(description="What the old primary is called as a backup.")] = LEFT_OUT
+    force: Annotated[bool, Field(description="Whatever speaks against it, it is promoted.")] = False
+
+
+class PromotionView(Model):
+    """Who is the primary now, what became of the old one, and what the new one's check says.
+
+    ``concerns`` are what spoke against it and was overruled; ``warnings`` are to be seen to.
+    """
+
+    primary: PrimaryView
+    former: BackupSummary
+    check: CheckReport
+    concerns: list[str]
+    warnings: list[str]
 
 
 # ---------------------------------------------------------------- states of the primary

@@ -47,6 +47,11 @@ class Services:
         """The primary in use: the registered one, else the stack's."""
         return self.store.primary() or self.stack_primary
 
+    def term(self) -> int:
+        """The primary's term, 0 while there is no primary."""
+        primary = self.primary()
+        return primary.term if primary else 0
+
 
 @cache
 def services() -> Services:

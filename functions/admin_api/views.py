@@ -32,7 +32,10 @@ def primary_view(primary: Primary, username: str | None) -> schemas.PrimaryView:
         host=primary.host,
         port=primary.port,
         username=username,
+        secret=primary.secret_id,
         tls=trust_view(primary.trust),
+        held=primary.held,
+        promoted_at=primary.promoted_at,
         version=primary.version,
     )
 
@@ -61,7 +64,9 @@ def backup_view(backup: Backup, last: BackupResult | None, username: str | None)
     """A backup as shown alone."""
     summary = backup_summary(backup, last)
     return schemas.BackupView(
-        **{name: getattr(summary, name) for name in type(summary).model_fields}, username=username
+        **{name: getattr(summary, name) for name in type(summary).model_fields},
+        username=username,
+        secret=backup.secret_id,
     )
 
 

@@ -74,6 +74,9 @@ class Reason(StrEnum):
     PART_MISSING_ON_PRIMARY = "part_missing_on_primary"
     MACHINE_SPECIFIC_UNRULED = "machine_specific_unruled"
     ACCESS_WIDENED = "access_widened"
+    # A promotion
+    PROMOTION_UNSAFE = "promotion_unsafe"
+    PUSHES_HELD = "pushes_held"
     # After a push
     ACCESS_LOST = "access_lost"
     INTERRUPTED = "interrupted"
@@ -159,6 +162,8 @@ REMEDIES: dict[Reason, str] = {
     Reason.PART_MISSING_ON_PRIMARY: "Check the part on the primary; approve the plan's hash if it is meant to be gone.",
     Reason.MACHINE_SPECIFIC_UNRULED: "Look at the named paths; add a rule for what is the backup's own, or approve.",
     Reason.ACCESS_WIDENED: "Look at what the plan marks; approve its hash if the wider access is meant.",
+    Reason.PROMOTION_UNSAFE: "Mend what is named or choose another backup; force promotes it all the same.",
+    Reason.PUSHES_HELD: "Look at what the runs find; then POST /primary/resume, or start a run over the fleet.",
     Reason.ACCESS_LOST: "Log in to the server by hand at once and restore its settings from the snapshot.",
     Reason.SNAPSHOT_MISSING: "Choose one that is still kept: /backups/{id}/snapshots and /primary/states list them.",
     Reason.SNAPSHOT_UNREADABLE: "Choose another one, or the version of this product that has written it.",

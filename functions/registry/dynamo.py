@@ -31,7 +31,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from boto3.dynamodb.conditions import Attr
+from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from common.reasons import Failure, Reason
 from registry.items import Row, UnreadableRow, from_row, time_text, to_row
@@ -47,7 +47,8 @@ from registry.models import (
     SyncSettings,
 )
 from registry.ports import AlreadyRegistered, VersionConflict
-from registry.semantics import address_key, capped_result, capped_run, merged_status
+from registry.promotion import Promotion
+from registry.semantics import address_key, capped_result, capped_run, lease_held, merged_status
 from registry.table import Check, ConditionsFailed, Delete, Put, Table, unchanged
 
 if TYPE_CHECKING:  # stubs are not in the Lambda package
@@ -86,6 +87,27 @@ class DynamoStore:
 
     def save_primary(self, primary: Primary, *, expected_version: int | None = None) -> Primary:
         return self._save(primary, _PRIMARY, expected_version)
+
+    def promote(self, promotion: Promotion, *, now: datetime) -> None:
+        old, backup, former = promotion.old, promotion.backup, promotion.former
+        as_seen = Attr("version").eq(old.version) if old.version else Attr("pk").not_exists()
+        try:
+            self._table.transact(
+                Check(*_LEASE, _free(now)),
+                Put({**_keys(*_PRIMARY), **to_row(promotion.primary)}, as_seen),
+                Delete(_BACKUP, backup.id, Attr("version").eq(backup.version)),
+                Put(_backup_row(former), Attr("pk").not_exists()),
+                Put(_address_row(former), Attr("pk").not_exists()),
+                *(Delete(_ADDRESS, held) for held in self._addresses(backup.id)),
+                Delete(_STATUS, backup.id),
+                Delete(_STATUS, former.id),
+            )
+        except ConditionsFailed as failed:
+            if 0 in failed.found:
+                raise lease_held(failed.found[0]["held_until"]) from None
+            if failed.found.keys() & {1, 2}:
+                raise VersionConflict from None
+            raise AlreadyRegistered(former.id if 3 in failed.found else failed.found[4]["backup_id"]) from None
 
     def settings(self) -> SyncSettings:
         return self._single(SyncSettings, _SETTINGS) or SyncSettings()
@@ -134,7 +156,7 @@ class DynamoStore:
             raise AlreadyRegistered(failed.found[1]["backup_id"]) from None
         return updated
 
-    def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> None:
+    def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> str:
         found = self._registered(backup_id)
         _next_version(found, expected_version)
         try:
@@ -145,6 +167,8 @@ class DynamoStore:
             )
         except ConditionsFailed:
             raise VersionConflict from None
+        secret = found.get("secret")
+        return secret if isinstance(secret, str) and secret else backup_id
 
     # The lease
 
@@ -168,12 +192,10 @@ class DynamoStore:
     # the margin that the caller adds to the longest run.
 
     def acquire_lease(self, owner: str, *, now: datetime, expires_at: datetime) -> Lease | None:
-        free = Attr("held_until").not_exists()
-        expired = Attr("held_until").lte(time_text(now))
         mine = Attr("held_by").eq(owner)
         row = {**_keys(*_LEASE), "held_by": owner, "held_until": time_text(expires_at)}
         try:
-            self._table.transact(Put(row, free | expired | mine))
+            self._table.transact(Put(row, _free(now) | mine))
         except ConditionsFailed:
             return None
         return Lease(owner, expires_at)
@@ -320,6 +342,11 @@ class DynamoStore:
 
     def _expiry(self, time: datetime) -> Row:
         return {"expires_at": int((time + self._kept).timestamp())}
+
+
+def _free(now: datetime) -> ConditionBase:
+    """That nobody holds the lease at ``now``."""
+    return Attr("held_until").not_exists() | Attr("held_until").lte(time_text(now))
 
 
 def _keys(pk: str, sk: str) -> Row:

@@ -6,6 +6,7 @@ from datetime import datetime
 from threading import RLock
 
 from common.reasons import Failure, Reason
+from registry.items import time_text
 from registry.models import (
     Approval,
     Backup,
@@ -19,7 +20,8 @@ from registry.models import (
     SyncSettings,
 )
 from registry.ports import AlreadyRegistered, VersionConflict
-from registry.semantics import address_key, capped_result, capped_run, merged_status
+from registry.promotion import Promotion
+from registry.semantics import address_key, capped_result, capped_run, lease_held, merged_status
 
 
 class MemoryStore:
@@ -47,6 +49,24 @@ class MemoryStore:
             stored = self._primary.version if self._primary else 0
             self._primary = replace(primary, version=_next_version(stored, expected_version))
             return self._primary
+
+    def promote(self, promotion: Promotion, *, now: datetime) -> None:
+        old, backup, former = promotion.old, promotion.backup, promotion.former
+        with self._lock:
+            if self._lease and self._lease.expires_at > now:
+                raise lease_held(time_text(self._lease.expires_at))
+            registered = self._backups.get(backup.id)
+            seen = (self._primary.version if self._primary else 0, registered.version if registered else 0)
+            if seen != (old.version, backup.version):
+                raise VersionConflict
+            if former.id in self._backups:
+                raise AlreadyRegistered(former.id)
+            self._refuse_shared_address(former)
+            self._primary = promotion.primary
+            del self._backups[backup.id]
+            self._backups[former.id] = former
+            for server_id in (backup.id, former.id):
+                self._statuses.pop(server_id, None)
 
     def settings(self) -> SyncSettings:
         return self._settings
@@ -82,11 +102,13 @@ class MemoryStore:
             updated = self._backups[backup.id] = replace(backup, version=version)
             return updated
 
-    def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> None:
+    def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> str:
         with self._lock:
-            _next_version(self._registered(backup_id).version, expected_version)
+            registered = self._registered(backup_id)
+            _next_version(registered.version, expected_version)
             del self._backups[backup_id]
             self._statuses.pop(backup_id, None)
+            return registered.secret_id
 
     def acquire_lease(self, owner: str, *, now: datetime, expires_at: datetime) -> Lease | None:
         with self._lock:
@@ -191,17 +213,17 @@ class MemoryCredentials:
     def __init__(self) -> None:
         self._credentials: dict[str, Credentials] = {}
 
-    def get(self, server_id: str, *, fresh: bool = False) -> Credentials:  # noqa: ARG002 # nothing is cached here
-        found = self._credentials.get(server_id)
+    def get(self, secret_id: str, *, fresh: bool = False) -> Credentials:  # noqa: ARG002 # nothing is cached here
+        found = self._credentials.get(secret_id)
         if found is None or not found.username or not found.password:
-            raise Failure(Reason.CREDENTIALS_MISSING, f"there are no credentials for {server_id}")
+            raise Failure(Reason.CREDENTIALS_MISSING, f"there are no credentials for {secret_id}")
         return found
 
-    def put(self, server_id: str, credentials: Credentials) -> None:
-        self._credentials[server_id] = credentials
+    def put(self, secret_id: str, credentials: Credentials) -> None:
+        self._credentials[secret_id] = credentials
 
-    def delete(self, server_id: str) -> None:
-        self._credentials.pop(server_id, None)
+    def delete(self, secret_id: str) -> None:
+        self._credentials.pop(secret_id, None)
 
 
 def _next_version(stored: int, expected: int | None) -> int:

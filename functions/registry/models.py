@@ -40,16 +40,6 @@ class TlsTrust:
 
 
 @dataclass(frozen=True)
-class Primary:
-    """Where the primary is. Its credentials are in the secret of the id ``primary``."""
-
-    host: str
-    port: int
-    trust: TlsTrust = TlsTrust()
-    version: int = 0
-
-
-@dataclass(frozen=True)
 class Backup:
     """One registered backup.
 
@@ -57,7 +47,8 @@ class Backup:
     the deployment's. ``report_only``: differences are told and never repaired.
     ``paused`` says why nothing is written to it until it is resumed, empty
     when it is not paused. ``version`` counts changes and guards against lost updates;
-    the store counts it. The two times are the caller's to set.
+    the store counts it. The two times are the caller's to set. ``secret`` is the
+    id of its credentials, empty when that is the backup's own.
     """
 
     id: str
@@ -72,7 +63,44 @@ class Backup:
     tags: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    secret: str = ""
     version: int = 0
+
+    @property
+    def secret_id(self) -> str:
+        """The id of its credentials: they stay where they are when a server changes its place."""
+        return self.secret or self.id
+
+
+PRIMARY_SECRET = "primary"  # noqa: S105 - the id of a secret is none
+"""The id of the secret that the stack makes, for the first primary. No backup may be called so."""
+
+
+@dataclass(frozen=True)
+class Primary:
+    """Where the primary is. ``secret`` is the id of its credentials.
+
+    ``term`` counts promotions: what was found or approved under an earlier one
+    is void, because it was told of another direction. ``promoted_at`` is when
+    the last one was. ``held`` says why nothing is pushed until somebody
+    resumes, empty when it is. ``as_backup`` is how it was registered before it
+    was promoted, for when it becomes a backup again.
+    """
+
+    host: str
+    port: int
+    trust: TlsTrust = TlsTrust()
+    secret: str = PRIMARY_SECRET
+    term: int = 0
+    held: str = ""
+    promoted_at: datetime | None = None
+    as_backup: Backup | None = None
+    version: int = 0
+
+    @property
+    def secret_id(self) -> str:
+        """The id of its credentials."""
+        return self.secret
 
 
 @dataclass(frozen=True)
@@ -170,6 +198,7 @@ class BackupResult:
     plan_hash: str = ""
     snapshot: str = ""
     seen: Mapping[str, SeenPart] = field(default_factory=dict)
+    term: int = 0
     failures: int | None = None
     harmed: bool | None = None
     condition: Condition = Condition()
@@ -186,6 +215,9 @@ class Notice:
 @dataclass(frozen=True)
 class Run:
     """One run over the fleet. ``finished_at`` None means it is queued, under way or was killed.
+
+    ``term`` is the primary's; ``held``: it only looks, because the direction
+    has turned and nobody has said yet that the new one is meant.
 
     ``primary`` is the primary's condition, None when the run did not get so far as to ask it.
 
@@ -207,6 +239,8 @@ class Run:
     finished_at: datetime | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
+    term: int = 0
+    held: bool = False
     primary: Condition | None = None
 
 
@@ -217,6 +251,7 @@ class PrimaryBaseline:
     ``settings`` counts the values of its settings.
 
     The fingerprint is of the last run over the whole fleet, empty before there was one.
+    ``term`` is the primary's at that time.
     """
 
     users: int
@@ -225,6 +260,7 @@ class PrimaryBaseline:
     run_id: str
     fingerprint: str = ""
     settings: int = 0
+    term: int = 0
 
 
 @dataclass(frozen=True)
@@ -255,12 +291,16 @@ class KeptState:
 
 @dataclass(frozen=True)
 class Approval:
-    """Somebody has looked at a plan, and lets exactly that one through. Void as soon as either side moves."""
+    """Somebody has looked at a plan, and lets exactly that one through. Void as soon as either side moves.
+
+    ``term`` is the primary's at that time: an approval is void under another one.
+    """
 
     backup_id: str
     plan_hash: str
     approved_by: str
     at: datetime
+    term: int = 0
 
 
 @dataclass(frozen=True)

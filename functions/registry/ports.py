@@ -21,6 +21,7 @@ from registry.models import (
     Run,
     SyncSettings,
 )
+from registry.promotion import Promotion
 
 
 class Store(Protocol):
@@ -37,6 +38,16 @@ class Store(Protocol):
 
     def primary(self) -> Primary | None: ...
     def save_primary(self, primary: Primary, *, expected_version: int | None = None) -> Primary: ...
+
+    def promote(self, promotion: Promotion, *, now: datetime) -> None:
+        """Let a backup take the primary's place, all or nothing.
+
+        Raises Failure(LEASE_HELD) while a run holds the lease at ``now``;
+        VersionConflict when primary or backup are not, or no longer, of the
+        version that was seen; AlreadyRegistered when another backup has the
+        former primary's new id, or its host and port.
+        """
+        ...
 
     def settings(self) -> SyncSettings:
         """The stored settings, or the defaults when none were stored."""
@@ -66,8 +77,8 @@ class Store(Protocol):
         """
         ...
 
-    def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> None:
-        """Remove a registration and its last status; its history stays.
+    def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> str:
+        """Remove a registration and its last status; its history stays. The id of its secret.
 
         Raises VersionConflict, and Failure(UNKNOWN_BACKUP) when there is none with this id.
         """
@@ -142,21 +153,21 @@ class Store(Protocol):
 
 
 class CredentialStore(Protocol):
-    """One secret per server: ``primary`` or a backup's id."""
+    """One secret per server, by the ``secret_id`` of its registration."""
 
-    def get(self, server_id: str, *, fresh: bool = False) -> Credentials:
+    def get(self, secret_id: str, *, fresh: bool = False) -> Credentials:
         """Raises Failure(CREDENTIALS_MISSING) when there are none or they cannot be understood.
 
         ``fresh`` asks past any cache: for one more attempt after a server refused the cached ones.
         """
         ...
 
-    def put(self, server_id: str, credentials: Credentials) -> None:
+    def put(self, secret_id: str, credentials: Credentials) -> None:
         """Create or replace the secret; one that was scheduled for deletion is restored."""
         ...
 
-    def delete(self, server_id: str) -> None:
-        """Schedule deletion with a recovery window. A secret that is not there is fine."""
+    def delete(self, secret_id: str) -> None:
+        """Schedule deletion with a recovery window. A secret that is not there is fine; the stack's own is emptied."""
         ...
 
 

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from common.reasons import Failure, Reason
 from registry.errors import calling, error_code, unavailable
-from registry.models import Credentials
+from registry.models import PRIMARY_SECRET, Credentials
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -31,7 +31,7 @@ class _State(Enum):
 
 
 class SecretsManagerCredentials:
-    """``registry.ports.CredentialStore`` on secrets named ``<prefix>/<server id>``. May be shared by threads.
+    """``registry.ports.CredentialStore`` on secrets named ``<prefix>/<secret id>``. May be shared by threads.
 
     What was read is kept for ``max_age`` seconds. ``clock`` returns seconds and only moves forward. ``key`` is the
     ARN of the KMS key that new secrets are encrypted with; empty for the one that AWS manages.
@@ -53,20 +53,20 @@ class SecretsManagerCredentials:
         self._lock = Lock()
         self._cache: dict[str, tuple[float, Credentials]] = {}
 
-    def get(self, server_id: str, *, fresh: bool = False) -> Credentials:
+    def get(self, secret_id: str, *, fresh: bool = False) -> Credentials:
         asked_at = self._clock()
         if not fresh:
             with self._lock:
-                read_at, credentials = self._cache.get(server_id, (-float("inf"), None))
+                read_at, credentials = self._cache.get(secret_id, (-float("inf"), None))
             if credentials is not None and asked_at - read_at < self._max_age:
                 return credentials
-        found = self._read(self._name(server_id))
+        found = self._read(self._name(secret_id))
         with self._lock:
-            self._cache[server_id] = (asked_at, found)
+            self._cache[secret_id] = (asked_at, found)
         return found
 
-    def put(self, server_id: str, credentials: Credentials) -> None:
-        name = self._name(server_id)
+    def put(self, secret_id: str, credentials: Credentials) -> None:
+        name = self._name(secret_id)
         content = json.dumps({"username": credentials.username, "password": credentials.password})
         state = self._state(name)
         if state is _State.DELETED:
@@ -78,14 +78,16 @@ class SecretsManagerCredentials:
         else:
             with calling("Secrets Manager PutSecretValue"):
                 self._client.put_secret_value(SecretId=name, SecretString=content)
-        self._forget(server_id)
+        self._forget(secret_id)
 
-    def delete(self, server_id: str) -> None:
-        name = self._name(server_id)
-        if self._state(name) is _State.PRESENT:
+    def delete(self, secret_id: str) -> None:
+        name = self._name(secret_id)
+        if secret_id == PRIMARY_SECRET:
+            self._empty(name)
+        elif self._state(name) is _State.PRESENT:
             with calling("Secrets Manager DeleteSecret"):
                 self._client.delete_secret(SecretId=name, RecoveryWindowInDays=RECOVERY_DAYS)
-        self._forget(server_id)
+        self._forget(secret_id)
 
     def _create(self, name: str, content: str) -> None:
         if self._key:
@@ -93,12 +95,18 @@ class SecretsManagerCredentials:
         else:
             self._client.create_secret(Name=name, SecretString=content)
 
-    def _name(self, server_id: str) -> str:
-        return f"{self._prefix}/{server_id}"
+    def _empty(self, name: str) -> None:
+        """Take its value away. It is a resource of the stack, whose later deployments expect it to be there."""
+        if self._state(name) is _State.PRESENT:
+            with calling("Secrets Manager PutSecretValue"):
+                self._client.put_secret_value(SecretId=name, SecretString="{}")
 
-    def _forget(self, server_id: str) -> None:
+    def _name(self, secret_id: str) -> str:
+        return f"{self._prefix}/{secret_id}"
+
+    def _forget(self, secret_id: str) -> None:
         with self._lock:
-            self._cache.pop(server_id, None)
+            self._cache.pop(secret_id, None)
 
     def _state(self, name: str) -> _State:
         try:

@@ -3,7 +3,8 @@
 from dataclasses import fields, replace
 from datetime import datetime
 
-from registry.models import BackupResult, Condition, Run
+from common.reasons import Failure, Reason
+from registry.models import Approval, BackupResult, Condition, PrimaryBaseline, Run
 
 MESSAGE_LIMIT = 1_000
 """Characters that are kept of one message or warning."""
@@ -42,10 +43,13 @@ def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResul
     A run that did not push or could not verify does not make the last
     successful push or verification unknown, and a late word from an older run
     does not turn the clock back. Neither does what a run has nothing to say of.
+    What was pushed and verified under an earlier term of the primary is void.
     """
     if stored is None:
         return new
-    older, latest = (stored, new) if new.attempted_at >= stored.attempted_at else (new, stored)
+    stored, new = _under(new.term, stored), _under(stored.term, new)
+    is_later = (new.term, new.attempted_at) >= (stored.term, stored.attempted_at)
+    older, latest = (stored, new) if is_later else (new, stored)
     return replace(
         latest,
         pushed_at=_later(stored.pushed_at, new.pushed_at),
@@ -55,6 +59,11 @@ def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResul
         harmed=older.harmed if latest.harmed is None else latest.harmed,
         condition=_known(older.condition, latest.condition),
     )
+
+
+def _under(term: int, result: BackupResult) -> BackupResult:
+    """``result`` without what is void under a later term: what it was found equal to is no longer the primary."""
+    return result if result.term >= term else replace(result, pushed_at=None, verified_at=None, seen={})
 
 
 def _in_a_row(stored: BackupResult, new: BackupResult) -> int | None:
@@ -68,6 +77,19 @@ def _in_a_row(stored: BackupResult, new: BackupResult) -> int | None:
 def _known(older: Condition, latest: Condition) -> Condition:
     told = {field.name: getattr(latest, field.name) for field in fields(latest)}
     return replace(older, **{name: value for name, value in told.items() if value is not None})
+
+
+def lease_held(until: str) -> Failure:
+    """Why there is no promotion while a run is under way; ``until`` is the end of its lease."""
+    return Failure(
+        Reason.LEASE_HELD,
+        f"a run is under way; try again when it has ended, at the latest when its lease ends, {until}",
+    )
+
+
+def of_term[Found: (Approval, BackupResult, PrimaryBaseline)](found: Found | None, term: int) -> Found | None:
+    """What was found or approved under this term of the primary; a promotion makes all that is older void."""
+    return found if found is not None and found.term == term else None
 
 
 def _cut(text: str) -> str:

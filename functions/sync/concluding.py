@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from common.reasons import Failure, Reason
 from registry.models import BackupResult, PrimaryBaseline, Run
+from registry.semantics import of_term
 from replication.model import PartName, PrimaryState, Status
 from replication.primary import fingerprint
 from sync import records
@@ -79,9 +80,9 @@ def _baseline(around: Surroundings, run: Run, primary: PrimaryState) -> PrimaryB
     That it has not changed since can only be said of a run over the whole fleet.
     """
     now = around.now()
-    known = around.store.baseline() or PrimaryBaseline(0, 0, now, run.id)
+    known = of_term(around.store.baseline(), run.term) or PrimaryBaseline(0, 0, now, run.id)
     accounts, settings = PartName.ACCOUNTS in primary.states, PartName.SETTINGS in primary.states
-    partial = run.requested_backups or run.dry_run
+    partial = run.requested_backups or run.dry_run or run.held
     return PrimaryBaseline(
         users=primary.users if accounts else known.users,
         groups=primary.groups if accounts else known.groups,
@@ -89,4 +90,5 @@ def _baseline(around: Surroundings, run: Run, primary: PrimaryState) -> PrimaryB
         at=now,
         run_id=run.id,
         fingerprint=known.fingerprint if partial else fingerprint(primary),
+        term=run.term,
     )

@@ -2,6 +2,7 @@
 
 from common.deadline import Deadline
 from common.reasons import Failure
+from registry.semantics import of_term
 from replication.model import PrimaryState
 from replication.primary import fingerprint
 from sync.surroundings import Surroundings
@@ -19,7 +20,8 @@ def look_at_primary(surroundings: Surroundings, deadline: Deadline) -> PrimarySt
     """
     settings = surroundings.store.settings()
     policies = [policy_of(backup, settings) for backup in surroundings.store.backups() if backup.enabled]
-    baseline = surroundings.store.baseline()
+    known = surroundings.store.primary()
+    baseline = of_term(surroundings.store.baseline(), known.term if known else 0)
     if not policies or baseline is None or not baseline.fingerprint:
         return None
     try:

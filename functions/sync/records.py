@@ -6,18 +6,18 @@ from datetime import datetime, timedelta
 
 from common.reasons import Failure, Reason
 from common.server_values import ServerFacts
-from registry.models import BackupResult, Condition, PartResult, SeenPart
+from registry.models import BackupResult, Condition, PartResult, Run, SeenPart
 from replication.model import Outcome, PartOutcome, Status
 
 _MANY_DAYS = 36_500
 """What a server counts as days left can be any number; nobody needs to know of more than a century."""
 
 
-def result_of(outcome: Outcome, *, backup_id: str, run_id: str, started: datetime, finished: datetime) -> BackupResult:
+def result_of(outcome: Outcome, *, backup_id: str, run: Run, started: datetime, finished: datetime) -> BackupResult:
     """The record of one backup in one run."""
     return BackupResult(
         backup_id=backup_id,
-        run_id=run_id,
+        run_id=run.id,
         status=outcome.status,
         attempted_at=started,
         reason=outcome.reason or "",
@@ -33,6 +33,7 @@ def result_of(outcome: Outcome, *, backup_id: str, run_id: str, started: datetim
         failures=_failures(outcome),
         harmed=_harmed(outcome),
         condition=condition_of(outcome.facts, finished) if outcome.facts else Condition(),
+        term=run.term,
     )
 
 

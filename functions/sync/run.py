@@ -15,12 +15,14 @@ from datetime import timedelta
 from common.deadline import Deadline
 from common.faults import places
 from common.reasons import Failure, Reason
-from registry.models import QUEUED, Backup, BackupResult, Notice, Run, SyncSettings, new_run_id
+from registry.models import QUEUED, Backup, BackupResult, Run, SyncSettings, new_run_id
 from registry.ports import Store
+from registry.semantics import of_term
 from replication.model import Policy, PrimaryState
 from sync import records
 from sync.choosing import choose
 from sync.concluding import Report, RunStatus, conclude, finish
+from sync.direction import end_hold, facing, noted
 from sync.history import keep_state
 from sync.request import RunRequest
 from sync.serving import Recorder, Serving
@@ -111,6 +113,8 @@ class _Fleet:
             statuses = self._store.statuses()
             unreadable = dict(self._store.unreadable_backups())
             chosen = choose(self._request.backups, self._store.backups(), unreadable, statuses)
+            registered = self._around.known_primary
+            self._tell(facing(self._record, self._request, registered))
             if not self._request.backups:
                 results = [self._refuse(backup_id, complaint) for backup_id, complaint in unreadable.items()]
             if not chosen and not results:
@@ -119,11 +123,13 @@ class _Fleet:
             if not chosen:
                 return finish(self._around, self._record, RunStatus.PARTIAL, results=results)
             if self._request.snapshot:
-                earlier = Earlier.load(self._around.snapshots, self._request.snapshot, self._around.known_primary)
+                earlier = Earlier.load(self._around.snapshots, self._request.snapshot, registered)
                 primary = earlier.state
             else:
                 earlier = None
                 primary = self._read_primary([policy_of(backup, settings) for backup in chosen], settings)
+                if unended := end_hold(self._store, self._request, registered):
+                    self._tell(noted(self._record, unended))
         except Failure as failure:
             return self._abort(chosen, results, failure)
         except Exception as error:  # noqa: BLE001 - its text could hold content of a reply: it goes no further
@@ -139,10 +145,10 @@ class _Fleet:
         results = results + [self._recorder.record(backup.id, aborted) for backup in chosen]
         return finish(self._around, self._record, RunStatus.FAILED, failure.reason, str(failure), results)
 
-    def _note(self, failure: Failure) -> None:
-        """Have it told when the run ends; it does not end it."""
-        notices = (*self._record.notices, Notice(failure.reason, failure.message))
-        self._record = replace(self._record, notices=notices)
+    def _tell(self, record: Run) -> None:
+        """Go on with more in the record: it is stored when the run ends."""
+        self._record = record
+        self._recorder = replace(self._recorder, run=record)
 
     def _refuse(self, backup_id: str, complaint: str) -> BackupResult:
         failure = Failure(Reason.RECORD_UNREADABLE, f"its registration cannot be read: {complaint}")
@@ -153,14 +159,16 @@ class _Fleet:
         accepted = self._request.accept_primary
         if isinstance(self._seen, Failure):
             raise self._seen
-        primary = self._seen or self._around.source.read(
-            parts_of(policies), settings, self._deadline, accept_empty=accepted
-        )
+        primary = self._seen
+        source = self._around.source
+        # A promotion after the look has made another server the primary.
+        if primary is None or primary.address != (source.primary.host, source.primary.port):
+            primary = source.read(parts_of(policies), settings, self._deadline, accept_empty=accepted)
         self._around.progress.primary_read(self._record, primary)
         # Also what is refused below: how it differs from the state before is what then has to be looked into.
         unkept = keep_state(primary, self._recorder)
         if unkept:
-            self._note(unkept)
+            self._tell(noted(self._record, unkept))
         if not accepted:
-            check_not_shrunk(primary, self._store.baseline())
+            check_not_shrunk(primary, of_term(self._store.baseline(), self._record.term))
         return primary

@@ -9,6 +9,7 @@ from common.deadline import Deadline
 from common.faults import places
 from common.reasons import Failure, Reason
 from registry.models import Backup, BackupResult, Credentials, Run, SyncSettings
+from registry.semantics import of_term
 from registry.snapshots import Held, SnapshotStore
 from replication.model import Outcome, Policy, PrimaryState, Status
 from replication.ports import ServerFacts
@@ -42,7 +43,7 @@ class Recorder:
         """
         finished = self.around.now()
         result = records.result_of(
-            outcome, backup_id=backup_id, run_id=self.run.id, started=started or finished, finished=finished
+            outcome, backup_id=backup_id, run=self.run, started=started or finished, finished=finished
         )
         try:
             self.around.store.record_result(result, lease_owner=self.owner)
@@ -56,7 +57,7 @@ class Recorder:
     def begin(self, backup_id: str, outcome: Outcome, started: datetime) -> None:
         """Store what is true of a backup if the run is killed now. Raises Failure: then it must not be written to."""
         now = self.around.now()
-        result = records.result_of(outcome, backup_id=backup_id, run_id=self.run.id, started=started, finished=now)
+        result = records.result_of(outcome, backup_id=backup_id, run=self.run, started=started, finished=now)
         self.around.store.record_result(result, lease_owner=self.owner, final=False)
 
 
@@ -107,7 +108,7 @@ class Serving:
             raise policy
         return with_credentials(
             self._around.credentials,
-            backup.id,
+            backup.secret_id,
             lambda credentials: self._attempt(backup, policy, credentials, started),
             lambda outcome: outcome.reason is Reason.AUTHENTICATION_FAILED and outcome.pushed_at is None,
         )
@@ -122,9 +123,9 @@ class Serving:
                 policy,
                 snapshots=_BackupSnapshots(self._around.snapshots, backup.id, run.id, self._facts_of_primary, policy),
                 now=self._around.now,
-                guard=guard_of(self.settings, self._around.store.approval(backup.id)),
-                known=known_parts(self.statuses.get(backup.id)),
-                write=not (run.dry_run or backup.report_only or (backup.paused and not self.earlier)),
+                guard=guard_of(self.settings, of_term(self._around.store.approval(backup.id), run.term)),
+                known=known_parts(of_term(self.statuses.get(backup.id), run.term)),
+                write=not (run.dry_run or run.held or backup.report_only or (backup.paused and not self.earlier)),
                 begin=lambda outcome: self.recorder.begin(backup.id, outcome, started),
                 restore=self._restore(backup, self.earlier) if self.earlier else None,
             )

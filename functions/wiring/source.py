@@ -24,13 +24,19 @@ class Source:
     servers: Servers
     configured: Primary | None
 
+    @property
+    def primary(self) -> Primary:
+        """The primary in use: the registered one, else the stack's. Raises Failure(PRIMARY_NOT_REGISTERED)."""
+        primary = self.store.primary() or self.configured
+        if primary is None:
+            raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
+        return primary
+
     def read(
         self, parts: Iterable[PartName], settings: SyncSettings, deadline: Deadline, *, accept_empty: bool = False
     ) -> PrimaryState:
         """Read it once and completely. Raises Failure, naming the primary."""
-        registered = self.store.primary() or self.configured
-        if registered is None:
-            raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
+        registered = self.primary
 
         def attempt(credentials: Credentials) -> PrimaryState | Failure:
             try:
@@ -41,7 +47,7 @@ class Source:
 
         outcome = with_credentials(
             self.credentials,
-            PRIMARY_ID,
+            registered.secret_id,
             attempt,
             lambda result: isinstance(result, Failure) and result.reason is Reason.AUTHENTICATION_FAILED,
         )

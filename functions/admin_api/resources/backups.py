@@ -115,12 +115,12 @@ def change_backup(
     version = expected_version(if_match, found.version)
     if body.host is not None:
         refuse_forbidden_address(body.host, services)
-    credentials = changed_credentials(backup_id, body.username, body.password, services)
+    credentials = changed_credentials(found.secret_id, body.username, body.password, services)
     changed = services.store.update_backup(
         replace(_changed(found, body), updated_at=services.now()), expected_version=version
     )
     if credentials:
-        services.credentials.put(backup_id, credentials)
+        services.credentials.put(found.secret_id, credentials)
     return shown_backup(changed, services)
 
 
@@ -137,20 +137,22 @@ def delete_backup(backup_id: BackupIdParameter, services: Injected, if_match: If
         version: int | None = expected_version(if_match, registered_backup(backup_id, services).version)
     else:
         version = None  # so that one whose record cannot be read can be removed
-    services.store.delete_backup(backup_id, expected_version=version)
-    services.credentials.delete(backup_id)
+    secret_id = services.store.delete_backup(backup_id, expected_version=version)
+    services.credentials.delete(secret_id)
     return Response(204)
 
 
 def register(backup: Backup, credentials: Credentials, services: Services) -> Backup:
-    """Store registration and credentials.
+    """Store registration and credentials, the latter in a secret that is nobody else's.
+
+    The id alone could be: a promoted backup takes its secret along, and its id becomes free.
 
     The registration comes first: were it the other way round, one that is
     refused because the id is taken would have replaced the other's password.
     """
-    added = services.store.add_backup(backup)
+    added = services.store.add_backup(replace(backup, secret=f"{backup.id[:50]}-{uuid.uuid4().hex[:8]}"))
     try:
-        services.credentials.put(added.id, credentials)
+        services.credentials.put(added.secret_id, credentials)
     except Failure:
         services.store.delete_backup(added.id)
         raise
@@ -159,8 +161,12 @@ def register(backup: Backup, credentials: Credentials, services: Services) -> Ba
 
 def new_id(host: str) -> str:
     """An id that tells the host and is most likely free."""
-    name = re.sub(r"[^a-z0-9]+", "-", host.casefold()).strip("-")[:50] or "backup"
-    return f"{name}-{uuid.uuid4().hex[:6]}"
+    return f"{plain_id(host)}-{uuid.uuid4().hex[:6]}"
+
+
+def plain_id(host: str) -> str:
+    """The host's name as an id."""
+    return re.sub(r"[^a-z0-9]+", "-", host.casefold()).strip("-")[:50] or "backup"
 
 
 def _changed(backup: Backup, body: BackupChange) -> Backup:

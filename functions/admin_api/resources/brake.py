@@ -17,6 +17,7 @@ from admin_api.services import Injected, Services
 from admin_api.snapshots import key_for
 from common.reasons import Failure, Reason
 from registry.models import Approval, BackupResult
+from registry.semantics import of_term
 from replication.model import PartStatus, Status
 
 _LOOKED_BACK = 200
@@ -56,7 +57,7 @@ def approve_plan(
     who = caller(router.current_event.raw_event)
     if services.store.settings().approval_by_another:
         _refuse_own(who, recorded, services)
-    approval = Approval(backup_id, body.hash, who, services.now())
+    approval = Approval(backup_id, body.hash, who, services.now(), services.term())
     services.store.approve(approval)
     return ApprovalView(
         backup_id=approval.backup_id, hash=approval.plan_hash, approved_by=approval.approved_by, at=approval.at
@@ -97,11 +98,12 @@ def _results_with(plan_hash: str, backup_id: str, services: Services) -> list[Ba
     Scheduled runs come between whoever asks and whoever approves: what they
     recorded of the same plan does not hide who asked for it.
     """
-    last = services.store.status(backup_id)
+    term = services.term()
+    last = of_term(services.store.status(backup_id), term)
     found = [
         result
         for result in services.store.history(backup_id, limit=_LOOKED_BACK)
-        if result.plan_hash == plan_hash and _waits(result)
+        if result.term == term and result.plan_hash == plan_hash and _waits(result)
     ]
     if last and last.plan_hash == plan_hash and _waits(last):
         return found or [last]

@@ -19,7 +19,7 @@ from common.reasons import Failure, Reason
 from registry.models import Backup, Credentials
 from registry.ports import AlreadyRegistered
 from registry.semantics import address_key
-from wiring.endpoints import PRIMARY_ID, endpoint_of
+from wiring.endpoints import endpoint_of
 
 _READ_SECONDS = 15.0
 """For asking the primary; the rest of the time is for looking up names and registering."""
@@ -67,7 +67,7 @@ def _native_sync(services: Services) -> NativeSync:
     primary = services.primary()
     if primary is None:
         raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
-    credentials = services.credentials.get(PRIMARY_ID, fresh=True)
+    credentials = services.credentials.get(primary.secret_id, fresh=True)
     settings = services.store.settings()
     settings = replace(settings, connect_timeout=min(settings.connect_timeout, 5.0))
     endpoint = endpoint_of(primary, credentials, settings, services.addresses, services.wsdl)

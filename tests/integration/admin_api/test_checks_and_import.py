@@ -247,7 +247,7 @@ def test_those_with_a_password_are_registered_and_the_others_reported(
     assert (again["action"], again["id"]) == ("already_registered", backup.id)
     assert (backup.host, backup.port, backup.enabled) == (found["host"], found["port"], found["enabled"])
     assert backup.trust.pins == ("ab" * 32,)
-    credentials = gateway.credentials.get(backup.id)
+    credentials = gateway.credentials.get(backup.secret_id)
     assert (credentials.username, credentials.password) == (found["username"], "PLANTED")
 
 

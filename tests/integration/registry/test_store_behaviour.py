@@ -16,11 +16,13 @@ from registry.models import (
     Primary,
     PrimaryBaseline,
     Run,
+    SeenPart,
     SyncSettings,
     TlsTrust,
 )
 from registry.ports import AlreadyRegistered, Store, VersionConflict
-from registry.semantics import MESSAGE_LIMIT, WARNING_LIMIT
+from registry.promotion import promotion
+from registry.semantics import MESSAGE_LIMIT, WARNING_LIMIT, of_term
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -429,3 +431,144 @@ class TestStatesOfThePrimary:
             store.record_state(self.STATE, lease_owner="me")
         assert failed.value.reason is Reason.LEASE_LOST
         assert store.states(limit=5) == ()
+
+
+OLD = Primary("main.example", 443, TlsTrust(pins=("ef" * 32,)))
+
+
+def registered(store: Store) -> tuple[Primary, Backup]:
+    """A primary and a backup, as a store has them."""
+    return store.save_primary(OLD), store.add_backup(BACKUP)
+
+
+class TestPromotion:
+    def test_backup_and_primary_change_places(self, store: Store) -> None:
+        old, backup = registered(store)
+        made = promotion(old, backup, "main", "because", NOON)
+        store.promote(made, now=NOON)
+        assert (store.primary(), store.backups()) == (made.primary, (made.former,))
+        assert (made.primary.host, made.primary.trust, made.primary.secret_id) == (BACKUP.host, BACKUP.trust, "b1")
+        assert (made.primary.term, made.primary.held, made.primary.promoted_at) == (1, "because", NOON)
+        former = made.former
+        assert (former.id, former.host, former.trust, former.secret_id) == ("main", OLD.host, OLD.trust, "primary")
+        assert (former.enabled, former.paused) == (False, "")
+
+    def test_both_can_be_changed_and_promoted_again_and_the_backup_has_its_rules_back(self, store: Store) -> None:
+        old, backup = registered(store)
+        store.promote(promotion(old, backup, "main", "because", NOON), now=NOON)
+        now, former = store.primary(), store.backup("main")
+        assert now is not None
+        assert former is not None
+        former = store.update_backup(replace(former, enabled=True), expected_version=former.version)
+        now = store.save_primary(replace(now, held=""), expected_version=now.version)
+        store.promote(promotion(now, former, "b1", "back again", NOON), now=NOON)
+        back, again = store.primary(), store.backup("b1")
+        assert back is not None
+        assert again is not None
+        assert (back.host, back.secret_id, back.term) == (OLD.host, "primary", 2)
+        assert (again.rules, again.tags, again.parts, again.secret_id) == (
+            BACKUP.rules,
+            BACKUP.tags,
+            BACKUP.parts,
+            "b1",
+        )
+        assert again.enabled is False
+
+    def test_addresses_go_along(self, store: Store) -> None:
+        old, backup = registered(store)
+        store.promote(promotion(old, backup, "main", "because", NOON), now=NOON)
+        with pytest.raises(AlreadyRegistered) as refused:
+            store.add_backup(Backup("b3", OLD.host.upper(), OLD.port))
+        assert refused.value.existing == "main"
+        store.add_backup(Backup("b3", BACKUP.host, BACKUP.port))  # a run refuses it: it is the primary
+
+    def test_what_was_known_of_both_as_backups_is_gone(self, store: Store) -> None:
+        old, backup = registered(store)
+        hold_lease(store)
+        for name in ("b1", "main", "b2"):
+            store.record_result(result(name), lease_owner="me")
+        store.release_lease("me")
+        store.promote(promotion(old, backup, "main", "because", NOON), now=NOON)
+        assert set(store.statuses()) == {"b2"}
+        assert store.history("b1", limit=5) == (result("b1"),)
+
+    def test_a_primary_of_the_stacks_parameters_alone_becomes_a_backup_as_well(self, store: Store) -> None:
+        backup = store.add_backup(BACKUP)
+        store.promote(promotion(OLD, backup, "main", "because", NOON), now=NOON)
+        primary = store.primary()
+        assert primary is not None
+        assert (primary.host, primary.version) == (BACKUP.host, 1)
+        assert [one.host for one in store.backups()] == [OLD.host]
+
+    def test_not_while_a_run_holds_the_lease_and_again_when_that_has_expired(self, store: Store) -> None:
+        old, backup = registered(store)
+        made = promotion(old, backup, "main", "because", NOON)
+        hold_lease(store)
+        with pytest.raises(Failure) as failed:
+            store.promote(made, now=NOON + MINUTE - SECOND)
+        assert failed.value.reason is Reason.LEASE_HELD
+        assert "2026-03-01T12:01:00" in failed.value.message
+        assert (store.primary(), store.backups()) == (old, (backup,))
+        store.promote(made, now=NOON + MINUTE)
+        assert store.primary() == made.primary
+
+    def test_not_when_the_primary_has_moved(self, store: Store) -> None:
+        old, backup = registered(store)
+        moved = store.save_primary(replace(old, port=444))
+        for stale in (old, replace(OLD, version=0)):
+            with pytest.raises(VersionConflict):
+                store.promote(promotion(stale, backup, "main", "because", NOON), now=NOON)
+        assert (store.primary(), store.backups()) == (moved, (backup,))
+
+    def test_not_when_the_backup_has_changed_or_gone(self, store: Store) -> None:
+        old, backup = registered(store)
+        store.update_backup(replace(backup, enabled=False))
+        with pytest.raises(VersionConflict):
+            store.promote(promotion(old, backup, "main", "because", NOON), now=NOON)
+        store.delete_backup("b1")
+        with pytest.raises(VersionConflict):
+            store.promote(promotion(old, backup, "main", "because", NOON), now=NOON)
+        assert (store.primary(), store.backups()) == (old, ())
+
+    def test_of_two_promotions_that_were_decided_at_the_same_time_one_is_made(self, store: Store) -> None:
+        old, backup = registered(store)
+        other = store.add_backup(Backup("b2", "files2.example", 8443))
+        first, second = (promotion(old, one, "main", "because", NOON) for one in (backup, other))
+        store.promote(first, now=NOON)
+        with pytest.raises(VersionConflict):
+            store.promote(second, now=NOON)
+        assert (store.primary(), store.backups()) == (first.primary, (other, first.former))
+
+    def test_not_under_an_id_or_at_an_address_that_another_backup_has(self, store: Store) -> None:
+        old, backup = registered(store)
+        other = store.add_backup(Backup("b2", OLD.host, OLD.port))
+        for name, holder in (("b2", "b2"), ("main", "b2")):
+            with pytest.raises(AlreadyRegistered) as refused:
+                store.promote(promotion(old, backup, name, "because", NOON), now=NOON)
+            assert refused.value.existing == holder
+        assert (store.primary(), store.backups()) == (old, (backup, other))
+
+    def test_a_server_does_not_take_its_own_place(self, store: Store) -> None:
+        with pytest.raises(Failure) as failed:
+            promotion(OLD, Backup("b1", OLD.host.upper(), OLD.port), "main", "because", NOON)
+        assert failed.value.reason is Reason.SAME_AS_PRIMARY
+
+    def test_a_removal_tells_whose_secret_is_to_go(self, store: Store) -> None:
+        old, backup = registered(store)
+        store.promote(promotion(old, backup, "main", "because", NOON), now=NOON)
+        store.add_backup(Backup("b5", "h", 5))
+        assert (store.delete_backup("main"), store.delete_backup("b5")) == ("primary", "b5")
+
+
+class TestTerms:
+    def test_what_was_verified_under_an_earlier_term_is_void(self, store: Store) -> None:
+        hold_lease(store)
+        before = result(pushed_at=NOON, verified_at=NOON, seen={"accounts": SeenPart("a", "a")})
+        store.record_result(before, lease_owner="me")
+        after = result(run_id="r2", term=1, status="drifted", attempted_at=NOON + MINUTE)
+        store.record_result(after, lease_owner="me")
+        assert store.status("b1") == after
+        late = replace(before, run_id="r3", attempted_at=NOON + 2 * MINUTE)
+        store.record_result(late, lease_owner="me")
+        assert store.status("b1") == after
+        assert of_term(store.status("b1"), 0) is None

@@ -239,7 +239,7 @@ class Listening:
         self._evidence = evidence
         self.primary_label = ""
         self.faults: dict[str, str] = {}
-        self.on_started: Callable[[], None] = lambda: None
+        self.on_started: Callable[[], object] = lambda: None
 
     def started(self, run: Run) -> None:
         self._evidence.add("progress", run)

@@ -17,6 +17,7 @@ from admin_api.services import Services, services
 from cerberus.addresses import AddressPolicy
 from registry.audit import MemoryAuditLog
 from registry.memory import MemoryCredentials, MemoryStore
+from registry.models import Credentials
 from registry.schedule import MemorySchedule
 from registry.snapshots import MemorySnapshots
 from registry.starting import MemoryStarter
@@ -82,6 +83,12 @@ class World:
         reply = handler(event, CONTEXT)  # type: ignore[arg-type] # as much of a context as the handler uses
         headers = {name: values[0] for name, values in reply.get("multiValueHeaders", {}).items()}
         return Answer(reply["statusCode"], headers, reply["body"] or "")
+
+    def log_in(self, backup_id: str) -> Credentials:
+        """The stored credentials of a registered backup."""
+        backup = self.store.backup(backup_id)
+        assert backup is not None
+        return self.credentials.get(backup.secret_id)
 
     def _tick(self) -> datetime:
         self.now += timedelta(microseconds=1)

@@ -20,7 +20,7 @@ def test_a_registration_is_stored_and_answered_with_its_place_and_version(world:
     assert (stored.trust.pins, stored.parts) == (("ab" * 32,), ("accounts",))
     assert (stored.rules, stored.tags) == (("*passive*",), {"site": "Vienna"})
     assert stored.created_at == stored.updated_at
-    assert world.credentials.get("ftp2") == Credentials("admin", "PLANTED-first")
+    assert world.log_in("ftp2") == Credentials("admin", "PLANTED-first")
 
 
 def test_a_failed_check_does_not_prevent_the_registration(register: Any) -> None:
@@ -50,7 +50,7 @@ def test_the_same_host_and_port_twice_is_a_conflict_that_names_the_first(world: 
 def test_an_id_that_is_taken_keeps_its_password(world: Any, register: Any) -> None:
     register(id="ftp2")
     assert register(id="ftp2", host="ftp3.example", password="PLANTED-other").status == 409
-    assert world.credentials.get("ftp2").password == "PLANTED-first"
+    assert world.log_in("ftp2").password == "PLANTED-first"
 
 
 def test_when_the_credentials_cannot_be_stored_nothing_is_registered(
@@ -217,7 +217,7 @@ def test_a_change_leaves_what_it_does_not_name(world: Any, register: Any) -> Non
     after = world.store.backup("ftp2")
     assert (after.host, after.trust, after.parts, after.tags) == (before.host, before.trust, before.parts, before.tags)
     assert after.updated_at > before.updated_at
-    assert world.credentials.get("ftp2").password == "PLANTED-first"
+    assert world.log_in("ftp2").password == "PLANTED-first"
 
 
 def test_parts_null_means_as_in_the_settings_again(world: Any, register: Any) -> None:
@@ -229,14 +229,14 @@ def test_parts_null_means_as_in_the_settings_again(world: Any, register: Any) ->
 def test_a_new_password_keeps_the_user_name(world: Any, register: Any) -> None:
     register(id="ftp2")
     assert world.call("PATCH", "/backups/ftp2", {"password": "PLANTED-second"}).status == 200
-    assert world.credentials.get("ftp2") == Credentials("admin", "PLANTED-second")
+    assert world.log_in("ftp2") == Credentials("admin", "PLANTED-second")
     assert world.call("PATCH", "/backups/ftp2", {"username": "root"}).body["username"] == "root"
-    assert world.credentials.get("ftp2") == Credentials("root", "PLANTED-second")
+    assert world.log_in("ftp2") == Credentials("root", "PLANTED-second")
 
 
 def test_a_password_alone_is_not_enough_when_no_user_name_is_stored(world: Any, register: Any) -> None:
     register(id="ftp2")
-    world.credentials.delete("ftp2")
+    world.credentials.delete(world.store.backup("ftp2").secret_id)
     assert world.call("GET", "/backups/ftp2").body["username"] is None
     answer = world.call("PATCH", "/backups/ftp2", {"password": "PLANTED-second"})
     assert (answer.status, answer.body["errors"][0]["field"]) == (422, "username")
@@ -279,12 +279,13 @@ def test_removing_ends_the_registration_and_its_secret_and_keeps_the_history(
     world: Any, register: Callable[..., Any]
 ) -> None:
     register(id="ftp2")
+    secret_id = world.store.backup("ftp2").secret_id
     _record(world, "ftp2", "20261122T120000.000000Z-00000001", status="updated")
     answer = world.call("DELETE", "/backups/ftp2")
     assert (answer.status, answer.text) == (204, "")
     assert world.store.backup("ftp2") is None
     with pytest.raises(Failure):
-        world.credentials.get("ftp2")
+        world.credentials.get(secret_id)
     history = world.call("GET", "/backups/ftp2/history").body["results"]
     assert [result["status"] for result in history] == ["updated"]
 

@@ -165,7 +165,7 @@ def test_no_answer_log_or_record_holds_a_password(
     places = [answer.text + str(answer.headers) for answer in answers]
     places += [caplog.text, logged.getvalue(), repr(world.audit.records), repr(world.store.backups())]
     assert not [place[:300] for place in places if "PLANTED" in place]
-    assert world.credentials.get("ftp2").password == "PLANTED-second"
+    assert world.log_in("ftp2").password == "PLANTED-second"
 
 
 def test_an_error_nobody_foresaw_is_told_without_its_text(

@@ -7,11 +7,13 @@ import pytest
 
 from common.reasons import Failure, Reason
 from common.server_values import Features, Licence, Security, ServerFacts, Version
-from registry.models import BackupResult, Condition, PartResult
+from registry.models import BackupResult, Condition, PartResult, Run
 from replication.model import Changes, Outcome, PartName, PartOutcome, PartStatus, Status
 from sync import records
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+RUN = Run("r1", "schedule", NOON, term=2)
 
 
 def test_a_result_has_counts_in_place_of_names() -> None:
@@ -25,12 +27,11 @@ def test_a_result_has_counts_in_place_of_names() -> None:
         parts=(PartOutcome(PartName.ACCOUNTS, PartStatus.FAILED, changes, Reason.WRITE_REFUSED, "it said no"),),
         warnings=("a warning",),
     )
-    result = records.result_of(
-        outcome, backup_id="b1", run_id="r1", started=NOON, finished=NOON + timedelta(seconds=1.5)
-    )
+    result = records.result_of(outcome, backup_id="b1", run=RUN, started=NOON, finished=NOON + timedelta(seconds=1.5))
     assert result == BackupResult(
         backup_id="b1",
         run_id="r1",
+        term=2,
         status="failed",
         attempted_at=NOON,
         reason="write_refused",
@@ -61,7 +62,7 @@ def test_a_result_has_counts_in_place_of_names() -> None:
 def test_what_counts_as_a_failure_and_as_harm(
     status: Status, reason: Reason | None, failures: int | None, harmed: bool | None
 ) -> None:
-    result = records.result_of(Outcome(status, reason), backup_id="b1", run_id="r1", started=NOON, finished=NOON)
+    result = records.result_of(Outcome(status, reason), backup_id="b1", run=RUN, started=NOON, finished=NOON)
     assert (result.failures, result.harmed, result.condition) == (failures, harmed, Condition())
 
 
@@ -88,7 +89,7 @@ def told(days_left: int) -> ServerFacts:
 )
 def test_the_days_of_a_licence_are_remembered_as_its_end(days_left: int, ends: datetime | None) -> None:
     outcome = Outcome(Status.FAILED, Reason.VERSION_MISMATCH, facts=told(days_left))
-    result = records.result_of(outcome, backup_id="b1", run_id="r1", started=NOON, finished=NOON)
+    result = records.result_of(outcome, backup_id="b1", run=RUN, started=NOON, finished=NOON)
     assert result.condition == Condition(certificate_ends=NOON, licence_ends=ends, native_sync=False)
 
 

@@ -124,6 +124,7 @@ def test_the_management_api_may_do_what_its_routes_need_and_nothing_else(resourc
         "dynamodb:Query",
         "dynamodb:PutItem",
         "dynamodb:DeleteItem",
+        "dynamodb:ConditionCheckItem",
         "secretsmanager:DescribeSecret",
         "secretsmanager:GetSecretValue",
         "secretsmanager:CreateSecret",
