@@ -66,6 +66,7 @@ def test_a_backup_gets_back_exactly_what_it_held_in_every_part(pushed: tuple[Fle
     assert fleet.servers["b1"].snapshot() == before
     assert (report.run.status, report.run.trigger, report.run.snapshot) == ("succeeded", "restore", key)
     assert report.run.requested_by == "an administrator"
+    assert report.run.primary is None  # what it is today was not asked
     result = fleet.result("b1")
     assert (result.verified_at, dict(result.seen)) == (None, seen)
     assert result.pushed_at is not None
