@@ -9,6 +9,7 @@ def test_every_resource_of_the_template_is_created(cloud: LocalCloud, stack: dic
         "AWS::ApiGateway::Deployment",
         "AWS::ApiGateway::RestApi",
         "AWS::ApiGateway::Stage",
+        "AWS::CloudWatch::Alarm",
         "AWS::DynamoDB::Table",
         "AWS::Events::Rule",
         "AWS::IAM::Role",
@@ -18,6 +19,10 @@ def test_every_resource_of_the_template_is_created(cloud: LocalCloud, stack: dic
         "AWS::Logs::LogGroup",
         "AWS::S3::Bucket",
         "AWS::S3::BucketPolicy",
+        "AWS::SNS::Topic",
+        "AWS::SNS::TopicPolicy",
+        "AWS::SQS::Queue",
+        "AWS::SQS::QueuePolicy",
         "AWS::SecretsManager::Secret",
     }
 

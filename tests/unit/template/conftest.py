@@ -1,23 +1,14 @@
 """The template as CloudFormation gets it, after the SAM transform."""
 
-import json
-import subprocess
-from typing import Any
-
 import pytest
 
-from local.build import ROOT, SAM
-
-Template = dict[str, Any]
+from local.template import Template, translated
 
 
 @pytest.fixture(scope="session")
 def template() -> Template:
     """The whole transformed template, for the parameters' defaults."""
-    command = [str(SAM.with_name("python")), "-m", "local.translate"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)  # noqa: S603  (this repository's program)
-    translated: Template = json.loads(done.stdout)
-    return translated
+    return translated()
 
 
 @pytest.fixture(scope="session")

@@ -114,6 +114,7 @@ def test_sync_may_do_what_a_run_needs_and_nothing_else(resources: Template) -> N
         "s3:GetObject",
         "s3:PutObject",
         "s3:ListBucket",
+        "sqs:SendMessage",
     }
 
 
@@ -228,6 +229,7 @@ def test_every_interval_that_can_be_chosen_has_its_expression_and_event_age(temp
         # "rate(1 minutes)" is refused by EventBridge.
         assert values["Schedule"] == ("rate(1 minute)" if minutes == "1" else f"rate({minutes} minutes)")
         assert values["EventAge"] == min(int(minutes) * 60, 21_600)
+        assert values["Seconds"] == int(minutes) * 60
 
 
 def test_every_time_out_that_can_be_chosen_has_a_lease_that_outlives_it(template: Template) -> None:
@@ -235,6 +237,7 @@ def test_every_time_out_that_can_be_chosen_has_a_lease_that_outlives_it(template
     assert list(timeouts) == template["Parameters"]["SyncTimeoutSeconds"]["AllowedValues"]
     for seconds, values in timeouts.items():
         assert int(values["Lease"]) == int(seconds) + 30
+        assert values["Long"] == int(seconds) * 1000 * 4 / 5
 
 
 # ---------------------------------------------------------------- parameters
@@ -274,4 +277,4 @@ def test_every_parameter_is_used_described_and_shown_in_a_group(template: Templa
     used = json.dumps({key: template[key] for key in ("Conditions", "Resources")})
     for name, parameter in template["Parameters"].items():
         assert parameter["Description"]
-        assert f'{{"Ref": "{name}"}}' in used
+        assert f'{{"Ref": "{name}"}}' in used or f"${{{name}}}" in used
