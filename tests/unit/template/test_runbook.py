@@ -19,8 +19,7 @@ def anchor(heading: str) -> str:
 
 
 SECTIONS = {
-    anchor(heading): text
-    for heading, text in re.findall(r"^#+ (.+)\n((?:(?!^#).*\n?)*)", RUNBOOK, re.MULTILINE)
+    anchor(heading): text for heading, text in re.findall(r"^#+ (.+)\n((?:(?!^#).*\n?)*)", RUNBOOK, re.MULTILINE)
 }
 REASONS = RUNBOOK[RUNBOOK.index("## Reasons") :]
 
