@@ -39,6 +39,7 @@ class LocalCloud:
     - retries and age of asynchronous invocations are taken from the
       template's default parameters;
     - it speaks plain HTTP, so ``deploy`` takes the policies off that demand TLS of a stack's buckets;
+    - it counts AWS/Lambda's metrics for invocations that wait for an answer, and takes no metrics out of log lines;
     - reserved concurrency in a template is ignored; memory is not limited;
     - what a function logs is there when it has answered; lines it writes
       within the last moment before can appear with the next invocation.
