@@ -43,12 +43,18 @@ def conclude(around: Surroundings, run: Run, primary: PrimaryState, results: Seq
     if not run.snapshot:  # of what is put back nothing follows for the primary as it is
         run = replace(run, primary=records.condition_of(primary.facts, around.now()))
     good = all(result.status in _GOOD for result in results)
+    # Nothing else that a run may have to say is as urgent as a server that nobody can log in to.
+    results = sorted(results, key=lambda result: result.reason != Reason.ACCESS_LOST)
+    lost = ", ".join(result.backup_id for result in results if result.reason == Reason.ACCESS_LOST)
+    complaints = [Failure(Reason.ACCESS_LOST, f"nobody may be able to log in any more: {lost}")] if lost else []
     try:
         if any(result.verified_at for result in results):
             around.store.save_baseline(_baseline(around, run, primary))
     except Failure as failure:
-        message = f"what the primary held was not remembered: {failure.message}"
-        return finish(around, run, RunStatus.PARTIAL, failure.reason, message, results)
+        complaints.append(Failure(failure.reason, f"what the primary held was not remembered: {failure.message}"))
+    if complaints:
+        message = "; ".join(complaint.message for complaint in complaints)
+        return finish(around, run, RunStatus.PARTIAL, complaints[0].reason, message, results)
     return finish(around, run, RunStatus.SUCCEEDED if good else RunStatus.PARTIAL, results=results)
 
 

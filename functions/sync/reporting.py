@@ -58,6 +58,8 @@ class LoggedProgress:
 
     def backup_done(self, run: Run, result: BackupResult, fault: str) -> None:
         level = self._logger.warning if result.reason else self._logger.info
+        if result.reason == Reason.ACCESS_LOST:
+            level = self._logger.error
         level(
             "backup done",
             extra={
@@ -75,7 +77,7 @@ class LoggedProgress:
 
     def finished(self, run: Run) -> None:
         level = self._logger.warning if run.notices else self._logger.info
-        if run.status == RunStatus.FAILED:
+        if run.status == RunStatus.FAILED or run.reason == Reason.ACCESS_LOST:
             level = self._logger.error
         level(
             "run finished",

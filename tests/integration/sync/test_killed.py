@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,18 +23,18 @@ from local.cerberus import drift, kept_machine_values, replicable_differences
 from local.cloud import LocalCloud
 from registry.clients import Clients
 from registry.dynamo import DynamoStore
+from registry.models import Approval
 from registry.secrets import SecretsManagerCredentials
 from registry.snapshots import S3Snapshots
 from replication.model import PartName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from local.cerberus.compare import Difference
     from local.cerberus.state import ServerState
     from local.cerberus.state import Snapshot as ServerSnapshot
     from registry.models import BackupResult
-    from registry.snapshots import Snapshot as StoredSnapshot
     from tests.integration.sync.conftest import Evidence, Fleet, Registry
 
 ALL_PARTS = tuple(part.value for part in PartName)
@@ -108,11 +109,13 @@ class Function:
         )
         stack.callback(self._process.kill)
 
-    def __call__(self, *, kill_after: int | None = None, forward: float = 0.0) -> dict[str, Any]:
+    def __call__(
+        self, event: dict[str, str] | None = None, *, kill_after: int | None = None, forward: float = 0.0
+    ) -> dict[str, Any]:
         """One invocation: exit ``status``, remote ``calls``, ``reply``. ``forward`` moves its clock by seconds."""
         assert self._process.stdin
         assert self._process.stdout
-        order = {"event": {"action": "sync"}, "kill_after": kill_after, "forward": forward}
+        order = {"event": event or {"action": "sync"}, "kill_after": kill_after, "forward": forward}
         print(json.dumps(order), file=self._process.stdin, flush=True)
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
@@ -153,6 +156,7 @@ class World:
         self.account = account
         self.function = function
         self.server = fleet.servers["b1"]
+        self.restored: set[str] = set()
         fleet.configure(parts=ALL_PARTS)
         assert function()["reply"]["status"] == "succeeded"
         drift.everywhere(self.server.state)
@@ -190,11 +194,26 @@ class World:
             )
             assert status.status in ("incomplete", "updated")
 
-    def assert_every_snapshot_is_whole(self, left: ServerSnapshot) -> None:
+    def assert_every_snapshot_restores(self, left: ServerSnapshot) -> None:
         """The oldest holds what was there before the killed run, a second one what that run ``left``."""
-        found = self.account.snapshots.of_backup("b1")
-        for entry, server in zip(reversed(found), (self.drifted, left), strict=False):
-            assert_holds(self.account.snapshots.load(entry.key), server)
+        for entry, server in zip(reversed(self.account.snapshots.of_backup("b1")), (self.drifted, left), strict=False):
+            parts = self.account.snapshots.load(entry.key).held.parts
+            assert_holds(parts, server)
+            content = json.dumps(dict(parts), sort_keys=True)
+            if content not in self.restored:
+                self.restored.add(content)
+                self.restore(entry.key)
+                assert_holds(parts, self.server.snapshot())
+
+    def restore(self, key: str) -> None:
+        """Put a snapshot back through the function; what the brake stops is approved. Then the server restarts."""
+        order = {"action": "restore", "snapshot": key}
+        [result] = self.function(order)["reply"]["backups"]
+        if result["status"] == "blocked":
+            self.account.store.approve(Approval("b1", self.status.plan_hash, "a colleague", datetime.now(UTC)))
+            [result] = self.function(order)["reply"]["backups"]
+        assert result["status"] == "restored", result
+        self.server.state.restart()
 
     def assert_converged(self) -> None:
         """By the stand-in's own comparison, which shares nothing with the product."""
@@ -221,10 +240,10 @@ def held_by(server: ServerSnapshot) -> dict[str, object]:
     }
 
 
-def assert_holds(snapshot: StoredSnapshot, server: ServerSnapshot) -> None:
-    """Every part in the snapshot is exactly what the server held."""
+def assert_holds(parts: Mapping[str, str], server: ServerSnapshot) -> None:
+    """Every one of these parts of a snapshot is exactly what the server held."""
     held = held_by(server)
-    for part, text in snapshot.held.parts.items():
+    for part, text in parts.items():
         if part in ("settings", "event_rules", "account_requests"):
             assert text == held[part], part
             continue
@@ -252,4 +271,4 @@ def test_a_run_that_is_killed_after_any_remote_call_is_mended_by_the_next(
         after_a_while = function(forward=account.lease_seconds + 1)
         assert after_a_while["reply"]["status"] == "succeeded", calls[position - 1]
         world.assert_converged()
-        world.assert_every_snapshot_is_whole(left)
+        world.assert_every_snapshot_restores(left)

@@ -49,13 +49,20 @@ class TestLines:
             (result("in_sync"), "INFO"),
             (result("failed", "read_timeout"), "WARNING"),
             (result("incomplete", "deadline"), "WARNING"),
+            (result("failed", "access_lost"), "ERROR"),
         ],
     )
-    def test_a_backup_with_a_reason_is_a_warning(
+    def test_a_backup_with_a_reason_is_a_warning_and_lost_access_an_error(
         self, progress: LoggedProgress, caplog: pytest.LogCaptureFixture, done: BackupResult, level: str
     ) -> None:
         progress.backup_done(finished(), done, "")
         assert {record.levelname for record in caplog.records} == {level}
+
+    def test_a_run_after_which_nobody_can_log_in_to_a_backup_is_an_error(
+        self, progress: LoggedProgress, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        progress.finished(finished(RunStatus.PARTIAL, reason="access_lost"))
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
 
     @pytest.mark.parametrize("status", [RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.FAILED, RunStatus.NOT_RUN])
     def test_only_a_failed_run_is_an_error(
