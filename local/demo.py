@@ -20,6 +20,7 @@ from registry.models import BackupResult, Run
 
 DRIFTED, EQUAL, DOWN = "backup-drifted", "backup-equal", "backup-down"
 REACHABLE = (DRIFTED, EQUAL)
+USERS, GROUPS = 500, 20
 INTERVAL = 60.0
 PATIENCE = 150.0
 """Seconds to wait for a scheduled run: a rule made just now first fires after one interval."""
@@ -43,8 +44,8 @@ def main() -> int:
 
 
 def _demonstrate(stack: ExitStack) -> list[str]:
-    _say("Starting a primary with 500 users and three backups ...")
-    servers = start_servers(stack, (DRIFTED, EQUAL, DOWN), users=500, groups=20)
+    _say(f"Starting a primary with {USERS} users and three backups ...")
+    servers = start_servers(stack, (DRIFTED, EQUAL, DOWN), users=USERS, groups=GROUPS)
     servers.backups[DRIFTED].drift("everywhere")
     servers.backups[DOWN].refuse_connections()
     _say(f"{DRIFTED} differs from the primary in {len(servers.differences(DRIFTED))} places; {DOWN} is down.")
@@ -52,6 +53,7 @@ def _demonstrate(stack: ExitStack) -> list[str]:
     deployment = Deployment(cloud, "demo", servers, SyncIntervalMinutes="1")
     _say("Registering the backups ...")
     deployment.register()
+    _say(f"\n{deployment.plan(DRIFTED)}")
 
     _say("Waiting for the stack's own EventBridge rule to fire (once a minute) ...")
     first, results = _scheduled_run(deployment, after="")

@@ -97,6 +97,12 @@ class Deployment:
         for name, server in self.servers.backups.items():
             _expect(201, api.call("POST", "/backups", {"id": name, **_registration(name, server)}))
 
+    def plan(self, name: str) -> str:
+        """What the next run would do to a backup, as the management API tells it to people."""
+        reply = self.cloud.management_api(self.outputs).call("GET", f"/backups/{name}/plan")
+        _expect(200, reply)
+        return str(reply.body["text"])
+
     def invoke(self, event: object) -> dict[str, Any]:
         """Call the sync function and wait for its answer."""
         answer = self.cloud.client("lambda", read_timeout=400).invoke(
