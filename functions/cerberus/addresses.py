@@ -115,7 +115,10 @@ def _resolve(host: str, port: int, deadline: Deadline | None) -> tuple[str, ...]
 
     The system's resolver cannot be told how long to take, nor be interrupted:
     it works in a thread of its own, which is left behind when the time is up.
+    An address in its usual form needs none.
     """
+    with contextlib.suppress(ValueError):
+        return (str(ip_address(host)),)
     found: dict[str, None] = {}
 
     def ask() -> None:

@@ -1,12 +1,13 @@
 """One operation after the other on one server: log-in, repetition, and which operations there are at all."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
 from cerberus.connection import Route
 from cerberus.endpoint import Endpoint
-from cerberus.messages import Values, read_reply, write_request
+from cerberus.messages import Values, read_reply
+from cerberus.requests import write_request
 from cerberus.schema import Operation, service
 from cerberus.transport import Reply, Transport
 from common.deadline import Deadline
@@ -83,7 +84,7 @@ class SoapClient:
         reply = self._exchange(operation, body)
         return read_reply(operation, reply, server=self._endpoint.label)
 
-    def _exchange(self, operation: Operation, body: bytes) -> Reply:
+    def _exchange(self, operation: Operation, body: Sequence[bytes]) -> Reply:
         repeatable = operation.name in self._reads
         reply = self._transport.post(body, operation.headers, repeatable=repeatable)
         if reply.status == UNAUTHORIZED:

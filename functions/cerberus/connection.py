@@ -1,18 +1,15 @@
-"""How a connection is made: checked address, TLS, checked certificate; and how requests gets no other one.
+"""How a connection is made: checked address, TLS, checked certificate. There is no other one.
 
 Failures up to the end of the handshake are given their reason here, where it
 is known which step failed.
 """
 
+import http.client
+import selectors
 import socket
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
-
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPSConnectionPool
-from urllib3.connection import HTTPSConnection
+from typing import cast
 
 from cerberus.addresses import AddressPolicy
 from cerberus.sockets import WatchedSocket
@@ -109,93 +106,56 @@ def _complaint(error: ssl.SSLCertVerificationError) -> str:
     return error.verify_message
 
 
-class CheckedConnection(HTTPSConnection):
-    """One connection to one server; when ``connect`` returns, address and certificate have been checked."""
+class CheckedConnection(http.client.HTTPConnection):
+    """One connection to one server; when ``connect`` returns, address and certificate have been checked.
 
-    def __init__(
-        self,
-        *args: Any,
-        route: Route,
-        trust: Trust,
-        deadline: Deadline,
-        read_timeout: float,
-        on_connect: Callable[[], None],
-        on_accept: Callable[[bytes], None],
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(*args, **kwargs)
+    ``timeout`` (seconds) is for each step of connecting, ``read_timeout`` for
+    each wait after that; neither lasts beyond the deadline. ``attempts`` counts
+    the attempts to connect; ``certificate`` (DER) is the one that was accepted
+    last, None before the first.
+    """
+
+    default_port = http.client.HTTPS_PORT
+
+    def __init__(self, route: Route, *, trust: Trust, timeout: float, read_timeout: float, deadline: Deadline) -> None:
+        super().__init__(route.host, route.port, timeout=timeout)
+        self.attempts = 0
+        self.certificate: bytes | None = None
         self._route = route
         self._trust = trust
         self._deadline = deadline
+        self._connect_timeout = timeout
         self._read_timeout = read_timeout
-        self._on_connect = on_connect
-        self._on_accept = on_accept
 
     def connect(self) -> None:
         """Make the connection. Raises what ``Route.dial`` and ``handshake`` raise, and CERTIFICATE_PIN_MISMATCH."""
-        timeout = float(self.timeout or 0)  # requests always sets one
-        self._on_connect()
-        raw = self._route.dial(timeout=timeout, deadline=self._deadline)
-        for option in self.socket_options or ():
-            raw.setsockopt(*option)
-        secure = handshake(raw, self._trust.context(), self.host, timeout=timeout, deadline=self._deadline)
+        self.attempts += 1
+        raw = self._route.dial(timeout=self._connect_timeout, deadline=self._deadline)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        secure = handshake(
+            raw, self._trust.context(), self._route.host, timeout=self._connect_timeout, deadline=self._deadline
+        )
         try:
             certificate = certificate_of(secure)
             self._trust.accept(certificate)
         except Failure:
             secure.close()
             raise
-        self._on_accept(certificate)
+        self.certificate = certificate
         secure.patience = self._patience
         self.sock = secure
-        self.is_verified = True
+
+    def close_if_dropped(self) -> None:
+        """Close a kept connection of which the server has already closed its end: nothing is sent into it."""
+        if self.sock is not None and _readable(self.sock):
+            self.close()
 
     def _patience(self) -> float:
         return bounded(self._read_timeout, self._deadline)
 
 
-class _CheckedPool(HTTPSConnectionPool):
-    ConnectionCls = CheckedConnection
-
-
-class CheckedAdapter(HTTPAdapter):
-    """Lets requests reach one server, over one connection at a time, in no other way than ``CheckedConnection``.
-
-    What requests has to say on verification, proxies and client certificates
-    is not listened to: the connection decides for itself. ``connections``
-    counts the attempts to connect; ``certificate`` (DER) is the one that was
-    accepted last, None before the first.
-    """
-
-    def __init__(self, route: Route, *, trust: Trust, deadline: Deadline, read_timeout: float) -> None:
-        super().__init__()
-        self.connections = 0
-        self.certificate: bytes | None = None
-        self._pool = _CheckedPool(
-            route.host,
-            route.port,
-            maxsize=1,
-            block=False,
-            route=route,
-            trust=trust,
-            deadline=deadline,
-            read_timeout=read_timeout,
-            on_connect=self._count,
-            on_accept=self._keep,
-        )
-
-    def get_connection_with_tls_context(self, *_: object, **__: object) -> HTTPSConnectionPool:
-        return self._pool
-
-    def cert_verify(self, *_: object, **__: object) -> None:
-        """Nothing: requests would add its own roots to those of the context."""
-
-    def close(self) -> None:
-        self._pool.close()
-        super().close()
-
-    def _count(self) -> None:
-        self.connections += 1
-
-    def _keep(self, certificate: bytes) -> None:
-        self.certificate = certificate
+def _readable(idle: socket.socket) -> bool:
+    """Whether something has arrived where nothing was asked for: the end of the connection, mostly."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(idle, selectors.EVENT_READ)
+        return bool(selector.select(timeout=0))

@@ -1,4 +1,4 @@
-"""From values to the bytes of a request, and from the bytes of a reply to values.
+"""From the bytes of a reply to values.
 
 The WSDL's types lead through a reply: what they do not know is passed over, at
 every level, because newer servers send more; what they know is read strictly,
@@ -8,14 +8,14 @@ at, so one that was cut short is never read as a smaller one.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
-import zeep.exceptions
 from lxml import etree
 from zeep import xsd
 
+from cerberus.large_texts import Cut, cut
 from cerberus.schema import Operation
 from cerberus.transport import Reply
 from common.hardened_xml import XmlForbidden, XmlRefused, local_name, parse
@@ -24,8 +24,6 @@ from common.reasons import Failure, Reason
 _ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
 _XML_TYPES = ("application/soap+xml", "text/xml", "application/xml")
 _HTML = re.compile(rb"\s*<(?:!doctype\s+)?html\b", re.IGNORECASE)
-_UNSENDABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Whatever XML 1.0 has no way to write, https://www.w3.org/TR/xml/#charsets."""
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
@@ -79,6 +77,8 @@ class Place:
 class Values(dict[str, Any]):
     """Fields of a reply by their contract names: str, int, float, bool, datetime, nested Values, or a list of these.
 
+    A large text is bytes, in UTF-8.
+
     A field without a value is not among them; a repeated one always is, as a
     list. Asking for one that is not there by ``values[name]`` raises
     Failure(REPLY_INCOMPLETE); ``get`` is for those that may be left out.
@@ -92,27 +92,6 @@ class Values(dict[str, Any]):
         raise self._place.inside(name).failure(Reason.REPLY_INCOMPLETE, "is missing")
 
 
-def write_request(operation: Operation, fields: Mapping[str, Any]) -> bytes:
-    """The envelope that asks for ``operation`` with ``fields``, in UTF-8.
-
-    Raises Failure(CONTENT_UNSENDABLE), naming the operation and the field.
-    """
-    for where, text in _texts(fields, ""):
-        if _UNSENDABLE.search(text):
-            raise Failure(
-                Reason.CONTENT_UNSENDABLE, f"{operation.name}: {where} holds a character that XML has no way to write"
-            )
-    try:
-        envelope: bytes = etree.tostring(operation.render(fields), xml_declaration=True, encoding="utf-8")
-    except zeep.exceptions.ValidationError as error:
-        where = ".".join(str(step) for step in error.path) or "a field"
-    except (zeep.exceptions.Error, TypeError, ValueError, AttributeError):
-        where = "a field"
-    else:
-        return envelope
-    raise Failure(Reason.CONTENT_UNSENDABLE, f"{operation.name}: {where} is missing, unknown or of the wrong type")
-
-
 def read_reply(operation: Operation, reply: Reply, *, server: str = "") -> Values:
     """What ``reply`` says. ``server`` is how failures name it.
 
@@ -120,6 +99,25 @@ def read_reply(operation: Operation, reply: Reply, *, server: str = "") -> Value
     REPLY_FORBIDDEN_XML, REPLY_INCOMPLETE, HTTP_ERROR, or for a fault
     AUTHENTICATION_FAILED, OPERATION_UNSUPPORTED or SOAP_FAULT.
     """
+    shorter = cut(reply.body)
+    if shorter is not None:
+        with suppress(Failure):  # what is wrong with it is told by reading it whole
+            values = _read(operation, replace(reply, body=shorter.rest), server)
+            if _put_back(values, shorter):
+                return values
+    return _read(operation, reply, server)
+
+
+def _put_back(values: Values, shorter: Cut) -> bool:
+    """Put the large text where its token is, as a value of its own; False when it is not in one place."""
+    holding = [name for name, value in values.items() if value == shorter.token]
+    if len(holding) != 1:
+        return False
+    values[holding[0]] = shorter.text
+    return True
+
+
+def _read(operation: Operation, reply: Reply, server: str) -> Values:
     body = _body(reply)
     fault = _child(body, "Fault")
     if fault is not None:
@@ -165,9 +163,9 @@ def _check_type(reply: Reply) -> None:
         raise Failure(Reason.NOT_SOAP, "the reply is a web page")
 
 
-def _envelope_body(raw: bytes) -> etree._Element:
+def _envelope_body(raw: bytes | bytearray) -> etree._Element:
     try:
-        root = parse(raw)
+        root = parse(bytes(raw))
     except XmlForbidden as refusal:
         failure = Failure(Reason.REPLY_FORBIDDEN_XML, f"the reply is not read: {refusal}")
     except XmlRefused as refusal:
@@ -298,15 +296,3 @@ def _first_text(fault: etree._Element, *names: str) -> str:
         if (node.text or "").strip():
             texts.setdefault(local_name(node), node.text or "")
     return next((texts[name] for name in names if name in texts), "")
-
-
-def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
-    """Every string in ``value`` with the way to it."""
-    if isinstance(value, str):
-        yield where, value
-    elif isinstance(value, Mapping):
-        for name, inner in value.items():
-            yield from _texts(inner, f"{where}.{name}" if where else str(name))
-    elif isinstance(value, list | tuple):
-        for index, inner in enumerate(value):
-            yield from _texts(inner, f"{where}[{index}]")

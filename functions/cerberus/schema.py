@@ -8,7 +8,7 @@ takes some 50 ms and never changes.
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Operation:
     """One operation: how to render its request, and what its reply is.
 
     ``response`` is zeep's element of the reply: ``qname``, and ``type`` with ``elements`` and ``attributes``.
+    ``templates`` is where who writes requests keeps what stays the same in them.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Operation:
     response: Any
     _client: Any
     _port: Any
+    templates: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False)
 
     def render(self, fields: Mapping[str, Any]) -> etree._Element:
         """The envelope for ``fields``, by their contract names. Raises what zeep raises for values that do not fit."""
@@ -57,13 +59,17 @@ class Service:
         if self._binding is None:
             raise Failure(Reason.CONFIGURATION_INVALID, f"the WSDL {wsdl.name} has no SOAP binding")
         self._port = self._client.create_service(self._binding.name.text, "")
+        self._known: dict[str, Operation] = {}
 
     def operation(self, name: str) -> Operation:
         """Raises Failure(OPERATION_UNSUPPORTED) if the WSDL has no such operation."""
-        if name not in self._binding.all():
-            raise Failure(Reason.OPERATION_UNSUPPORTED, f"the WSDL in use has no operation {name}")
-        described = self._binding.get(name)
-        return Operation(name, self._headers(described.soapaction), described.output.body, self._client, self._port)
+        if name not in self._known:
+            if name not in self._binding.all():
+                raise Failure(Reason.OPERATION_UNSUPPORTED, f"the WSDL in use has no operation {name}")
+            described = self._binding.get(name)
+            headers = self._headers(described.soapaction)
+            self._known[name] = Operation(name, headers, described.output.body, self._client, self._port)
+        return self._known[name]
 
     def operations(self) -> frozenset[str]:
         """The names of all operations."""
@@ -108,7 +114,7 @@ _loading = threading.Lock()
 
 def service(wsdl: Path | None = None) -> Service:
     """The service of ``wsdl``, or the one shipped here; each file is loaded once per process."""
-    path = (wsdl or SHIPPED).resolve()
+    path = wsdl or SHIPPED
     with _loading:
         if path not in _services:
             _services[path] = Service(path)

@@ -28,7 +28,6 @@ from common.server_values import (
     Security,
     ServerFacts,
     Version,
-    as_text,
 )
 
 READS = frozenset(
@@ -152,7 +151,7 @@ class PrimaryClient:
     def group_names(self) -> tuple[str, ...]:
         return tuple(self._read("GetGroupList")["GroupList"])
 
-    def settings(self) -> str:
+    def settings(self) -> Content:
         return self._document("GetConfiguration", "data")
 
     def authentication(self) -> Authentication:
@@ -170,26 +169,26 @@ class PrimaryClient:
             ),
         )
 
-    def users(self) -> str:
+    def users(self) -> Content:
         return self._document("GetProfiles", "data")
 
-    def groups(self) -> str:
+    def groups(self) -> Content:
         return self._document("GetGroups", "data")
 
-    def event_rules(self) -> str:
+    def event_rules(self) -> Content:
         return self._document("GetEventRules", "dataXml")
 
     def mime_mappings(self) -> tuple[MimeMapping, ...]:
         mappings = self._read("GetMimeMappings")["mime"]["map"]
         return tuple(MimeMapping(mapping["ext"], mapping["type"]) for mapping in mappings)
 
-    def blocked_addresses(self) -> str:
+    def blocked_addresses(self) -> Content:
         return self._document("GetIPBlockList", "data")
 
-    def auto_blocked_addresses(self) -> str:
+    def auto_blocked_addresses(self) -> Content:
         return self._document("GetAutoBlockList", "data")
 
-    def account_requests(self) -> str:
+    def account_requests(self) -> Content:
         return self._document("GetRequestedAccounts", "dataXml")
 
     def listeners(self) -> tuple[Listener, ...]:
@@ -271,8 +270,8 @@ class PrimaryClient:
             tls_key_bits=told.get("sslKeyBits", 0),
         )
 
-    def _document(self, operation: str, field: str) -> str:
-        document: str = self._read(operation)[field]
+    def _document(self, operation: str, field: str) -> Content:
+        document: Content = self._read(operation)[field]
         return document
 
     def _read(self, operation: str) -> Values:
@@ -293,12 +292,12 @@ class BackupClient(PrimaryClient):
     _writes = WRITES
 
     def write_settings(self, document: Content) -> None:
-        self._write("SaveConfiguration", ConfigXML=as_text(document))
+        self._write("SaveConfiguration", ConfigXML=document)
 
     def write_authentication(self, authentication: Authentication) -> None:
         self._write(
             "SetAuthenticationList",
-            dataXml=as_text(authentication.document),
+            dataXml=authentication.document,
             authenticationList=[
                 {
                     "enabled": source.enabled,
@@ -311,20 +310,20 @@ class BackupClient(PrimaryClient):
         )
 
     def write_accounts(self, users: Content, groups: Content) -> None:
-        self._write("SaveProfiles", ProfilesXML=as_text(users), GroupsXML=as_text(groups))
+        self._write("SaveProfiles", ProfilesXML=users, GroupsXML=groups)
 
     def write_event_rules(self, document: Content) -> None:
-        self._write("SetEventRules", dataXml=as_text(document))
+        self._write("SetEventRules", dataXml=document)
 
     def write_mime_mappings(self, mappings: tuple[MimeMapping, ...]) -> None:
         entries = [{"ext": mapping.extension, "type": mapping.type} for mapping in mappings]
         self._write("SaveMimeMappings", mime={"map": entries})
 
     def write_block_lists(self, manual: Content, automatic: Content) -> None:
-        self._write("SaveBlockList", IPBlockList=as_text(manual), AutoBlockListXML=as_text(automatic))
+        self._write("SaveBlockList", IPBlockList=manual, AutoBlockListXML=automatic)
 
     def write_account_requests(self, document: Content) -> None:
-        self._write("SetRequestedAccounts", dataXml=as_text(document))
+        self._write("SetRequestedAccounts", dataXml=document)
 
     def write_listener(self, listener: Listener) -> None:
         """Change the options of the listener with this id."""
@@ -346,7 +345,7 @@ class BackupClient(PrimaryClient):
             }
             for listener in listeners
         ]
-        self._write("CommitSettings", InterfaceList=interfaces, ConfigXML=as_text(settings))
+        self._write("CommitSettings", InterfaceList=interfaces, ConfigXML=settings)
 
     def _write(self, operation: str, **fields: object) -> None:
         if not self._soap.call(operation, **fields)["result"]:

@@ -72,6 +72,30 @@ def parse_text(text: str) -> etree._Element:
         raise XmlMalformed("it holds a lone surrogate") from None
 
 
+_CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r"))
+_SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
+
+
+def holds_forbidden(text: bytes) -> bool:
+    """Whether ``text``, in UTF-8, holds a character that XML 1.0 has no way to write."""
+    return (
+        len(text.translate(None, _CONTROLS)) != len(text)
+        or b"\xef\xbf\xbe" in text  # U+FFFE
+        or b"\xef\xbf\xbf" in text  # U+FFFF
+        or _SURROGATE.search(text) is not None
+    )
+
+
+def is_utf8(beginning: bytes) -> bool:
+    """Whether what begins like this is XML in UTF-8, by its first bytes and the encoding it declares."""
+    if not beginning.lstrip().startswith(b"<") or b"\0" in beginning:
+        return False
+    if not beginning.lstrip().startswith(b"<?xml"):
+        return True
+    declared = _DECLARED_ENCODING.match(beginning)
+    return b"?>" in beginning and (declared is None or declared[1].upper() == b"UTF-8")
+
+
 def behind_declaration(document: bytes) -> int:
     """Where ``document``, in UTF-8, goes on behind a byte-order mark and an XML declaration."""
     found = _DECLARATION.match(document)

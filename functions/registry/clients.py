@@ -21,7 +21,7 @@ CONFIG = Config(
     connect_timeout=3,
     read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 4},
-    max_pool_connections=32,
+    max_pool_connections=64,  # as many as backups are served at a time
 )
 """Times in seconds. The defaults of 60 seconds would let one lost packet eat a run's whole time."""
 

@@ -19,14 +19,18 @@ that counts for nothing, so pieces that are the same without it are equal.
 
 import hashlib
 import re
+from array import array
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from lxml import etree
 
 from common.hardened_xml import XmlRefused, behind_declaration, local_name, parse
 from replication import documents
-from replication.documents import RUNTIME_NAMES, Items, children, name_of, plain_name
+from replication.documents import RUNTIME_NAMES, Items, name_of, plain_name
 
 MOST_PIECES = 150_000
 """Pieces remembered at a time; some 400 bytes each."""
@@ -66,19 +70,19 @@ class _Context:
         key = self._key(piece)
         found = self.known.get(key)
         if found is None:
-            root = self.parse(piece)
-            found = self._taken(root) if root is not None else None
-            if root is not None and found is not None:
+            try:
+                root = self.understood(piece)
+            except XmlRefused:
+                return None
+            found = self._taken(root)
+            if found is not None:
                 self.known[key] = found
                 self._learn(root)
         return found
 
-    def parse(self, piece: bytes) -> etree._Element | None:
-        """The root with nothing but this piece in it."""
-        try:
-            return parse(b"".join((self.head, piece, self.close)))
-        except XmlRefused:
-            return None
+    def understood(self, piece: bytes) -> etree._Element:
+        """The root with nothing but this piece in it. Raises XmlRefused, but not for one that has had entries."""
+        return parse(b"".join((self.head, piece, self.close)))
 
     def _taken(self, root: etree._Element) -> _Piece | None:
         if (root.text or "").strip():
@@ -131,15 +135,39 @@ class _Contexts:
 _CONTEXTS = _Contexts()
 
 
-def items(document: bytes, hint: str) -> Items | None:
-    """The same as ``documents.items`` of the parsed document, or None when it must be read as a whole."""
+@dataclass(frozen=True)
+class Pieces:
+    """A list that was taken apart: its ``items``, and where in the document the piece of each begins and ends."""
+
+    items: Items
+    _context: _Context
+    _places: array[int]
+
+    def excerpts(self, document: bytes, keys: Collection[str]) -> dict[str, bytes]:
+        """The same as ``documents.excerpts`` of the same document, parsed."""
+        places = zip(self._places[::2], self._places[1::2], strict=True)
+        found = {}
+        for place, group in groupby(zip(places, self.items.entries, strict=True), key=itemgetter(0)):
+            own_keys = [key for _, key in group]
+            if any(key in keys for key in own_keys):
+                root = self._context.understood(document[slice(*place)])
+                pairs = zip(own_keys, root, strict=True)
+                found.update({key: documents.excerpt(element) for key, element in pairs if key in keys})
+        return found
+
+
+def take_apart(document: bytes, hint: str) -> Pieces | None:
+    """The list with the same items as ``documents.items`` of it, parsed, or None when it must be read as a whole."""
     opened = _open(document, hint)
     if opened is None:
         return None
     context, pieces = opened
     entries: dict[str, str] = {}
     names: dict[str, str] = {}
-    for piece in pieces:
+    places = array("Q")
+    piece = b""
+    for start, end in pieces:
+        piece = document[start:end]
         found = context.entries(piece)
         if found is None:
             return None
@@ -147,40 +175,12 @@ def items(document: bytes, hint: str) -> Items | None:
             key = documents.unique_key(entry.folded, entries)
             entries[key] = entry.digest
             names[key] = entry.written
-    rest = context.parse(piece)  # any piece does: what is beside the items is the root alone
-    if rest is None:
-        return None
-    return Items(documents.rest_digest(rest, frozenset(rest)), entries, names)
+            places.extend((start, end))
+    root = context.understood(piece)  # any piece does: what is beside the items is the root alone
+    return Pieces(Items(documents.rest_digest(root, frozenset(root)), entries, names), context, places)
 
 
-def excerpts(document: bytes, hint: str, keys: Collection[str]) -> dict[str, bytes] | None:
-    """The same as ``documents.excerpts`` of the parsed document, or None when it must be read as a whole."""
-    opened = _open(document, hint)
-    if opened is None:
-        return None
-    context, pieces = opened
-    seen: dict[str, None] = {}
-    found: dict[str, bytes] = {}
-    for piece in pieces:
-        entries = context.entries(piece)
-        if entries is None:
-            return None
-        own_keys = []
-        for entry in entries:
-            key = documents.unique_key(entry.folded, seen)
-            seen[key] = None
-            own_keys.append(key)
-        if any(key in keys for key in own_keys):
-            root = context.parse(piece)
-            if root is None:
-                return None
-            for key, child in zip(own_keys, children(root), strict=True):
-                if key in keys:
-                    found[key] = documents.excerpt(child)
-    return found
-
-
-def _open(document: bytes, hint: str) -> tuple[_Context, Iterator[bytes]] | None:
+def _open(document: bytes, hint: str) -> tuple[_Context, Iterator[tuple[int, int]]] | None:
     """The context and the pieces of a plain list: nothing but items of one kind in a root element."""
     start = behind_declaration(document)
     head = _HEAD.match(document, start)
@@ -197,11 +197,11 @@ def _open(document: bytes, hint: str) -> tuple[_Context, Iterator[bytes]] | None
     return context, _pieces(document, head.end(), end, b"</" + first[1] + b">")
 
 
-def _pieces(document: bytes, start: int, end: int, item_end: bytes) -> Iterator[bytes]:
+def _pieces(document: bytes, start: int, end: int, item_end: bytes) -> Iterator[tuple[int, int]]:
+    """Where each piece begins and ends."""
     while start < end:
         found = document.find(item_end, start, end)
         after = found + len(item_end) if found >= 0 else end
-        piece = document[start:after]
+        if found >= 0 or document[start:after].strip():
+            yield start, after
         start = after
-        if found >= 0 or piece.strip():
-            yield piece

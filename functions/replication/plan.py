@@ -51,7 +51,8 @@ class PartPlan:
 
     def seen(self, held: object, policy: Policy) -> Seen:
         """What is worth remembering when the backup was found to hold ``held``, and that counted as equal."""
-        return Seen(self.part.fingerprint(self.desired, policy), self.part.fingerprint(held, policy))
+        wanted = self.part.fingerprint(self.desired, policy)
+        return Seen(wanted, wanted if held == self.desired else self.part.fingerprint(held, policy))
 
     @property
     def name(self) -> PartName:

@@ -144,6 +144,7 @@ class Rules:
         return any(step.fullmatch(label) for step in self._single)
 
 
+@lru_cache(maxsize=1024)  # every backup's rules have the product's own in them
 def _compiled(pattern: str) -> tuple[re.Pattern[str], ...]:
     steps = pattern.removeprefix("/").split("/")
     if not all(step.strip("@ ") for step in steps):

@@ -3,7 +3,7 @@
 from replication.model import PrimaryState
 from replication.parts import PARTS
 
-MAX_WORKERS = 16
+MAX_WORKERS = 64
 """Backups at a time where memory does not matter. Most of a backup's time is waiting for the network."""
 
 BASE = 120 * 1024 * 1024
@@ -31,5 +31,5 @@ def workers(memory_megabytes: int | None, documents: int) -> int:
 
 
 def size_of(primary: PrimaryState) -> int:
-    """The size of the primary's documents in bytes, as they are kept in snapshots."""
-    return sum(len(part.dump(primary.states[part.name])) for part in PARTS if part.name in primary.states)
+    """The size of the primary's documents in bytes."""
+    return sum(part.size(primary.states[part.name]) for part in PARTS if part.name in primary.states)

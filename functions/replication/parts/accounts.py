@@ -24,10 +24,13 @@ class ListDocument(Document):
     @cached_property
     def items(self) -> documents.Items:
         """Raises Failure(DOCUMENT_MALFORMED)."""
-        found = lists.items(self.data, self.hint)
-        if found is not None:
-            return found
+        if self._pieces is not None:
+            return self._pieces.items
         return self.taken(lambda root: documents.items(root, self.hint), empty=documents.Items("", {}, {}))
+
+    @cached_property
+    def _pieces(self) -> lists.Pieces | None:
+        return lists.take_apart(self.data, self.hint)
 
     @cached_property
     def digest(self) -> str:
@@ -37,9 +40,8 @@ class ListDocument(Document):
         """The items with these keys, each as XML of its own."""
         if not keys:
             return {}
-        found = lists.excerpts(self.data, self.hint, keys)
-        if found is not None:
-            return found
+        if self._pieces is not None:
+            return self._pieces.excerpts(self.data, keys)
         return self.taken(lambda root: documents.excerpts(root, self.hint, keys), empty={})
 
 
@@ -84,6 +86,9 @@ class AccountsPart(Part[Accounts]):
 
     def dump(self, state: Accounts) -> str:
         return json.dumps({"users": state.users.text, "groups": state.groups.text})
+
+    def size(self, state: Accounts) -> int:
+        return len(state.users.data) + len(state.groups.data)
 
     def load(self, text: str, server: str) -> Accounts:
         data = json.loads(text)

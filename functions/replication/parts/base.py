@@ -28,8 +28,8 @@ class Document:
     """
 
     data: bytes = field(repr=False)
-    what: str
-    server: str
+    what: str = field(compare=False)
+    server: str = field(compare=False)
 
     def __init__(self, content: Content, what: str, server: str) -> None:
         object.__setattr__(self, "data", content if isinstance(content, bytes) else as_bytes(content))
@@ -137,6 +137,10 @@ class Part[State](ABC):
     def dump(self, state: State) -> str:
         """The state as text, from which ``load`` makes it again exactly."""
 
+    def size(self, state: State) -> int:
+        """About how many bytes the state takes."""
+        return len(self.dump(state))
+
     @abstractmethod
     def load(self, text: str, server: str) -> State:
         """A dumped state, for messages said to be of ``server``."""
@@ -171,6 +175,9 @@ class DocumentPart(Part[Document]):
 
     def dump(self, state: Document) -> str:
         return state.text
+
+    def size(self, state: Document) -> int:
+        return len(state.data)
 
     def load(self, text: str, server: str) -> Document:
         return Document(text, str(self.name), server)

@@ -97,8 +97,8 @@ class Server:
                 raw, _ = self.listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._attend, args=(raw, self.connections), daemon=True).start()
-            self.connections += 1
+            number, self.connections = self.connections, self.connections + 1
+            threading.Thread(target=self._attend, args=(raw, number), daemon=True).start()
 
     def _attend(self, raw: socket.socket, number: int) -> None:
         # A peer that breaks off is what many tests are about.

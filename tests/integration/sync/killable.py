@@ -69,7 +69,7 @@ class Calls:
 def soap_name(arguments: tuple[Any, ...]) -> str:
     """Port and operation of a call of ``Transport.post``."""
     transport, body = arguments[:2]
-    operation = REQUEST.search(body)
+    operation = REQUEST.search(b"".join(body))
     return f"{transport._endpoint.port} {operation[1].decode() if operation else ''}"
 
 

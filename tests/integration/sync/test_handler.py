@@ -248,7 +248,7 @@ class TestWhatGoesWrong:
         evidence.plant("text of an error in the program", "PLANTED-ERROR-TEXT")
         users = BackupClient.users
 
-        def broken(client: BackupClient) -> str:
+        def broken(client: BackupClient) -> str | bytes:
             if client.label.startswith("b1 "):
                 raise ZeroDivisionError("PLANTED-ERROR-TEXT")
             return users(client)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from cerberus import schema
-from cerberus.messages import Values, read_reply, write_request
+from cerberus.messages import Values, read_reply
+from cerberus.requests import write_request
 from cerberus.transport import Reply
 from common.reasons import Failure, Reason
 
@@ -55,7 +56,7 @@ def users(data: str = "<ns1:data>&lt;users/&gt;</ns1:data>") -> str:
 def request(operation: str, **fields: Any) -> etree._Element:
     credentials = dict(zip(("user", "password"), CREDENTIALS, strict=True))
     raw = write_request(schema.service().operation(operation), {"credentials": credentials, **fields})
-    return etree.fromstring(raw)
+    return etree.fromstring(b"".join(raw))
 
 
 def attributes(node: etree._Element) -> dict[str, str]:

@@ -70,17 +70,17 @@ def whole(text: str) -> documents.Items | None:
 @settings(max_examples=1500)
 @given(written())
 def test_a_list_taken_apart_by_pieces_is_what_it_is_as_a_whole(text: str) -> None:
-    found = lists.items(text.encode(), "user")
+    found = lists.take_apart(text.encode(), "user")
     if found is not None:
-        assert found == whole(text)
+        assert found.items == whole(text)
 
 
 @settings(max_examples=500)
 @given(written(), st.sets(st.sampled_from([name.casefold() for name in NAMES] + ["ann\x082"])))
 def test_excerpts_by_pieces_are_those_of_the_whole(text: str, keys: set[str]) -> None:
-    found = lists.excerpts(text.encode(), "user", keys)
-    if found is not None:
-        assert {key: canonical(part) for key, part in found.items()} == {
+    pieces = lists.take_apart(text.encode(), "user")
+    if pieces is not None:
+        assert {key: canonical(part) for key, part in pieces.excerpts(text.encode(), keys).items()} == {
             key: canonical(part) for key, part in documents.excerpts(parse_text(text), "user", keys).items()
         }
 
@@ -92,9 +92,9 @@ def canonical(excerpt: bytes) -> str:
 @pytest.mark.parametrize("document", ["profiles", "groups"])
 def test_the_lists_of_a_server_need_not_be_read_as_a_whole(document: str) -> None:
     text = generate(users=30, groups=30).document(document)
-    found = lists.items(text.encode(), {"profiles": "user", "groups": "group"}[document])
+    found = lists.take_apart(text.encode(), {"profiles": "user", "groups": "group"}[document])
     assert found is not None
-    assert len(found.entries) == 30
+    assert len(found.items.entries) == 30
 
 
 def test_of_a_server_that_differs_in_run_time_values_nearly_nothing_is_parsed_again(
@@ -103,17 +103,19 @@ def test_of_a_server_that_differs_in_run_time_values_nearly_nothing_is_parsed_ag
     first, second, third = (
         generate(users=60, groups=2, machine=Machine.named(name)).document("profiles").encode() for name in "abc"
     )
-    lists.items(first, "user")
-    lists.items(second, "user")  # users who never logged in on the first one
+    lists.take_apart(first, "user")
+    lists.take_apart(second, "user")  # users who never logged in on the first one
     parsed: list[bytes] = []
-    real = lists._Context.parse
+    real = lists._Context.understood
 
     def watched(context: lists._Context, piece: bytes) -> object:
         parsed.append(piece)
         return real(context, piece)
 
-    monkeypatch.setattr(lists._Context, "parse", watched)
-    assert lists.items(third, "user") == documents.items(parse_document(third), "user")
+    monkeypatch.setattr(lists._Context, "understood", watched)
+    found = lists.take_apart(third, "user")
+    assert found is not None
+    assert found.items == documents.items(parse_document(third), "user")
     assert len(parsed) < 20
 
 
@@ -129,7 +131,7 @@ def test_of_a_server_that_differs_in_run_time_values_nearly_nothing_is_parsed_ag
     ],
 )
 def test_what_is_no_plain_list_is_read_as_a_whole(text: str) -> None:
-    assert lists.items(text.encode(), "user") is None
+    assert lists.take_apart(text.encode(), "user") is None
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,5 +139,5 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "_CONTEXTS", lists._Contexts())
     for number in range(40):
         names = "".join(f"<user name='{number}-{n}'></user>" for n in range(4))
-        assert lists.items(f"<users>{names}</users>".encode(), "user") is not None
+        assert lists.take_apart(f"<users>{names}</users>".encode(), "user") is not None
         assert sum(len(context.known) for context in lists._CONTEXTS._contexts.values()) <= 14

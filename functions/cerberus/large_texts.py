@@ -1,0 +1,122 @@
+"""Large documents in replies, without the XML parser having to copy them.
+
+A configuration document travels as the text of one element, with its markup
+escaped. A parser copies such a text several times on the way to a value. Here
+it is cut out of the reply's bytes and undone directly, piece by piece; what is
+left of the reply is parsed as ever, with a token where the text was. A reply in
+which anything is unusual is not cut, and read whole.
+
+The result is the same, or nothing: the token must turn up as the whole text of
+exactly one element, which it would not inside a comment, an attribute or a
+CDATA section; and the text must be valid character data.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+
+from common.hardened_xml import holds_forbidden, is_utf8
+
+LARGE = 32 * 1024
+"""Bytes from which on a text is worth cutting out."""
+
+_FIRST_TAGS = 64
+"""The text is looked for behind this many tags: a reply with a document in it holds little besides."""
+_PIECE = 1024 * 1024
+_LONGEST_REFERENCE = 12
+_NUMBERED = re.compile(rb"&#(?:x0*([9AaDd])|0*(9|10|13));")
+"""The only characters that servers have a reason to write as numbers."""
+_NAMED = ((b"&lt;", b"<"), (b"&gt;", b">"), (b"&quot;", b'"'), (b"&apos;", b"'"), (b"&amp;", b"&"))
+"""The last one last, or what it begins would be taken for a reference."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A reply without its large text. ``token`` stands where ``text`` was; the text is in UTF-8."""
+
+    rest: bytes
+    token: str
+    text: bytes
+
+
+def cut(reply: bytes | bytearray) -> Cut | None:
+    """Cut the large text out of a reply; None when there is none, or it is not as usual."""
+    if len(reply) < LARGE or not is_utf8(bytes(reply[:1024])):
+        return None
+    found = _find(reply)
+    if found is None:
+        return None
+    start, end = found
+    text = _undone(reply, start, end)
+    if text is None:
+        return None
+    token = secrets.token_hex(16)
+    return Cut(b"".join((reply[:start], token.encode(), reply[end:])), token, text)
+
+
+def _find(reply: bytes | bytearray) -> tuple[int, int] | None:
+    end = 0
+    for _ in range(_FIRST_TAGS):
+        start = reply.find(b">", end) + 1
+        end = reply.find(b"<", start)
+        if start == 0 or end < 0:
+            return None
+        if end - start >= LARGE:
+            return start, end
+    return None
+
+
+def _undone(reply: bytes | bytearray, start: int, end: int) -> bytes | None:
+    if reply.find(b"]]>", start, end) >= 0:  # which is not allowed in a text
+        return None
+    out = bytearray()
+    while start < end:
+        stop = _whole(reply, start, min(end, start + _PIECE), end)
+        piece = _undone_piece(bytes(reply[start:stop]))
+        if stop == start or piece is None:
+            return None
+        out += piece
+        start = stop
+    return bytes(out)
+
+
+def _undone_piece(piece: bytes) -> bytes | None:
+    if holds_forbidden(piece) or not _is_text(piece):
+        return None
+    # The line ends that were written as such first: a reference to one is meant to stay what it is.
+    if b"\r" in piece:
+        piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    unknown = piece.count(b"&")
+    if b"&#" in piece:
+        piece, numbered = _NUMBERED.subn(_character, piece)
+        unknown -= numbered
+    for reference, character in _NAMED:
+        length = len(piece)
+        piece = piece.replace(reference, character)
+        unknown -= (length - len(piece)) // (len(reference) - 1)
+    return None if unknown else piece
+
+
+def _whole(reply: bytes | bytearray, start: int, stop: int, end: int) -> int:
+    """Where a piece that ends about ``stop`` has to end, so that no reference, line end or character is cut in two."""
+    if stop == end:
+        return end
+    reference = reply.rfind(b"&", stop - _LONGEST_REFERENCE, stop)
+    if reference >= 0 and reply.find(b";", reference, stop) < 0:
+        stop = reference
+    while stop > start and (reply[stop - 1] == 0x0D or reply[stop] & 0xC0 == 0x80):
+        stop -= 1
+    return stop
+
+
+def _is_text(piece: bytes) -> bool:
+    try:
+        piece.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _character(reference: re.Match[bytes]) -> bytes:
+    hexadecimal, decimal = reference.groups()
+    return bytes([int(hexadecimal, 16) if hexadecimal else int(decimal)])

@@ -1,0 +1,140 @@
+"""The bytes of requests. zeep builds each kind of request once; then only the texts in it are exchanged.
+
+The requests of a fleet are alike: the same operation, other credentials, and
+in a push the same documents. What zeep has built for placeholders is cut where
+they stand, and the real texts are put there, escaped as the serializer does.
+A document that is pushed to several backups is escaped once.
+"""
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import zeep.exceptions
+from lxml import etree
+
+from cerberus.schema import Operation
+from common.hardened_xml import holds_forbidden
+from common.reasons import Failure, Reason
+from common.server_values import Content, as_bytes, as_text
+
+_UNSENDABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Whatever XML 1.0 has no way to write, https://www.w3.org/TR/xml/#charsets."""
+_REMEMBERED = 8 * 1024 * 1024
+"""Bytes of a document up to which its escaped form is kept for the next backup; above, memory is worth more."""
+
+_CREDENTIALS = "credentials"
+
+type _Template = tuple[bytes | str, ...]
+"""Ready bytes, and names of fields whose texts belong between them."""
+
+
+def write_request(operation: Operation, fields: Mapping[str, Any]) -> Sequence[bytes]:
+    """The envelope that asks for ``operation`` with ``fields``, in UTF-8, in pieces.
+
+    ``fields`` has the credentials as a mapping; a document may be text or UTF-8.
+    Raises Failure(CONTENT_UNSENDABLE), naming the operation and the field.
+    """
+    texts = _flat(fields)
+    only_texts = all(isinstance(value, str | bytes) for value in texts.values())
+    template = _template(operation, fields) if only_texts else None
+    if template is None:
+        return [_whole(operation, fields)]
+    return [piece if isinstance(piece, bytes) else _text(operation, piece, texts[piece]) for piece in template]
+
+
+def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
+    credentials = {f"{_CREDENTIALS}.{name}": value for name, value in fields.get(_CREDENTIALS, {}).items()}
+    return {**credentials, **{name: value for name, value in fields.items() if name != _CREDENTIALS}}
+
+
+def _text(operation: Operation, where: str, content: Content) -> bytes:
+    text = as_bytes(content)
+    escaped = _remembered(text) if len(text) <= _REMEMBERED else _escaped(text)
+    if escaped is None:
+        raise _unsendable(operation, where)
+    return escaped
+
+
+@lru_cache(maxsize=4)
+def _remembered(text: bytes) -> bytes | None:
+    return _escaped(text)
+
+
+def _escaped(text: bytes) -> bytes | None:
+    """As the serializer of requests writes a text in an element; None for what cannot be sent."""
+    if holds_forbidden(text):
+        return None
+    for character, reference in ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"), (b"\r", b"&#13;")):
+        text = text.replace(character, reference)
+    return text
+
+
+def _template(operation: Operation, fields: Mapping[str, Any]) -> _Template | None:
+    """What stands around the texts of these fields; None if zeep puts one elsewhere than in an element of its own."""
+    key = tuple(sorted(_flat(fields)))
+    if key not in operation.templates:
+        operation.templates[key] = _cut(operation, fields)
+    found: _Template | None = operation.templates[key]
+    return found
+
+
+def _cut(operation: Operation, fields: Mapping[str, Any]) -> _Template | None:
+    tokens = {name: secrets.token_hex(16) for name in _flat(fields)}
+    placeholders: dict[str, Any] = {
+        name: token for name, token in tokens.items() if not name.startswith("credentials.")
+    }
+    if "credentials" in fields:
+        placeholders["credentials"] = {name: tokens[f"credentials.{name}"] for name in fields["credentials"]}
+    pieces: list[bytes | str] = []
+    rest = _whole(operation, placeholders)
+    for token, name in sorted(
+        ((token, name) for name, token in tokens.items()), key=lambda one: rest.find(one[0].encode())
+    ):
+        before, found, after = rest.partition(token.encode())
+        if not found or token.encode() in after or not (before.endswith(b">") and after.startswith(b"</")):
+            return None
+        pieces += (before, name)
+        rest = after
+    return (*pieces, rest)
+
+
+def _whole(operation: Operation, fields: Mapping[str, Any]) -> bytes:
+    """The envelope as zeep alone makes it."""
+    fields = _as_texts(fields)
+    for where, text in _texts(fields, ""):
+        if _UNSENDABLE.search(text):
+            raise _unsendable(operation, where)
+    try:
+        envelope: bytes = etree.tostring(operation.render(fields), xml_declaration=True, encoding="utf-8")
+    except zeep.exceptions.ValidationError as error:
+        where = ".".join(str(step) for step in error.path) or "a field"
+    except (zeep.exceptions.Error, TypeError, ValueError, AttributeError):
+        where = "a field"
+    else:
+        return envelope
+    raise Failure(Reason.CONTENT_UNSENDABLE, f"{operation.name}: {where} is missing, unknown or of the wrong type")
+
+
+def _as_texts(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: as_text(value) if isinstance(value, bytes) else value for name, value in fields.items()}
+
+
+def _unsendable(operation: Operation, where: str) -> Failure:
+    return Failure(
+        Reason.CONTENT_UNSENDABLE, f"{operation.name}: {where} holds a character that XML has no way to write"
+    )
+
+
+def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
+    """Every string in ``value`` with the way to it."""
+    if isinstance(value, str):
+        yield where, value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _texts(inner, f"{where}.{name}" if where else str(name))
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _texts(inner, f"{where}[{index}]")
