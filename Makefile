@@ -1,21 +1,23 @@
 # Everything a developer does. `make help` lists it.
 #
-# Three environments are installed once each: the developer's (.venv), the SAM
-# CLI's and the local cloud's (.tools), which pin SDK versions that exclude
-# each other. After that nothing is downloaded unless requirements change.
+# Four environments are installed once each: the developer's (.venv), and those
+# of the SAM CLI, the local cloud and the policy tool (.tools), which pin
+# versions that exclude each other. After that nothing is downloaded unless
+# requirements change.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup build test lint demo stack ci clean
 
 bin := .venv/bin
+checkov := .tools/policy/bin/checkov --framework cloudformation --skip-download --quiet --compact
 export SAM_CLI_TELEMETRY := 0
 ARCHITECTURE ?=
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: .venv/.installed .tools/sam/.installed .tools/cloud/.installed ## Install everything (done once, and by the others when needed)
+setup: .venv/.installed .tools/sam/.installed .tools/cloud/.installed .tools/policy/.installed ## Install everything (done once, and by the others when needed)
 
 build: setup ## Build what is deployed (ARCHITECTURE=arm64 for that processor)
 	@$(bin)/python -m local.build $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
@@ -24,19 +26,24 @@ test: build ## Run all tests: unit, integration, end to end in a local cloud
 	@echo "Running the tests ..."
 	$(bin)/pytest -n 2 --dist loadgroup --tb=short
 
-lint: setup ## Check style, types, import arrows and the template
+lint: setup ## Check style, types, import arrows, the template and its policy
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/mypy
 	PYTHONPATH=functions $(bin)/lint-imports
 	$(bin)/cfn-lint infra/template.yaml
 	.tools/sam/bin/sam validate --lint --template-file infra/template.yaml
+	$(checkov) --file infra/template.yaml
+	@mkdir -p .build
+	.tools/sam/bin/python -m local.translate > .build/translated.json
+	@# What concerns the API's stage is explained at the API: the transform makes one from the other.
+	$(checkov) --file .build/translated.json --skip-check CKV_AWS_76,CKV_AWS_120
 
 demo: build ## Show the product at work: a primary, three backups, the deployed stack
 	@PYTHONPATH=functions $(bin)/python -m local.demo
 
-stack: setup ## Keep a local cloud with the deployed stack until Ctrl-C
-	@$(bin)/python -m local.cloud
+stack: setup ## Keep a local cloud with the deployed stack and two servers until Ctrl-C
+	@PYTHONPATH=functions $(bin)/python -m local.stack
 
 ci: ## Run what continuous integration runs
 	@.ci/run
@@ -48,9 +55,10 @@ clean: ## Remove what was built and cached, and keep the environments
 .venv/.installed: requirements.txt functions/requirements.txt
 .tools/sam/.installed: local/requirements-sam.txt
 .tools/cloud/.installed: local/requirements-cloud.txt
+.tools/policy/.installed: local/requirements-policy.txt
 
 # The first prerequisite names all requirements of the environment.
-.venv/.installed .tools/sam/.installed .tools/cloud/.installed:
+.venv/.installed .tools/sam/.installed .tools/cloud/.installed .tools/policy/.installed:
 	@python=$$(sh local/find-python) && \
 	echo "Installing $(@D) from $< with $$python; this takes about a minute ..." && \
 	"$$python" -m venv $(@D) && \

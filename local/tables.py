@@ -13,3 +13,9 @@ def table(rows: Iterable[Sequence[str]], *, indent: str = "") -> str:
         + "\n"
         for line in lines
     )
+
+
+def markdown(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """The same for a page in Markdown."""
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,9 +1,11 @@
 """Each event of events/, invoked on the built artifact through Lambda's Runtime Interface Emulator."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from local.cloud import LocalCloud
 from local.emulator import Emulator
 from local.events import BACKUP, differences, invocations, seed
 from local.fleet import PRIMARY, Servers, password_of, start_servers
+from local.stack import prepare_invocations
 from registry.dynamo import DynamoStore
 from registry.models import Credentials
 from registry.secrets import SecretsManagerCredentials
@@ -32,12 +35,28 @@ def servers() -> Iterator[Servers]:
 
 
 @pytest.fixture(scope="module", params=HANDLERS)
-def function(request: pytest.FixtureRequest, cloud: LocalCloud, outputs: dict[str, str]) -> Iterator[Any]:
-    """Name of the function and its emulator, with the variables that the deployed stack gives it."""
+def function(
+    request: pytest.FixtureRequest,
+    cloud: LocalCloud,
+    outputs: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Any]:
+    """Name of the function and its emulator, with the variables that ``sam local invoke`` would give it."""
     artifact, handler = HANDLERS[request.param]
-    deployed = cloud.client("lambda").get_function_configuration(FunctionName=outputs[f"{artifact}Name"])
-    with Emulator(artifact, handler, {**deployed["Environment"]["Variables"], **cloud.environment}) as emulator:
+    template, values = (tmp_path_factory.mktemp("invoke") / name for name in ("template.yaml", "env.json"))
+    prepare_invocations(cloud, outputs, template, values)
+    with Emulator(artifact, handler, _passed_on(artifact, template, values)) as emulator:
         yield request.param, emulator
+
+
+def _passed_on(function: str, template: Path, values: Path) -> dict[str, str]:
+    """The values that the template declares, for all functions or for this one: the SAM CLI drops the others."""
+    resource = template.read_text().partition(f"\n  {function}:\n")[2].partition("\n      Events:")[0]
+    text = template.read_text().partition("\nResources:")[0].rpartition("\nGlobals:")[2] + resource
+    declared = set(re.findall(r"^ {8,10}([A-Z][A-Z0-9_]+):", text, re.MULTILINE))
+    given: dict[str, str] = json.loads(values.read_text())[function]
+    assert declared >= set(given)
+    return {name: value for name, value in given.items() if name in declared}
 
 
 def _seed(cloud: LocalCloud, outputs: dict[str, str], servers: Servers) -> DynamoStore:

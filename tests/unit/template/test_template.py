@@ -177,6 +177,13 @@ def test_an_own_key_is_used_for_all_that_is_kept_and_only_through_its_services(r
         assert services == ["dynamodb", "s3", "secretsmanager"]
 
 
+def test_every_function_runs_in_the_vpc_if_there_is_one(resources: Template) -> None:
+    for function in _of_type(resources, "AWS::Lambda::Function").values():
+        condition, inside, outside = function["VpcConfig"]["Fn::If"]
+        assert (condition, outside) == ("InVpc", {"Ref": "AWS::NoValue"})
+        assert inside == {"SubnetIds": {"Ref": "SubnetIds"}, "SecurityGroupIds": {"Ref": "SecurityGroupIds"}}
+
+
 def test_endpoints_are_made_only_on_request_for_each_service_that_the_functions_call(resources: Template) -> None:
     endpoints = _of_type(resources, "AWS::EC2::VPCEndpoint")
     assert {resources[name]["Condition"] for name in endpoints} == {"MakesEndpoints"}

@@ -1,0 +1,100 @@
+"""``python -m local.costs``: what a deployment costs a month, put into docs/guide.md between its two marks.
+
+From figures that were measured, from what the template and the metrics hold,
+and from AWS' list prices. No price is asked for anywhere: correct them here.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.tables import markdown
+from sync.metrics import BACKUP, METRICS, REASON
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "guide.md"
+_TEMPLATE = (ROOT / "infra" / "template.yaml").read_text()
+_PLACE = re.compile(r"(?<=<!-- costs -->\n).*?(?=<!-- end of costs -->)", re.DOTALL)
+
+HOURS = 730.0
+"""In a month."""
+
+
+@dataclass(frozen=True)
+class Prices:
+    """USD, region us-east-1, without free tiers, as listed in November 2025."""
+
+    gigabyte_second: float = 0.0000166667  # Lambda, x86_64
+    invocation: float = 0.20e-6
+    write: float = 0.625e-6  # DynamoDB on demand, 1 KB
+    read: float = 0.125e-6
+    secret: float = 0.40
+    secret_call: float = 0.05e-4
+    log_gigabyte: float = 0.50
+    metric: float = 0.30
+    alarm: float = 0.10
+    trace: float = 5.0e-6
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Users of the primary, backups, and minutes from run to run."""
+
+    users: int
+    backups: int
+    interval: int
+
+
+FLEETS = (Fleet(500, 1, 15), Fleet(500, 10, 15), Fleet(5000, 10, 15), Fleet(500, 10, 1))
+
+# Measured: seconds of processor time of a run that finds everything equal, by users and backups, on one core of a
+# 2-core x86_64 virtual machine, with local servers, in the second and later runs of a process.
+CPU_SECONDS = {(500, 1): 0.10, (500, 10): 0.40, (5000, 1): 0.35, (5000, 10): 1.80}
+# Measured: the first invocation of a new process in the local cloud, which does next to nothing.
+START_SECONDS = 1.5
+
+MEMORY_GIGABYTES = 1.0
+SHARE_OF_A_CORE = 1024 / 1769
+"""What Lambda gives with 1,024 MB; with 1,769 MB it is one core."""
+SERVER_SECONDS = 2.0
+"""Assumed: what a run waits for servers' answers. They are asked side by side."""
+LOG_KILOBYTES = (3.0, 1.5)
+"""Of a run, and of each backup in it, metrics included."""
+WRITES = (6, 24)
+"""Units of 1 KB of a run, and of each backup in it; a transaction counts twice."""
+
+
+def monthly(fleet: Fleet, prices: Prices = Prices()) -> dict[str, float]:
+    """USD a month by what it is for, every backup found equal in every run, each in a new process."""
+    runs = HOURS * 60 / fleet.interval
+    seconds = (CPU_SECONDS[fleet.users, fleet.backups] + START_SECONDS) / SHARE_OF_A_CORE + SERVER_SECONDS
+    servers = fleet.backups + 1
+    metrics = [metric for metric in METRICS if REASON not in metric.dimensions]
+    of_backups = sum(1 for metric in metrics if BACKUP in metric.dimensions)
+    return {
+        "Lambda": runs * (seconds * MEMORY_GIGABYTES * prices.gigabyte_second + prices.invocation + prices.trace),
+        "DynamoDB": runs * ((WRITES[0] + WRITES[1] * fleet.backups) * prices.write + 10 * servers * prices.read),
+        "Secrets": servers * (prices.secret + runs * prices.secret_call),
+        "Logs": runs * (LOG_KILOBYTES[0] + LOG_KILOBYTES[1] * fleet.backups) / 1024**2 * prices.log_gigabyte,
+        "Metrics": (len(metrics) - of_backups + of_backups * min(fleet.backups, 10)) * prices.metric,
+        "Alarms": _TEMPLATE.count("Type: AWS::CloudWatch::Alarm") * prices.alarm,
+    }
+
+
+def shown() -> str:
+    """The table as it stands in the guide."""
+    rows = []
+    for fleet in FLEETS:
+        parts = monthly(fleet)
+        cells = [f"{fleet.users:,}", str(fleet.backups), f"{fleet.interval} min"]
+        rows.append([*cells, *(f"{cost:.2f}" for cost in parts.values()), f"{sum(parts.values()):.2f}"])
+    return markdown(["users", "backups", "every", *monthly(FLEETS[0]), "USD a month"], rows)
+
+
+def renewed(page: str) -> str:
+    """The page with the table as it is now."""
+    return _PLACE.sub(lambda _: shown(), page)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(renewed(PAGE.read_text()))

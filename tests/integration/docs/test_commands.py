@@ -1,0 +1,147 @@
+"""Every command of README and docs/ is run: here, by a test named here, or not, for a reason that stands beside it."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from local.build import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMANDS = {"sh", "shell", "console", "bash", "powershell"}
+OTHER = {"json", "toml", "yaml", "text", "xml", "python"}
+
+BY_ANOTHER_TEST = {
+    ("docs/api.md", "sh"): "tests/e2e/test_api_guide.py",
+    ("docs/api.md", "shell"): "tests/integration/admin_api/test_blocked_guide.py",
+    ("docs/try.md", "console"): "tests/integration/trial/test_trial.py",
+}
+"""Pages whose blocks of one language are run, all of them, by a test of their own."""
+
+TOO_LONG = {
+    "make test": ".ci/run",
+    "make lint": ".ci/run",
+    "make demo": "tests/e2e/test_replication.py",  # the same servers, stack and rule, and more of them
+}
+"""Commands that take minutes, and what runs them, or what they run, instead."""
+
+_BLOCK = re.compile(
+    r"(?:^<!-- not run: (?P<why>[^\n]+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
+)
+_LOOKS_LIKE_A_COMMAND = re.compile(
+    r"^(?: {4}|\t)(?:\$ )?(?:make|sam|aws|python3?|pip|curl|git|docker|npm|export) ", re.MULTILINE
+)
+_SPAN = re.compile(r"`([^`\n]+)`")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page. ``why`` says why it is not run, empty when it is."""
+
+    page: str
+    language: str
+    text: str
+    why: str
+
+    @property
+    def commands(self) -> list[str]:
+        """Its lines, those that go on joined, without comments and prompts."""
+        lines = self.text.replace("\\\n", " ").splitlines()
+        return [re.sub(r"\s+# .*", "", line.removeprefix("$ ")).strip() for line in lines if line.strip()]
+
+
+def _blocks(page: Path) -> Iterator[Block]:
+    for found in _BLOCK.finditer(page.read_text()):
+        yield Block(str(page.relative_to(ROOT)), found["language"], found["text"], found["why"] or "")
+
+
+BLOCKS = [block for page in PAGES for block in _blocks(page)]
+
+
+def _to_run() -> list[str]:
+    """The commands that nobody else runs."""
+    return [
+        command
+        for block in BLOCKS
+        if block.language in COMMANDS and not block.why and (block.page, block.language) not in BY_ANOTHER_TEST
+        for command in block.commands
+        if command not in TOO_LONG
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_block_says_what_it_is(page: Path) -> None:
+    text = page.read_text()
+    unknown = [block.text[:60] for block in _blocks(page) if block.language not in COMMANDS | OTHER]
+    assert unknown == [], f"a fence without a language, or of one that is not known: {COMMANDS | OTHER}"
+    outside = _BLOCK.sub("", text)
+    assert "```" not in outside
+    assert _LOOKS_LIKE_A_COMMAND.findall(outside) == [], "a command that is only indented: put it into a fence"
+
+
+def test_there_are_commands() -> None:
+    assert len([block for block in BLOCKS if block.language in COMMANDS]) > 15
+    assert "make help" in _to_run()
+
+
+@pytest.mark.parametrize("command", _to_run())
+def test_it_does_what_it_says(command: str) -> None:
+    done = subprocess.run(  # noqa: S602 # the pages' own commands, as a reader's shell takes them
+        command, shell=True, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_run_elsewhere_is_run_there() -> None:
+    for (page, language), test in BY_ANOTHER_TEST.items():
+        assert any((block.page, block.language) == (page, language) for block in BLOCKS), f"{page} has no {language}"
+        where = (ROOT / test).read_text() + (ROOT / "local" / "trial" / "page.py").read_text()
+        assert Path(page).name in where
+        assert f"```{language}" in where
+    for command, instead in TOO_LONG.items():
+        assert (ROOT / instead).is_file()
+        if instead == ".ci/run":
+            assert command in (ROOT / instead).read_text()
+
+
+def test_what_is_not_run_names_tests_that_exist() -> None:
+    for block in BLOCKS:
+        for test in re.findall(r"tests/[\w/]+\.py", block.why):
+            assert (ROOT / test).is_file(), test
+
+
+def _mentioned() -> list[str]:
+    """Every command, in a block or in a sentence."""
+    spans = [span for page in PAGES for span in _SPAN.findall(_BLOCK.sub("", page.read_text()))]
+    return [*spans, *(command for block in BLOCKS if block.language in COMMANDS for command in block.commands)]
+
+
+def test_targets_modules_and_files_that_commands_name_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    template = (ROOT / "infra" / "template.yaml").read_text()
+    wrong = []
+    for command in _mentioned():
+        wrong += [command for target in re.findall(r"^make ([a-z]+)\b", command) if target not in targets]
+        wrong += [command for module in re.findall(r"-m (local[\w.]*)", command) if find_spec(module) is None]
+        wrong += [command for path in re.findall(r"events/[\w/-]+\.json", command) if not (ROOT / path).is_file()]
+        wrong += [
+            command for name in re.findall(r"sam local invoke (\w+)", command) if f"\n  {name}:\n" not in template
+        ]
+        wrong += [command for path in re.findall(r"\S*requirements[\w-]*\.txt", command) if not (ROOT / path).is_file()]
+    assert wrong == []
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken = []
+    for page in PAGES:
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", page.read_text()):
+            file = (page.parent / target).resolve() if target else page
+            headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE) if file.suffix == ".md" else []
+            slugs = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+            if not file.is_file() or (anchor and anchor not in slugs):
+                broken.append(f"{page.name}: {target}#{anchor}")
+    assert broken == []
