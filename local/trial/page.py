@@ -84,12 +84,17 @@ def _run(command: str, servers: Mapping[str, LocalServer], home: str) -> str:
     )
     os.close(ours)
     os.close(theirs)
-    files = {names[address].replace(":", "-"): address.replace(":", "-") for address in _ADDRESS.values()}
+    files = {_as_id(names[address]): _as_id(address) for address in _ADDRESS.values()}
     answered = done.stdout.replace("Type yes: ", "Type yes: yes\n")
     output = _replaced(answered, {actual: shown for shown, actual in names.items()} | files | {home: "/home/you"})
     for pattern, fixed in _FIXED:
         output = pattern.sub(fixed, output)
     return output
+
+
+def _as_id(address: str) -> str:
+    """How the folder of a backup's snapshots is called."""
+    return re.sub(r"[^a-z0-9]", "-", address)
 
 
 def _replaced(text: str, names: Mapping[str, str]) -> str:

@@ -1,5 +1,6 @@
 """Two servers and what is done with them, by the code that the deployed functions run."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -150,8 +151,6 @@ class Session:
         """
         self._deadline = Deadline(self._request.seconds)
         now = datetime.now(UTC)
-        backup = self._request.backup
-        name = f"{backup.host}-{backup.port}".replace(":", "_")
         limits = guard_of(self._request.settings, None)
         primary = self._read_primary()
         with BackupClient(self._endpoint(BACKUP_ID), self._deadline) as client:
@@ -159,12 +158,18 @@ class Session:
                 primary,
                 cast(WritableServer, _Told(client, BACKUP_ID, self._tell)),
                 self._policy,
-                snapshots=FolderSnapshots(self._request.snapshots, f"{name}-{new_run_id(now)}", primary.facts),
+                snapshots=FolderSnapshots(self._request.snapshots, self._name, new_run_id(now), primary.facts),
                 now=lambda: datetime.now(UTC),
                 guard=_OnlyWhatWasSeen(
                     limits.limits, limits.block_widened_access, self._request.approved, looked.whole
                 ),
             )
+
+    @property
+    def _name(self) -> str:
+        """The backup's address as an id, to tell the files of several backups apart."""
+        backup = self._request.backup
+        return re.sub(r"[^a-z0-9]+", "-", f"{backup.host}-{backup.port}".lower()).strip("-")[-63:]
 
     @property
     def _policy(self) -> Policy:

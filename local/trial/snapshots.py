@@ -6,36 +6,36 @@ from pathlib import Path
 
 from common.reasons import Failure, Reason
 from common.server_values import ServerFacts
-from registry.snapshots import Held, encode
+from registry.snapshots import Held, backup_key, encode
 
 _BINARY = getattr(os, "O_BINARY", 0)
 """Without it Windows would write line ends of its own; other systems do not know it."""
 
 
 class FolderSnapshots:
-    """Keeps one file per push below ``folder``. They hold password hashes.
+    """Keeps one file per push below ``folder``, named and written as in the deployed product's bucket.
 
-    On POSIX the folder has mode 0700 and each file 0600. On Windows files
-    have the rights of their folder, which Python 3.12.4 and newer give to its
-    owner and the administrators alone when it is made with mode 0700.
+    They hold password hashes. On POSIX the folders made here have mode 0700
+    and each file 0600. On Windows files have the rights of their folder, which
+    Python 3.12.4 and newer give to its owner and the administrators alone when
+    it is made with mode 0700.
     """
 
-    def __init__(self, folder: Path, name: str, primary: ServerFacts | None = None) -> None:
+    def __init__(self, folder: Path, backup_id: str, run_id: str, primary: ServerFacts) -> None:
         """``primary`` is what the primary says of itself, so that a file can later be put back."""
         self._folder = folder
-        self._name = name
+        self._backup_id = backup_id
+        self._run_id = run_id
         self._primary = primary
 
     def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
         """Store dumps by the parts' names; the file's path. Raises Failure(SNAPSHOT_NOT_KEPT)."""
-        path = self._folder / f"{self._name}.json"
+        path = self._folder / backup_key(self._backup_id, self._run_id, parts)
         try:
-            if not self._folder.exists():
-                self._folder.parent.mkdir(parents=True, exist_ok=True)
-                self._folder.mkdir(mode=0o700)
+            _make_private(path.parent)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(encode(self._name, Held(parts, facts, self._primary)))
+                file.write(encode(self._backup_id, Held(parts, facts, self._primary)))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -44,3 +44,10 @@ class FolderSnapshots:
                 f"what it holds cannot be kept in {path}: {error.strerror}; nothing was written",
             ) from None
         return str(path)
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for their owner alone."""
+    if not folder.exists():
+        _make_private(folder.parent)
+        folder.mkdir(mode=0o700)

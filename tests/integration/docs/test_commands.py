@@ -17,10 +17,10 @@ OTHER = {"json", "toml", "yaml", "text", "xml", "python"}
 
 BY_ANOTHER_TEST = {
     ("docs/api.md", "sh"): "tests/e2e/test_api_guide.py",
-    ("docs/api.md", "shell"): "tests/integration/admin_api/test_blocked_guide.py",
-    ("docs/try.md", "console"): "tests/integration/trial/test_trial.py",
+    ("docs/api.md", "shell"): "tests/integration/admin_api",
+    ("docs/try.md", "console"): "local/trial/page.py",
 }
-"""Pages whose blocks of one language are run, all of them, by a test of their own."""
+"""What runs all blocks of one language of a page. A folder's tests run them by section, and name each section."""
 
 TOO_LONG = {
     "make test": ".ci/run",
@@ -40,9 +40,10 @@ _SPAN = re.compile(r"`([^`\n]+)`")
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of a page. ``why`` says why it is not run, empty when it is."""
+    """A fenced block below a heading of a page. ``why`` says why it is not run, empty when it is."""
 
     page: str
+    section: str
     language: str
     text: str
     why: str
@@ -55,8 +56,10 @@ class Block:
 
 
 def _blocks(page: Path) -> Iterator[Block]:
-    for found in _BLOCK.finditer(page.read_text()):
-        yield Block(str(page.relative_to(ROOT)), found["language"], found["text"], found["why"] or "")
+    text = page.read_text()
+    for found in _BLOCK.finditer(text):
+        section = re.findall(r"^#+ (.+)$", text[: found.start()], re.MULTILINE)[-1]
+        yield Block(str(page.relative_to(ROOT)), section, found["language"], found["text"], found["why"] or "")
 
 
 BLOCKS = [block for page in PAGES for block in _blocks(page)]
@@ -97,11 +100,14 @@ def test_it_does_what_it_says(command: str) -> None:
 
 
 def test_what_is_run_elsewhere_is_run_there() -> None:
-    for (page, language), test in BY_ANOTHER_TEST.items():
-        assert any((block.page, block.language) == (page, language) for block in BLOCKS), f"{page} has no {language}"
-        where = (ROOT / test).read_text() + (ROOT / "local" / "trial" / "page.py").read_text()
-        assert Path(page).name in where
-        assert f"```{language}" in where
+    for (page, language), runner in BY_ANOTHER_TEST.items():
+        blocks = [block for block in BLOCKS if (block.page, block.language) == (page, language) and not block.why]
+        assert blocks, f"{page} has no {language}"
+        path = ROOT / runner
+        text = "".join(file.read_text() for file in (sorted(path.glob("*.py")) if path.is_dir() else [path]))
+        assert Path(page).name in text
+        assert f"```{language}" in text
+        assert [block.section for block in blocks if path.is_dir() and f'"{block.section}"' not in text] == []
     for command, instead in TOO_LONG.items():
         assert (ROOT / instead).is_file()
         if instead == ".ci/run":

@@ -19,27 +19,36 @@ FACTS = ServerFacts(
 )
 
 
+RUN = "20261122T120000.000000Z-0badc0de"
+
+
+def _snapshots(folder: Path) -> FolderSnapshots:
+    return FolderSnapshots(folder, "files2-8443", RUN, FACTS)
+
+
 def test_a_snapshot_can_be_had_again_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
     mask = os.umask(0)
     try:
-        path = Path(
-            FolderSnapshots(tmp_path / "deep" / "kept", "files2-8443-now").keep({"settings": "<a>\r\n</a>"}, FACTS)
-        )
+        path = Path(_snapshots(tmp_path / "kept").keep({"settings": "<a>\r\n</a>"}, FACTS))
     finally:
         os.umask(mask)
-    assert decode(str(path), path.read_bytes()).held.parts == {"settings": "<a>\r\n</a>"}
-    assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode)) == (0o600, 0o700)
+    key = path.relative_to(tmp_path / "kept").as_posix()
+    held = decode(key, path.read_bytes()).held
+    assert (held.parts, held.facts, held.primary) == ({"settings": "<a>\r\n</a>"}, FACTS, FACTS)
+    made = [path, *path.parents[:4]]
+    assert made[-1] == tmp_path / "kept"
+    assert [stat.S_IMODE(one.stat().st_mode) for one in made] == [0o600, 0o700, 0o700, 0o700, 0o700]
 
 
 def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(Failure) as failed:
-        FolderSnapshots(tmp_path / "file", "one").keep({}, FACTS)
+        _snapshots(tmp_path / "file").keep({"settings": ""}, FACTS)
     assert failed.value.reason is Reason.SNAPSHOT_NOT_KEPT
-    snapshots = FolderSnapshots(tmp_path / "kept", "one")
-    snapshots.keep({}, FACTS)
+    snapshots = _snapshots(tmp_path / "kept")
+    snapshots.keep({"settings": ""}, FACTS)
     with pytest.raises(Failure) as failed:  # nothing that was kept is ever overwritten
-        snapshots.keep({}, FACTS)
+        snapshots.keep({"settings": ""}, FACTS)
     assert failed.value.reason is Reason.SNAPSHOT_NOT_KEPT
 
 
