@@ -233,10 +233,11 @@ def test_disabling_stops_the_runs_and_enabling_starts_them(
 def test_removing_a_backup_leaves_its_secret_recoverable_and_its_history(
     cloud: LocalCloud, outputs: dict[str, str], api: ManagementApi, registered: dict[str, Any]
 ) -> None:
+    name = f"{outputs['SecretPrefix']}/{api.call('GET', f'/backups/{BACKUP}').body['secret']}"
     assert api.call("DELETE", f"/backups/{BACKUP}").status == 204
     assert api.call("GET", f"/backups/{BACKUP}").status == 404
     assert api.call("GET", f"/backups/{BACKUP}/history").body["results"]
-    secret = cloud.client("secretsmanager").describe_secret(SecretId=f"{outputs['SecretPrefix']}/{BACKUP}")
+    secret = cloud.client("secretsmanager").describe_secret(SecretId=name)
     assert secret["DeletedDate"]
 
 
