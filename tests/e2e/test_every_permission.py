@@ -115,8 +115,12 @@ def admin_api(deployment: Deployment, sync: Work) -> Work:
             time.sleep(0.1)
         return []
 
+    primary = deployment.store.primary()
+    assert primary
+
     def work() -> list[str]:
         _emptied(deployment)
+        deployment.store.save_primary(primary)  # whatever a promotion that failed has left
         name = f"backup-{next(_numbers)}"
         settings = api.call("GET", "/sync-settings").body
         interval = {10: 30, 30: 10}.get(settings.get("interval_minutes"), 30)  # a change in any case
@@ -126,6 +130,8 @@ def admin_api(deployment: Deployment, sync: Work) -> Work:
             *failed("GET", f"/backups/{name}/snapshots"),
             *failed("GET", f"/primary/states/{state.digest}/diff"),
             *failed("POST", f"/backups/{name}/check"),
+            *failed("POST", "/primary/promote", {"backup_id": name, "former_id": f"{name}-old", "force": True}),
+            *failed("POST", "/primary/promote", {"backup_id": f"{name}-old", "force": True}),
             *failed("PATCH", f"/backups/{name}", {"password": backup["password"]}),
             *failed("PUT", "/sync-settings", {**settings, "enabled": False, "interval_minutes": interval}),
             *run(),

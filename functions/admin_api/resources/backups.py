@@ -143,20 +143,28 @@ def delete_backup(backup_id: BackupIdParameter, services: Injected, if_match: If
 
 
 def register(backup: Backup, credentials: Credentials, services: Services) -> Backup:
-    """Store registration and credentials, the latter in a secret that is nobody else's.
-
-    The id alone could be: a promoted backup takes its secret along, and its id becomes free.
+    """Store registration and credentials.
 
     The registration comes first: were it the other way round, one that is
     refused because the id is taken would have replaced the other's password.
     """
-    added = services.store.add_backup(replace(backup, secret=f"{backup.id[:50]}-{uuid.uuid4().hex[:8]}"))
+    added = services.store.add_backup(replace(backup, secret=_own_secret(backup.id, services)))
     try:
         services.credentials.put(added.secret_id, credentials)
     except Failure:
         services.store.delete_backup(added.id)
         raise
     return added
+
+
+def _own_secret(backup_id: str, services: Services) -> str:
+    """The backup's id, unless another server has that secret: a promoted backup takes it along, and its id is free.
+
+    Backups are read before the primary, so that one which is promoted meanwhile is seen in one of the two places.
+    """
+    servers = (*services.store.backups(), services.primary())
+    taken = {server.secret_id for server in servers if server}
+    return f"{backup_id[:50]}-{uuid.uuid4().hex[:8]}" if backup_id in taken else backup_id
 
 
 def new_id(host: str) -> str:
