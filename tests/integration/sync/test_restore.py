@@ -350,11 +350,13 @@ class TestAnOlderStateOfThePrimary:
     def test_touches_only_parts_that_are_chosen_and_kept(self, fleet: Fleet) -> None:
         fleet.run()
         key = f"primary/{fleet.store.states(limit=1)[0].digest}"
+        fleet.store.update_backup(replace(backup_of(fleet, "b1"), parts=("mime_mappings", "listeners")))
         fleet.store.update_backup(replace(backup_of(fleet, "b2"), parts=("listeners",)))
         drift.set_mime(fleet.primary.state, "pdf", "text/plain")
         fleet.run()
         restore(fleet, key)
         assert fleet.statuses() == {"b1": "restored", "b2": "failed:snapshot_unfit"}
+        assert set(fleet.parts("b1")) == {"mime_mappings"}
 
     def test_what_the_brake_stops_waits_for_an_approval(self, make_fleet: Callable[..., Fleet]) -> None:
         fleet = make_fleet("b1", users=20)
