@@ -238,3 +238,17 @@ class TestClients:
         clients = open_clients()
         assert clients.dynamodb.meta.endpoint_url == "http://127.0.0.1:4577"
         assert clients.secretsmanager.meta.endpoint_url == "http://127.0.0.1:4577"
+
+
+def test_the_stacks_own_secret_is_emptied_and_stays_for_its_later_deployments(
+    clients: Clients, secrets_manager: SecretsManagerCredentials
+) -> None:
+    clients.secretsmanager.create_secret(Name="cerberus-sync/primary")
+    secrets_manager.put("primary", Credentials("admin", "PLANTED-password"))
+    secrets_manager.delete("primary")
+    assert "DeletedDate" not in clients.secretsmanager.describe_secret(SecretId="cerberus-sync/primary")
+    with pytest.raises(Failure) as failed:
+        secrets_manager.get("primary")
+    assert failed.value.reason is Reason.CREDENTIALS_MISSING
+    secrets_manager.put("primary", Credentials("admin", "PLANTED-again"))
+    assert secrets_manager.get("primary").password == "PLANTED-again"
