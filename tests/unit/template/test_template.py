@@ -203,6 +203,16 @@ def test_every_role_can_be_bounded(resources: Template) -> None:
 # ---------------------------------------------------------------- what is kept
 
 
+def test_snapshots_expire_after_the_days_of_the_parameter_and_nothing_else_deletes_them(
+    template: Template, resources: Template
+) -> None:
+    (bucket,) = _of_type(resources, "AWS::S3::Bucket").values()
+    assert bucket["LifecycleConfiguration"]["Rules"] == [
+        {"Id": "expire", "Status": "Enabled", "ExpirationInDays": {"Ref": "SnapshotDays"}}
+    ]
+    assert int(template["Parameters"]["SnapshotDays"]["MinValue"]) >= 1
+
+
 def test_the_table_outlives_the_stack_and_can_be_restored(resources: Template) -> None:
     table = resources["Table"]
     assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
