@@ -89,6 +89,9 @@ class Reason(StrEnum):
     # The run and its surroundings
     LEASE_HELD = "lease_held"
     LEASE_LOST = "lease_lost"
+    CLAIM_LOST = "claim_lost"
+    NOT_QUEUED = "not_queued"
+    RUN_CUT_OFF = "run_cut_off"
     ALREADY_STARTED = "already_started"
     DEADLINE = "deadline"
     RUN_ABORTED = "run_aborted"
@@ -175,6 +178,9 @@ REMEDIES: dict[Reason, str] = {
     Reason.LEASE_HELD: "Nothing to do: another run is under way.",
     Reason.ALREADY_STARTED: "Nothing to do: the event was delivered twice, and the run's record is of the first time.",
     Reason.LEASE_LOST: "Nothing to do if a newer run has finished; otherwise raise the function's time-out.",
+    Reason.CLAIM_LOST: "Nothing to do: the backup's result is that of whoever took over.",
+    Reason.NOT_QUEUED: "Check the function's right to send to its queue, and AWS' health; it comes first next time.",
+    Reason.RUN_CUT_OFF: "Check the function's log for time-outs and lack of memory, and its dead-letter queue.",
     Reason.DEADLINE: "Nothing to do: it comes first in the next run. Raise the function's time-out if it recurs.",
     Reason.RUN_ABORTED: "Mend the reason of the run; nothing was written.",
     Reason.NO_BACKUPS: "Register a backup, or enable one.",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
 
 CONFIG = Config(
     connect_timeout=3,
@@ -47,3 +48,8 @@ def open_clients() -> Clients:
         secretsmanager=session.client("secretsmanager", config=CONFIG),
         s3=session.client("s3", config=CONFIG),
     )
+
+
+def open_sqs() -> "SQSClient":
+    """The client of the queue, which few invocations need, and which would cost time at every start."""
+    return Session().client("sqs", config=CONFIG)

@@ -13,14 +13,18 @@ LEASE                   LEASE                      owner and end of the right to
 BASELINE                PRIMARY                    PrimaryBaseline
 STATE                   first run's id             KeptState
 RUN                     run's id                   Run
+UNFINISHED              run's id                   that this run has begun and is not finished
+FANOUT                  run's id                   FanOut
+OPEN# + run's id        backup's id                that it waits in the queue; who serves it, and until when
 RESULT# + run's id      backup's id                BackupResult
 HISTORY# + backup's id  run's id                   BackupResult
 AUDIT# + year-month     time # request's id        AuditRecord, see ``registry.audit``
 ======================  =========================  ==============================================
 
-RUN, RESULT#, HISTORY#, STATE and AUDIT# rows have ``expires_at``, the table's TTL attribute, in
-seconds since 1970. DynamoDB removes rows some time after it; nothing else
-depends on it, the lease least of all.
+RUN, RESULT#, HISTORY#, STATE and AUDIT# rows, and those of a run under way, have
+``expires_at``, the table's TTL attribute, in seconds since 1970. DynamoDB
+removes rows some time after it; nothing else depends on it, the lease least of
+all.
 """
 
 import logging
@@ -28,7 +32,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import islice
+from itertools import batched, islice
 from typing import TYPE_CHECKING
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
@@ -39,6 +43,8 @@ from registry.models import (
     Approval,
     Backup,
     BackupResult,
+    Claim,
+    FanOut,
     KeptState,
     Lease,
     Primary,
@@ -48,8 +54,8 @@ from registry.models import (
 )
 from registry.ports import AlreadyRegistered, VersionConflict
 from registry.promotion import Promotion
-from registry.semantics import address_key, capped_result, capped_run, lease_held, merged_status
-from registry.table import Check, ConditionsFailed, Delete, Put, Table, unchanged
+from registry.semantics import address_key, capped_result, capped_run, claim_lost, lease_held, merged_status
+from registry.table import TRANSACTION_LIMIT, Check, ConditionsFailed, Delete, Put, Table, unchanged
 
 if TYPE_CHECKING:  # stubs are not in the Lambda package
     from _typeshed import DataclassInstance
@@ -66,6 +72,8 @@ _ADDRESS = "ADDRESS"
 _STATUS = "STATUS"
 _APPROVAL = "APPROVAL"
 _RUN = "RUN"
+_UNFINISHED = "UNFINISHED"
+_FAN_OUT = "FANOUT"
 _STATE = "STATE"
 _STATUS_ATTEMPTS = 3
 
@@ -216,8 +224,22 @@ class DynamoStore:
     # Runs and results
 
     def save_run(self, run: Run) -> None:
-        run = capped_run(run)
-        self._table.put({**_keys(_RUN, run.id), **to_row(run), **self._expiry(run.started_at)})
+        self._table.put(self._run_row(run))
+
+    def begin_run(self, run: Run) -> None:
+        marker = {**_keys(_UNFINISHED, run.id), **self._expiry(run.started_at)}
+        self._table.transact(Put(self._run_row(run)), Put(marker))
+
+    def finish_run(self, run: Run) -> bool:
+        unfinished = Attr("finished_at").not_exists()
+        try:
+            self._table.transact(Put(self._run_row(run), unfinished), Delete(_UNFINISHED, run.id))
+        except ConditionsFailed:
+            return False
+        return True
+
+    def unfinished_runs(self) -> tuple[str, ...]:
+        return tuple(row["sk"] for row in self._table.rows(_UNFINISHED))
 
     def run(self, run_id: str) -> Run | None:
         return self._single(Run, (_RUN, run_id))
@@ -225,8 +247,12 @@ class DynamoStore:
     def runs(self, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
         return self._newest(Run, _RUN, limit, before)
 
-    def record_result(self, result: BackupResult, *, lease_owner: str, final: bool = True) -> None:
+    def record_result(
+        self, result: BackupResult, *, lease_owner: str, final: bool = True, claim: str | None = None
+    ) -> None:
         result = capped_result(result)
+        close = _closing if final else _claimed
+        bound = [] if claim is None else [close(result.run_id, result.backup_id, claim)]
         kept = {**to_row(result), **self._expiry(result.attempted_at)}
         for _ in range(_STATUS_ATTEMPTS):
             found = self._table.get(_STATUS, result.backup_id)
@@ -235,6 +261,7 @@ class DynamoStore:
             try:
                 self._table.transact(
                     Check(*_LEASE, Attr("held_by").eq(lease_owner)),
+                    *bound,
                     *([Put({**_keys(f"RESULT#{result.run_id}", result.backup_id), **kept})] if final else []),
                     Put({**_keys(f"HISTORY#{result.backup_id}", result.run_id), **kept}),
                     Put(
@@ -249,9 +276,47 @@ class DynamoStore:
             except ConditionsFailed as failed:
                 if 0 in failed.found:
                     raise Failure(Reason.LEASE_LOST, "another run has taken over; this result was not stored") from None
+                if bound and 1 in failed.found:
+                    raise claim_lost(result.backup_id) from None
                 continue  # the status has changed since it was read
             return
         raise Failure(Reason.REGISTRY_UNAVAILABLE, f"the status of {result.backup_id} kept changing")
+
+    # Backups that wait in the queue
+
+    # An open backup is one row. Whoever serves it writes a claim into it, with an
+    # absolute end that lies after its own; whoever records its result removes the
+    # row in the same transaction, on the condition that the claim is still its
+    # own. So a message that is delivered twice, at once or after the death of who
+    # had it, leads to one result, and the run is done when no row is left.
+
+    def fan_out(self, run_id: str) -> FanOut | None:
+        return self._single(FanOut, (_FAN_OUT, run_id))
+
+    def begin_fan_out(self, fan_out: FanOut, backup_ids: Iterable[str]) -> None:
+        expiry = self._expiry(fan_out.ends_at)
+        rows = [{**_keys(f"OPEN#{fan_out.run_id}", backup_id), **expiry} for backup_id in backup_ids]
+        rows.append({**_keys(_FAN_OUT, fan_out.run_id), **to_row(fan_out), **expiry})
+        for some in batched(rows, TRANSACTION_LIMIT):
+            self._table.transact(*map(Put, some))
+
+    def open_backups(self, run_id: str) -> tuple[str, ...]:
+        return tuple(row["sk"] for row in self._table.rows(f"OPEN#{run_id}"))
+
+    def claim_backup(self, run_id: str, backup_id: str, claim: str, *, now: datetime, until: datetime) -> Claim:
+        free = Attr("held_until").not_exists() | Attr("held_until").lte(time_text(now)) | Attr("held_by").eq(claim)
+        row = {**_keys(f"OPEN#{run_id}", backup_id), "held_by": claim, "held_until": time_text(until)}
+        try:
+            self._table.transact(Put({**row, **self._expiry(until)}, Attr("pk").exists() & free))
+        except ConditionsFailed as failed:
+            return Claim.HELD if failed.found[0] else Claim.CLOSED
+        return Claim.MINE
+
+    def leave_out(self, run_id: str, backup_id: str, claim: str) -> None:
+        try:
+            self._table.transact(_closing(run_id, backup_id, claim))
+        except ConditionsFailed:
+            raise claim_lost(backup_id) from None
 
     def results(self, run_id: str) -> tuple[BackupResult, ...]:
         return tuple(_readable(BackupResult, self._table.rows(f"RESULT#{run_id}")))
@@ -294,6 +359,10 @@ class DynamoStore:
             raise Failure(Reason.LEASE_LOST, "another run has taken over; this state was not stored") from None
 
     # How it is done
+
+    def _run_row(self, run: Run) -> Row:
+        run = capped_run(run)
+        return {**_keys(_RUN, run.id), **to_row(run), **self._expiry(run.started_at)}
 
     def _single[Model: "DataclassInstance"](self, model: type[Model], keys: tuple[str, str]) -> Model | None:
         row = self._table.get(*keys)
@@ -351,6 +420,14 @@ def _free(now: datetime) -> ConditionBase:
 
 def _keys(pk: str, sk: str) -> Row:
     return {"pk": pk, "sk": sk}
+
+
+def _claimed(run_id: str, backup_id: str, claim: str) -> Check:
+    return Check(f"OPEN#{run_id}", backup_id, Attr("held_by").eq(claim))
+
+
+def _closing(run_id: str, backup_id: str, claim: str) -> Delete:
+    return Delete(f"OPEN#{run_id}", backup_id, Attr("held_by").eq(claim))
 
 
 def _backup_row(backup: Backup) -> Row:

@@ -11,7 +11,9 @@ from registry.models import (
     Approval,
     Backup,
     BackupResult,
+    Claim,
     Credentials,
+    FanOut,
     KeptState,
     Lease,
     Primary,
@@ -21,7 +23,7 @@ from registry.models import (
 )
 from registry.ports import AlreadyRegistered, VersionConflict
 from registry.promotion import Promotion
-from registry.semantics import address_key, capped_result, capped_run, lease_held, merged_status
+from registry.semantics import address_key, capped_result, capped_run, claim_lost, lease_held, merged_status
 
 
 class MemoryStore:
@@ -35,6 +37,10 @@ class MemoryStore:
         self._backups: dict[str, Backup] = {}
         self._lease: Lease | None = None
         self._runs: dict[str, Run] = {}
+        self._unfinished: set[str] = set()
+        self._fan_outs: dict[str, FanOut] = {}
+        # A claim and its end, by run's and backup's id.
+        self._open: dict[tuple[str, str], tuple[str, datetime] | None] = {}
         self._results: dict[tuple[str, str], BackupResult] = {}  # by run's id and backup's id
         self._final: set[tuple[str, str]] = set()
         self._statuses: dict[str, BackupResult] = {}
@@ -132,6 +138,24 @@ class MemoryStore:
         with self._lock:
             self._runs[run.id] = capped_run(run)
 
+    def begin_run(self, run: Run) -> None:
+        with self._lock:
+            self.save_run(run)
+            self._unfinished.add(run.id)
+
+    def finish_run(self, run: Run) -> bool:
+        with self._lock:
+            stored = self._runs.get(run.id)
+            if stored is not None and stored.finished_at is not None:
+                return False
+            self.save_run(run)
+            self._unfinished.discard(run.id)
+            return True
+
+    def unfinished_runs(self) -> tuple[str, ...]:
+        with self._lock:
+            return tuple(sorted(self._unfinished))
+
     def run(self, run_id: str) -> Run | None:
         return self._runs.get(run_id)
 
@@ -140,15 +164,48 @@ class MemoryStore:
             ids = _newest(self._runs, limit, before)
             return tuple(self._runs[run_id] for run_id in ids)
 
-    def record_result(self, result: BackupResult, *, lease_owner: str, final: bool = True) -> None:
+    def record_result(
+        self, result: BackupResult, *, lease_owner: str, final: bool = True, claim: str | None = None
+    ) -> None:
         result = capped_result(result)
         with self._lock:
             if not self._holds_lease(lease_owner):
                 raise Failure(Reason.LEASE_LOST, "another run has taken over; this result was not stored")
             key = result.run_id, result.backup_id
+            if claim is not None:
+                self._check_claim(key, claim)
+            if claim is not None and final:
+                del self._open[key]
             self._results[key] = result
             self._final |= {key} if final else set()
             self._statuses[result.backup_id] = merged_status(self._statuses.get(result.backup_id), result)
+
+    def fan_out(self, run_id: str) -> FanOut | None:
+        return self._fan_outs.get(run_id)
+
+    def begin_fan_out(self, fan_out: FanOut, backup_ids: Iterable[str]) -> None:
+        with self._lock:
+            self._fan_outs[fan_out.run_id] = fan_out
+            self._open |= {(fan_out.run_id, backup_id): None for backup_id in backup_ids}
+
+    def open_backups(self, run_id: str) -> tuple[str, ...]:
+        with self._lock:
+            return tuple(backup_id for run, backup_id in sorted(self._open) if run == run_id)
+
+    def claim_backup(self, run_id: str, backup_id: str, claim: str, *, now: datetime, until: datetime) -> Claim:
+        with self._lock:
+            if (run_id, backup_id) not in self._open:
+                return Claim.CLOSED
+            held = self._open[run_id, backup_id]
+            if held is not None and held[0] != claim and held[1] > now:
+                return Claim.HELD
+            self._open[run_id, backup_id] = (claim, until)
+            return Claim.MINE
+
+    def leave_out(self, run_id: str, backup_id: str, claim: str) -> None:
+        with self._lock:
+            self._check_claim((run_id, backup_id), claim)
+            del self._open[run_id, backup_id]
 
     def results(self, run_id: str) -> tuple[BackupResult, ...]:
         with self._lock:
@@ -202,6 +259,11 @@ class MemoryStore:
         for other in self._backups.values():
             if other.id != backup.id and address_key(other.host, other.port) == address:
                 raise AlreadyRegistered(other.id)
+
+    def _check_claim(self, key: tuple[str, str], claim: str) -> None:
+        held = self._open.get(key)
+        if held is None or held[0] != claim:
+            raise claim_lost(key[1])
 
     def _holds_lease(self, owner: str) -> bool:
         return self._lease is not None and self._lease.owner == owner

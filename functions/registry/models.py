@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 
 QUEUED = "queued"
 """The status of a run that was asked for and has not begun."""
@@ -242,6 +243,38 @@ class Run:
     term: int = 0
     held: bool = False
     primary: Condition | None = None
+
+
+@dataclass(frozen=True)
+class FanOut:
+    """How the backups of one run are served from the queue.
+
+    ``owner`` is the token of the lease, which the run has handed on and which
+    ends at ``ends_at``. ``state`` is the key under which the state of the
+    primary is kept, or what is put back; ``label``, ``host`` and ``port`` name the server.
+    ``users``, ``groups`` and ``settings`` are how many it holds.
+    """
+
+    run_id: str
+    owner: str
+    ends_at: datetime
+    state: str
+    label: str
+    host: str
+    port: int
+    users: int
+    groups: int
+    settings: int
+
+
+class Claim(StrEnum):
+    """Whether somebody may serve an open backup."""
+
+    MINE = "mine"
+    HELD = "held"
+    """Somebody else has claimed it, and that claim has not ended."""
+    CLOSED = "closed"
+    """It is not open, or not any more."""
 
 
 @dataclass(frozen=True)

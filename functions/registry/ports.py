@@ -13,7 +13,9 @@ from registry.models import (
     Approval,
     Backup,
     BackupResult,
+    Claim,
     Credentials,
+    FanOut,
     KeptState,
     Lease,
     Primary,
@@ -100,19 +102,54 @@ class Store(Protocol):
         ...
 
     def save_run(self, run: Run) -> None: ...
+    def begin_run(self, run: Run) -> None:
+        """Store the record of a run that begins; until it is finished it is one of ``unfinished_runs``."""
+        ...
+
+    def finish_run(self, run: Run) -> bool:
+        """Store the final record of a run, begun or not; False, and no change, when it has one already."""
+        ...
+
+    def unfinished_runs(self) -> tuple[str, ...]:
+        """The ids of the runs that have begun and not been finished, the oldest first."""
+        ...
+
     def run(self, run_id: str) -> Run | None: ...
     def runs(self, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
         """Newest first, at most ``limit``; ``before`` is the id after which a page goes on."""
         ...
 
-    def record_result(self, result: BackupResult, *, lease_owner: str, final: bool = True) -> None:
+    def record_result(
+        self, result: BackupResult, *, lease_owner: str, final: bool = True, claim: str | None = None
+    ) -> None:
         """Store a result in the run, in the backup's history and as its last status, all or nothing.
 
         Recording it again replaces it. One that is not ``final`` says what is
         true if nothing more is heard, and is not among the run's results. Texts are cut to ``semantics.MESSAGE_LIMIT``,
         warnings to ``semantics.WARNING_LIMIT``. Raises Failure(LEASE_LOST), and
         stores nothing, when ``lease_owner`` no longer holds the lease.
+
+        With the ``claim`` on an open backup, a final result closes it in the same
+        step. Raises Failure(CLAIM_LOST), and stores nothing, when the claim is
+        somebody else's by now.
         """
+        ...
+
+    def fan_out(self, run_id: str) -> FanOut | None: ...
+    def begin_fan_out(self, fan_out: FanOut, backup_ids: Iterable[str]) -> None:
+        """Remember how a run's backups are served, and that each of them is open."""
+        ...
+
+    def open_backups(self, run_id: str) -> tuple[str, ...]:
+        """The ids of the backups of a run that have neither a result nor been left out, in their order."""
+        ...
+
+    def claim_backup(self, run_id: str, backup_id: str, claim: str, *, now: datetime, until: datetime) -> Claim:
+        """Claim an open backup unless somebody else's claim goes beyond ``now``. ``claim`` is a token."""
+        ...
+
+    def leave_out(self, run_id: str, backup_id: str, claim: str) -> None:
+        """Close a claimed backup without a result. Raises Failure(CLAIM_LOST) when that is no longer the claim."""
         ...
 
     def results(self, run_id: str) -> tuple[BackupResult, ...]:

@@ -17,6 +17,11 @@ limit and every character 4 bytes long has 4 * 1,000 * (1 + 8 + 50) = 236 KB.
 """
 
 
+def claim_lost(backup_id: str) -> Failure:
+    """What is raised when an open backup is no longer claimed by who thinks so."""
+    return Failure(Reason.CLAIM_LOST, f"somebody else has taken over {backup_id}; this was not stored")
+
+
 def address_key(host: str, port: int) -> str:
     """What no two registrations may share. Host names ignore case."""
     return f"{host.casefold()}#{port}"

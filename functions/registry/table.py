@@ -22,6 +22,9 @@ from registry.items import Row
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_dynamodb import DynamoDBClient
 
+TRANSACTION_LIMIT = 100
+"""Writes in one transaction, DynamoDB's own limit."""
+
 _CONFLICT_ATTEMPTS = 10
 _CONFLICT_PAUSE = 0.02
 _CONFLICT_PAUSE_LIMIT = 1.0

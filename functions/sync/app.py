@@ -1,6 +1,8 @@
 """The sync function's handler: understand the event, run, report."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from functools import cache
 
 from aws_lambda_powertools import Logger
@@ -9,18 +11,20 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cerberus.addresses import AddressPolicy
 from common.deadline import Deadline
 from common.reasons import Failure
-from registry.clients import open_clients
+from registry.clients import open_clients, open_sqs
 from registry.dynamo import DynamoStore
+from registry.queue import Message, SqsQueue
 from registry.secrets import SecretsManagerCredentials
 from registry.snapshots import S3Snapshots
 from sync.concluding import Report, RunStatus
 from sync.environment import Environment
 from sync.poll import look_at_primary
 from sync.reporting import LoggedProgress, emit_metrics
-from sync.request import Trigger, read_request
+from sync.request import Trigger, queued_messages, read_request
 from sync.run import run
 from sync.serving import GRACE
-from sync.surroundings import Surroundings
+from sync.share import work_off
+from sync.surroundings import FanOutTerms, Surroundings
 from wiring.servers import CerberusServers
 
 RECORDING_SECONDS = 5.0
@@ -35,14 +39,18 @@ class RunFailedError(Exception):
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: object, context: LambdaContext) -> dict[str, object]:
-    """Do one run, or look whether one is needed. Returns run and results.
+    """Do one run, or look whether one is needed, or serve backups that wait in the queue.
 
+    Returns run and results, or which messages are to be delivered again.
     Raises RunFailedError when the run ended before any backup was touched.
     """
     try:
+        left = context.get_remaining_time_in_millis() / 1000
+        deadline = Deadline(left - RECORDING_SECONDS - GRACE)
+        queued = queued_messages(event)
+        if queued is not None:
+            return _work_off(queued, deadline, left)
         request = read_request(event)
-        seconds = context.get_remaining_time_in_millis() / 1000 - RECORDING_SECONDS - GRACE
-        deadline = Deadline(seconds)
         seen = None
         if request.trigger is Trigger.CHANGE:
             seen = look_at_primary(_surroundings(), deadline)
@@ -53,10 +61,35 @@ def handler(event: object, context: LambdaContext) -> dict[str, object]:
     except Failure as failure:
         logger.error("run not possible", extra={"reason": failure.reason, "detail": str(failure)})  # noqa: TRY400 - the trace adds nothing
         raise RunFailedError(str(failure)) from None
-    _emit_metrics(report)
+    if report.recorded and report.run.status != RunStatus.RUNNING:
+        _emit_metrics(report)
     if report.run.status == RunStatus.FAILED:
         raise RunFailedError(report.run.message)
     return _reply(report)
+
+
+def _work_off(bodies: Mapping[str, str], deadline: Deadline, left: float) -> dict[str, object]:
+    """Serve what the queue has handed over. ``left`` is how many seconds this process may live.
+
+    The answer is SQS' partial batch response: a message that it names is
+    delivered again, and moved to the dead-letter queue when that has happened
+    too often. So is one that cannot be understood.
+    """
+    around = _surroundings()
+    messages: dict[str, Message] = {}
+    again: set[str] = set()
+    for message_id, body in bodies.items():
+        try:
+            messages[message_id] = Message.read(body)
+        except Failure as failure:
+            logger.error("message not understood", extra={"reason": failure.reason, "message_id": message_id})  # noqa: TRY400 - the trace adds nothing
+            again.add(message_id)
+    worked = work_off(list(messages.values()), around, deadline, around.now() + timedelta(seconds=left))
+    for report in worked.reports:
+        if report.recorded:
+            _emit_metrics(report)
+    again |= {message_id for message_id, message in messages.items() if message in worked.again}
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in sorted(again)]}
 
 
 def _emit_metrics(report: Report) -> None:
@@ -83,6 +116,9 @@ def _surroundings() -> Surroundings:
         memory_megabytes=environment.memory_megabytes,
         snapshot_days=environment.snapshot_days,
         backups_with_metrics=environment.backups_with_metrics,
+        fan_out=FanOutTerms(
+            SqsQueue(environment.queue_url, open_sqs), environment.fan_out_above, environment.fan_out_minutes * 60
+        ),
     )
 
 

@@ -32,10 +32,11 @@ _GOOD = frozenset({Status.IN_SYNC, Status.UPDATED, Status.DRIFTED, Status.RESTOR
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a run."""
+    """What came of a run. ``recorded`` False: somebody else had ended it before, and that record stands."""
 
     run: Run
     results: tuple[BackupResult, ...] = ()
+    recorded: bool = True
 
 
 def conclude(around: Surroundings, run: Run, primary: PrimaryState, results: Sequence[BackupResult]) -> Report:
@@ -75,9 +76,10 @@ def finish(
         finished_at=around.now(),
         counts={} if results is None else records.counts(results),
     )
-    around.store.save_run(done)
-    around.progress.finished(done)
-    return Report(done, tuple(results or ()))
+    recorded = around.store.finish_run(done)
+    if recorded:
+        around.progress.finished(done)
+    return Report(done, tuple(results or ()), recorded)
 
 
 def _baseline(around: Surroundings, run: Run, primary: PrimaryState) -> PrimaryBaseline:

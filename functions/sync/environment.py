@@ -19,6 +19,7 @@ class Environment:
     whose holder was killed delays the next run by no more than that. ``wsdl``
     is a file inside the package, of the servers' own version.
     ``backups_with_metrics`` have figures of their own beside those of the fleet.
+    ``queue_url``, ``fan_out_above`` and ``fan_out_minutes``: see ``sync.surroundings.FanOutTerms``.
     ``memory_megabytes`` is set by Lambda itself, and None elsewhere.
     """
 
@@ -30,6 +31,9 @@ class Environment:
     history_days: int
     snapshot_days: int
     lease_seconds: int
+    queue_url: str
+    fan_out_above: int
+    fan_out_minutes: int
     wsdl: Path | None = None
     memory_megabytes: int | None = None
     backups_with_metrics: int = 10
@@ -46,6 +50,9 @@ class Environment:
             history_days=number(variables, "HISTORY_DAYS"),
             snapshot_days=number(variables, "SNAPSHOT_DAYS"),
             lease_seconds=number(variables, "LEASE_SECONDS"),
+            queue_url=required(variables, "QUEUE_URL"),
+            fan_out_above=number(variables, "FAN_OUT_ABOVE"),
+            fan_out_minutes=number(variables, "FAN_OUT_MINUTES"),
             wsdl=package_file(variables, "WSDL_FILE"),
             memory_megabytes=number(variables, _MEMORY) if _MEMORY in variables else None,
             backups_with_metrics=number(variables, "BACKUPS_WITH_METRICS"),

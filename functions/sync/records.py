@@ -11,6 +11,8 @@ from replication.model import Outcome, PartOutcome, Status
 
 _MANY_DAYS = 36_500
 """What a server counts as days left can be any number; nobody needs to know of more than a century."""
+_NOT_REACHED = (Reason.DEADLINE, Reason.RUN_ABORTED, Reason.NOT_QUEUED, Reason.RUN_CUT_OFF)
+"""Reasons that lie with the run and not with the backup."""
 
 
 def result_of(outcome: Outcome, *, backup_id: str, run: Run, started: datetime, finished: datetime) -> BackupResult:
@@ -76,7 +78,7 @@ def _part(outcome: PartOutcome) -> PartResult:
 
 def failed(failure: Failure) -> Outcome:
     """The outcome of a backup that could not even be tried."""
-    status = Status.INCOMPLETE if failure.reason in (Reason.DEADLINE, Reason.RUN_ABORTED) else Status.FAILED
+    status = Status.INCOMPLETE if failure.reason in _NOT_REACHED else Status.FAILED
     return Outcome(status, failure.reason, failure.message)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
-from common.reasons import Reason
+from common.reasons import Failure, Reason
 from registry.models import BackupResult, Run
 from replication.model import PartStatus, PrimaryState, Status
 from replication.preservation import RULES_VERSION
@@ -54,6 +54,15 @@ class LoggedProgress:
         self._logger.info(
             "primary read",
             extra={"run_id": run.id, "server": primary.label, "users": primary.users, "groups": primary.groups},
+        )
+
+    def queued(self, run: Run, backups: int) -> None:
+        self._logger.info("backups queued", extra={"run_id": run.id, "backups": backups})
+
+    def not_served(self, run_id: str, backup_id: str, failure: Failure) -> None:
+        self._logger.warning(
+            "backup not served",
+            extra={"run_id": run_id, "backup": backup_id, "reason": failure.reason, "detail": failure.message},
         )
 
     def backup_done(self, run: Run, result: BackupResult, fault: str) -> None:

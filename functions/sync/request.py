@@ -104,6 +104,16 @@ def _refuse_unknown(event: Mapping[str, object], own: set[str]) -> None:
         raise Failure(Reason.EVENT_INVALID, f"the event has an unknown field: {unknown[0]!r}")
 
 
+def queued_messages(event: object) -> dict[str, str] | None:
+    """The bodies of the messages that SQS hands over, by their ids; None for an event of another source."""
+    records = event.get("Records") if isinstance(event, Mapping) else None
+    if not isinstance(records, list) or not records:
+        return None
+    if not all(isinstance(record, Mapping) and record.get("eventSource") == "aws:sqs" for record in records):
+        return None
+    return {str(record.get("messageId")): str(record.get("body")) for record in records}
+
+
 def _ids(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(entry, str) and entry for entry in value):
         raise Failure(Reason.EVENT_INVALID, "the field backups is not a list of ids")

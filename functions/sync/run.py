@@ -3,6 +3,8 @@
     lease -> settings and backups -> the primary, once and completely
           -> every backup, in parallel -> a result for each -> the record
 
+A fleet too large for this is handed out instead: see ``sync.fan_out``.
+
 Nothing here knows how a server is talked to or where records are kept.
 """
 
@@ -23,10 +25,12 @@ from sync import records
 from sync.choosing import choose
 from sync.concluding import Report, RunStatus, conclude, finish
 from sync.direction import end_hold, facing, noted
+from sync.fan_out import hand_out, is_needed
 from sync.history import keep_state
 from sync.request import RunRequest
 from sync.serving import Recorder, Serving
 from sync.surroundings import Surroundings
+from sync.unfinished import finish_dead_runs
 from wiring.earlier import Earlier
 from wiring.source import check_not_shrunk, parts_of, policy_of
 
@@ -61,13 +65,17 @@ def run(
         if _was_started(request, surroundings.store):
             return Report(_again(record, surroundings))
         return finish(surroundings, record, RunStatus.NOT_RUN, Reason.LEASE_HELD, "another run is under way")
+    handed_out = False
     try:
         if _was_started(request, surroundings.store):
             return Report(_again(record, surroundings))
-        return _Fleet(request, surroundings, deadline, Recorder(surroundings, record, owner), seen).run()
+        report = _Fleet(request, surroundings, deadline, Recorder(surroundings, record, owner), seen).run()
+        handed_out = report.run.status == RunStatus.RUNNING
+        return report
     finally:
-        with suppress(Failure):  # one that is not given back expires by itself; what the run did is recorded
-            surroundings.store.release_lease(owner)
+        if not handed_out:
+            with suppress(Failure):  # one that is not given back expires by itself; what the run did is recorded
+                surroundings.store.release_lease(owner)
 
 
 def _was_started(request: RunRequest, store: Store) -> bool:
@@ -104,8 +112,11 @@ class _Fleet:
         self._seen = seen
 
     def run(self) -> Report:
-        self._store.save_run(self._record)
+        failures = finish_dead_runs(self._around, self._recorder.owner)
+        self._store.begin_run(self._record)
         self._around.progress.started(self._record)
+        for failure in failures:
+            self._tell(noted(self._record, failure))
         chosen: list[Backup] = []
         results: list[BackupResult] = []
         try:
@@ -130,12 +141,15 @@ class _Fleet:
                 primary = self._read_primary([policy_of(backup, settings) for backup in chosen], settings)
                 if unended := end_hold(self._store, self._request, registered):
                     self._tell(noted(self._record, unended))
+            serving = Serving(self._recorder, settings, statuses.get, primary, self._deadline, earlier)
+            terms = self._around.fan_out
+            if terms and is_needed(terms, chosen, statuses, serving.at_a_time, self._deadline):
+                return hand_out(serving, terms, chosen, results)
         except Failure as failure:
             return self._abort(chosen, results, failure)
         except Exception as error:  # noqa: BLE001 - its text could hold content of a reply: it goes no further
             message = f"the program failed ({type(error).__name__}: {places(error)})"
             return self._abort(chosen, results, Failure(Reason.INTERNAL_ERROR, message))
-        serving = Serving(self._recorder, settings, statuses, primary, self._deadline, earlier)
         results += serving.serve_all(chosen)
         return conclude(self._around, self._record, primary, results)
 

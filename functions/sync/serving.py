@@ -1,14 +1,16 @@
 """Serving backups: the one way in which a backup is replicated to in a run, and in which its result is recorded."""
 
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cached_property
 
 from common.deadline import Deadline
 from common.faults import places
 from common.reasons import Failure, Reason
-from registry.models import Backup, BackupResult, Credentials, Run, SyncSettings
+from registry.models import Backup, BackupResult, Claim, Credentials, Run, SyncSettings
 from registry.semantics import of_term
 from registry.snapshots import Held, SnapshotStore
 from replication.model import Outcome, Policy, PrimaryState, Status
@@ -25,14 +27,33 @@ from wiring.source import guard_of, known_parts, policy_of
 GRACE = 2.0
 """Seconds after the deadline in which backups that were under way may still record that they were cut off."""
 
+_TO_RECORD = timedelta(minutes=1)
+
 
 @dataclass(frozen=True)
 class Recorder:
-    """Records results in a run, for as long as ``owner`` holds the lease."""
+    """Records results in a run, for as long as ``owner`` holds the lease.
+
+    ``claims`` are those on open backups, by id: a result of such a backup is
+    only recorded for as long as the claim on it holds.
+    """
 
     around: Surroundings
     run: Run
     owner: str
+    claims: dict[str, str] = field(default_factory=dict)
+
+    def claim(self, backup_id: str, *, until: datetime | None = None) -> bool:
+        """Claim an open backup; False when somebody else has, or when it is not open. Raises Failure.
+
+        ``until`` None is long enough to record something of it.
+        """
+        claim, now = uuid.uuid4().hex, self.around.now()
+        until = until or now + _TO_RECORD
+        if self.around.store.claim_backup(self.run.id, backup_id, claim, now=now, until=until) is not Claim.MINE:
+            return False
+        self.claims[backup_id] = claim
+        return True
 
     def record(
         self, backup_id: str, outcome: Outcome, started: datetime | None = None, fault: str = ""
@@ -46,7 +67,7 @@ class Recorder:
             outcome, backup_id=backup_id, run=self.run, started=started or finished, finished=finished
         )
         try:
-            self.around.store.record_result(result, lease_owner=self.owner)
+            self.around.store.record_result(result, lease_owner=self.owner, claim=self.claims.get(backup_id))
         except Failure as failure:
             result = replace(
                 result, status=Status.FAILED, reason=failure.reason, message=f"not recorded: {failure.message}"
@@ -58,36 +79,50 @@ class Recorder:
         """Store what is true of a backup if the run is killed now. Raises Failure: then it must not be written to."""
         now = self.around.now()
         result = records.result_of(outcome, backup_id=backup_id, run=self.run, started=started, finished=now)
-        self.around.store.record_result(result, lease_owner=self.owner, final=False)
+        self.around.store.record_result(result, lease_owner=self.owner, final=False, claim=self.claims.get(backup_id))
 
 
 @dataclass(frozen=True)
 class Serving:
     """Serves the backups of one run from one state of the primary, or with what is put back.
 
-    ``statuses`` are the last results by backup, as far as there are any.
+    ``last`` gives the last result of a backup by its id, None when there is none.
     ``earlier`` is what ``primary`` was made of where it is put back.
     """
 
     recorder: Recorder
     settings: SyncSettings
-    statuses: Mapping[str, BackupResult]
+    last: Callable[[str], BackupResult | None]
     primary: PrimaryState
     deadline: Deadline
     earlier: Earlier | None = None
 
+    @cached_property
+    def at_a_time(self) -> int:
+        """How many backups are served side by side."""
+        return workers(self._around.memory_megabytes, size_of(self.primary))
+
     def serve_all(self, backups: Sequence[Backup]) -> list[BackupResult]:
         """Serve backups in parallel, in their order, until the deadline; a result for each."""
-        at_a_time = workers(self._around.memory_megabytes, size_of(self.primary))
-        executor = ThreadPoolExecutor(max_workers=min(at_a_time, len(backups)), thread_name_prefix="backup")
-        futures = {executor.submit(self.serve, backup): backup for backup in backups}
+        done, late = self.in_parallel(backups, self.serve)
+        return done + [self.cut_off(backup.id) for backup in late]
+
+    def in_parallel[Item, Result](
+        self, items: Sequence[Item], do: Callable[[Item], Result]
+    ) -> tuple[list[Result], list[Item]]:
+        """Do something for each item until the deadline: the results, and the items that were not done by then."""
+        executor = ThreadPoolExecutor(max_workers=min(self.at_a_time, len(items)), thread_name_prefix="backup")
+        futures = {executor.submit(do, item): item for item in items}
         # Every remote call ends with the deadline by itself; the grace is for recording that it did.
         done, late = wait(futures, timeout=self.deadline.remaining() + GRACE)
         executor.shutdown(wait=False, cancel_futures=True)
-        outcome = records.failed(Failure(Reason.DEADLINE, "the run ended before it was done"))
-        return [future.result() for future in done] + [
-            self.recorder.record(futures[future].id, outcome) for future in late
-        ]
+        return [future.result() for future in done], [futures[future] for future in late]
+
+    def cut_off(self, backup_id: str) -> BackupResult:
+        """Record that the deadline came before a backup was done."""
+        return self.recorder.record(
+            backup_id, records.failed(Failure(Reason.DEADLINE, "the run ended before it was done"))
+        )
 
     def serve(self, backup: Backup) -> BackupResult:
         """Replicate to one backup and record what came of it, whatever that is."""
@@ -124,7 +159,7 @@ class Serving:
                 snapshots=_BackupSnapshots(self._around.snapshots, backup.id, run.id, self._facts_of_primary, policy),
                 now=self._around.now,
                 guard=guard_of(self.settings, of_term(self._around.store.approval(backup.id), run.term)),
-                known=known_parts(of_term(self.statuses.get(backup.id), run.term)),
+                known=known_parts(of_term(self.last(backup.id), run.term)),
                 write=not (run.dry_run or run.held or backup.report_only or (backup.paused and not self.earlier)),
                 begin=lambda outcome: self.recorder.begin(backup.id, outcome, started),
                 restore=self._restore(backup, self.earlier) if self.earlier else None,

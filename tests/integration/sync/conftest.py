@@ -23,6 +23,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 
 from cerberus.addresses import AddressPolicy
 from common.deadline import Deadline
+from common.reasons import Failure
 from local.cerberus import LocalServer, Machine, Secrets, ServerState, Snapshot, generate
 from registry.clients import Clients, open_clients
 from registry.dynamo import DynamoStore
@@ -196,6 +197,9 @@ def variables() -> dict[str, str]:
         "SNAPSHOT_DAYS": "30",
         "LEASE_SECONDS": "60",
         "BACKUPS_WITH_METRICS": "10",
+        "QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/backups",
+        "FAN_OUT_ABOVE": "100",
+        "FAN_OUT_MINUTES": "60",
         "POWERTOOLS_METRICS_NAMESPACE": "CerberusSync",
         "POWERTOOLS_SERVICE_NAME": "sync",
     }
@@ -247,6 +251,12 @@ class Listening:
 
     def primary_read(self, run: Run, primary: PrimaryState) -> None:
         self._evidence.add("progress", (run, primary.label, primary.users, primary.groups))
+
+    def queued(self, run: Run, backups: int) -> None:
+        self._evidence.add("progress", run)
+
+    def not_served(self, run_id: str, backup_id: str, failure: Failure) -> None:
+        self._evidence.add("progress", (run_id, backup_id, failure))
 
     def backup_done(self, run: Run, result: BackupResult, fault: str) -> None:
         self._evidence.add("progress", (run, result, fault))

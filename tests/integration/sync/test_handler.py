@@ -290,6 +290,9 @@ class TestWhatGoesWrong:
             "SNAPSHOT_DAYS",
             "LEASE_SECONDS",
             "BACKUPS_WITH_METRICS",
+            "QUEUE_URL",
+            "FAN_OUT_ABOVE",
+            "FAN_OUT_MINUTES",
         ],
     )
     def test_a_variable_that_is_missing_is_an_error(

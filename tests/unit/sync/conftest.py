@@ -198,6 +198,12 @@ class Notes:
     def primary_read(self, run: Run, primary: PrimaryState) -> None:
         self.steps.append("primary_read")
 
+    def queued(self, run: Run, backups: int) -> None:
+        self.steps.append(f"queued {backups}")
+
+    def not_served(self, run_id: str, backup_id: str, failure: Failure) -> None:
+        self.steps.append(f"{backup_id} not served: {failure.reason}")
+
     def backup_done(self, run: Run, result: BackupResult, fault: str) -> None:
         self.steps.append(f"{result.backup_id} {result.status}")
         if fault:

@@ -15,11 +15,27 @@ COMPLETE = {
     "SNAPSHOT_DAYS": "30",
     "LEASE_SECONDS": "330",
     "BACKUPS_WITH_METRICS": "10",
+    "QUEUE_URL": "https://queue.example/1",
+    "FAN_OUT_ABOVE": "200",
+    "FAN_OUT_MINUTES": "60",
 }
 
 
 def test_the_least_there_must_be() -> None:
-    assert Environment.read(COMPLETE) == Environment("table", "prefix", "bucket", None, (), 90, 30, 330)
+    read = Environment.read(COMPLETE)
+    assert read == Environment(
+        "table",
+        "prefix",
+        "bucket",
+        None,
+        (),
+        90,
+        30,
+        330,
+        "https://queue.example/1",
+        fan_out_above=200,
+        fan_out_minutes=60,
+    )
 
 
 def test_everything_there_can_be() -> None:

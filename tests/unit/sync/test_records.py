@@ -96,7 +96,8 @@ def test_the_days_of_a_licence_are_remembered_as_its_end(days_left: int, ends: d
 @pytest.mark.parametrize("reason", Reason)
 def test_only_what_the_run_itself_had_no_time_for_is_incomplete(reason: Reason) -> None:
     outcome = records.failed(Failure(reason, "why"))
-    expected = Status.INCOMPLETE if reason in (Reason.DEADLINE, Reason.RUN_ABORTED) else Status.FAILED
+    of_the_run = (Reason.DEADLINE, Reason.RUN_ABORTED, Reason.NOT_QUEUED, Reason.RUN_CUT_OFF)
+    expected = Status.INCOMPLETE if reason in of_the_run else Status.FAILED
     assert (outcome.status, outcome.reason, outcome.message) == (expected, reason, "why")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -272,10 +272,10 @@ class TestRecords:
     ) -> None:
         record = world.store.record_result
 
-        def record_result(result: BackupResult, *, lease_owner: str, final: bool = True) -> None:
+        def record_result(result: BackupResult, **how: Any) -> None:
             if result.backup_id == "b2":
                 raise Failure(Reason.REGISTRY_UNAVAILABLE, "throttled")
-            record(result, lease_owner=lease_owner)
+            record(result, **how)
 
         monkeypatch.setattr(world.store, "record_result", record_result)
         report = sync_run(world)

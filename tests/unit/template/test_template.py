@@ -115,6 +115,9 @@ def test_sync_may_do_what_a_run_needs_and_nothing_else(resources: Template) -> N
         "s3:PutObject",
         "s3:ListBucket",
         "sqs:SendMessage",
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
     }
 
 
