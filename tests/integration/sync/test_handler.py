@@ -6,12 +6,14 @@ import io
 import json
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cerberus.servers import BackupClient
 from local.cerberus import Kind, drift
+from registry.clients import open_sqs
 from registry.models import Primary
 from sync import app
 
@@ -388,3 +390,78 @@ class TestWhatIsTold:
         assert reply["counts"]["failed"] == len(kinds)
         fleet.primary.fault(Kind.TRUNCATED_DATA, "GetProfiles")
         assert "document_malformed" in function.refused(SCHEDULED)
+
+
+class TestTheQueue:
+    """The fleet is fanned out above one backup; what comes back is what SQS hands over, and its answer."""
+
+    @pytest.fixture(autouse=True)
+    def url(self, function: Function, monkeypatch: pytest.MonkeyPatch) -> str:
+        url = open_sqs().create_queue(QueueName="backups")["QueueUrl"]
+        monkeypatch.setenv("QUEUE_URL", url)
+        monkeypatch.setenv("FAN_OUT_ABOVE", "1")
+        return url
+
+    @staticmethod
+    def event(url: str, *bodies: str) -> dict[str, Any]:
+        """What Lambda makes of the waiting messages, docs.aws.amazon.com/lambda, "Using Lambda with Amazon SQS"."""
+        received = open_sqs().receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
+        waiting = [(message["MessageId"], message["Body"]) for message in received]
+        waiting += [(f"other-{number}", body) for number, body in enumerate(bodies)]
+        return {
+            "Records": [
+                {
+                    "messageId": message_id,
+                    "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
+                    "body": body,
+                    "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1545082649183"},
+                    "messageAttributes": {},
+                    "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
+                    "eventSource": "aws:sqs",
+                    "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:backups",
+                    "awsRegion": "eu-central-1",
+                }
+                for message_id, body in waiting
+            ]
+        }
+
+    def test_a_run_is_queued_served_and_concluded(self, fleet: Fleet, function: Function, url: str) -> None:
+        drift.everywhere(fleet.servers["b1"].state)
+        reply = function(SCHEDULED)
+        assert (reply["status"], reply["backups"]) == ("running", [])
+        assert function.metrics() == []
+        assert fleet.servers["b1"].requests == fleet.servers["b2"].requests == []
+
+        event = self.event(url)
+        assert len(event["Records"]) == 2
+        assert function(event) == {"batchItemFailures": []}
+        run = fleet.store.run(reply["run_id"])
+        assert run is not None
+        assert (run.status, run.counts["updated"], run.counts["in_sync"]) == ("succeeded", 1, 1)
+        assert figures(function.metrics())["RunsFinished"] == 1
+        assert fleet.store.lease() is None
+
+        assert function(event) == {"batchItemFailures": []}
+        assert function.metrics() == [], "the run was told of once"
+
+    def test_a_message_that_cannot_be_understood_comes_again_and_stops_no_other(
+        self, fleet: Fleet, function: Function, url: str
+    ) -> None:
+        function(SCHEDULED)
+        assert function(self.event(url, "nonsense")) == {"batchItemFailures": [{"itemIdentifier": "other-0"}]}
+        assert fleet.store.runs(limit=1)[0].status == "succeeded"
+        assert any(line["message"] == "message not understood" for line in function.lines())
+
+    def test_what_is_held_by_somebody_else_comes_again(self, fleet: Fleet, function: Function, url: str) -> None:
+        run_id = function(SCHEDULED)["run_id"]
+        now = fleet.clock()
+        fleet.store.claim_backup(run_id, "b1", "somebody", now=now, until=now + timedelta(minutes=1))
+        event = self.event(url)
+        (held,) = [record["messageId"] for record in event["Records"] if '"b1"' in record["body"]]
+        assert function(event) == {"batchItemFailures": [{"itemIdentifier": held}]}
+        assert function.metrics() == []
+        assert fleet.store.runs(limit=1)[0].status == "running"
+
+    def test_records_of_another_source_are_no_messages(self, fleet: Fleet, function: Function) -> None:
+        assert "event_invalid" in function.refused({"Records": [{"eventSource": "aws:s3"}]})
+        assert "event_invalid" in function.refused({"Records": []})

@@ -193,9 +193,8 @@ def test_endpoints_are_made_only_on_request_for_each_service_that_the_functions_
     made = {endpoint["ServiceName"]["Fn::Sub"].rpartition(".")[2] for endpoint in endpoints.values()}
     roles = _of_type(resources, "AWS::IAM::Role").values()
     called = {action.partition(":")[0] for role in roles for action in _actions(role)}
-    # Logs, traces, network interfaces and failed events are the Lambda service's own business, KMS that of the services
-    # that use it.
-    assert made == called - {"logs", "xray", "ec2", "kms", "sqs"}
+    # Logs, traces and network interfaces are the Lambda service's own business, KMS that of the services that use it.
+    assert made == called - {"logs", "xray", "ec2", "kms"}
 
 
 def test_every_role_can_be_bounded(resources: Template) -> None:

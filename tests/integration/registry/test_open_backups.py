@@ -1,0 +1,144 @@
+"""Runs that are under way, and the backups of theirs that wait in the queue, on each implementation of the store."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from common.reasons import Failure, Reason
+from registry.models import BackupResult, Claim, FanOut, Run
+from registry.ports import Store
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+RUN = Run("r1", "schedule", NOON)
+FAN_OUT = FanOut("r1", "me", NOON + MINUTE, "primary/digest", "primary", "main.example", 443, 3, 2, 1)
+RESULT = BackupResult("b1", "r1", "in_sync", NOON)
+
+
+def reason_of(act: object) -> Reason:
+    with pytest.raises(Failure) as failed:
+        act()  # type: ignore[operator]  # a test's own lambda
+    return failed.value.reason
+
+
+@pytest.fixture
+def fanned_out(store: Store) -> Store:
+    assert store.acquire_lease("me", now=NOON, expires_at=NOON + MINUTE)
+    store.begin_fan_out(FAN_OUT, ["b2", "b1"])
+    return store
+
+
+def claimed(store: Store, claim: str, backup_id: str = "b1", at: datetime = NOON) -> Claim:
+    return store.claim_backup("r1", backup_id, claim, now=at, until=at + MINUTE)
+
+
+class TestRunsUnderWay:
+    def test_a_run_that_has_begun_is_unfinished_until_it_is_finished(self, store: Store) -> None:
+        store.begin_run(RUN)
+        store.begin_run(replace(RUN, id="r0"))
+        assert store.unfinished_runs() == ("r0", "r1")
+        assert store.run("r1") == RUN
+        assert store.finish_run(replace(RUN, status="succeeded", finished_at=NOON))
+        assert store.unfinished_runs() == ("r0",)
+
+    def test_the_first_final_record_stands(self, store: Store) -> None:
+        store.begin_run(RUN)
+        first = replace(RUN, status="succeeded", finished_at=NOON)
+        assert store.finish_run(first)
+        assert not store.finish_run(replace(first, status="failed"))
+        assert store.run("r1") == first
+
+    def test_a_run_can_be_finished_that_never_began(self, store: Store) -> None:
+        done = replace(RUN, status="not_run", finished_at=NOON)
+        assert store.finish_run(done)
+        assert store.run("r1") == done
+        assert store.unfinished_runs() == ()
+
+    def test_a_run_that_was_only_asked_for_is_not_under_way(self, store: Store) -> None:
+        store.save_run(replace(RUN, status="queued"))
+        assert store.unfinished_runs() == ()
+
+
+class TestOpenBackups:
+    def test_how_it_was_fanned_out_comes_back(self, fanned_out: Store) -> None:
+        assert fanned_out.fan_out("r1") == FAN_OUT
+        assert fanned_out.fan_out("r2") is None
+
+    def test_all_are_open_at_first_each_in_its_own_run(self, fanned_out: Store) -> None:
+        assert fanned_out.open_backups("r1") == ("b1", "b2")
+        assert fanned_out.open_backups("r2") == ()
+
+    def test_more_than_one_transaction_can_write(self, store: Store) -> None:
+        ids = [f"b{number:04}" for number in range(250)]
+        store.begin_fan_out(FAN_OUT, ids)
+        assert store.open_backups("r1") == tuple(ids)
+
+    def test_one_claim_holds_until_its_end(self, fanned_out: Store) -> None:
+        assert claimed(fanned_out, "one") is Claim.MINE
+        assert claimed(fanned_out, "other") is Claim.HELD
+        assert claimed(fanned_out, "other", at=NOON + MINUTE - timedelta(microseconds=1)) is Claim.HELD
+        assert claimed(fanned_out, "other", at=NOON + MINUTE) is Claim.MINE
+        assert claimed(fanned_out, "one", at=NOON + MINUTE) is Claim.HELD
+
+    def test_ones_own_claim_can_be_made_again(self, fanned_out: Store) -> None:
+        assert claimed(fanned_out, "one") is Claim.MINE
+        assert claimed(fanned_out, "one") is Claim.MINE
+
+    def test_what_is_not_open_cannot_be_claimed(self, fanned_out: Store) -> None:
+        assert claimed(fanned_out, "one", "b3") is Claim.CLOSED
+        assert fanned_out.open_backups("r1") == ("b1", "b2")
+
+    def test_of_many_who_claim_at_once_one_gets_it(self, fanned_out: Store) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            got = list(pool.map(lambda number: claimed(fanned_out, f"claim {number}"), range(16)))
+        assert sorted(got) == [*[Claim.HELD] * 15, Claim.MINE]
+
+    def test_a_claim_leaves_the_backup_open(self, fanned_out: Store) -> None:
+        claimed(fanned_out, "one")
+        assert fanned_out.open_backups("r1") == ("b1", "b2")
+
+    def test_a_final_result_with_the_claim_closes_it(self, fanned_out: Store) -> None:
+        claimed(fanned_out, "one")
+        fanned_out.record_result(RESULT, lease_owner="me", claim="one")
+        assert fanned_out.open_backups("r1") == ("b2",)
+        assert fanned_out.results("r1") == (RESULT,)
+        assert claimed(fanned_out, "other", at=NOON + MINUTE) is Claim.CLOSED
+
+    def test_one_that_is_not_final_leaves_it_open(self, fanned_out: Store) -> None:
+        claimed(fanned_out, "one")
+        fanned_out.record_result(RESULT, lease_owner="me", final=False, claim="one")
+        assert fanned_out.open_backups("r1") == ("b1", "b2")
+        assert fanned_out.results("r1") == ()
+        assert fanned_out.status("b1") == RESULT
+
+    @pytest.mark.parametrize("final", [True, False])
+    def test_without_the_claim_nothing_is_stored(self, fanned_out: Store, *, final: bool) -> None:
+        def record() -> None:
+            fanned_out.record_result(RESULT, lease_owner="me", final=final, claim="one")
+
+        assert reason_of(record) is Reason.CLAIM_LOST
+        claimed(fanned_out, "other")
+        assert reason_of(record) is Reason.CLAIM_LOST
+        assert fanned_out.open_backups("r1") == ("b1", "b2")
+        assert (fanned_out.results("r1"), fanned_out.status("b1"), fanned_out.history("b1", limit=1)) == ((), None, ())
+
+    def test_a_second_result_with_a_claim_that_was_used_is_refused(self, fanned_out: Store) -> None:
+        claimed(fanned_out, "one")
+        fanned_out.record_result(RESULT, lease_owner="me", claim="one")
+        again = replace(RESULT, status="failed")
+        assert reason_of(lambda: fanned_out.record_result(again, lease_owner="me", claim="one")) is Reason.CLAIM_LOST
+        assert fanned_out.results("r1") == (RESULT,)
+
+    def test_the_lease_is_asked_for_first(self, fanned_out: Store) -> None:
+        claimed(fanned_out, "one")
+        assert reason_of(lambda: fanned_out.record_result(RESULT, lease_owner="you", claim="one")) is Reason.LEASE_LOST
+        assert fanned_out.open_backups("r1") == ("b1", "b2")
+
+    def test_it_can_be_left_out_without_a_result(self, fanned_out: Store) -> None:
+        claimed(fanned_out, "one")
+        assert reason_of(lambda: fanned_out.leave_out("r1", "b1", "other")) is Reason.CLAIM_LOST
+        fanned_out.leave_out("r1", "b1", "one")
+        assert fanned_out.open_backups("r1") == ("b2",)
+        assert fanned_out.results("r1") == ()

@@ -1,0 +1,572 @@
+"""A fleet too large for one invocation: queued by the run, served from the queue, concluded by whoever comes last."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from common.deadline import Deadline
+from common.reasons import Failure, Reason
+from registry.models import Backup, BackupResult, Credentials, Run
+from registry.queue import MemoryQueue, Message
+from sync import share
+from sync.fan_out import is_needed
+from sync.request import RunRequest, Trigger
+from sync.run import run
+from sync.share import work_off
+from sync.surroundings import FanOutTerms
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from registry.snapshots import Snapshot
+    from sync.concluding import Report
+    from sync.share import Worked
+    from sync.surroundings import Surroundings
+    from tests.unit.sync.conftest import FakeServer, World
+
+LIFE = 60.0
+"""Seconds that a worker's process may live."""
+HOUR = 3600
+
+
+class Fleet:
+    """A world with a queue. The clock stands still unless it is moved."""
+
+    def __init__(self, world: World, above: int = 2) -> None:
+        self.world = world
+        self.queue = MemoryQueue()
+        self.time = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+        self.terms = FanOutTerms(self.queue, above, HOUR)
+
+    @property
+    def around(self) -> Surroundings:
+        return replace(self.world.surroundings, fan_out=self.terms, now=lambda: self.time)
+
+    def start(self, *backups: str, **request: Any) -> Report:
+        return run(RunRequest(Trigger.ON_DEMAND, backups, **request), self.around, Deadline(10))
+
+    def work(self, messages: Sequence[Message] | None = None, seconds: float = 10.0) -> Worked:
+        return work_off(
+            self.queue.messages if messages is None else messages,
+            self.around,
+            Deadline(seconds),
+            self.time + timedelta(seconds=LIFE),
+        )
+
+    def message(self, backup_id: str) -> Message:
+        (found,) = [message for message in self.queue.messages if message.backup_id == backup_id]
+        return found
+
+    def only_run(self) -> Run:
+        (found,) = self.world.store.runs(limit=10)
+        return found
+
+    def statuses(self) -> dict[str, str]:
+        return {
+            result.backup_id: f"{result.status}:{result.reason}".rstrip(":")
+            for result in self.world.store.results(self.only_run().id)
+        }
+
+    def server(self, backup_id: str) -> FakeServer:
+        return self.world.servers.by_id[backup_id]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_loaded() -> Iterator[None]:
+    share._LOADED.clear()
+    yield
+    share._LOADED.clear()
+
+
+@pytest.fixture
+def fleet(world: World) -> Fleet:
+    return Fleet(world)
+
+
+ALL_IN_SYNC = {"b1": "in_sync", "b2": "in_sync", "b3": "in_sync"}
+
+
+class TestWhenItIsNeeded:
+    @staticmethod
+    def needed(count: int, *, above: int, durations: Sequence[float] = (), at_a_time: int = 2) -> bool:
+        backups = [Backup(f"b{number}", "host", number) for number in range(count)]
+        statuses = {
+            f"b{number}": BackupResult(f"b{number}", "r", "in_sync", datetime.now(UTC), duration=duration)
+            for number, duration in enumerate(durations)
+        }
+        return is_needed(FanOutTerms(MemoryQueue(), above, HOUR), backups, statuses, at_a_time, Deadline(100))
+
+    def test_above_so_many_backups(self) -> None:
+        assert not self.needed(5, above=5)
+        assert self.needed(6, above=5)
+
+    def test_when_they_took_longer_last_time_than_there_is_time_now(self) -> None:
+        assert not self.needed(4, above=9, durations=[39, 39, 39, 39])
+        assert self.needed(4, above=9, durations=[41, 41, 41, 41])
+
+    def test_not_for_backups_that_are_served_side_by_side_anyway(self) -> None:
+        assert not self.needed(2, above=9, durations=[900, 900])
+
+    def test_never_without_a_queue(self, world: World) -> None:
+        assert run(RunRequest(Trigger.SCHEDULE), world.surroundings, Deadline(10)).run.status == "succeeded"
+
+
+class TestHandingOut:
+    def test_the_run_ends_its_invocation_with_all_backups_queued_and_none_touched(self, fleet: Fleet) -> None:
+        report = fleet.start()
+        assert (report.run.status, report.run.finished_at, report.results) == ("running", None, ())
+        assert [message.backup_id for message in fleet.queue.messages] == ["b1", "b2", "b3"]
+        assert fleet.world.store.open_backups(report.run.id) == ("b1", "b2", "b3")
+        assert [server_id for server_id, _ in fleet.world.servers.used] == ["primary"]
+
+    def test_those_that_wait_longest_come_first(self, fleet: Fleet) -> None:
+        store = fleet.world.store
+        store.acquire_lease("before", now=fleet.time, expires_at=fleet.time)
+        store.record_result(BackupResult("b3", "r0", "incomplete", fleet.time), lease_owner="before")
+        fleet.start()
+        assert [message.backup_id for message in fleet.queue.messages] == ["b3", "b1", "b2"]
+
+    def test_the_lease_is_handed_on_with_an_end_that_covers_the_work(self, fleet: Fleet) -> None:
+        fleet.start()
+        lease = fleet.world.store.lease()
+        assert lease is not None
+        assert lease.expires_at == fleet.time + timedelta(hours=1)
+        fan_out = fleet.world.store.fan_out(fleet.only_run().id)
+        assert fan_out is not None
+        assert (fan_out.owner, fan_out.ends_at) == (lease.owner, lease.expires_at)
+
+    def test_a_run_that_comes_meanwhile_is_not_run(self, fleet: Fleet) -> None:
+        fleet.start()
+        fleet.time += timedelta(minutes=59)
+        again = fleet.start()
+        assert (again.run.status, again.run.reason) == ("not_run", Reason.LEASE_HELD)
+
+    def test_no_message_holds_more_than_two_ids(self, fleet: Fleet) -> None:
+        fleet.start()
+        run_id = fleet.only_run().id
+        assert [Message.read(message.text()) for message in fleet.queue.messages] == fleet.queue.messages
+        assert fleet.queue.messages[0].text() == f'{{"run_id": "{run_id}", "backup_id": "b1"}}'
+
+    def test_what_the_queue_does_not_take_is_incomplete_and_the_rest_goes_on(self, fleet: Fleet) -> None:
+        fleet.queue.refused = {"b2"}
+        report = fleet.start()
+        assert report.run.status == "running"
+        assert fleet.statuses() == {"b2": "incomplete:not_queued"}
+        fleet.work()
+        assert fleet.statuses() == {**ALL_IN_SYNC, "b2": "incomplete:not_queued"}
+        assert fleet.only_run().status == "partial"
+
+    def test_a_queue_that_takes_nothing_ends_the_run(self, fleet: Fleet) -> None:
+        fleet.queue.refused = {"b1", "b2", "b3"}
+        report = fleet.start()
+        assert (report.run.status, report.run.counts["incomplete"]) == ("partial", 3)
+        assert fleet.world.store.lease() is None
+
+    def test_a_state_that_cannot_be_kept_ends_the_run_before_anything_is_queued(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(*_: object) -> str:
+            raise Failure(Reason.REGISTRY_UNAVAILABLE, "no bucket")
+
+        monkeypatch.setattr(fleet.world.snapshots, "keep_primary", broken)
+        report = fleet.start()
+        assert (report.run.status, report.run.reason) == ("failed", Reason.REGISTRY_UNAVAILABLE)
+        assert set(fleet.statuses().values()) == {"incomplete:run_aborted"}
+        assert fleet.queue.messages == []
+        assert fleet.world.store.lease() is None
+
+
+class TestServing:
+    def test_the_last_one_concludes_the_run_and_gives_the_lease_back(self, fleet: Fleet) -> None:
+        fleet.start()
+        worked = fleet.work()
+        assert worked.again == frozenset()
+        (report,) = worked.reports
+        assert report.recorded
+        assert fleet.statuses() == ALL_IN_SYNC
+        assert (fleet.only_run().status, fleet.only_run().counts["in_sync"]) == ("succeeded", 3)
+        assert fleet.only_run() == report.run
+        assert fleet.world.store.lease() is None
+        baseline = fleet.world.store.baseline()
+        assert baseline is not None
+        assert (baseline.users, baseline.groups, baseline.run_id) == (3, 2, report.run.id)
+        assert baseline.fingerprint
+
+    def test_it_remembers_of_the_primary_what_a_run_in_one_invocation_does(self, fleet: Fleet) -> None:
+        fleet.start()
+        fleet.work()
+        by_queue = fleet.world.store.baseline()
+        run(RunRequest(Trigger.ON_DEMAND), replace(fleet.around, fan_out=None), Deadline(10))
+        at_once = fleet.world.store.baseline()
+        assert by_queue
+        assert at_once
+        assert replace(by_queue, run_id="") == replace(at_once, run_id="")
+
+    def test_what_is_served_in_shares_is_concluded_once(self, fleet: Fleet) -> None:
+        fleet.start()
+        shares = [fleet.work([message]) for message in fleet.queue.messages]
+        assert [len(worked.reports) for worked in shares] == [0, 0, 1]
+        assert fleet.world.notes.steps.count("finished succeeded") == 1
+
+    def test_a_backup_that_differs_is_made_equal(self, fleet: Fleet) -> None:
+        fleet.server("b2").greeting = "moin"
+        fleet.start()
+        fleet.work()
+        assert fleet.statuses() == {**ALL_IN_SYNC, "b2": "updated"}
+        assert fleet.server("b2").greeting == "hello"
+
+    def test_a_dry_run_writes_nothing_from_the_queue_either(self, fleet: Fleet) -> None:
+        fleet.server("b2").greeting = "moin"
+        fleet.start(dry_run=True)
+        fleet.work()
+        assert fleet.statuses() == {**ALL_IN_SYNC, "b2": "drifted"}
+        assert fleet.server("b2").written == []
+
+    def test_named_backups_go_through_the_queue_alike(self, world: World) -> None:
+        fleet = Fleet(world, above=1)
+        fleet.start("b3", "b1")
+        fleet.work()
+        assert fleet.statuses() == {"b1": "in_sync", "b3": "in_sync"}
+
+    def test_the_primary_is_not_asked_again(self, fleet: Fleet) -> None:
+        fleet.start()
+        before = list(fleet.server("primary").calls)
+        fleet.work()
+        assert fleet.server("primary").calls == before
+
+    def test_the_state_is_loaded_once_by_one_process(self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+        loaded: list[str] = []
+        load = fleet.world.snapshots.load
+
+        def counted(key: str) -> Snapshot:
+            loaded.append(key)
+            return load(key)
+
+        monkeypatch.setattr(fleet.world.snapshots, "load", counted)
+        fleet.start()
+        for message in fleet.queue.messages:
+            fleet.work([message])
+        assert len(loaded) == 1
+
+    def test_settings_are_those_of_now(self, fleet: Fleet) -> None:
+        fleet.server("b2").greeting = "moin"
+        fleet.start()
+        fleet.world.store.save_settings(replace(fleet.world.store.settings(), rules=("greeting",)))
+        fleet.work()
+        assert fleet.statuses() == ALL_IN_SYNC
+
+    def test_a_backup_that_is_paused_meanwhile_is_not_written_to(self, fleet: Fleet) -> None:
+        fleet.server("b2").greeting = "moin"
+        fleet.start()
+        fleet.world.update("b2", paused="somebody works on it")
+        fleet.work()
+        assert fleet.statuses() == {**ALL_IN_SYNC, "b2": "drifted"}
+        assert fleet.server("b2").written == []
+
+    def test_a_backup_that_is_disabled_or_deleted_meanwhile_is_left_out(self, fleet: Fleet) -> None:
+        fleet.start()
+        fleet.world.update("b1", enabled=False)
+        fleet.world.store.delete_backup("b2")
+        worked = fleet.work()
+        assert worked.again == frozenset()
+        assert fleet.statuses() == {"b3": "in_sync"}
+        assert fleet.only_run().status == "succeeded"
+        assert {"b1 not served: backup_disabled", "b2 not served: unknown_backup"} <= set(fleet.world.notes.steps)
+        assert fleet.server("b1").calls == fleet.server("b2").calls == []
+
+    def test_a_backup_without_credentials_stops_nobody_else(self, fleet: Fleet) -> None:
+        fleet.world.credentials.delete("b1")
+        fleet.start()
+        fleet.work()
+        assert fleet.statuses() == {**ALL_IN_SYNC, "b1": "failed:credentials_missing"}
+
+    def test_new_credentials_are_used(self, fleet: Fleet) -> None:
+        fleet.start()
+        fleet.world.credentials.put("b1", Credentials("new", "password"))
+        fleet.work()
+        assert ("b1", "new") in fleet.world.servers.used
+
+
+class TestNoneTwice:
+    def test_a_message_that_is_delivered_again_is_done_without_work(self, fleet: Fleet) -> None:
+        fleet.start()
+        fleet.work([fleet.message("b1")])
+        calls = list(fleet.server("b1").calls)
+        worked = fleet.work([fleet.message("b1")])
+        assert worked.again == frozenset()
+        assert fleet.server("b1").calls == calls
+
+    def test_and_so_is_one_of_a_run_that_is_over(self, fleet: Fleet) -> None:
+        fleet.start()
+        fleet.work()
+        used = list(fleet.world.servers.used)
+        worked = fleet.work()
+        assert (worked.again, worked.reports) == (frozenset(), ())
+        assert fleet.world.servers.used == used
+        assert fleet.world.notes.steps.count("finished succeeded") == 1
+
+    def test_of_two_who_have_the_same_message_at_once_one_serves_and_the_other_gives_it_back(
+        self, fleet: Fleet
+    ) -> None:
+        fleet.start()
+        inside, go_on = threading.Event(), threading.Event()
+
+        def wait(method: str) -> None:
+            if method == "facts":
+                inside.set()
+                assert go_on.wait(5)
+
+        fleet.server("b1").on_call = wait
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(fleet.work, [fleet.message("b1")])
+            assert inside.wait(5)
+            second = fleet.work([fleet.message("b1")])
+            go_on.set()
+            assert first.result().again == frozenset()
+        assert second.again == {fleet.message("b1")}
+        assert fleet.server("b1").calls.count("facts") == 1
+        assert [step for step in fleet.world.notes.steps if step.startswith("b1")] == ["b1 in_sync"]
+
+    def test_the_same_message_twice_in_one_delivery_is_served_once(self, fleet: Fleet) -> None:
+        fleet.start()
+        fleet.work([fleet.message("b1"), fleet.message("b1")])
+        assert fleet.server("b1").calls.count("facts") == 1
+
+    def test_the_last_two_results_at_the_same_time_make_one_record(self, fleet: Fleet) -> None:
+        for _ in range(20):
+            fleet.queue.messages.clear()
+            report = fleet.start()
+            fleet.work([fleet.message("b3")])
+            together = threading.Barrier(2)
+
+            def meet(method: str, together: threading.Barrier = together) -> None:
+                if method == "facts":
+                    together.wait(5)
+
+            fleet.server("b1").on_call = fleet.server("b2").on_call = meet
+            with ThreadPoolExecutor(2) as pool:
+                worked = list(pool.map(lambda name: fleet.work([fleet.message(name)]), ("b1", "b2")))
+            recorded = [report for one in worked for report in one.reports if report.recorded]
+            assert len(recorded) == 1
+            found = fleet.world.store.run(report.run.id)
+            assert found
+            assert (found.status, found.counts["in_sync"]) == ("succeeded", 3)
+            assert fleet.world.store.lease() is None
+
+
+class Killed(BaseException):
+    """What a process feels that is killed: nothing of it is caught."""
+
+
+class TestDeath:
+    """A worker that is killed: its claims stay until they end, and its messages come again."""
+
+    def killed_at(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch, method: str, *, before: bool, messages: Sequence[Message]
+    ) -> None:
+        store = fleet.world.store
+        original: Callable[..., Any] = getattr(store, method)
+
+        def dies(*given: Any, **named: Any) -> Any:
+            if not before:
+                original(*given, **named)
+            raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(store, method, dies)
+            with pytest.raises(Killed):
+                fleet.work(messages)
+
+    def test_before_its_result_was_recorded_the_backup_is_served_again_after_its_claim_has_ended(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fleet.start()
+        self.killed_at(fleet, monkeypatch, "record_result", before=True, messages=[fleet.message("b1")])
+        assert fleet.work().again == {fleet.message("b1")}, "somebody may still be at it"
+        fleet.time += timedelta(seconds=LIFE)
+        assert fleet.work([fleet.message("b1")]).again == frozenset()
+        assert fleet.statuses() == ALL_IN_SYNC
+        assert fleet.only_run().status == "succeeded"
+
+    def test_after_its_result_was_recorded_it_is_not_served_again(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fleet.start()
+        self.killed_at(fleet, monkeypatch, "record_result", before=False, messages=[fleet.message("b1")])
+        calls = list(fleet.server("b1").calls)
+        assert fleet.work().again == frozenset()
+        assert fleet.server("b1").calls == calls
+        assert fleet.statuses() == ALL_IN_SYNC
+
+    @pytest.mark.parametrize("method", ["open_backups", "results", "save_baseline", "finish_run"])
+    def test_before_it_concluded_its_message_concludes_when_it_comes_again(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch, method: str
+    ) -> None:
+        fleet.start()
+        self.killed_at(fleet, monkeypatch, method, before=True, messages=fleet.queue.messages)
+        assert fleet.only_run().finished_at is None
+        worked = fleet.work([fleet.message("b3")])
+        assert len(worked.reports) == 1
+        assert (fleet.only_run().status, fleet.only_run().counts["in_sync"]) == ("succeeded", 3)
+        assert fleet.world.store.lease() is None
+        assert fleet.server("b3").calls.count("facts") == 1
+
+    def test_before_it_gave_the_lease_back_its_message_does_that_when_it_comes_again(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fleet.start()
+        self.killed_at(fleet, monkeypatch, "release_lease", before=True, messages=fleet.queue.messages)
+        assert fleet.world.store.lease() is not None
+        worked = fleet.work([fleet.message("b3")])
+        assert (worked.again, worked.reports) == (frozenset(), ())
+        assert fleet.world.store.lease() is None
+
+
+class TestTheLease:
+    def test_without_it_no_server_is_touched_and_the_messages_are_dropped(self, fleet: Fleet) -> None:
+        fleet.start()
+        lease = fleet.world.store.lease()
+        assert lease
+        fleet.world.store.release_lease(lease.owner)
+        worked = fleet.work()
+        assert (worked.again, worked.reports) == (frozenset(), ())
+        assert [server_id for server_id, _ in fleet.world.servers.used] == ["primary"]
+        assert {f"{name} not served: lease_lost" for name in ("b1", "b2", "b3")} <= set(fleet.world.notes.steps)
+
+    def test_it_is_asked_for_before_each_backup(self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sync.workers.MAX_WORKERS", 1)
+        fleet.start()
+
+        def take_away(method: str) -> None:
+            lease = fleet.world.store.lease()
+            if method == "facts" and lease:
+                fleet.world.store.release_lease(lease.owner)
+
+        fleet.server("b1").on_call = take_away
+        fleet.server("b1").greeting = "moin"
+        worked = fleet.work()
+        assert worked.again == frozenset()
+        assert fleet.server("b1").written == []
+        assert fleet.server("b2").calls == fleet.server("b3").calls == []
+        assert fleet.statuses() == {}
+
+    def test_when_it_could_end_before_the_process_the_backups_are_incomplete_and_the_run_is_done(
+        self, fleet: Fleet
+    ) -> None:
+        fleet.start()
+        fleet.time += timedelta(seconds=HOUR - LIFE + 1)
+        worked = fleet.work()
+        assert worked.again == frozenset()
+        assert fleet.statuses() == dict.fromkeys(ALL_IN_SYNC, "incomplete:deadline")
+        assert fleet.only_run().status == "partial"
+        assert [server_id for server_id, _ in fleet.world.servers.used] == ["primary"]
+
+    def test_one_second_earlier_they_are_served(self, fleet: Fleet) -> None:
+        fleet.start()
+        fleet.time += timedelta(seconds=HOUR - LIFE)
+        fleet.work()
+        assert fleet.statuses() == ALL_IN_SYNC
+
+
+class TestTheTimeOfAnInvocation:
+    def test_what_it_does_not_begin_in_its_first_half_comes_again(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sync.workers.MAX_WORKERS", 1)
+        fleet.start()
+        fleet.server("b1").on_call = lambda method: time.sleep(0.6 if method == "facts" else 0)
+        worked = fleet.work(seconds=1.0)
+        assert worked.again == {fleet.message("b2"), fleet.message("b3")}
+        assert fleet.statuses() == {"b1": "in_sync"}
+        assert fleet.work(list(worked.again)).again == frozenset()
+        assert fleet.statuses() == ALL_IN_SYNC
+
+    def test_what_hangs_beyond_it_is_recorded_as_incomplete(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sync.serving.GRACE", 0.1)
+        release = threading.Event()
+        fleet.start()
+
+        def hang() -> None:
+            release.wait(5)
+
+        fleet.server("b1").on_call = lambda _: hang()
+        try:
+            assert fleet.work(seconds=0.3).again == frozenset()
+            assert fleet.statuses() == {**ALL_IN_SYNC, "b1": "incomplete:deadline"}
+            assert fleet.only_run().status == "partial"
+        finally:
+            release.set()
+
+
+class TestTrouble:
+    @pytest.mark.parametrize("method", ["run", "fan_out", "lease", "claim_backup", "backup", "settings"])
+    def test_a_registry_that_fails_makes_the_messages_come_again(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch, method: str
+    ) -> None:
+        fleet.start()
+
+        def broken(*_: object, **__: object) -> None:
+            raise Failure(Reason.REGISTRY_UNAVAILABLE, "throttled")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(fleet.world.store, method, broken)
+            assert fleet.work().again == set(fleet.queue.messages)
+        assert fleet.statuses() == {}
+        fleet.time += timedelta(seconds=LIFE)
+        assert fleet.work().again == frozenset()
+        assert fleet.statuses() == ALL_IN_SYNC
+
+    def test_a_result_that_cannot_be_stored_makes_its_message_come_again(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fleet.start()
+        record = fleet.world.store.record_result
+
+        def broken(result: BackupResult, **how: Any) -> None:
+            if result.backup_id == "b2":
+                raise Failure(Reason.REGISTRY_UNAVAILABLE, "throttled")
+            record(result, **how)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(fleet.world.store, "record_result", broken)
+            worked = fleet.work()
+        assert worked.again == {fleet.message("b2")}
+        assert worked.reports == ()
+        assert fleet.statuses() == {"b1": "in_sync", "b3": "in_sync"}
+
+    def test_a_registration_that_cannot_be_read_is_a_failure_of_its_backup(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fleet.start()
+        backup = fleet.world.store.backup
+
+        def broken(backup_id: str) -> Backup | None:
+            if backup_id == "b2":
+                raise Failure(Reason.RECORD_UNREADABLE, "no host")
+            return backup(backup_id)
+
+        monkeypatch.setattr(fleet.world.store, "backup", broken)
+        assert fleet.work().again == frozenset()
+        assert fleet.statuses() == {**ALL_IN_SYNC, "b2": "failed:record_unreadable"}
+
+    def test_a_message_of_a_run_that_nobody_knows_is_dropped(self, fleet: Fleet) -> None:
+        worked = fleet.work([Message("20260301T120000.000000Z-00000000", "b1")])
+        assert (worked.again, worked.reports) == (frozenset(), ())
+        assert fleet.world.notes.steps == ["b1 not served: unknown_run"]
+
+    @pytest.mark.parametrize(
+        "body", ["", "{}", "[]", "null", '"x"', '{"run_id": 1, "backup_id": "b"}', '{"run_id": "r"}']
+    )
+    def test_a_text_that_is_no_message_is_refused(self, body: str) -> None:
+        with pytest.raises(Failure) as failed:
+            Message.read(body)
+        assert failed.value.reason is Reason.EVENT_INVALID
