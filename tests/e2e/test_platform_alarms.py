@@ -40,7 +40,7 @@ class Platform:
     def state(self, name: str) -> str:
         """What the alarm is now, by its own settings and what the platform has counted so far."""
         properties = self.alarms[name]
-        figures = self._of_queue() if properties["Namespace"] == "AWS/SQS" else self._counted(properties)
+        figures = self._of_queue(properties) if properties["Namespace"] == "AWS/SQS" else self._counted(properties)
         return Alarm(properties).evaluate(figures, datetime.now(UTC))
 
     def invoke(self, function: str, event: object, kind: str = "RequestResponse") -> dict[str, Any]:
@@ -50,9 +50,10 @@ class Platform:
         )
         return answer
 
-    def messages(self) -> int:
+    def messages(self, url: str = "") -> int:
+        """How many wait in a queue, that of failed events unless told otherwise."""
         attributes = self.cloud.client("sqs").get_queue_attributes(
-            QueueUrl=self.outputs["FailedEventsQueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]
+            QueueUrl=url or self.outputs["FailedEventsQueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]
         )["Attributes"]
         return int(attributes["ApproximateNumberOfMessages"])
 
@@ -73,11 +74,11 @@ class Platform:
             for each in counted
         ]
 
-    def _of_queue(self) -> list[Datapoint]:
-        name = self.outputs["FailedEventsQueueUrl"].rpartition("/")[2]
-        dimensions = frozenset({("QueueName", name)})
+    def _of_queue(self, alarm: dict[str, Any]) -> list[Datapoint]:
+        ((_, name),) = dimensions = frozenset((each["Name"], each["Value"]) for each in alarm["Dimensions"])
+        url = self.cloud.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
         metric = "ApproximateNumberOfMessagesVisible"
-        return [Datapoint("AWS/SQS", metric, dimensions, self.messages(), datetime.now(UTC))]
+        return [Datapoint("AWS/SQS", metric, dimensions, self.messages(url), datetime.now(UTC))]
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,7 @@ def test_all_alarms_of_the_template_are_there_and_quiet_while_all_is_well(platfo
         "api-errors",
         "api-throttles",
         "failed-events",
+        "queued-backups",
     }
     assert {name: platform.state(name) for name in on_the_platform} == dict.fromkeys(on_the_platform, "OK")
 
@@ -129,6 +131,17 @@ def test_an_event_that_the_function_fails_with_counts_as_an_error_and_is_kept_fo
     assert "event_invalid" in kept["responsePayload"]["errorMessage"]
     sqs.purge_queue(QueueUrl=queue)
     assert platform.state("failed-events") == "OK"
+
+
+def test_a_backup_that_no_delivery_led_to_a_result_for(platform: Platform) -> None:
+    sqs = platform.cloud.client("sqs")
+    queue, dead = platform.outputs["BackupQueueUrl"], platform.outputs["BackupDeadLetterQueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "0"})
+    sqs.send_message(QueueUrl=queue, MessageBody="nothing that the function understands")
+    eventually(lambda: platform.messages(dead) == 1)
+    assert platform.state("queued-backups") == "ALARM"
+    sqs.purge_queue(QueueUrl=dead)
+    assert platform.state("queued-backups") == "OK"
 
 
 def test_a_request_for_which_the_management_api_has_too_little_time(platform: Platform) -> None:
