@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cerberus.servers import BackupClient
+from common.reasons import Failure, Reason
 from local.cerberus import Kind, drift
 from registry.clients import open_sqs
 from registry.models import Primary
-from sync import app
+from sync import app, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -361,6 +362,20 @@ class TestWhatIsTold:
             "NativeSyncsOn": 0,
         }
         assert failures(blobs) == {"not_soap": 2}
+
+    def test_a_fleet_that_cannot_be_looked_at_afterwards_is_no_failure_of_the_run(
+        self, fleet: Fleet, function: Function, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def gone(*_: object) -> None:
+            raise Failure(Reason.REGISTRY_UNAVAILABLE, "DynamoDB Query failed: Throttling")
+
+        monkeypatch.setattr(reporting, "standing_of", gone)
+        assert function(SCHEDULED)["status"] == "succeeded"
+        found = figures(function.metrics())
+        assert found["RunsFinished"] == 1
+        assert "MostFailuresInARow" not in found  # rather nothing than a fleet that looks well
+        (line,) = [line for line in function.lines() if line["message"] == "metrics incomplete"]
+        assert (line["level"], line["reason"]) == ("WARNING", "registry_unavailable")
 
     def test_every_log_line_of_a_run_bears_its_id(self, fleet: Fleet, function: Function) -> None:
         drift.everywhere(fleet.servers["b1"].state)
