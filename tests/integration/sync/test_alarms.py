@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -288,6 +289,16 @@ def test_no_run_for_three_intervals(watch: Any, fleet: Fleet) -> None:
     assert watched.ringing == {"NoRun"}
     watched.intervals()
     assert watched.changes("NoRun") == ["OK", "ALARM", "OK"]
+
+
+def test_runs_that_are_all_refused_are_no_runs(watch: Any, fleet: Fleet) -> None:
+    watched = watch(fleet)
+    now = fleet.clock()
+    fleet.store.acquire_lease("somebody who never ends", now=now, expires_at=now + timedelta(days=1))
+    watched.intervals(2)
+    assert watched.ringing == set()
+    watched.intervals()
+    assert watched.ringing == {"NoRun"}
 
 
 def test_a_new_stack_whose_function_never_runs(watch: Any, fleet: Fleet) -> None:
