@@ -8,8 +8,6 @@ import ssl
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
-
 from cerberus.addresses import AddressPolicy, checked_host
 from cerberus.connection import Route, certificate_of, handshake
 from cerberus.trust import Trust, fingerprint, unproven
@@ -62,6 +60,8 @@ def inspect_certificate(
 
 def end_of(certificate: bytes) -> datetime | None:
     """When a DER certificate ends; None for one that TLS takes and the X.509 reader does not."""
+    from cryptography import x509  # takes long to load, and is wanted only once a server has answered
+
     try:
         return x509.load_der_x509_certificate(certificate).not_valid_after_utc
     except ValueError:
@@ -69,6 +69,8 @@ def end_of(certificate: bytes) -> datetime | None:
 
 
 def _describe(shown: bytes, complaint: str) -> CertificateFacts:
+    from cryptography import x509  # as above
+
     try:
         certificate = x509.load_der_x509_certificate(shown)
         subject, issuer = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()

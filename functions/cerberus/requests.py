@@ -6,7 +6,6 @@ they stand, and the real texts are put there, escaped as the serializer does.
 A document that is pushed to several backups is escaped once.
 """
 
-import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -20,8 +19,6 @@ from common.hardened_xml import holds_forbidden
 from common.reasons import Failure, Reason
 from common.server_values import Content, as_bytes, as_text
 
-_UNSENDABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Whatever XML 1.0 has no way to write, https://www.w3.org/TR/xml/#charsets."""
 _REMEMBERED = 8 * 1024 * 1024
 """Bytes of a document up to which its escaped form is kept for the next backup; above, memory is worth more."""
 
@@ -105,7 +102,7 @@ def _whole(operation: Operation, fields: Mapping[str, Any]) -> bytes:
     """The envelope as zeep alone makes it."""
     fields = _as_texts(fields)
     for where, text in _texts(fields, ""):
-        if _UNSENDABLE.search(text):
+        if holds_forbidden(as_bytes(text)):
             raise _unsendable(operation, where)
     try:
         envelope: bytes = etree.tostring(operation.render(fields), xml_declaration=True, encoding="utf-8")

@@ -7,19 +7,16 @@ version of the product can read what a newer one has written.
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
+from common.plain_values import Unreadable, plain, read
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 type Row = dict[str, Any]
-
-_ADAPTERS: dict[type["DataclassInstance"], TypeAdapter[Any]] = {}
 
 
 class UnreadableRow(ValueError):
@@ -28,24 +25,16 @@ class UnreadableRow(ValueError):
 
 def to_row(record: "DataclassInstance") -> Row:
     """The attributes of a model. Raises ValueError for a time without a zone."""
-    row: Row = _storable(_adapter(type(record)).dump_python(record, exclude_none=True))
+    row: Row = _storable(plain(record))
     return row
 
 
 def from_row[Model: "DataclassInstance"](model: type[Model], row: Mapping[str, Any]) -> Model:
     """The ``model`` that ``row`` holds. Raises UnreadableRow."""
     try:
-        record: Model = _adapter(model).validate_python(row)
-    except ValidationError as error:
-        complaints = error.errors(include_url=False, include_context=False, include_input=False)
-        raise UnreadableRow(
-            "; ".join(f"{'.'.join(map(str, complaint['loc']))}: {complaint['msg']}" for complaint in complaints)
-        ) from None
-    for field in fields(record):
-        value = getattr(record, field.name)
-        if isinstance(value, datetime) and value.tzinfo is None:
-            raise UnreadableRow(f"{field.name}: Input should have timezone info")
-    return record
+        return read(model, row)
+    except Unreadable as unreadable:
+        raise UnreadableRow(str(unreadable)) from None
 
 
 def time_text(time: datetime) -> str:
@@ -55,12 +44,6 @@ def time_text(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _adapter(model: type["DataclassInstance"]) -> TypeAdapter[Any]:
-    if model not in _ADAPTERS:
-        _ADAPTERS[model] = TypeAdapter(model)
-    return _ADAPTERS[model]
-
-
 def _storable(value: Any) -> Any:
     match value:
         case datetime():
@@ -68,7 +51,7 @@ def _storable(value: Any) -> Any:
         case float():
             return Decimal(repr(value))  # the shortest text that reads back as the same number
         case Mapping():
-            return {key: _storable(content) for key, content in value.items()}
+            return {key: _storable(content) for key, content in value.items() if content is not None}
         case list() | tuple():
             return [_storable(content) for content in value]
         case _:

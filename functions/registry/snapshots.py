@@ -19,8 +19,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
-from pydantic import TypeAdapter, ValidationError
 
+from common.plain_values import plain, read
 from common.reasons import Failure, Reason
 from common.server_values import ServerFacts
 from registry.errors import calling, error_code, unavailable
@@ -191,7 +191,7 @@ def primary_key(digest: str) -> str:
 
 def encode(origin: str, held: Held) -> bytes:
     """A snapshot as bytes, with a digest of each part and of what is told of the servers."""
-    content = _HELD.dump_python(held, mode="json")
+    content = _told(held)
     return json.dumps({"format": FORMAT, "origin": origin, **content, "digests": _digests(content)}).encode()
 
 
@@ -204,15 +204,23 @@ def decode(key: str, content: bytes) -> Snapshot:
                 Reason.SNAPSHOT_UNREADABLE, f"the snapshot {key} has another format than {FORMAT}, the one known here"
             )
         whole = _digests(data) == data["digests"] and data["origin"] == (backup_of(key) or PRIMARY)
-        snapshot = Snapshot(key, str(data["origin"]), _HELD.validate_python(data))
-    except (ValueError, KeyError, TypeError, AttributeError, ValidationError):  # its text would quote the content
+        snapshot = Snapshot(key, str(data["origin"]), read(Held, data))
+    except (ValueError, KeyError, TypeError, AttributeError):  # its text would quote the content
         whole = False
     if not whole:
         raise Failure(Reason.SNAPSHOT_UNREADABLE, f"the snapshot {key} is damaged")
     return snapshot
 
 
-_HELD: TypeAdapter[Held] = TypeAdapter(Held)
+def _told(held: Held) -> dict[str, Any]:
+    """As JSON can say it."""
+
+    def said(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: said(inner) for name, inner in value.items()}
+        return value.isoformat() if isinstance(value, datetime) else value
+
+    return {name: said(value) for name, value in plain(held).items()}
 
 
 def _digests(content: Mapping[str, Any]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from replication.parts import PARTS
 from replication.parts.accounts import Accounts
 from replication.parts.base import Document
 from replication.ports import ReadableServer
+from replication.preservation import Rules
 
 
 def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_empty: bool = False) -> PrimaryState:
@@ -39,7 +40,7 @@ def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_em
     return PrimaryState(server.label, server.address, facts, states, users, groups, held)
 
 
-BY_DEFAULT = Policy()
+BY_DEFAULT = Policy(rules=Rules(()))  # the rules decide what is written, not what is read
 """What changes by itself, such as the list of automatically blocked addresses, is not a change of the primary."""
 
 
