@@ -34,6 +34,7 @@ class Prices:
     metric: float = 0.30
     alarm: float = 0.10
     trace: float = 5.0e-6
+    queue_call: float = 0.40e-6  # SQS, standard queue
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,10 @@ SERVER_SECONDS = 2.0
 """Assumed: what a run waits for servers' answers. They are asked side by side."""
 LOG_KILOBYTES = (3.0, 1.5)
 """Of a run, and of each backup in it, metrics included."""
-WRITES = (6, 24)
+WRITES = (12, 24)
 """Units of 1 KB of a run, and of each backup in it; a transaction counts twice."""
+POLLS = 5 / 20.0
+"""How often in a second Lambda asks the queue, also an empty one: five at a time, which wait 20 seconds each."""
 
 
 def monthly(fleet: Fleet, prices: Prices = Prices()) -> dict[str, float]:
@@ -77,6 +80,7 @@ def monthly(fleet: Fleet, prices: Prices = Prices()) -> dict[str, float]:
         "Secrets": servers * (prices.secret + runs * prices.secret_call),
         "Logs": runs * (LOG_KILOBYTES[0] + LOG_KILOBYTES[1] * fleet.backups) / 1024**2 * prices.log_gigabyte,
         "Metrics": (len(metrics) - of_backups + of_backups * min(fleet.backups, 10)) * prices.metric,
+        "Queue": HOURS * 3600 * POLLS * prices.queue_call,
         "Alarms": _TEMPLATE.count("Type: AWS::CloudWatch::Alarm") * prices.alarm,
     }
 
