@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from common.reasons import Failure, Reason
 from common.server_values import ServerFacts
 from registry.models import Backup, Primary, SyncSettings
-from registry.snapshots import Held, SnapshotStore, backup_of
+from registry.snapshots import Held, Snapshot, SnapshotStore, backup_of
 from replication.checks import check_backup, check_restored
 from replication.earlier import earlier_state, exact_policy
 from replication.model import Policy, PrimaryState
@@ -30,10 +30,15 @@ class Earlier:
 
         Raises Failure(SNAPSHOT_MISSING, SNAPSHOT_UNREADABLE or REGISTRY_UNAVAILABLE).
         """
-        snapshot = snapshots.load(key)
+        return cls.of(snapshots.load(key), primary)
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, primary: Primary | None) -> "Earlier":
+        """The same of a snapshot that was read already. Raises Failure(SNAPSHOT_UNREADABLE)."""
         address = (primary.host, primary.port) if primary else ("", 0)
         held = snapshot.held
-        return cls(key, held, earlier_state(held.parts, held.facts, address, f"snapshot {key}"))
+        state = earlier_state(held.parts, held.facts, address, f"snapshot {snapshot.key}")
+        return cls(snapshot.key, held, state)
 
     @property
     def owner(self) -> str:

@@ -63,6 +63,9 @@ def _run(command: str, servers: Mapping[str, LocalServer], home: str) -> str:
     """What a command prints at a terminal where somebody answers yes, as the page has it."""
     names = {_ADDRESS[name]: f"{server.host}:{server.port}" for name, server in servers.items()}
     names |= {_FINGERPRINT[name]: server.fingerprint for name, server in servers.items()}
+    shown = {actual: example for example, actual in names.items()} | {home: "/home/you"}
+    shown |= {_as_id(names[address]): _as_id(address) for address in _ADDRESS.values()}
+    names |= {_fixed(_replaced(str(file), shown)): str(file) for file in Path(home).rglob("*") if file.is_file()}
     program, *arguments = shlex.split(_replaced(command, names))
     if program != "python":
         raise ValueError(f"{command!r} is no command of this page")
@@ -84,12 +87,15 @@ def _run(command: str, servers: Mapping[str, LocalServer], home: str) -> str:
     )
     os.close(ours)
     os.close(theirs)
-    files = {_as_id(names[address]): _as_id(address) for address in _ADDRESS.values()}
     answered = done.stdout.replace("Type yes: ", "Type yes: yes\n")
-    output = _replaced(answered, {actual: shown for shown, actual in names.items()} | files | {home: "/home/you"})
+    return _fixed(_replaced(answered, shown))
+
+
+def _fixed(text: str) -> str:
+    """The text with what differs from one run to the next made what it is on the page."""
     for pattern, fixed in _FIXED:
-        output = pattern.sub(fixed, output)
-    return output
+        text = pattern.sub(fixed, text)
+    return text
 
 
 def _as_id(address: str) -> str:

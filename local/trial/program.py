@@ -80,7 +80,8 @@ def _sync(request: Request, session: Session) -> Exit:
         return Exit.FAILED if looked.failing else Exit.AS_IT_SHOULD_BE
     if request.approved and request.approved != looked.preview.details.hash:
         raise Failure(Reason.PLAN_NOT_CURRENT, "the plan is not the one that was approved; nothing was written")
-    if looked.blocked == looked.differing and not request.approved:
+    nothing_is_left = looked.blocked == looked.differing or (looked.blocked and request.snapshot)
+    if nothing_is_left and not request.approved:
         _tell("BLOCKED: nothing was written. If it is meant, give --approve with the plan's hash.")
         return Exit.BLOCKED
     if not (request.unasked or request.approved or _confirmed(looked)):
@@ -120,10 +121,11 @@ def _report(outcome: Outcome) -> Exit:
         _tell(f"{outcome.status.upper()}: {printable(str(failure))}")
     if outcome.status is Status.BLOCKED:
         return Exit.BLOCKED
-    return Exit.AS_IT_SHOULD_BE if outcome.status in (Status.UPDATED, Status.IN_SYNC) else Exit.FAILED
+    return Exit.AS_IT_SHOULD_BE if outcome.status in _GOOD else Exit.FAILED
 
 
-_COMMANDS = {Command.CHECK: _check, Command.PLAN: _plan, Command.SYNC: _sync}
+_GOOD = (Status.UPDATED, Status.IN_SYNC, Status.RESTORED)
+_COMMANDS = {Command.CHECK: _check, Command.PLAN: _plan, Command.SYNC: _sync, Command.RESTORE: _sync}
 
 
 class _Progress:

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -24,18 +24,23 @@ class Command(StrEnum):
     CHECK = "check"
     PLAN = "plan"
     SYNC = "sync"
+    RESTORE = "restore"
 
 
 _HELP = {
     Command.CHECK: "look whether both servers can be reached, trusted, logged in to and replicated; write nothing",
     Command.PLAN: "show what a synchronization would change on the backup; write nothing",
     Command.SYNC: "show the plan, ask, and make the backup equal to the primary",
+    Command.RESTORE: "show the plan, ask, and give the backup back what it held before a sync",
 }
 
 
 @dataclass(frozen=True)
 class Request:
-    """One trial. ``seconds`` is how long the servers may take, ``approved`` the hash of a plan, empty for none."""
+    """One trial. ``seconds`` is how long the servers may take, ``approved`` the hash of a plan, empty for none.
+
+    ``snapshot`` is the file to put back, None for making the backup equal to the primary.
+    """
 
     command: Command
     primary: Primary
@@ -47,6 +52,7 @@ class Request:
     snapshots: Path = SNAPSHOTS
     unasked: bool = False
     approved: str = ""
+    snapshot: Path | None = None
 
 
 def read_request(arguments: Sequence[str]) -> Request:
@@ -88,11 +94,10 @@ def _request(given: argparse.Namespace) -> Request:
         given.wsdl,
         given.time_limit,
     )
-    if common.command is not Command.SYNC:
+    if common.command in (Command.CHECK, Command.PLAN):
         return common
-    return Request(
-        **{**vars(common), "snapshots": given.snapshots, "unasked": given.yes, "approved": given.approve.strip()}
-    )
+    writing = replace(common, snapshots=given.snapshots, unasked=given.yes, approved=given.approve.strip())
+    return replace(writing, snapshot=given.snapshot) if common.command is Command.RESTORE else writing
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -117,12 +122,14 @@ def _parser() -> argparse.ArgumentParser:
         "CERBERUS_PRIMARY_PASSWORD, CERBERUS_BACKUP_USERNAME and CERBERUS_BACKUP_PASSWORD. "
         "Ends with 0: as it should be; 1: failed; 2: wrong use; 3: the backup differs; 4: blocked; 5: not confirmed.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="check | plan | sync")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="check | plan | sync | restore")
     for command, text in _HELP.items():
         one = commands.add_parser(command, help=text, description=text)
         _add_common(one)
-        if command is Command.SYNC:
+        if command in (Command.SYNC, Command.RESTORE):
             _add_writing(one)
+        if command is Command.RESTORE:
+            one.add_argument("--snapshot", type=Path, required=True, metavar="FILE", help="what a sync has kept")
     return parser
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 from cerberus.certificate import inspect_certificate
@@ -12,7 +13,7 @@ from cerberus.servers import BackupClient, PrimaryClient
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
 from local.trial.request import BACKUP_ID, Request
-from local.trial.snapshots import FolderSnapshots
+from local.trial.snapshots import FolderSnapshots, load
 from registry.models import Backup, Credentials, Primary, new_run_id
 from replication.checks import COMPARED, Finding, check_backup, examine_backup, examine_primary
 from replication.details import State
@@ -22,7 +23,8 @@ from replication.plan import Plan, make_plan
 from replication.ports import ReadableServer, ServerFacts, WritableServer
 from replication.preview import Preview, preview
 from replication.primary import read_primary
-from replication.replicate import replicate
+from replication.replicate import Check, Restore, replicate
+from wiring.earlier import Earlier
 from wiring.endpoints import PRIMARY_ID, endpoint_of, trust_of
 from wiring.source import guard_of, policy_of
 
@@ -68,7 +70,8 @@ class Session:
 
     def demand_trust(self) -> None:
         """Raise Failure unless both certificates are trusted; nothing is sent before that, and nobody asked."""
-        for finding in [self._certificate(server_id) for server_id in self._servers]:
+        asked = [BACKUP_ID] if self._request.snapshot else list(self._servers)
+        for finding in [self._certificate(server_id) for server_id in asked]:
             if finding.failure:
                 raise finding.failure
 
@@ -130,15 +133,15 @@ class Session:
     # ---------------------------------------------------------------- plan and push
 
     def look(self) -> Looked:
-        """Read both servers and make the plan; nothing is written. Raises Failure."""
-        primary = self._read_primary()
+        """Read both servers, or the snapshot and the backup, and make the plan; nothing is written. Raises Failure."""
+        source = self._source()
         endpoint = self._endpoint(BACKUP_ID)
         try:
             with PrimaryClient(endpoint, self._deadline) as client:
                 server = cast(ReadableServer, _Told(client, BACKUP_ID, self._tell))
                 facts = server.facts()
-                warnings = check_backup(primary.facts, primary.address, facts, server.address, server.label)
-                plan = make_plan(primary, server, facts.features, self._policy, {})
+                warnings = source.check(facts, server.address, server.label)
+                plan = make_plan(source.state, server, facts.features, source.policy, {})
         except Failure as failure:
             raise failure.at(endpoint.label) from None
         shown = preview(plan, guard_of(self._request.settings, None), warnings)
@@ -152,17 +155,19 @@ class Session:
         self._deadline = Deadline(self._request.seconds)
         now = datetime.now(UTC)
         limits = guard_of(self._request.settings, None)
-        primary = self._read_primary()
+        source = self._source()
+        primary = source.earlier.held.primary if source.earlier else source.state.facts
         with BackupClient(self._endpoint(BACKUP_ID), self._deadline) as client:
             return replicate(
-                primary,
+                source.state,
                 cast(WritableServer, _Told(client, BACKUP_ID, self._tell)),
-                self._policy,
-                snapshots=FolderSnapshots(self._request.snapshots, self._name, new_run_id(now), primary.facts),
+                source.policy,
+                snapshots=FolderSnapshots(self._request.snapshots, self._name, new_run_id(now), primary),
                 now=lambda: datetime.now(UTC),
                 guard=_OnlyWhatWasSeen(
                     limits.limits, limits.block_widened_access, self._request.approved, looked.whole
                 ),
+                restore=Restore(source.check, lambda: None) if source.earlier else None,
             )
 
     @property
@@ -178,6 +183,16 @@ class Session:
             raise policy
         return policy
 
+    def _source(self) -> "_Source":
+        if self._request.snapshot is None:
+            state = self._read_primary()
+            return _Source(state, self._policy, partial(check_backup, state.facts, state.address))
+        earlier = Earlier.of(load(self._request.snapshot), self._request.primary)
+        policy = earlier.policy(self._request.backup, self._request.settings)
+        if isinstance(policy, Failure):
+            raise policy
+        return _Source(earlier.state, policy, earlier.check, earlier)
+
     def _read_primary(self) -> PrimaryState:
         with PrimaryClient(self._endpoint(PRIMARY_ID), self._deadline) as client:
             return read_primary(cast(ReadableServer, _Told(client, PRIMARY_ID, self._tell)), self._policy.parts)
@@ -190,6 +205,16 @@ class Session:
         return endpoint_of(
             self._servers[server_id], self._log_ins[server_id], request.settings, request.addresses, request.wsdl
         )
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What the backup is to hold: what the primary holds, or what is in a snapshot."""
+
+    state: PrimaryState
+    policy: Policy
+    check: Check
+    earlier: Earlier | None = None
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,25 @@ from pathlib import Path
 
 from common.reasons import Failure, Reason
 from common.server_values import ServerFacts
-from registry.snapshots import Held, backup_key, encode
+from registry.snapshots import Held, Snapshot, backup_key, backup_of, decode, encode
 
 _BINARY = getattr(os, "O_BINARY", 0)
 """Without it Windows would write line ends of its own; other systems do not know it."""
+
+
+def load(path: Path) -> Snapshot:
+    """What is in a file that ``FolderSnapshots`` wrote; its place below the folder is part of its name.
+
+    Raises Failure(SNAPSHOT_MISSING or SNAPSHOT_UNREADABLE).
+    """
+    key = "/".join(path.resolve().parts[-4:])
+    if not backup_of(key):
+        raise Failure(Reason.SNAPSHOT_MISSING, f"{path} is not named like a file that a sync has kept")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise Failure(Reason.SNAPSHOT_MISSING, f"{path} cannot be read: {error.strerror}") from None
+    return decode(key, content)
 
 
 class FolderSnapshots:
@@ -21,7 +36,7 @@ class FolderSnapshots:
     it is made with mode 0700.
     """
 
-    def __init__(self, folder: Path, backup_id: str, run_id: str, primary: ServerFacts) -> None:
+    def __init__(self, folder: Path, backup_id: str, run_id: str, primary: ServerFacts | None) -> None:
         """``primary`` is what the primary says of itself, so that a file can later be put back."""
         self._folder = folder
         self._backup_id = backup_id

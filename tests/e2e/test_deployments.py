@@ -155,6 +155,15 @@ def _with_endpoints(cloud: LocalCloud) -> None:
     assert (kinds.count("Gateway"), kinds.count("Interface")) == (2, 3)
 
 
+def _with_alarms(cloud: LocalCloud) -> None:
+    subscriptions = cloud.client("sns").list_subscriptions()["Subscriptions"]
+    assert "ftp-team@example.com" in [one["Endpoint"] for one in subscriptions]
+    alarms = cloud.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{STACK}-")["MetricAlarms"]
+    assert {f"{STACK}-backup-failing": 2} == {
+        one["AlarmName"]: one["Threshold"] for one in alarms if one["AlarmName"] == f"{STACK}-backup-failing"
+    }
+
+
 def _with_primary(cloud: LocalCloud) -> None:
     assert _function(cloud)["Environment"]["Variables"]["PRIMARY_HOST"] == "files1.example.com"
 
@@ -187,6 +196,7 @@ def _with_user_pool(cloud: LocalCloud) -> None:
 EXPECTED: dict[str, Callable[[LocalCloud], None]] = {
     "vpc": _in_vpc,
     "vpc-endpoints": _with_endpoints,
+    "alarms": _with_alarms,
     "primary": _with_primary,
     "own-key": _with_key,
     "boundary": _with_boundary,

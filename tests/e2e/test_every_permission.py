@@ -16,7 +16,7 @@ import pytest
 
 from local.cloud import LocalCloud
 from local.fleet import PRIMARY, Deployment, password_of, start_servers
-from registry.models import Backup, Credentials, TlsTrust
+from registry.models import Backup, Credentials, Primary, TlsTrust
 from registry.secrets import SecretsManagerCredentials
 
 SERVER = "every-permission"
@@ -60,6 +60,8 @@ def _emptied(deployment: Deployment) -> None:
     lease = deployment.store.lease()
     if lease:
         deployment.store.release_lease(lease.owner)
+    server = deployment.servers.primary
+    deployment.store.save_primary(Primary(server.host, server.port, TlsTrust(pins=(server.fingerprint,))))
 
 
 _numbers = count()
@@ -138,6 +140,7 @@ def admin_api(deployment: Deployment, sync: Work) -> Work:
             *failed("DELETE", f"/backups/{name}"),
             *([] if "DeletedDate" in _described(secrets, deployment, name) else ["its secret is still there"]),
             *failed("POST", "/backups", {"id": name, **backup}),
+            *failed("POST", "/primary/promote", {"backup_id": name, "former_id": f"former-of-{name}", "force": True}),
         ]
 
     return work

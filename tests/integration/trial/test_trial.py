@@ -160,6 +160,34 @@ def test_a_sync_makes_the_backup_equal_and_keeps_what_it_held(laptop: Laptop) ->
     assert laptop.run("sync", *laptop.trust)[0] == 0
 
 
+def test_what_was_kept_is_put_back_exactly_and_without_the_primary(laptop: Laptop) -> None:
+    ACTIONS["everywhere"](laptop.backup.state)
+    before = laptop.backup.snapshot()
+    laptop.run("sync", *laptop.trust, "--yes")
+    folder = laptop.home / "cerberus-snapshots"
+    (kept,) = [path for path in folder.rglob("*") if path.is_file()]
+    laptop.primary.refuse_connections()
+    trust = ("--backup-fingerprint", laptop.backup.fingerprint, "--snapshot", str(kept))
+    assert laptop.run("restore", *trust)[0] == 5
+    status, out, _ = laptop.run("restore", *trust, "--yes")
+    assert (status, "backup: restored" in out) == (0, True)
+    assert replicable_differences(before, laptop.backup.snapshot()) == []
+    assert len([path for path in folder.rglob("*") if path.is_file()]) == 2
+
+
+def test_a_file_that_is_no_snapshot_or_was_changed_is_not_put_back(laptop: Laptop) -> None:
+    ACTIONS["everywhere"](laptop.backup.state)
+    laptop.run("sync", *laptop.trust, "--yes")
+    (kept,) = [path for path in (laptop.home / "cerberus-snapshots").rglob("*") if path.is_file()]
+    writes = len(laptop.backup.writes)
+    kept.write_bytes(kept.read_bytes().replace(b"Drifted", b"Forged!"))
+    only = ("--backup-fingerprint", laptop.backup.fingerprint, "--yes", "--snapshot")
+    for path, reason in ((kept, "snapshot_unreadable"), (Path(__file__), "snapshot_missing")):
+        status, _, err = laptop.run("restore", *only, str(path))
+        assert (status, f"[{reason}]" in err) == (1, True)
+    assert len(laptop.backup.writes) == writes
+
+
 def test_what_cannot_be_kept_is_not_written_over(laptop: Laptop) -> None:
     ACTIONS["everywhere"](laptop.backup.state)
     (laptop.home / "file").write_text("in the way")
