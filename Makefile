@@ -7,7 +7,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build test lint demo stack ci clean
+.PHONY: help setup build test lint pages demo stack ci clean
 
 bin := .venv/bin
 checkov := .tools/policy/bin/checkov --framework cloudformation --skip-download --quiet --compact
@@ -38,6 +38,11 @@ lint: setup ## Check style, types, import arrows, the template and its policy
 	.tools/sam/bin/python -m local.translate > .build/translated.json
 	@# What concerns the API's stage is explained at the API: the transform makes one from the other.
 	$(checkov) --file .build/translated.json --skip-check CKV_AWS_76,CKV_AWS_120
+
+pages: setup ## Write into docs/ what programs say: the API's description, the trial's output, the costs
+	cd functions && ../$(bin)/python -m admin_api.openapi > ../docs/openapi.json
+	PYTHONPATH=functions $(bin)/python -m local.trial.page
+	PYTHONPATH=functions $(bin)/python -m local.costs
 
 demo: build ## Show the product at work: a primary, three backups, the deployed stack
 	@PYTHONPATH=functions $(bin)/python -m local.demo

@@ -1,4 +1,4 @@
-"""``python -m local.costs``: what a deployment costs a month, put into docs/guide.md between its two marks.
+"""``make pages``: what a deployment costs a month, put into docs/guide.md between its two marks.
 
 From figures that were measured, from what the template and the metrics hold,
 and from AWS' list prices. No price is asked for anywhere: correct them here.

@@ -1,4 +1,4 @@
-"""``python -m local.trial.page``: puts what the program prints into docs/try.md.
+"""``make pages``: puts what the program prints into docs/try.md.
 
 Each command of the page is run against two local servers, and what it prints
 takes the place of what stands below it. What differs from one run to the next
