@@ -16,10 +16,10 @@ import pytest
 
 from local.cloud import LocalCloud
 from local.fleet import PRIMARY, Deployment, password_of, start_servers
-from registry.models import Backup, Credentials, Primary, TlsTrust
+from registry.models import Backup, Credentials, Primary, Run, TlsTrust
 from registry.secrets import SecretsManagerCredentials
 
-SERVER = "every-permission"
+SERVER, SECOND = "every-permission", "every-permission-2"
 
 # The local cloud asks nobody for these: it writes logs itself, and has neither traces, network interfaces nor keys.
 NOT_ENFORCED = ("logs:", "xray:", "ec2:", "kms:")
@@ -27,8 +27,10 @@ NOT_ENFORCED = ("logs:", "xray:", "ec2:", "kms:")
 # Without it S3 says AccessDenied of an object that does not exist; nothing here asks for one.
 ONLY_FOR_WHAT_IS_MISSING = {("SyncRole", "s3:ListBucket")}
 
-# Lambda keeps events that failed with it; the local cloud does so without asking.
-BY_THE_SERVICE = {("SyncRole", "sqs:SendMessage")}
+# With these Lambda takes backups from the queue; the local cloud does so without asking.
+BY_THE_SERVICE = {
+    ("SyncRole", f"sqs:{operation}") for operation in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+}
 
 Work = Callable[[], list[str]]
 
@@ -36,8 +38,8 @@ Work = Callable[[], list[str]]
 @pytest.fixture(scope="module")
 def deployment(cloud: LocalCloud) -> Iterator[Deployment]:
     with ExitStack() as stack:
-        servers = start_servers(stack, (SERVER,), users=5, groups=2)
-        deployed = Deployment(cloud, "every-permission", servers, SyncEnabled="false")
+        servers = start_servers(stack, (SERVER, SECOND), users=5, groups=2)
+        deployed = Deployment(cloud, "every-permission", servers, SyncEnabled="false", FanOutAbove="1")
         api = cloud.management_api(deployed.outputs)
         assert api.call("PUT", "/primary", _registration(deployed, PRIMARY)).status == 200
         yield deployed
@@ -64,23 +66,45 @@ def _emptied(deployment: Deployment) -> None:
     deployment.store.save_primary(Primary(server.host, server.port, TlsTrust(pins=(server.fingerprint,))))
 
 
+def _finished(deployment: Deployment, run_id: str) -> Run:
+    """The run when it has come to its end."""
+    end = time.monotonic() + 60
+    while (run := deployment.store.run(run_id)) is None or run.finished_at is None:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    return run
+
+
 _numbers = count()
 
 
 @pytest.fixture(scope="module")
 def sync(deployment: Deployment) -> Work:
-    """A run that finds a difference, keeps what was there, writes, records and gives the lease back; and a restore."""
+    """A run that keeps what was there, writes, records and gives the lease back; a restore; a run that is queued."""
     secrets = SecretsManagerCredentials(
         deployment.outputs["SecretPrefix"], deployment.cloud.client("secretsmanager"), max_age=0
     )
-    server = deployment.servers.backups[SERVER]
+
+    def register(server_name: str) -> str:
+        server = deployment.servers.backups[server_name]
+        name = f"run-{next(_numbers)}"  # a new one, whose credentials no running function knows
+        secrets.put(name, Credentials(server.user, password_of(server_name)))
+        deployment.store.add_backup(Backup(name, server.host, server.port, TlsTrust(pins=(server.fingerprint,))))
+        server.drift("set_mime", extension="pdf", kind=f"text/{name}")
+        return name
+
+    def queued() -> list[str]:
+        """A fleet of two, which is more than this stack serves in one invocation."""
+        register(SECOND)
+        answer = deployment.invoke({"action": "sync"})
+        if "run_id" not in answer:
+            return [str(answer)[:300]]
+        done = _finished(deployment, answer["run_id"])
+        return [] if done.status == "succeeded" else [f"of the queue: {done.status} {done.message}"]
 
     def work() -> list[str]:
         _emptied(deployment)
-        name = f"run-{next(_numbers)}"  # a new one, whose credentials no running function knows
-        secrets.put(name, Credentials(server.user, password_of(SERVER)))
-        deployment.store.add_backup(Backup(name, server.host, server.port, TlsTrust(pins=(server.fingerprint,))))
-        server.drift("set_mime", extension="pdf", kind=f"text/{name}")
+        name = register(SERVER)
         answer = deployment.invoke({"action": "sync"})
         problems = [] if answer.get("status") == "succeeded" else [str(answer)[:300]]
         result = deployment.store.status(name)
@@ -88,7 +112,7 @@ def sync(deployment: Deployment) -> Work:
         answer = deployment.invoke({"action": "restore", "snapshot": result.snapshot if result else ""})
         problems += [] if answer.get("counts", {}).get("restored") == 1 else [str(answer)[:300]]
         problems += ["the lease was not given back"] if deployment.store.lease() else []
-        return problems
+        return problems or queued()
 
     return work
 
@@ -111,10 +135,7 @@ def admin_api(deployment: Deployment, sync: Work) -> Work:
         reply = api.call("POST", "/sync-runs", {"dry_run": True})
         if reply.status != 202:
             return [f"POST /sync-runs: {reply.status}"]
-        end = time.monotonic() + 30
-        while (run := deployment.store.run(reply.body["id"])) is None or run.finished_at is None:
-            assert time.monotonic() < end
-            time.sleep(0.1)
+        _finished(deployment, reply.body["id"])
         return []
 
     primary = deployment.store.primary()
