@@ -73,6 +73,7 @@ SYNC_SETTINGS = {
             "connect_timeout": 10.0,
             "read_timeout": 60.0,
             "reply_limit_mb": 256,
+            "full_verification_minutes": 0,
         },
     ),
     "careful": _example(
@@ -97,6 +98,7 @@ SYNC_SETTINGS = {
             "connect_timeout": 10.0,
             "read_timeout": 60.0,
             "reply_limit_mb": 256,
+            "full_verification_minutes": 0,
         },
     ),
 }

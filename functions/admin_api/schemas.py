@@ -403,6 +403,19 @@ class NewSyncSettings(Model):
     connect_timeout: Annotated[float, Field(ge=0.5, le=60, description="Seconds.")]
     read_timeout: Annotated[float, Field(ge=1, le=600, description="Seconds.")]
     reply_limit_mb: Annotated[int, Field(ge=1, le=1024), BeforeValidator(_whole)]
+    full_verification_minutes: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10080,
+            description=(
+                "While nothing changes on the primary, a backup that was verified so recently is only asked whether it "
+                "is there, and not read. What is changed on a backup by hand is then noticed so much later. "
+                "0: every run reads and verifies."
+            ),
+        ),
+        BeforeValidator(_whole),
+    ] = 0
 
 
 class SyncSettingsView(Model):
@@ -423,6 +436,7 @@ class SyncSettingsView(Model):
     connect_timeout: float
     read_timeout: float
     reply_limit_mb: int
+    full_verification_minutes: int
 
 
 # ---------------------------------------------------------------- runs

@@ -140,9 +140,20 @@ class PrimaryClient:
             hostname=information.get("hostname", ""),
             licence=self._licence(),
             features=self._features(),
-            security=self._security(),
+            security=self.security(),
             certificate_ends=end_of(self._soap.certificate) if self._soap.certificate else None,
             native_sync=self._pushes_itself(),
+        )
+
+    def security(self) -> Security:
+        """What it says of SOAP and TLS."""
+        told = self._read("ServerSummaryStatus")["result"]
+        return Security(
+            soap_enabled=told["isSoapWebEnabled"],
+            soap_secure=told["isSoapSecure"],
+            soap_port=told["soapPort"],
+            tls_key_type=told.get("sslKeyType", ""),
+            tls_key_bits=told.get("sslKeyBits", 0),
         )
 
     def user_names(self) -> tuple[str, ...]:
@@ -258,16 +269,6 @@ class PrimaryClient:
             directory_authentication=told["enableActiveDirectory"] or told["enableLDAPAuthentication"],
             events=told["enableEvents"],
             edition_code=told.get("productEditionCode", 0),
-        )
-
-    def _security(self) -> Security:
-        told = self._read("ServerSummaryStatus")["result"]
-        return Security(
-            soap_enabled=told["isSoapWebEnabled"],
-            soap_secure=told["isSoapSecure"],
-            soap_port=told["soapPort"],
-            tls_key_type=told.get("sslKeyType", ""),
-            tls_key_bits=told.get("sslKeyBits", 0),
         )
 
     def _document(self, operation: str, field: str) -> Content:

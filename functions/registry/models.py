@@ -123,7 +123,9 @@ class SyncSettings:
     ``parts`` and ``limits`` None mean the product's defaults.
     ``block_widened_access``: what widens access waits for an approval.
     ``approval_by_another``: nobody approves what they asked for themselves.
-    Time-outs in seconds.
+    Time-outs in seconds. ``full_verification_minutes``: as long as nothing has
+    changed, a backup that was verified so recently is not read again; 0 means
+    that every run verifies.
     """
 
     parts: tuple[str, ...] | None = None
@@ -135,6 +137,7 @@ class SyncSettings:
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
     reply_limit_mb: int = 256
+    full_verification_minutes: int = 0
     version: int = 0
 
 
@@ -180,6 +183,7 @@ class BackupResult:
     could not verify; the status that is kept per backup then retains the older times.
     ``snapshot`` is the key of what the backup held before it was written to.
     ``seen`` is by part; the status that is kept per backup retains older ones.
+    ``basis`` is a digest of what it was verified against, empty when it was not.
     ``failures`` is 1 or 0 in a result, the number in a row in the status that is kept per backup.
     ``harmed``: it was put back after a push, or cannot be reached since one. None, of both
     and in ``condition``, means that this run has nothing to say of it: what was known stays.
@@ -199,6 +203,7 @@ class BackupResult:
     plan_hash: str = ""
     snapshot: str = ""
     seen: Mapping[str, SeenPart] = field(default_factory=dict)
+    basis: str = ""
     term: int = 0
     failures: int | None = None
     harmed: bool | None = None

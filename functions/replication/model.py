@@ -166,6 +166,8 @@ class Outcome:
     """What the backup held before it was written to."""
     facts: ServerFacts | None = None
     """What the backup said of itself, None when it could not be asked."""
+    basis: str = ""
+    """A digest of what it was verified against, where the caller wants it remembered."""
 
 
 @dataclass(frozen=True)

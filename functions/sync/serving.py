@@ -19,6 +19,7 @@ from replication.replicate import Restore, replicate
 from sync import records
 from sync.pausing import pause
 from sync.surroundings import Surroundings
+from sync.verification import basis_of, is_recent, look_briefly
 from sync.workers import size_of, workers
 from wiring.earlier import Earlier
 from wiring.servers import with_credentials
@@ -152,6 +153,15 @@ class Serving:
         self.deadline.check()
         run = self.recorder.run
         with self._around.servers.backup(backup, credentials, self.settings, self.deadline) as server:
+            basis = "" if self.earlier else basis_of(self.primary, backup, policy, run.term)
+            last = of_term(self.last(backup.id), run.term)
+            if last and basis and is_recent(last, basis, backup, run, self.settings, started):
+                try:
+                    brief = look_briefly(server, last)
+                except Failure as failure:
+                    return records.failed(failure.at(server.label))
+                if brief:
+                    return brief
             outcome = replicate(
                 self.primary,
                 server,
@@ -159,12 +169,14 @@ class Serving:
                 snapshots=_BackupSnapshots(self._around.snapshots, backup.id, run.id, self._facts_of_primary, policy),
                 now=self._around.now,
                 guard=guard_of(self.settings, of_term(self._around.store.approval(backup.id), run.term)),
-                known=known_parts(of_term(self.last(backup.id), run.term)),
+                known=known_parts(last),
                 write=not (run.dry_run or run.held or backup.report_only or (backup.paused and not self.earlier)),
                 begin=lambda outcome: self.recorder.begin(backup.id, outcome, started),
                 restore=self._restore(backup, self.earlier) if self.earlier else None,
             )
-        return _told(outcome, self.earlier, run) if self.earlier else outcome
+        if self.earlier:
+            return _told(outcome, self.earlier, run)
+        return replace(outcome, basis=basis) if outcome.verified_at else outcome
 
     def _restore(self, backup: Backup, earlier: Earlier) -> Restore:
         why = f"{earlier.key} was put back by the run {self.recorder.run.id}"

@@ -44,6 +44,7 @@ def put_sync_settings(
             connect_timeout=body.connect_timeout,
             read_timeout=body.read_timeout,
             reply_limit_mb=body.reply_limit_mb,
+            full_verification_minutes=body.full_verification_minutes,
         ),
         expected_version=version,
     )
@@ -75,5 +76,6 @@ def _shown(settings: SyncSettings, schedule: Schedule) -> Response[SyncSettingsV
         connect_timeout=settings.connect_timeout,
         read_timeout=settings.read_timeout,
         reply_limit_mb=settings.reply_limit_mb,
+        full_verification_minutes=settings.full_verification_minutes,
     )
     return Response(200, "application/json", document, {"ETag": etag(settings.version)})

@@ -79,6 +79,7 @@ RECORDS = st.one_of(
         connect_timeout=SECONDS,
         read_timeout=SECONDS,
         reply_limit_mb=COUNTS,
+        full_verification_minutes=COUNTS,
         version=COUNTS,
     ),
     st.builds(

@@ -94,6 +94,10 @@ class FakeServer:
         self._called("facts")
         return self.server_facts
 
+    def security(self) -> Security:
+        self._called("security")
+        return self.server_facts.security
+
     def fresh_facts(self) -> ServerFacts:
         self._called("fresh_facts")
         return self.server_facts

@@ -85,6 +85,10 @@ class FakeServer:
         self._call("facts")
         return self.said
 
+    def security(self) -> Security:
+        self._call("security")
+        return self.said.security
+
     def user_names(self) -> tuple[str, ...]:
         return self.people
 
