@@ -36,7 +36,8 @@ def main(arguments: list[str]) -> int:
             server.faults.add(Fault(Kind(kind)))
         control = ControlServer(server, given.control_port)
         control.start()
-        signal.signal(signal.SIGTERM, lambda *_: control.ended.set())
+        for ending in (signal.SIGTERM, signal.SIGINT):  # Ctrl-C reaches all that a terminal has started
+            signal.signal(ending, lambda *_: control.ended.set())
         print(json.dumps(_told(given.name, server, control)), flush=True)
         control.ended.wait()
         control.stop()
