@@ -79,8 +79,11 @@ def check_restored(
         ),
         Finding("same_server", _other_machine(before, backup)),
         Finding("same_version", _incompatible(before, backup), _version_warnings(before, backup)),
-        *_licence_and_edition(backup),
-        Finding("secure_soap", _secure_soap(backup)),
+        # What is asked of a backup otherwise may be what the restore is to mend.
+        *(
+            _as_warning(finding)
+            for finding in (*_licence_and_edition(backup), Finding("secure_soap", _secure_soap(backup)))
+        ),
     ]
     findings = tuple(_named(label, made))
     _stop_at_first(findings)
@@ -115,6 +118,11 @@ def _named(label: str, findings: Iterable[Finding]) -> Iterator[Finding]:
     for finding in findings:
         failure = finding.failure.at(label) if finding.failure else None
         yield Finding(finding.requirement, failure, finding.warnings)
+
+
+def _as_warning(finding: Finding) -> Finding:
+    message = finding.failure.message if finding.failure else ""
+    return Finding(finding.requirement, warnings=(f"{message[0].upper()}{message[1:]}.",) if message else ())
 
 
 def _licence_and_edition(facts: ServerFacts) -> list[Finding]:

@@ -4,7 +4,8 @@ A writer's "true" proves nothing: a part counts only when it was read back and
 is what was sent. After ``settings`` the way in is proved as well, because that
 is the part that can lock everybody out: the typed answers about SOAP, TLS and
 licence must be what they were, over a new connection with a new log-in. If
-they are not, the part is put back at once.
+they are not, the part is put back at once. Where a backup gets its own earlier
+settings back, what it said of itself when it held them is as right.
 """
 
 import time
@@ -52,12 +53,23 @@ _NOT_DONE = frozenset({PartStatus.FAILED, PartStatus.SKIPPED, PartStatus.BLOCKED
 
 
 class Push:
-    """One plan on its way to one backup. ``facts`` are what the server said of itself before."""
+    """One plan on its way to one backup. ``facts`` are what the server said of itself before.
 
-    def __init__(self, plan: Plan, server: WritableServer, facts: ServerFacts, now: Callable[[], datetime]) -> None:
+    ``then`` is what it said of itself when it held what is put back, None where nothing of its own is.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        server: WritableServer,
+        facts: ServerFacts,
+        now: Callable[[], datetime],
+        then: ServerFacts | None = None,
+    ) -> None:
         self._plan = plan
         self._server = server
         self._facts = facts
+        self._right = (facts, then) if then else (facts,)
         self._now = now
         self._stopped: Failure | None = None
         self.pushed_at: datetime | None = None
@@ -124,12 +136,12 @@ class Push:
 
     def _prove_access(self, part: PartPlan) -> None:
         """Raise Failure(MACHINE_VALUES_CHANGED) after putting the part back, ACCESS_LOST when that did not help."""
-        changed = self._changed_facts()
+        changed = self._changed_facts(*self._right)
         if changed is None:
             return
         try:
             part.part.write(self._server, part.desired, part.own, self._plan.policy)
-            still_changed = self._changed_facts()
+            still_changed = self._changed_facts(self._facts)
         except Failure as failure:
             still_changed = str(failure.reason)
         if still_changed is None:
@@ -145,18 +157,18 @@ class Push:
             server=self._server.label,
         )
 
-    def _changed_facts(self) -> str | None:
-        """What of the canaries changed, in words; None when all is as before."""
+    def _changed_facts(self, *right: ServerFacts) -> str | None:
+        """What of the canaries is as in none of ``right``, in words; None when all is."""
         try:
             facts = self._facts_again()
         except Failure as failure:
             if failure.reason is Reason.DEADLINE:
                 raise
             return f"a new log-in fails ({failure.reason})"
-        if facts.security != self._facts.security:
+        if all(facts.security != before.security for before in right):
             return "its answers about SOAP and TLS are not what they were"
         # The days that are left may tick over while we work.
-        if replace(facts.licence, days_left=0) != replace(self._facts.licence, days_left=0):
+        if all(replace(facts.licence, days_left=0) != replace(before.licence, days_left=0) for before in right):
             return "its licence is not what it was"
         return None
 

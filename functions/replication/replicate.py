@@ -34,11 +34,14 @@ class Restore:
     ``check`` is asked instead of the comparison with the primary; it is given
     what the server says of itself, its address and the name for messages.
     ``pause`` is called before the first write, and also when there is nothing
-    to write: from then on no run may undo the restore.
+    to write: from then on no run may undo the restore. ``then`` is what the
+    backup said of itself when it held what it gets back, None where that was
+    not its own.
     """
 
     check: Check
     pause: Callable[[], None]
+    then: ServerFacts | None = None
 
 
 def replicate(
@@ -86,7 +89,8 @@ def replicate(
         if write:
             if restore:
                 restore.pause()
-            outcome = _push(plan, server, facts, snapshots, warnings, now, lambda so_far: begin(told(so_far)))
+            then = restore.then if restore else None
+            outcome = _push(plan, server, facts, snapshots, warnings, now, lambda so_far: begin(told(so_far)), then)
         else:
             outcome = _summary(plan, map(_looked_at, plan.parts), warnings, pushed_at=None, now=now)
     except Failure as failure:
@@ -122,12 +126,13 @@ def _push(
     warnings: tuple[str, ...],
     now: Callable[[], datetime],
     begin: Callable[[Outcome], None],
+    then: ServerFacts | None,
 ) -> Outcome:
     about_to_change = {str(part.name): part.part.dump(part.own) for part in plan.parts if not part.settled}
     snapshot = snapshots.keep(about_to_change, facts) if about_to_change else ""
     if any(part.due.settled is None for part in plan.parts):
         begin(replace(_interrupted(plan, warnings, snapshot), facts=facts))
-    push = Push(plan, server, facts, now)
+    push = Push(plan, server, facts, now, then)
     push.run()
     return replace(_summary(plan, push.outcomes, warnings, pushed_at=push.pushed_at, now=now), snapshot=snapshot)
 

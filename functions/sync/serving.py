@@ -36,13 +36,15 @@ class Recorder:
     """Records results in a run, for as long as ``owner`` holds the lease.
 
     ``claims`` are those on open backups, by id: a result of such a backup is
-    only recorded for as long as the claim on it holds.
+    only recorded for as long as the claim on it holds. ``begun`` is what was
+    stored before the first write, of backups whose end is not recorded yet.
     """
 
     around: Surroundings
     run: Run
     owner: str
     claims: dict[str, str] = field(default_factory=dict)
+    begun: dict[str, Outcome] = field(default_factory=dict)
 
     def claim(self, backup_id: str, *, until: datetime | None = None) -> bool:
         """Claim an open backup; False when somebody else has, or when it is not open. Raises Failure.
@@ -81,6 +83,7 @@ class Recorder:
         now = self.around.now()
         result = records.result_of(outcome, backup_id=backup_id, run=self.run, started=started, finished=now)
         self.around.store.record_result(result, lease_owner=self.owner, final=False, claim=self.claims.get(backup_id))
+        self.begun[backup_id] = outcome
 
 
 @dataclass(frozen=True)
@@ -120,10 +123,9 @@ class Serving:
         return [future.result() for future in done], [futures[future] for future in late]
 
     def cut_off(self, backup_id: str) -> BackupResult:
-        """Record that the deadline came before a backup was done."""
-        return self.recorder.record(
-            backup_id, records.failed(Failure(Reason.DEADLINE, "the run ended before it was done"))
-        )
+        """Record that the deadline came before a backup was done; one that is being written to says so."""
+        late = records.failed(Failure(Reason.DEADLINE, "the run ended before it was done"))
+        return self.recorder.record(backup_id, self.recorder.begun.get(backup_id, late))
 
     def serve(self, backup: Backup) -> BackupResult:
         """Replicate to one backup and record what came of it, whatever that is."""
@@ -136,6 +138,8 @@ class Serving:
         except Exception as error:  # noqa: BLE001 - an error in the program while serving one must not stop the others
             fault = places(error)
             outcome = records.failed(Failure(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})"))
+        if not outcome.snapshot and backup.id in self.recorder.begun:  # how to undo what was begun must not be lost
+            outcome = replace(outcome, snapshot=self.recorder.begun[backup.id].snapshot)
         return self.recorder.record(backup.id, outcome, started, fault)
 
     def _replicate(self, backup: Backup, started: datetime) -> Outcome:
@@ -180,7 +184,8 @@ class Serving:
 
     def _restore(self, backup: Backup, earlier: Earlier) -> Restore:
         why = f"{earlier.key} was put back by the run {self.recorder.run.id}"
-        return Restore(earlier.check, lambda: pause(backup.id, why, self._around.store, self._around.now))
+        then = earlier.held.facts if earlier.owner else None
+        return Restore(earlier.check, lambda: pause(backup.id, why, self._around.store, self._around.now), then)
 
     @property
     def _facts_of_primary(self) -> ServerFacts | None:

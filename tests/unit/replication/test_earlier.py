@@ -74,12 +74,15 @@ def put_back(clock: Clock, facts: ServerFacts) -> Put:
         auto: bool = True,
         guard: Guard | None = None,
         pause: Callable[[], None] = lambda: None,
+        then: ServerFacts = facts,
         **more: Any,
     ) -> Outcome:
         state = state_of(dumps, facts)
         policy = exact_policy(state, auto_block_list=auto)
         confirmed = Guard(approved=make_blocked_hash(state, server, policy))
-        terms = Restore(lambda now, address, label: check_restored(facts, None, ("", 0), now, address, label), pause)
+        terms = Restore(
+            lambda now, address, label: check_restored(facts, None, ("", 0), now, address, label), pause, then
+        )
         return replicate(
             state, server, policy, snapshots=Kept(), now=clock, guard=guard or confirmed, restore=terms, **more
         )
@@ -249,6 +252,29 @@ def test_what_cannot_be_understood_is_refused_without_a_word_of_its_content(
     assert part in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("then", "after", "status"),
+    [(1, 1, Status.RESTORED), (1, 2, Status.RESTORED), (1, 3, Status.ROLLED_BACK)],
+    ids=["as in the snapshot", "as before", "as never"],
+)
+def test_settings_stay_when_the_answers_are_as_in_the_snapshot_or_as_before(
+    put_back: Put, make_server: ServerFactory, facts: ServerFacts, then: int, after: int, status: Status
+) -> None:
+    def answering(port: int) -> ServerFacts:
+        return replace(facts, security=replace(facts.security, soap_port=port))
+
+    server = make_server()
+    dumps = {"settings": dumped(server)["settings"]}
+    server.content["settings"] = DRIFT["settings"]
+
+    def answer(_: str) -> None:
+        server.server_facts = answering(2 if server.content["settings"] == DRIFT["settings"] else after)
+
+    server.before = answer
+    assert put_back(dumps, server, then=answering(then)).status is status
+    assert (server.content["settings"] == DRIFT["settings"]) == (status is Status.ROLLED_BACK)
+
+
 class TestChecks:
     def check(self, before: ServerFacts, now: ServerFacts, primary: ServerFacts | None = None) -> tuple[str, ...]:
         return check_restored(before, primary, ("files0.example", 8443), now, ("files1.example", 8443), "b1")
@@ -267,25 +293,30 @@ class TestChecks:
             ({"hostname": "other"}, Reason.SNAPSHOT_UNFIT),
             ({"version": "major"}, Reason.SNAPSHOT_UNFIT),
             ({"features": "edition"}, Reason.SNAPSHOT_UNFIT),
-            ({"licence": "invalid"}, Reason.LICENCE_INVALID),
-            ({"security": "plain"}, Reason.SOAP_NOT_SECURE),
         ],
     )
-    def test_another_server_or_one_that_cannot_be_written_to_may_not(
-        self, facts: ServerFacts, change: dict[str, str], reason: Reason
-    ) -> None:
+    def test_another_server_may_not(self, facts: ServerFacts, change: dict[str, str], reason: Reason) -> None:
         values = {
             "other": "other",
             "major": replace(facts.version, major=13),
             "edition": replace(facts.features, edition_code=9),
-            "invalid": replace(facts.licence, valid=False),
-            "plain": replace(facts.security, soap_secure=False),
         }
         (name,) = change
         now = replace(facts, **{name: values[change[name]]})  # type: ignore[arg-type] # the dataclass checks the name
         with pytest.raises(Failure) as caught:
             self.check(facts, now)
         assert caught.value.reason is reason
+
+    def test_what_the_restore_may_mend_is_a_warning(self, facts: ServerFacts) -> None:
+        spoilt = replace(
+            facts,
+            licence=replace(facts.licence, valid=False),
+            security=replace(facts.security, soap_secure=False),
+        )
+        assert self.check(facts, spoilt) == (
+            "Its licence is not valid.",
+            "It reports that its SOAP access is not secure.",
+        )
 
     def test_the_primary_of_that_time_is_never_written_to(self, facts: ServerFacts) -> None:
         with pytest.raises(Failure) as caught:

@@ -206,6 +206,36 @@ class TestIndependence:
         report = sync_run(world)
         assert outcomes(report) == {"b1": "failed:credentials_missing", "b2": "in_sync", "b3": "in_sync"}
 
+    def test_one_that_hangs_while_it_is_written_to_keeps_the_key_of_its_snapshot(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sync.serving, "GRACE", 0.1)
+        release = threading.Event()
+        world.servers.by_id["b2"].greeting = "Drifted"
+
+        def hang(call: str) -> None:
+            if call == "write_settings":
+                release.wait(10)
+
+        world.servers.by_id["b2"].on_call = hang
+        report = sync_run(world, seconds=0.5)
+        stored = world.store.results(report.run.id)[1]
+        release.set()
+        assert (stored.backup_id, stored.status, stored.reason) == ("b2", "incomplete", "interrupted")
+        assert stored.snapshot in world.snapshots.stored
+
+    def test_a_fault_of_the_program_while_one_is_written_to_keeps_the_key_of_its_snapshot(self, world: World) -> None:
+        def fail(call: str) -> None:
+            if call == "write_settings":
+                raise RuntimeError
+
+        world.servers.by_id["b2"].greeting = "Drifted"
+        world.servers.by_id["b2"].on_call = fail
+        report = sync_run(world)
+        stored = world.store.results(report.run.id)[1]
+        assert (stored.status, stored.reason) == ("failed", "internal_error")
+        assert stored.snapshot in world.snapshots.stored
+
     def test_one_that_hangs_past_the_deadline_is_recorded_and_does_not_hold_the_run(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
