@@ -22,8 +22,6 @@ import re
 from array import array
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 from typing import NamedTuple
 
 from lxml import etree
@@ -145,15 +143,26 @@ class Pieces:
 
     def excerpts(self, document: bytes, keys: Collection[str]) -> dict[str, bytes]:
         """The same as ``documents.excerpts`` of the same document, parsed."""
-        places = zip(self._places[::2], self._places[1::2], strict=True)
-        found = {}
-        for place, group in groupby(zip(places, self.items.entries, strict=True), key=itemgetter(0)):
-            own_keys = [key for _, key in group]
-            if any(key in keys for key in own_keys):
-                root = self._context.understood(document[slice(*place)])
-                pairs = zip(own_keys, root, strict=True)
-                found.update({key: documents.excerpt(element) for key, element in pairs if key in keys})
+        found: dict[str, bytes] = {}
+        of_piece = range(0)
+        elements: list[etree._Element] = []
+        for number, key in enumerate(self.items.entries):
+            if key in keys:
+                if number not in of_piece:
+                    of_piece = self._in_piece(number)
+                    start, end = self._places[2 * number : 2 * number + 2]
+                    elements = list(self._context.understood(document[start:end]))
+                found[key] = documents.excerpt(elements[number - of_piece.start])
         return found
+
+    def _in_piece(self, number: int) -> range:
+        """The numbers of all items that are in the same piece as this one."""
+        start, end, place = number, number + 1, self._places[2 * number]
+        while start and self._places[2 * start - 2] == place:
+            start -= 1
+        while 2 * end < len(self._places) and self._places[2 * end] == place:
+            end += 1
+        return range(start, end)
 
 
 def take_apart(document: bytes, hint: str) -> Pieces | None:

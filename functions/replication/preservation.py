@@ -130,7 +130,7 @@ class Rules:
     @classmethod
     def standard(cls, *additions: Iterable[str]) -> "Rules":
         """The product's own rules and, after them, a deployment's and a backup's."""
-        return cls([*(rule.pattern for rule in RULES), *(pattern for more in additions for pattern in more)])
+        return _rules((*(rule.pattern for rule in RULES), *(pattern for more in additions for pattern in more)))
 
     def match(self, path: Path) -> bool:
         """Whether the node at the end of ``path`` is kept; each step is the set of its labels, as words."""
@@ -142,6 +142,12 @@ class Rules:
 
     def _any_single(self, label: str) -> bool:
         return any(step.fullmatch(label) for step in self._single)
+
+
+@lru_cache(maxsize=64)
+def _rules(patterns: tuple[str, ...]) -> Rules:
+    """Most backups of a fleet have the same rules, and what was matched once is remembered with them."""
+    return Rules(patterns)
 
 
 @lru_cache(maxsize=1024)  # every backup's rules have the product's own in them

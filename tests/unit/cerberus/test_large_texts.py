@@ -1,6 +1,7 @@
 """A large text cut out of a reply is what an XML parser would have read, or it is not cut."""
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -110,3 +111,33 @@ def test_a_reply_cut_short_inside_its_text_is_no_reply(at: int) -> None:
 def test_a_large_text_is_bytes() -> None:
     values: Values = read_reply(schema.service().operation("GetProfiles"), Reply(200, TYPE, enveloped("&lt;a/>" * 9)))
     assert values["data"] == b"<a/>" * 9
+
+
+def test_a_text_that_comes_again_is_kept_from_the_second_time_on_and_no_other_is_taken_for_it() -> None:
+    recurring = large_texts._Recurring(texts=2, largest=10)
+    texts = {bytes([number]): b"text %d" % number for number in range(5)}
+    for digest, text in texts.items():
+        recurring.met(digest, text)
+        assert recurring.get(digest) is None
+    for digest, text in texts.items():
+        recurring.met(digest, text)
+        assert recurring.get(digest) == text
+    assert [recurring.get(digest) for digest in texts] == [None, None, None, b"text 3", b"text 4"]
+    for _ in range(3):
+        recurring.met(b"large", b"x" * 11)
+    assert recurring.get(b"large") is None
+
+
+def test_what_was_read_back_from_one_server_is_not_undone_again_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(large_texts, "_RECURRING", large_texts._Recurring())
+    undone: list[int] = []
+    real = large_texts._undone
+
+    def counted(*arguments: Any) -> bytes | None:
+        undone.append(1)
+        return real(*arguments)
+
+    monkeypatch.setattr(large_texts, "_undone", counted)
+    read = [told(enveloped("&lt;same/>" * 9)) for _ in range(5)] + [told(enveloped("&lt;other/>" * 9))]
+    assert read == ["<same/>" * 9] * 5 + ["<other/>" * 9]
+    assert len(undone) == 3
