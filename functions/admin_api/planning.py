@@ -13,6 +13,7 @@ from common.deadline import Deadline
 from common.reasons import Failure, Reason
 from registry.models import Backup, Credentials, SyncSettings
 from registry.semantics import of_term
+from replication.canaries import suspicion
 from replication.checks import check_backup
 from replication.details import MAX_ITEMS, PlanDetails, details
 from replication.guard import Guard
@@ -24,7 +25,7 @@ from replication.replicate import Check
 from wiring.earlier import Earlier
 from wiring.endpoints import endpoint_of
 from wiring.servers import CerberusServers, with_credentials
-from wiring.source import Source, check_not_shrunk, guard_of, known_parts, policy_of
+from wiring.source import Source, check_not_shrunk, guard_of, known_parts, policy_of, unproved_settings
 
 PLAN_SECONDS = 19.0
 PLANNING_CONNECT_SECONDS = 4.0
@@ -65,7 +66,7 @@ def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     source = Source(services.store, services.credentials, servers, services.stack_primary)
     primary = source.read(policy.parts, settings, deadline)
     check = partial(check_backup, primary.facts, primary.address)
-    plan, warnings = _accepted(_made(backup, policy, primary, check, settings, services, deadline))
+    plan, warnings = _accepted(_made(backup, policy, primary, check, settings, services, deadline, judged=True))
     guard = guard_of(settings, of_term(services.store.approval(backup.id), services.term()))
     return _view(_name(backup), backup, plan, guard, warnings + _shrunk(primary, services) + _held(services), services)
 
@@ -74,7 +75,9 @@ def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Dea
     settings = _settings(services)
     earlier = Earlier.load(services.snapshots, key, services.primary())
     policy = _accepted(earlier.policy(backup, settings))
-    plan, warnings = _accepted(_made(backup, policy, earlier.state, earlier.check, settings, services, deadline))
+    plan, warnings = _accepted(
+        _made(backup, policy, earlier.state, earlier.check, settings, services, deadline, judged=False)
+    )
     guard = guard_of(settings, of_term(services.store.approval(backup.id), services.term()))
     return _view(f"{_name(backup)} from {key}", backup, plan, guard, warnings, services)
 
@@ -103,8 +106,13 @@ def _made(
     settings: SyncSettings,
     services: Services,
     deadline: Deadline,
+    *,
+    judged: bool,
 ) -> tuple[Plan, tuple[str, ...]] | Failure:
-    known = known_parts(of_term(services.store.status(backup.id), services.term()))
+    """The plan and the warnings; ``judged``: settings of a run that did not see the end are held against it."""
+    last = of_term(services.store.status(backup.id), services.term())
+    known = known_parts(last)
+    unproved = unproved_settings(last, services.snapshots) if judged else None
 
     def attempt(credentials: Credentials) -> tuple[Plan, tuple[str, ...]] | Failure:
         endpoint = endpoint_of(backup, credentials, settings, services.addresses, services.wsdl)
@@ -112,7 +120,7 @@ def _made(
             with PrimaryClient(endpoint, deadline) as server:  # a client that cannot write
                 facts = server.facts()
                 warnings = check(facts, server.address, server.label)
-                return make_plan(source, server, facts.features, policy, known), warnings
+                return make_plan(source, server, facts.features, policy, known, suspicion(facts, unproved)), warnings
         except Failure as failure:
             return failure.at(endpoint.label)
 

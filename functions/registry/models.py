@@ -187,6 +187,8 @@ class BackupResult:
     ``failures`` is 1 or 0 in a result, the number in a row in the status that is kept per backup.
     ``harmed``: it was put back after a push, or cannot be reached since one. None, of both
     and in ``condition``, means that this run has nothing to say of it: what was known stays.
+    The same of ``settings_before``, the key of the snapshot from before new settings whose proof
+    of access was not heard of; empty when there are no such settings.
     """
 
     backup_id: str
@@ -208,6 +210,7 @@ class BackupResult:
     failures: int | None = None
     harmed: bool | None = None
     condition: Condition = Condition()
+    settings_before: str | None = None
 
 
 @dataclass(frozen=True)

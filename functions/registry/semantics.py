@@ -62,6 +62,7 @@ def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResul
         seen={**older.seen, **latest.seen},
         failures=_in_a_row(stored, new) if latest is new else stored.failures,
         harmed=older.harmed if latest.harmed is None else latest.harmed,
+        settings_before=older.settings_before if latest.settings_before is None else latest.settings_before,
         condition=_known(older.condition, latest.condition),
     )
 

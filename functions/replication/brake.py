@@ -85,12 +85,14 @@ class Block:
 def brake(plan: Plan, limits: Limits) -> tuple[Block, ...]:
     """Everything about the plan that has to be approved first, in the order of writing; empty for a harmless one.
 
-    An equal part costs nothing. One part can be blocked for several reasons.
+    An equal part costs nothing, unless it is suspect. One part can be blocked for several reasons.
     """
     return tuple(block for part in plan.parts for block in _blocks(part, limits, plan.policy.source))
 
 
 def _blocks(plan: PartPlan, limits: Limits, source: str) -> Iterator[Block]:
+    if plan.suspect:
+        yield Block(plan.name, Reason.MACHINE_VALUES_CHANGED, plan.suspect)
     if plan.missing:
         yield _missing(plan.name, source, "anything", len(list(items_of(plan))))
     elif plan.settled is None:

@@ -168,6 +168,11 @@ class Outcome:
     """What the backup said of itself, None when it could not be asked."""
     basis: str = ""
     """A digest of what it was verified against, where the caller wants it remembered."""
+    settings_before: str | None = None
+    """The snapshot from before new settings whose proof is not heard of yet, empty when they are proved.
+
+    None when there is nothing to say of it.
+    """
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ class PartPlan:
     is nothing to write. ``settled`` is set when it is already known what
     becomes of the part: it is equal, or it cannot be replicated. A part that
     is ``missing`` is settled too, but an approval can release it. One that is
-    ``unproved`` is equal, but may not outlive a restart of the server.
+    ``unproved`` is equal, but may not outlive a restart of the server. One that
+    is ``suspect``, equal or not, must be looked at first, for the reason given.
     """
 
     part: Part[Any]
@@ -48,6 +49,7 @@ class PartPlan:
     warnings: tuple[str, ...] = ()
     cause: Cause | None = None
     unproved: bool = False
+    suspect: str = ""
 
     def seen(self, held: object, policy: Policy) -> Seen:
         """What is worth remembering when the backup was found to hold ``held``, and that counted as equal."""
@@ -124,14 +126,26 @@ class Plan:
 
 
 def make_plan(
-    primary: PrimaryState, server: ReadableServer, features: Features, policy: Policy, known: Mapping[PartName, Seen]
+    primary: PrimaryState,
+    server: ReadableServer,
+    features: Features,
+    policy: Policy,
+    known: Mapping[PartName, Seen],
+    suspicion: str = "",
 ) -> Plan:
     """Read every chosen part of the backup and decide about it. Raises Failure when one cannot be read.
 
-    ``known`` is what was seen of the parts when they were last found equal.
+    ``known`` is what was seen of the parts when they were last found equal;
+    ``suspicion`` is why its settings have to be looked at, empty when they need not.
     """
-    chosen = (part for part in PARTS if part.name in policy.parts)
-    return Plan(tuple(_plan(part, primary, server, features, policy, known.get(part.name)) for part in chosen), policy)
+    plans = (
+        _plan(part, primary, server, features, policy, known.get(part.name))
+        for part in PARTS
+        if part.name in policy.parts
+    )
+    return Plan(
+        tuple(replace(plan, suspect=suspicion) if plan.name is PartName.SETTINGS else plan for plan in plans), policy
+    )
 
 
 def _plan(

@@ -10,10 +10,10 @@ settings back, what it said of itself when it held them is as right.
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from common.reasons import Failure, Reason
+from replication.canaries import changed
 from replication.model import Changes, PartName, PartOutcome, PartStatus
 from replication.plan import PartPlan, Plan
 from replication.ports import ServerFacts, WritableServer
@@ -136,41 +136,35 @@ class Push:
 
     def _prove_access(self, part: PartPlan) -> None:
         """Raise Failure(MACHINE_VALUES_CHANGED) after putting the part back, ACCESS_LOST when that did not help."""
-        changed = self._changed_facts(*self._right)
-        if changed is None:
+        found = self._changed_facts(*self._right)
+        if not found:
             return
         try:
             part.part.write(self._server, part.desired, part.own, self._plan.policy)
             still_changed = self._changed_facts(self._facts)
         except Failure as failure:
             still_changed = str(failure.reason)
-        if still_changed is None:
+        if not still_changed:
             raise Failure(
                 Reason.MACHINE_VALUES_CHANGED,
-                f"after the new settings {changed}; they were put back",
+                f"after the new settings {found}; they were put back",
                 server=self._server.label,
             )
         raise Failure(
             Reason.ACCESS_LOST,
-            f"after the new settings {changed}, and putting them back did not help ({still_changed}); "
+            f"after the new settings {found}, and putting them back did not help ({still_changed}); "
             "nobody may be able to log in to this server",
             server=self._server.label,
         )
 
-    def _changed_facts(self, *right: ServerFacts) -> str | None:
-        """What of the canaries is as in none of ``right``, in words; None when all is."""
+    def _changed_facts(self, *right: ServerFacts) -> str:
+        """What of the canaries is as in none of ``right``, in words; empty when all is."""
         try:
-            facts = self._facts_again()
+            return changed(self._facts_again(), *right)
         except Failure as failure:
             if failure.reason is Reason.DEADLINE:
                 raise
             return f"a new log-in fails ({failure.reason})"
-        if all(facts.security != before.security for before in right):
-            return "its answers about SOAP and TLS are not what they were"
-        # The days that are left may tick over while we work.
-        if all(replace(facts.licence, days_left=0) != replace(before.licence, days_left=0) for before in right):
-            return "its licence is not what it was"
-        return None
 
     def _facts_again(self) -> ServerFacts:
         """The facts over a new connection. A server may need a moment after new settings, its listener most of all."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from common.reasons import Failure, Reason
+from replication.canaries import Unproved, suspicion
 from replication.checks import ServerAddress, check_backup
 from replication.guard import Guard, access_warnings
 from replication.model import (
@@ -22,6 +23,9 @@ from replication.model import (
 from replication.plan import PartPlan, Plan, make_plan
 from replication.ports import ServerFacts, Snapshots, WritableServer
 from replication.push import Push
+
+_PROVED = frozenset({PartStatus.PUSHED, PartStatus.UNCHANGED, PartStatus.ROLLED_BACK})
+"""Of settings: the way in was looked at since they were last written."""
 
 type Check = Callable[[ServerFacts, ServerAddress, str], tuple[str, ...]]
 """Raises Failure unless a server may be written to; returns warnings, one sentence each."""
@@ -53,6 +57,7 @@ def replicate(
     now: Callable[[], datetime],
     guard: Guard,
     known: Mapping[PartName, Seen] | None = None,
+    unproved: Unproved | None = None,
     write: bool = True,
     begin: Callable[[Outcome], None] = lambda _: None,
     restore: Restore | None = None,
@@ -63,7 +68,8 @@ def replicate(
     holds of the parts that are about to change is kept in ``snapshots``: a
     backup that cannot be read, understood or kept is not written to at all.
     ``guard`` says what must not go through before somebody has approved it.
-    ``known`` is what was seen of its parts when they were last found equal. With
+    ``known`` is what was seen of its parts when they were last found equal;
+    ``unproved`` is set when settings were written whose proof was not heard of. With
     ``write`` False nothing is written and differences are only named.
     ``begin`` is told before the first write what is true if nothing more is
     heard; when it raises Failure, nothing is written. With ``restore`` the
@@ -81,7 +87,8 @@ def replicate(
         facts = server.facts()
         check: Check = restore.check if restore else partial(check_backup, primary.facts, primary.address)
         warnings = check(facts, server.address, server.label)
-        plan = make_plan(primary, server, facts.features, policy, known or {})
+        suspect = "" if restore else suspicion(facts, unproved)  # a restore is what mends it
+        plan = make_plan(primary, server, facts.features, policy, known or {}, suspect)
         warnings += plan.warnings + access_warnings(plan)
         plan = guard.apply(plan)
         if restore and any(part.stopped for part in plan.parts):
@@ -155,7 +162,12 @@ def _interrupted(plan: Plan, warnings: tuple[str, ...], snapshot: str) -> Outcom
         warnings=warnings,
         plan_hash=plan.hash,
         snapshot=snapshot,
+        settings_before=snapshot if any(_is_settings(part) and not part.settled for part in plan.parts) else None,
     )
+
+
+def _is_settings(part: PartPlan) -> bool:
+    return part.name is PartName.SETTINGS
 
 
 def _looked_at(part: PartPlan) -> PartOutcome:
@@ -172,13 +184,15 @@ def _summary(
 ) -> Outcome:
     causes = {part.name: part.cause for part in plan.parts}
     parts = tuple(replace(outcome, cause=causes[outcome.part]) for outcome in outcomes)
-    differed = any(part.desired is not None for part in plan.parts)
+    differed = any(part.desired is not None or part.suspect for part in plan.parts)
+    proved = any(part.part is PartName.SETTINGS and part.status in _PROVED for part in parts)
     found = Outcome(
         Status.UPDATED if pushed_at else Status.IN_SYNC,
         pushed_at=pushed_at,
         parts=parts,
         warnings=warnings,
         plan_hash=plan.hash if differed else "",
+        settings_before="" if proved else None,
     )
     broken = [part for part in parts if part.status in (PartStatus.FAILED, PartStatus.ROLLED_BACK)]
     if broken:

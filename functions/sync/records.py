@@ -36,6 +36,7 @@ def result_of(outcome: Outcome, *, backup_id: str, run: Run, started: datetime, 
         failures=_failures(outcome),
         harmed=_harmed(outcome),
         condition=condition_of(outcome.facts, finished) if outcome.facts else Condition(),
+        settings_before=outcome.settings_before,
         term=run.term,
     )
 

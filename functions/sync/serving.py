@@ -23,7 +23,7 @@ from sync.verification import basis_of, is_recent, look_briefly
 from sync.workers import size_of, workers
 from wiring.earlier import Earlier
 from wiring.servers import with_credentials
-from wiring.source import guard_of, known_parts, policy_of
+from wiring.source import guard_of, known_parts, policy_of, unproved_settings
 
 GRACE = 2.0
 """Seconds after the deadline in which backups that were under way may still record that they were cut off."""
@@ -174,6 +174,7 @@ class Serving:
                 now=self._around.now,
                 guard=guard_of(self.settings, of_term(self._around.store.approval(backup.id), run.term)),
                 known=known_parts(last),
+                unproved=unproved_settings(last, self._around.snapshots),
                 write=not (run.dry_run or run.held or backup.report_only or (backup.paused and not self.earlier)),
                 begin=lambda outcome: self.recorder.begin(backup.id, outcome, started),
                 restore=self._restore(backup, self.earlier) if self.earlier else None,

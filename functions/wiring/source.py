@@ -7,7 +7,9 @@ from common.deadline import Deadline
 from common.reasons import Failure, Reason
 from registry.models import Approval, Backup, BackupResult, Credentials, Primary, PrimaryBaseline, SyncSettings
 from registry.ports import CredentialStore, Store
+from registry.snapshots import SnapshotStore
 from replication.brake import Limits
+from replication.canaries import Unproved
 from replication.guard import Guard
 from replication.model import DEFAULT_PARTS, PartName, Policy, PrimaryState, Seen
 from replication.preservation import Rules
@@ -86,6 +88,23 @@ def known_parts(last: BackupResult | None) -> dict[PartName, Seen]:
     names = frozenset(PartName)
     seen = last.seen if last else {}
     return {PartName(name): Seen(part.desired, part.held) for name, part in seen.items() if name in names}
+
+
+def unproved_settings(last: BackupResult | None, snapshots: SnapshotStore) -> Unproved | None:
+    """What a backup was before settings whose proof was not heard of, None when there are none.
+
+    None also when that snapshot has expired: nothing is left to compare with.
+    Raises Failure(SNAPSHOT_UNREADABLE or REGISTRY_UNAVAILABLE).
+    """
+    key = last.settings_before if last else None
+    if not key:
+        return None
+    try:
+        return Unproved(key, snapshots.load(key).held.facts)
+    except Failure as failure:
+        if failure.reason is Reason.SNAPSHOT_MISSING:
+            return None
+        raise
 
 
 def parts_of(policies: Iterable[Policy | Failure]) -> set[PartName]:

@@ -78,7 +78,7 @@ def test_what_the_brake_stops_is_let_through_by_the_hash_that_is_shown(
 
 def test_a_state_of_the_primary_is_checked_as_one(plan: Any) -> None:
     status, body = plan(DIGEST)
-    assert (status, body["reason"]) == (424, "same_as_primary")  # its host name and licence are those of the state
+    assert (status, body["reason"]) == (409, "same_as_primary")  # its host name and licence are those of the state
 
 
 @pytest.mark.parametrize(

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 
+from cerberus.servers import BackupClient
+from common.reasons import Failure, Reason
 from local.cerberus import Kind, Machine, drift
 from replication import preservation
+from sync.request import Trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from common.server_values import ServerFacts
     from tests.integration.sync.conftest import Fleet
 
 
-def without_rules(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No rule keeps anything, and somebody has approved the plan that follows from that."""
-    monkeypatch.setattr(preservation, "RULES", ())
+def without_rules(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, left: tuple[preservation.Rule, ...] = ()) -> None:
+    """No rule but those ``left`` keeps anything, and somebody has approved the plan that follows from that."""
+    monkeypatch.setattr(preservation, "RULES", left)
     drift.set_setting(fleet.primary.state, "general/welcomeMessage", "New")
     drift.add_user(fleet.primary.state, "newcomer")
     fleet.run()
@@ -63,6 +68,55 @@ class TestValuesOfTheMachineChanged:
         fleet.run()
         assert fleet.statuses() == {"b1": "rolled_back:machine_values_changed"}
         assert fleet.servers["b1"].state.document("settings") == before
+
+
+class TestTheProofIsNotHeardOf:
+    """The rules about SOAP alone are missing, so that the backup takes over the primary's way in."""
+
+    @pytest.fixture
+    def fleet(self, make_fleet: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch) -> Fleet:
+        fleet = make_fleet("b1")
+        others = tuple(rule for rule in preservation.RULES if not re.search("soap|remote", rule.pattern))
+        without_rules(fleet, monkeypatch, others)
+        return fleet
+
+    def test_a_proof_that_was_cut_off_is_made_up_for_by_the_next_run(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = fleet.servers["b1"].state.document("settings")
+        self._cut_off(fleet, monkeypatch)
+        key = fleet.result("b1").snapshot
+        for _ in range(2):  # what is suspected stays suspected
+            fleet.run()
+            assert fleet.statuses() == {"b1": "blocked:machine_values_changed"}
+            assert f"restore {key}" in fleet.result("b1").message
+            assert fleet.result("b1").verified_at is None
+        fleet.run("b1", trigger=Trigger.RESTORE, snapshot=key)
+        fleet.approve()
+        fleet.run("b1", trigger=Trigger.RESTORE, snapshot=key)
+        assert fleet.statuses() == {"b1": "restored"}
+        assert fleet.servers["b1"].state.document("settings") == before
+
+    def test_what_is_suspected_goes_through_once_it_was_approved(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self._cut_off(fleet, monkeypatch)
+        fleet.run()
+        assert fleet.statuses() == {"b1": "blocked:machine_values_changed"}
+        fleet.approve()
+        for _ in range(2):
+            fleet.run()
+            assert fleet.statuses() == {"b1": "in_sync"}
+
+    def _cut_off(self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+        def late(_: BackupClient) -> ServerFacts:
+            raise Failure(Reason.DEADLINE, "the time is up")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(BackupClient, "fresh_facts", late)
+            fleet.run()
+        monkeypatch.undo()  # the rules are there again
+        assert fleet.statuses() == {"b1": "incomplete:deadline"}
 
 
 class TestTheLogInIsLost:
