@@ -1,12 +1,48 @@
 """What the local cloud needs beside the template, each with its reason. There is no second template."""
 
+import json
+from collections.abc import Iterator
 from typing import Any
 
 
 def accept_plain_http(cloudformation: Any, s3: Any, stack_name: str) -> None:
     """Take the policies off a stack's buckets: they demand TLS, and the local cloud speaks plain HTTP on loopback."""
+    for bucket in _resources(cloudformation, stack_name, "AWS::S3::Bucket"):
+        s3.delete_bucket_policy(Bucket=bucket)
+
+
+def let_batches_be_sent(cloudformation: Any, iam: Any, stack_name: str) -> None:
+    """Name the batch beside the message in a stack's roles: in AWS who may send one may send several at once.
+
+    The local cloud asks for an action of its own, which AWS does not have
+    (SQS API Reference, AddPermission: SendMessage also grants SendMessageBatch).
+    """
+    for role in _resources(cloudformation, stack_name, "AWS::IAM::Role"):
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            document = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            document = json.loads(document) if isinstance(document, str) else document
+            statements = [_with_batches(statement) for statement in document["Statement"]]
+            if statements != document["Statement"]:
+                changed = json.dumps({**document, "Statement": statements})
+                iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=changed)
+
+
+def make_concurrency_a_number(cloudformation: Any, functions: Any, stack_name: str) -> None:
+    """Write the bound of a stack's event sources down again: from a parameter the local cloud takes it as a text,
+    and then asks no queue of any stack any more."""
+    for mapping in _resources(cloudformation, stack_name, "AWS::Lambda::EventSourceMapping"):
+        found = functions.get_event_source_mapping(UUID=mapping)["ScalingConfig"]["MaximumConcurrency"]
+        functions.update_event_source_mapping(UUID=mapping, ScalingConfig={"MaximumConcurrency": int(found)})
+
+
+def _with_batches(statement: dict[str, Any]) -> dict[str, Any]:
+    actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+    return {**statement, "Action": [*actions, "sqs:SendMessageBatch"]} if "sqs:SendMessage" in actions else statement
+
+
+def _resources(cloudformation: Any, stack_name: str, kind: str) -> Iterator[str]:
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_name)
     for page in pages:
         for resource in page["StackResourceSummaries"]:
-            if resource["ResourceType"] == "AWS::S3::Bucket":
-                s3.delete_bucket_policy(Bucket=resource["PhysicalResourceId"])
+            if resource["ResourceType"] == kind:
+                yield resource["PhysicalResourceId"]

@@ -3,10 +3,12 @@
 import json
 import os
 import secrets
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -40,6 +42,7 @@ class LocalCloud:
       template's default parameters;
     - it speaks plain HTTP, so ``deploy`` takes the policies off that demand TLS of a stack's buckets;
     - it counts AWS/Lambda's metrics for invocations that wait for an answer, and takes no metrics out of log lines;
+    - it asks for ``sqs:SendMessageBatch``, which in AWS is part of ``sqs:SendMessage``; ``deploy`` adds it;
     - reserved concurrency in a template is ignored; memory is not limited;
     - what a function logs is there when it has answered; lines it writes
       within the last moment before can appear with the next invocation.
@@ -90,6 +93,17 @@ class LocalCloud:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
+    def kill_function(self, function_name: str) -> int:
+        """End every process of a function at once and without a word (SIGKILL); how many there were.
+
+        What they were doing counts as failed, and the next invocation starts new ones.
+        """
+        processes = self._ministack.function_processes(function_name)
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        return len(processes)
+
     def client(self, service: str, *, read_timeout: float = 60) -> Any:
         """A boto3 client of ``service`` as the administrator. Annotate the variable with the type it has.
 
@@ -116,6 +130,8 @@ class LocalCloud:
         started = time.monotonic()
         self._sam_deploy(stack_name, values)
         bridge.accept_plain_http(self.client("cloudformation"), self.client("s3"), stack_name)
+        bridge.let_batches_be_sent(self.client("cloudformation"), self.client("iam"), stack_name)
+        bridge.make_concurrency_a_number(self.client("cloudformation"), self.client("lambda"), stack_name)
         print(f"Deployed in {time.monotonic() - started:.0f} s.", flush=True)
         return self.outputs(stack_name)
 

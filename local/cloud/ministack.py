@@ -83,6 +83,19 @@ class MiniStack:
             process.stdin.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
+    def function_processes(self, function_name: str) -> list[int]:
+        """The ids of the processes that run a function at the moment, busy or waiting."""
+        if self._process is None:
+            return []
+        mark = f"AWS_LAMBDA_FUNCTION_NAME={function_name}".encode()
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has ended meanwhile, or is somebody else's
+                own = os.getpgid(int(folder.name)) == self._process.pid
+                if own and mark in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+        return found
+
     def _environment(self) -> dict[str, str]:
         # Made from nothing: functions inherit it, and what this machine has
         # (proxies, CA bundles, profiles, keys) must not reach them.
