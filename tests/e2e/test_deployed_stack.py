@@ -15,6 +15,7 @@ def test_every_resource_of_the_template_is_created(cloud: LocalCloud, stack: dic
         "AWS::Events::Rule",
         "AWS::IAM::Role",
         "AWS::Lambda::EventInvokeConfig",
+        "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function",
         "AWS::Lambda::Permission",
         "AWS::Logs::LogGroup",
