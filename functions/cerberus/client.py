@@ -6,7 +6,7 @@ from typing import Self
 
 from cerberus.connection import Route
 from cerberus.endpoint import Endpoint
-from cerberus.messages import Values, read_reply
+from cerberus.messages import NOTHING_SENT, Values, read_reply
 from cerberus.requests import write_request
 from cerberus.schema import Operation, service
 from cerberus.transport import Reply, Transport
@@ -42,6 +42,7 @@ class SoapClient:
         self._known = reads | writes
         self._transport = Transport(endpoint, deadline, route)
         self._log_in_failed = False
+        self._sent = NOTHING_SENT
 
     def __enter__(self) -> Self:
         return self
@@ -80,9 +81,12 @@ class SoapClient:
             raise Failure(Reason.AUTHENTICATION_FAILED, "an earlier log-in failed; nothing more was sent")
         operation = service(self._endpoint.wsdl).operation(name)
         user, password = self._endpoint.credentials
-        body = write_request(operation, {"credentials": {"user": user, "password": password}, **fields})
-        reply = self._exchange(operation, body)
-        return read_reply(operation, reply, server=self._endpoint.label)
+        request = write_request(operation, {"credentials": {"user": user, "password": password}, **fields})
+        if request.large:
+            self._sent = request.large
+        reply = self._exchange(operation, request.pieces)
+        del request  # its copy of a document need not last while the reply is read
+        return read_reply(operation, reply, server=self._endpoint.label, sent=self._sent)
 
     def _exchange(self, operation: Operation, body: Sequence[bytes]) -> Reply:
         repeatable = operation.name in self._reads

@@ -14,8 +14,9 @@ CDATA section; and the text must be valid character data.
 import hashlib
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
-from threading import Lock
+from io import BytesIO
 
 from common.hardened_xml import holds_forbidden, is_utf8
 
@@ -41,54 +42,24 @@ class Cut:
     text: bytes
 
 
-def cut(reply: bytes | bytearray) -> Cut | None:
-    """Cut the large text out of a reply; None when there is none, or it is not as usual."""
+def cut(reply: bytes | bytearray, sent: Mapping[bytes, bytes]) -> Cut | None:
+    """Cut the large text out of a reply; None when there is none, or it is not as usual.
+
+    ``sent`` are texts that may come back, by the SHA-256 of their escaped form: one that does is not made anew.
+    """
     if len(reply) < LARGE or not is_utf8(bytes(reply[:1024])):
         return None
     found = _find(reply)
     if found is None:
         return None
     start, end = found
-    digest = hashlib.sha256(memoryview(reply)[start:end]).digest()
-    text = _RECURRING.get(digest)
+    text = sent.get(hashlib.sha256(memoryview(reply)[start:end]).digest()) if sent else None
     if text is None:
         text = _undone(reply, start, end)
-        if text is None:
-            return None
-        _RECURRING.met(digest, text)
+    if text is None:
+        return None
     token = secrets.token_hex(16)
     return Cut(b"".join((reply[:start], token.encode(), reply[end:])), token, text)
-
-
-class _Recurring:
-    """The last few texts that came more than once: what was pushed to a fleet is read back from every server of it.
-
-    A text that comes once is not kept, only that it came; nor is a very large one: there memory is worth more.
-    """
-
-    def __init__(self, texts: int = 4, largest: int = 8 * 1024 * 1024, met: int = 1024) -> None:
-        self._texts = texts
-        self._largest = largest
-        self._most_met = met
-        self._met: set[bytes] = set()
-        self._kept: dict[bytes, bytes] = {}
-        self._lock = Lock()
-
-    def get(self, digest: bytes) -> bytes | None:
-        return self._kept.get(digest)
-
-    def met(self, digest: bytes, text: bytes) -> None:
-        with self._lock:
-            if digest in self._met and len(text) <= self._largest:
-                self._kept[digest] = text
-                while len(self._kept) > self._texts:
-                    del self._kept[next(iter(self._kept))]
-            if len(self._met) >= self._most_met:
-                self._met.clear()
-            self._met.add(digest)
-
-
-_RECURRING = _Recurring()
 
 
 def _find(reply: bytes | bytearray) -> tuple[int, int] | None:
@@ -106,15 +77,15 @@ def _find(reply: bytes | bytearray) -> tuple[int, int] | None:
 def _undone(reply: bytes | bytearray, start: int, end: int) -> bytes | None:
     if reply.find(b"]]>", start, end) >= 0:  # which is not allowed in a text
         return None
-    out = bytearray()
+    out = BytesIO()
     while start < end:
         stop = _whole(reply, start, min(end, start + _PIECE), end)
         piece = _undone_piece(bytes(reply[start:stop]))
         if stop == start or piece is None:
             return None
-        out += piece
+        out.write(piece)
         start = stop
-    return bytes(out)
+    return out.getvalue()  # without a copy
 
 
 def _undone_piece(piece: bytes) -> bytes | None:

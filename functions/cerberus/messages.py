@@ -8,8 +8,10 @@ at, so one that was cut short is never read as a smaller one.
 """
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from lxml import etree
@@ -74,6 +76,9 @@ class Place:
         return Failure(reason, f"{self.path} {complaint}", server=self.server)
 
 
+NOTHING_SENT: Mapping[bytes, bytes] = MappingProxyType({})
+
+
 class Values(dict[str, Any]):
     """Fields of a reply by their contract names: str, int, float, bool, datetime, nested Values, or a list of these.
 
@@ -92,14 +97,16 @@ class Values(dict[str, Any]):
         raise self._place.inside(name).failure(Reason.REPLY_INCOMPLETE, "is missing")
 
 
-def read_reply(operation: Operation, reply: Reply, *, server: str = "") -> Values:
-    """What ``reply`` says. ``server`` is how failures name it.
+def read_reply(
+    operation: Operation, reply: Reply, *, server: str = "", sent: Mapping[bytes, bytes] = NOTHING_SENT
+) -> Values:
+    """What ``reply`` says. ``server`` is how failures name it. ``sent`` are large texts that may come back.
 
     Raises Failure with NOT_SOAP, REPLY_EMPTY, REPLY_MALFORMED,
     REPLY_FORBIDDEN_XML, REPLY_INCOMPLETE, HTTP_ERROR, or for a fault
     AUTHENTICATION_FAILED, OPERATION_UNSUPPORTED or SOAP_FAULT.
     """
-    shorter = cut(reply.body)
+    shorter = cut(reply.body, sent)
     if shorter is not None:
         with suppress(Failure):  # what is wrong with it is told by reading it whole
             values = _read(operation, replace(reply, body=shorter.rest), server)

@@ -6,18 +6,23 @@ they stand, and the real texts are put there, escaped as the serializer does.
 A document that is pushed to several backups is escaped once.
 """
 
+import hashlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
+from io import BytesIO
 from typing import Any
 
 import zeep.exceptions
 from lxml import etree
 
+from cerberus.large_texts import LARGE
 from cerberus.schema import Operation
 from common.hardened_xml import holds_forbidden
+from common.pieces import PIECE
 from common.reasons import Failure, Reason
-from common.server_values import Content, as_bytes, as_text
+from common.server_values import as_bytes, as_text
 
 _REMEMBERED = 8 * 1024 * 1024
 """Bytes of a document up to which its escaped form is kept for the next backup; above, memory is worth more."""
@@ -28,8 +33,16 @@ type _Template = tuple[bytes | str, ...]
 """Ready bytes, and names of fields whose texts belong between them."""
 
 
-def write_request(operation: Operation, fields: Mapping[str, Any]) -> Sequence[bytes]:
-    """The envelope that asks for ``operation`` with ``fields``, in UTF-8, in pieces.
+@dataclass(frozen=True)
+class Request:
+    """An envelope in UTF-8, in pieces. ``large`` are its large documents by the SHA-256 of their escaped form."""
+
+    pieces: Sequence[bytes] = field(repr=False)
+    large: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
+
+
+def write_request(operation: Operation, fields: Mapping[str, Any]) -> Request:
+    """The envelope that asks for ``operation`` with ``fields``.
 
     ``fields`` has the credentials as a mapping; a document may be text or UTF-8.
     Raises Failure(CONTENT_UNSENDABLE), naming the operation and the field.
@@ -38,8 +51,21 @@ def write_request(operation: Operation, fields: Mapping[str, Any]) -> Sequence[b
     only_texts = all(isinstance(value, str | bytes) for value in texts.values())
     template = _template(operation, fields) if only_texts else None
     if template is None:
-        return [_whole(operation, fields)]
-    return [piece if isinstance(piece, bytes) else _text(operation, piece, texts[piece]) for piece in template]
+        return Request([_whole(operation, fields)])
+    pieces: list[bytes] = []
+    large = {}
+    for piece in template:
+        if isinstance(piece, bytes):
+            pieces.append(piece)
+        else:
+            text = as_bytes(texts[piece])
+            written = _written(text)
+            if written is None:
+                raise _unsendable(operation, piece)
+            pieces.append(written.escaped)
+            if len(text) >= LARGE:
+                large[written.digest] = text
+    return Request(pieces, large)
 
 
 def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,26 +73,34 @@ def _flat(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {**credentials, **{name: value for name, value in fields.items() if name != _CREDENTIALS}}
 
 
-def _text(operation: Operation, where: str, content: Content) -> bytes:
-    text = as_bytes(content)
-    escaped = _remembered(text) if len(text) <= _REMEMBERED else _escaped(text)
-    if escaped is None:
-        raise _unsendable(operation, where)
-    return escaped
+@dataclass(frozen=True)
+class _Written:
+    escaped: bytes
+    digest: bytes
+
+
+def _written(text: bytes) -> _Written | None:
+    """A text as it is sent, None for what cannot be."""
+    return _remembered(text) if len(text) <= _REMEMBERED else _escaped(text)
 
 
 @lru_cache(maxsize=4)
-def _remembered(text: bytes) -> bytes | None:
+def _remembered(text: bytes) -> _Written | None:
     return _escaped(text)
 
 
-def _escaped(text: bytes) -> bytes | None:
+def _escaped(text: bytes) -> _Written | None:
     """As the serializer of requests writes a text in an element; None for what cannot be sent."""
-    if holds_forbidden(text):
-        return None
-    for character, reference in ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"), (b"\r", b"&#13;")):
-        text = text.replace(character, reference)
-    return text
+    out = BytesIO()
+    for start in range(0, len(text), PIECE):
+        piece = text[start : start + PIECE]
+        if holds_forbidden(text[max(0, start - 2) : start + PIECE]):  # characters may be cut in two
+            return None
+        for character, reference in ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"), (b"\r", b"&#13;")):
+            piece = piece.replace(character, reference)
+        out.write(piece)
+    escaped = out.getvalue()
+    return _Written(escaped, hashlib.sha256(escaped).digest())
 
 
 def _template(operation: Operation, fields: Mapping[str, Any]) -> _Template | None:

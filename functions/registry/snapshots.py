@@ -16,10 +16,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from common.pieces import json_string, pieces_of
 from common.plain_values import plain, read
 from common.reasons import Failure, Reason
 from common.server_values import ServerFacts
@@ -192,7 +194,16 @@ def primary_key(digest: str) -> str:
 def encode(origin: str, held: Held) -> bytes:
     """A snapshot as bytes, with a digest of each part and of what is told of the servers."""
     content = _told(held)
-    return json.dumps({"format": FORMAT, "origin": origin, **content, "digests": _digests(content)}).encode()
+    beside = {name: value for name, value in content.items() if name != "parts"}
+    out = BytesIO()
+    out.write(json.dumps({"format": FORMAT, "origin": origin, **beside, "digests": _digests(content)})[:-1].encode())
+    out.write(b', "parts": {')
+    for number, (name, text) in enumerate(held.parts.items()):
+        out.write(f"{', ' if number else ''}{json.dumps(name)}: ".encode())
+        for piece in json_string(pieces_of(text)):
+            out.write(piece.encode())
+    out.write(b"}}")
+    return out.getvalue()
 
 
 def decode(key: str, content: bytes) -> Snapshot:
@@ -227,7 +238,14 @@ def _digests(content: Mapping[str, Any]) -> dict[str, str]:
     """By part, and under ``server`` of all the rest."""
     told = {name: content[name] for name in ("facts", "primary", "auto_block_list")}
     texts = {**content["parts"], "server": json.dumps(told, sort_keys=True)}
-    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+    return {name: _digest(text) for name, text in texts.items()}
+
+
+def _digest(text: str) -> str:
+    digest = hashlib.sha256()
+    for piece in pieces_of(text):
+        digest.update(piece.encode())
+    return digest.hexdigest()
 
 
 def _entries(found: Iterable[tuple[str, int]]) -> tuple[SnapshotEntry, ...]:

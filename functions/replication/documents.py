@@ -225,7 +225,7 @@ def digest(text: str) -> str:
 class Items:
     """A document that lists named items: digests of their canonical texts by case-folded name, and of the rest.
 
-    ``names`` maps the folded name to the name as written. An item without a
+    ``names`` maps the folded name to the name as written where that is another (``written``). An item without a
     name or with a name that occurs twice is keyed by name and occurrence, so
     that none is lost. Nothing here holds on to the parsed document, which
     takes many times the room.
@@ -234,6 +234,10 @@ class Items:
     rest: str
     entries: dict[str, str]
     names: dict[str, str]
+
+    def written(self, key: str) -> str:
+        """The name of an item as written."""
+        return self.names.get(key, key)
 
     @cached_property
     def digest(self) -> str:
@@ -255,7 +259,9 @@ def items(root: etree._Element, hint: str, *, ignored: frozenset[str] = RUNTIME_
         entries={
             key: item_digest(item.element, item.name, item.parent, ignored=ignored) for key, item in found.items()
         },
-        names={key: item.name.written if item.name else "" for key, item in found.items()},
+        names={
+            key: written for key, item in found.items() if (written := item.name.written if item.name else "") != key
+        },
     )
 
 

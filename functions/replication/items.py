@@ -119,12 +119,12 @@ def _named(own: ListDocument, desired: ListDocument, within: str) -> Iterator[It
     after = desired.excerpts({key for key, entry in wanted.entries.items() if held.entries.get(key) != entry})
     for key, excerpt in before.items():
         if key in after:
-            yield _changed_account(excerpt, after[key], wanted.names[key], within)
+            yield _changed_account(excerpt, after[key], wanted.written(key), within)
         else:
-            yield Item(Kind.REMOVED, held.names[key], within, excerpts=(excerpt, None))
+            yield Item(Kind.REMOVED, held.written(key), within, excerpts=(excerpt, None))
     for key, excerpt in after.items():
         if key not in before:
-            yield Item(Kind.ADDED, wanted.names[key], within, excerpts=(None, excerpt))
+            yield Item(Kind.ADDED, wanted.written(key), within, excerpts=(None, excerpt))
     if held.rest != wanted.rest:
         yield Item(Kind.CHANGED, OTHER, within, find=lambda: [marker((), OTHER)])
 

@@ -183,7 +183,8 @@ def take_apart(document: bytes, hint: str) -> Pieces | None:
         for entry in found:
             key = documents.unique_key(entry.folded, entries)
             entries[key] = entry.digest
-            names[key] = entry.written
+            if entry.written != key:
+                names[key] = entry.written
             places.extend((start, end))
     root = context.understood(piece)  # any piece does: what is beside the items is the root alone
     return Pieces(Items(documents.rest_digest(root, frozenset(root)), entries, names), context, places)

@@ -4,7 +4,9 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
+from common.pieces import decoded, json_string
 from replication import documents, lists
 from replication.model import Changes, PartName, Policy
 from replication.parts.base import Document, Part
@@ -85,7 +87,8 @@ class AccountsPart(Part[Accounts]):
         return users.under("users") + groups.under("groups")
 
     def dump(self, state: Accounts) -> str:
-        return json.dumps({"users": state.users.text, "groups": state.groups.text})
+        users, groups = (json_string(decoded(document.data)) for document in (state.users, state.groups))
+        return "".join(chain(('{"users": ',), users, (', "groups": ',), groups, ("}",)))
 
     def size(self, state: Accounts) -> int:
         return len(state.users.data) + len(state.groups.data)
@@ -102,7 +105,7 @@ def _item_changes(own: documents.Items, desired: documents.Items) -> Changes:
     by_key = Changes.between(own.entries, desired.entries)
     beside_items = ("(document)",) if own.rest != desired.rest else ()
     return Changes(
-        added=tuple(desired.names[key] for key in by_key.added),
-        removed=tuple(own.names[key] for key in by_key.removed),
-        changed=tuple(desired.names[key] for key in by_key.changed) + beside_items,
+        added=tuple(desired.written(key) for key in by_key.added),
+        removed=tuple(own.written(key) for key in by_key.removed),
+        changed=tuple(desired.written(key) for key in by_key.changed) + beside_items,
     )

@@ -1,13 +1,12 @@
 """A large text cut out of a reply is what an XML parser would have read, or it is not cut."""
 
 import re
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cerberus import large_texts, schema
+from cerberus import large_texts, requests, schema
 from cerberus.messages import Values, read_reply
 from cerberus.transport import Reply
 from common.reasons import Failure, Reason
@@ -74,7 +73,7 @@ def test_what_is_read_is_the_same_cut_or_whole(content: str, head: str) -> None:
 def test_an_escaped_text_is_cut_out_and_comes_back(text: str) -> None:
     escaped = re.sub("[&<>\r]", lambda found: f"&#{ord(found[0])};" if found[0] == "\r" else ESCAPES[found[0]], text)
     raw = enveloped(escaped)
-    found = large_texts.cut(raw)
+    found = large_texts.cut(raw, {})
     if "\ufffe" not in text and "\uffff" not in text:
         assert found is not None
         assert found.text.decode() == text
@@ -113,31 +112,17 @@ def test_a_large_text_is_bytes() -> None:
     assert values["data"] == b"<a/>" * 9
 
 
-def test_a_text_that_comes_again_is_kept_from_the_second_time_on_and_no_other_is_taken_for_it() -> None:
-    recurring = large_texts._Recurring(texts=2, largest=10)
-    texts = {bytes([number]): b"text %d" % number for number in range(5)}
-    for digest, text in texts.items():
-        recurring.met(digest, text)
-        assert recurring.get(digest) is None
-    for digest, text in texts.items():
-        recurring.met(digest, text)
-        assert recurring.get(digest) == text
-    assert [recurring.get(digest) for digest in texts] == [None, None, None, b"text 3", b"text 4"]
-    for _ in range(3):
-        recurring.met(b"large", b"x" * 11)
-    assert recurring.get(b"large") is None
+def test_a_text_that_was_sent_and_comes_back_is_the_same_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = b"<users>" + b"<user/>" * 20 + b"</users>"
+    fields = {"credentials": {"user": "u", "password": "p"}, "ProfilesXML": sent, "GroupsXML": b""}
+    monkeypatch.setattr(requests, "LARGE", 1)
+    large = requests.write_request(schema.service().operation("SaveProfiles"), fields).large
+    operation = schema.service().operation("GetProfiles")
 
+    def answered(text: bytes) -> object:
+        raw = enveloped(text.decode().replace("<", "&lt;").replace(">", "&gt;"))
+        return read_reply(operation, Reply(200, TYPE, raw), sent=large)["data"]
 
-def test_what_was_read_back_from_one_server_is_not_undone_again_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(large_texts, "_RECURRING", large_texts._Recurring())
-    undone: list[int] = []
-    real = large_texts._undone
-
-    def counted(*arguments: Any) -> bytes | None:
-        undone.append(1)
-        return real(*arguments)
-
-    monkeypatch.setattr(large_texts, "_undone", counted)
-    read = [told(enveloped("&lt;same/>" * 9)) for _ in range(5)] + [told(enveloped("&lt;other/>" * 9))]
-    assert read == ["<same/>" * 9] * 5 + ["<other/>" * 9]
-    assert len(undone) == 3
+    assert answered(sent) is sent
+    other = sent.replace(b"<user/>", b"<user />", 1)
+    assert answered(other) == other

@@ -56,7 +56,7 @@ def users(data: str = "<ns1:data>&lt;users/&gt;</ns1:data>") -> str:
 def request(operation: str, **fields: Any) -> etree._Element:
     credentials = dict(zip(("user", "password"), CREDENTIALS, strict=True))
     raw = write_request(schema.service().operation(operation), {"credentials": credentials, **fields})
-    return etree.fromstring(b"".join(raw))
+    return etree.fromstring(b"".join(raw.pieces))
 
 
 def attributes(node: etree._Element) -> dict[str, str]:
