@@ -152,7 +152,7 @@ def _in_vpc(cloud: LocalCloud) -> None:
 def _with_endpoints(cloud: LocalCloud) -> None:
     _in_vpc(cloud)
     kinds = [one["VpcEndpointType"] for one in cloud.client("ec2").describe_vpc_endpoints()["VpcEndpoints"]]
-    assert (kinds.count("Gateway"), kinds.count("Interface")) == (2, 3)
+    assert (kinds.count("Gateway"), kinds.count("Interface")) == (2, 4)
 
 
 def _with_alarms(cloud: LocalCloud) -> None:
