@@ -84,7 +84,11 @@ class SnapshotStore(Protocol):
     """Where snapshots are. Every method may raise Failure(REGISTRY_UNAVAILABLE)."""
 
     def keep_backup(self, backup_id: str, run_id: str, held: Held) -> str:
-        """Store what a backup held before this run wrote to it; the snapshot's key."""
+        """Store what a backup held before this run wrote to it; the snapshot's key.
+
+        The first one of a run stands: who serves a backup again, because
+        whoever began was killed, finds what that one may have written.
+        """
         ...
 
     def keep_primary(self, digest: str, held: Held) -> str:
@@ -108,10 +112,20 @@ class S3Snapshots:
         self._client = client
 
     def keep_backup(self, backup_id: str, run_id: str, held: Held) -> str:
-        return self._put(backup_key(backup_id, run_id, held.parts), backup_id, held)
+        key = backup_key(backup_id, run_id, held.parts)
+        try:
+            self._put(key, backup_id, held, IfNoneMatch="*")
+        except ClientError as error:
+            if error_code(error) != "PreconditionFailed":
+                raise unavailable("S3 PutObject", error) from None
+        except BotoCoreError as error:
+            raise unavailable("S3 PutObject", error) from None
+        return key
 
     def keep_primary(self, digest: str, held: Held) -> str:
-        return self._put(primary_key(digest), PRIMARY, held)
+        with calling("S3 PutObject"):
+            self._put(primary_key(digest), PRIMARY, held)
+        return primary_key(digest)
 
     def load(self, key: str) -> Snapshot:
         if not is_key(key):
@@ -134,12 +148,10 @@ class S3Snapshots:
             found = [(entry["Key"], entry["Size"]) for page in pages for entry in page.get("Contents", ())]
         return _entries(found)
 
-    def _put(self, key: str, origin: str, held: Held) -> str:
-        with calling("S3 PutObject"):
-            self._client.put_object(
-                Bucket=self._bucket, Key=key, Body=encode(origin, held), ContentType="application/json"
-            )
-        return key
+    def _put(self, key: str, origin: str, held: Held, **conditions: Any) -> None:
+        self._client.put_object(
+            Bucket=self._bucket, Key=key, Body=encode(origin, held), ContentType="application/json", **conditions
+        )
 
 
 class MemorySnapshots:
@@ -150,7 +162,7 @@ class MemorySnapshots:
 
     def keep_backup(self, backup_id: str, run_id: str, held: Held) -> str:
         key = backup_key(backup_id, run_id, held.parts)
-        self.stored[key] = encode(backup_id, held)
+        self.stored.setdefault(key, encode(backup_id, held))
         return key
 
     def keep_primary(self, digest: str, held: Held) -> str:

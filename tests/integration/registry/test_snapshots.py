@@ -44,6 +44,15 @@ def test_what_is_kept_comes_back_exactly(snapshots: SnapshotStore, held: Held) -
     assert (found.key, found.origin, found.held) == (key, "files-2", held)
 
 
+def test_the_first_snapshot_of_a_backup_in_a_run_stands(snapshots: SnapshotStore) -> None:
+    key = snapshots.keep_backup("files-2", RUN, HELD)
+    half_written = replace(HELD, parts={**PARTS, "settings": "<settings/>"})
+    assert snapshots.keep_backup("files-2", RUN, half_written) == key
+    assert snapshots.load(key).held == HELD
+    later = snapshots.keep_backup("files-2", LATER, half_written)
+    assert snapshots.load(later).held == half_written
+
+
 def test_a_state_of_the_primary_is_kept_under_its_digest_and_once(snapshots: SnapshotStore) -> None:
     digest, held = "0f" * 32, Held(PARTS, FACTS)
     key = snapshots.keep_primary(digest, held)
