@@ -57,27 +57,18 @@ def _of_run(
     """Serve backups of one run: which are to come again, and the run's report if it is done. Raises Failure."""
     run, fan_out = around.store.run(run_id), around.store.fan_out(run_id)
     if run is None or fan_out is None:
-        return _dropped(run_id, backup_ids, around, Failure(Reason.UNKNOWN_RUN, "its run is not known any more"))
+        for backup_id in backup_ids:
+            around.progress.not_served(run_id, backup_id, Failure(Reason.UNKNOWN_RUN, "its run is not known any more"))
+        return set(), None
     if run.finished_at is not None:
         around.store.release_lease(fan_out.owner)  # whoever has ended it may have been killed just then
         return set(), None
-    if not _holds_lease(around, fan_out):
-        return _dropped(run_id, backup_ids, around, Failure(Reason.LEASE_LOST, "its run has lost the lease"))
     loaded = _loaded(fan_out, around.snapshots)
     _Share(around, run, fan_out, loaded, deadline, ends_at).serve(backup_ids)
-    if not _holds_lease(around, fan_out):
+    if not _holds_lease(around, fan_out):  # the next run records what is open, and these messages are void
         return set(), None
     still_open = set(around.store.open_backups(run_id))
     return still_open, None if still_open else conclude_if_done(around, fan_out, run, loaded.state)
-
-
-def _dropped(
-    run_id: str, backup_ids: list[str], around: Surroundings, failure: Failure
-) -> tuple[set[str], Report | None]:
-    """Nothing can be done for these backups any more; the next run records that of those that are open."""
-    for backup_id in backup_ids:
-        around.progress.not_served(run_id, backup_id, failure)
-    return set(), None
 
 
 def _holds_lease(around: Surroundings, fan_out: FanOut) -> bool:

@@ -477,6 +477,15 @@ class TestTheQueue:
         assert function.metrics() == []
         assert fleet.store.runs(limit=1)[0].status == "running"
 
+    def test_a_run_that_somebody_else_has_ended_just_before_is_not_told_of(
+        self, fleet: Fleet, function: Function, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        function(SCHEDULED)
+        monkeypatch.setattr("registry.dynamo.DynamoStore.finish_run", lambda *_: False)
+        assert function(self.event(url)) == {"batchItemFailures": []}
+        assert function.metrics() == []
+        assert not [line for line in function.lines() if line["message"] == "run finished"]
+
     def test_records_of_another_source_are_no_messages(self, fleet: Fleet, function: Function) -> None:
         assert "event_invalid" in function.refused({"Records": [{"eventSource": "aws:s3"}]})
         assert "event_invalid" in function.refused({"Records": []})

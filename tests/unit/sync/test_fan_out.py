@@ -13,8 +13,9 @@ import pytest
 
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
-from registry.models import Backup, BackupResult, Credentials, Run
+from registry.models import Backup, BackupResult, Claim, Credentials, Run
 from registry.queue import MemoryQueue, Message
+from registry.snapshots import primary_key
 from sync import share
 from sync.fan_out import is_needed
 from sync.request import RunRequest, Trigger
@@ -287,6 +288,47 @@ class TestServing:
         fleet.work()
         assert fleet.statuses() == {**ALL_IN_SYNC, "b1": "failed:credentials_missing"}
 
+    def test_what_was_seen_of_a_backup_before_tells_why_it_differs(self, fleet: Fleet) -> None:
+        fleet.start()
+        fleet.work()
+        fleet.queue.messages.clear()
+        fleet.server("b2").greeting = "moin"
+        fleet.time += timedelta(minutes=1)
+        fleet.start()
+        fleet.work()
+        found = fleet.world.store.status("b2")
+        assert found
+        assert {part.part: part.cause for part in found.parts if part.cause} == {"settings": "backup_edited"}
+
+    def test_a_run_that_may_only_look_after_a_promotion_only_looks_from_the_queue_too(self, fleet: Fleet) -> None:
+        primary = fleet.world.store.primary()
+        assert primary
+        fleet.world.store.save_primary(replace(primary, held="the direction has turned"))
+        fleet.server("b2").greeting = "moin"
+        run(RunRequest(Trigger.SCHEDULE), fleet.around, Deadline(10))
+        fleet.work()
+        assert fleet.statuses() == {**ALL_IN_SYNC, "b2": "drifted"}
+        assert fleet.server("b2").written == []
+        assert [notice.reason for notice in fleet.only_run().notices] == [Reason.PUSHES_HELD]
+
+    def test_an_older_state_of_the_primary_is_put_back_through_the_queue(self, fleet: Fleet) -> None:
+        fleet.start()
+        fleet.work()
+        fleet.queue.messages.clear()
+        (state,) = fleet.world.store.states(limit=10)
+        for name in ALL_IN_SYNC:
+            fleet.server(name).greeting = "moin"
+        fleet.server("primary").greeting = "servus"
+        fleet.time += timedelta(minutes=1)
+        request = RunRequest(Trigger.RESTORE, snapshot=primary_key(state.digest))
+        report = run(request, fleet.around, Deadline(10))
+        assert report.run.status == "running"
+        fleet.work()
+        results = fleet.world.store.results(report.run.id)
+        assert {result.backup_id: result.status for result in results} == dict.fromkeys(ALL_IN_SYNC, "restored")
+        assert {fleet.server(name).greeting for name in ALL_IN_SYNC} == {"hello"}
+        assert all(backup.paused for backup in fleet.world.store.backups())
+
     def test_new_credentials_are_used(self, fleet: Fleet) -> None:
         fleet.start()
         fleet.world.credentials.put("b1", Credentials("new", "password"))
@@ -333,6 +375,24 @@ class TestNoneTwice:
         assert second.again == {fleet.message("b1")}
         assert fleet.server("b1").calls.count("facts") == 1
         assert [step for step in fleet.world.notes.steps if step.startswith("b1")] == ["b1 in_sync"]
+
+    def test_who_is_overtaken_while_it_reads_writes_nothing(self, fleet: Fleet) -> None:
+        """A process that stands still for longer than its claim, say: somebody else has the backup by then."""
+        fleet.start()
+        run_id = fleet.only_run().id
+
+        def overtake(method: str) -> None:
+            if method == "settings":
+                fleet.server("b1").on_call = lambda _: None
+                later = fleet.time + timedelta(seconds=LIFE)
+                store = fleet.world.store
+                assert store.claim_backup(run_id, "b1", "other", now=later, until=later) is Claim.MINE
+
+        fleet.server("b1").greeting = "moin"
+        fleet.server("b1").on_call = overtake
+        assert fleet.work([fleet.message("b1")]).again == {fleet.message("b1")}
+        assert fleet.server("b1").written == []
+        assert fleet.statuses() == {}
 
     def test_the_same_message_twice_in_one_delivery_is_served_once(self, fleet: Fleet) -> None:
         fleet.start()
