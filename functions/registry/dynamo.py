@@ -328,10 +328,11 @@ class DynamoStore:
         return self._single(BackupResult, (_STATUS, backup_id))
 
     def statuses(self, backup_ids: Iterable[str] | None = None) -> dict[str, BackupResult]:
-        known = {result.backup_id: result for result in _readable(BackupResult, self._table.rows(_STATUS))}
         if backup_ids is None:
-            return known
-        return {backup_id: known[backup_id] for backup_id in backup_ids if backup_id in known}
+            rows = self._table.rows(_STATUS)
+        else:
+            rows = (row for backup_id in backup_ids if (row := self._table.get(_STATUS, backup_id)))
+        return {result.backup_id: result for result in _readable(BackupResult, rows)}
 
     def approve(self, approval: Approval) -> None:
         self._table.put({**_keys(_APPROVAL, approval.backup_id), **to_row(approval)})

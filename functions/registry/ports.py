@@ -165,7 +165,10 @@ class Store(Protocol):
         ...
 
     def statuses(self, backup_ids: Iterable[str] | None = None) -> dict[str, BackupResult]:
-        """The last result of each named backup, or of all; a backup without one is left out."""
+        """The last result of each named backup, or of all; a backup without one is left out.
+
+        Name only a few: each is asked for by itself.
+        """
         ...
 
     def approve(self, approval: Approval) -> None:

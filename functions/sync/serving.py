@@ -78,6 +78,19 @@ class Recorder:
         self.around.progress.backup_done(self.run, result, fault)
         return result
 
+    def settle(self, backup_id: str, failure: Failure) -> None:
+        """Record of a claimed backup that nobody serves any more what was stored before its first write, if it was.
+
+        Otherwise that it was not served, and why. Raises Failure.
+        """
+        store = self.around.store
+        begun = next((found for found in store.history(backup_id, limit=1) if found.run_id == self.run.id), None)
+        if begun is None:
+            self.record(backup_id, records.failed(failure))
+            return
+        store.record_result(begun, lease_owner=self.owner, claim=self.claims.get(backup_id))
+        self.around.progress.backup_done(self.run, begun, "")
+
     def begin(self, backup_id: str, outcome: Outcome, started: datetime) -> None:
         """Store what is true of a backup if the run is killed now. Raises Failure: then it must not be written to."""
         now = self.around.now()
@@ -138,9 +151,16 @@ class Serving:
         except Exception as error:  # noqa: BLE001 - an error in the program while serving one must not stop the others
             fault = places(error)
             outcome = records.failed(Failure(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})"))
-        if not outcome.snapshot and backup.id in self.recorder.begun:  # how to undo what was begun must not be lost
-            outcome = replace(outcome, snapshot=self.recorder.begun[backup.id].snapshot)
+        if not outcome.snapshot:  # how to undo what was begun must not be lost
+            outcome = replace(outcome, snapshot=self._begun_with(backup.id))
         return self.recorder.record(backup.id, outcome, started, fault)
+
+    def _begun_with(self, backup_id: str) -> str:
+        """What was kept of the backup before this run first wrote to it, here or where a killed process had it."""
+        if backup_id in self.recorder.begun:
+            return self.recorder.begun[backup_id].snapshot
+        last = self.last(backup_id)
+        return last.snapshot if last and last.run_id == self.recorder.run.id else ""
 
     def _replicate(self, backup: Backup, started: datetime) -> Outcome:
         policy = (self.earlier.policy if self.earlier else policy_of)(backup, self.settings)

@@ -98,7 +98,7 @@ class _Share:
         self._serving = Serving(
             self._recorder,
             around.store.settings(),
-            around.store.status,
+            lambda backup_id: around.store.statuses([backup_id]).get(backup_id),
             loaded.state,
             deadline,
             loaded if run.snapshot else None,
@@ -127,7 +127,7 @@ class _Share:
 
     def _serve_claimed(self, backup_id: str) -> None:
         if self._fan_out.ends_at < self._ends_at:  # the lease could end before this process does
-            self._serving.cut_off(backup_id)
+            self._recorder.settle(backup_id, Failure(Reason.DEADLINE, "the time of its run was used up"))
             return
         try:
             backup = self._around.store.backup(backup_id)

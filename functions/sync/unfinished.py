@@ -1,7 +1,6 @@
 """Runs that ended without a record: their function was killed, or the queue did not deliver all of their backups."""
 
 from common.reasons import Failure, Reason
-from sync import records
 from sync.concluding import RunStatus, finish
 from sync.serving import Recorder
 from sync.surroundings import Surroundings
@@ -31,19 +30,7 @@ def _finish_dead(run_id: str, around: Surroundings, owner: str) -> None:
     recorder = Recorder(around, run, owner)
     for backup_id in around.store.open_backups(run_id):
         if recorder.claim(backup_id):
-            _close(backup_id, recorder)
+            recorder.settle(backup_id, Failure(Reason.RUN_CUT_OFF, "the run ended before it had a result for it"))
     results = around.store.results(run_id)
     status = RunStatus.PARTIAL if results else RunStatus.FAILED
     finish(around, run, status, Reason.RUN_CUT_OFF, _MESSAGE, results)
-
-
-def _close(backup_id: str, recorder: Recorder) -> None:
-    """Record what is known of a backup that waited in the queue, or was being served from there."""
-    store, run_id = recorder.around.store, recorder.run.id
-    begun = next((result for result in store.history(backup_id, limit=1) if result.run_id == run_id), None)
-    if begun is not None:  # it was being written to, and what was stored before the first write is the truth
-        store.record_result(begun, lease_owner=recorder.owner, claim=recorder.claims[backup_id])
-    else:
-        recorder.record(
-            backup_id, records.failed(Failure(Reason.RUN_CUT_OFF, "the run ended before it had a result for it"))
-        )

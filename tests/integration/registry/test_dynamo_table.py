@@ -137,6 +137,10 @@ class TestUnreadableRows:
             dynamo_store.backup("bad")
         assert failed.value.reason is Reason.RECORD_UNREADABLE
 
+    def test_a_bad_status_is_as_good_as_none(self, dynamo_store: DynamoStore, raw: Any) -> None:
+        raw.put("STATUS", "bad", backup_id={"S": "bad"})
+        assert dynamo_store.statuses() == dynamo_store.statuses(["bad", "unknown"]) == {}
+
     def test_it_can_be_replaced(self, dynamo_store: DynamoStore, raw: Any) -> None:
         dynamo_store.add_backup(BACKUP)
         raw.put("BACKUP", "b1", host={"N": "1"}, version={"S": "?"})

@@ -1,6 +1,5 @@
 """Runs that are under way, and the backups of theirs that wait in the queue, on each implementation of the store."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -89,11 +88,6 @@ class TestOpenBackups:
     def test_what_is_not_open_cannot_be_claimed(self, fanned_out: Store) -> None:
         assert claimed(fanned_out, "one", "b3") is Claim.CLOSED
         assert fanned_out.open_backups("r1") == ("b1", "b2")
-
-    def test_of_many_who_claim_at_once_one_gets_it(self, fanned_out: Store) -> None:
-        with ThreadPoolExecutor(8) as pool:
-            got = list(pool.map(lambda number: claimed(fanned_out, f"claim {number}"), range(16)))
-        assert sorted(got) == [*[Claim.HELD] * 15, Claim.MINE]
 
     def test_a_claim_leaves_the_backup_open(self, fanned_out: Store) -> None:
         claimed(fanned_out, "one")

@@ -455,6 +455,41 @@ class TestDeath:
         assert fleet.statuses() == ALL_IN_SYNC
         assert fleet.only_run().status == "succeeded"
 
+    def test_how_to_undo_what_it_had_written_is_in_the_result_of_who_comes_after(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fleet.server("b1").greeting = "moin"
+        fleet.start()
+        record = fleet.world.store.record_result
+
+        def dies(result: BackupResult, **how: Any) -> None:
+            if how.get("final", True):
+                raise Killed
+            record(result, **how)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(fleet.world.store, "record_result", dies)
+            with pytest.raises(Killed):
+                fleet.work([fleet.message("b1")])
+        assert fleet.server("b1").greeting == "hello", "it was written to"
+        fleet.time += timedelta(seconds=LIFE)
+        fleet.work()
+        (result, *_) = fleet.world.store.results(fleet.only_run().id)
+        assert (result.backup_id, result.status) == ("b1", "in_sync")
+        assert "moin" in fleet.world.snapshots.load(result.snapshot).held.parts["settings"]
+
+    def test_and_so_it_is_when_no_time_is_left_for_it(self, fleet: Fleet) -> None:
+        fleet.start()
+        lease, run_id = fleet.world.store.lease(), fleet.only_run().id
+        assert lease
+        fleet.world.store.claim_backup(run_id, "b1", "dead", now=fleet.time, until=fleet.time)
+        begun = BackupResult("b1", run_id, "incomplete", fleet.time, Reason.INTERRUPTED, snapshot="a snapshot")
+        fleet.world.store.record_result(begun, lease_owner=lease.owner, final=False, claim="dead")
+        fleet.time += timedelta(seconds=HOUR - 1)
+        fleet.work()
+        assert fleet.world.store.results(run_id)[0] == begun
+        assert set(fleet.statuses().values()) == {"incomplete:interrupted", "incomplete:deadline"}
+
     def test_after_its_result_was_recorded_it_is_not_served_again(
         self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
