@@ -298,3 +298,47 @@ def test_every_parameter_is_used_described_and_shown_in_a_group(template: Templa
     for name, parameter in template["Parameters"].items():
         assert parameter["Description"]
         assert f'{{"Ref": "{name}"}}' in used or f"${{{name}}}" in used
+
+
+# ---------------------------------------------------------------- the queue
+
+
+def test_a_message_is_delivered_again_only_after_whoever_had_it_has_ended(
+    template: Template, resources: Template
+) -> None:
+    visibility = resources["BackupQueue"]["Properties"]["VisibilityTimeout"]
+    assert visibility == {"Fn::FindInMap": ["Timeouts", {"Ref": "SyncTimeoutSeconds"}, "Lease"]}
+    for seconds, values in template["Mappings"]["Timeouts"].items():
+        assert int(values["Lease"]) > int(seconds)
+
+
+def test_messages_are_kept_longer_than_any_run_may_take(template: Template, resources: Template) -> None:
+    longest = template["Parameters"]["FanOutMinutes"]["MaxValue"] * 60
+    assert resources["BackupQueue"]["Properties"]["MessageRetentionPeriod"] >= 2 * longest
+    assert resources["BackupDeadLetterQueue"]["Properties"]["MessageRetentionPeriod"] > 2 * longest
+
+
+def test_a_run_has_time_for_five_deliveries_before_its_lease_ends(template: Template, resources: Template) -> None:
+    deliveries = resources["BackupQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
+    default = template["Parameters"]["SyncTimeoutSeconds"]["Default"]
+    lease = int(template["Mappings"]["Timeouts"][default]["Lease"])
+    assert deliveries * lease < template["Parameters"]["FanOutMinutes"]["Default"] * 60
+    longest = max(int(seconds) for seconds in template["Mappings"]["Timeouts"])
+    assert template["Parameters"]["FanOutMinutes"]["MinValue"] * 60 > longest
+
+
+def test_the_queue_is_served_by_the_sync_function_a_few_at_a_time_and_message_by_message(resources: Template) -> None:
+    (source,) = _of_type(resources, "AWS::Lambda::EventSourceMapping").values()
+    assert source["FunctionName"] == {"Ref": "SyncFunction"}
+    assert source["EventSourceArn"] == {"Fn::GetAtt": ["BackupQueue", "Arn"]}
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "FanOutConcurrency"}}
+    assert source["BatchSize"] <= 10
+    dead = resources["BackupQueue"]["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]
+    assert dead == {"Fn::GetAtt": ["BackupDeadLetterQueue", "Arn"]}
+
+
+def test_every_queue_is_encrypted(resources: Template) -> None:
+    queues = _of_type(resources, "AWS::SQS::Queue")
+    assert len(queues) == 3
+    assert all(queue["SqsManagedSseEnabled"] is True for queue in queues.values())
