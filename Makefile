@@ -7,7 +7,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build test lint pages demo stack ci clean
+.PHONY: help setup build test lint pages demo stack bench ci clean
 
 bin := .venv/bin
 checkov := .tools/policy/bin/checkov --framework cloudformation --skip-download --quiet --compact
@@ -49,6 +49,9 @@ demo: build ## Show the product at work: a primary, three backups, the deployed 
 
 stack: setup ## Keep a local cloud with the deployed stack and two servers until Ctrl-C
 	@PYTHONPATH=functions $(bin)/python -m local.stack
+
+bench: build ## Measure speed, memory, cold start and cost, and write the tables of docs/performance.md (8 minutes)
+	@PYTHONPATH=functions $(bin)/python -m benchmarks
 
 ci: ## Run what continuous integration runs
 	@.ci/run

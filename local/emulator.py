@@ -6,6 +6,7 @@ processes of this machine, with the packaged code and a Lambda's environment.
 
 import json
 import platform
+import socket
 import subprocess
 import time
 import urllib.error
@@ -65,6 +66,18 @@ class Emulator:
         if self._process:
             self._process.terminate()
             self._process.wait()
+
+    def wait(self, seconds: float = 10.0) -> None:
+        """Until the emulator listens; the function itself is started by its first event. Raises TimeoutError."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return
+        raise TimeoutError("the emulator does not listen")
 
     def invoke(self, event: object) -> Any:
         """The function's answer, or what the emulator says instead of one (errorMessage and errorType)."""

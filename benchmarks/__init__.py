@@ -1,0 +1,1 @@
+"""Measurements of the product, each with a table: see docs/performance.md."""

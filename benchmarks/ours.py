@@ -1,0 +1,106 @@
+"""The product's run over a fleet of measured servers, in a process of its own.
+
+Everything is the product's own but what is AWS: registrations, results and
+credentials are in memory, and snapshots are encoded and then forgotten.
+``python -m benchmarks.ours`` takes a line of JSON and prints one.
+"""
+
+import json
+import sys
+import time
+from collections import Counter
+from typing import Any
+
+from benchmarks.measuring import peak_bytes
+from benchmarks.servers import HOST, PRIMARY, Told
+from cerberus.addresses import AddressPolicy
+from common.deadline import Deadline
+from registry.memory import MemoryCredentials, MemoryStore
+from registry.models import Backup, BackupResult, Credentials, Primary, Run, SyncSettings, TlsTrust
+from registry.snapshots import Held, Snapshot, SnapshotEntry, encode
+from replication.model import PrimaryState
+from sync.concluding import Report
+from sync.request import RunRequest, Trigger
+from sync.run import run
+from sync.surroundings import Surroundings
+from wiring.servers import PRIMARY_ID, CerberusServers
+
+
+class _Silent:
+    def started(self, run: Run) -> None: ...
+    def primary_read(self, run: Run, primary: PrimaryState) -> None: ...
+    def backup_done(self, run: Run, result: BackupResult, fault: str) -> None: ...
+    def finished(self, run: Run) -> None: ...
+    def queued(self, run: Run, backups: int) -> None: ...
+    def not_served(self, *_: object) -> None: ...
+
+
+class _Forgotten:
+    """Snapshots, encoded as for S3 and not kept."""
+
+    def keep_backup(self, backup_id: str, run_id: str, held: Held) -> str:
+        return f"{backup_id}/{run_id}/{len(encode(backup_id, held))}"
+
+    def keep_primary(self, digest: str, held: Held) -> str:
+        return f"{digest}/{len(encode(PRIMARY, held))}"
+
+    def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:
+        raise AssertionError(f"nothing lists those of {backup_id}")
+
+    def load(self, key: str) -> Snapshot:
+        raise AssertionError(f"nothing reads {key} back")
+
+
+def surroundings(told: Told, memory_megabytes: int | None = None, full_verification_minutes: int = 0) -> Surroundings:
+    """All that a run needs, with every backup registered."""
+    store, credentials = MemoryStore(), MemoryCredentials()
+    store.save_settings(SyncSettings(full_verification_minutes=full_verification_minutes))
+    trust = TlsTrust(ca_pem=told.ca_pem)
+    for name, port in told.ports.items():
+        server_id = PRIMARY_ID if name == PRIMARY else name
+        credentials.put(server_id, Credentials(told.user, told.passwords[name]))
+        if name == PRIMARY:
+            store.save_primary(Primary(HOST, port, trust))
+        else:
+            store.add_backup(Backup(name, HOST, port, trust))
+    return Surroundings(
+        store=store,
+        credentials=credentials,
+        servers=CerberusServers(AddressPolicy.allowing(["127.0.0.0/8"])),
+        progress=_Silent(),
+        snapshots=_Forgotten(),
+        primary=None,
+        lease_seconds=900,
+        memory_megabytes=memory_megabytes,
+    )
+
+
+def one_run(around: Surroundings) -> Report:
+    """A scheduled run over the whole fleet."""
+    return run(RunRequest(Trigger.SCHEDULE), around, Deadline(600))
+
+
+def measured(around: Surroundings) -> dict[str, Any]:
+    """One run: wall and CPU seconds of this process, and how many backups ended in which status."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    report = one_run(around)
+    return {
+        "wall": time.perf_counter() - wall,
+        "cpu": time.process_time() - cpu,
+        "peak": peak_bytes(),
+        "statuses": dict(Counter(f"{r.status}{':' + r.reason if r.reason else ''}" for r in report.results)),
+        "messages": sorted({r.message for r in report.results if r.message})[:3],
+    }
+
+
+def main() -> None:
+    """Do as many runs as asked, one after the other, and tell the figures of each."""
+    asked = json.loads(sys.stdin.readline())
+    around = surroundings(
+        Told(**asked["told"]), asked.get("memory_megabytes"), asked.get("full_verification_minutes", 0)
+    )
+    print(json.dumps([measured(around) for _ in range(asked["runs"])]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
