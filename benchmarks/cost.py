@@ -55,8 +55,8 @@ def measure(fleets: tuple[int, ...] = (3, 10, 100), users: int = 640, latency: f
     caption = (
         f"A run every {INTERVAL_MINUTES} minutes over an unchanged fleet, every backup read in full, function of "
         f"{MEMORY_GB:.0f} GB, {latency * 1000:.0f} ms per call; the seconds are measured on this machine, "
-        f"{ALARMS} alarms and {METRICS} metrics assumed. List prices of {PRICES.region}, {PRICES.at}, in USD, without free tiers, data "
-        "transfer, a VPC's endpoints and tax. The secrets (one per server) are most of it."
+        f"{ALARMS} alarms and {METRICS} metrics assumed. List prices of {PRICES.region}, {PRICES.at}, in USD, without "
+        "free tiers, data transfer, a VPC's endpoints and tax. The secrets (one per server) are most of it."
     )
     return f"{caption}\n\n{table(heads, rows)}"
 

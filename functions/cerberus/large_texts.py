@@ -2,23 +2,23 @@
 
 A configuration document travels as the text of one element, with its markup
 escaped. A parser copies such a text several times on the way to a value. Here
-it is cut out of the reply's bytes and undone directly, piece by piece; what is
-left of the reply is parsed as ever, with a token where the text was. A reply in
-which anything is unusual is not cut, and read whole.
+it is cut out of the reply's bytes and undone piece by piece, or not at all
+where it is a text that was sent before; what is left of the reply is parsed as
+ever, with a token where the text was. A reply in which anything is unusual is
+not cut, and read whole.
 
 The result is the same, or nothing: the token must turn up as the whole text of
 exactly one element, which it would not inside a comment, an attribute or a
-CDATA section; and the text must be valid character data.
+CDATA section.
 """
 
 import hashlib
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 
-from common.hardened_xml import holds_forbidden, is_utf8
+from common.hardened_xml import XmlRefused, is_utf8, parse
 
 LARGE = 32 * 1024
 """Bytes from which on a text is worth cutting out."""
@@ -27,10 +27,6 @@ _FIRST_TAGS = 64
 """The text is looked for behind this many tags: a reply with a document in it holds little besides."""
 _PIECE = 1024 * 1024
 _LONGEST_REFERENCE = 12
-_NUMBERED = re.compile(rb"&#(?:x0*([9AaDd])|0*(9|10|13));")
-"""The only characters that servers have a reason to write as numbers."""
-_NAMED = ((b"&lt;", b"<"), (b"&gt;", b">"), (b"&quot;", b'"'), (b"&apos;", b"'"), (b"&amp;", b"&"))
-"""The last one last, or what it begins would be taken for a reference."""
 
 
 @dataclass(frozen=True)
@@ -75,34 +71,19 @@ def _find(reply: bytes | bytearray) -> tuple[int, int] | None:
 
 
 def _undone(reply: bytes | bytearray, start: int, end: int) -> bytes | None:
-    if reply.find(b"]]>", start, end) >= 0:  # which is not allowed in a text
-        return None
     out = BytesIO()
     while start < end:
         stop = _whole(reply, start, min(end, start + _PIECE), end)
-        piece = _undone_piece(bytes(reply[start:stop]))
-        if stop == start or piece is None:
+        if stop == start or b"]]>" in reply[stop - 2 : min(end, stop + 2)]:  # not allowed in a text, nor cut in two
             return None
-        out.write(piece)
+        try:
+            # The parser itself undoes a piece: what it would not take as text inside an element is not taken here.
+            text = parse(b"".join((b"<t>", reply[start:stop], b"</t>"))).text
+        except XmlRefused:
+            return None
+        out.write((text or "").encode())
         start = stop
     return out.getvalue()  # without a copy
-
-
-def _undone_piece(piece: bytes) -> bytes | None:
-    if holds_forbidden(piece) or not _is_text(piece):
-        return None
-    # The line ends that were written as such first: a reference to one is meant to stay what it is.
-    if b"\r" in piece:
-        piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    unknown = piece.count(b"&")
-    if b"&#" in piece:
-        piece, numbered = _NUMBERED.subn(_character, piece)
-        unknown -= numbered
-    for reference, character in _NAMED:
-        length = len(piece)
-        piece = piece.replace(reference, character)
-        unknown -= (length - len(piece)) // (len(reference) - 1)
-    return None if unknown else piece
 
 
 def _whole(reply: bytes | bytearray, start: int, stop: int, end: int) -> int:
@@ -115,16 +96,3 @@ def _whole(reply: bytes | bytearray, start: int, stop: int, end: int) -> int:
     while stop > start and (reply[stop - 1] == 0x0D or reply[stop] & 0xC0 == 0x80):
         stop -= 1
     return stop
-
-
-def _is_text(piece: bytes) -> bool:
-    try:
-        piece.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _character(reference: re.Match[bytes]) -> bytes:
-    hexadecimal, decimal = reference.groups()
-    return bytes([int(hexadecimal, 16) if hexadecimal else int(decimal)])

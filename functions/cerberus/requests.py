@@ -81,7 +81,7 @@ class _Written:
 
 def _written(text: bytes) -> _Written | None:
     """A text as it is sent, None for what cannot be."""
-    return _remembered(text) if len(text) <= _REMEMBERED else _escaped(text)
+    return _remembered(text) if LARGE <= len(text) <= _REMEMBERED else _escaped(text)
 
 
 @lru_cache(maxsize=4)
@@ -100,7 +100,7 @@ def _escaped(text: bytes) -> _Written | None:
             piece = piece.replace(character, reference)
         out.write(piece)
     escaped = out.getvalue()
-    return _Written(escaped, hashlib.sha256(escaped).digest())
+    return _Written(escaped, hashlib.sha256(escaped).digest() if len(text) >= LARGE else b"")
 
 
 def _template(operation: Operation, fields: Mapping[str, Any]) -> _Template | None:

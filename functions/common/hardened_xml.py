@@ -80,7 +80,7 @@ def holds_forbidden(text: bytes) -> bool:
     """Whether ``text``, in UTF-8, holds a character that XML 1.0 has no way to write."""
     return (
         len(text.translate(None, _CONTROLS)) != len(text)
-        or (b"\xef\xbf" in text and (b"\xef\xbf\xbe" in text or b"\xef\xbf\xbf" in text))  # U+FFFE and U+FFFF
+        or (b"\xef" in text and (b"\xef\xbf\xbe" in text or b"\xef\xbf\xbf" in text))  # U+FFFE and U+FFFF
         or (b"\xed" in text and _SURROGATE.search(text) is not None)
     )
 

@@ -99,7 +99,7 @@ class _Context:
 
     def _key(self, piece: bytes) -> bytes:
         # In a comment, a CDATA section or a processing instruction, what looks like an element is none.
-        if self._runtime is not None and b"<!" not in piece and b"<?" not in piece:
+        if self._runtime is not None and not _holds(piece, b"!") and not _holds(piece, b"?"):
             piece = self._runtime.sub(rb"<\1/>", piece)
         return hashlib.sha256(piece).digest()
 
@@ -113,6 +113,11 @@ class _Context:
                     self._tags.add(tag)
                     names = b"|".join(re.escape(one) for one in sorted(self._tags))
                     self._runtime = re.compile(rb"<(" + names + rb")>[ -%'-;=?-~]*</\1>")
+
+
+def _holds(piece: bytes, mark: bytes) -> bool:
+    """Whether there is markup that begins with ``<`` and this character; looking for the one character is faster."""
+    return mark in piece and b"<" + mark in piece
 
 
 class _Contexts:

@@ -76,12 +76,16 @@ def test_a_document_pushed_to_several_backups_is_escaped_once(monkeypatch: pytes
     assert len({request.replace(f"password {n}".encode(), b"") for n, request in enumerate(sent)}) == 1
 
 
-def test_a_very_large_document_is_not_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("size", "kept"), [(10, 0), (50, 1), (101, 0)])
+def test_only_a_large_document_that_is_not_too_large_is_kept_in_memory(
+    size: int, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "LARGE", 20)
     monkeypatch.setattr(requests, "_REMEMBERED", 100)
     requests._remembered.cache_clear()
-    fields = {"credentials": {"user": "u", "password": "p"}, "dataXml": b"x" * 101}
+    fields = {"credentials": {"user": "u", "password": "p"}, "dataXml": b"x" * size}
     requests.write_request(schema.service().operation("SetEventRules"), fields)
-    assert requests._remembered.cache_info().currsize == 2  # user and password
+    assert requests._remembered.cache_info().currsize == kept
 
 
 @pytest.mark.parametrize("fields", [{"dataXml": None}, {}, {"unknown": "x"}, {"dataXml": ["a"]}])
