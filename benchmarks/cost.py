@@ -11,15 +11,14 @@ TITLE = "Cost per month"
 
 @dataclass(frozen=True)
 class Prices:
-    """USD, list prices without free tiers, of one region at one time."""
+    """USD, list prices without free tiers, of one region at one time: compare them with the current list."""
 
     region: str = "eu-central-1"
     at: str = "2026-11"
     lambda_gigabyte_second: float = 0.0000166667
     lambda_request: float = 0.0000002
-    dynamodb_write_unit: float = 0.000000715
-    dynamodb_read_unit: float = 0.000000143
-    s3_put: float = 0.0000054
+    dynamodb_write_unit: float = 0.0000007625
+    dynamodb_read_unit: float = 0.0000001525
     secret_month: float = 0.40
     secret_call: float = 0.000005
     kms_key_month: float = 1.0
@@ -56,7 +55,8 @@ def measure(fleets: tuple[int, ...] = (3, 10, 100), users: int = 640, latency: f
         f"A run every {INTERVAL_MINUTES} minutes over an unchanged fleet, every backup read in full, function of "
         f"{MEMORY_GB:.0f} GB, {latency * 1000:.0f} ms per call; the seconds are measured on this machine, "
         f"{ALARMS} alarms and {METRICS} metrics assumed. List prices of {PRICES.region}, {PRICES.at}, in USD, without "
-        "free tiers, data transfer, a VPC's endpoints and tax. The secrets (one per server) are most of it."
+        "free tiers, data transfer, a VPC's endpoints and tax. What grows with the fleet is "
+        "mostly its secrets, one per server."
     )
     return f"{caption}\n\n{table(heads, rows)}"
 

@@ -141,3 +141,27 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         names = "".join(f"<user name='{number}-{n}'></user>" for n in range(4))
         assert lists.take_apart(f"<users>{names}</users>".encode(), "user") is not None
         assert sum(len(context.known) for context in lists._CONTEXTS._contexts.values()) <= 14
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<d><![CDATA[<lastLoginTime>{}</lastLoginTime>]]></d>",
+        "<d a='{}'><lastLoginTime>1</lastLoginTime></d>",
+        "<d><lastLoginTime><x>{}</x></lastLoginTime><y>{}</y></d>",
+        "<d>&lt;lastLoginTime>{}&lt;/lastLoginTime></d>",
+        "<w><lastLoginTimes>{}</lastLoginTimes></w>",
+    ],
+)
+def test_what_only_looks_like_a_run_time_value_counts(inside: str) -> None:
+    head = f"<users of='{hash(inside)}'>"  # a context of its own, that learns how run-time values are written
+
+    def entries(value: str) -> dict[str, str]:
+        users = "<user name='a'><lastLoginTime>1</lastLoginTime></user><user name='b'>{}</user>"
+        text = f"{head}{users.format(inside.replace('{}', value))}</users>"
+        found = lists.take_apart(text.encode(), "user")
+        assert found is not None
+        assert found.items == whole(text)
+        return found.items.entries
+
+    assert entries("1")["b"] != entries("2")["b"]
