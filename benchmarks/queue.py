@@ -1,11 +1,10 @@
-"""``python -m benchmarks.queue``: fleets of small servers through the queue of the real stack in the local cloud.
+"""Fleets of small servers through the queue of the real stack in the local cloud.
 
 Everything shares the machine: the servers in two processes, the local cloud
 with table, bucket, secrets and queue in one, the function in as many as
-serve at a time. Prints a table and the machine's size.
+serve at a time.
 """
 
-import os
 import time
 
 from local.build import build
@@ -58,7 +57,3 @@ def measure() -> str:
     rows = [measured(backups, at_a_time, kill=kill) for backups, at_a_time, kill in FLEETS]
     note = "5 users and 2 groups each. The messages of a killed process come again after 90 s."
     return f"{markdown(heads, rows)}\n{note}"
-
-
-if __name__ == "__main__":
-    print(f"{measure()}\n{os.cpu_count()} cores")
