@@ -7,8 +7,10 @@ themselves; the system's resolver does not, so what may call it runs beside.
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
+from typing import NoReturn
 
 from cerberus.addresses import AddressPolicy, check_host
+from common.deadline import Deadline
 from common.reasons import Failure, Reason
 
 _WORKERS = 16
@@ -26,6 +28,17 @@ def side_by_side[Result](
     wait(futures, timeout=seconds)
     executor.shutdown(wait=False, cancel_futures=True)
     return [future.result() if future.done() and not future.cancelled() else late() for future in futures]
+
+
+def in_time[Result](do: Callable[[Deadline], Result], seconds: float, late: Callable[[], NoReturn]) -> Result:
+    """What ``do`` gives within a deadline of so many seconds; otherwise ``late`` raises what that means."""
+    try:
+        (result,) = side_by_side([partial(do, Deadline(seconds))], seconds + 1, late=late)
+    except Failure as failure:
+        if failure.reason is Reason.DEADLINE:
+            late()
+        raise
+    return result
 
 
 def address_problems(hosts: Iterable[str], addresses: AddressPolicy, seconds: float = 5.0) -> list[Failure | None]:

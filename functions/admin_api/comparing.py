@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 
-from admin_api.bounded import side_by_side
+from admin_api.bounded import in_time
 from admin_api.planning import PLAN_SECONDS, PLANNING_CONNECT_SECONDS, bounded_details
 from admin_api.schemas import DifferenceView, PlannedPartView
 from admin_api.services import Services
@@ -26,15 +26,7 @@ def difference_of(digest: str, other: str | None, services: Services) -> Differe
     Raises Failure: SNAPSHOT_MISSING, what the primary lacks, and
     COMPARISON_TOO_SLOW when it takes longer than somebody waits for an answer.
     """
-    try:
-        (view,) = side_by_side(
-            [partial(_difference, digest, other, services, Deadline(PLAN_SECONDS))], PLAN_SECONDS + 1, late=_too_slow
-        )
-    except Failure as failure:
-        if failure.reason is Reason.DEADLINE:
-            _too_slow()
-        raise
-    return view
+    return in_time(partial(_difference, digest, other, services), PLAN_SECONDS, _too_slow)
 
 
 def _too_slow() -> NoReturn:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 
-from admin_api.bounded import side_by_side
+from admin_api.bounded import in_time
 from admin_api.schemas import BlockView, PlannedPartView, PlanView, WideningView
 from admin_api.services import Services
 from cerberus.servers import PrimaryClient
@@ -44,15 +44,7 @@ def plan_of(backup: Backup, services: Services, snapshot: str = "") -> PlanView:
     lacks, and PLAN_TOO_SLOW when it takes longer than somebody waits for an answer.
     """
     plan = partial(_plan_of_earlier, snapshot) if snapshot else _plan
-    try:
-        (view,) = side_by_side(
-            [partial(plan, backup, services, Deadline(PLAN_SECONDS))], PLAN_SECONDS + 1, late=_too_slow
-        )
-    except Failure as failure:
-        if failure.reason is Reason.DEADLINE:
-            _too_slow()
-        raise
-    return view
+    return in_time(partial(plan, backup, services), PLAN_SECONDS, _too_slow)
 
 
 def _too_slow() -> NoReturn:
