@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from cerberus.certificate import end_of
-from cerberus.client import SoapClient
 from cerberus.connection import Route
 from cerberus.endpoint import Endpoint
 from cerberus.messages import Values
+from cerberus.soap import SoapClient
 from common.deadline import Deadline
 from common.reasons import Failure, Reason
 from common.server_values import (
