@@ -13,17 +13,17 @@ from typing import Any
 
 from benchmarks.measuring import peak_bytes
 from benchmarks.servers import HOST, PRIMARY, Told
-from cerberus.addresses import AddressPolicy
+from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
+from fleet.servers import PRIMARY_ID, CerberusServers
 from registry.memory import MemoryCredentials, MemoryStore
 from registry.models import Backup, BackupResult, Credentials, Primary, Run, SyncSettings, TlsTrust
 from registry.snapshots import Held, Snapshot, SnapshotEntry, encode
 from replication.model import PrimaryState
 from sync.concluding import Report
-from sync.request import RunRequest, Trigger
+from sync.context import Surroundings
+from sync.events import RunRequest, Trigger
 from sync.run import run
-from sync.surroundings import Surroundings
-from wiring.servers import PRIMARY_ID, CerberusServers
 
 
 class _Silent:

@@ -13,13 +13,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from common.server_values import Features, Licence, Security, ServerFacts, Version
+from common.server_types import Features, Licence, Security, ServerFacts, Version
 from local.cerberus.generate import EDITION, VERSION
 from local.cerberus.machine import Machine
 from local.cerberus.state import EDITIONS
 from registry.models import Backup, BackupResult, Credentials, KeptState, Primary, Run, TlsTrust
-from registry.ports import CredentialStore, Store
 from registry.snapshots import Held, SnapshotStore
+from registry.store import CredentialStore, Store
 
 FOLDER = Path(__file__).parents[1] / "events"
 BACKUP = "ftp2"

@@ -11,8 +11,8 @@ from local.cerberus import RemoteServer
 from local.cloud import LocalCloud
 from local.fleet import PRIMARY, Deployment, FleetError, Servers, password_of
 from local.swarm import Swarm
+from registry.credentials import SecretsManagerCredentials
 from registry.models import Backup, Credentials, Run, TlsTrust
-from registry.secrets import SecretsManagerCredentials
 
 BACKUPS = 1000
 _USERS, _GROUPS = 5, 2

@@ -9,17 +9,17 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from admin_api import openapi
-from admin_api.auditing import audited
-from admin_api.inbound import read_object, readable, refuse_unknown_parameters, refuse_unrouted
+from admin_api.audit import audited
 from admin_api.problems import respond
-from admin_api.resources import (
+from admin_api.request import read_object, readable, refuse_unknown_parameters, refuse_unrouted
+from admin_api.routes import (
     backups,
-    brake,
     checks,
     health,
     imports,
+    plans,
     primary,
-    restoring,
+    restores,
     states,
     sync_runs,
     sync_settings,
@@ -34,8 +34,8 @@ api = APIGatewayRestResolver(
 )
 api.use([refuse_unknown_parameters, audited])
 api.exception_handler(Exception)(respond)
-for resource in (health, primary, states, sync_settings, imports, backups, checks, brake, restoring, sync_runs):
-    api.include_router(resource.router)
+for routes in (health, primary, states, sync_settings, imports, backups, checks, plans, restores, sync_runs):
+    api.include_router(routes.router)
 
 
 @api.get("/openapi.json", summary="This document", tags=["api"], operation_id="getOpenApi")

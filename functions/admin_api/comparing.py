@@ -5,19 +5,19 @@ from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 
-from admin_api.bounded import in_time
-from admin_api.planning import PLAN_SECONDS, PLANNING_CONNECT_SECONDS, bounded_details
+from admin_api.dependencies import Services
+from admin_api.plans import PLAN_SECONDS, PLANNING_CONNECT_SECONDS, bounded_details
 from admin_api.schemas import DifferenceView, PlannedPartView
-from admin_api.services import Services
+from admin_api.timeouts import in_time
 from common.deadline import Deadline
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
+from fleet.primary import Source
+from fleet.servers import CerberusServers
 from registry.snapshots import primary_key
-from replication.comparing import compared
 from replication.model import PartName
+from replication.plan_text import render_difference
 from replication.primary import dump
-from replication.rendering import render_difference
-from wiring.servers import CerberusServers
-from wiring.source import Source
+from replication.state_diff import compared
 
 
 def difference_of(digest: str, other: str | None, services: Services) -> DifferenceView:

@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleet.environment import Variables, entries, number, package_file, required, stack_primary
 from registry.models import Primary
-from wiring.variables import Variables, entries, number, package_file, required, stack_primary
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 from pydantic import Secret
 
-from admin_api.bounded import address_problems
+from admin_api.dependencies import Services
 from admin_api.problems import Refused
 from admin_api.schemas import DIGEST_PATTERN, ID_PATTERN, RUN_ID_PATTERN
-from admin_api.services import Services
-from common.reasons import Failure, Reason
+from admin_api.timeouts import address_problems
+from common.errors import Failure, Reason
 from registry.models import Credentials
 
 MAX_PAGE = 200

@@ -14,9 +14,9 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestValidationError,
 )
 
+from common.errors import REMEDIES, Failure, Reason
 from common.faults import places
-from common.reasons import REMEDIES, Failure, Reason
-from registry.ports import AlreadyRegistered, VersionConflict
+from registry.store import AlreadyRegistered, VersionConflict
 
 MEDIA_TYPE = "application/problem+json"
 _MOST_ERRORS = 50

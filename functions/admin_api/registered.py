@@ -3,11 +3,11 @@
 from aws_lambda_powertools.event_handler import Response
 
 from admin_api import views
-from admin_api.inbound import etag
+from admin_api.dependencies import Services
 from admin_api.parameters import username_of
+from admin_api.request import etag
 from admin_api.schemas import BackupView
-from admin_api.services import Services
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from registry.models import Backup
 
 

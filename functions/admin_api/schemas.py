@@ -17,14 +17,14 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from cerberus.addresses import MAX_HOST, checked_host
+from cerberus.address_policy import MAX_HOST, checked_host
 from cerberus.endpoint import MAX_PORT
-from cerberus.trust import MAX_PINS, CaBundle
-from common.reasons import Failure
+from cerberus.tls import MAX_PINS, CaBundle
+from common.errors import Failure
+from fleet.endpoints import PRIMARY_ID
 from registry.schedule import MAX_INTERVAL
+from replication.documents.merge import Rules
 from replication.model import PartName
-from replication.preservation import Rules
-from wiring.endpoints import PRIMARY_ID
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 RUN_ID_PATTERN = r"^[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}$"

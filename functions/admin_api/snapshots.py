@@ -2,9 +2,9 @@
 
 import re
 
+from admin_api.dependencies import Services
 from admin_api.schemas import DIGEST_PATTERN, RUN_ID_PATTERN
-from admin_api.services import Services
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from registry.snapshots import PRIMARY, backup_of, primary_key
 
 _DIGEST = re.compile(DIGEST_PATTERN)

@@ -1,7 +1,7 @@
 """From what is stored to what is shown, and from what was sent to what is stored."""
 
 from admin_api import schemas
-from common.reasons import REMEDIES, Reason
+from common.errors import REMEDIES, Reason
 from registry.models import Backup, BackupResult, KeptState, Primary, Run, TlsTrust
 
 

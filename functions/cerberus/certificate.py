@@ -8,11 +8,11 @@ import ssl
 from dataclasses import dataclass
 from datetime import datetime
 
-from cerberus.addresses import AddressPolicy, checked_host
+from cerberus.address_policy import AddressPolicy, checked_host
 from cerberus.connection import Route, certificate_of, handshake
-from cerberus.trust import Trust, fingerprint, unproven
+from cerberus.tls import Trust, fingerprint, unproven
 from common.deadline import Deadline
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 
 _ABOUT_TRUST = (Reason.CERTIFICATE_UNTRUSTED, Reason.CERTIFICATE_PIN_MISMATCH)
 

@@ -11,11 +11,11 @@ import ssl
 from dataclasses import dataclass
 from typing import cast
 
-from cerberus.addresses import AddressPolicy
+from cerberus.address_policy import AddressPolicy
 from cerberus.sockets import WatchedSocket
-from cerberus.trust import Trust
+from cerberus.tls import Trust
 from common.deadline import Deadline
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 
 _NAME_MISMATCH = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h
 

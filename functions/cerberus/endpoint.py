@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cerberus.addresses import AddressPolicy, checked_host
-from cerberus.trust import SystemRoots, Trust
-from common.reasons import Failure, Reason
+from cerberus.address_policy import AddressPolicy, checked_host
+from cerberus.tls import SystemRoots, Trust
+from common.errors import Failure, Reason
 
 MAX_PORT = 65535
 MEGABYTE = 1024 * 1024

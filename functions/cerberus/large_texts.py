@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 
-from common.hardened_xml import XmlRefused, is_utf8, parse
+from common.safe_xml import XmlRefused, is_utf8, parse
 
 LARGE = 32 * 1024
 """Bytes from which on a text is worth cutting out."""

@@ -5,13 +5,13 @@ from types import TracebackType
 from typing import Self
 
 from cerberus.connection import Route
+from cerberus.decoder import NOTHING_SENT, Values, read_reply
+from cerberus.encoder import write_request
 from cerberus.endpoint import Endpoint
-from cerberus.messages import NOTHING_SENT, Values, read_reply
-from cerberus.requests import write_request
-from cerberus.schema import Operation, service
 from cerberus.transport import Reply, Transport
+from cerberus.wsdl import Operation, service
 from common.deadline import Deadline
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 
 UNAUTHORIZED = 401
 

@@ -17,7 +17,7 @@ from typing import Self
 from cerberus.connection import CheckedConnection, Route, bounded
 from cerberus.endpoint import Endpoint
 from common.deadline import Deadline
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 
 PATH = "/service/cerberusftpservice"
 """Where a Cerberus server answers SOAP."""

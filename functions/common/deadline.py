@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 
 
 class Deadline:

@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from registry.items import Row, UnreadableRow, from_row, time_text, to_row
 from registry.models import (
     Approval,
@@ -52,9 +52,9 @@ from registry.models import (
     Run,
     SyncSettings,
 )
-from registry.ports import AlreadyRegistered, VersionConflict
 from registry.promotion import Promotion
-from registry.semantics import address_key, capped_result, capped_run, claim_lost, lease_held, merged_status
+from registry.store import AlreadyRegistered, VersionConflict
+from registry.store_rules import address_key, capped_result, capped_run, claim_lost, lease_held, merged_status
 from registry.table import TRANSACTION_LIMIT, Check, ConditionsFailed, Delete, Put, Table, unchanged
 
 if TYPE_CHECKING:  # stubs are not in the Lambda package
@@ -79,7 +79,7 @@ _STATUS_ATTEMPTS = 3
 
 
 class DynamoStore:
-    """``registry.ports.Store`` on a DynamoDB table. May be shared by threads.
+    """``registry.store.Store`` on a DynamoDB table. May be shared by threads.
 
     Runs, their results and histories are kept for ``history_days`` days.
     """

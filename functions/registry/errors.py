@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 
 
 def error_code(error: ClientError | BotoCoreError) -> str:

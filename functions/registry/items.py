@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from common.plain_values import Unreadable, plain, read
+from registry.serialization import Unreadable, plain, read
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from boto3.session import Session
 from botocore.config import Config
 
-from registry.clients import CONFIG
+from registry.aws import CONFIG
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_events import EventBridgeClient

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from threading import RLock
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from registry.items import time_text
 from registry.models import (
     Approval,
@@ -21,13 +21,13 @@ from registry.models import (
     Run,
     SyncSettings,
 )
-from registry.ports import AlreadyRegistered, VersionConflict
 from registry.promotion import Promotion
-from registry.semantics import address_key, capped_result, capped_run, claim_lost, lease_held, merged_status
+from registry.store import AlreadyRegistered, VersionConflict
+from registry.store_rules import address_key, capped_result, capped_run, claim_lost, lease_held, merged_status
 
 
 class MemoryStore:
-    """``registry.ports.Store`` without AWS; nothing outlives the object. May be shared by threads."""
+    """``registry.store.Store`` without AWS; nothing outlives the object. May be shared by threads."""
 
     def __init__(self) -> None:
         self._lock = RLock()
@@ -270,7 +270,7 @@ class MemoryStore:
 
 
 class MemoryCredentials:
-    """``registry.ports.CredentialStore`` without AWS. May be shared by threads."""
+    """``registry.store.CredentialStore`` without AWS. May be shared by threads."""
 
     def __init__(self) -> None:
         self._credentials: dict[str, Credentials] = {}

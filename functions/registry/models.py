@@ -1,7 +1,7 @@
 """What is remembered about servers, settings and runs. Plain data, no secrets.
 
 Times are aware datetimes in UTC. Parts, rules, statuses and reasons are the
-strings that replication and common.reasons define; the registry stores them
+strings that replication and common.errors define; the registry stores them
 without knowing their meaning.
 """
 

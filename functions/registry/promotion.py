@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from registry.models import Backup, Primary
-from registry.semantics import address_key
+from registry.store_rules import address_key
 
 
 @dataclass(frozen=True)

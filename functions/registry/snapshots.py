@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from common.pieces import json_string, pieces_of
-from common.plain_values import plain, read
-from common.reasons import Failure, Reason
-from common.server_values import ServerFacts
+from common.chunks import json_string, pieces_of
+from common.errors import Failure, Reason
+from common.server_types import ServerFacts
 from registry.errors import calling, error_code, unavailable
 from registry.models import RUN_ID, requested_at
+from registry.serialization import plain, read
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

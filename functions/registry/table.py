@@ -15,7 +15,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBu
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from registry.errors import calling, unavailable
 from registry.items import Row
 

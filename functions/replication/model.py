@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from common.reasons import Reason
+from common.errors import Reason
+from replication.documents.merge import Rules
 from replication.ports import ServerFacts
-from replication.preservation import Rules
 
 
 class PartName(StrEnum):

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from common.reasons import Reason
-from replication.documents import digest
+from common.errors import Reason
+from replication.documents.canonical import digest
 from replication.model import (
     UNSURE,
     Cause,

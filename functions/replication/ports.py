@@ -4,13 +4,13 @@ The two Protocols are all that this room knows of the outside. A server that
 is only read (the primary) is a ``ReadableServer``: there is no method on it
 that could change anything.
 
-Every method may raise ``common.reasons.Failure``.
+Every method may raise ``common.errors.Failure``.
 """
 
 from collections.abc import Mapping
 from typing import Protocol
 
-from common.server_values import (
+from common.server_types import (
     Authentication,
     AuthenticationSource,
     Content,

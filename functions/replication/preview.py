@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from replication.access import Widening, widenings
-from replication.brake import Block
-from replication.details import PartDetails, PlanDetails, State, details
-from replication.guard import Guard
+from replication.guards.access_watch import Widening, widenings
+from replication.guards.approval import Guard
+from replication.guards.limits import Block
 from replication.model import PartOutcome, PartStatus
 from replication.plan import Plan
+from replication.plan_details import PartDetails, PlanDetails, State, details
 
 
 @dataclass(frozen=True)

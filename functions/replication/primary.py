@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 
-from common.reasons import Failure, Reason
-from replication.checks import check_primary
-from replication.documents import digest
+from common.errors import Failure, Reason
+from replication.documents.canonical import digest
+from replication.documents.merge import Rules
+from replication.guards.preflight import check_primary
 from replication.model import PartName, Policy, PrimaryState
 from replication.parts import PARTS
 from replication.parts.accounts import Accounts
 from replication.parts.base import Document
 from replication.ports import ReadableServer
-from replication.preservation import Rules
 
 
 def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_empty: bool = False) -> PrimaryState:

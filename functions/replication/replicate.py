@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from common.reasons import Failure, Reason
-from replication.canaries import Unproved, suspicion
-from replication.checks import ServerAddress, check_backup
-from replication.guard import Guard, access_warnings
+from common.errors import Failure, Reason
+from replication.access_proof import Unproved, suspicion
+from replication.apply import Push
+from replication.guards.approval import Guard, access_warnings
+from replication.guards.preflight import ServerAddress, check_backup
 from replication.model import (
     UNSURE,
     Outcome,
@@ -22,7 +23,6 @@ from replication.model import (
 )
 from replication.plan import PartPlan, Plan, make_plan
 from replication.ports import ServerFacts, Snapshots, WritableServer
-from replication.push import Push
 
 _PROVED = frozenset({PartStatus.PUSHED, PartStatus.UNCHANGED, PartStatus.ROLLED_BACK})
 """Of settings: the way in was looked at since they were last written."""

@@ -8,24 +8,24 @@ from functools import cache
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cerberus.addresses import AddressPolicy
+from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
-from common.reasons import Failure
-from registry.clients import open_clients, open_sqs
+from common.errors import Failure
+from fleet.servers import CerberusServers
+from registry.aws import open_clients, open_sqs
+from registry.backup_queue import Message, SqsQueue
+from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
-from registry.queue import Message, SqsQueue
-from registry.secrets import SecretsManagerCredentials
 from registry.snapshots import S3Snapshots
+from sync.backup_runner import GRACE
 from sync.concluding import Report, RunStatus
+from sync.context import FanOutTerms, Surroundings
 from sync.environment import Environment
+from sync.events import Trigger, queued_messages, read_request
 from sync.poll import look_at_primary
 from sync.reporting import LoggedProgress, emit_metrics
-from sync.request import Trigger, queued_messages, read_request
 from sync.run import run
-from sync.serving import GRACE
 from sync.share import work_off
-from sync.surroundings import FanOutTerms, Surroundings
-from wiring.servers import CerberusServers
 
 RECORDING_SECONDS = 5.0
 """Kept back from the function's time for the last records; a function that is killed cannot say anything."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from registry.models import Backup, BackupResult
 from replication.model import Status
 

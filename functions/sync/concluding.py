@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from registry.models import BackupResult, PrimaryBaseline, Run
-from registry.semantics import of_term
+from registry.store_rules import of_term
 from replication.model import PartName, PrimaryState, Status
 from replication.primary import fingerprint
-from sync import records
-from sync.surroundings import Surroundings
+from sync.context import Surroundings
+from sync.results import condition_of, status_counts
 
 
 class RunStatus(StrEnum):
@@ -42,7 +42,7 @@ class Report:
 def conclude(around: Surroundings, run: Run, primary: PrimaryState, results: Sequence[BackupResult]) -> Report:
     """End a run in which every backup has a result, and remember what the primary held."""
     if not run.snapshot:  # of what is put back nothing follows for the primary as it is
-        run = replace(run, primary=records.condition_of(primary.facts, around.now()))
+        run = replace(run, primary=condition_of(primary.facts, around.now()))
     good = all(result.status in _GOOD for result in results)
     # Nothing else that a run may have to say is as urgent as a server that nobody can log in to.
     results = sorted(results, key=lambda result: result.reason != Reason.ACCESS_LOST)
@@ -74,7 +74,7 @@ def finish(
         reason=reason or "",
         message=message,
         finished_at=around.now(),
-        counts={} if results is None else records.counts(results),
+        counts={} if results is None else status_counts(results),
     )
     recorded = around.store.finish_run(done)
     if recorded:

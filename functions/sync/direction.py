@@ -7,10 +7,10 @@ or asks for a run. Asking for what was there before is asking for a run, too.
 
 from dataclasses import replace
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from registry.models import Notice, Primary, Run, requested_at
-from registry.ports import Store, VersionConflict
-from sync.request import RunRequest, Trigger
+from registry.store import Store, VersionConflict
+from sync.events import RunRequest, Trigger
 
 
 def facing(run: Run, request: RunRequest, primary: Primary | None) -> Run:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleet.environment import entries, number, package_file, required, stack_primary
 from registry.models import Primary
-from wiring.variables import entries, number, package_file, required, stack_primary
 
 _MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
 
@@ -19,7 +19,7 @@ class Environment:
     whose holder was killed delays the next run by no more than that. ``wsdl``
     is a file inside the package, of the servers' own version.
     ``backups_with_metrics`` have figures of their own beside those of the fleet.
-    ``queue_url``, ``fan_out_above`` and ``fan_out_minutes``: see ``sync.surroundings.FanOutTerms``.
+    ``queue_url``, ``fan_out_above`` and ``fan_out_minutes``: see ``sync.context.FanOutTerms``.
     ``memory_megabytes`` is set by Lambda itself, and None elsewhere.
     """
 

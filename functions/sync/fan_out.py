@@ -8,16 +8,16 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from common.deadline import Deadline
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
+from registry.backup_queue import Message
 from registry.models import Backup, BackupResult, FanOut, Run
-from registry.queue import Message
 from registry.snapshots import Held
 from replication.model import PrimaryState
 from replication.primary import dump, fingerprint
-from sync import records
+from sync.backup_runner import Serving
 from sync.concluding import Report, conclude
-from sync.serving import Serving
-from sync.surroundings import FanOutTerms, Surroundings
+from sync.context import FanOutTerms, Surroundings
+from sync.results import failed_outcome
 
 SHARE_OF_TIME = 0.8
 """How much of the time left a run may plan to use. Servers are not always as fast as they were."""
@@ -75,7 +75,7 @@ def hand_out(
     for message, why in refused.items():
         if recorder.claim(message.backup_id):
             not_queued = Failure(Reason.NOT_QUEUED, f"it could not be queued: {why}")
-            recorder.record(message.backup_id, records.failed(not_queued))
+            recorder.record(message.backup_id, failed_outcome(not_queued))
     concluded = conclude_if_done(around, fan_out, run, primary) if refused else None
     return concluded or Report(run, tuple(results))
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from common.reasons import Failure, Reason
-from registry.ports import Store, VersionConflict
+from common.errors import Failure, Reason
+from registry.store import Store, VersionConflict
 
 _ATTEMPTS = 5
 

@@ -1,12 +1,12 @@
 """A look at the primary between two scheduled runs: has anything changed that is replicated?"""
 
 from common.deadline import Deadline
-from common.reasons import Failure
-from registry.semantics import of_term
+from common.errors import Failure
+from fleet.primary import parts_of, policy_of
+from registry.store_rules import of_term
 from replication.model import PrimaryState
 from replication.primary import fingerprint
-from sync.surroundings import Surroundings
-from wiring.source import parts_of, policy_of
+from sync.context import Surroundings
 
 
 def look_at_primary(surroundings: Surroundings, deadline: Deadline) -> PrimaryState | Failure | None:

@@ -7,15 +7,15 @@ from dataclasses import asdict
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from registry.models import BackupResult, Run
+from replication.documents.merge import RULES_VERSION
 from replication.model import PartStatus, PrimaryState, Status
-from replication.preservation import RULES_VERSION
 from sync import metrics
 from sync.concluding import Report, RunStatus
+from sync.context import Surroundings
+from sync.fleet_health import BackupStanding, Standing, standing_of
 from sync.metrics import Metric
-from sync.standing import BackupStanding, Standing, standing_of
-from sync.surroundings import Surroundings
 
 _METRIC_OF_STATUS = {
     Status.IN_SYNC: metrics.BACKUPS_IN_SYNC,

@@ -15,24 +15,24 @@ from dataclasses import replace
 from datetime import timedelta
 
 from common.deadline import Deadline
+from common.errors import Failure, Reason
 from common.faults import places
-from common.reasons import Failure, Reason
+from fleet.primary import check_not_shrunk, parts_of, policy_of
+from fleet.restore_source import Earlier
 from registry.models import QUEUED, Backup, BackupResult, Run, SyncSettings, new_run_id
-from registry.ports import Store
-from registry.semantics import of_term
+from registry.store import Store
+from registry.store_rules import of_term
 from replication.model import Policy, PrimaryState
-from sync import records
+from sync.backup_runner import Recorder, Serving
 from sync.choosing import choose
 from sync.concluding import Report, RunStatus, conclude, finish
+from sync.context import Surroundings
 from sync.direction import end_hold, facing, noted
+from sync.events import RunRequest
 from sync.fan_out import hand_out, is_needed
-from sync.history import keep_state
-from sync.request import RunRequest
-from sync.serving import Recorder, Serving
-from sync.surroundings import Surroundings
+from sync.primary_history import keep_state
+from sync.results import failed_outcome
 from sync.unfinished import finish_dead_runs
-from wiring.earlier import Earlier
-from wiring.source import check_not_shrunk, parts_of, policy_of
 
 
 def run(
@@ -155,7 +155,7 @@ class _Fleet:
 
     def _abort(self, chosen: Sequence[Backup], results: list[BackupResult], failure: Failure) -> Report:
         """End the run before any backup was touched, with a result for each that would have been."""
-        aborted = records.failed(Failure(Reason.RUN_ABORTED, f"nothing was done: {failure}"))
+        aborted = failed_outcome(Failure(Reason.RUN_ABORTED, f"nothing was done: {failure}"))
         results = results + [self._recorder.record(backup.id, aborted) for backup in chosen]
         return finish(self._around, self._record, RunStatus.FAILED, failure.reason, str(failure), results)
 
@@ -166,7 +166,7 @@ class _Fleet:
 
     def _refuse(self, backup_id: str, complaint: str) -> BackupResult:
         failure = Failure(Reason.RECORD_UNREADABLE, f"its registration cannot be read: {complaint}")
-        return self._recorder.record(backup_id, records.failed(failure))
+        return self._recorder.record(backup_id, failed_outcome(failure))
 
     def _read_primary(self, policies: Iterable[Policy | Failure], settings: SyncSettings) -> PrimaryState:
         """The primary with every part that any backup is to get, and not suspiciously small."""

@@ -10,17 +10,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from common.deadline import Deadline
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
+from fleet.restore_source import Earlier
+from registry.backup_queue import Message
 from registry.models import FanOut, Run
-from registry.queue import Message
 from registry.snapshots import SnapshotStore
-from replication.earlier import earlier_state
-from sync import records
+from replication.restore import earlier_state
+from sync.backup_runner import Recorder, Serving
 from sync.concluding import Report
+from sync.context import Surroundings
 from sync.fan_out import conclude_if_done
-from sync.serving import Recorder, Serving
-from sync.surroundings import Surroundings
-from wiring.earlier import Earlier
+from sync.results import failed_outcome
 
 LATEST_START = 0.5
 """The share of its time after which an invocation starts no backup: each has at least the rest for itself."""
@@ -134,7 +134,7 @@ class _Share:
         except Failure as failure:
             if failure.reason is not Reason.RECORD_UNREADABLE:
                 raise
-            self._recorder.record(backup_id, records.failed(failure))
+            self._recorder.record(backup_id, failed_outcome(failure))
             return
         if backup is None or not backup.enabled:
             self._leave_out(backup_id, Reason.BACKUP_DISABLED if backup else Reason.UNKNOWN_BACKUP)

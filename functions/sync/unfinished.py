@@ -1,9 +1,9 @@
 """Runs that ended without a record: their function was killed, or the queue did not deliver all of their backups."""
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
+from sync.backup_runner import Recorder
 from sync.concluding import RunStatus, finish
-from sync.serving import Recorder
-from sync.surroundings import Surroundings
+from sync.context import Surroundings
 
 _MESSAGE = "it ended before it was done; nothing is known of what it did not record"
 

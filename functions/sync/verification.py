@@ -10,11 +10,11 @@ changes on a backup by hand is then noticed by the next full verification.
 from datetime import datetime, timedelta
 
 from registry.models import Backup, BackupResult, Run, SyncSettings
-from replication.documents import digest
+from replication.documents.canonical import digest
 from replication.model import Outcome, PartName, PartOutcome, PartStatus, Policy, PrimaryState, Status
 from replication.parts import PARTS
 from replication.ports import ReadableServer
-from sync.request import Trigger
+from sync.events import Trigger
 
 _BY_ITSELF = (Trigger.SCHEDULE, Trigger.CHANGE)
 """Who asks for a run by hand wants to know what is so now."""

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Mapping
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from registry.models import Credentials
 
 USUAL_NAME = "admin"

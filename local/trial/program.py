@@ -6,16 +6,16 @@ import time
 from collections.abc import Sequence
 from enum import IntEnum
 
+from common.errors import Failure, Reason
 from common.faults import places
-from common.reasons import Failure, Reason
+from fleet.endpoints import PRIMARY_ID
 from local.tables import table
 from local.trial.credentials import log_in_of
 from local.trial.request import BACKUP_ID, Command, Request, read_request
 from local.trial.session import Looked, Session
-from replication.checks import Finding
+from replication.guards.preflight import Finding
 from replication.model import Outcome, Status
-from replication.rendering import printable, render
-from wiring.endpoints import PRIMARY_ID
+from replication.plan_text import printable, render
 
 
 class Exit(IntEnum):

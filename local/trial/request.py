@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from cerberus.addresses import AddressPolicy, checked_host
+from cerberus.address_policy import AddressPolicy, checked_host
 from cerberus.endpoint import MAX_PORT
-from common.reasons import Failure
+from common.errors import Failure
+from fleet.endpoints import trust_of
+from fleet.primary import policy_of
 from registry.models import Backup, Primary, SyncSettings, TlsTrust
 from replication.model import DEFAULT_PARTS, PartName
-from wiring.endpoints import trust_of
-from wiring.source import policy_of
 
 BACKUP_ID = "backup"
 SNAPSHOTS = Path.home() / "cerberus-snapshots"

@@ -8,25 +8,25 @@ from functools import partial
 from typing import Any, cast
 
 from cerberus.certificate import inspect_certificate
+from cerberus.client import BackupClient, PrimaryClient
 from cerberus.endpoint import Endpoint
-from cerberus.servers import BackupClient, PrimaryClient
 from common.deadline import Deadline
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
+from fleet.endpoints import PRIMARY_ID, endpoint_of, trust_of
+from fleet.primary import guard_of, policy_of
+from fleet.restore_source import Earlier
 from local.trial.request import BACKUP_ID, Request
 from local.trial.snapshots import FolderSnapshots, load
 from registry.models import Backup, Credentials, Primary, new_run_id
-from replication.checks import COMPARED, Finding, check_backup, examine_backup, examine_primary
-from replication.details import State
-from replication.guard import Guard
+from replication.guards.approval import Guard
+from replication.guards.preflight import COMPARED, Finding, check_backup, examine_backup, examine_primary
 from replication.model import Outcome, PartName, Policy, PrimaryState
 from replication.plan import Plan, make_plan
+from replication.plan_details import State
 from replication.ports import ReadableServer, ServerFacts, WritableServer
 from replication.preview import Preview, preview
 from replication.primary import read_primary
 from replication.replicate import Check, Restore, replicate
-from wiring.earlier import Earlier
-from wiring.endpoints import PRIMARY_ID, endpoint_of, trust_of
-from wiring.source import guard_of, policy_of
 
 _EXPIRES_SOON = timedelta(days=30)
 

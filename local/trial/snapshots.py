@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from common.reasons import Failure, Reason
-from common.server_values import ServerFacts
+from common.errors import Failure, Reason
+from common.server_types import ServerFacts
 from registry.snapshots import Held, Snapshot, backup_key, backup_of, decode, encode
 
 _BINARY = getattr(os, "O_BINARY", 0)

@@ -13,9 +13,9 @@ import pytest
 
 from local.build import BUILT_TEMPLATE, ROOT, SAM, build_lock, sam_environment
 from local.cloud import LocalCloud
+from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
 from registry.models import Backup, Credentials
-from registry.secrets import SecretsManagerCredentials
 
 CONFIG = (ROOT / "samconfig.toml").read_text()
 ENVIRONMENTS: dict[str, Any] = tomllib.loads(CONFIG)

@@ -15,9 +15,9 @@ from local.emulator import Emulator
 from local.events import BACKUP, differences, invocations, seed
 from local.fleet import PRIMARY, Servers, password_of, start_servers
 from local.stack import prepare_invocations
+from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
 from registry.models import Credentials
-from registry.secrets import SecretsManagerCredentials
 from registry.snapshots import S3Snapshots
 
 HANDLERS = {"admin_api": ("AdminApiFunction", "admin_api.app.handler"), "sync": ("SyncFunction", "sync.app.handler")}

@@ -16,8 +16,8 @@ import pytest
 
 from local.cloud import LocalCloud
 from local.fleet import PRIMARY, Deployment, password_of, start_servers
+from registry.credentials import SecretsManagerCredentials
 from registry.models import Backup, Credentials, Primary, Run, TlsTrust
-from registry.secrets import SecretsManagerCredentials
 
 SERVER, SECOND = "every-permission", "every-permission-2"
 

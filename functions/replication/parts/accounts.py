@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
-from common.pieces import decoded, json_string
-from replication import documents, lists
+from common.chunks import decoded, json_string
+from replication.documents import canonical, list_index
 from replication.model import Changes, PartName, Policy
 from replication.parts.base import Document, Part
 from replication.ports import Content, ReadableServer, WritableServer
@@ -24,15 +24,15 @@ class ListDocument(Document):
         object.__setattr__(self, "hint", hint)
 
     @cached_property
-    def items(self) -> documents.Items:
+    def items(self) -> canonical.Items:
         """Raises Failure(DOCUMENT_MALFORMED)."""
         if self._pieces is not None:
             return self._pieces.items
-        return self.taken(lambda root: documents.items(root, self.hint), empty=documents.Items("", {}, {}))
+        return self.taken(lambda root: canonical.items(root, self.hint), empty=canonical.Items("", {}, {}))
 
     @cached_property
-    def _pieces(self) -> lists.Pieces | None:
-        return lists.take_apart(self.data, self.hint)
+    def _pieces(self) -> list_index.Pieces | None:
+        return list_index.take_apart(self.data, self.hint)
 
     @cached_property
     def digest(self) -> str:
@@ -44,7 +44,7 @@ class ListDocument(Document):
             return {}
         if self._pieces is not None:
             return self._pieces.excerpts(self.data, keys)
-        return self.taken(lambda root: documents.excerpts(root, self.hint, keys), empty={})
+        return self.taken(lambda root: canonical.excerpts(root, self.hint, keys), empty={})
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class AccountsPart(Part[Accounts]):
         return left.users.same(right.users) and left.groups.same(right.groups)
 
     def fingerprint(self, state: Accounts, policy: Policy) -> str:
-        return documents.digest(f"{state.users.digest}{state.groups.digest}")
+        return canonical.digest(f"{state.users.digest}{state.groups.digest}")
 
     def changes(self, own: Accounts, desired: Accounts, policy: Policy) -> Changes:
         users = _item_changes(own.users.items, desired.users.items)
@@ -101,7 +101,7 @@ class AccountsPart(Part[Accounts]):
         server.write_accounts(desired.users.data, desired.groups.data)
 
 
-def _item_changes(own: documents.Items, desired: documents.Items) -> Changes:
+def _item_changes(own: canonical.Items, desired: canonical.Items) -> Changes:
     by_key = Changes.between(own.entries, desired.entries)
     beside_items = ("(document)",) if own.rest != desired.rest else ()
     return Changes(

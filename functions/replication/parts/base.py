@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from lxml import etree
 
-from replication import documents
+from replication.documents import canonical
 from replication.model import Changes, PartName, Policy
 from replication.ports import Content, Features, ReadableServer, WritableServer, as_bytes, as_text
 
@@ -47,7 +47,7 @@ class Document:
 
     def parse(self) -> etree._Element | None:
         """The root, parsed anew; None of an empty document. Raises Failure(DOCUMENT_MALFORMED)."""
-        return None if self.is_empty else documents.read(self.data, self.what, self.server)
+        return None if self.is_empty else canonical.read(self.data, self.what, self.server)
 
     def taken[T](self, take: Callable[[etree._Element], T], *, empty: T) -> T:
         """What ``take`` finds below the root, or ``empty`` for an empty document; the tree is gone afterwards.
@@ -57,12 +57,12 @@ class Document:
         if self.is_empty:
             return empty
         with _ONE_TREE:
-            return take(documents.read(self.data, self.what, self.server))
+            return take(canonical.read(self.data, self.what, self.server))
 
     @cached_property
     def digest(self) -> str:
         """Equal for two documents exactly when they are the same. Raises Failure(DOCUMENT_MALFORMED)."""
-        return self.taken(lambda root: documents.digest(documents.canonical(root)), empty=documents.digest(""))
+        return self.taken(lambda root: canonical.digest(canonical.canonical(root)), empty=canonical.digest(""))
 
     def same(self, other: "Document") -> bool:
         """Whether both hold the same. Equal bytes are not parsed to find out that they are equal."""
@@ -71,7 +71,7 @@ class Document:
     @cached_property
     def values(self) -> dict[str, str]:
         """Every value by its path."""
-        return self.taken(lambda root: dict(documents.values(root)), empty={})
+        return self.taken(lambda root: dict(canonical.values(root)), empty={})
 
 
 class Part[State](ABC):

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from replication import documents
+from replication.documents import canonical
 from replication.model import Changes, PartName, Policy
 from replication.parts.base import Document, Part
 from replication.ports import ReadableServer, WritableServer
@@ -45,7 +45,7 @@ class IpBlockLists(Part[BlockLists]):
 
     def fingerprint(self, state: BlockLists, policy: Policy) -> str:
         automatic = state.automatic.digest if policy.replicate_auto_block_list else ""
-        return documents.digest(f"{state.manual.digest}{automatic}")
+        return canonical.digest(f"{state.manual.digest}{automatic}")
 
     def changes(self, own: BlockLists, desired: BlockLists, policy: Policy) -> Changes:
         manual = Changes.between(own.manual.values, desired.manual.values)

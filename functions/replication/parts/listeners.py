@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from dataclasses import asdict, replace
 
-from replication import documents
+from replication.documents import canonical
 from replication.model import Changes, PartName, Policy
 from replication.parts.base import Part
 from replication.ports import Listener, ReadableServer, WritableServer
@@ -70,7 +70,7 @@ class ListenersPart(Part[Listeners]):
         return _by_id(left) == _by_id(right)
 
     def fingerprint(self, state: Listeners, policy: Policy) -> str:
-        return documents.digest(str(sorted(_values(state).items())))
+        return canonical.digest(str(sorted(_values(state).items())))
 
     def changes(self, own: Listeners, desired: Listeners, policy: Policy) -> Changes:
         return Changes.between(_values(own), _values(desired))

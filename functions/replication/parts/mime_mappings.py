@@ -2,7 +2,7 @@
 
 import json
 
-from replication import documents
+from replication.documents import canonical
 from replication.model import Changes, PartName, Policy
 from replication.parts.base import Part
 from replication.ports import MimeMapping, ReadableServer, WritableServer
@@ -28,7 +28,7 @@ class MimeMappings(Part[Mappings]):
         return _by_extension(left) == _by_extension(right)
 
     def fingerprint(self, state: Mappings, policy: Policy) -> str:
-        return documents.digest(str(sorted(_by_extension(state).items())))
+        return canonical.digest(str(sorted(_by_extension(state).items())))
 
     def changes(self, own: Mappings, desired: Mappings, policy: Policy) -> Changes:
         return Changes.between(_by_extension(own), _by_extension(desired))

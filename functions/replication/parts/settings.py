@@ -2,12 +2,12 @@
 
 from lxml import etree
 
-from common.hardened_xml import declaration
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
+from common.safe_xml import declaration
+from replication.documents.merge import merge
 from replication.model import PartName, Policy
 from replication.parts.base import Document, DocumentPart
 from replication.ports import ReadableServer, WritableServer
-from replication.preservation import merge
 
 
 class Settings(DocumentPart):

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 
-from replication import documents
+from replication.documents import canonical
 from replication.model import Changes, PartName, Policy
 from replication.parts.base import Document, DocumentPart, Part
 from replication.ports import Authentication, AuthenticationSource, Features, ReadableServer, WritableServer
@@ -67,7 +67,7 @@ class AuthenticationPart(Part[AuthenticationState]):
         return left.sources == right.sources and left.document.same(right.document)
 
     def fingerprint(self, state: AuthenticationState, policy: Policy) -> str:
-        return documents.digest(f"{state.document.digest}\0{state.sources}")
+        return canonical.digest(f"{state.document.digest}\0{state.sources}")
 
     def changes(self, own: AuthenticationState, desired: AuthenticationState, policy: Policy) -> Changes:
         return Changes.between(own.document.values, desired.document.values) + Changes.between(

@@ -15,14 +15,14 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pytest
 
 from admin_api.app import api, handler
-from admin_api.services import Services, services
-from cerberus.addresses import AddressPolicy
+from admin_api.dependencies import Services, services
+from cerberus.address_policy import AddressPolicy
 from local.cerberus import LocalServer, Machine, generate
 from registry.audit import MemoryAuditLog
+from registry.invoker import MemoryStarter
 from registry.memory import MemoryCredentials, MemoryStore
 from registry.schedule import MemorySchedule
 from registry.snapshots import MemorySnapshots
-from registry.starting import MemoryStarter
 
 AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=test"
 """What this gateway takes for a good signature."""

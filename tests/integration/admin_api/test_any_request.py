@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
-from admin_api.inbound import page_token
+from admin_api.request import page_token
 from local.cerberus import Authority, LocalServer
 
 CONFIG = {

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cerberus.addresses import AddressPolicy
-from common.server_values import Version
+from cerberus.address_policy import AddressPolicy
+from common.server_types import Version
 from local.cerberus import Kind, LocalServer, self_signed
 
 Make = Callable[..., LocalServer]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from admin_api import planning
+from admin_api import plans
 from local.cerberus import Kind, LocalServer, Machine, drift, generate
 from registry.models import Approval, PrimaryBaseline
 
@@ -108,7 +108,7 @@ def test_wider_access_is_told_and_blocks_where_that_is_set(pair: Pair) -> None:
 
 
 def test_more_widenings_than_are_listed_are_counted(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "MAX_WIDENED", 1)
+    monkeypatch.setattr(plans, "MAX_WIDENED", 1)
     for name in ("user000003", "user000004"):
         drift.edit_user(pair.backup.state, name, "isDisabled/@value", "true")
     plan = pair.plan()
@@ -121,7 +121,7 @@ def test_a_plan_too_large_for_an_answer_lists_less_and_counts_the_rest(
 ) -> None:
     pair.remove_users(15)
     whole = len(json.dumps(pair.plan()["parts"]))
-    monkeypatch.setattr(planning, "MAX_ANSWER", whole - 100)
+    monkeypatch.setattr(plans, "MAX_ANSWER", whole - 100)
     accounts = pair.part("accounts")
     assert (accounts["removed"], len(accounts["items"]), accounts["more_items"]) == (15, 10, 5)
 
@@ -167,6 +167,6 @@ def test_a_primary_that_shrank_is_warned_of_because_no_run_would_begin(pair: Pai
 
 
 def test_servers_that_answer_too_slowly_are_given_up(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(planning, "PLAN_SECONDS", 0.0)
+    monkeypatch.setattr(plans, "PLAN_SECONDS", 0.0)
     status, body = pair.gateway.call("GET", "/backups/b/plan")
     assert (status, body["reason"]) == (424, "plan_too_slow")

@@ -12,14 +12,14 @@ import pytest
 from aws_lambda_powertools import Logger
 
 from common.deadline import Deadline
+from fleet.servers import CerberusServers
 from local.cerberus import LocalServer, drift, replicable_differences
 from local.events import PLAN
 from registry.models import Backup, Credentials, Primary, TlsTrust
+from sync.context import Surroundings
+from sync.events import read_request
 from sync.reporting import LoggedProgress
-from sync.request import read_request
 from sync.run import run
-from sync.surroundings import Surroundings
-from wiring.servers import CerberusServers
 
 GUIDE = Path(__file__).parents[3] / "docs" / "api.md"
 BACKUPS = ("ftp2", "ftp3", "ftp4")

@@ -6,13 +6,13 @@ from urllib.parse import quote
 
 import pytest
 
-from cerberus.servers import BackupClient
+from cerberus.client import BackupClient
 from common.deadline import Deadline
+from fleet.endpoints import endpoint_of
 from local.cerberus import LocalServer, Machine, drift, generate
 from registry.snapshots import Held
 from replication.model import PartName
 from replication.primary import dump, read_primary
-from wiring.endpoints import endpoint_of
 
 RUN = "20261101T120000.000000Z-0badc0de"
 DIGEST = "0a" * 32

@@ -9,13 +9,13 @@ import pytest
 
 from admin_api import comparing
 from common.deadline import Deadline
+from fleet.primary import Source
+from fleet.servers import CerberusServers
 from local.cerberus import LocalServer, drift
 from registry.models import KeptState
 from registry.snapshots import Held
 from replication.model import DEFAULT_PARTS
 from replication.primary import dump, fingerprint
-from wiring.servers import CerberusServers
-from wiring.source import Source
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 

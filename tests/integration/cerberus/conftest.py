@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from cerberus.addresses import AddressPolicy
+from cerberus.address_policy import AddressPolicy
+from cerberus.client import BackupClient
 from cerberus.endpoint import Endpoint, Timeouts
-from cerberus.servers import BackupClient
-from cerberus.trust import CaBundle
+from cerberus.tls import CaBundle
 from common.deadline import Deadline
 
 SVC = "http://cerberusllc.com/service/cerberusftpservice"

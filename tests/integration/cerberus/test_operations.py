@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from cerberus.servers import BackupClient, NativeSync, NativeTarget
-from common.reasons import Failure, Reason
-from common.server_values import (
+from cerberus.client import BackupClient, NativeSync, NativeTarget
+from common.errors import Failure, Reason
+from common.server_types import (
     Authentication,
     AuthenticationSource,
     Features,

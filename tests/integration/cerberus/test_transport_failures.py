@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from cerberus.addresses import AddressPolicy, check_host
+from cerberus.address_policy import AddressPolicy, check_host
 from cerberus.endpoint import Timeouts
-from cerberus.trust import SystemRoots
-from common.reasons import Failure, Reason
+from cerberus.tls import SystemRoots
+from common.errors import Failure, Reason
 
 CONTENT = "planted-reply-content"
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from cerberus.addresses import AddressPolicy
+from cerberus.address_policy import AddressPolicy
 from cerberus.certificate import inspect_certificate
-from cerberus.trust import CaBundle, Pins, SystemRoots, Trust
+from cerberus.tls import CaBundle, Pins, SystemRoots, Trust
 from common.deadline import Deadline
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 
 LOCAL = AddressPolicy.allowing(["127.0.0.0/8"])
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from cerberus.addresses import AddressPolicy
+from cerberus.address_policy import AddressPolicy
+from cerberus.client import BackupClient
 from cerberus.endpoint import Endpoint
-from cerberus.servers import BackupClient
-from cerberus.trust import CaBundle, Pins, Trust
+from cerberus.tls import CaBundle, Pins, Trust
 from common.deadline import Deadline
-from common.server_values import Authentication, AuthenticationSource, MimeMapping, Version, as_text
+from common.server_types import Authentication, AuthenticationSource, MimeMapping, Version, as_text
 from local.cerberus.generate import generate
 from local.cerberus.server import LocalServer
 

@@ -8,11 +8,11 @@ from typing import Any, Protocol
 import pytest
 from moto import mock_aws
 
-from registry.clients import Clients, open_clients
+from registry.aws import Clients, open_clients
+from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
 from registry.memory import MemoryCredentials, MemoryStore
-from registry.ports import CredentialStore, Store
-from registry.secrets import SecretsManagerCredentials
+from registry.store import CredentialStore, Store
 
 TABLE = "registry-test"
 PREFIX = "cerberus-sync"

@@ -7,8 +7,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from registry.clients import open_sqs
-from registry.queue import Message, SqsQueue
+from registry.aws import open_sqs
+from registry.backup_queue import Message, SqsQueue
 
 MESSAGES = [Message("r1", f"b{number:02}") for number in range(25)]
 

@@ -11,11 +11,11 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
-from common.reasons import Failure, Reason
-from registry.clients import Clients, open_clients
+from common.errors import Failure, Reason
+from registry.aws import Clients, open_clients
+from registry.credentials import SecretsManagerCredentials
 from registry.models import Credentials
-from registry.ports import CredentialStore
-from registry.secrets import SecretsManagerCredentials
+from registry.store import CredentialStore
 
 ADMIN = Credentials("admin", "first-Pässword")
 OTHER = Credentials("admin", "second-password")

@@ -12,11 +12,11 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
-from common.reasons import Failure, Reason
-from registry.clients import Clients, open_clients
+from common.errors import Failure, Reason
+from registry.aws import Clients, open_clients
 from registry.dynamo import DynamoStore
 from registry.models import Backup, BackupResult, PartResult, Primary, PrimaryBaseline, Run, SyncSettings
-from registry.ports import AlreadyRegistered, VersionConflict
+from registry.store import AlreadyRegistered, VersionConflict
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BACKUP = Backup("b1", "files1.example", 8443)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from common.reasons import Failure
+from common.errors import Failure
 from registry.audit import INTENDED, AuditRecord, DynamoAuditLog, answered
+from registry.invoker import LambdaStarter
 from registry.management import ManagementClients, open_management_clients
 from registry.schedule import EventBridgeSchedule, MemorySchedule, Schedule, ScheduleKeeper, expression_of, interval_of
-from registry.starting import LambdaStarter
 
 TARGET = {"Id": "sync", "Arn": "arn:aws:lambda:eu-central-1:123456789012:function:sync", "Input": "{}"}
 

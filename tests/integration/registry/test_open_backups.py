@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from registry.models import BackupResult, Claim, FanOut, Run
-from registry.ports import Store
+from registry.store import Store
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

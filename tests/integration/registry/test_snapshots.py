@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 from moto import mock_aws
 
-from common.reasons import Failure, Reason
-from common.server_values import Features, Licence, Security, ServerFacts, Version
-from registry.clients import open_clients
+from common.errors import Failure, Reason
+from common.server_types import Features, Licence, Security, ServerFacts, Version
+from registry.aws import open_clients
 from registry.snapshots import FORMAT, Held, MemorySnapshots, S3Snapshots, SnapshotStore, backup_of, encode, primary_key
 
 PARTS = {"settings": "<settings>ä & <![CDATA[\r\n]]></settings>", "accounts": '{"users": "<users/>", "groups": ""}'}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from registry.models import (
     Approval,
     Backup,
@@ -20,9 +20,9 @@ from registry.models import (
     SyncSettings,
     TlsTrust,
 )
-from registry.ports import AlreadyRegistered, Store, VersionConflict
 from registry.promotion import promotion
-from registry.semantics import MESSAGE_LIMIT, WARNING_LIMIT, of_term
+from registry.store import AlreadyRegistered, Store, VersionConflict
+from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, of_term
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -21,11 +21,13 @@ import pytest
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
-from cerberus.addresses import AddressPolicy
+from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
-from common.reasons import Failure
+from common.errors import Failure
+from fleet.servers import PRIMARY_ID, CerberusServers, Servers
 from local.cerberus import LocalServer, Machine, Secrets, ServerState, Snapshot, generate
-from registry.clients import Clients, open_clients
+from registry.aws import Clients, open_clients
+from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
 from registry.memory import MemoryCredentials, MemoryStore
 from registry.models import (
@@ -39,15 +41,13 @@ from registry.models import (
     SyncSettings,
     TlsTrust,
 )
-from registry.ports import CredentialStore, Store
-from registry.secrets import SecretsManagerCredentials
 from registry.snapshots import MemorySnapshots
+from registry.store import CredentialStore, Store
 from replication.model import PrimaryState
 from sync.concluding import Report
-from sync.request import RunRequest, Trigger
+from sync.context import Surroundings
+from sync.events import RunRequest, Trigger
 from sync.run import run
-from sync.surroundings import Surroundings
-from wiring.servers import PRIMARY_ID, CerberusServers, Servers
 
 TABLE = "sync-test"
 PREFIX = "cerberus-sync/test"

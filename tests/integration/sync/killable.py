@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.httpsession import URLLib3Session
 
-from cerberus.schema import service
 from cerberus.transport import Transport
+from cerberus.wsdl import service
 from sync import app
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cerberus.servers import BackupClient
+from cerberus.client import BackupClient
 from local.cerberus import Kind, drift
 from local.cerberus.certificates import self_signed
 from local.cloudwatch import Alarm, Datapoint, datapoints
@@ -26,7 +26,7 @@ from sync.metrics import NAMESPACE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from registry.clients import Clients
+    from registry.aws import Clients
     from tests.integration.sync.conftest import Evidence, Fleet
 
 pytestmark = pytest.mark.parametrize("registry", ["aws"], indirect=True)

@@ -8,8 +8,8 @@ import pytest
 
 from common.deadline import Deadline
 from local.cerberus import Kind, drift
+from sync.events import RunRequest, Trigger
 from sync.poll import look_at_primary
-from sync.request import RunRequest, Trigger
 from sync.run import run
 
 if TYPE_CHECKING:

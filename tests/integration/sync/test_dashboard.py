@@ -22,7 +22,7 @@ from sync import app
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from registry.clients import Clients
+    from registry.aws import Clients
     from tests.integration.sync.conftest import Evidence, Fleet
 
 pytestmark = pytest.mark.parametrize("registry", ["aws"], indirect=True)

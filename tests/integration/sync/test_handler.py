@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cerberus.servers import BackupClient
-from common.reasons import Failure, Reason
+from cerberus.client import BackupClient
+from common.errors import Failure, Reason
 from local.cerberus import Kind, drift
-from registry.clients import open_sqs
+from registry.aws import open_sqs
 from registry.models import Primary
 from sync import app, reporting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from registry.clients import Clients
+    from registry.aws import Clients
     from tests.integration.sync.conftest import Evidence, Fleet
 
 pytestmark = pytest.mark.parametrize("registry", ["aws"], indirect=True)

@@ -21,10 +21,10 @@ import pytest
 from local.build import ROOT
 from local.cerberus import drift, kept_machine_values, replicable_differences
 from local.cloud import LocalCloud
-from registry.clients import Clients
+from registry.aws import Clients
+from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
 from registry.models import Approval
-from registry.secrets import SecretsManagerCredentials
 from registry.snapshots import S3Snapshots
 from replication.model import PartName
 

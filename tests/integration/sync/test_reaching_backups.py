@@ -13,7 +13,7 @@ from registry.models import Backup, Credentials, TlsTrust
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from registry.clients import Clients
+    from registry.aws import Clients
     from tests.integration.sync.conftest import Fleet
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from fleet.servers import PRIMARY_ID
 from local.cerberus import Kind, Machine, drift, kept_machine_values, replicable_differences
 from replication.model import PartName
-from sync.request import Trigger, read_request
-from wiring.servers import PRIMARY_ID
+from sync.events import Trigger, read_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,8 @@ import pytest
 import sync.workers
 from local.cerberus import Kind, drift
 from local.cerberus.server import Options
+from sync.backup_runner import GRACE
 from sync.concluding import Report
-from sync.serving import GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

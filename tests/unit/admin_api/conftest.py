@@ -13,14 +13,14 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from admin_api.app import api, handler, logger
-from admin_api.services import Services, services
-from cerberus.addresses import AddressPolicy
+from admin_api.dependencies import Services, services
+from cerberus.address_policy import AddressPolicy
 from registry.audit import MemoryAuditLog
+from registry.invoker import MemoryStarter
 from registry.memory import MemoryCredentials, MemoryStore
 from registry.models import Credentials
 from registry.schedule import MemorySchedule
 from registry.snapshots import MemorySnapshots
-from registry.starting import MemoryStarter
 
 ARN = "arn:aws:sts::123456789012:assumed-role/administrators/alex"
 CONTEXT = SimpleNamespace(

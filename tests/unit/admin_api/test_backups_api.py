@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from registry.models import BackupResult, Credentials
 
 PINS = {"mode": "pins", "fingerprints": ["AB:" * 31 + "AB"]}

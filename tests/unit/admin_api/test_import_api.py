@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from cerberus.servers import NativeSync, NativeTarget, PrimaryClient
+from cerberus.client import NativeSync, NativeTarget, PrimaryClient
 from registry.models import Credentials, Primary
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 
 REGISTRATION = {"id": "ftp2", "host": "ftp2.example", "port": 8443, "username": "admin", "password": "PLANTED-first"}
 

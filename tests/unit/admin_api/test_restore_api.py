@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from common.reasons import Failure, Reason
-from common.server_values import Features, Licence, Security, ServerFacts, Version
+from common.errors import Failure, Reason
+from common.server_types import Features, Licence, Security, ServerFacts, Version
 from registry.models import BackupResult, KeptState, Run
 from registry.snapshots import Held
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cerberus import large_texts, requests, schema
-from cerberus.messages import Values, read_reply
+from cerberus import encoder, large_texts, wsdl
+from cerberus.decoder import Values, read_reply
 from cerberus.transport import Reply
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 
 SVC = "http://cerberusllc.com/service/cerberusftpservice"
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
@@ -48,7 +48,7 @@ def enveloped(content: str, head: str = "", around: tuple[str, str] = ("<n:data>
 def told(raw: bytes) -> str | Reason:
     """What reading gives: the document as text, or why there is none."""
     try:
-        values = read_reply(schema.service().operation("GetProfiles"), Reply(200, TYPE, raw))
+        values = read_reply(wsdl.service().operation("GetProfiles"), Reply(200, TYPE, raw))
         data = values["data"]
     except Failure as failure:
         return failure.reason
@@ -108,16 +108,16 @@ def test_a_reply_cut_short_inside_its_text_is_no_reply(at: int) -> None:
 
 
 def test_a_large_text_is_bytes() -> None:
-    values: Values = read_reply(schema.service().operation("GetProfiles"), Reply(200, TYPE, enveloped("&lt;a/>" * 9)))
+    values: Values = read_reply(wsdl.service().operation("GetProfiles"), Reply(200, TYPE, enveloped("&lt;a/>" * 9)))
     assert values["data"] == b"<a/>" * 9
 
 
 def test_a_text_that_was_sent_and_comes_back_is_the_same_one(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = b"<users>" + b"<user/>" * 20 + b"</users>"
     fields = {"credentials": {"user": "u", "password": "p"}, "ProfilesXML": sent, "GroupsXML": b""}
-    monkeypatch.setattr(requests, "LARGE", 1)
-    large = requests.write_request(schema.service().operation("SaveProfiles"), fields).large
-    operation = schema.service().operation("GetProfiles")
+    monkeypatch.setattr(encoder, "LARGE", 1)
+    large = encoder.write_request(wsdl.service().operation("SaveProfiles"), fields).large
+    operation = wsdl.service().operation("GetProfiles")
 
     def answered(text: bytes) -> object:
         raw = enveloped(text.decode().replace("<", "&lt;").replace(">", "&gt;"))

@@ -3,7 +3,7 @@
 import pytest
 
 from common.deadline import Deadline
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 
 
 class Clock:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from common.reasons import Failure
+from common.errors import Failure
 from replication.model import PartName, Policy
 from replication.plan import Plan, make_plan
 from replication.ports import (

@@ -16,13 +16,13 @@ from xml.sax.saxutils import escape, quoteattr
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from replication.earlier import earlier_state, exact_policy
-from replication.guard import Guard
+from replication.documents.merge import Rules
+from replication.guards.approval import Guard
 from replication.model import PartName, PartStatus, Policy, Status
 from replication.ports import Authentication, AuthenticationSource, Listener, MimeMapping
-from replication.preservation import Rules
 from replication.primary import read_primary
 from replication.replicate import Restore, replicate
+from replication.restore import earlier_state, exact_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

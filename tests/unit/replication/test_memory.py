@@ -14,7 +14,7 @@ import pytest
 
 from local.cerberus.generate import generate
 from registry.snapshots import Held, encode
-from replication.guard import Guard
+from replication.guards.approval import Guard
 from replication.model import Policy
 from replication.primary import read_primary
 from replication.replicate import replicate

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lxml import etree
 
-from common.hardened_xml import parse_text
-from common.reasons import Failure, Reason
-from replication import documents
+from common.errors import Failure, Reason
+from common.safe_xml import parse_text
+from replication.documents import canonical
+from replication.documents.merge import Rules
 from replication.model import Changes, PartName, Policy
 from replication.parts import PARTS, Part
 from replication.ports import Authentication, Listener, MimeMapping
-from replication.preservation import Rules
 
 if TYPE_CHECKING:
     from replication.ports import ServerFacts
@@ -118,7 +118,7 @@ def test_settings_keep_what_belongs_to_the_backups_machine(make_server: ServerFa
     backup = make_server(settings="<s><soap><port>2</port></soap><x>b</x><licence>b</licence></s>")
     assert apply(PartName.SETTINGS, primary, backup) == Changes(changed=("/s/x",))
     expected = "<s><soap><port>2</port></soap><x>p</x><licence>b</licence></s>"
-    assert documents.canonical(parse_text(backup.content["settings"])) == documents.canonical(parse_text(expected))
+    assert canonical.canonical(parse_text(backup.content["settings"])) == canonical.canonical(parse_text(expected))
 
 
 def test_settings_that_differ_only_in_machine_specific_values_are_the_same(make_server: ServerFactory) -> None:

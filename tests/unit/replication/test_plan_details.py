@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.reasons import Reason
-from replication.access import widenings
-from replication.brake import Limits, brake
-from replication.details import MAX_FIELDS, MAX_ITEMS, FieldChange, ItemChange, PartDetails, State, details
-from replication.differences import Kind
+from common.errors import Reason
+from replication.documents.diff import Kind
+from replication.guards.access_watch import widenings
+from replication.guards.limits import Limits, brake
 from replication.model import PartName, Policy
+from replication.plan_details import MAX_FIELDS, MAX_ITEMS, FieldChange, ItemChange, PartDetails, State, details
+from replication.plan_text import render
 from replication.ports import Authentication, AuthenticationSource, Listener, MimeMapping
-from replication.rendering import render
 
 if TYPE_CHECKING:
     from replication.plan import Plan

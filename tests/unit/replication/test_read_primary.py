@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from replication.model import DEFAULT_PARTS, PartName
 from replication.ports import Authentication
 from replication.primary import read_primary

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from lxml import etree
 
-from common.hardened_xml import parse_text
-from common.reasons import Failure, Reason
-from replication.brake import Limits
-from replication.guard import Guard
+from common.errors import Failure, Reason
+from common.safe_xml import parse_text
+from replication.guards.approval import Guard
+from replication.guards.limits import Limits
 from replication.model import Changes, PartName, PartStatus, Policy, PrimaryState, Status
 from replication.ports import Authentication, MimeMapping
 from replication.primary import dump, read_primary

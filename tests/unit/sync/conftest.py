@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
+from fleet.servers import PRIMARY_ID
 from registry.memory import MemoryCredentials, MemoryStore
 from registry.models import Backup, Credentials, Primary
 from registry.snapshots import MemorySnapshots
@@ -24,8 +25,7 @@ from replication.ports import (
     Version,
     as_text,
 )
-from sync.surroundings import Surroundings
-from wiring.servers import PRIMARY_ID
+from sync.context import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

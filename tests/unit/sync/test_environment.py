@@ -2,10 +2,10 @@
 
 import pytest
 
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
+from fleet.environment import PACKAGE
 from registry.models import Primary, TlsTrust
 from sync.environment import Environment
-from wiring.variables import PACKAGE
 
 COMPLETE = {
     "TABLE_NAME": "table",

@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from common.deadline import Deadline
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
+from registry.backup_queue import MemoryQueue, Message
 from registry.models import Backup, BackupResult, Claim, Credentials, Run
-from registry.queue import MemoryQueue, Message
 from registry.snapshots import primary_key
 from sync import share
+from sync.context import FanOutTerms
+from sync.events import RunRequest, Trigger
 from sync.fan_out import is_needed
-from sync.request import RunRequest, Trigger
 from sync.run import run
 from sync.share import work_off
-from sync.surroundings import FanOutTerms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from registry.snapshots import Snapshot
     from sync.concluding import Report
+    from sync.context import Surroundings
     from sync.share import Worked
-    from sync.surroundings import Surroundings
     from tests.unit.sync.conftest import FakeServer, World
 
 LIFE = 60.0
@@ -586,7 +586,7 @@ class TestTheTimeOfAnInvocation:
     def test_what_hangs_beyond_it_is_recorded_as_incomplete(
         self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("sync.serving.GRACE", 0.1)
+        monkeypatch.setattr("sync.backup_runner.GRACE", 0.1)
         release = threading.Event()
         fleet.start()
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import sync.serving
+import sync.backup_runner
 import sync.workers
 from common.deadline import Deadline
-from common.reasons import Failure, Reason
+from common.errors import Failure, Reason
 from registry.memory import MemoryCredentials, MemoryStore
 from registry.models import (
     QUEUED,
@@ -25,7 +25,7 @@ from registry.models import (
     SyncSettings,
     new_run_id,
 )
-from sync.request import RunRequest, Trigger
+from sync.events import RunRequest, Trigger
 from sync.run import run
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ class TestIndependence:
     def test_one_that_hangs_while_it_is_written_to_keeps_the_key_of_its_snapshot(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sync.serving, "GRACE", 0.1)
+        monkeypatch.setattr(sync.backup_runner, "GRACE", 0.1)
         release = threading.Event()
         world.servers.by_id["b2"].greeting = "Drifted"
 
@@ -239,7 +239,7 @@ class TestIndependence:
     def test_one_that_hangs_past_the_deadline_is_recorded_and_does_not_hold_the_run(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sync.serving, "GRACE", 0.1)
+        monkeypatch.setattr(sync.backup_runner, "GRACE", 0.1)
         release, gone = threading.Event(), threading.Event()
 
         def hang(_: str) -> None:
@@ -259,7 +259,7 @@ class TestIndependence:
     def test_what_one_that_was_given_up_says_later_is_not_stored(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sync.serving, "GRACE", 0.1)
+        monkeypatch.setattr(sync.backup_runner, "GRACE", 0.1)
         release, told = threading.Event(), threading.Event()
         world.servers.by_id["b2"].on_call = lambda _: void(release.wait(10))
         step = world.notes.backup_done

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from common.reasons import Reason
+from common.errors import Reason
 from local.build import ROOT
 from local.template import Stack
 

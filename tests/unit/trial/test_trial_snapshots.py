@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from common.reasons import Failure, Reason
-from common.server_values import Features, Licence, Security, ServerFacts, Version
+from common.errors import Failure, Reason
+from common.server_types import Features, Licence, Security, ServerFacts, Version
 from local.trial.credentials import log_in_of
 from local.trial.snapshots import FolderSnapshots
 from registry.snapshots import decode

@@ -1,0 +1,257 @@
+"""Every requirement on a server, tried now: can it be reached, trusted, logged in to, and replicated."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+
+from admin_api.dependencies import Services
+from admin_api.schemas import CertificateView, CheckReport, RequirementView
+from admin_api.timeouts import side_by_side
+from cerberus.certificate import CertificateFacts, inspect_certificate
+from cerberus.client import PrimaryClient
+from common.deadline import Deadline
+from common.errors import Failure, Reason
+from common.server_types import ServerFacts
+from fleet.endpoints import PRIMARY_ID, endpoint_of, trust_of
+from registry.models import Backup, Primary, SyncSettings
+from replication.guards.preflight import COMPARED, Finding, examine_backup, examine_primary
+
+CHECK_SECONDS = 18.0
+_CONNECT_SECONDS = 4.0
+_READ_SECONDS = 10.0
+_EXPIRES_SOON = timedelta(days=30)
+
+_STEPS = (
+    "name_resolves",
+    "address_permitted",
+    "port_reachable",
+    "certificate",
+    "credentials_stored",
+    "log_in",
+    "soap_access",
+)
+"""What it takes to ask a server anything, in the order in which it is tried."""
+
+_STEP_OF = {
+    Reason.NAME_NOT_RESOLVED: "name_resolves",
+    Reason.ADDRESS_FORBIDDEN: "address_permitted",
+    Reason.CONNECTION_REFUSED: "port_reachable",
+    Reason.CONNECTION_FAILED: "port_reachable",
+    Reason.CONNECT_TIMEOUT: "port_reachable",
+    Reason.CERTIFICATE_UNTRUSTED: "certificate",
+    Reason.CERTIFICATE_PIN_MISMATCH: "certificate",
+    Reason.TLS_FAILED: "certificate",
+    Reason.CREDENTIALS_MISSING: "credentials_stored",
+    Reason.AUTHENTICATION_FAILED: "log_in",
+}
+
+type Server = Primary | Backup
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What came of trying to ask a server: its facts, or why there are none and at which step."""
+
+    facts: ServerFacts | None = None
+    failure: Failure | None = None
+    failed_step: str = ""
+    certificate: CertificateFacts | None = None
+
+
+class _Stopped(Exception):
+    """A step failed."""
+
+    def __init__(self, step: str, failure: Failure) -> None:
+        super().__init__(step)
+        self.step = step
+        self.failure = failure
+
+
+@dataclass
+class _Report:
+    """The requirements of one server, as they are added."""
+
+    services: Services
+    server: Server
+    requirements: list[RequirementView] = field(default_factory=list)
+    certificate: CertificateView | None = None
+
+    def add(self, finding: Finding, detail: str = "") -> None:
+        if finding.failure:
+            self._append(finding.requirement, "fail", finding.failure.message, finding.failure)
+        elif finding.warnings:
+            self._append(finding.requirement, "warning", " ".join(finding.warnings))
+        else:
+            self._append(finding.requirement, "pass", detail)
+
+    def skip(self, requirements: Iterable[str], why: str) -> None:
+        for requirement in requirements:
+            self._append(requirement, "skipped", why)
+
+    def document(self) -> CheckReport:
+        return CheckReport(
+            server=_name(self.server),
+            checked_at=self.services.now(),
+            passed=all(requirement.result in ("pass", "warning") for requirement in self.requirements),
+            requirements=self.requirements,
+            certificate=self.certificate,
+        )
+
+    def _append(self, requirement: str, result: str, detail: str, failure: Failure | None = None) -> None:
+        self.requirements.append(
+            RequirementView.model_validate(
+                {
+                    "id": requirement,
+                    "result": result,
+                    "reason": failure.reason.value if failure else "",
+                    "detail": detail,
+                    "remedy": failure.remedy if failure else "",
+                }
+            )
+        )
+
+
+def check_primary(primary: Primary, services: Services) -> CheckReport:
+    """Try the requirements on a primary."""
+    (look,) = _look_at([primary], services)
+    report = _Report(services, primary)
+    _report_steps(report, look)
+    if look.facts is None:
+        report.skip(("valid_licence", "edition_with_sync"), "The server could not be asked.")
+    else:
+        _report_findings(report, examine_primary(look.facts, PRIMARY_ID))
+    return report.document()
+
+
+def check_backup(backup: Backup, services: Services) -> CheckReport:
+    """Try the requirements on a backup, those in comparison with the primary included."""
+    primary = services.primary()
+    looks = _look_at([backup, primary] if primary else [backup], services)
+    look, of_primary = looks[0], looks[1] if primary else None
+    report = _Report(services, backup)
+    _report_steps(report, look)
+    if look.facts is None:
+        report.skip(("valid_licence", "edition_with_sync", *COMPARED), "The server could not be asked.")
+    elif primary is None or of_primary is None or of_primary.facts is None:
+        _report_findings(report, examine_primary(look.facts, backup.id))
+        report.skip(COMPARED, _why_not_compared(of_primary))
+    else:
+        _report_findings(
+            report,
+            examine_backup(
+                of_primary.facts,
+                (primary.host, primary.port),
+                look.facts,
+                (backup.host, backup.port),
+                backup.id,
+            ),
+        )
+    return report.document()
+
+
+def _look_at(servers: Iterable[Server], services: Services) -> list[_Look]:
+    settings = services.store.settings()
+    bounded = replace(
+        settings,
+        connect_timeout=min(settings.connect_timeout, _CONNECT_SECONDS),
+        read_timeout=min(settings.read_timeout, _READ_SECONDS),
+    )
+    deadline = Deadline(CHECK_SECONDS)
+    unresolved = Failure(Reason.NAME_NOT_RESOLVED, "the host name was not resolved in time")
+    return side_by_side(
+        [partial(_look, server, services, bounded, deadline) for server in servers],
+        CHECK_SECONDS + 1,
+        late=lambda: _Look(failure=unresolved, failed_step="name_resolves"),
+    )
+
+
+def _look(server: Server, services: Services, settings: SyncSettings, deadline: Deadline) -> _Look:
+    certificate: CertificateFacts | None = None
+    try:
+        with _step("certificate"):
+            certificate = inspect_certificate(
+                server.host,
+                server.port,
+                trust=trust_of(server.trust),
+                addresses=services.addresses,
+                timeout=settings.connect_timeout,
+                deadline=deadline,
+            )
+            _refuse_untrusted(server, certificate)  # nothing is sent to it, least of all a password
+        with _step("credentials_stored"):
+            credentials = services.credentials.get(server.secret_id, fresh=True)
+        with _step("soap_access"):
+            endpoint = endpoint_of(server, credentials, settings, services.addresses, services.wsdl)
+            with PrimaryClient(endpoint, deadline) as client:
+                return _Look(facts=client.facts(), certificate=certificate)
+    except _Stopped as stopped:
+        return _Look(failure=stopped.failure, failed_step=stopped.step, certificate=certificate)
+
+
+@contextmanager
+def _step(name: str) -> Iterator[None]:
+    """Turns a Failure into _Stopped at this step, or at the one that its reason tells."""
+    try:
+        yield
+    except Failure as failure:
+        raise _Stopped(_STEP_OF.get(failure.reason, name), failure) from None
+
+
+def _refuse_untrusted(server: Server, certificate: CertificateFacts) -> None:
+    if not certificate.trusted:
+        reason = Reason.CERTIFICATE_PIN_MISMATCH if server.trust.pins else Reason.CERTIFICATE_UNTRUSTED
+        raise Failure(reason, f"{certificate.complaint}; its SHA-256 fingerprint is {certificate.fingerprint}")
+
+
+def _report_steps(report: _Report, look: _Look) -> None:
+    if look.certificate:
+        report.certificate = _certificate_view(look.certificate)
+    for position, step in enumerate(_STEPS):
+        if step == look.failed_step:
+            report.add(Finding(step, look.failure))
+            report.skip(_STEPS[position + 1 :], f"Not tried after {step} failed.")
+            return
+        if step == "certificate" and look.certificate:
+            report.add(Finding(step, warnings=_expiry_warnings(report, look.certificate)), look.certificate.subject)
+        elif step == "soap_access" and look.facts:
+            report.add(Finding(step), f"It runs version {look.facts.version}.")
+        else:
+            report.add(Finding(step))
+
+
+def _report_findings(report: _Report, findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        report.add(finding)
+
+
+def _expiry_warnings(report: _Report, certificate: CertificateFacts) -> tuple[str, ...]:
+    now = report.services.now()
+    if certificate.not_after <= now:
+        return (f"The certificate expired on {certificate.not_after:%Y-%m-%d}; it is accepted because it is pinned.",)
+    if certificate.not_after <= now + _EXPIRES_SOON:
+        return (f"The certificate expires on {certificate.not_after:%Y-%m-%d}.",)
+    return ()
+
+
+def _certificate_view(certificate: CertificateFacts) -> CertificateView:
+    return CertificateView(
+        subject=certificate.subject,
+        issuer=certificate.issuer,
+        fingerprint=certificate.fingerprint,
+        not_before=certificate.not_before,
+        not_after=certificate.not_after,
+        trusted=certificate.trusted,
+    )
+
+
+def _why_not_compared(primary: _Look | None) -> str:
+    if primary is None:
+        return "No primary is registered."
+    complaint = primary.failure.message if primary.failure else "it did not answer"
+    return f"The primary could not be asked: {complaint}."
+
+
+def _name(server: Server) -> str:
+    return server.id if isinstance(server, Backup) else PRIMARY_ID

@@ -1,0 +1,180 @@
+"""What a run would do to a backup, made now from what both servers hold, by the same code as a run."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from typing import NoReturn
+
+from admin_api.dependencies import Services
+from admin_api.schemas import BlockView, PlannedPartView, PlanView, WideningView
+from admin_api.timeouts import in_time
+from cerberus.client import PrimaryClient
+from common.deadline import Deadline
+from common.errors import Failure, Reason
+from fleet.endpoints import endpoint_of
+from fleet.primary import Source, check_not_shrunk, guard_of, known_parts, policy_of, unproved_settings
+from fleet.restore_source import Earlier
+from fleet.servers import CerberusServers, with_credentials
+from registry.models import Backup, Credentials, SyncSettings
+from registry.store_rules import of_term
+from replication.access_proof import suspicion
+from replication.guards.approval import Guard
+from replication.guards.preflight import check_backup
+from replication.model import Policy, PrimaryState
+from replication.plan import Plan, make_plan
+from replication.plan_details import MAX_ITEMS, PlanDetails, details
+from replication.plan_text import render
+from replication.preview import preview
+from replication.replicate import Check
+
+PLAN_SECONDS = 19.0
+PLANNING_CONNECT_SECONDS = 4.0
+MAX_WIDENED = 200
+"""Widenings listed; the rest is counted."""
+MAX_ANSWER = 2_000_000
+"""Characters of a plan's details as JSON: Lambda passes on 6 MB, and the text says the same once more."""
+_FEWER_ITEMS = (MAX_ITEMS, 50, 10, 0)
+
+
+def plan_of(backup: Backup, services: Services, snapshot: str = "") -> PlanView:
+    """Read primary and backup and make the plan; nothing is written.
+
+    With ``snapshot``, a key, it is the plan of putting that back, and the
+    primary is not asked. Raises Failure: what a server or its registration
+    lacks, and PLAN_TOO_SLOW when it takes longer than somebody waits for an answer.
+    """
+    plan = partial(_plan_of_earlier, snapshot) if snapshot else _plan
+    return in_time(partial(plan, backup, services), PLAN_SECONDS, _too_slow)
+
+
+def _too_slow() -> NoReturn:
+    raise Failure(Reason.PLAN_TOO_SLOW, f"the servers were not read within {PLAN_SECONDS:.0f} seconds")
+
+
+def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
+    settings = _settings(services)
+    policy = _accepted(policy_of(backup, settings))
+    servers = CerberusServers(services.addresses, services.wsdl)
+    source = Source(services.store, services.credentials, servers, services.stack_primary)
+    primary = source.read(policy.parts, settings, deadline)
+    check = partial(check_backup, primary.facts, primary.address)
+    plan, warnings = _accepted(_made(backup, policy, primary, check, settings, services, deadline, judged=True))
+    guard = guard_of(settings, of_term(services.store.approval(backup.id), services.term()))
+    return _view(_name(backup), backup, plan, guard, warnings + _shrunk(primary, services) + _held(services), services)
+
+
+def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Deadline) -> PlanView:
+    settings = _settings(services)
+    earlier = Earlier.load(services.snapshots, key, services.primary())
+    policy = _accepted(earlier.policy(backup, settings))
+    plan, warnings = _accepted(
+        _made(backup, policy, earlier.state, earlier.check, settings, services, deadline, judged=False)
+    )
+    guard = guard_of(settings, of_term(services.store.approval(backup.id), services.term()))
+    return _view(f"{_name(backup)} from {key}", backup, plan, guard, warnings, services)
+
+
+def _settings(services: Services) -> SyncSettings:
+    """Those that hold, with less patience for a server that does not answer."""
+    stored = services.store.settings()
+    return replace(stored, connect_timeout=min(stored.connect_timeout, PLANNING_CONNECT_SECONDS))
+
+
+def _accepted[Found](found: Found | Failure) -> Found:
+    if isinstance(found, Failure):
+        raise found
+    return found
+
+
+def _name(backup: Backup) -> str:
+    return f"{backup.id} ({backup.host}:{backup.port})"
+
+
+def _made(
+    backup: Backup,
+    policy: Policy,
+    source: PrimaryState,
+    check: Check,
+    settings: SyncSettings,
+    services: Services,
+    deadline: Deadline,
+    *,
+    judged: bool,
+) -> tuple[Plan, tuple[str, ...]] | Failure:
+    """The plan and the warnings; ``judged``: settings of a run that did not see the end are held against it."""
+    last = of_term(services.store.status(backup.id), services.term())
+    known = known_parts(last)
+    unproved = unproved_settings(last, services.snapshots) if judged else None
+
+    def attempt(credentials: Credentials) -> tuple[Plan, tuple[str, ...]] | Failure:
+        endpoint = endpoint_of(backup, credentials, settings, services.addresses, services.wsdl)
+        try:
+            with PrimaryClient(endpoint, deadline) as server:  # a client that cannot write
+                facts = server.facts()
+                warnings = check(facts, server.address, server.label)
+                return make_plan(source, server, facts.features, policy, known, suspicion(facts, unproved)), warnings
+        except Failure as failure:
+            return failure.at(endpoint.label)
+
+    return with_credentials(
+        services.credentials,
+        backup.secret_id,
+        attempt,
+        lambda result: isinstance(result, Failure) and result.reason is Reason.AUTHENTICATION_FAILED,
+    )
+
+
+def _shrunk(primary: PrimaryState, services: Services) -> tuple[str, ...]:
+    """That a run would not even begin, when it would not."""
+    try:
+        check_not_shrunk(primary, of_term(services.store.baseline(), services.term()))
+    except Failure as failure:
+        return (f"No run would begin: {failure.message} [{failure.reason}].",)
+    return ()
+
+
+def _held(services: Services) -> tuple[str, ...]:
+    """That runs only look, when they do."""
+    primary = services.primary()
+    return (f"Nothing is pushed: {primary.held} [{Reason.PUSHES_HELD}].",) if primary and primary.held else ()
+
+
+def _view(
+    name: str, backup: Backup, plan: Plan, guard: Guard, warnings: tuple[str, ...], services: Services
+) -> PlanView:
+    seen = preview(plan, guard, warnings, bounded_details)
+    found, wider = seen.details, seen.widenings
+    if len(wider) > MAX_WIDENED:
+        more = f"Access becomes wider in {len(wider)} places; the first {MAX_WIDENED} are listed."
+        found = replace(found, warnings=(more, *found.warnings))
+    return PlanView(
+        backup_id=backup.id,
+        made_at=services.now(),
+        hash=found.hash,
+        parts=[PlannedPartView.model_validate(part.to_json()) for part in found.parts],
+        warnings=list(found.warnings),
+        blocked=[
+            BlockView(
+                part=block.part,
+                reason=block.reason,
+                message=block.message,
+                remedy=Failure(block.reason, "").remedy,
+                numbers=dict(block.numbers),
+            )
+            for block in seen.blocks
+        ],
+        widened=[
+            WideningView(part=one.part, kind=one.kind, item=one.item, path=one.path) for one in wider[:MAX_WIDENED]
+        ],
+        more_widened=max(0, len(wider) - MAX_WIDENED),
+        text=render(found, name, blocks=seen.blocks, widenings=wider[:MAX_WIDENED]),
+    )
+
+
+def bounded_details(plan: Plan) -> PlanDetails:
+    """The details with as many items as an answer can hold; those left out are counted."""
+    for most in _FEWER_ITEMS:
+        found = details(plan, max_items=most)
+        if len(json.dumps(found.to_json())) <= MAX_ANSWER:
+            break
+    return found

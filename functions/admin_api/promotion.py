@@ -1,0 +1,90 @@
+"""Making a backup the primary: what speaks against it, and what becomes of the old primary."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from admin_api.dependencies import Services
+from admin_api.problems import Refused
+from admin_api.routes.backups import new_id, plain_id
+from admin_api.schemas import CheckReport
+from common.errors import Failure, Reason
+from fleet.endpoints import PRIMARY_ID
+from fleet.primary import policy_of
+from registry.models import Backup, BackupResult, Primary
+from registry.store_rules import of_term
+from replication.model import PartName
+
+RECENTLY = timedelta(days=1)
+"""How old a verification may be. A backup that has not been looked at for longer can hold anything."""
+
+
+def former_id(wanted: str | None, primary: Primary, backup: Backup, services: Services) -> str:
+    """The id the old primary gets as a backup: the wanted one, the one it had as a backup, or one of its host.
+
+    Raises Refused for the id of the backup that is promoted: two servers would share a history.
+    """
+    if wanted is not None:
+        if wanted == backup.id:
+            raise Refused.field("former_id", "It is the id of the backup that is promoted")
+        return wanted
+    known = primary.as_backup.id if primary.as_backup else plain_id(primary.host)
+    taken = {PRIMARY_ID, backup.id, *(other.id for other in services.store.backups())}
+    taken |= {unreadable for unreadable, _ in services.store.unreadable_backups()}
+    return new_id(primary.host) if known in taken else known
+
+
+def refuse_unsafe(concerns: list[str], backup: Backup, *, force: bool) -> None:
+    """Raise Failure(PROMOTION_UNSAFE) when anything speaks against it, unless it is forced."""
+    if concerns and not force:
+        raise Failure(Reason.PROMOTION_UNSAFE, f"{backup.id} is not fit to be the primary: {'; '.join(concerns)}")
+
+
+def concerns_about(backup: Backup, primary: Primary, check: CheckReport, services: Services) -> Iterator[str]:
+    """Everything that speaks against this backup, one half-sentence each."""
+    if not backup.enabled:
+        yield "it is disabled"
+    if backup.paused:
+        yield f"it is paused ({backup.paused})"
+    yield from _unverified(of_term(services.store.status(backup.id), primary.term), services)
+    yield from _partial(backup, services)
+    for requirement in check.requirements:
+        if requirement.result == "fail":
+            yield f"it fails the check {requirement.id} now ({requirement.detail})"
+
+
+def _unverified(last: BackupResult | None, services: Services) -> Iterator[str]:
+    """What is not known of it: whether it holds what the primary held when that was last read."""
+    if last is None or last.verified_at is None:
+        yield "it was never found equal to this primary"
+        return
+    at = _text(last.verified_at)
+    if services.now() - last.verified_at > RECENTLY:
+        yield f"it was last verified at {at}, more than a day ago"
+    newest = next(iter(services.store.states(limit=1)), None)
+    if newest and last.verified_at < newest.first_seen_at:
+        yield f"it was last verified at {at}, before the primary's newest state, seen at {_text(newest.first_seen_at)}"
+    if last.pushed_at and last.pushed_at > last.verified_at:
+        yield f"it was last written to at {_text(last.pushed_at)}, and has not been found equal since"
+
+
+def _partial(backup: Backup, services: Services) -> Iterator[str]:
+    settings = services.store.settings()
+    own, fleet = policy_of(backup, settings), policy_of(Backup("", "", 0), settings)
+    if isinstance(own, Failure) or isinstance(fleet, Failure):
+        return
+    if missing := [name for name in PartName if name in fleet.parts - own.parts]:
+        yield f"it was never given {', '.join(missing)}: what it holds of these would be pushed to the fleet"
+
+
+def warnings_about(backup: Backup, services: Services) -> Iterator[str]:
+    """What to see to on the promoted server itself."""
+    last = services.store.status(backup.id)
+    native = last.condition.native_sync if last else None
+    if native is None:
+        yield f"Nobody has seen whether {backup.id}'s own Synchronization Manager is off. It must be."
+    elif native:
+        yield f"The own Synchronization Manager of {backup.id} is on. Switch it off there: both would push."
+
+
+def _text(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,145 @@
+"""Requests before any route sees them, and what every route may ask of one."""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+
+from admin_api.problems import Problem, Refused
+from common.errors import Reason
+from registry.store import VersionConflict
+
+MAX_BODY = 256 * 1024
+"""Bytes."""
+
+_JSON = re.compile(r"application/json\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE)
+
+
+def refuse_unrouted(api: APIGatewayRestResolver, event: Mapping[str, Any]) -> None:
+    """Raise Refused for a path that does not exist, or a method that it does not have."""
+    path = str(event.get("path", ""))
+    routes = [*api._static_routes, *api._dynamic_routes]
+    methods = {route.method for route in routes if route.rule.match(path)}
+    if not methods:
+        raise Refused(Problem(Reason.ROUTE_UNKNOWN, "there is nothing at this path"))
+    if str(event.get("httpMethod", "")).upper() not in methods:
+        allowed = {"Allow": ", ".join(sorted(methods))}
+        raise Refused(Problem(Reason.METHOD_NOT_ALLOWED, "this path does not have this method", headers=allowed))
+
+
+def readable(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The event, if its body is JSON as far as can be told without parsing it.
+
+    The media type is taken out once it has been checked, because the library
+    knows it in one spelling only and reads forms, too. Raises Refused for a
+    body that is too large, is not text, or is of another media type.
+    """
+    headers = {name: value for name, value in (event.get("headers") or {}).items() if name.lower() != "content-type"}
+    body = event.get("body")
+    if not body:
+        return {**event, "headers": headers}
+    if event.get("isBase64Encoded"):
+        try:
+            raw = base64.b64decode(body, validate=True)
+            raw.decode("utf-8")
+        except (binascii.Error, ValueError):
+            raise Refused(Problem(Reason.BODY_MALFORMED, "the body is not text in UTF-8")) from None
+    else:
+        raw = body.encode("utf-8", "surrogatepass")
+    if len(raw) > MAX_BODY:
+        raise Refused(Problem(Reason.BODY_TOO_LARGE, f"the body has {len(raw)} bytes; {MAX_BODY} are accepted"))
+    media_type = _header(event, "content-type")
+    if media_type and not _JSON.fullmatch(media_type.strip()):
+        raise Refused(Problem(Reason.MEDIA_TYPE_UNSUPPORTED, "the body is not application/json"))
+    return {**event, "headers": headers}
+
+
+def read_object(body: str) -> dict[str, Any]:
+    """The JSON object that a body is. Raises Refused for anything else, a name that comes twice included."""
+    try:
+        content = json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=_distinct)
+    except (ValueError, RecursionError):  # the exception holds the body: it must not become the cause of another one
+        content = None
+    if not isinstance(content, dict):
+        raise Refused(Problem(Reason.BODY_MALFORMED, "the body is not one well-formed JSON object"))
+    return content
+
+
+def refuse_unknown_parameters(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    """Middleware: a query parameter that the route does not know, or one that comes twice, is an error.
+
+    A misspelt filter would otherwise answer with everything.
+    """
+    route = app.context["_route"]
+    known = {field.alias for field in route.dependant.query_params}
+    given = app.current_event.raw_event.get("multiValueQueryStringParameters") or {}
+    single = app.current_event.raw_event.get("queryStringParameters") or {}
+    for name in {*given, *single}:
+        if name not in known:
+            raise Refused.field(name[:80], "There is no such parameter")
+        if len(given.get(name, ())) > 1:
+            raise Refused.field(name, "It may be given once")
+    return next_middleware(app)
+
+
+def caller(event: Mapping[str, Any]) -> str:
+    """Who asks: the ARN that signed the request, or the subject of the user pool's token."""
+    context = event.get("requestContext") or {}
+    claims = (context.get("authorizer") or {}).get("claims") or {}
+    identity = context.get("identity") or {}
+    if subject := claims.get("sub"):
+        return f"{claims.get('iss', 'cognito')}#{subject}"
+    return identity.get("userArn") or identity.get("caller") or "unknown"
+
+
+def etag(version: int) -> str:
+    """A version as an entity tag."""
+    return f'"{version}"'
+
+
+def expected_version(if_match: str | None, current: int) -> int:
+    """The version that a change is based on: ``current``, if the If-Match header agrees. Raises VersionConflict."""
+    if if_match is not None and if_match.strip() != "*":
+        tags = {tag.strip() for tag in if_match.split(",")}
+        if etag(current) not in tags:
+            raise VersionConflict
+    return current
+
+
+def page_token(last: str) -> str:
+    """What leads to the page behind the one that ends with the id ``last``."""
+    return base64.urlsafe_b64encode(last.encode()).decode().rstrip("=")
+
+
+def read_page_token(token: str | None, ids: re.Pattern[str]) -> str | None:
+    """The id a page goes on behind, which must be of the form ``ids``. Raises Refused."""
+    if token is None:
+        return None
+    try:
+        last = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        last = ""
+    if not ids.fullmatch(last):
+        raise Refused.field("next", "It is not a token of an earlier answer")
+    return last
+
+
+def _header(event: Mapping[str, Any], name: str) -> str:
+    headers = {**(event.get("headers") or {})}
+    return next((value for key, value in headers.items() if key.lower() == name and value), "")
+
+
+def _refuse_constant(_: str) -> None:
+    raise ValueError("NaN and infinities are not JSON")
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a name comes twice")
+    return content

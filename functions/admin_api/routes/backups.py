@@ -1,0 +1,201 @@
+"""Registrations of backups."""
+
+import re
+import uuid
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
+
+from admin_api import examples, views
+from admin_api.checks import check_backup
+from admin_api.dependencies import Injected, Services
+from admin_api.parameters import (
+    BackupIdParameter,
+    IfMatch,
+    Limit,
+    NextBackups,
+    changed_credentials,
+    refuse_forbidden_address,
+)
+from admin_api.registered import registered_backup, shown_backup
+from admin_api.request import etag, expected_version, page_token, read_page_token
+from admin_api.routing import new_router
+from admin_api.schemas import (
+    ID_PATTERN,
+    BackupChange,
+    BackupPage,
+    BackupView,
+    NewBackup,
+    RegisteredBackup,
+    UnreadableBackup,
+)
+from common.errors import Failure
+from registry.models import Backup, BackupResult, Credentials
+from replication.model import PartName
+
+NEVER_RUN = "never_run"
+_IDS = re.compile(ID_PATTERN.removesuffix("$") + r"\Z")
+
+StatusFilter = Literal[
+    "in_sync", "updated", "drifted", "blocked", "rolled_back", "failed", "incomplete", "restored", "never_run"
+]
+
+router = new_router()
+
+
+@router.get("/backups", summary="All backups", tags=["backups"], operation_id="listBackups")
+def list_backups(
+    services: Injected,
+    limit: Limit = 50,
+    next: NextBackups = None,  # noqa: A002 - the parameter's name
+    status: Annotated[StatusFilter | None, Query(description="Only those whose last run ended so.")] = None,
+) -> BackupPage:
+    """The registered backups with what the last run did to each, in the order of their ids."""
+    after = read_page_token(next, _IDS) or ""
+    statuses = services.store.statuses()
+    wanted = [
+        backup
+        for backup in services.store.backups()
+        if backup.id > after and status in (None, _status(statuses.get(backup.id)))
+    ]
+    page = wanted[:limit]
+    unreadable = services.store.unreadable_backups() if not after and status is None else ()
+    return BackupPage(
+        backups=[views.backup_summary(backup, statuses.get(backup.id)) for backup in page],
+        unreadable=[UnreadableBackup(id=backup_id, complaint=complaint) for backup_id, complaint in unreadable],
+        next=page_token(page[-1].id) if len(wanted) > limit else None,
+    )
+
+
+@router.post("/backups", summary="Register a backup", tags=["backups"], operation_id="registerBackup", status_code=201)
+def register_backup(
+    body: Annotated[NewBackup, Body(openapi_examples=examples.NEW_BACKUP)], services: Injected
+) -> Response[RegisteredBackup]:
+    """Register a backup and try it; a check that fails does not prevent the registration."""
+    refuse_forbidden_address(body.host, services)
+    now = services.now()
+    backup = Backup(
+        id=body.id or new_id(body.host),
+        host=body.host,
+        port=body.port,
+        trust=views.trust(body.tls),
+        enabled=body.enabled,
+        report_only=body.report_only,
+        parts=_names(body.parts),
+        rules=tuple(body.rules),
+        tags=body.tags,
+        created_at=now,
+        updated_at=now,
+    )
+    added = register(backup, Credentials(body.username, body.password.get_secret_value()), services)
+    registered = RegisteredBackup(
+        backup=views.backup_view(added, None, body.username), check=check_backup(added, services)
+    )
+    headers = {"Location": f"/backups/{added.id}", "ETag": etag(added.version)}
+    return Response(201, "application/json", registered, headers)
+
+
+@router.get("/backups/<backup_id>", summary="One backup", tags=["backups"], operation_id="getBackup")
+def get_backup(backup_id: BackupIdParameter, services: Injected) -> Response[BackupView]:
+    """A backup with what the last run did to it, without its password."""
+    return shown_backup(registered_backup(backup_id, services), services)
+
+
+@router.patch("/backups/<backup_id>", summary="Change a backup", tags=["backups"], operation_id="changeBackup")
+def change_backup(
+    backup_id: BackupIdParameter,
+    body: Annotated[BackupChange, Body(openapi_examples=examples.BACKUP_CHANGE)],
+    services: Injected,
+    if_match: IfMatch = None,
+) -> Response[BackupView]:
+    """Change what is named and leave the rest; a new password replaces the stored one."""
+    found = registered_backup(backup_id, services)
+    version = expected_version(if_match, found.version)
+    if body.host is not None:
+        refuse_forbidden_address(body.host, services)
+    credentials = changed_credentials(found.secret_id, body.username, body.password, services)
+    changed = services.store.update_backup(
+        replace(_changed(found, body), updated_at=services.now()), expected_version=version
+    )
+    if credentials:
+        services.credentials.put(found.secret_id, credentials)
+    return shown_backup(changed, services)
+
+
+@router.delete(
+    "/backups/<backup_id>",
+    summary="Remove a backup",
+    tags=["backups"],
+    operation_id="deleteBackup",
+    status_code=204,
+)
+def delete_backup(backup_id: BackupIdParameter, services: Injected, if_match: IfMatch = None) -> Response[None]:
+    """End the replication to a backup. Its secret can be recovered for some days, its history stays."""
+    if if_match is not None:
+        version: int | None = expected_version(if_match, registered_backup(backup_id, services).version)
+    else:
+        version = None  # so that one whose record cannot be read can be removed
+    secret_id = services.store.delete_backup(backup_id, expected_version=version)
+    services.credentials.delete(secret_id)
+    return Response(204)
+
+
+def register(backup: Backup, credentials: Credentials, services: Services) -> Backup:
+    """Store registration and credentials.
+
+    The registration comes first: were it the other way round, one that is
+    refused because the id is taken would have replaced the other's password.
+    """
+    added = services.store.add_backup(replace(backup, secret=_own_secret(backup.id, services)))
+    try:
+        services.credentials.put(added.secret_id, credentials)
+    except Failure:
+        services.store.delete_backup(added.id)
+        raise
+    return added
+
+
+def _own_secret(backup_id: str, services: Services) -> str:
+    """The backup's id, unless another server has that secret: a promoted backup takes it along, and its id is free.
+
+    Backups are read before the primary, so that one which is promoted meanwhile is seen in one of the two places.
+    """
+    servers = (*services.store.backups(), services.primary())
+    taken = {server.secret_id for server in servers if server}
+    return f"{backup_id[:50]}-{uuid.uuid4().hex[:8]}" if backup_id in taken else backup_id
+
+
+def new_id(host: str) -> str:
+    """An id that tells the host and is most likely free."""
+    return f"{plain_id(host)}-{uuid.uuid4().hex[:6]}"
+
+
+def plain_id(host: str) -> str:
+    """The host's name as an id."""
+    return re.sub(r"[^a-z0-9]+", "-", host.casefold()).strip("-")[:50] or "backup"
+
+
+def _changed(backup: Backup, body: BackupChange) -> Backup:
+    """``backup`` with what was sent; a field that was left out is not among ``model_fields_set``."""
+    sent = body.model_fields_set
+    return replace(
+        backup,
+        host=backup.host if body.host is None else body.host,
+        port=backup.port if body.port is None else body.port,
+        trust=backup.trust if body.tls is None else views.trust(body.tls),
+        enabled=backup.enabled if body.enabled is None else body.enabled,
+        report_only=backup.report_only if body.report_only is None else body.report_only,
+        parts=_names(body.parts) if "parts" in sent else backup.parts,
+        rules=backup.rules if body.rules is None else tuple(body.rules),
+        tags=backup.tags if body.tags is None else body.tags,
+    )
+
+
+def _names(parts: list[PartName] | None) -> tuple[str, ...] | None:
+    return None if parts is None else tuple(dict.fromkeys(part.value for part in parts))
+
+
+def _status(last: BackupResult | None) -> str:
+    return last.status if last else NEVER_RUN

@@ -1,0 +1,122 @@
+"""The primary: where it is, and whether it can be replicated from."""
+
+from dataclasses import replace
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+
+from admin_api import examples, views
+from admin_api.checks import check_primary
+from admin_api.dependencies import Injected, Services
+from admin_api.parameters import IfMatch, changed_credentials, refuse_forbidden_address, username_of
+from admin_api.promotion import concerns_about, former_id, refuse_unsafe, warnings_about
+from admin_api.registered import registered_backup
+from admin_api.request import caller, etag, expected_version
+from admin_api.routing import new_router
+from admin_api.schemas import CheckedPrimary, CheckReport, NewPrimary, NewPromotion, PrimaryView, PromotionView
+from common.errors import Failure, Reason
+from registry.models import Primary
+from registry.promotion import promotion
+from registry.store_rules import address_key
+
+router = new_router()
+
+
+@router.get("/primary", summary="The primary", tags=["primary"], operation_id="getPrimary")
+def get_primary(services: Injected) -> Response[PrimaryView]:
+    """Where the primary is, without its password."""
+    return _shown(_known(services), services)
+
+
+@router.put("/primary", summary="Set the primary", tags=["primary"], operation_id="putPrimary")
+def put_primary(
+    body: Annotated[NewPrimary, Body(openapi_examples=examples.NEW_PRIMARY)],
+    services: Injected,
+    if_match: IfMatch = None,
+) -> Response[CheckedPrimary]:
+    """Say where the primary is; user name and password that are left out stay as they are."""
+    stored = services.store.primary()
+    version = expected_version(if_match, stored.version if stored else 0)
+    refuse_forbidden_address(body.host, services)
+    changed = _changed(stored, body)
+    credentials = changed_credentials(changed.secret_id, body.username, body.password, services)
+    saved = services.store.save_primary(changed, expected_version=version)
+    if credentials:
+        services.credentials.put(saved.secret_id, credentials)
+    checked = CheckedPrimary(
+        primary=views.primary_view(saved, username_of(saved.secret_id, services)), check=check_primary(saved, services)
+    )
+    return Response(200, "application/json", checked, {"ETag": etag(saved.version)})
+
+
+@router.post("/primary/check", summary="Try the primary", tags=["primary"], operation_id="checkPrimary")
+def try_primary(services: Injected) -> CheckReport:
+    """Try every requirement on the primary now."""
+    return check_primary(_known(services), services)
+
+
+@router.post("/primary/promote", summary="Make a backup the primary", tags=["primary"], operation_id="promoteBackup")
+def promote_backup(
+    body: Annotated[NewPromotion, Body(openapi_examples=examples.PROMOTION)],
+    services: Injected,
+    if_match: IfMatch = None,
+) -> Response[PromotionView]:
+    """Make a backup the primary and the old primary a disabled backup, in one change. No server is written to.
+
+    Runs only look from then on, until somebody resumes, or starts a run over
+    the fleet. The old primary need not answer.
+    """
+    old, backup = _known(services), registered_backup(body.backup_id, services)
+    expected_version(if_match, old.version)
+    now = services.now()
+    why = f"{backup.id} was made the primary at {now:%Y-%m-%d %H:%M:%S} UTC by {caller(router.current_event.raw_event)}"
+    made = promotion(old, backup, former_id(body.former_id, old, backup, services), why, now)
+    check = check_primary(made.primary, services)
+    concerns = list(concerns_about(backup, old, check, services))
+    refuse_unsafe(concerns, backup, force=body.force)
+    warnings = list(warnings_about(backup, services))
+    services.store.promote(made, now=services.now())
+    view = PromotionView(
+        primary=views.primary_view(made.primary, username_of(made.primary.secret_id, services)),
+        former=views.backup_summary(made.former, None),
+        check=check,
+        concerns=concerns,
+        warnings=warnings,
+    )
+    return Response(200, "application/json", view, {"ETag": etag(made.primary.version)})
+
+
+@router.post("/primary/resume", summary="Push again", tags=["primary"], operation_id="resumePrimary")
+def resume_primary(services: Injected, if_match: IfMatch = None) -> Response[PrimaryView]:
+    """After a promotion: let runs push from the new primary. One from which they do already stays as it is."""
+    primary = _known(services)
+    version = expected_version(if_match, primary.version)
+    if primary.held:
+        primary = services.store.save_primary(replace(primary, held=""), expected_version=version)
+    return _shown(primary, services)
+
+
+def _changed(stored: Primary | None, body: NewPrimary) -> Primary:
+    """What is to be stored. At another address it is another server, which was never a backup here."""
+    known = stored or Primary(body.host, body.port)
+    stays = address_key(known.host, known.port) == address_key(body.host, body.port)
+    return replace(
+        known,
+        host=body.host,
+        port=body.port,
+        trust=views.trust(body.tls),
+        as_backup=known.as_backup if stays else None,
+    )
+
+
+def _known(services: Services) -> Primary:
+    primary = services.primary()
+    if primary is None:
+        raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
+    return primary
+
+
+def _shown(primary: Primary, services: Services) -> Response[PrimaryView]:
+    view = views.primary_view(primary, username_of(primary.secret_id, services))
+    return Response(200, "application/json", view, {"ETag": etag(primary.version)})

@@ -1,0 +1,80 @@
+"""What was there before: a backup's snapshots, and putting one back."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+
+from admin_api import examples
+from admin_api.dependencies import Injected, Services
+from admin_api.parameters import BackupIdParameter, Limit, NextRuns
+from admin_api.registered import registered_backup
+from admin_api.request import caller, page_token, read_page_token
+from admin_api.routing import new_router
+from admin_api.runs import refuse_unservable, start
+from admin_api.schemas import NewRestore, RunView, SnapshotPage, SnapshotView
+from admin_api.snapshots import key_for
+from common.errors import Failure, Reason
+from registry.models import RUN_ID, Approval
+
+router = new_router()
+
+
+@router.get(
+    "/backups/<backup_id>/snapshots", summary="A backup's snapshots", tags=["backups"], operation_id="listSnapshots"
+)
+def list_snapshots(
+    backup_id: BackupIdParameter,
+    services: Injected,
+    limit: Limit = 50,
+    next: NextRuns = None,  # noqa: A002 - the parameter's name
+) -> SnapshotPage:
+    """What was kept of a backup before runs wrote to it, newest first; also of one that is no longer registered."""
+    before = read_page_token(next, RUN_ID)
+    found = [entry for entry in services.snapshots.of_backup(backup_id) if before is None or entry.run_id < before]
+    if not found and before is None and services.store.backup(backup_id) is None:
+        raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is or was registered as {backup_id}")
+    return SnapshotPage(
+        snapshots=[
+            SnapshotView(key=entry.key, run_id=entry.run_id, at=entry.at, parts=list(entry.parts), size=entry.size)
+            for entry in found[:limit]
+        ],
+        next=page_token(found[limit - 1].run_id) if len(found) > limit else None,
+    )
+
+
+@router.post(
+    "/backups/<backup_id>/restore",
+    summary="Put back what was there before",
+    tags=["backups"],
+    operation_id="restoreBackup",
+    status_code=202,
+)
+def restore_backup(
+    backup_id: BackupIdParameter,
+    body: Annotated[NewRestore, Body(openapi_examples=examples.RESTORE)],
+    services: Injected,
+) -> Response[RunView]:
+    """Start a run that puts a snapshot back and pauses the backup, so that no other run undoes it until it is resumed.
+
+    It goes through whole or not at all: what the brake stops waits for ``plan_hash``, or for an approval.
+    """
+    backup = registered_backup(backup_id, services)
+    refuse_unservable((backup_id,), services)
+    if backup.report_only and not body.dry_run:
+        raise Failure(Reason.BACKUP_REPORT_ONLY, f"the backup {backup_id} is only reported on")
+    key = key_for(body.snapshot, backup_id, services)
+    who = caller(router.current_event.raw_event)
+    if body.plan_hash is not None:
+        _confirm(backup_id, body.plan_hash, who, services)
+    return start(services, requested_by=who, backups=(backup_id,), dry_run=body.dry_run, snapshot=key)
+
+
+def _confirm(backup_id: str, plan_hash: str, who: str, services: Services) -> None:
+    """Approve exactly this plan, which somebody else has to do where the settings demand it."""
+    if services.store.settings().approval_by_another:
+        raise Failure(
+            Reason.APPROVAL_BY_ANOTHER,
+            "start it without plan_hash; when the brake stops it, somebody else approves the hash that its run records",
+        )
+    services.store.approve(Approval(backup_id, plan_hash, who, services.now(), services.term()))

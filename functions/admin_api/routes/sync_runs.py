@@ -1,0 +1,99 @@
+"""Runs: starting one, and what came of them."""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+
+from admin_api import examples, views
+from admin_api.dependencies import Injected, Services
+from admin_api.parameters import BackupIdParameter, Limit, NextRuns, RunIdParameter
+from admin_api.problems import Refused
+from admin_api.request import caller, page_token, read_page_token
+from admin_api.routing import new_router
+from admin_api.runs import refuse_unservable, start
+from admin_api.schemas import HistoryPage, NewRun, Progress, RunDetails, RunPage, RunView
+from common.errors import Failure, Reason
+from registry.models import RUN_ID, BackupResult, Run
+from registry.snapshots import primary_key
+
+_STATES = 10_000
+"""More states of the primary than are ever kept: one a minute for a week."""
+
+router = new_router()
+
+
+@router.post("/sync-runs", summary="Start a run", tags=["runs"], operation_id="startRun", status_code=202)
+def start_run(
+    body: Annotated[NewRun, Body(openapi_examples=examples.NEW_RUN)], services: Injected
+) -> Response[RunView]:
+    """Start a run over the whole fleet or over the named backups, and say where to follow it.
+
+    With ``state`` it is an older state of the primary that goes over, and the
+    backups that get it are paused, so that no other run undoes it until they are resumed.
+    """
+    wanted = tuple(dict.fromkeys(body.backups or ()))
+    refuse_unservable(wanted, services)
+    if body.state is not None and body.accept_primary:
+        raise Refused.field("accept_primary", "The primary is not read when an older state of it goes over")
+    if body.state is not None and all(kept.digest != body.state for kept in services.store.states(limit=_STATES)):
+        raise Failure(Reason.SNAPSHOT_MISSING, f"there is no state {body.state} of the primary")
+    return start(
+        services,
+        requested_by=caller(router.current_event.raw_event),
+        backups=wanted,
+        dry_run=body.dry_run,
+        accept_primary=body.accept_primary,
+        snapshot="" if body.state is None else primary_key(body.state),
+    )
+
+
+@router.get("/sync-runs", summary="All runs", tags=["runs"], operation_id="listRuns")
+def list_runs(services: Injected, limit: Limit = 50, next: NextRuns = None) -> RunPage:  # noqa: A002 - the parameter's name
+    """Runs that are still kept, newest first."""
+    runs = services.store.runs(limit=limit + 1, before=read_page_token(next, RUN_ID))
+    return RunPage(
+        runs=[views.run_view(run) for run in runs[:limit]],
+        next=page_token(runs[limit - 1].id) if len(runs) > limit else None,
+    )
+
+
+@router.get("/sync-runs/<run_id>", summary="One run", tags=["runs"], operation_id="getRun")
+def get_run(run_id: RunIdParameter, services: Injected) -> RunDetails:
+    """A run, how far it is, and what it did to each backup so far."""
+    run = services.store.run(run_id)
+    if run is None:
+        raise Failure(Reason.UNKNOWN_RUN, f"there is no run {run_id}")
+    results = services.store.results(run_id)
+    view = views.run_view(run)
+    return RunDetails(
+        **{name: getattr(view, name) for name in type(view).model_fields},
+        progress=_progress(run, results, services),
+        results=[views.result_view(result) for result in results],
+    )
+
+
+@router.get("/backups/<backup_id>/history", summary="A backup's results", tags=["backups"], operation_id="getHistory")
+def get_history(
+    backup_id: BackupIdParameter,
+    services: Injected,
+    limit: Limit = 50,
+    next: NextRuns = None,  # noqa: A002 - the parameter's name
+) -> HistoryPage:
+    """What runs did to a backup, newest first; also of one that is no longer registered."""
+    before = read_page_token(next, RUN_ID)
+    results = services.store.history(backup_id, limit=limit + 1, before=before)
+    if not results and before is None and services.store.backup(backup_id) is None:
+        raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is or was registered as {backup_id}")
+    return HistoryPage(
+        results=[views.result_view(result) for result in results[:limit]],
+        next=page_token(results[limit - 1].run_id) if len(results) > limit else None,
+    )
+
+
+def _progress(run: Run, results: tuple[BackupResult, ...], services: Services) -> Progress:
+    done = len(results)
+    if run.finished_at is not None:
+        return Progress(done=done, total=done)
+    expected = len(run.requested_backups) or sum(backup.enabled for backup in services.store.backups())
+    return Progress(done=done, total=max(done, expected))

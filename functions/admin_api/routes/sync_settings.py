@@ -1,0 +1,81 @@
+"""What holds for the whole fleet, and the schedule, which lives on the EventBridge rules."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Body
+
+from admin_api import examples
+from admin_api.dependencies import Injected
+from admin_api.parameters import IfMatch
+from admin_api.request import etag, expected_version
+from admin_api.routing import new_router
+from admin_api.schemas import LimitsView, NewSyncSettings, SyncSettingsView
+from registry.models import BrakeLimits, SyncSettings
+from registry.schedule import Schedule
+from replication.guards.limits import Limits
+
+router = new_router()
+
+
+@router.get("/sync-settings", summary="Settings and schedule", tags=["settings"], operation_id="getSyncSettings")
+def get_sync_settings(services: Injected) -> Response[SyncSettingsView]:
+    """The settings as stored, and the schedule as the rules have it at this moment."""
+    return _shown(services.store.settings(), services.schedule.read())
+
+
+@router.put("/sync-settings", summary="Set them", tags=["settings"], operation_id="putSyncSettings")
+def put_sync_settings(
+    body: Annotated[NewSyncSettings, Body(openapi_examples=examples.SYNC_SETTINGS)],
+    services: Injected,
+    if_match: IfMatch = None,
+) -> Response[SyncSettingsView]:
+    """Replace the settings and change the rules; the answer shows the rules' state afterwards."""
+    version = expected_version(if_match, services.store.settings().version)
+    saved = services.store.save_settings(
+        SyncSettings(
+            parts=_ordered(body),
+            rules=tuple(body.rules),
+            replicate_auto_block_list=body.replicate_auto_block_list,
+            limits=_limits(body),
+            block_widened_access=body.block_widened_access,
+            approval_by_another=body.approval_by_another,
+            connect_timeout=body.connect_timeout,
+            read_timeout=body.read_timeout,
+            reply_limit_mb=body.reply_limit_mb,
+            full_verification_minutes=body.full_verification_minutes,
+        ),
+        expected_version=version,
+    )
+    schedule = services.schedule.change(Schedule(body.enabled, body.interval_minutes, body.on_change_polling))
+    return _shown(saved, schedule)
+
+
+def _ordered(body: NewSyncSettings) -> tuple[str, ...] | None:
+    return None if body.parts is None else tuple(dict.fromkeys(part.value for part in body.parts))
+
+
+def _limits(body: NewSyncSettings) -> BrakeLimits | None:
+    """What to store; the defaults are not, so that what is shown can be sent again without fixing their numbers."""
+    numbers = body.limits.model_dump() if body.limits else None
+    return None if numbers in (None, asdict(Limits())) else BrakeLimits(**numbers)
+
+
+def _shown(settings: SyncSettings, schedule: Schedule) -> Response[SyncSettingsView]:
+    document = SyncSettingsView(
+        enabled=schedule.enabled,
+        interval_minutes=schedule.interval_minutes,
+        on_change_polling=schedule.polling,
+        parts=list(settings.parts) if settings.parts is not None else None,
+        rules=list(settings.rules),
+        replicate_auto_block_list=settings.replicate_auto_block_list,
+        limits=LimitsView(**asdict(settings.limits or Limits())),
+        block_widened_access=settings.block_widened_access,
+        approval_by_another=settings.approval_by_another,
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        reply_limit_mb=settings.reply_limit_mb,
+        full_verification_minutes=settings.full_verification_minutes,
+    )
+    return Response(200, "application/json", document, {"ETag": etag(settings.version)})

@@ -1,0 +1,80 @@
+"""Starting a run: it is recorded as queued, handed to the sync function, and nobody waits for it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from aws_lambda_powertools.event_handler import Response
+
+from admin_api import views
+from admin_api.dependencies import Services
+from admin_api.schemas import RunView
+from common.errors import Failure, Reason
+from registry.models import QUEUED, Notice, Run, new_run_id
+
+
+def start(
+    services: Services,
+    *,
+    requested_by: str,
+    backups: tuple[str, ...] = (),
+    dry_run: bool = False,
+    accept_primary: bool = False,
+    snapshot: str = "",
+) -> Response[RunView]:
+    """Queue a run and start it; the answer says where to follow it.
+
+    With ``snapshot``, the key of what is put back, it is a restore. Raises
+    Failure when it could not be started, which its record then says too.
+    """
+    now = services.now()
+    run = Run(
+        id=new_run_id(now),
+        trigger="restore" if snapshot else "on_demand",
+        started_at=now,
+        requested_by=requested_by,
+        requested_backups=backups,
+        dry_run=dry_run,
+        snapshot=snapshot,
+        status=QUEUED,
+        notices=_busy(services),
+    )
+    services.store.save_run(run)
+    try:
+        services.starter.start(_event(run, accept_primary=accept_primary))
+    except Failure as failure:
+        services.store.save_run(
+            replace(run, status="failed", reason=failure.reason, message=failure.message, finished_at=services.now())
+        )
+        raise
+    return Response(202, "application/json", views.run_view(run), {"Location": f"/sync-runs/{run.id}"})
+
+
+def refuse_unservable(wanted: tuple[str, ...], services: Services) -> None:
+    """Say at once what the run would only record. Raises Failure(UNKNOWN_BACKUP, BACKUP_DISABLED)."""
+    known = {backup.id: backup for backup in services.store.backups()} if wanted else {}
+    for backup_id in wanted:
+        if backup_id not in known:
+            raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup_id}")
+        if not known[backup_id].enabled:
+            raise Failure(Reason.BACKUP_DISABLED, f"the backup {backup_id} is disabled")
+
+
+def _event(run: Run, *, accept_primary: bool) -> Mapping[str, object]:
+    own = {"snapshot": run.snapshot} if run.snapshot else {"accept_primary": accept_primary}
+    return {
+        "action": "restore" if run.snapshot else "sync",
+        **own,
+        "run_id": run.id,
+        "backups": list(run.requested_backups),
+        "dry_run": run.dry_run,
+        "requested_by": run.requested_by,
+    }
+
+
+def _busy(services: Services) -> tuple[Notice, ...]:
+    """That the run will most likely not be done, when another one holds the lease now."""
+    lease = services.store.lease()
+    if lease is None or lease.expires_at <= services.now():
+        return ()
+    message = "another run is under way; if it still is when this one begins, this one is not run and not repeated"
+    return (Notice(Reason.LEASE_HELD, message),)

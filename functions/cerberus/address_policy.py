@@ -1,0 +1,161 @@
+"""Which addresses a connection may go to.
+
+A registered host name is somebody's input, and what it resolves to can change
+at any time. So the rule is applied to addresses, at the moment of connecting,
+to every address the name resolves to; and the connection goes to an address
+that was checked, never to the name again.
+"""
+
+import contextlib
+import re
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from common.deadline import Deadline
+from common.errors import Failure, Reason
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_NEVER: tuple[Network, ...] = tuple(
+    # Where AWS serves credentials and metadata (EC2 instance metadata, container and pod credentials).
+    ip_network(block)
+    for block in ("169.254.169.0/24", "169.254.170.0/24", "fd00:ec2::/32")
+)
+_PRIVATE: tuple[Network, ...] = tuple(
+    # RFC 1918, RFC 6598 (shared address space, in use in VPCs) and RFC 4193: where backup servers mostly are.
+    ip_network(block)
+    for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
+_NAT64: tuple[IPv6Network, ...] = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_IPV6_UNICAST = IPv6Network("2000::/3")
+"""All that IANA gives out as global unicast."""
+_IPV4_COMPATIBLE = IPv6Network("::/96")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\.?")
+MAX_HOST = 253
+"""Characters in a host name, RFC 1035."""
+
+
+@dataclass(frozen=True)
+class AddressPolicy:
+    """Public and private unicast addresses, and what ``allowed_networks`` adds to them.
+
+    Loopback, link-local, multicast, unspecified, reserved and documentation
+    addresses are refused unless they lie in an allowed network; the addresses
+    that serve credentials inside AWS are refused in any case. An IPv6 address
+    that carries an IPv4 address inside is judged by that too.
+    """
+
+    allowed_networks: tuple[Network, ...] = ()
+
+    @classmethod
+    def allowing(cls, networks: Iterable[str]) -> "AddressPolicy":
+        """From CIDR texts. Raises Failure(CONFIGURATION_INVALID)."""
+        try:
+            return cls(tuple(ip_network(network) for network in networks))
+        except ValueError:
+            raise Failure(Reason.CONFIGURATION_INVALID, "an allowed network is not in CIDR form") from None
+
+    def permits(self, address: Address) -> bool:
+        """Whether a connection may go to ``address``."""
+        forms = tuple(_forms(address))
+        if any(form in network for form in forms for network in _NEVER):
+            return False
+        return all(self._permits_one(form) for form in forms)
+
+    def candidates(self, host: str, port: int, *, deadline: Deadline | None = None) -> tuple[str, ...]:
+        """The addresses of ``host``, in the resolver's order, every one of them permitted.
+
+        Without a ``deadline`` the time this takes is the system resolver's.
+        Raises Failure(NAME_NOT_RESOLVED), Failure(DEADLINE) or, when any
+        address is not permitted, Failure(ADDRESS_FORBIDDEN).
+        """
+        found = _resolve(host, port, deadline)
+        if not found:
+            raise Failure(Reason.NAME_NOT_RESOLVED, "the host name does not resolve")
+        if not all(self.permits(ip_address(address)) for address in found):
+            raise Failure(Reason.ADDRESS_FORBIDDEN, "the host resolves to an address that is never connected to")
+        return found
+
+    def _permits_one(self, address: Address) -> bool:
+        if any(address in network for network in self.allowed_networks):
+            return True
+        if any(address in network for network in _PRIVATE):
+            return True
+        if isinstance(address, IPv6Address) and address not in _IPV6_UNICAST:
+            return False
+        return address.is_global and not (address.is_multicast or address.is_reserved)
+
+
+def checked_host(host: str) -> str:
+    """``host`` if it has the form of a host name or of an address; no URL, port or path.
+
+    Raises Failure(REGISTRATION_INVALID).
+    """
+    if len(host) <= MAX_HOST and (_HOST.fullmatch(host) or _is_ipv6(host)):
+        return host
+    raise Failure(Reason.REGISTRATION_INVALID, "the host is neither a host name nor an address")
+
+
+def check_host(host: str, policy: AddressPolicy) -> None:
+    """Refuse at registration what a connection would refuse.
+
+    What the resolver returns is checked, so other spellings of an address
+    (octal, decimal) are seen through. Raises Failure with
+    REGISTRATION_INVALID, NAME_NOT_RESOLVED or ADDRESS_FORBIDDEN.
+    """
+    policy.candidates(checked_host(host), 0)
+
+
+def _resolve(host: str, port: int, deadline: Deadline | None) -> tuple[str, ...]:
+    """The addresses of ``host``, each once.
+
+    The system's resolver cannot be told how long to take, nor be interrupted:
+    it works in a thread of its own, which is left behind when the time is up.
+    An address in its usual form needs none.
+    """
+    with contextlib.suppress(ValueError):
+        return (str(ip_address(host)),)
+    found: dict[str, None] = {}
+
+    def ask() -> None:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: a name that cannot be encoded
+            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.update(dict.fromkeys(str(answer[4][0]) for answer in answers))
+
+    resolver = threading.Thread(target=ask, name="resolver", daemon=True)
+    resolver.start()
+    resolver.join(None if deadline is None else deadline.remaining())
+    if resolver.is_alive():
+        if deadline is not None:
+            deadline.check()
+        raise Failure(Reason.NAME_NOT_RESOLVED, "the resolver did not answer in time")
+    return tuple(found)
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return IPv6Address(host).scope_id is None
+    except ValueError:
+        return False
+
+
+def _forms(address: Address) -> Iterator[Address]:
+    """What ``address`` stands for: the IPv4 address if it only wraps one, else itself and what it embeds."""
+    if isinstance(address, IPv4Address):
+        yield address
+        return
+    low = IPv4Address(int(address) & 0xFFFFFFFF)
+    if address.ipv4_mapped is not None or any(address in network for network in _NAT64):
+        yield low
+        return
+    yield address
+    if address.sixtofour is not None:
+        yield address.sixtofour
+    if address.teredo is not None:
+        yield from address.teredo
+    if address in _IPV4_COMPATIBLE and int(address) > 1:
+        yield low

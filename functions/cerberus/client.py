@@ -1,0 +1,367 @@
+"""A Cerberus server in product terms: what can be read of any, and what can be written to a backup.
+
+``PrimaryClient`` is all there is for a primary: no method of it, and no
+operation it could name, changes anything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import ClassVar, Self
+
+from cerberus.certificate import end_of
+from cerberus.connection import Route
+from cerberus.decoder import Values
+from cerberus.endpoint import Endpoint
+from cerberus.soap import SoapClient
+from common.deadline import Deadline
+from common.errors import Failure, Reason
+from common.server_types import (
+    Authentication,
+    AuthenticationSource,
+    Content,
+    Features,
+    Licence,
+    Listener,
+    MimeMapping,
+    Security,
+    ServerFacts,
+    Version,
+)
+
+READS = frozenset(
+    {
+        "GetAuthenticationList",
+        "GetAutoBlockList",
+        "GetBackupServers",
+        "GetConfiguration",
+        "GetEventRules",
+        "GetFeatures",
+        "GetGroupList",
+        "GetGroups",
+        "GetIPBlockList",
+        "GetInterfaceList",
+        "GetLicenseInfo",
+        "GetMimeMappings",
+        "GetProfiles",
+        "GetRequestedAccounts",
+        "GetUserList",
+        "ServerInformation",
+        "ServerSummaryStatus",
+    }
+)
+WRITES = frozenset(
+    {
+        "CommitSettings",
+        "ModifyInterface",
+        "SaveBlockList",
+        "SaveConfiguration",
+        "SaveMimeMappings",
+        "SaveProfiles",
+        "SetAuthenticationList",
+        "SetEventRules",
+        "SetRequestedAccounts",
+    }
+)
+
+
+@dataclass(frozen=True)
+class NativeTarget:
+    """A backup as the server's own Synchronization Manager has it. Its password is not taken over."""
+
+    host: str
+    port: int
+    secure: bool
+    username: str
+    enabled: bool
+    last_status: str = ""
+    last_time: datetime | None = None
+    last_message: str = ""
+
+
+@dataclass(frozen=True)
+class NativeSync:
+    """The server's own Synchronization Manager: whether it runs, how often (minutes), and where to."""
+
+    enabled: bool
+    interval_minutes: int
+    on_change: bool
+    targets: tuple[NativeTarget, ...] = ()
+
+
+class PrimaryClient:
+    """Reads one server. For one thread; close it, or use it in a ``with`` statement.
+
+    All its connections go to the address that answered first, so whatever was
+    found out about the server holds for all that follows. ``route`` is that of
+    another client, for staying with the machine it talks to.
+
+    Every method raises Failure, naming the server. READ_REFUSED is a server's
+    answer that it did not do it; a document or field it left out is
+    REPLY_INCOMPLETE, an empty document is an empty string.
+    """
+
+    _writes: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, endpoint: Endpoint, deadline: Deadline, *, route: Route | None = None) -> None:
+        self._endpoint = endpoint
+        self._deadline = deadline
+        self._route = route or Route(endpoint.host, endpoint.port, endpoint.addresses)
+        self._soap = SoapClient(endpoint, deadline, route=self._route, reads=READS, writes=self._writes)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._soap.close()
+
+    @property
+    def label(self) -> str:
+        """How messages name this server."""
+        return self._endpoint.label
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port as registered."""
+        return self._endpoint.host, self._endpoint.port
+
+    def facts(self) -> ServerFacts:
+        """What the server says of itself, from five operations and its certificate."""
+        information = self._read("ServerInformation")["result"]
+        return ServerFacts(
+            version=Version(*(information["version"][part] for part in _VERSION)),
+            hostname=information.get("hostname", ""),
+            licence=self._licence(),
+            features=self._features(),
+            security=self.security(),
+            certificate_ends=end_of(self._soap.certificate) if self._soap.certificate else None,
+            native_sync=self._pushes_itself(),
+        )
+
+    def security(self) -> Security:
+        """What it says of SOAP and TLS."""
+        told = self._read("ServerSummaryStatus")["result"]
+        return Security(
+            soap_enabled=told["isSoapWebEnabled"],
+            soap_secure=told["isSoapSecure"],
+            soap_port=told["soapPort"],
+            tls_key_type=told.get("sslKeyType", ""),
+            tls_key_bits=told.get("sslKeyBits", 0),
+        )
+
+    def user_names(self) -> tuple[str, ...]:
+        return tuple(self._read("GetUserList")["UserList"])
+
+    def group_names(self) -> tuple[str, ...]:
+        return tuple(self._read("GetGroupList")["GroupList"])
+
+    def settings(self) -> Content:
+        return self._document("GetConfiguration", "data")
+
+    def authentication(self) -> Authentication:
+        answer = self._read("GetAuthenticationList")
+        return Authentication(
+            document=answer["dataXml"],
+            sources=tuple(
+                AuthenticationSource(
+                    enabled=source["enabled"],
+                    name=source["name"],
+                    type=source.get("type", ""),
+                    description=source.get("description", ""),
+                )
+                for source in answer["authenticationList"]
+            ),
+        )
+
+    def users(self) -> Content:
+        return self._document("GetProfiles", "data")
+
+    def groups(self) -> Content:
+        return self._document("GetGroups", "data")
+
+    def event_rules(self) -> Content:
+        return self._document("GetEventRules", "dataXml")
+
+    def mime_mappings(self) -> tuple[MimeMapping, ...]:
+        mappings = self._read("GetMimeMappings")["mime"]["map"]
+        return tuple(MimeMapping(mapping["ext"], mapping["type"]) for mapping in mappings)
+
+    def blocked_addresses(self) -> Content:
+        return self._document("GetIPBlockList", "data")
+
+    def auto_blocked_addresses(self) -> Content:
+        return self._document("GetAutoBlockList", "data")
+
+    def account_requests(self) -> Content:
+        return self._document("GetRequestedAccounts", "dataXml")
+
+    def listeners(self) -> tuple[Listener, ...]:
+        return tuple(
+            Listener(
+                id=interface["id"],
+                address=interface.get("ipAddress", ""),
+                protocol=interface["type"],
+                options=_plain(interface["options"]),
+            )
+            for interface in self._read("GetInterfaceList")["InterfaceList"]
+        )
+
+    def native_sync(self) -> NativeSync:
+        """How the server's own Synchronization Manager is set up, without the passwords in it."""
+        config = self._read("GetBackupServers")["config"]
+        settings = config["config"]
+        return NativeSync(
+            enabled=settings["enable"],
+            interval_minutes=settings.get("syncIntervalMinutes", 0),
+            on_change=settings.get("syncOnServerChange", False),
+            targets=tuple(self._native_target(server) for server in config["servers"]["server"]),
+        )
+
+    def _native_target(self, server: Values) -> NativeTarget:
+        return NativeTarget(
+            host=server["host"],
+            port=server["port"],
+            secure=server.get("useSSL", False),
+            username=server.get("username", ""),
+            enabled=server["enableSync"],
+            last_status=server.get("lastSyncStatus", ""),
+            last_time=server.get("lastSyncTime"),
+            last_message=server.get("lastSyncStatusMessage", ""),
+        )
+
+    def _pushes_itself(self) -> bool | None:
+        """Whether the server's own Synchronization Manager pushes to anybody; None when it will not tell.
+
+        Nothing that is replicated depends on it, so a server that does not have the operation is served all the same.
+        """
+        try:
+            native = self.native_sync()
+        except Failure as failure:
+            if failure.reason not in _NOT_TOLD:
+                raise
+            return None
+        return native.enabled and any(target.enabled for target in native.targets)
+
+    def _licence(self) -> Licence:
+        told = self._read("GetLicenseInfo")["LicenseInformation"]
+        return Licence(
+            valid=told["isValid"],
+            name=told.get("name", ""),
+            company=told.get("companyName", ""),
+            edition=told.get("productEdition", ""),
+            issued=told.get("issuedDate", 0),
+            installed=told.get("installedDate", 0),
+            days_left=told.get("daysValid", 0),
+            error=told.get("errorMessage", ""),
+        )
+
+    def _features(self) -> Features:
+        told = self._read("GetFeatures")["Features"]
+        return Features(
+            server_sync=told["enableServerSync"],
+            directory_authentication=told["enableActiveDirectory"] or told["enableLDAPAuthentication"],
+            events=told["enableEvents"],
+            edition_code=told.get("productEditionCode", 0),
+        )
+
+    def _document(self, operation: str, field: str) -> Content:
+        document: Content = self._read(operation)[field]
+        return document
+
+    def _read(self, operation: str) -> Values:
+        answer = self._soap.call(operation)
+        result = answer.get("result")
+        if result is False or (isinstance(result, dict) and result.get("isSuccess") is False):
+            raise Failure(Reason.READ_REFUSED, f"the server answered false to {operation}", server=self.label)
+        return answer
+
+
+class BackupClient(PrimaryClient):
+    """Reads and writes one backup.
+
+    A writer returns nothing; WRITE_REFUSED is a server's answer that it did
+    not do it. That a writer returned proves only that the server said so.
+    """
+
+    _writes = WRITES
+
+    def write_settings(self, document: Content) -> None:
+        self._write("SaveConfiguration", ConfigXML=document)
+
+    def write_authentication(self, authentication: Authentication) -> None:
+        self._write(
+            "SetAuthenticationList",
+            dataXml=authentication.document,
+            authenticationList=[
+                {
+                    "enabled": source.enabled,
+                    "name": source.name,
+                    "type": source.type,
+                    "description": source.description,
+                }
+                for source in authentication.sources
+            ],
+        )
+
+    def write_accounts(self, users: Content, groups: Content) -> None:
+        self._write("SaveProfiles", ProfilesXML=users, GroupsXML=groups)
+
+    def write_event_rules(self, document: Content) -> None:
+        self._write("SetEventRules", dataXml=document)
+
+    def write_mime_mappings(self, mappings: tuple[MimeMapping, ...]) -> None:
+        entries = [{"ext": mapping.extension, "type": mapping.type} for mapping in mappings]
+        self._write("SaveMimeMappings", mime={"map": entries})
+
+    def write_block_lists(self, manual: Content, automatic: Content) -> None:
+        self._write("SaveBlockList", IPBlockList=manual, AutoBlockListXML=automatic)
+
+    def write_account_requests(self, document: Content) -> None:
+        self._write("SetRequestedAccounts", dataXml=document)
+
+    def write_listener(self, listener: Listener) -> None:
+        """Change the options of the listener with this id."""
+        self._write("ModifyInterface", InterfaceID=listener.id, Opts=_plain(listener.options))
+
+    def fresh_facts(self) -> ServerFacts:
+        """The facts over a new connection to the same machine, with a new log-in."""
+        with BackupClient(self._endpoint, self._deadline, route=self._route) as another:
+            return another.facts()
+
+    def commit_listeners(self, listeners: tuple[Listener, ...], settings: Content) -> None:
+        """Make changed listeners durable; ``settings`` is the server's own present document."""
+        interfaces = [
+            {
+                "id": listener.id,
+                "options": _plain(listener.options),
+                "ipAddress": listener.address,
+                "type": listener.protocol,
+            }
+            for listener in listeners
+        ]
+        self._write("CommitSettings", InterfaceList=interfaces, ConfigXML=settings)
+
+    def _write(self, operation: str, **fields: object) -> None:
+        if not self._soap.call(operation, **fields)["result"]:
+            raise Failure(Reason.WRITE_REFUSED, f"the server answered false to {operation}", server=self.label)
+
+
+_NOT_TOLD = frozenset(
+    {Reason.OPERATION_UNSUPPORTED, Reason.READ_REFUSED, Reason.SOAP_FAULT, Reason.HTTP_ERROR, Reason.NOT_SOAP}
+    | {Reason.REPLY_EMPTY, Reason.REPLY_MALFORMED, Reason.REPLY_INCOMPLETE}
+)
+"""Answers that leave a question open without saying anything of the server as a whole."""
+
+_VERSION = ("maj", "min", "maint", "build")
+
+
+def _plain(options: Mapping[str, object]) -> dict[str, object]:
+    """``options`` as plain dictionaries all the way down, which is what zeep takes and what others may keep."""
+    return {name: _plain(value) if isinstance(value, Mapping) else value for name, value in options.items()}

@@ -1,0 +1,144 @@
+"""Whom a server's certificate is trusted by, and the TLS that follows from it.
+
+Three ways and no fourth: the system's roots, an own CA bundle, or the SHA-256
+fingerprints of the certificate itself. There is no way to switch checking
+off. Whoever opens a connection calls ``context()`` for the handshake and
+``accept()`` right after it, before anything is sent.
+"""
+
+import hashlib
+import re
+import ssl
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+import certifi
+
+from cerberus.sockets import WatchedSocket
+from common.errors import Failure, Reason
+
+MAX_PINS = 2
+"""One for the certificate in use, one for the certificate that will follow it."""
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+
+
+def fingerprint(certificate: bytes) -> str:
+    """The SHA-256 of a DER certificate, 64 lower-case hex digits."""
+    return hashlib.sha256(certificate).hexdigest()
+
+
+@dataclass(frozen=True)
+class SystemRoots:
+    """Public certification authorities, as the ``certifi`` package in use lists them.
+
+    The variables SSL_CERT_FILE, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE change nothing.
+    """
+
+    def context(self) -> ssl.SSLContext:
+        return _public_roots()
+
+    def accept(self, certificate: bytes) -> None:
+        """The handshake has proved everything."""
+
+
+@dataclass(frozen=True)
+class CaBundle:
+    """Own authorities in PEM, instead of the public ones. A self-signed server certificate may stand for itself.
+
+    Raises Failure(REGISTRATION_INVALID) unless the text holds certificates, and no private key.
+    """
+
+    pem: str
+
+    def __post_init__(self) -> None:
+        if "PRIVATE KEY" in self.pem:
+            raise Failure(Reason.REGISTRATION_INVALID, "the CA bundle holds a private key")
+        if "BEGIN CERTIFICATE" not in self.pem:
+            raise Failure(Reason.REGISTRATION_INVALID, "the CA bundle holds no PEM certificate")
+        self.context()
+
+    def context(self) -> ssl.SSLContext:
+        return _own_roots(self.pem)
+
+    def accept(self, certificate: bytes) -> None:
+        """The handshake has proved everything."""
+
+
+@dataclass(frozen=True)
+class Pins:
+    """One or two SHA-256 fingerprints; the certificate must have one of them.
+
+    Colons, blanks and upper case are accepted and removed. A pin stands for
+    the whole certificate, so neither its issuer, nor its dates, nor the host
+    name in it is looked at. Raises Failure(REGISTRATION_INVALID).
+    """
+
+    fingerprints: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        plain = tuple(re.sub(r"[:\s]", "", pin).lower() for pin in self.fingerprints)
+        if not 1 <= len(plain) <= MAX_PINS:
+            raise Failure(Reason.REGISTRATION_INVALID, f"between 1 and {MAX_PINS} fingerprints can be pinned")
+        if not all(_FINGERPRINT.fullmatch(pin) for pin in plain):
+            raise Failure(Reason.REGISTRATION_INVALID, "a pinned fingerprint is a SHA-256 of 64 hexadecimal digits")
+        object.__setattr__(self, "fingerprints", plain)
+
+    def context(self) -> ssl.SSLContext:
+        return unproven()
+
+    def accept(self, certificate: bytes) -> None:
+        """Raise Failure(CERTIFICATE_PIN_MISMATCH) for any other certificate."""
+        if fingerprint(certificate) not in self.fingerprints:
+            raise Failure(Reason.CERTIFICATE_PIN_MISMATCH, "the certificate has none of the pinned fingerprints")
+
+
+Trust = SystemRoots | CaBundle | Pins
+
+
+@cache
+def unproven() -> ssl.SSLContext:
+    """A handshake that proves nothing by itself.
+
+    For pins, which are compared right after it, and for looking at a
+    certificate without sending anything. Nothing else may use it.
+    """
+    context = _client()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+@cache
+def _public_roots() -> ssl.SSLContext:
+    context = _client()
+    context.load_verify_locations(cafile=certifi.where())
+    return context
+
+
+@lru_cache(maxsize=256)
+def _own_roots(pem: str) -> ssl.SSLContext:
+    context = _client()
+    try:
+        context.load_verify_locations(cadata=pem)
+    except (ssl.SSLError, ValueError):
+        readable = False
+    else:
+        readable = True
+    if not readable:
+        raise Failure(Reason.REGISTRATION_INVALID, "the CA bundle cannot be read")
+    # Any certificate of the bundle is an anchor, also one that is not self-signed or not marked as an authority.
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _client() -> ssl.SSLContext:
+    """Chain and host name checked, TLS 1.2 or newer, nothing taken from the environment.
+
+    Not ``ssl.create_default_context``: that one writes session keys to a file
+    if SSLKEYLOGFILE says so, and its checks differ from one Python to the next.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = WatchedSocket
+    return context

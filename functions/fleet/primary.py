@@ -1,0 +1,130 @@
+"""What replication is given: the primary, whether to believe it, and what holds for a backup."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from common.deadline import Deadline
+from common.errors import Failure, Reason
+from fleet.servers import PRIMARY_ID, Servers, with_credentials
+from registry.models import Approval, Backup, BackupResult, Credentials, Primary, PrimaryBaseline, SyncSettings
+from registry.snapshots import SnapshotStore
+from registry.store import CredentialStore, Store
+from replication.access_proof import Unproved
+from replication.documents.merge import Rules
+from replication.guards.approval import Guard
+from replication.guards.limits import Limits
+from replication.model import DEFAULT_PARTS, PartName, Policy, PrimaryState, Seen
+from replication.primary import read_primary
+
+
+@dataclass(frozen=True)
+class Source:
+    """How to reach the primary. ``configured`` is the one of the stack's parameters, for when none is registered."""
+
+    store: Store
+    credentials: CredentialStore
+    servers: Servers
+    configured: Primary | None
+
+    @property
+    def primary(self) -> Primary:
+        """The primary in use: the registered one, else the stack's. Raises Failure(PRIMARY_NOT_REGISTERED)."""
+        primary = self.store.primary() or self.configured
+        if primary is None:
+            raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
+        return primary
+
+    def read(
+        self, parts: Iterable[PartName], settings: SyncSettings, deadline: Deadline, *, accept_empty: bool = False
+    ) -> PrimaryState:
+        """Read it once and completely. Raises Failure, naming the primary."""
+        registered = self.primary
+
+        def attempt(credentials: Credentials) -> PrimaryState | Failure:
+            try:
+                with self.servers.primary(registered, credentials, settings, deadline) as server:
+                    return read_primary(server, parts, accept_empty=accept_empty)
+            except Failure as failure:
+                return failure.at(f"{PRIMARY_ID} ({registered.host}:{registered.port})")
+
+        outcome = with_credentials(
+            self.credentials,
+            registered.secret_id,
+            attempt,
+            lambda result: isinstance(result, Failure) and result.reason is Reason.AUTHENTICATION_FAILED,
+        )
+        if isinstance(outcome, Failure):
+            raise outcome
+        return outcome
+
+
+def policy_of(backup: Backup, settings: SyncSettings) -> Policy | Failure:
+    """What holds for a backup: its own choice of parts or the fleet's, and everybody's rules with its own."""
+    names = backup.parts if backup.parts is not None else settings.parts
+    try:
+        parts = DEFAULT_PARTS if names is None else frozenset(PartName(name) for name in names)
+    except ValueError:
+        return Failure(Reason.REGISTRATION_INVALID, "it names a part that does not exist")
+    if not parts:
+        return Failure(Reason.REGISTRATION_INVALID, "no part is chosen for it, so nothing would ever be replicated")
+    try:
+        rules = Rules.standard(settings.rules, backup.rules)
+    except Failure as failure:
+        return failure
+    return Policy(parts, rules, settings.replicate_auto_block_list)
+
+
+def guard_of(settings: SyncSettings, approval: Approval | None) -> Guard:
+    """What must not go through to a backup unseen, and the plan that was approved for it, if any."""
+    return Guard(
+        limits=Limits(**asdict(settings.limits)) if settings.limits else Limits(),
+        block_widened_access=settings.block_widened_access,
+        approved=approval.plan_hash if approval else "",
+    )
+
+
+def known_parts(last: BackupResult | None) -> dict[PartName, Seen]:
+    """What was seen of a backup's parts when they were last read back, as replication wants it."""
+    names = frozenset(PartName)
+    seen = last.seen if last else {}
+    return {PartName(name): Seen(part.desired, part.held) for name, part in seen.items() if name in names}
+
+
+def unproved_settings(last: BackupResult | None, snapshots: SnapshotStore) -> Unproved | None:
+    """What a backup was before settings whose proof was not heard of, None when there are none.
+
+    None also when that snapshot has expired: nothing is left to compare with.
+    Raises Failure(SNAPSHOT_UNREADABLE or REGISTRY_UNAVAILABLE).
+    """
+    key = last.settings_before if last else None
+    if not key:
+        return None
+    try:
+        return Unproved(key, snapshots.load(key).held.facts)
+    except Failure as failure:
+        if failure.reason is Reason.SNAPSHOT_MISSING:
+            return None
+        raise
+
+
+def parts_of(policies: Iterable[Policy | Failure]) -> set[PartName]:
+    """Every part that any of the backups is to get."""
+    return {part for policy in policies if isinstance(policy, Policy) for part in policy.parts}
+
+
+def check_not_shrunk(primary: PrimaryState, baseline: PrimaryBaseline | None) -> None:
+    """Raise Failure(PRIMARY_SHRUNK) when the primary holds half or less of what it held at the last verified run."""
+    if baseline is None:
+        return
+    for part, what, now, before in (
+        (PartName.ACCOUNTS, "users", primary.users, baseline.users),
+        (PartName.ACCOUNTS, "groups", primary.groups, baseline.groups),
+        (PartName.SETTINGS, "settings", primary.settings, baseline.settings),
+    ):
+        # One of two is half as well, but no reason for alarm.
+        if part in primary.states and now * 2 <= before and before - now > 1:
+            raise Failure(
+                Reason.PRIMARY_SHRUNK,
+                f"it holds {now} {what}; at the last verified run it held {before}",
+                server=primary.label,
+            )

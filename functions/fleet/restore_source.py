@@ -1,0 +1,64 @@
+"""What is put back: a snapshot of a backup, or an older state of the primary."""
+
+from dataclasses import dataclass, replace
+
+from common.errors import Failure, Reason
+from common.server_types import ServerFacts
+from fleet.primary import policy_of
+from registry.models import Backup, Primary, SyncSettings
+from registry.snapshots import Held, Snapshot, SnapshotStore, backup_of
+from replication.guards.preflight import check_backup, check_restored
+from replication.model import Policy, PrimaryState
+from replication.restore import earlier_state, exact_policy
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What was held before, and on which terms a backup gets it.
+
+    A backup's own snapshot goes back exactly. A state of the primary goes over
+    as the primary's does: what belongs to the backup's machine stays.
+    """
+
+    key: str
+    held: Held
+    state: PrimaryState
+
+    @classmethod
+    def load(cls, snapshots: SnapshotStore, key: str, primary: Primary | None) -> "Earlier":
+        """What is kept under ``key``; ``primary`` is the one in use, which is never written to.
+
+        Raises Failure(SNAPSHOT_MISSING, SNAPSHOT_UNREADABLE or REGISTRY_UNAVAILABLE).
+        """
+        return cls.of(snapshots.load(key), primary)
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, primary: Primary | None) -> "Earlier":
+        """The same of a snapshot that was read already. Raises Failure(SNAPSHOT_UNREADABLE)."""
+        address = (primary.host, primary.port) if primary else ("", 0)
+        held = snapshot.held
+        state = earlier_state(held.parts, held.facts, address, f"snapshot {snapshot.key}")
+        return cls(snapshot.key, held, state)
+
+    @property
+    def owner(self) -> str:
+        """The backup whose own snapshot it is, empty for a state of the primary."""
+        return backup_of(self.key)
+
+    def policy(self, backup: Backup, settings: SyncSettings) -> Policy | Failure:
+        """What goes back, and what stays the backup's own. Only parts that were kept are touched."""
+        if self.owner:
+            return exact_policy(self.state, auto_block_list=self.held.auto_block_list)
+        policy = policy_of(backup, settings)
+        if isinstance(policy, Failure):
+            return policy
+        parts = policy.parts & self.state.states.keys()
+        if not parts:
+            return Failure(Reason.SNAPSHOT_UNFIT, "it holds none of the parts that are chosen for this backup")
+        return replace(policy, parts=parts)
+
+    def check(self, facts: ServerFacts, address: tuple[str, int], label: str) -> tuple[str, ...]:
+        """Raise Failure unless a server may get it back; return warnings."""
+        if self.owner:
+            return check_restored(self.held.facts, self.held.primary, self.state.address, facts, address, label)
+        return check_backup(self.state.facts, self.state.address, facts, address, label)

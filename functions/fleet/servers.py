@@ -1,0 +1,67 @@
+"""From a registration to a server that can be talked to."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cerberus.address_policy import AddressPolicy
+from cerberus.client import BackupClient, PrimaryClient
+from common.deadline import Deadline
+from fleet.endpoints import PRIMARY_ID, endpoint_of
+from registry.models import Backup, Credentials, Primary, SyncSettings
+from registry.store import CredentialStore
+from replication.ports import ReadableServer, WritableServer
+
+__all__ = ["PRIMARY_ID", "CerberusServers", "Servers", "with_credentials"]
+
+
+class Servers(Protocol):
+    """Opens connections to registered servers. The primary's can only read."""
+
+    def primary(
+        self, primary: Primary, credentials: Credentials, settings: SyncSettings, deadline: Deadline
+    ) -> AbstractContextManager[ReadableServer]: ...
+
+    def backup(
+        self, backup: Backup, credentials: Credentials, settings: SyncSettings, deadline: Deadline
+    ) -> AbstractContextManager[WritableServer]: ...
+
+
+@dataclass(frozen=True)
+class CerberusServers:
+    """Servers over HTTPS SOAP. ``addresses`` says where connections may lead.
+
+    ``wsdl`` is the file of the servers' own version, None for the one shipped with the product.
+    """
+
+    addresses: AddressPolicy
+    wsdl: Path | None = None
+
+    def primary(
+        self, primary: Primary, credentials: Credentials, settings: SyncSettings, deadline: Deadline
+    ) -> AbstractContextManager[ReadableServer]:
+        return PrimaryClient(endpoint_of(primary, credentials, settings, self.addresses, self.wsdl), deadline)
+
+    def backup(
+        self, backup: Backup, credentials: Credentials, settings: SyncSettings, deadline: Deadline
+    ) -> AbstractContextManager[WritableServer]:
+        return BackupClient(endpoint_of(backup, credentials, settings, self.addresses, self.wsdl), deadline)
+
+
+def with_credentials[Result](
+    store: CredentialStore, server_id: str, use: Callable[[Credentials], Result], refused: Callable[[Result], bool]
+) -> Result:
+    """Call ``use`` with a server's credentials and, if they were ``refused`` and have changed since, once more.
+
+    A changed secret is noticed within one run, and unchanged credentials are
+    never tried twice: a server may lock the address out.
+    """
+    known = store.get(server_id)
+    result = use(known)
+    if refused(result):
+        current = store.get(server_id, fresh=True)
+        if current != known:
+            return use(current)
+    return result

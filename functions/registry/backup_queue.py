@@ -1,0 +1,95 @@
+"""The queue in which the backups of a fleet wait that is too large for one invocation.
+
+A message names a run and one of its backups, and nothing else.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import batched
+from typing import TYPE_CHECKING, Protocol
+
+from common.errors import Failure, Reason
+from registry.errors import calling
+
+if TYPE_CHECKING:  # the stubs are not in the Lambda package
+    from mypy_boto3_sqs import SQSClient
+
+_AT_ONCE = 10
+"""Messages in one call, SQS' own limit."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One backup of a run, to be served."""
+
+    run_id: str
+    backup_id: str
+
+    def text(self) -> str:
+        """The body under which it travels."""
+        return json.dumps({"run_id": self.run_id, "backup_id": self.backup_id})
+
+    @classmethod
+    def read(cls, text: str) -> "Message":
+        """The message of a body. Raises Failure(EVENT_INVALID)."""
+        try:
+            content = json.loads(text)
+            message = cls(content["run_id"], content["backup_id"])
+        except (ValueError, KeyError, TypeError):
+            raise Failure(Reason.EVENT_INVALID, "a message in the queue is not one of this product") from None
+        if not (isinstance(message.run_id, str) and isinstance(message.backup_id, str)):
+            raise Failure(Reason.EVENT_INVALID, "a message in the queue has something else than texts as its ids")
+        return message
+
+
+class BackupQueue(Protocol):
+    """Where messages wait until the function is given them."""
+
+    def send(self, messages: Sequence[Message]) -> Mapping[Message, str]:
+        """Queue them in their order; those that the queue did not take, and why. Raises no Failure."""
+        ...
+
+
+class SqsQueue:
+    """``BackupQueue`` on SQS. ``open_client`` is called when the first message is sent."""
+
+    def __init__(self, url: str, open_client: "Callable[[], SQSClient]") -> None:
+        self._url = url
+        self._open_client = open_client
+
+    def send(self, messages: Sequence[Message]) -> Mapping[Message, str]:
+        refused: dict[Message, str] = {}
+        for some in batched(messages, _AT_ONCE):
+            refused |= self._send(some)
+        return refused
+
+    def _send(self, messages: Sequence[Message]) -> Mapping[Message, str]:
+        try:
+            with calling("SQS SendMessageBatch"):
+                reply = self._client.send_message_batch(
+                    QueueUrl=self._url,
+                    Entries=[
+                        {"Id": str(number), "MessageBody": message.text()} for number, message in enumerate(messages)
+                    ],
+                )
+        except Failure as failure:
+            return dict.fromkeys(messages, failure.message)
+        return {messages[int(entry["Id"])]: f"SQS refused it: {entry['Code']}" for entry in reply.get("Failed", ())}
+
+    @cached_property
+    def _client(self) -> "SQSClient":
+        return self._open_client()
+
+
+class MemoryQueue:
+    """``BackupQueue`` that only remembers what was sent, for tests. ``refused`` are the ids it does not take."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.refused: set[str] = set()
+
+    def send(self, messages: Sequence[Message]) -> Mapping[Message, str]:
+        self.messages += [message for message in messages if message.backup_id not in self.refused]
+        return {message: "refused" for message in messages if message.backup_id in self.refused}

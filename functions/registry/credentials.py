@@ -1,0 +1,151 @@
+"""The credentials in AWS Secrets Manager: one secret per server, JSON with ``username`` and ``password``."""
+
+import json
+import time
+from collections.abc import Callable
+from enum import Enum, auto
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from common.errors import Failure, Reason
+from registry.errors import calling, error_code, unavailable
+from registry.models import PRIMARY_SECRET, Credentials
+
+if TYPE_CHECKING:  # the stubs are not in the Lambda package
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+RECOVERY_DAYS = 7
+"""How long a deleted secret can be restored; the least that AWS offers."""
+
+_MISSING = "ResourceNotFoundException"
+_UNREADABLE = "InvalidRequestException"
+"""The answer to reading a secret in a state that does not allow it: scheduled for deletion."""
+
+
+class _State(Enum):
+    ABSENT = auto()
+    DELETED = auto()  # scheduled for deletion: it takes no value until it is restored
+    PRESENT = auto()
+
+
+class SecretsManagerCredentials:
+    """``registry.store.CredentialStore`` on secrets named ``<prefix>/<secret id>``. May be shared by threads.
+
+    What was read is kept for ``max_age`` seconds. ``clock`` returns seconds and only moves forward. ``key`` is the
+    ARN of the KMS key that new secrets are encrypted with; empty for the one that AWS manages.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        client: "SecretsManagerClient",
+        max_age: float = 300.0,
+        clock: Callable[[], float] = time.monotonic,
+        key: str = "",
+    ) -> None:
+        self._prefix = prefix
+        self._client = client
+        self._max_age = max_age
+        self._clock = clock
+        self._key = key
+        self._lock = Lock()
+        self._cache: dict[str, tuple[float, Credentials]] = {}
+
+    def get(self, secret_id: str, *, fresh: bool = False) -> Credentials:
+        asked_at = self._clock()
+        if not fresh:
+            with self._lock:
+                read_at, credentials = self._cache.get(secret_id, (-float("inf"), None))
+            if credentials is not None and asked_at - read_at < self._max_age:
+                return credentials
+        found = self._read(self._name(secret_id))
+        with self._lock:
+            self._cache[secret_id] = (asked_at, found)
+        return found
+
+    def put(self, secret_id: str, credentials: Credentials) -> None:
+        name = self._name(secret_id)
+        content = json.dumps({"username": credentials.username, "password": credentials.password})
+        state = self._state(name)
+        if state is _State.DELETED:
+            with calling("Secrets Manager RestoreSecret"):
+                self._client.restore_secret(SecretId=name)
+        if state is _State.ABSENT:
+            with calling("Secrets Manager CreateSecret"):
+                self._create(name, content)
+        else:
+            with calling("Secrets Manager PutSecretValue"):
+                self._client.put_secret_value(SecretId=name, SecretString=content)
+        self._forget(secret_id)
+
+    def delete(self, secret_id: str) -> None:
+        name = self._name(secret_id)
+        if secret_id == PRIMARY_SECRET:
+            self._empty(name)
+        elif self._state(name) is _State.PRESENT:
+            with calling("Secrets Manager DeleteSecret"):
+                self._client.delete_secret(SecretId=name, RecoveryWindowInDays=RECOVERY_DAYS)
+        self._forget(secret_id)
+
+    def _create(self, name: str, content: str) -> None:
+        if self._key:
+            self._client.create_secret(Name=name, SecretString=content, KmsKeyId=self._key)
+        else:
+            self._client.create_secret(Name=name, SecretString=content)
+
+    def _empty(self, name: str) -> None:
+        """Take its value away. It is a resource of the stack, whose later deployments expect it to be there."""
+        if self._state(name) is _State.PRESENT:
+            with calling("Secrets Manager PutSecretValue"):
+                self._client.put_secret_value(SecretId=name, SecretString="{}")
+
+    def _name(self, secret_id: str) -> str:
+        return f"{self._prefix}/{secret_id}"
+
+    def _forget(self, secret_id: str) -> None:
+        with self._lock:
+            self._cache.pop(secret_id, None)
+
+    def _state(self, name: str) -> _State:
+        try:
+            described = self._client.describe_secret(SecretId=name)
+        except ClientError as error:
+            if error_code(error) == _MISSING:
+                return _State.ABSENT
+            raise unavailable("Secrets Manager DescribeSecret", error) from None
+        except BotoCoreError as error:
+            raise unavailable("Secrets Manager DescribeSecret", error) from None
+        return _State.DELETED if "DeletedDate" in described else _State.PRESENT
+
+    def _read(self, name: str) -> Credentials:
+        try:
+            reply = self._client.get_secret_value(SecretId=name)
+        except ClientError as error:
+            if error_code(error) == _MISSING:
+                raise Failure(Reason.CREDENTIALS_MISSING, f"the secret {name} does not exist or has no value") from None
+            if error_code(error) == _UNREADABLE:
+                raise Failure(Reason.CREDENTIALS_MISSING, f"the secret {name} is scheduled for deletion") from None
+            raise unavailable("Secrets Manager GetSecretValue", error) from None
+        except BotoCoreError as error:
+            raise unavailable("Secrets Manager GetSecretValue", error) from None
+        credentials = _understood(reply.get("SecretString", ""))
+        if credentials is None:
+            raise Failure(
+                Reason.CREDENTIALS_MISSING, f"the secret {name} is not a JSON object with a username and a password"
+            )
+        return credentials
+
+
+def _understood(content: str) -> Credentials | None:
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):  # the exception holds the content: it must not become the cause of another one
+        return None
+    if not isinstance(document, dict):
+        return None
+    username, password = document.get("username"), document.get("password")
+    if isinstance(username, str) and isinstance(password, str) and username and password:
+        return Credentials(username, password)
+    return None

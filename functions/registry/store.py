@@ -1,0 +1,223 @@
+"""The registry as the rest of the product sees it.
+
+Implementations: DynamoDB and Secrets Manager for AWS, dictionaries for tests.
+Both pass the same tests. Every method may raise ``common.errors.Failure``
+with REGISTRY_UNAVAILABLE.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Protocol
+
+from registry.models import (
+    Approval,
+    Backup,
+    BackupResult,
+    Claim,
+    Credentials,
+    FanOut,
+    KeptState,
+    Lease,
+    Primary,
+    PrimaryBaseline,
+    Run,
+    SyncSettings,
+)
+from registry.promotion import Promotion
+
+
+class Store(Protocol):
+    """Registrations, settings, runs, results and the lease.
+
+    What is saved comes back with a version one higher. ``expected_version``
+    is the stored one the caller has seen, 0 for "nothing stored yet"; a
+    different one raises VersionConflict. None takes the version found at the
+    time of the call; a change at the same moment still raises VersionConflict.
+
+    A stored record that cannot be understood raises Failure(RECORD_UNREADABLE)
+    where it was asked for alone, and is left out of lists.
+    """
+
+    def primary(self) -> Primary | None: ...
+    def save_primary(self, primary: Primary, *, expected_version: int | None = None) -> Primary: ...
+
+    def promote(self, promotion: Promotion, *, now: datetime) -> None:
+        """Let a backup take the primary's place, all or nothing.
+
+        Raises Failure(LEASE_HELD) while a run holds the lease at ``now``;
+        VersionConflict when primary or backup are not, or no longer, of the
+        version that was seen; AlreadyRegistered when another backup has the
+        former primary's new id, or its host and port.
+        """
+        ...
+
+    def settings(self) -> SyncSettings:
+        """The stored settings, or the defaults when none were stored."""
+        ...
+
+    def save_settings(self, settings: SyncSettings, *, expected_version: int | None = None) -> SyncSettings: ...
+
+    def backups(self) -> tuple[Backup, ...]:
+        """All registrations, in the order of their ids."""
+        ...
+
+    def unreadable_backups(self) -> tuple[tuple[str, str], ...]:
+        """Id and complaint of each stored registration that cannot be understood: one bad row stops nobody else."""
+        ...
+
+    def backup(self, backup_id: str) -> Backup | None: ...
+
+    def add_backup(self, backup: Backup) -> Backup:
+        """Store a new registration. Raises AlreadyRegistered for the same id or the same host and port."""
+        ...
+
+    def update_backup(self, backup: Backup, *, expected_version: int | None = None) -> Backup:
+        """Replace a registration, also one that cannot be understood.
+
+        Raises VersionConflict, AlreadyRegistered when another one has this host
+        and port, Failure(UNKNOWN_BACKUP) when there is none with this id.
+        """
+        ...
+
+    def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> str:
+        """Remove a registration and its last status; its history stays. The id of its secret.
+
+        Raises VersionConflict, and Failure(UNKNOWN_BACKUP) when there is none with this id.
+        """
+        ...
+
+    def acquire_lease(self, owner: str, *, now: datetime, expires_at: datetime) -> Lease | None:
+        """Take the lease if it is free or expired at ``now``; None when another owner holds it.
+
+        Taking one's own lease again moves its end.
+        """
+        ...
+
+    def release_lease(self, owner: str) -> bool:
+        """Give the lease back; False, and no change, when ``owner`` no longer holds it."""
+        ...
+
+    def lease(self) -> Lease | None:
+        """The lease as stored, also when it has expired; None after its release."""
+        ...
+
+    def save_run(self, run: Run) -> None: ...
+    def begin_run(self, run: Run) -> None:
+        """Store the record of a run that begins; until it is finished it is one of ``unfinished_runs``."""
+        ...
+
+    def finish_run(self, run: Run) -> bool:
+        """Store the final record of a run, begun or not; False, and no change, when it has one already."""
+        ...
+
+    def unfinished_runs(self) -> tuple[str, ...]:
+        """The ids of the runs that have begun and not been finished, the oldest first."""
+        ...
+
+    def run(self, run_id: str) -> Run | None: ...
+    def runs(self, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
+        """Newest first, at most ``limit``; ``before`` is the id after which a page goes on."""
+        ...
+
+    def record_result(
+        self, result: BackupResult, *, lease_owner: str, final: bool = True, claim: str | None = None
+    ) -> None:
+        """Store a result in the run, in the backup's history and as its last status, all or nothing.
+
+        Recording it again replaces it. One that is not ``final`` says what is
+        true if nothing more is heard, and is not among the run's results. Texts are cut to ``semantics.MESSAGE_LIMIT``,
+        warnings to ``semantics.WARNING_LIMIT``. Raises Failure(LEASE_LOST), and
+        stores nothing, when ``lease_owner`` no longer holds the lease.
+
+        With the ``claim`` on an open backup, a final result closes it in the same
+        step. Raises Failure(CLAIM_LOST), and stores nothing, when the claim is
+        somebody else's by now.
+        """
+        ...
+
+    def fan_out(self, run_id: str) -> FanOut | None: ...
+    def begin_fan_out(self, fan_out: FanOut, backup_ids: Iterable[str]) -> None:
+        """Remember how a run's backups are served, and that each of them is open."""
+        ...
+
+    def open_backups(self, run_id: str) -> tuple[str, ...]:
+        """The ids of the backups of a run that have neither a result nor been left out, in their order."""
+        ...
+
+    def claim_backup(self, run_id: str, backup_id: str, claim: str, *, now: datetime, until: datetime) -> Claim:
+        """Claim an open backup unless somebody else's claim goes beyond ``now``. ``claim`` is a token."""
+        ...
+
+    def leave_out(self, run_id: str, backup_id: str, claim: str) -> None:
+        """Close a claimed backup without a result. Raises Failure(CLAIM_LOST) when that is no longer the claim."""
+        ...
+
+    def results(self, run_id: str) -> tuple[BackupResult, ...]:
+        """All results of one run, in the order of the backups' ids."""
+        ...
+
+    def history(self, backup_id: str, *, limit: int, before: str | None = None) -> tuple[BackupResult, ...]:
+        """Newest first, at most ``limit``; ``before`` is the run's id after which a page goes on."""
+        ...
+
+    def status(self, backup_id: str) -> BackupResult | None:
+        """The last result; ``pushed_at`` and ``verified_at`` are the newest known ones."""
+        ...
+
+    def statuses(self, backup_ids: Iterable[str] | None = None) -> dict[str, BackupResult]:
+        """The last result of each named backup, or of all; a backup without one is left out.
+
+        Name only a few: each is asked for by itself.
+        """
+        ...
+
+    def approve(self, approval: Approval) -> None:
+        """Remember that a plan was approved; a newer approval for the same backup takes its place."""
+        ...
+
+    def approval(self, backup_id: str) -> Approval | None: ...
+
+    def baseline(self) -> PrimaryBaseline | None: ...
+    def save_baseline(self, baseline: PrimaryBaseline) -> None: ...
+
+    def states(self, *, limit: int, before: str | None = None) -> tuple[KeptState, ...]:
+        """The primary's states, newest first, at most ``limit``; ``before`` is the first run's id of the last one."""
+        ...
+
+    def record_state(self, state: KeptState, *, lease_owner: str) -> None:
+        """Store a state, or replace the one with the same first run.
+
+        Raises Failure(LEASE_LOST), and stores nothing, when ``lease_owner`` no longer holds the lease.
+        """
+        ...
+
+
+class CredentialStore(Protocol):
+    """One secret per server, by the ``secret_id`` of its registration."""
+
+    def get(self, secret_id: str, *, fresh: bool = False) -> Credentials:
+        """Raises Failure(CREDENTIALS_MISSING) when there are none or they cannot be understood.
+
+        ``fresh`` asks past any cache: for one more attempt after a server refused the cached ones.
+        """
+        ...
+
+    def put(self, secret_id: str, credentials: Credentials) -> None:
+        """Create or replace the secret; one that was scheduled for deletion is restored."""
+        ...
+
+    def delete(self, secret_id: str) -> None:
+        """Schedule deletion with a recovery window. A secret that is not there is fine; the stack's own is emptied."""
+        ...
+
+
+class AlreadyRegistered(Exception):
+    """There is a registration with this id, or with this host and port. ``existing`` is its id."""
+
+    def __init__(self, existing: str) -> None:
+        super().__init__(f"already registered as {existing}")
+        self.existing = existing
+
+
+class VersionConflict(Exception):
+    """The stored version is not the expected one."""

@@ -1,0 +1,113 @@
+"""What every implementation of the store must agree on, whatever it stores things in."""
+
+from dataclasses import fields, replace
+from datetime import datetime
+
+from common.errors import Failure, Reason
+from registry.models import Approval, BackupResult, Condition, PrimaryBaseline, Run
+
+MESSAGE_LIMIT = 1_000
+"""Characters that are kept of one message or warning."""
+
+WARNING_LIMIT = 50
+"""Warnings that are kept of one result; the last one then tells how many are missing.
+
+A DynamoDB item may have 400 KB. A result with all 8 parts, every text at its
+limit and every character 4 bytes long has 4 * 1,000 * (1 + 8 + 50) = 236 KB.
+"""
+
+
+def claim_lost(backup_id: str) -> Failure:
+    """What is raised when an open backup is no longer claimed by who thinks so."""
+    return Failure(Reason.CLAIM_LOST, f"somebody else has taken over {backup_id}; this was not stored")
+
+
+def address_key(host: str, port: int) -> str:
+    """What no two registrations may share. Host names ignore case."""
+    return f"{host.casefold()}#{port}"
+
+
+def capped_result(result: BackupResult) -> BackupResult:
+    """``result`` with its texts cut to the limits; statuses, reasons and counts are untouched."""
+    return replace(
+        result,
+        message=_cut(result.message),
+        parts=tuple(replace(part, message=_cut(part.message)) for part in result.parts),
+        warnings=_capped_warnings(result.warnings),
+    )
+
+
+def capped_run(run: Run) -> Run:
+    """``run`` with its message cut to the limit."""
+    return replace(run, message=_cut(run.message))
+
+
+def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResult:
+    """What is known of a backup after ``new``: the later attempt, with the latest times ever known.
+
+    A run that did not push or could not verify does not make the last
+    successful push or verification unknown, and a late word from an older run
+    does not turn the clock back. Neither does what a run has nothing to say of.
+    What was pushed and verified under an earlier term of the primary is void.
+    """
+    if stored is None:
+        return new
+    stored, new = _under(new.term, stored), _under(stored.term, new)
+    is_later = (new.term, new.attempted_at) >= (stored.term, stored.attempted_at)
+    older, latest = (stored, new) if is_later else (new, stored)
+    return replace(
+        latest,
+        pushed_at=_later(stored.pushed_at, new.pushed_at),
+        verified_at=_later(stored.verified_at, new.verified_at),
+        seen={**older.seen, **latest.seen},
+        failures=_in_a_row(stored, new) if latest is new else stored.failures,
+        harmed=older.harmed if latest.harmed is None else latest.harmed,
+        settings_before=older.settings_before if latest.settings_before is None else latest.settings_before,
+        condition=_known(older.condition, latest.condition),
+    )
+
+
+def _under(term: int, result: BackupResult) -> BackupResult:
+    """``result`` without what is void under a later term: what it was found equal to is no longer the primary."""
+    return result if result.term >= term else replace(result, pushed_at=None, verified_at=None, seen={})
+
+
+def _in_a_row(stored: BackupResult, new: BackupResult) -> int | None:
+    """Failures up to ``new``. What is recorded twice in a run counts once."""
+    if not new.failures:
+        return stored.failures if new.failures is None else 0
+    before = stored.failures or 0
+    return max(before, 1) if stored.run_id == new.run_id else before + 1
+
+
+def _known(older: Condition, latest: Condition) -> Condition:
+    told = {field.name: getattr(latest, field.name) for field in fields(latest)}
+    return replace(older, **{name: value for name, value in told.items() if value is not None})
+
+
+def lease_held(until: str) -> Failure:
+    """Why there is no promotion while a run is under way; ``until`` is the end of its lease."""
+    return Failure(
+        Reason.LEASE_HELD,
+        f"a run is under way; try again when it has ended, at the latest when its lease ends, {until}",
+    )
+
+
+def of_term[Found: (Approval, BackupResult, PrimaryBaseline)](found: Found | None, term: int) -> Found | None:
+    """What was found or approved under this term of the primary; a promotion makes all that is older void."""
+    return found if found is not None and found.term == term else None
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
+
+
+def _capped_warnings(warnings: tuple[str, ...]) -> tuple[str, ...]:
+    kept = warnings
+    if len(warnings) > WARNING_LIMIT:
+        kept = (*warnings[: WARNING_LIMIT - 1], f"and {len(warnings) - WARNING_LIMIT + 1} more warnings")
+    return tuple(_cut(warning) for warning in kept)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((time for time in (one, other) if time is not None), default=None)

@@ -1,0 +1,370 @@
+"""Configuration documents and when two of them are the same.
+
+The inner structure of Cerberus' documents is not public and differs between
+versions, so nothing here depends on one schema. Two documents are equal when
+they differ only in
+
+- the order of attributes, the prefixes bound to namespaces (those in the
+  value of ``xsi:type`` included), comments,
+- white space between elements (text of an element without children is a
+  value and is never touched, white space included),
+- the order of their items, where a document is a list of named items (users,
+  groups), and the letter case of an item's name: the server takes names
+  without regard to case,
+- run-time values (last log-in and the like), where a part says so.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Collection, Container, Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from lxml import etree
+
+from common.errors import Failure, Reason
+from common.safe_xml import XmlRefused, local_name, parse_document
+
+RUNTIME_NAMES = frozenset(
+    {
+        "lastlogin",
+        "lastlogindate",
+        "lastlogintime",
+        "lastloginip",
+        "lastloginaddress",
+        "lastlogon",
+        "lastlogontime",
+        "lastaccess",
+        "lastaccesstime",
+        "lastactivity",
+        "lastseen",
+        "logincount",
+        "failedlogins",
+        "failedlogincount",
+        "failedloginattempts",
+        "lastfailedlogin",
+    }
+)
+"""Names, without case and punctuation, of values that a server changes by itself for each account.
+
+User records of newer servers show last log-in time and last log-in IP
+(documentation.cerberusftp.com, "Adding/Modifying User Settings"); the other
+spellings are the same idea in other words. Time of the last password change is
+not among them: it decides when a password expires.
+"""
+
+_NAME_KEYS = ("name", "username", "loginname", "login", "groupname")
+_ENTRY_KEYS = frozenset({"name", "key"})
+_XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+_PUNCTUATION = re.compile(r"[^0-9a-z]+")
+_ITEM_DEPTH = 4
+"""How far below the root a list of items is looked for."""
+
+
+@lru_cache(maxsize=4096)
+def plain(label: str) -> str:
+    """``label`` without case and punctuation: ``Last-Login_IP`` and ``lastLoginIP`` are the same word."""
+    return _PUNCTUATION.sub("", label.casefold())
+
+
+@lru_cache(maxsize=4096)
+def plain_name(name: str) -> str:
+    """The plain local name of an element's tag or an attribute's key: documents repeat few of them very often."""
+    return plain(local_name(name))
+
+
+def read(document: bytes, what: str, server: str) -> etree._Element:
+    """Parse a document, or raise Failure(DOCUMENT_MALFORMED) naming ``what`` and ``server``, not the content."""
+    try:
+        return parse_document(document)
+    except XmlRefused as refusal:
+        raise Failure(Reason.DOCUMENT_MALFORMED, f"cannot read its {what}: {refusal}", server=server) from None
+
+
+def children(element: etree._Element) -> Iterator[etree._Element]:
+    """The child elements, without comments and processing instructions."""
+    return element.iterchildren(tag=etree.Element)
+
+
+@dataclass(frozen=True)
+class Name:
+    """The name an element bears, as written, and where: ``key`` of an attribute, or the ``owner``'s text."""
+
+    written: str
+    owner: etree._Element
+    key: str | None
+
+
+def name_of(element: etree._Element) -> Name | None:
+    """The name in a name-like attribute or child of an element; None when it bears none."""
+    return _own_name(element) or next(
+        (
+            Name(found.written, found.owner, found.key)
+            for child in children(element)
+            if plain_name(str(child.tag)) in _NAME_KEYS and (found := _value_of(child)) is not None
+        ),
+        None,
+    )
+
+
+def _own_name(element: etree._Element) -> Name | None:
+    keys = {plain_name(str(key)): str(key) for key in element.attrib}
+    for name_key in _NAME_KEYS:
+        key = keys.get(name_key)
+        if key is not None and (written := element.get(key)):
+            return Name(written, element, key)
+    return None
+
+
+def own_value(element: etree._Element) -> str | None:
+    """What a childless element holds: its text, or else its ``value`` attribute; None for anything else."""
+    found = _value_of(element)
+    return found.written if found else None
+
+
+def _value_of(element: etree._Element) -> Name | None:
+    if next(children(element), None) is not None:
+        return None
+    if text := text_of(element):
+        return Name(text, element, None)
+    for key, value in element.attrib.items():
+        if value and local_name(str(key)) == "value":
+            return Name(str(value), element, str(key))
+    return None
+
+
+def text_of(element: etree._Element) -> str:
+    """The text directly inside an element, exactly, with comments cut out."""
+    return "".join([element.text or "", *(child.tail or "" for child in element)])
+
+
+def canonical(element: etree._Element, *, ignored: frozenset[str] = frozenset()) -> str:
+    """A text that is equal for two elements exactly when they are the same (the order of children counts).
+
+    ``ignored`` are plain names whose elements and attributes do not count.
+    """
+    return _Writer(ignored).text(element)
+
+
+class _Writer:
+    """Writes canonical text. Its separators are characters that XML cannot hold, so no value can imitate them."""
+
+    def __init__(
+        self, ignored: frozenset[str], *, skip: frozenset[etree._Element] = frozenset(), fold: Name | None = None
+    ) -> None:
+        self._ignored = ignored
+        self._skip = skip
+        self._fold = fold
+        self._out: list[str] = []
+
+    def text(self, element: etree._Element) -> str:
+        self._write(element)
+        return "".join(self._out)
+
+    def _write(self, element: etree._Element) -> None:
+        self._out += ("\x01", str(element.tag))
+        for key, value in sorted((str(key), str(value)) for key, value in element.attrib.items()):
+            if not self._ignored or plain_name(key) not in self._ignored:
+                self._out += ("\x02", key, "\x03", self._folded(element, key, meaning(element, key, value)))
+        text = element.text or ""
+        is_leaf = True
+        for child in element:
+            if isinstance(child.tag, str):
+                is_leaf = False
+                if child not in self._skip and not is_ignored(child, self._ignored):
+                    if text.strip():
+                        self._out += ("\x04", text)
+                    text = ""
+                    self._write(child)
+            text += child.tail or ""
+        if text if is_leaf else text.strip():
+            self._out += ("\x04", self._folded(element, None, text))
+        self._out.append("\x05")
+
+    def _folded(self, element: etree._Element, key: str | None, value: str) -> str:
+        fold = self._fold
+        return value.casefold() if fold and fold.owner is element and fold.key == key else value
+
+
+def is_ignored(element: etree._Element, ignored: frozenset[str]) -> bool:
+    """Whether an element, or a key/value entry, bears one of the ``ignored`` plain names."""
+    return bool(ignored) and (plain_name(str(element.tag)) in ignored or plain(_entry_name(element)) in ignored)
+
+
+def meaning(element: etree._Element, key: str, value: str) -> str:
+    """What an attribute says: its value, but for ``xsi:type`` the type's full name, whatever its prefix."""
+    if key != _XSI_TYPE:
+        return value
+    prefix, _, local = value.strip().rpartition(":")
+    return f"{{{element.nsmap.get(prefix or None, '')}}}{local}"
+
+
+def _entry_name(element: etree._Element) -> str:
+    """The name of a key/value entry; empty for anything else, so that an account or folder so named still counts.
+
+    An entry is ``<x name="n" value="v"/>``, ``<x name="n">v</x>`` or ``<x><name>n</name><value>v</value></x>``,
+    each with ``key`` for ``name`` too.
+    """
+    if len(element) == 0:
+        named = (str(value) for key, value in element.attrib.items() if plain_name(str(key)) in _ENTRY_KEYS)
+        name = next(named, "")
+        return name if name and _value_of(element) is not None else ""
+    if len(element) != 2:
+        return ""
+    pair = {plain_name(str(child.tag)): own_value(child) for child in children(element)}
+    return (pair.get("name") or pair.get("key") or "") if "value" in pair else ""
+
+
+def digest(text: str) -> str:
+    """SHA-256 of a canonical text, as hex."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Items:
+    """A document that lists named items: digests of their canonical texts by case-folded name, and of the rest.
+
+    ``names`` maps the folded name to the name as written where that is another (``written``). An item without a
+    name or with a name that occurs twice is keyed by name and occurrence, so
+    that none is lost. Nothing here holds on to the parsed document, which
+    takes many times the room.
+    """
+
+    rest: str
+    entries: dict[str, str]
+    names: dict[str, str]
+
+    def written(self, key: str) -> str:
+        """The name of an item as written."""
+        return self.names.get(key, key)
+
+    @cached_property
+    def digest(self) -> str:
+        """Equal for two documents exactly when they hold the same items and the same rest."""
+        return digest("\x06".join([self.rest, *(f"{key}\x07{self.entries[key]}" for key in sorted(self.entries))]))
+
+
+def items(root: etree._Element, hint: str, *, ignored: frozenset[str] = RUNTIME_NAMES) -> Items:
+    """Take a list document apart. ``hint`` is what the items' element name ends with where it is known ("user").
+
+    The items are the named elements nearest to the root; those whose element
+    name ends with the hint are preferred, because lists can be wrapped in
+    other named elements.
+    """
+    found = _keyed(root, hint)
+    skip = frozenset(item.element for item in found.values())
+    return Items(
+        rest=rest_digest(root, skip, ignored=ignored),
+        entries={
+            key: item_digest(item.element, item.name, item.parent, ignored=ignored) for key, item in found.items()
+        },
+        names={
+            key: written for key, item in found.items() if (written := item.name.written if item.name else "") != key
+        },
+    )
+
+
+def item_digest(
+    element: etree._Element, name: Name | None, parent: int = 0, *, ignored: frozenset[str] = RUNTIME_NAMES
+) -> str:
+    """Of an item that stands in the parent of this position among those of its distance from the root."""
+    return digest(f"{parent}{_Writer(ignored, fold=name).text(element)}")
+
+
+def rest_digest(
+    root: etree._Element, skip: frozenset[etree._Element], *, ignored: frozenset[str] = RUNTIME_NAMES
+) -> str:
+    """Of a list document without its items."""
+    return digest(_Writer(ignored, skip=skip).text(root))
+
+
+def excerpts(root: etree._Element, hint: str, keys: Collection[str]) -> dict[str, bytes]:
+    """Some items of a list document, each as a document of its own, by the keys that they have in ``items``."""
+    return {key: excerpt(item.element) for key, item in _keyed(root, hint).items() if key in keys}
+
+
+def excerpt(element: etree._Element) -> bytes:
+    """An element as a document of its own, with the prefixes that it uses."""
+    return etree.tostring(element, encoding="utf-8", with_tail=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One item where it stands. ``parent`` is the position of its parent among the elements of that distance.
+
+    A document can hold several lists, and it matters in which one an item is.
+    """
+
+    parent: int
+    element: etree._Element
+    name: Name | None
+
+
+def _keyed(root: etree._Element, hint: str) -> dict[str, _Item]:
+    keyed: dict[str, _Item] = {}
+    for item in _find_items(root, hint):
+        keyed[unique_key(item.name.written.casefold() if item.name else "", keyed)] = item
+    return keyed
+
+
+def unique_key(folded: str, taken: Container[str]) -> str:
+    """The key of the next item of this folded name, where the keys of those before it are ``taken``."""
+    key, occurrence = folded, 1
+    while key in taken:
+        occurrence += 1
+        key = f"{folded}\x08{occurrence}"
+    return key
+
+
+def _find_items(root: etree._Element, hint: str) -> list[_Item]:
+    """The elements that are items, by their distance from the root, their names and the hint."""
+    nearest: list[_Item] = []
+    parents = [root]
+    for _ in range(_ITEM_DEPTH):
+        level = [
+            _Item(position, child, name_of(child))
+            for position, parent in enumerate(parents)
+            for child in children(parent)
+        ]
+        named = [item for item in level if item.name is not None]
+        hinted = {item.element.tag for item in named if plain_name(str(item.element.tag)).endswith(hint)}
+        if hinted:
+            return [item for item in level if item.element.tag in hinted]
+        nearest = nearest or named
+        parents = [item.element for item in level]
+    return nearest
+
+
+def values(root: etree._Element) -> Iterator[tuple[str, str]]:
+    """Every value of a document by its path: attributes, and texts of elements without children.
+
+    A step of a path is the element's name without its namespace, with its name
+    or, among several of a kind, its position in brackets. An element that
+    holds nothing is listed with an empty value. No two values share a path:
+    where steps do not tell them apart, ``#2`` and so on follow.
+    """
+    seen: Counter[str] = Counter()
+    for path, value in _values(root, f"/{local_name(root)}"):
+        seen[path] += 1
+        yield (path if seen[path] == 1 else f"{path}#{seen[path]}"), value
+
+
+def _values(element: etree._Element, path: str) -> Iterator[tuple[str, str]]:
+    for key, value in sorted((local_name(str(key)), str(value)) for key, value in element.attrib.items()):
+        yield f"{path}/@{key}", value
+    nested = list(children(element))
+    text = text_of(element)
+    if text.strip() if nested else (text or not element.attrib):
+        yield path, text
+    steps = Counter(_step(child) for child in nested)
+    seen: Counter[str] = Counter()
+    for child in nested:
+        step = _step(child)
+        seen[step] += 1
+        yield from _values(child, f"{path}/{step}" if steps[step] == 1 else f"{path}/{step}[{seen[step]}]")
+
+
+def _step(element: etree._Element) -> str:
+    name = _own_name(element)
+    return f"{local_name(element)}[{name.written}]" if name else local_name(element)

@@ -1,0 +1,313 @@
+"""Which values of two elements differ, without knowing their schema.
+
+Children are matched by their name or key; those that bear none, by equal
+content first and then by their order. A child that is the only one of its kind
+on both sides is the same child, whatever it is called. What differs only in
+prefixes, comments or white space between elements does not differ.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import pairwise
+
+from lxml import etree
+
+from common.safe_xml import local_name
+from replication.documents.canonical import canonical, children, is_ignored, meaning, plain_name, text_of
+from replication.documents.merge import Labels, key_of, labels_of, words
+from replication.documents.sensitive import is_secret_name, looks_secret
+
+type Key = Callable[[etree._Element], str]
+type Pair = tuple[etree._Element | None, etree._Element | None]
+
+ORDER = "(order)"
+"""The last step of a difference that lies in the order of children alone."""
+TEXT = "(text)"
+"""The path of an item's own text."""
+OTHER = "(document)"
+"""The last step of a difference that lies in no value: text between elements, an item's place among several lists."""
+
+_LONGEST_KEY = 80
+_ENTRY_KEY = "key"
+
+
+class Kind(StrEnum):
+    """What becomes of a value, or of an item, when the plan is carried out."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a path. ``labels`` are the words it is known by; ``secret``: it or one above it names a secret."""
+
+    shown: str
+    name: str
+    labels: Labels
+    secret: bool
+
+
+type Steps = tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One value that is not the same. ``before`` and ``after`` are None on the side that has no such value.
+
+    ``new_from``: the number of steps that both sides have; what is below them
+    is on one side only. Equal to the number of steps for a changed value.
+    """
+
+    steps: Steps
+    kind: Kind
+    before: str | None
+    after: str | None
+    new_from: int
+
+    @property
+    def path(self) -> str:
+        return show(self.steps)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether its values must not be shown: by a name of the path, or by what they look like."""
+        by_name = bool(self.steps) and self.steps[-1].secret
+        return any(
+            value is not None and (looks_secret(value) or (by_name and not is_harmless(value)))
+            for value in (self.before, self.after)
+        )
+
+
+def is_harmless(value: str) -> bool:
+    """Whether a value gives nothing away wherever it stands: a boolean, a number of up to three digits, nothing."""
+    return value.strip().casefold() in {"", "true", "false"} or (
+        len(value) <= 3 and value.isascii() and value.isdigit()
+    )
+
+
+def show(steps: Steps) -> str:
+    """A path as people read it."""
+    return "/".join(step.shown for step in steps if step.shown) or TEXT
+
+
+def root_step(element: etree._Element) -> Steps:
+    """The path of a document's root."""
+    name = local_name(element)
+    return (Step(f"/{name}", name, frozenset({words(name)}), is_secret_name(name)),)
+
+
+def hidden_step(step: Step) -> Steps:
+    """A step that shows nothing and keeps what is known of ``step``: the beginning of paths inside of an item."""
+    return (replace(step, shown=""),)
+
+
+def named_step(name: str, above: Steps = ()) -> Steps:
+    """The path of something that has a plain name below ``above``, such as an option of a listener."""
+    secret = is_secret_name(name) or any(step.secret for step in above)
+    return (*above, Step(name, name, frozenset({words(name)}), secret))
+
+
+def differences(
+    own: etree._Element, desired: etree._Element, steps: Steps = (), *, ignored: frozenset[str] = frozenset()
+) -> Iterator[Difference]:
+    """What leads from ``own`` to ``desired``, two elements of one kind. ``ignored``: plain names that do not count."""
+    yield from own_differences(own, desired, steps, ignored=ignored)
+    pairs = list(pairs_of(own, desired, ignored=ignored))
+    for left, right, position in pairs:
+        if left is not None and right is not None:
+            if not _identical(left, right):
+                yield from differences(left, right, step_below(steps, right, position), ignored=ignored)
+        elif right is not None:
+            yield from _whole(right, step_below(steps, right, position), Kind.ADDED, len(steps), ignored)
+        elif left is not None:
+            yield from _whole(left, step_below(steps, left, position), Kind.REMOVED, len(steps), ignored)
+    if reordered(own, desired, [(left, right) for left, right, _ in pairs]):
+        yield marker(steps, ORDER)
+
+
+def own_differences(
+    own: etree._Element, desired: etree._Element, steps: Steps, *, ignored: frozenset[str] = frozenset()
+) -> Iterator[Difference]:
+    """The differences in attributes and text alone, not in what is inside."""
+    before, after = _meant(own), _meant(desired)
+    if before != after:
+        for key in sorted(before.keys() | after.keys()):
+            if before.get(key) != after.get(key) and plain_name(key) not in ignored:
+                yield _difference(_attribute_step(steps, key), before.get(key), after.get(key))
+    if (text := _text(own)) != (new_text := _text(desired)):
+        yield _difference(steps, text, new_text)
+
+
+def pairs_of(
+    own: etree._Element,
+    desired: etree._Element,
+    *,
+    key: Key = key_of,
+    lone: bool = True,
+    ignored: frozenset[str] = frozenset(),
+) -> Iterator[tuple[etree._Element | None, etree._Element | None, int]]:
+    """The children of both, each with its counterpart, and its position (from 1) among several of a kind, or 0.
+
+    ``lone``: a child that is the only one of its kind on both sides needs no key.
+    """
+    mine, theirs = _by_tag(own, ignored), _by_tag(desired, ignored)
+    for tag in {**theirs, **mine}:
+        left, right = mine.get(tag, []), theirs.get(tag, [])
+        if lone and len(left) <= 1 and len(right) <= 1:
+            yield (left[0] if left else None, right[0] if right else None, 0)
+        else:
+            positions = {element: n for side in (left, right) for n, element in enumerate(side, 1)}
+            for one, other in _matched(left, right, key):
+                element = one if other is None else other
+                yield one, other, positions[element] if element is not None else 0
+
+
+def step_below(steps: Steps, element: etree._Element, position: int = 0, *, key: Key | None = None) -> Steps:
+    """The path of a child. It shows the name or key the child bears, unless that may be a secret itself."""
+    name = local_name(element)
+    under_secret = bool(steps) and steps[-1].secret
+    named_secret = is_secret_name(name)
+    labels = labels_of(element)
+    label = "" if named_secret or under_secret else (key(element) if key else name_of_entry(element))
+    if not label or len(label) > _LONGEST_KEY or looks_secret(label):
+        label = str(position) if position else ""
+    secret = under_secret or named_secret or any(is_secret_name(one) for one in labels) or _says_secret(element)
+    return (*steps, Step(f"{name}[{label}]" if label else name, name, labels, secret))
+
+
+def marker(steps: Steps, what: str) -> Difference:
+    """A difference that lies in no value."""
+    return Difference((*steps, Step(what, what, frozenset(), secret=False)), Kind.CHANGED, None, None, len(steps) + 1)
+
+
+def reordered(own: etree._Element, desired: etree._Element, pairs: list[Pair]) -> bool:
+    """Whether the children that both have stand in another order."""
+    before = {child: position for position, child in enumerate(children(own))}
+    after = {child: position for position, child in enumerate(children(desired))}
+    order = sorted((after[right], before[left]) for left, right in pairs if left is not None and right is not None)
+    return any(one[1] > other[1] for one, other in pairwise(order))
+
+
+def values_of(element: etree._Element, steps: Steps, *, ignored: frozenset[str] = frozenset()) -> Iterator[Difference]:
+    """Every value of an element, as if all of it were new."""
+    return _whole(element, steps, Kind.ADDED, len(steps), ignored)
+
+
+def _meant(element: etree._Element) -> dict[str, str]:
+    return {str(key): meaning(element, str(key), str(value)) for key, value in element.attrib.items()}
+
+
+def _difference(steps: Steps, before: str | None, after: str | None) -> Difference:
+    if before is None:
+        return Difference(steps, Kind.ADDED, None, after, max(len(steps) - 1, 0))
+    if after is None:
+        return Difference(steps, Kind.REMOVED, before, None, max(len(steps) - 1, 0))
+    return Difference(steps, Kind.CHANGED, before, after, len(steps))
+
+
+def _whole(
+    element: etree._Element, steps: Steps, kind: Kind, new_from: int, ignored: frozenset[str]
+) -> Iterator[Difference]:
+    """Every value of an element that only one side has; an element that holds nothing is one empty value."""
+
+    def one(path: Steps, value: str) -> Difference:
+        added = kind is Kind.ADDED
+        return Difference(path, kind, None if added else value, value if added else None, new_from)
+
+    for key, value in sorted((str(key), str(value)) for key, value in element.attrib.items()):
+        if plain_name(key) not in ignored:
+            yield one(_attribute_step(steps, key), value)
+    by_tag = _by_tag(element, ignored)
+    text = _text(element)
+    if text or not (by_tag or element.attrib):
+        yield one(steps, text)
+    for alike in by_tag.values():
+        for position, child in enumerate(alike, 1):
+            below = step_below(steps, child, position if len(alike) > 1 else 0)
+            yield from _whole(child, below, kind, new_from, ignored)
+
+
+def _attribute_step(steps: Steps, key: str) -> Steps:
+    name = local_name(key)
+    secret = is_secret_name(name) or any(step.secret for step in steps)
+    return (*steps, Step(f"@{name}", name, frozenset({words(name)}), secret))
+
+
+def _text(element: etree._Element) -> str:
+    text = text_of(element)
+    return text if next(children(element), None) is None else text.strip()
+
+
+def _by_tag(element: etree._Element, ignored: frozenset[str]) -> dict[str, list[etree._Element]]:
+    found: defaultdict[str, list[etree._Element]] = defaultdict(list)
+    for child in children(element):
+        if not is_ignored(child, ignored):
+            found[str(child.tag)].append(child)
+    return found
+
+
+def _identical(left: etree._Element, right: etree._Element) -> bool:
+    """A quick yes for what is written alike; a no says nothing."""
+    return bool(etree.tostring(left, with_tail=False) == etree.tostring(right, with_tail=False))
+
+
+def _matched(left: list[etree._Element], right: list[etree._Element], key: Key) -> Iterator[Pair]:
+    mine, theirs = _by_key(left, key), _by_key(right, key)
+    for name in {**theirs, **mine}:
+        ours, others = mine.get(name, []), theirs.get(name, [])
+        if len(ours) == 1 and len(others) == 1:
+            yield ours[0], others[0]
+        else:
+            yield from _alike_first(ours, others)
+
+
+def _alike_first(left: list[etree._Element], right: list[etree._Element]) -> Iterator[Pair]:
+    """Several of one kind that nothing tells apart but what they hold."""
+    by_content: defaultdict[str, list[etree._Element]] = defaultdict(list)
+    for element in reversed(left):
+        by_content[canonical(element)].append(element)
+    rest = []
+    for element in right:
+        alike = by_content.get(canonical(element))
+        if alike:
+            yield alike.pop(), element
+        else:
+            rest.append(element)
+    unmatched = {element for alike in by_content.values() for element in alike}
+    left = [element for element in left if element in unmatched]
+    together = min(len(left), len(rest)) if len(left) == len(rest) == 1 or _have_children(left + rest) else 0
+    yield from zip(left[:together], rest[:together], strict=True)
+    yield from ((element, None) for element in left[together:])
+    yield from ((None, element) for element in rest[together:])
+
+
+def _have_children(elements: list[etree._Element]) -> bool:
+    return any(next(children(element), None) is not None for element in elements)
+
+
+def _by_key(elements: list[etree._Element], key: Key) -> dict[str, list[etree._Element]]:
+    found: defaultdict[str, list[etree._Element]] = defaultdict(list)
+    for element in elements:
+        found[key(element)].append(element)
+    return found
+
+
+def name_of_entry(element: etree._Element) -> str:
+    """The name or key an element bears. A ``key`` is a name only beside a value; alone it may be a secret."""
+    names = {plain_name(str(key)) for key in element.attrib} | {plain_name(str(c.tag)) for c in children(element)}
+    only_key = _ENTRY_KEY in names and "name" not in names
+    return "" if only_key and "value" not in names and not text_of(element).strip() else key_of(element)
+
+
+def _says_secret(element: etree._Element) -> bool:
+    """Whether an element says of itself that it is secret: ``<field type="password">``, ``<title>Bind password``."""
+    said = [(plain_name(str(key)), str(value)) for key, value in element.attrib.items()]
+    said += [(plain_name(str(c.tag)), c.text or "") for c in children(element) if len(c) == 0]
+    return any(name in _SAYING and len(value) <= _LONGEST_KEY and is_secret_name(value) for name, value in said)
+
+
+_SAYING = frozenset({"type", "kind", "label", "title", "caption", "field", "attribute", "variable", "var"})

@@ -1,0 +1,222 @@
+"""Taking a list of users or groups apart without parsing what was parsed before.
+
+Users are by far the largest thing that is replicated, and nearly all of them
+are the same on every server. So the document is cut behind the end tag of
+each item, and a piece that was understood once, in whatever document, is known
+by the digest of its bytes. Only pieces never seen are parsed, one at a time.
+
+Why cutting is sound: a piece is parsed between the document's own root tags.
+If that is well-formed, the piece is complete content by itself, and content
+after content is content; an end tag inside a comment, of a nested element and
+the like leaves a piece that is not well-formed alone. Then, and for every
+document that is not a plain list, ``None`` says that it must be read as a whole
+(``replication.documents.canonical``), to the same result.
+
+Run-time values change with every log-in. A piece is looked up with the text of
+such elements left out (the element stays): what is left out is plain text
+that counts for nothing, so pieces that are the same without it are equal.
+"""
+
+import hashlib
+import re
+from array import array
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from lxml import etree
+
+from common.safe_xml import XmlRefused, behind_declaration, local_name, parse
+from replication.documents import canonical
+from replication.documents.canonical import RUNTIME_NAMES, Items, name_of, plain_name
+
+MOST_PIECES = 150_000
+"""Pieces remembered at a time; some 400 bytes each."""
+_MOST_RUNTIME_TAGS = 16
+
+_HEAD = re.compile(
+    rb"""\s*<([A-Za-z_][\w.-]*(?::[A-Za-z_][\w.-]*)?)"""
+    rb"""(?:\s+[A-Za-z_][\w.:-]*\s*=\s*(?:"[^<"]*"|'[^<']*'))*\s*>"""
+)
+_ITEM = re.compile(rb"\s*<([A-Za-z_][\w.-]*(?::[A-Za-z_][\w.-]*)?)[\s/>]")
+
+
+class _Entry(NamedTuple):
+    """An item: its name as written, folded, and the digest of its canonical text."""
+
+    written: str
+    folded: str
+    digest: str
+
+
+type _Piece = tuple[_Entry, ...]
+
+
+class _Context:
+    """What is known of pieces between the same root tags."""
+
+    def __init__(self, head: bytes, close: bytes, hint: str) -> None:
+        self.head = head
+        self.close = close
+        self.hint = hint
+        self.known: dict[bytes, _Piece] = {}
+        self._tags: set[bytes] = set()
+        self._runtime: re.Pattern[bytes] | None = None
+
+    def entries(self, piece: bytes) -> _Piece | None:
+        """The items of a piece, None when it must not be read by itself."""
+        key = self._key(piece)
+        found = self.known.get(key)
+        if found is None:
+            try:
+                root = self.understood(piece)
+            except XmlRefused:
+                return None
+            found = self._taken(root)
+            if found is not None:
+                self.known[key] = found
+                self._learn(root)
+        return found
+
+    def understood(self, piece: bytes) -> etree._Element:
+        """The root with nothing but this piece in it. Raises XmlRefused, but not for one that has had entries."""
+        return parse(b"".join((self.head, piece, self.close)))
+
+    def _taken(self, root: etree._Element) -> _Piece | None:
+        if (root.text or "").strip():
+            return None
+        entries = []
+        for child in root:
+            if not isinstance(child.tag, str) or (child.tail or "").strip():
+                return None
+            name = name_of(child) if plain_name(child.tag).endswith(self.hint) else None
+            if name is None:
+                return None
+            folded = name.written.casefold()
+            same = name.written if name.written == folded else folded
+            entries.append(_Entry(name.written, same, canonical.item_digest(child, name)))
+        return tuple(entries)
+
+    def _key(self, piece: bytes) -> bytes:
+        # In a comment, a CDATA section or a processing instruction, what looks like an element is none.
+        if self._runtime is not None and not _holds(piece, b"!") and not _holds(piece, b"?"):
+            piece = self._runtime.sub(rb"<\1/>", piece)
+        return hashlib.sha256(piece).digest()
+
+    def _learn(self, root: etree._Element) -> None:
+        """Remember how run-time values are written in this document, to leave them out from now on."""
+        for element in root.iter(etree.Element):
+            if plain_name(str(element.tag)) in RUNTIME_NAMES and not element.attrib and not len(element):
+                name = local_name(element)
+                tag = (f"{element.prefix}:{name}" if element.prefix else name).encode()
+                if tag not in self._tags and len(self._tags) < _MOST_RUNTIME_TAGS:
+                    self._tags.add(tag)
+                    names = b"|".join(re.escape(one) for one in sorted(self._tags))
+                    self._runtime = re.compile(rb"<(" + names + rb")>[ -%'-;=?-~]*</\1>")
+
+
+def _holds(piece: bytes, mark: bytes) -> bool:
+    """Whether there is markup that begins with ``<`` and this character; looking for the one character is faster."""
+    return mark in piece and b"<" + mark in piece
+
+
+class _Contexts:
+    """The contexts in use, forgotten together when they hold too much."""
+
+    def __init__(self) -> None:
+        self._contexts: dict[tuple[bytes, bytes, str], _Context] = {}
+
+    def get(self, head: bytes, close: bytes, hint: str) -> _Context:
+        if sum(len(context.known) for context in list(self._contexts.values())) > MOST_PIECES:
+            self._contexts = {}
+        found = self._contexts.get((head, close, hint))
+        if found is None:
+            found = self._contexts[head, close, hint] = _Context(head, close, hint)
+        return found
+
+
+_CONTEXTS = _Contexts()
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A list that was taken apart: its ``items``, and where in the document the piece of each begins and ends."""
+
+    items: Items
+    _context: _Context
+    _places: array[int]
+
+    def excerpts(self, document: bytes, keys: Collection[str]) -> dict[str, bytes]:
+        """The same as ``canonical.excerpts`` of the same document, parsed."""
+        found: dict[str, bytes] = {}
+        of_piece = range(0)
+        elements: list[etree._Element] = []
+        for number, key in enumerate(self.items.entries):
+            if key in keys:
+                if number not in of_piece:
+                    of_piece = self._in_piece(number)
+                    start, end = self._places[2 * number : 2 * number + 2]
+                    elements = list(self._context.understood(document[start:end]))
+                found[key] = canonical.excerpt(elements[number - of_piece.start])
+        return found
+
+    def _in_piece(self, number: int) -> range:
+        """The numbers of all items that are in the same piece as this one."""
+        start, end, place = number, number + 1, self._places[2 * number]
+        while start and self._places[2 * start - 2] == place:
+            start -= 1
+        while 2 * end < len(self._places) and self._places[2 * end] == place:
+            end += 1
+        return range(start, end)
+
+
+def take_apart(document: bytes, hint: str) -> Pieces | None:
+    """The list with the same items as ``canonical.items`` of it, parsed, or None when it must be read as a whole."""
+    opened = _open(document, hint)
+    if opened is None:
+        return None
+    context, pieces = opened
+    entries: dict[str, str] = {}
+    names: dict[str, str] = {}
+    places = array("Q")
+    piece = b""
+    for start, end in pieces:
+        piece = document[start:end]
+        found = context.entries(piece)
+        if found is None:
+            return None
+        for entry in found:
+            key = canonical.unique_key(entry.folded, entries)
+            entries[key] = entry.digest
+            if entry.written != key:
+                names[key] = entry.written
+            places.extend((start, end))
+    root = context.understood(piece)  # any piece does: what is beside the items is the root alone
+    return Pieces(Items(canonical.rest_digest(root, frozenset(root)), entries, names), context, places)
+
+
+def _open(document: bytes, hint: str) -> tuple[_Context, Iterator[tuple[int, int]]] | None:
+    """The context and the pieces of a plain list: nothing but items of one kind in a root element."""
+    start = behind_declaration(document)
+    head = _HEAD.match(document, start)
+    if head is None:
+        return None
+    first = _ITEM.match(document, head.end())
+    if first is None or not plain_name(first[1].rpartition(b":")[2].decode("ascii", "replace")).endswith(hint):
+        return None
+    close = b"</" + head[1] + b">"
+    end = document.rfind(close)
+    if end < head.end() or document[end + len(close) :].strip():
+        return None
+    context = _CONTEXTS.get(head[0].lstrip(), close, hint)
+    return context, _pieces(document, head.end(), end, b"</" + first[1] + b">")
+
+
+def _pieces(document: bytes, start: int, end: int, item_end: bytes) -> Iterator[tuple[int, int]]:
+    """Where each piece begins and ends."""
+    while start < end:
+        found = document.find(item_end, start, end)
+        after = found + len(item_end) if found >= 0 else end
+        if found >= 0 or document[start:after].strip():
+            yield start, after
+        start = after

@@ -1,0 +1,94 @@
+"""What looks as if it belonged to one machine: an address, a host, a place on its disk, a port, a key.
+
+Goes by the words of a name and by the shape of a value; a boolean never looks so.
+"""
+
+import re
+from ipaddress import ip_address, ip_interface
+
+from replication.documents.canonical import plain
+from replication.documents.diff import Difference, Steps
+from replication.documents.names import names
+from replication.documents.sensitive import looks_secret
+
+_LAST_WORDS = frozenset(
+    {"address", "addresses", "addr", "ip", "ips", "ipv4", "ipv6", "host", "hosts", "hostname", "hostnames", "fqdn"}
+    | {"dns", "port", "ports", "path", "paths", "dir", "dirs", "directory", "directories", "folder", "folders"}
+    | {"filename", "file", "url", "urls", "uri", "uris", "endpoint", "interface", "interfaces", "nic", "machine"}
+    | {"computer", "guid", "uuid", "key", "keys", "thumbprint", "fingerprint", "keyfile", "logfile", "datadir"}
+)
+_LAST_PAIRS = frozenset(
+    {"host-name", "server-name", "computer-name", "machine-name", "domain-name", "file-name", "path-name"}
+    | {"port-range", "ip-range", "address-range", "machine-id", "server-id", "instance-id"}
+)
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+_HOST = re.compile(rf"(?:{_LABEL}\.)+(?P<last>[A-Za-z]{{2,24}})\.?(?::\d{{1,5}})?")
+_FILE_TYPES = frozenset(
+    {"txt", "log", "xml", "html", "htm", "png", "jpg", "jpeg", "gif", "ico", "svg", "css", "js", "csv", "zip", "ini"}
+    | {"conf", "cfg", "bak", "tmp", "json", "pdf", "md"}
+)
+_PLACE = re.compile(
+    r"""
+      (?:^|[\s;,"'=]) [A-Za-z]:[\\/]                      # C:\ProgramData
+    | (?:^|[\s;,"'=]) \\\\[\w.?-]+                         # \\server\share
+    | %[A-Za-z][\w()]*%                                   # %ProgramData%
+    | (?:^|[\s;,"'=]) ~?/[\w.-]+(?:/|$)                   # /etc, /srv/ftp
+    | [A-Za-z][A-Za-z0-9+.-]*://                          # https://files.example/
+    """,
+    re.VERBOSE,
+)
+
+
+def looks_machine_specific(difference: Difference) -> bool:
+    """Whether a value that differs looks as if each machine had its own, by its name or by what it holds."""
+    values = [value for value in (difference.before, difference.after) if value is not None and value.strip()]
+    telling = [value for value in values if not _is_word_of_truth(value)]
+    return any(holds_machine_value(value) for value in telling) or (
+        bool(telling) and names_machine_value(difference.steps)
+    )
+
+
+def names_machine_value(steps: Steps) -> bool:
+    """Whether the last words of a name say that a value is of one machine: ``listenPort``, ``log-directory``."""
+    for name in names(steps):
+        said = [word for word in name.split("-") if not word.isdigit()]
+        if said and (said[-1] in _LAST_WORDS or "-".join(said[-2:]) in _LAST_PAIRS):
+            return True
+    return False
+
+
+def holds_machine_value(value: str) -> bool:
+    """Whether a value itself is an address, a host's name, a place on a disk, a URL or a key."""
+    text = value.strip()
+    return (
+        _PLACE.search(text) is not None
+        or looks_secret(text)
+        or any(_is_address(part) or _is_host(part) for part in re.split(r"[\s,;]+", text))
+    )
+
+
+def _is_word_of_truth(value: str) -> bool:
+    return plain(value) in {"true", "false", "yes", "no", "on", "off"}
+
+
+def _is_address(text: str) -> bool:
+    """An IP address, with a port or a prefix length too. A bare number is none."""
+    bare = text.strip("[]")
+    if "." not in bare and ":" not in bare:
+        return False
+    host, _, port = bare.rpartition(":")
+    candidates = [bare, host.strip("[]")] if host and port.isdigit() else [bare]
+    return any(_parses(candidate) for candidate in candidates)
+
+
+def _parses(text: str) -> bool:
+    try:
+        ip_interface(text) if "/" in text else ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_host(text: str) -> bool:
+    found = _HOST.fullmatch(text)
+    return found is not None and found["last"].casefold() not in _FILE_TYPES

@@ -1,0 +1,1 @@
+"""Guards: what a push needs before it may go through."""

@@ -1,0 +1,172 @@
+"""The brake: what is stopped until somebody has looked at the plan and approved it.
+
+Nothing here decides that a change is wrong. It decides that it is large, or of
+a kind, that nobody should let a machine make unseen. A push is stopped part by
+part; everything else goes on.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from common.errors import Reason
+from replication.documents.diff import Kind
+from replication.documents.machine_specific import looks_machine_specific
+from replication.documents.names import disables
+from replication.model import PartName
+from replication.parts.accounts import Accounts
+from replication.parts.base import Document
+from replication.parts.single_documents import AuthenticationState
+from replication.plan import PartPlan, Plan
+from replication.plan_items import GROUPS, USERS, Item, items_of
+
+_NAMED_PATHS = 5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many users, and how many groups, one push may remove, and how many it may disable.
+
+    It is stopped when the number is above the ``floor`` *and* above ``share``
+    of what the backup holds, or above ``maximum``. The floor keeps a small
+    server working, where one user is already a large share; the maximum keeps
+    a small share of a large server from being hundreds of people. Removing all
+    of them is always stopped, however few they are. So, with the defaults:
+
+    ============ ======== ==============================
+    backup holds may lose stopped from
+    ============ ======== ==============================
+    0            0        nothing to lose
+    1            0        1 (it would be all)
+    2            1        2 (it would be all)
+    8            2        3
+    20           2        3
+    100          10       11
+    1,000        100      101
+    10,000       100      101
+    ============ ======== ==============================
+
+    Disabling has the same table, but for the servers with one or two users:
+    disabling all of so few is not stopped, since it is undone with one click.
+
+    Raises ValueError for numbers below 0 or a share that is not between 0 and 1.
+    """
+
+    removal_floor: int = 2
+    removal_share: float = 0.1
+    removal_maximum: int = 100
+    disabling_floor: int = 2
+    disabling_share: float = 0.1
+    disabling_maximum: int = 100
+
+    def __post_init__(self) -> None:
+        counts = (self.removal_floor, self.removal_maximum, self.disabling_floor, self.disabling_maximum)
+        if min(counts) < 0 or not all(0 <= share <= 1 for share in (self.removal_share, self.disabling_share)):
+            raise ValueError("limits are numbers from 0, shares are between 0 and 1")
+
+    def removes_too_much(self, removed: int, held: int) -> bool:
+        """Whether removing ``removed`` of ``held`` is too much."""
+        return _above(removed, held, self.removal_floor, self.removal_share, self.removal_maximum)
+
+    def disables_too_much(self, disabled: int, held: int) -> bool:
+        """Whether disabling ``disabled`` of ``held`` is too much."""
+        return _above(disabled, held, self.disabling_floor, self.disabling_share, self.disabling_maximum)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Why a part is not written until the plan is approved. ``numbers`` are the counts that tripped the brake."""
+
+    part: PartName
+    reason: Reason
+    message: str
+    numbers: Mapping[str, int] = field(default_factory=dict)
+
+
+def brake(plan: Plan, limits: Limits) -> tuple[Block, ...]:
+    """Everything about the plan that has to be approved first, in the order of writing; empty for a harmless one.
+
+    An equal part costs nothing, unless it is suspect. One part can be blocked for several reasons.
+    """
+    return tuple(block for part in plan.parts for block in _blocks(part, limits, plan.policy.source))
+
+
+def _blocks(plan: PartPlan, limits: Limits, source: str) -> Iterator[Block]:
+    if plan.suspect:
+        yield Block(plan.name, Reason.MACHINE_VALUES_CHANGED, plan.suspect)
+    if plan.missing:
+        yield _missing(plan.name, source, "anything", len(list(items_of(plan))))
+    elif plan.settled is None:
+        own, desired = plan.own, plan.desired
+        if isinstance(own, Accounts) and isinstance(desired, Accounts):
+            yield from _accounts(plan, own, desired, limits, source)
+        elif plan.name is PartName.SETTINGS:
+            yield from _unruled(plan)
+        elif plan.name in _NEVER_EMPTIED and _emptied(plan):
+            yield _missing(
+                plan.name, source, "an entry", sum(1 for item in items_of(plan) if item.kind is Kind.REMOVED)
+            )
+
+
+_NEVER_EMPTIED = frozenset({PartName.AUTHENTICATION, PartName.EVENT_RULES, PartName.MIME_MAPPINGS})
+"""Lists that nobody empties in passing. Blocked addresses and account requests come and go."""
+
+
+def _emptied(plan: PartPlan) -> bool:
+    """Whether the primary's list has no entry, and the backup's has some."""
+    return _count(plan.desired) == 0 and _count(plan.own) > 0
+
+
+def _count(state: object) -> int:
+    match state:
+        case AuthenticationState():
+            return len(state.sources) + _count(state.document)
+        case Document():
+            return state.taken(lambda root: sum(1 for _ in root.iterchildren("*")), empty=0)
+        case tuple():
+            return len(state)
+    raise TypeError(f"{type(state).__name__} is no list")
+
+
+def _missing(part: PartName, source: str, what: str, held: int) -> Block:
+    message = f"{source} does not hold {what} of {part}, the backup does ({held} would go)"
+    return Block(part, Reason.PART_MISSING_ON_PRIMARY, message, {"removed": held})
+
+
+def _accounts(plan: PartPlan, own: Accounts, desired: Accounts, limits: Limits, source: str) -> Iterator[Block]:
+    found = list(items_of(plan))
+    for within, held, left in (
+        (USERS, len(own.users.items.entries), len(desired.users.items.entries)),
+        (GROUPS, len(own.groups.items.entries), len(desired.groups.items.entries)),
+    ):
+        items = [item for item in found if item.within == within]
+        removed = sum(1 for item in items if item.kind is Kind.REMOVED)
+        disabled = sum(1 for item in items if item.kind is Kind.CHANGED and _is_disabled(item))
+        numbers = {"held": held, "removed": removed, "disabled": disabled}
+        if held and not left:
+            message = f"{source} has no {within} at all, the backup has {held}"
+            yield Block(plan.name, Reason.PART_MISSING_ON_PRIMARY, message, numbers)
+        elif limits.removes_too_much(removed, held):
+            message = f"it would remove {removed} of {held} {within}"
+            yield Block(plan.name, Reason.REMOVES_TOO_MUCH, message, numbers)
+        if limits.disables_too_much(disabled, held):
+            message = f"it would disable {disabled} of {held} {within}"
+            yield Block(plan.name, Reason.DISABLES_TOO_MUCH, message, numbers)
+
+
+def _is_disabled(item: Item) -> bool:
+    return any(disables(difference) for difference in item.find())
+
+
+def _unruled(plan: PartPlan) -> Iterator[Block]:
+    """Settings that look machine-specific, that no rule keeps, and that the push would overwrite."""
+    paths = [
+        difference.path for item in items_of(plan) for difference in item.find() if looks_machine_specific(difference)
+    ]
+    if paths:
+        named = ", ".join(paths[:_NAMED_PATHS]) + (", ..." if len(paths) > _NAMED_PATHS else "")
+        message = f"{len(paths)} differing settings look machine-specific and are kept by no rule: {named}"
+        yield Block(plan.name, Reason.MACHINE_SPECIFIC_UNRULED, message, {"paths": len(paths)})
+
+
+def _above(number: int, held: int, floor: int, share: float, maximum: int) -> bool:
+    return number > maximum or (number > floor and number > share * held)

@@ -1,0 +1,231 @@
+"""What must be true before anything is written, as small requirements.
+
+A run stops at the first one that is not met (``check_primary``,
+``check_backup``); who registers a server is shown all of them
+(``examine_primary``, ``examine_backup``).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from common.errors import Failure, Reason
+from replication.ports import Licence, ServerFacts
+
+type ServerAddress = tuple[str, int]
+
+COMPARED = ("not_the_primary", "same_version", "own_licence", "same_features")
+"""Requirements on a backup that cannot be told without knowing the primary."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One requirement: met when there is no ``failure``; ``warnings`` are sentences on what is worth a look."""
+
+    requirement: str
+    failure: Failure | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def examine_primary(facts: ServerFacts, label: str) -> tuple[Finding, ...]:
+    """What is asked of a primary."""
+    return tuple(_named(label, _licence_and_edition(facts)))
+
+
+def examine_backup(
+    primary: ServerFacts,
+    primary_address: ServerAddress,
+    backup: ServerFacts,
+    backup_address: ServerAddress,
+    label: str,
+) -> tuple[Finding, ...]:
+    """What is asked of a backup, by harm: writing to the primary itself would be the worst."""
+    return tuple(
+        _named(
+            label,
+            [
+                Finding("not_the_primary", _other_server(primary, primary_address, backup, backup_address)),
+                Finding("same_version", _same_version(primary, backup)),
+                *_licence_and_edition(backup),
+                Finding(
+                    "own_licence",
+                    _own_licence(primary.licence, backup.licence),
+                    _licence_warnings(primary.licence, backup.licence),
+                ),
+                Finding("secure_soap", _secure_soap(backup)),
+                Finding("same_features", warnings=_feature_warnings(primary, backup)),
+            ],
+        )
+    )
+
+
+def check_restored(
+    before: ServerFacts,
+    primary: ServerFacts | None,
+    primary_address: ServerAddress,
+    backup: ServerFacts,
+    backup_address: ServerAddress,
+    label: str,
+) -> tuple[str, ...]:
+    """Raise Failure unless a backup may get back what it held when it said ``before`` of itself; return warnings.
+
+    ``primary`` is what the primary of that time said of itself, as far as that
+    is known; ``primary_address`` is where the one of today is registered. That
+    one is not asked: a restore must be possible while it is down.
+    """
+    made = [
+        Finding(
+            "not_the_primary",
+            _same_address(primary_address, backup_address) or (_same_server(primary, backup) if primary else None),
+        ),
+        Finding("same_server", _other_machine(before, backup)),
+        Finding("same_version", _incompatible(before, backup), _version_warnings(before, backup)),
+        # What is asked of a backup otherwise may be what the restore is to mend.
+        *(
+            _as_warning(finding)
+            for finding in (*_licence_and_edition(backup), Finding("secure_soap", _secure_soap(backup)))
+        ),
+    ]
+    findings = tuple(_named(label, made))
+    _stop_at_first(findings)
+    return tuple(warning for finding in findings for warning in finding.warnings)
+
+
+def check_primary(facts: ServerFacts, label: str) -> None:
+    """Raise Failure unless the primary may be replicated from."""
+    _stop_at_first(examine_primary(facts, label))
+
+
+def check_backup(
+    primary: ServerFacts,
+    primary_address: ServerAddress,
+    backup: ServerFacts,
+    backup_address: ServerAddress,
+    label: str,
+) -> tuple[str, ...]:
+    """Raise Failure unless the backup may be written to; return warnings, one sentence each."""
+    findings = examine_backup(primary, primary_address, backup, backup_address, label)
+    _stop_at_first(findings)
+    return tuple(warning for finding in findings for warning in finding.warnings)
+
+
+def _stop_at_first(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        if finding.failure:
+            raise finding.failure
+
+
+def _named(label: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    for finding in findings:
+        failure = finding.failure.at(label) if finding.failure else None
+        yield Finding(finding.requirement, failure, finding.warnings)
+
+
+def _as_warning(finding: Finding) -> Finding:
+    message = finding.failure.message if finding.failure else ""
+    return Finding(finding.requirement, warnings=(f"{message[0].upper()}{message[1:]}.",) if message else ())
+
+
+def _licence_and_edition(facts: ServerFacts) -> list[Finding]:
+    return [Finding("valid_licence", _valid_licence(facts)), Finding("edition_with_sync", _edition_with_sync(facts))]
+
+
+def _valid_licence(facts: ServerFacts) -> Failure | None:
+    if facts.licence.valid:
+        return None
+    return Failure(Reason.LICENCE_INVALID, "its licence is not valid")
+
+
+def _edition_with_sync(facts: ServerFacts) -> Failure | None:
+    if facts.features.server_sync:
+        return None
+    edition = facts.licence.edition or "unknown"
+    return Failure(Reason.EDITION_WITHOUT_SYNC, f"its edition ({edition}) does not offer server synchronization")
+
+
+def _other_server(
+    primary: ServerFacts, primary_address: ServerAddress, backup: ServerFacts, backup_address: ServerAddress
+) -> Failure | None:
+    return _same_address(primary_address, backup_address) or _same_server(primary, backup)
+
+
+def _same_address(primary: ServerAddress, backup: ServerAddress) -> Failure | None:
+    if _folded(primary) == _folded(backup):
+        return Failure(Reason.SAME_AS_PRIMARY, "it is registered with the primary's own address")
+    return None
+
+
+def _same_server(primary: ServerFacts, backup: ServerFacts) -> Failure | None:
+    same_name = primary.hostname.casefold() == backup.hostname.casefold()
+    if same_name and _origin(primary.licence) == _origin(backup.licence):
+        return Failure(
+            Reason.SAME_AS_PRIMARY,
+            "it has the primary's host name and licence: this address leads to the primary itself",
+        )
+    return None
+
+
+def _folded(address: ServerAddress) -> ServerAddress:
+    return address[0].casefold().rstrip("."), address[1]
+
+
+def _same_version(primary: ServerFacts, backup: ServerFacts) -> Failure | None:
+    if backup.version == primary.version:
+        return None
+    return Failure(Reason.VERSION_MISMATCH, f"it runs version {backup.version}, the primary runs {primary.version}")
+
+
+def _other_machine(before: ServerFacts, now: ServerFacts) -> Failure | None:
+    """Refuse another machine at the same address: it would get certificates and settings that are not its own."""
+    if before.hostname.casefold() == now.hostname.casefold():
+        return None
+    return Failure(Reason.SNAPSHOT_UNFIT, "the server that answers has another host name than the one it is of")
+
+
+def _incompatible(before: ServerFacts, now: ServerFacts) -> Failure | None:
+    if before.version.major != now.version.major:
+        message = f"it is of version {before.version}, the server runs {now.version}"
+        return Failure(Reason.SNAPSHOT_UNFIT, message)
+    if before.features.edition_code != now.features.edition_code:
+        return Failure(Reason.SNAPSHOT_UNFIT, "it is of another edition than the server has now")
+    return None
+
+
+def _version_warnings(before: ServerFacts, now: ServerFacts) -> tuple[str, ...]:
+    if before.version == now.version:
+        return ()
+    return (f"It ran version {before.version} then and runs {now.version} now; compare the plan with care.",)
+
+
+def _own_licence(primary: Licence, backup: Licence) -> Failure | None:
+    """Refuse a licence that was cloned together with the machine.
+
+    The SOAP API does not show the key. A licence with the same holder that was
+    issued and installed at the very same times is the same one; the same
+    holder and time of issue alone can be two keys of one order.
+    """
+    if not (primary.issued and primary.installed and _origin(primary) == _origin(backup)):
+        return None
+    return Failure(Reason.LICENCE_SHARED, "its licence was issued and installed at the same times as the primary's")
+
+
+def _origin(licence: Licence) -> tuple[str, str, int, int]:
+    """What does not change while a licence is in use, as the days that are left do."""
+    return licence.name, licence.company, licence.issued, licence.installed
+
+
+def _licence_warnings(primary: Licence, backup: Licence) -> tuple[str, ...]:
+    if not (primary.issued and _origin(primary)[:3] == _origin(backup)[:3]):
+        return ()
+    return ("The licence has the same holder and time of issue as the primary's; make sure it is its own.",)
+
+
+def _secure_soap(facts: ServerFacts) -> Failure | None:
+    if facts.security.soap_secure:
+        return None
+    return Failure(Reason.SOAP_NOT_SECURE, "it reports that its SOAP access is not secure")
+
+
+def _feature_warnings(primary: ServerFacts, backup: ServerFacts) -> tuple[str, ...]:
+    if primary.features == backup.features:
+        return ()
+    return ("The edition offers other features than the primary's.",)

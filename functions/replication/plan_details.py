@@ -1,0 +1,209 @@
+"""A plan in full, for people and programs: what would come, go or change, by name, and what stays the backup's own.
+
+Nothing that looks like a secret is ever in it (see ``secrecy``), only that it
+changed. It is bounded: of a part with very many differences the first are
+listed and the others counted, so that a plan stays small enough to be stored
+and looked at.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from heapq import nsmallest
+from typing import Any
+
+from common.errors import Reason
+from common.safe_xml import local_name
+from replication.documents.diff import Difference, Kind, Steps, root_step, show, step_below
+from replication.documents.merge import Rules, kept
+from replication.model import PartName, PartStatus
+from replication.parts.base import Document
+from replication.plan import PartPlan, Plan
+from replication.plan_items import Item, items_of
+
+MAX_ITEMS = 200
+"""Items listed per part; the rest is counted. Removed ones come first, then changed ones, then added ones."""
+MAX_FIELDS = 50
+"""Fields listed per item; the rest is counted."""
+MAX_VALUE = 200
+"""Characters of a value; a longer one is cut."""
+MAX_KEPT = 100
+"""Paths listed of what stays the backup's own; the rest is counted."""
+
+_URGENCY = {Kind.REMOVED: 0, Kind.CHANGED: 1, Kind.ADDED: 2}
+
+
+class State(StrEnum):
+    """What the plan says of a part."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    SETTLED = "settled"
+    """It is not written, whatever it holds; ``reason`` and ``message`` say why."""
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One value of an item. ``before`` and ``after`` are None where there is none, and where it is ``hidden``."""
+
+    path: str
+    kind: Kind
+    before: str | None = None
+    after: str | None = None
+    hidden: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "path": self.path,
+            "kind": str(self.kind),
+            "before": self.before,
+            "after": self.after,
+            "hidden": self.hidden,
+        }
+
+
+@dataclass(frozen=True)
+class ItemChange:
+    """One item. Only a changed one lists its fields, and a value of ``settings`` lists itself."""
+
+    kind: Kind
+    key: str
+    fields: tuple[FieldChange, ...] = ()
+    more_fields: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": str(self.kind),
+            "key": self.key,
+            "fields": [field.to_json() for field in self.fields],
+            "more_fields": self.more_fields,
+        }
+
+
+@dataclass(frozen=True)
+class PartDetails:
+    """One part: counts of all items, the first of them in full, and what the rules keep as the backup has it."""
+
+    part: PartName
+    state: State
+    reason: Reason | None = None
+    message: str = ""
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+    items: tuple[ItemChange, ...] = ()
+    kept: int = 0
+    kept_paths: tuple[str, ...] = ()
+
+    @property
+    def more_items(self) -> int:
+        """How many items are counted and not listed."""
+        return self.added + self.removed + self.changed - len(self.items)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "part": str(self.part),
+            "state": str(self.state),
+            "reason": str(self.reason) if self.reason else None,
+            "message": self.message,
+            "added": self.added,
+            "removed": self.removed,
+            "changed": self.changed,
+            "items": [item.to_json() for item in self.items],
+            "more_items": self.more_items,
+            "kept": self.kept,
+            "kept_paths": list(self.kept_paths),
+        }
+
+
+@dataclass(frozen=True)
+class PlanDetails:
+    """All parts in the order of writing. ``hash`` is what an approval names."""
+
+    hash: str
+    parts: tuple[PartDetails, ...]
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values, ready for ``json.dumps``."""
+        return {
+            "hash": self.hash,
+            "parts": [part.to_json() for part in self.parts],
+            "warnings": list(self.warnings),
+        }
+
+
+def details(plan: Plan, *, max_items: int = MAX_ITEMS) -> PlanDetails:
+    """What the plan would do. Nothing is read from a server."""
+    return PlanDetails(
+        plan.hash, tuple(_part(part, plan.policy.rules, max_items) for part in plan.parts), plan.warnings
+    )
+
+
+def _part(plan: PartPlan, rules: Rules, max_items: int) -> PartDetails:
+    found = list(items_of(plan))
+    kept_paths = _kept(plan, rules)
+    counts = {kind: sum(1 for item in found if item.kind is kind) for kind in Kind}
+    listed = nsmallest(max_items, found, key=lambda item: _URGENCY[item.kind])
+    return PartDetails(
+        plan.name,
+        _state(plan),
+        plan.settled.reason if plan.settled else None,
+        plan.settled.message if plan.settled else "",
+        counts[Kind.ADDED],
+        counts[Kind.REMOVED],
+        counts[Kind.CHANGED],
+        tuple(_item(item) for item in listed),
+        len(kept_paths),
+        tuple(kept_paths[:MAX_KEPT]),
+    )
+
+
+def _state(plan: PartPlan) -> State:
+    if plan.settled is None:
+        return State.DIFFERENT
+    is_equal = plan.settled.status is PartStatus.UNCHANGED and not plan.settled.message
+    return State.EQUAL if is_equal else State.SETTLED
+
+
+def _item(item: Item) -> ItemChange:
+    found = item.find()
+    return ItemChange(
+        item.kind,
+        _cut(item.label),
+        tuple(field_change(difference) for difference in found[:MAX_FIELDS]),
+        max(0, len(found) - MAX_FIELDS),
+    )
+
+
+def field_change(difference: Difference) -> FieldChange:
+    """A difference as it may be shown: what looks like a secret is hidden, what is long is cut."""
+    path = _cut(difference.path)
+    if difference.is_secret:
+        return FieldChange(path, difference.kind, hidden=True)
+    return FieldChange(path, difference.kind, _shortened(difference.before), _shortened(difference.after))
+
+
+def _shortened(value: str | None) -> str | None:
+    return None if value is None else _cut(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}… ({len(text)} characters)"
+
+
+def _kept(plan: PartPlan, rules: Rules) -> list[str]:
+    """The paths of ``settings`` that stay as the backup has them."""
+    if plan.name is not PartName.SETTINGS or not isinstance(plan.own, Document):
+        return []
+    return plan.own.taken(
+        lambda root: [_path_of(*node) if isinstance(node, tuple) else _path_of(node) for node in kept(root, rules)],
+        empty=[],
+    )
+
+
+def _path_of(element: Any, attribute: str = "") -> str:
+    above = list(element.iterancestors())[::-1]
+    steps: Steps = root_step(above[0] if above else element)
+    for one in [*above[1:], element] if above else []:
+        steps = step_below(steps, one)
+    return show(steps) + (f"/@{local_name(attribute)}" if attribute else "")

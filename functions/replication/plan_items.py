@@ -1,0 +1,319 @@
+"""A plan, part by part, as items that come, go or change.
+
+An item is what an administrator calls by name: a user, a group, a rule, a
+directory source, an address, an extension, a listener; in ``settings`` it is
+one value. Which values of a changed item differ is found out only when asked
+for, so that naming 50,000 items costs little.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import ip_address, ip_network
+
+from lxml import etree
+
+from common.safe_xml import local_name, parse
+from replication.documents import canonical
+from replication.documents.diff import (
+    ORDER,
+    OTHER,
+    Difference,
+    Kind,
+    Steps,
+    differences,
+    hidden_step,
+    marker,
+    name_of_entry,
+    named_step,
+    own_differences,
+    pairs_of,
+    reordered,
+    root_step,
+    show,
+    step_below,
+)
+from replication.model import PartName
+from replication.parts.accounts import Accounts, ListDocument
+from replication.parts.base import Document
+from replication.parts.ip_block_lists import BlockLists
+from replication.parts.listeners import PORT, Listeners
+from replication.parts.mime_mappings import Mappings
+from replication.parts.single_documents import AuthenticationState
+from replication.plan import PartPlan
+
+USERS = "users"
+GROUPS = "groups"
+_LONGEST_TEXT_KEY = 64
+_KEY_NAMES = frozenset({"guid", "uuid", "address", "ip", "network", "host", "email"})
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item that differs. ``key`` is what it is called; ``within`` the list it is of, empty where there is one.
+
+    ``find`` finds its differing values, for a changed item and for a value of
+    ``settings``; ``excerpts`` are a user or group before and after, as XML:
+    thousands of them take much less room so than parsed.
+    """
+
+    kind: Kind
+    key: str
+    within: str = ""
+    find: Callable[[], list[Difference]] = list
+    excerpts: tuple[bytes | None, bytes | None] = (None, None)
+
+    @property
+    def label(self) -> str:
+        """Its key below the list it is of: ``users/ann``."""
+        return f"{self.within}/{self.key}" if self.within else self.key
+
+    @property
+    def elements(self) -> tuple[etree._Element | None, etree._Element | None]:
+        """The user or group before and after, parsed anew."""
+        before, after = self.excerpts
+        return _parsed(before), _parsed(after)
+
+
+def _parsed(excerpt: bytes | None) -> etree._Element | None:
+    return None if excerpt is None else parse(excerpt)
+
+
+def items_of(plan: PartPlan) -> Iterator[Item]:
+    """What a push of this part would do, item by item; nothing for a part that has nothing to be written.
+
+    Of a part that is missing on the primary: what an approval would let through.
+    """
+    own, desired = plan.own, plan.desired
+    if (plan.settled is not None and not plan.missing) or desired is None:
+        return
+    found = list(_items(plan.name, own, desired))
+    # What differs and yet in no item (white space that counts, text between items) is still a difference.
+    yield from found or [Item(Kind.CHANGED, OTHER, find=lambda: [marker((), OTHER)])]
+
+
+def _items(name: PartName, own: object, desired: object) -> Iterator[Item]:
+    match own, desired:
+        case Accounts(), Accounts():
+            yield from _named(own.users, desired.users, USERS)
+            yield from _named(own.groups, desired.groups, GROUPS)
+        case AuthenticationState(), AuthenticationState():
+            yield from _listed(own.document, desired.document)
+            yield from _records(_sources(own), _sources(desired), "sources")
+        case BlockLists(), BlockLists():
+            yield from _listed(own.manual, desired.manual)
+            # Where it is not replicated it is the same on both sides.
+            yield from _listed(own.automatic, desired.automatic, "automatic")
+        case Document(), Document():
+            yield from _values(own, desired) if name is PartName.SETTINGS else _listed(own, desired)
+        case tuple(), tuple():
+            records = _listeners if name is PartName.LISTENERS else _mappings
+            yield from _records(records(own), records(desired))
+
+
+def _named(own: ListDocument, desired: ListDocument, within: str) -> Iterator[Item]:
+    """Users or groups: matched by name without regard to case."""
+    held, wanted = own.items, desired.items
+    differing = {key for key, entry in held.entries.items() if wanted.entries.get(key) != entry}
+    before = own.excerpts(differing)
+    after = desired.excerpts({key for key, entry in wanted.entries.items() if held.entries.get(key) != entry})
+    for key, excerpt in before.items():
+        if key in after:
+            yield _changed_account(excerpt, after[key], wanted.written(key), within)
+        else:
+            yield Item(Kind.REMOVED, held.written(key), within, excerpts=(excerpt, None))
+    for key, excerpt in after.items():
+        if key not in before:
+            yield Item(Kind.ADDED, wanted.written(key), within, excerpts=(None, excerpt))
+    if held.rest != wanted.rest:
+        yield Item(Kind.CHANGED, OTHER, within, find=lambda: [marker((), OTHER)])
+
+
+def _changed_account(own: bytes, desired: bytes, key: str, within: str) -> Item:
+    def find() -> list[Difference]:
+        return _differing(parse(own), parse(desired), (), canonical.RUNTIME_NAMES)
+
+    return Item(Kind.CHANGED, key, within, find, (own, desired))
+
+
+def _differing(
+    own: etree._Element, desired: etree._Element, steps: Steps, ignored: frozenset[str] = frozenset()
+) -> list[Difference]:
+    return list(differences(own, desired, steps, ignored=ignored)) or [marker((), OTHER)]
+
+
+def _values(own: Document, desired: Document) -> Iterator[Item]:
+    """Settings: every value is an item of its own."""
+    before, after = own.parse(), desired.parse()
+    if before is not None and after is not None:
+        for difference in differences(before, after, root_step(after)):
+            yield Item(difference.kind, difference.path, find=lambda one=difference: [one])  # type: ignore[misc]
+
+
+def _listed(own: Document, desired: Document, within: str = "") -> Iterator[Item]:
+    """A document that is a list, possibly wrapped: its elements by what they are called by."""
+    if own.data == desired.data:
+        return
+    before, after, steps = _unwrapped(own.parse(), desired.parse())
+    if before is None or after is None:
+        for child in canonical.children(before) if before is not None else ():
+            yield Item(Kind.REMOVED, _shown(steps, child, 0), within)
+        for child in canonical.children(after) if after is not None else ():
+            yield Item(Kind.ADDED, _shown(steps, child, 0), within)
+        return
+    pairs = []
+    for left, right, position in pairs_of(before, after, key=list_key, lone=False):
+        pairs.append((left, right))
+        if left is not None and right is not None:
+            if canonical.canonical(left) != canonical.canonical(right):
+                inside = hidden_step(step_below(steps, right, position, key=list_key)[-1])
+                find = partial(_differing, left, right, inside)
+                yield Item(Kind.CHANGED, _shown(steps, right, position), within, find)
+        elif right is not None:
+            yield Item(Kind.ADDED, _shown(steps, right, position), within)
+        elif left is not None:
+            yield Item(Kind.REMOVED, _shown(steps, left, position), within)
+    if reordered(before, after, pairs):
+        yield Item(Kind.CHANGED, ORDER, within, find=lambda: [marker((), ORDER)])
+    if found := list(own_differences(before, after, steps)):
+        yield Item(Kind.CHANGED, OTHER, within, find=lambda: found)
+
+
+def _unwrapped(
+    own: etree._Element | None, desired: etree._Element | None
+) -> tuple[etree._Element | None, etree._Element | None, Steps]:
+    """The elements whose children are the items: below the root where each root wraps one nameless list."""
+    some = desired if desired is not None else own
+    steps = root_step(some) if some is not None else ()
+    if own is None or desired is None or own.attrib != desired.attrib:
+        return own, desired, steps
+    inner, other = list(canonical.children(own)), list(canonical.children(desired))
+    if (
+        len(inner) == len(other) == 1
+        and inner[0].tag == other[0].tag
+        and not list_key(inner[0])
+        and not list_key(other[0])
+        and any(len(one) > 1 for one in (inner[0], other[0]))
+        and _one_kind(inner[0], other[0])
+    ):
+        return inner[0], other[0], step_below(steps, other[0])
+    return own, desired, steps
+
+
+def _one_kind(own: etree._Element, desired: etree._Element) -> bool:
+    return len({child.tag for one in (own, desired) for child in canonical.children(one)}) == 1
+
+
+def list_key(element: etree._Element) -> str:
+    """What an element of a list is called by: its name, key, address, or its own text where it is no more than that."""
+    if (name := canonical.name_of(element)) is not None:
+        return name.written
+    if key := name_of_entry(element):
+        return key
+    for key_name, value in _own_values(element):
+        if canonical.plain(key_name) in _KEY_NAMES and len(value) <= _LONGEST_TEXT_KEY:
+            return value
+    if addresses := [value for _, value in _leaves(element) if is_address(value)]:
+        return "-".join(addresses[:2])
+    text = canonical.text_of(element).strip()
+    return text if len(element) == 0 and len(text) <= _LONGEST_TEXT_KEY else ""
+
+
+def is_address(value: str) -> bool:
+    """Whether a value is an IP address or network."""
+    for kind in (ip_address, ip_network):
+        try:
+            kind(value.strip())
+        except ValueError:
+            continue
+        return True
+    return False
+
+
+def _own_values(element: etree._Element) -> Iterator[tuple[str, str]]:
+    for key, written in element.attrib.items():
+        yield local_name(str(key)), str(written)
+    for child in canonical.children(element):
+        if value := canonical.own_value(child):
+            yield local_name(child), value
+
+
+def _leaves(element: etree._Element) -> Iterator[tuple[str, str]]:
+    for one in element.iter(etree.Element):
+        yield from _own_values(one)
+
+
+def _shown(steps: Steps, element: etree._Element, position: int) -> str:
+    """The name or key of an item; else, or where that may be a secret, its path."""
+    below = step_below(steps, element, position, key=list_key)
+    key = list_key(element)
+    return key if key and below[-1].shown == f"{below[-1].name}[{key}]" else show(below)
+
+
+def _records(
+    own: Mapping[str, Mapping[str, object]], desired: Mapping[str, Mapping[str, object]], within: str = ""
+) -> Iterator[Item]:
+    """Typed values by key, each with fields."""
+    for key, fields in own.items():
+        if key not in desired:
+            yield Item(Kind.REMOVED, key, within)
+        elif desired[key] != fields:
+            yield Item(Kind.CHANGED, key, within, find=lambda one=key: list(_fields(own[one], desired[one], ())))  # type: ignore[misc]
+    yield from (Item(Kind.ADDED, key, within) for key in desired if key not in own)
+
+
+def _fields(own: Mapping[str, object], desired: Mapping[str, object], above: Steps) -> Iterator[Difference]:
+    for name in {**desired, **own}:
+        before, after = own.get(name), desired.get(name)
+        steps = named_step(name, above)
+        if isinstance(before, Mapping) or isinstance(after, Mapping):
+            yield from _fields(
+                before if isinstance(before, Mapping) else {}, after if isinstance(after, Mapping) else {}, steps
+            )
+        elif name not in own or name not in desired or before != after:
+            kind = Kind.ADDED if name not in own else Kind.REMOVED if name not in desired else Kind.CHANGED
+            new_from = len(steps) if kind is Kind.CHANGED else len(steps) - 1
+            yield Difference(steps, kind, _text(before), _text(after), new_from)
+
+
+def _text(value: object) -> str | None:
+    """As XML would write it."""
+    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _sources(state: AuthenticationState) -> dict[str, dict[str, object]]:
+    return _unique(
+        (
+            source.name,
+            {
+                "enabled": source.enabled,
+                "type": source.type,
+                "description": source.description,
+                "position": position,
+            },
+        )
+        for position, source in enumerate(state.sources, 1)
+    )
+
+
+def _mappings(mappings: Mappings) -> dict[str, dict[str, object]]:
+    return _unique((mapping.extension.casefold(), {"type": mapping.type}) for mapping in mappings)
+
+
+def _listeners(listeners: Listeners) -> dict[str, dict[str, object]]:
+    return _unique(
+        (f"protocol {listener.protocol} port {listener.options.get(PORT)}", dict(listener.options))
+        for listener in sorted(listeners, key=lambda listener: listener.id)
+    )
+
+
+def _unique(records: Iterator[tuple[str, dict[str, object]]]) -> dict[str, dict[str, object]]:
+    """The records by key; one with a key that occurred before is told apart by a number."""
+    found: dict[str, dict[str, object]] = {}
+    for key, fields in records:
+        unique, occurrence = key, 1
+        while unique in found:
+            occurrence += 1
+            unique = f"{key} ({occurrence})"
+        found[unique] = fields
+    return found

@@ -1,0 +1,142 @@
+"""A plan as text for people, in the manner of Terraform's: ``+`` comes, ``-`` goes, ``~`` changes."""
+
+from collections.abc import Iterator, Sequence
+
+from replication.documents.diff import Kind
+from replication.guards.access_watch import Widening
+from replication.guards.limits import Block
+from replication.model import PartName
+from replication.plan_details import FieldChange, ItemChange, PartDetails, PlanDetails, State
+
+_SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
+_HIDDEN = "(hidden)"
+
+
+def render(
+    details: PlanDetails, backup: str, *, blocks: Sequence[Block] = (), widenings: Sequence[Widening] = ()
+) -> str:
+    """The plan of ``backup`` (a name to show), with what blocks it and what widens access if that is given."""
+    return "\n".join(_lines(details, backup, blocks, widenings)) + "\n"
+
+
+def render_difference(details: PlanDetails, before: str, after: str) -> str:
+    """How two states differ, in the manner of a plan; ``before`` and ``after`` are names to show."""
+    return "\n".join(_difference_lines(details, before, after)) + "\n"
+
+
+def _difference_lines(details: PlanDetails, before: str, after: str) -> Iterator[str]:
+    yield f"From {printable(before)}"
+    yield f"to   {printable(after)}"
+    yield from _items(details)
+    yield ""
+    width = max((len(part.part) for part in details.parts), default=0)
+    yield from (f"{part.part:<{width}}  {_told(part)}" for part in details.parts)
+    yield ""
+    added, changed, removed = _totals(details)
+    yield f"In all: {added} added, {changed} changed, {removed} removed."
+
+
+def _told(part: PartDetails) -> str:
+    match part.state:
+        case State.EQUAL:
+            return "equal"
+        case State.DIFFERENT:
+            return f"{part.added} added, {part.changed} changed, {part.removed} removed"
+        case State.SETTLED:
+            return printable(part.message)
+
+
+def _lines(details: PlanDetails, backup: str, blocks: Sequence[Block], widenings: Sequence[Widening]) -> Iterator[str]:
+    yield f"Plan for {printable(backup)}"
+    yield from _items(details)
+    if widenings:
+        yield ""
+        yield "Widens access:"
+        yield from (f"  ! {one.part}: {one.kind} {printable(one.item)} {printable(one.path)}" for one in widenings)
+    if blocks:
+        yield ""
+        yield "Blocked until approved:"
+        yield from (f"  ! {one.part}: {printable(one.message)} [{one.reason}]" for one in blocks)
+    if details.warnings:
+        yield ""
+        yield "Warnings:"
+        yield from (f"  ! {printable(warning)}" for warning in details.warnings)
+    yield ""
+    width = max((len(part.part) for part in details.parts), default=0)
+    yield from (f"{part.part:<{width}}  {_summary(part)}" for part in details.parts)
+    yield ""
+    added, changed, removed = _totals(details)
+    yield (
+        f"Plan: {added} to add, {changed} to change, {removed} to remove." if added or changed or removed else _NOTHING
+    )
+    yield f"Hash: {details.hash}"
+
+
+_NOTHING = "Plan: nothing to do."
+
+
+def _items(details: PlanDetails) -> Iterator[str]:
+    for part in details.parts:
+        if part.items:
+            yield ""
+            yield f"{part.part}:"
+            yield from _part(part)
+
+
+def _totals(details: PlanDetails) -> tuple[int, int, int]:
+    parts = details.parts
+    return sum(part.added for part in parts), sum(part.changed for part in parts), sum(part.removed for part in parts)
+
+
+def _part(part: PartDetails) -> Iterator[str]:
+    for item in part.items:
+        if part.part is PartName.SETTINGS and len(item.fields) == 1:
+            yield f"  {_SIGNS[item.kind]} {printable(item.key)}{_value(item.fields[0])}"
+        else:
+            yield f"  {_SIGNS[item.kind]} {printable(item.key)}"
+            yield from _fields(item)
+    if part.more_items:
+        yield f"    ... and {part.more_items} more"
+
+
+def _fields(item: ItemChange) -> Iterator[str]:
+    width = max((len(printable(field.path)) for field in item.fields), default=0)
+    for field in item.fields:
+        yield f"      {_SIGNS[field.kind]} {printable(field.path):<{width}}{_value(field)}".rstrip()
+    if item.more_fields:
+        yield f"        ... and {item.more_fields} more"
+
+
+def _value(field: FieldChange) -> str:
+    if field.hidden:
+        return f" = {_HIDDEN}"
+    if field.kind is Kind.CHANGED:
+        if field.before is None and field.after is None:
+            return ""
+        return f" = {_quoted(field.before)} -> {_quoted(field.after)}"
+    return f" = {_quoted(field.after if field.kind is Kind.ADDED else field.before)}"
+
+
+def _summary(part: PartDetails) -> str:
+    counts = f"{part.added} to add, {part.changed} to change, {part.removed} to remove"
+    kept = f"; {part.kept} kept by rules" if part.kept else ""
+    match part.state:
+        case State.EQUAL:
+            return f"equal{kept}"
+        case State.DIFFERENT:
+            return f"{counts}{kept}"
+        case State.SETTLED:
+            why = f"{printable(part.message)} [{part.reason}]" if part.reason else printable(part.message)
+            return f"not written: {why}" + (f"; {counts}" if part.items else "")
+
+
+def _quoted(value: str | None) -> str:
+    return f'"{printable(value or "")}"'
+
+
+def printable(text: str) -> str:
+    """Text on one line: nothing that moves a terminal's cursor or ends the line, so that no name can forge a line."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )

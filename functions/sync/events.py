@@ -1,0 +1,141 @@
+"""What a run was asked to do, read from the event that started it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from common.errors import Failure, Reason
+from registry.models import RUN_ID
+from registry.snapshots import backup_of, is_key
+
+
+class Trigger(StrEnum):
+    """Who started a run."""
+
+    SCHEDULE = "schedule"
+    ON_DEMAND = "on_demand"
+    CHANGE = "change"
+    """A look at the primary found that it had changed."""
+    RESTORE = "restore"
+    """Somebody asked for what was there before."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One run. ``backups`` empty means the whole fleet.
+
+    ``accept_primary`` says that a primary without users, or one that shrank by
+    half, is meant to be so. ``run_id`` is the id that whoever asked has already
+    given it, empty for none. ``snapshot`` is the key of what is put back
+    instead of what the primary holds now, empty for a replication.
+    """
+
+    trigger: Trigger
+    backups: tuple[str, ...] = ()
+    dry_run: bool = False
+    accept_primary: bool = False
+    requested_by: str = ""
+    run_id: str = ""
+    snapshot: str = ""
+
+
+def read_request(event: object) -> RunRequest:
+    """Understand an event: EventBridge's scheduled one, a look for changes, a run on demand, or a restore.
+
+    A look for changes is ``{"action": "poll"}`` and nothing else; the run it
+    may lead to is over the whole fleet.
+
+    On demand: ``{"action": "sync"}`` with, as wanted, ``backups`` (a list of
+    ids), ``dry_run``, ``accept_primary`` (true or false), ``requested_by`` and
+    ``run_id`` (one that ``registry.models.new_run_id`` made).
+
+    A restore is ``{"action": "restore", "snapshot": KEY}`` with, as wanted,
+    ``backups``, ``dry_run``, ``requested_by`` and ``run_id``. A backup's own
+    snapshot goes back to that backup, and ``backups`` can name no other; a
+    state of the primary goes to the named backups, or to the whole fleet.
+
+    Raises Failure(EVENT_INVALID) for anything else, unknown fields included:
+    a misspelt restriction must not start a run over the whole fleet.
+    """
+    if not isinstance(event, Mapping):
+        raise Failure(Reason.EVENT_INVALID, "the event is not an object")
+    if event.get("source") == "aws.events" and event.get("detail-type") == "Scheduled Event":
+        return RunRequest(Trigger.SCHEDULE)
+    if event == {"action": "poll"}:
+        return RunRequest(Trigger.CHANGE)
+    if event.get("action") == "restore":
+        return _restore(event)
+    if event.get("action") != "sync":
+        raise Failure(
+            Reason.EVENT_INVALID, "the event is no scheduled one and its action is none of sync, restore and poll"
+        )
+    _refuse_unknown(event, {"accept_primary"})
+    return RunRequest(
+        Trigger.ON_DEMAND,
+        backups=_ids(event.get("backups", [])),
+        dry_run=_flag(event, "dry_run"),
+        accept_primary=_flag(event, "accept_primary"),
+        requested_by=_text(event, "requested_by"),
+        run_id=_run_id(event),
+    )
+
+
+def _restore(event: Mapping[str, object]) -> RunRequest:
+    _refuse_unknown(event, {"snapshot"})
+    snapshot, backups = _text(event, "snapshot"), _ids(event.get("backups", []))
+    if not is_key(snapshot):
+        raise Failure(Reason.EVENT_INVALID, "the field snapshot is not the key of a snapshot")
+    owner = backup_of(snapshot)
+    if owner and backups not in ((), (owner,)):
+        raise Failure(Reason.SNAPSHOT_UNFIT, f"the snapshot is of {owner}, and goes back to no other backup")
+    return RunRequest(
+        Trigger.RESTORE,
+        backups=(owner,) if owner else backups,
+        dry_run=_flag(event, "dry_run"),
+        requested_by=_text(event, "requested_by"),
+        run_id=_run_id(event),
+        snapshot=snapshot,
+    )
+
+
+def _refuse_unknown(event: Mapping[str, object], own: set[str]) -> None:
+    unknown = sorted(set(event) - {"action", "backups", "dry_run", "requested_by", "run_id"} - own)
+    if unknown:
+        raise Failure(Reason.EVENT_INVALID, f"the event has an unknown field: {unknown[0]!r}")
+
+
+def queued_messages(event: object) -> dict[str, str] | None:
+    """The bodies of the messages that SQS hands over, by their ids; None for an event of another source."""
+    records = event.get("Records") if isinstance(event, Mapping) else None
+    if not isinstance(records, list) or not records:
+        return None
+    if not all(isinstance(record, Mapping) and record.get("eventSource") == "aws:sqs" for record in records):
+        return None
+    return {str(record.get("messageId")): str(record.get("body")) for record in records}
+
+
+def _ids(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(entry, str) and entry for entry in value):
+        raise Failure(Reason.EVENT_INVALID, "the field backups is not a list of ids")
+    return tuple(dict.fromkeys(value))
+
+
+def _flag(event: Mapping[str, object], name: str) -> bool:
+    value = event.get(name, False)
+    if not isinstance(value, bool):
+        raise Failure(Reason.EVENT_INVALID, f"the field {name} is neither true nor false")
+    return value
+
+
+def _text(event: Mapping[str, object], name: str) -> str:
+    value = event.get(name, "")
+    if not isinstance(value, str):
+        raise Failure(Reason.EVENT_INVALID, f"the field {name} is not a text")
+    return value
+
+
+def _run_id(event: Mapping[str, object]) -> str:
+    value = _text(event, "run_id")
+    if value and not RUN_ID.fullmatch(value):
+        raise Failure(Reason.EVENT_INVALID, "the field run_id is not the id of a run")
+    return value

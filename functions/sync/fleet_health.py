@@ -1,0 +1,132 @@
+"""How the fleet stands after a run, from what is remembered of every backup: what alarms and dashboard read.
+
+Not from the run's own results: a run over one backup, or one that failed, must
+not make the others look well.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from registry.models import Backup, BackupResult, Condition
+from registry.store import Store
+from replication.model import Status
+
+_MINUTE = timedelta(minutes=1)
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class BackupStanding:
+    """One enabled backup. ``unverified`` in minutes since it was found equal, or registered.
+
+    Days are None as long as the server has not told them.
+    """
+
+    id: str
+    status: str
+    reason: str
+    unverified: float
+    failures: int
+    harmed: bool
+    native_sync: bool
+    certificate_days: float | None
+    licence_days: float | None
+    paused: bool
+    report_only: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """All enabled backups, in the order of their ids, and the primary where this run has asked it.
+
+    A disabled backup counts nowhere. A paused one is in somebody's hands: only
+    its certificate, its licence and its native sync count. One that is only
+    reported on is not expected to be equal; everything else of it counts.
+    """
+
+    backups: tuple[BackupStanding, ...]
+    primary: Condition | None
+    now: datetime
+
+    @property
+    def longest_unverified(self) -> float:
+        """Minutes since the backup that waits longest was found equal; 0 without backups."""
+        return max((backup.unverified for backup in self._tended if not backup.report_only), default=0.0)
+
+    @property
+    def most_failures(self) -> int:
+        """Failed runs in a row of the backup that has most."""
+        return max((backup.failures for backup in self._tended), default=0)
+
+    @property
+    def blocked(self) -> int:
+        """Backups that wait for an approval."""
+        return sum(backup.status == Status.BLOCKED for backup in self._tended)
+
+    @property
+    def harmed(self) -> int:
+        """Backups whose settings were put back, or that cannot be reached since a push."""
+        return sum(backup.harmed for backup in self._tended)
+
+    @property
+    def native_syncs(self) -> int:
+        """Servers whose own Synchronization Manager pushes to others, the primary included."""
+        of_primary = bool(self.primary and self.primary.native_sync)
+        return of_primary + sum(backup.native_sync for backup in self.backups)
+
+    @property
+    def fewest_certificate_days(self) -> float | None:
+        """Days until the first certificate of all servers ends; None when no end is known."""
+        of_primary = days_until(self.primary.certificate_ends if self.primary else None, self.now)
+        return _fewest([of_primary, *(backup.certificate_days for backup in self.backups)])
+
+    @property
+    def fewest_licence_days(self) -> float | None:
+        """Days until the first licence of all servers ends; None when no end is known."""
+        of_primary = days_until(self.primary.licence_ends if self.primary else None, self.now)
+        return _fewest([of_primary, *(backup.licence_days for backup in self.backups)])
+
+    @property
+    def _tended(self) -> Iterator[BackupStanding]:
+        return (backup for backup in self.backups if not backup.paused)
+
+
+def standing_of(store: Store, primary: Condition | None, now: datetime) -> Standing:
+    """The fleet as the registry knows it. Raises Failure(REGISTRY_UNAVAILABLE)."""
+    statuses = store.statuses()
+    known = {backup.id: _standing(backup, statuses.get(backup.id), now) for backup in store.backups() if backup.enabled}
+    # A registration that cannot be read has nothing but an id, and must not be forgotten for that.
+    broken = {
+        backup_id: _standing(Backup(backup_id, "", 0), statuses.get(backup_id), now)
+        for backup_id, _ in store.unreadable_backups()
+    }
+    backups = known | broken
+    return Standing(tuple(backups[backup_id] for backup_id in sorted(backups)), primary, now)
+
+
+def days_until(end: datetime | None, now: datetime) -> float | None:
+    """Days until ``end``, negative after it; None when it is not known."""
+    return None if end is None else (end - now) / _DAY
+
+
+def _standing(backup: Backup, last: BackupResult | None, now: datetime) -> BackupStanding:
+    verified = last.verified_at if last else None
+    condition = last.condition if last else Condition()
+    return BackupStanding(
+        id=backup.id,
+        status=last.status if last else "",
+        reason=last.reason if last else "",
+        unverified=(now - (verified or backup.created_at or now)) / _MINUTE,
+        failures=(last.failures if last else None) or 0,
+        harmed=bool(last and last.harmed),
+        native_sync=bool(condition.native_sync),
+        certificate_days=days_until(condition.certificate_ends, now),
+        licence_days=days_until(condition.licence_ends, now),
+        paused=bool(backup.paused),
+        report_only=backup.report_only,
+    )
+
+
+def _fewest(days: Iterable[float | None]) -> float | None:
+    return min((number for number in days if number is not None), default=None)

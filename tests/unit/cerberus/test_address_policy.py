@@ -1,0 +1,206 @@
+"""Which addresses are connected to, and which never."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from cerberus.address_policy import AddressPolicy, check_host, checked_host
+from common.deadline import Deadline
+from common.errors import Failure, Reason
+
+EVERYTHING = AddressPolicy.allowing(["0.0.0.0/0", "::/0"])
+
+
+def answers(*addresses: str) -> Any:
+    def getaddrinfo(host: str, port: int, **_: object) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
+
+    return getaddrinfo
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "8.8.8.8",
+        "10.1.2.3",
+        "172.31.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "::ffff:10.0.0.1",
+        "::ffff:8.8.8.8",
+        "2600:1f18::1",
+        "fd12:3456::1",
+        "64:ff9b::808:808",
+    ],
+)
+def test_public_and_private_unicast_addresses_are_permitted(address: str) -> None:
+    assert AddressPolicy().permits(ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "127.255.0.1",
+        "0.0.0.0",  # noqa: S104  # an address to refuse, nothing is bound
+        "0.1.2.3",
+        "169.254.1.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "192.0.2.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "198.18.0.1",
+        "::1",
+        "::",
+        "fe80::1",
+        "ff02::1",
+        "2001:db8::1",
+        "100::1",
+        "fec0::1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.1.1",
+        "::7f00:1",
+        "64:ff9b::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "2002:7f00:1::",
+        "2002:a9fe:101::1",
+        "2001:0:7f00:1::",
+    ],
+)
+def test_addresses_that_are_no_servers_are_refused_unless_allowed(address: str) -> None:
+    assert not AddressPolicy().permits(ip_address(address))
+    assert EVERYTHING.permits(ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "169.254.170.2",
+        "169.254.170.23",
+        "fd00:ec2::254",
+        "fd00:ec2::23",
+        "::ffff:169.254.169.254",
+        "::a9fe:a9fe",
+        "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1",
+    ],
+)
+def test_addresses_that_serve_credentials_are_refused_whatever_is_allowed(address: str) -> None:
+    assert not AddressPolicy().permits(ip_address(address))
+    assert not EVERYTHING.permits(ip_address(address))
+
+
+def test_an_allowed_network_adds_just_itself() -> None:
+    policy = AddressPolicy.allowing(["127.0.0.0/8"])
+    assert policy.permits(ip_address("127.0.0.1"))
+    assert policy.permits(ip_address("::ffff:127.0.0.1"))
+    assert not policy.permits(ip_address("::1"))
+    assert not policy.permits(ip_address("169.254.1.1"))
+
+
+def test_a_network_not_in_cidr_form_is_a_configuration_failure() -> None:
+    with pytest.raises(Failure) as caught:
+        AddressPolicy.allowing(["127.0.0.1/8"])
+    assert caught.value.reason is Reason.CONFIGURATION_INVALID
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "0177.0.0.1", "2130706433", "0x7f000001", "127.1", "017700000001", "::1"]
+)
+def test_every_spelling_of_a_forbidden_address_is_seen_through(host: str) -> None:
+    with pytest.raises(Failure) as caught:
+        check_host(host, AddressPolicy())
+    assert caught.value.reason is Reason.ADDRESS_FORBIDDEN
+
+
+def test_one_forbidden_answer_among_good_ones_forbids_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", answers("8.8.8.8", "169.254.169.254"))
+    with pytest.raises(Failure) as caught:
+        AddressPolicy().candidates("name.example", 443)
+    assert caught.value.reason is Reason.ADDRESS_FORBIDDEN
+
+
+def test_all_good_answers_are_candidates_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", answers("10.0.0.2", "10.0.0.1", "10.0.0.2"))
+    assert AddressPolicy().candidates("name.example", 443) == ("10.0.0.2", "10.0.0.1")
+
+
+def test_a_name_without_an_answer_is_not_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    def getaddrinfo(*_: object, **__: object) -> Any:
+        raise socket.gaierror(-2, "planted resolver text")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    with pytest.raises(Failure) as caught:
+        check_host("name.example", AddressPolicy())
+    assert caught.value.reason is Reason.NAME_NOT_RESOLVED
+    assert "planted" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("clock", "reason"), [(time.monotonic, Reason.DEADLINE), (lambda: 0.0, Reason.NAME_NOT_RESOLVED)]
+)
+def test_a_resolver_that_hangs_is_left_when_the_time_is_used_up(
+    monkeypatch: pytest.MonkeyPatch, clock: Callable[[], float], reason: Reason
+) -> None:
+    """The second clock stands still: then the waiting alone was too long."""
+    done = threading.Event()
+
+    def getaddrinfo(*_: object, **__: object) -> list[Any]:
+        done.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    began = time.monotonic()
+    with pytest.raises(Failure) as caught:
+        AddressPolicy().candidates("name.example", 443, deadline=Deadline(0.2, clock))
+    done.set()
+    assert caught.value.reason is reason
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example"])
+def test_a_name_that_cannot_be_encoded_is_not_resolved(host: str) -> None:
+    with pytest.raises(Failure) as caught:
+        AddressPolicy().candidates(host, 443)
+    assert caught.value.reason is Reason.NAME_NOT_RESOLVED
+
+
+@pytest.mark.parametrize(
+    "host", ["files.example", "files.example.", "FILES-2", "under_score.example", "10.0.0.1", "fd00::1"]
+)
+def test_names_and_addresses_are_hosts(host: str) -> None:
+    assert checked_host(host) == host
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        ".",
+        "-a",
+        "a/b",
+        "a:80",
+        "user@a",
+        "https://a",
+        "a b",
+        "a\n",
+        "a\x00",
+        "[::1]",
+        "fe80::1%eth0",
+        "a?b",
+        "ä.example",
+        "a" * 254,
+    ],
+)
+def test_anything_else_is_not_a_host(host: str) -> None:
+    with pytest.raises(Failure) as caught:
+        checked_host(host)
+    assert caught.value.reason is Reason.REGISTRATION_INVALID

@@ -1,0 +1,104 @@
+"""What both stores have in common."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from boto3.dynamodb.types import TypeSerializer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.items import to_row
+from registry.models import BackupResult, Condition, PartResult
+from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, address_key, capped_result, merged_status
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+MINUTES = st.integers(0, 5).map(lambda minutes: NOON + timedelta(minutes=minutes))
+RESULTS = st.builds(
+    BackupResult,
+    backup_id=st.just("b1"),
+    run_id=st.sampled_from(["r1", "r2", "r3"]),
+    status=st.sampled_from(["synchronized", "failed"]),
+    attempted_at=MINUTES,
+    pushed_at=st.none() | MINUTES,
+    verified_at=st.none() | MINUTES,
+    failures=st.none() | st.integers(0, 1),
+    harmed=st.none() | st.booleans(),
+)
+
+
+@given(st.lists(RESULTS, min_size=1, max_size=6))
+def test_the_status_has_the_newest_attempt_and_the_newest_times_in_whatever_order_results_come(
+    results: list[BackupResult],
+) -> None:
+    status = None
+    for result in results:
+        status = merged_status(status, result)
+    assert status is not None
+    assert status.attempted_at == max(result.attempted_at for result in results)
+    assert status.pushed_at == max((r.pushed_at for r in results if r.pushed_at), default=None)
+    assert status.verified_at == max((r.verified_at for r in results if r.verified_at), default=None)
+    remembered = {"pushed_at": None, "verified_at": None, "failures": None, "harmed": None, "condition": Condition()}
+    assert replace(status, **remembered) in [replace(result, **remembered) for result in results]  # type: ignore[arg-type]  # as the fields are
+
+
+def test_failures_are_counted_in_a_row_and_what_says_nothing_of_them_is_passed_over() -> None:
+    assert _counted(1, 1, None, 1) == [1, 2, 2, 3]
+    assert _counted(1, 1, 0, None, 1) == [1, 2, 0, 0, 1]
+    assert _counted(None, 1) == [None, 1]
+
+
+def test_a_failure_that_is_recorded_twice_in_a_run_counts_once() -> None:
+    first = BackupResult("b1", "r1", "failed", NOON, failures=1)
+    status = merged_status(merged_status(None, first), replace(first, run_id="r2"))
+    assert status.failures == 2
+    assert merged_status(first, replace(first, message="in other words")).failures == 1
+
+
+def test_a_late_word_from_an_older_run_is_not_counted() -> None:
+    stored = BackupResult("b1", "r2", "synchronized", NOON, failures=0, harmed=False)
+    late = BackupResult("b1", "r1", "failed", NOON - timedelta(minutes=1), failures=1, harmed=True)
+    assert merged_status(stored, late) == stored
+
+
+def test_harm_and_condition_stay_known_until_something_else_is_told() -> None:
+    told = Condition(certificate_ends=NOON, licence_ends=NOON, native_sync=True)
+    first = BackupResult("b1", "r1", "failed", NOON, harmed=True, condition=told)
+    silent = BackupResult("b1", "r2", "failed", NOON)
+    assert (merged_status(first, silent).harmed, merged_status(first, silent).condition) == (True, told)
+    well = replace(silent, harmed=False, condition=Condition(native_sync=False))
+    status = merged_status(first, well)
+    assert (status.harmed, status.condition) == (False, replace(told, native_sync=False))
+
+
+def _counted(*failures: int | None) -> list[int | None]:
+    """The kept number after each of several runs with these results."""
+    status, counted = None, []
+    for number, failure in enumerate(failures):
+        result = BackupResult("b1", f"r{number}", "", NOON + timedelta(minutes=number), failures=failure)
+        status = merged_status(status, result)
+        counted.append(status.failures)
+    return counted
+
+
+def test_of_two_results_of_the_same_time_the_later_word_counts() -> None:
+    first = BackupResult("b1", "r1", "incomplete", NOON)
+    second = replace(first, status="synchronized")
+    assert merged_status(first, second) == second
+
+
+@given(st.text(max_size=20), st.integers(1, 65535))
+def test_an_address_ignores_the_case_of_the_host_and_no_more(host: str, port: int) -> None:
+    assert address_key(host.upper(), port) == address_key(host.upper().casefold(), port)
+    assert address_key(host, port) != address_key(host, port + 1)
+
+
+def test_a_result_within_the_limits_is_untouched() -> None:
+    result = BackupResult("b1", "r1", "failed", NOON, message="m" * MESSAGE_LIMIT, warnings=("w",) * WARNING_LIMIT)
+    assert capped_result(result) == result
+
+
+def test_the_largest_result_that_is_stored_fits_into_an_item() -> None:
+    long = "\N{GRINNING FACE}" * 100_000
+    parts = tuple(PartResult(f"part-{n}", "failed", message=long, added=10**9) for n in range(8))
+    capped = capped_result(BackupResult("b1", "r1", "failed", NOON, message=long, parts=parts, warnings=(long,) * 999))
+    assert len(str(TypeSerializer().serialize(to_row(capped))).encode()) < 400 * 1024  # braces and quotes included

@@ -1,0 +1,397 @@
+"""When two documents are the same."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from common.errors import Failure, Reason
+from common.safe_xml import parse, parse_text
+from replication.documents import canonical
+
+GSOAP = """
+<ns1:Users xmlns:ns1="urn:service" xmlns:ns2="urn:common">
+  <ns2:User ns2:name="alice" ns2:disabled="false">
+    <ns2:password ns2:value="AB12" ns2:type="sha512"/>
+    <ns2:groupList><ns2:group ns2:name="alice"/><ns2:group ns2:name="staff"/></ns2:groupList>
+    <ns2:comment> two  words </ns2:comment>
+  </ns2:User>
+  <ns2:User ns2:name="Bob" ns2:disabled="true"><ns2:password ns2:value="CD34" ns2:type="sha1"/></ns2:User>
+</ns1:Users>
+"""
+
+
+def canonical_text(text: str) -> str:
+    return canonical.canonical(parse_text(text))
+
+
+def users(text: str) -> canonical.Items:
+    return canonical.items(parse_text(text), "user")
+
+
+def same_users(left: str, right: str) -> bool:
+    return users(left).digest == users(right).digest
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ('<a x="1" y="2"/>', '<a y="2" x="1"/>'),
+        ('<a xmlns="urn:n"><b/></a>', '<p:a xmlns:p="urn:n"><p:b/></p:a>'),
+        ('<p:a xmlns:p="urn:n" p:x="1"/>', '<q:a xmlns:q="urn:n" q:x="1"/>'),
+        ("<a><b/><c/></a>", "<a>\n  <b/>\r\n\t<c/> </a>"),
+        ("<a><b>1</b></a>", "<a><!-- why --><b>1<!-- one --></b></a>"),
+        ("<a>x<!-- y -->z</a>", "<a>xz</a>"),
+        ("<a>x<b/></a>", "<a><!-- y -->x<b/></a>"),
+        ("<a></a>", "<a/>"),
+        ("<a>&#65;&amp;</a>", "<a><![CDATA[A&]]></a>"),
+        ('<?xml version="1.0" encoding="UTF-8"?><a/>', "<a/>"),
+        ('<a xmlns:unused="urn:u"/>', "<a/>"),
+    ],
+)
+def test_equal(left: str, right: str) -> None:
+    assert canonical_text(left) == canonical_text(right)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("<a>1</a>", "<a>2</a>"),
+        ("<a>1</a>", "<a> 1</a>"),
+        ("<a> </a>", "<a/>"),
+        ("<a>x y</a>", "<a>x  y</a>"),
+        ("<a>On</a>", "<a>on</a>"),
+        ('<a x="1"/>', '<a x="2"/>'),
+        ('<a x="1"/>', '<a x=" 1"/>'),
+        ('<a x=""/>', "<a/>"),
+        ('<a x="1"/>', '<a y="1"/>'),
+        ('<a x="1"/>', '<a X="1"/>'),
+        ("<a><b/><c/></a>", "<a><c/><b/></a>"),
+        ("<a><b>1</b><b>2</b></a>", "<a><b>2</b><b>1</b></a>"),
+        ("<a><b/></a>", "<a><b/><b/></a>"),
+        ("<a><b/><c/></a>", "<a><b/></a>"),
+        ("<a><b><c/></b></a>", "<a><b/><c/></a>"),
+        ('<a xmlns="urn:m"/>', '<a xmlns="urn:n"/>'),
+        ('<p:a xmlns:p="urn:n" p:x="1"/>', '<p:a xmlns:p="urn:n" x="1"/>'),
+        ('<a x="1"/>', "<a><x>1</x></a>"),
+        ("<a>x<b/></a>", "<a>y<b/></a>"),
+        ("<a>x<b/></a>", "<a><b/>x</a>"),
+        ("<a>x<b/>y</a>", "<a>xy<b/></a>"),
+        ("<a x='1&#2;'/>".replace("&#2;", "&#10;"), "<a x='1 '/>"),
+    ],
+)
+def test_different(left: str, right: str) -> None:
+    assert canonical_text(left) != canonical_text(right)
+
+
+def test_a_prefix_inside_a_type_attribute_is_a_prefix_too() -> None:
+    xsi = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+    left = f'<a {xsi} xmlns:p="urn:n" xsi:type="p:T"/>'
+    assert canonical_text(left) == canonical_text(left.replace("p=", "q=").replace("p:T", "q:T"))
+    assert canonical_text(left) != canonical_text(left.replace("urn:n", "urn:m"))
+    assert canonical_text(left) != canonical_text(left.replace("p:T", "p:U"))
+    assert canonical_text('<a t="p:T"/>') != canonical_text('<a t="q:T"/>')
+
+
+# Generated documents -------------------------------------------------------------------------------------------------
+
+VALUES = st.text(alphabet="aB1 .é<&\n", min_size=1, max_size=4)
+
+
+@st.composite
+def elements(draw: st.DrawFn, depth: int = 3) -> etree._Element:
+    namespace = draw(st.sampled_from(["", "{urn:a}", "{urn:b}"]))
+    element = etree.Element(namespace + draw(st.sampled_from(["a", "b", "entry"])))
+    for key in draw(st.sets(st.sampled_from(["x", "{urn:a}x", "value"]), max_size=2)):
+        element.set(key, draw(VALUES))
+    if depth and draw(st.booleans()):
+        for child in draw(st.lists(elements(depth=depth - 1), max_size=3)):
+            element.append(child)
+    elif draw(st.booleans()):
+        element.text = draw(VALUES)
+    return element
+
+
+def restyled(element: etree._Element, draw: Callable[[st.SearchStrategy[Any]], Any]) -> etree._Element:
+    """The same content with other prefixes, other order of attributes, other white space between, and comments."""
+    copy = etree.Element(element.tag, nsmap={draw(st.sampled_from(["p", "q"])): "urn:a"})
+    for key in draw(st.permutations(sorted(str(key) for key in element.attrib))):
+        copy.set(key, str(element.get(key)))
+    copy.text = element.text
+    children = list(element)
+    if children:
+        copy.text = draw(st.sampled_from(["", "\n  "]))
+    for child in children:
+        if draw(st.booleans()):
+            copy.append(etree.Comment("note"))
+        new = restyled(child, draw)
+        new.tail = draw(st.sampled_from(["", " \n"]))
+        copy.append(new)
+    return copy
+
+
+@given(st.data(), elements())
+def test_style_never_counts(data: st.DataObject, element: etree._Element) -> None:
+    copy = restyled(element, data.draw)
+    assert canonical.canonical(copy) == canonical.canonical(element)
+    again = parse_text(etree.tostring(copy, encoding="unicode"))
+    assert canonical.canonical(again) == canonical.canonical(element)
+
+
+@given(st.data(), elements())
+def test_every_change_counts(data: st.DataObject, element: etree._Element) -> None:
+    before = canonical.canonical(element)
+    node = data.draw(st.sampled_from(list(element.iter())))
+    change = data.draw(st.sampled_from(["tag", "attribute", "text", "add", "namespace"]))
+    if change == "tag":
+        node.tag = node.tag + "z"
+    elif change == "attribute":
+        node.set("x", (node.get("x") or "") + " ")
+    elif change == "text":
+        node.text = (node.text or "") + "!"
+    elif change == "namespace":
+        node.tag = "{urn:other}" + etree.QName(node).localname
+    else:
+        node.insert(data.draw(st.integers(0, len(node))), etree.Element("added"))
+    assert canonical.canonical(element) != before
+
+
+# Lists of named items ------------------------------------------------------------------------------------------------
+
+
+def test_order_and_letter_case_of_item_names_do_not_count() -> None:
+    swapped = """
+    <Users xmlns="urn:service" xmlns:c="urn:common">
+      <c:User c:disabled="true" c:name="BOB"><c:password c:type="sha1" c:value="CD34"/></c:User>
+      <c:User c:name="Alice" c:disabled="false">
+        <c:password c:type="sha512" c:value="AB12"/>
+        <c:groupList><c:group c:name="alice"/><c:group c:name="staff"/></c:groupList>
+        <c:comment> two  words </c:comment>
+      </c:User>
+    </Users>"""
+    assert same_users(GSOAP, swapped)
+    assert set(users(GSOAP).entries) == {"alice", "bob"}
+    assert [users(swapped).written(key) for key in ("bob", "alice", "carl")] == ["BOB", "Alice", "carl"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('ns2:value="AB12"', 'ns2:value="ab12"'),
+        ('<ns2:group ns2:name="alice"/>', '<ns2:group ns2:name="ALICE"/>'),
+        (" two  words ", " two words "),
+        (" two  words ", "two  words"),
+        ('ns2:disabled="false"', 'ns2:disabled="true"'),
+        ('<ns2:group ns2:name="alice"/><ns2:group ns2:name="staff"/>', '<ns2:group ns2:name="staff"/>'),
+        (
+            '<ns2:group ns2:name="alice"/><ns2:group ns2:name="staff"/>',
+            '<ns2:group ns2:name="staff"/><ns2:group ns2:name="alice"/>',
+        ),
+        ('ns2:name="alice"', 'ns2:name="alice "'),
+        ('ns2:name="alice"', 'name="alice"'),
+        ("urn:common", "urn:other"),
+        ("urn:service", "urn:other"),
+        ("<ns1:Users ", '<ns1:Users version="2" '),
+        ("</ns1:Users>", '<ns2:User ns2:name="carol"/></ns1:Users>'),
+        ("</ns1:Users>", "<ns2:User/></ns1:Users>"),
+        ("</ns1:Users>", "<ns2:defaults>1</ns2:defaults></ns1:Users>"),
+    ],
+)
+def test_any_other_change_of_a_user_list_counts(old: str, new: str) -> None:
+    assert old in GSOAP
+    assert not same_users(GSOAP, GSOAP.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        '<user name="{}" x="1"/>',
+        '<user Name="{}"><x>1</x></user>',
+        '<user loginName="{}"/>',
+        "<user><name>{}</name><x>1</x></user>",
+        "<user><x>1</x><userName>{}</userName></user>",
+        '<user><name value="{}"/><x>1</x></user>',
+        '<n:user xmlns:n="urn:n"><n:name n:value="{}" n:priority="user"/></n:user>',
+    ],
+)
+def test_a_name_is_found_in_an_attribute_a_child_or_the_value_of_a_child(user: str) -> None:
+    left = f"<users>{user.format('ann')}{user.format('Bob')}</users>"
+    right = f"<users>{user.format('BOB')}{user.format('ann')}</users>"
+    assert set(users(left).entries) == {"ann", "bob"}
+    assert same_users(left, right)
+    assert not same_users(left, f"<users>{user.format('ann')}{user.format('bobby')}</users>")
+
+
+def test_only_the_name_itself_ignores_case_not_an_equal_value_beside_it() -> None:
+    user = "<users><user><name>ann</name><home>{}</home></user></users>"
+    assert not same_users(user.format("ann"), user.format("ANN"))
+    both = '<users><user name="ann"><name>{}</name></user></users>'
+    assert not same_users(both.format("ann"), both.format("ANN"))
+
+
+def test_items_with_one_name_are_all_kept() -> None:
+    twice = '<users><user name="ann" x="1"/><user name="ANN" x="2"/></users>'
+    assert len(users(twice).entries) == 2
+    assert not same_users(twice, '<users><user name="ann" x="1"/></users>')
+    assert not same_users(twice, '<users><user name="ann" x="1"/><user name="ANN" x="1"/></users>')
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        "<export><list><user name='a'/><user name='b'/></list></export>",
+        "<export><part name='accounts'><user name='a'/><user name='b'/></part></export>",
+        "<export><part name='x'><part name='y'><users><user name='a'/><user name='b'/></users></part></part></export>",
+        "<export><users name='native'><user name='a'/><user name='b'/></users></export>",
+        "<accounts><profile name='a'/><profile name='b'/></accounts>",
+        "<accounts><profile name='a'><userDirectory name='d'/></profile><profile name='b'/></accounts>",
+        "<accounts><profile name='a'><userGroups name='d'/></profile><profile name='b'/></accounts>",
+    ],
+)
+def test_items_are_found_in_wrapped_lists_and_under_other_element_names(wrapped: str) -> None:
+    assert set(users(wrapped).entries) == {"a", "b"}
+
+
+def test_an_item_that_moves_to_another_list_of_the_document_counts() -> None:
+    left = '<r><active><user name="a"/><user name="b"/></active><locked/></r>'
+    right = '<r><active><user name="a"/></active><locked><user name="b"/></locked></r>'
+    assert not same_users(left, right)
+    first = '<r><site><user name="a"/></site><site><user name="b"/></site></r>'
+    assert not same_users(first, '<r><site><user name="b"/></site><site><user name="a"/></site></r>')
+
+
+def test_a_list_without_items_has_none() -> None:
+    assert users("<users/>").entries == {}
+    assert users("<users><!-- none --></users>").digest == users("<users/>").digest
+
+
+NAMES = st.lists(st.sampled_from(["ann", "bob", "Carl", "Zoë", "x y"]), unique=True, min_size=1)
+
+
+@given(st.data(), NAMES)
+def test_any_order_of_users_is_the_same_and_any_missing_one_is_not(data: st.DataObject, names: list[str]) -> None:
+    def document(chosen: list[str]) -> str:
+        return "<users>" + "".join(f'<user name="{name}"><home>/{name}</home></user>' for name in chosen) + "</users>"
+
+    assert same_users(document(names), document(data.draw(st.permutations(names))))
+    assert not same_users(document(names), document(names[1:]))
+
+
+# Run-time values -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        '<user name="a" lastLogin="{}"/>',
+        '<u:user xmlns:u="urn:u" u:name="a" u:lastLoginIP="{}"/>',
+        '<user name="a"><lastLoginTime>{}</lastLoginTime></user>',
+        '<user name="a"><last-login-ip value="{}"/></user>',
+        '<user name="a"><Last_Login><date>{}</date></Last_Login></user>',
+        '<user name="a"><entry name="lastLogin" value="{}"/></user>',
+        '<user name="a"><entry name="last_login">{}</entry></user>',
+        '<user name="a"><entry key="lastLogin" value="{}"/></user>',
+        '<user name="a"><entry><key>lastLogin</key><value>{}</value></entry></user>',
+        '<user name="a"><entry><name>failedLogins</name><value>{}</value></entry></user>',
+    ],
+)
+def test_run_time_values_do_not_count_in_any_style(user: str) -> None:
+    assert same_users(f"<users>{user.format(1)}</users>", f"<users>{user.format(2)}</users>")
+    without = re.sub(r' lastLogin="\S*"', "", user.format(1))
+    assert same_users(f"<users>{user.format(1)}</users>", f"<users>{without}</users>")
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ('<user name="lastLogin" x="1"/>', '<user name="lastLogin" x="2"/>'),
+        ('<user name="lastLogin"><home>1</home></user>', '<user name="lastLogin"><home>2</home></user>'),
+        ('<user name="lastLogin">1</user>', '<user name="lastLogin">2</user>'),
+        ('<user name="a"/><user name="lastlogin"/>', '<user name="a"/>'),
+        ('<user name="a"><group name="lastLogin"/></user>', '<user name="a"/>'),
+        (
+            '<user name="a"><dir name="lastLogin" path="1"/></user>',
+            '<user name="a"><dir name="lastLogin" path="2"/></user>',
+        ),
+        (
+            '<user name="a"><dir><name>lastLogin</name><path>1</path></dir></user>',
+            '<user name="a"><dir><name>lastLogin</name><path>2</path></dir></user>',
+        ),
+        (
+            '<user name="a"><dir name="lastLogin"><path>1</path></dir></user>',
+            '<user name="a"><dir name="lastLogin"><path>2</path></dir></user>',
+        ),
+        ('<user name="a"><group>lastLogin</group></user>', '<user name="a"><group>lastlogin</group></user>'),
+        ('<user name="a"><passwordLastChanged>1</passwordLastChanged></user>', '<user name="a"/>'),
+    ],
+)
+def test_what_is_only_named_like_a_run_time_value_counts(left: str, right: str) -> None:
+    assert not same_users(f"<users>{left}</users>", f"<users>{right}</users>")
+
+
+def test_run_time_values_count_in_documents_that_ignore_nothing() -> None:
+    assert canonical_text('<a lastLogin="1"/>') != canonical_text('<a lastLogin="2"/>')
+
+
+# Paths of values -----------------------------------------------------------------------------------------------------
+
+
+def test_values_are_listed_by_path() -> None:
+    root = parse_text(
+        '<s xmlns:n="urn:n" v="1"><n:ssl n:on="true"><cert>x</cert></n:ssl>'
+        '<entry name="a">1</entry><entry name="b"/><ip>1</ip><ip>2</ip><empty/></s>'
+    )
+    assert dict(canonical.values(root)) == {
+        "/s/@v": "1",
+        "/s/ssl/@on": "true",
+        "/s/ssl/cert": "x",
+        "/s/entry[a]/@name": "a",
+        "/s/entry[a]": "1",
+        "/s/entry[b]/@name": "b",
+        "/s/ip[1]": "1",
+        "/s/ip[2]": "2",
+        "/s/empty": "",
+    }
+
+
+@given(elements())
+def test_no_two_values_share_a_path(element: etree._Element) -> None:
+    paths = [path for path, _ in canonical.values(element)]
+    assert len(paths) == len(set(paths))
+
+
+# Reading -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["<a>secret-value", "secret-value", "<!DOCTYPE a><a>secret-value</a>", ""])
+def test_a_document_that_cannot_be_read_is_named_without_its_content(text: str) -> None:
+    with pytest.raises(Failure) as failure:
+        canonical.read(text.encode(), "users", "backup b1")
+    assert failure.value.reason is Reason.DOCUMENT_MALFORMED
+    assert failure.value.server == "backup b1"
+    assert "users" in failure.value.message
+    assert "secret-value" not in str(failure.value)
+
+
+def test_a_digest_tells_texts_apart() -> None:
+    assert canonical.digest("a") == canonical.digest("a") != canonical.digest("b")
+    assert len(canonical.digest("\ud800")) == 64
+
+
+def test_an_excerpt_is_the_item_as_it_was_prefixes_in_values_included() -> None:
+    xsi = "http://www.w3.org/2001/XMLSchema-instance"
+    text = (
+        f'<users xmlns:p="urn:p" xmlns:xsi="{xsi}"><user name="Ann" xsi:type="p:T"> a&#13;b<x/> </user>\n'
+        '<user name="bob"/><user name="ANN"/></users>'
+    )
+    root = parse_text(text)
+    found = canonical.excerpts(root, "user", {"ann", "ann\x082"})
+    assert {key: canonical.canonical(parse(excerpt)) for key, excerpt in found.items()} == {
+        "ann": canonical.canonical(root[0]),
+        "ann\x082": canonical.canonical(root[2]),
+    }
+    assert set(found) < set(users(text).entries)

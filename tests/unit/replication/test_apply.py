@@ -1,0 +1,393 @@
+"""What protects a backup while it is written to: the snapshot before, the way in proved after, and no needless push."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from unittest.mock import Mock
+
+import pytest
+
+from common.errors import Failure, Reason
+from replication.guards.approval import Guard
+from replication.guards.limits import Limits
+from replication.model import Cause, PartName, PartStatus, Policy, Status
+from replication.parts import PARTS
+from replication.primary import read_primary
+from replication.replicate import replicate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from replication.model import Outcome, PrimaryState, Seen
+    from replication.ports import Listener, ServerFacts
+    from tests.unit.replication.conftest import Clock, FakeServer, ServerFactory
+
+OPEN = Guard(Limits(removal_floor=10**6, disabling_floor=10**6))
+"""A brake that lets through what these tests need: they are about what happens after it."""
+ALL = Policy(parts=frozenset(PartName))
+WANTED = "<settings><timeout>60</timeout><soap><port>1</port></soap></settings>"
+DRIFTED = "<settings><timeout>1</timeout><soap><port>1</port></soap></settings>"
+
+
+class Kept:
+    """Snapshots in a list; ``failure`` is raised instead of keeping one."""
+
+    def __init__(self, failure: Failure | None = None) -> None:
+        self.parts: list[dict[str, str]] = []
+        self._failure = failure
+
+    def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
+        if self._failure:
+            raise self._failure
+        self.parts.append(dict(parts))
+        return f"snapshot-{len(self.parts)}"
+
+
+@pytest.fixture
+def source(make_primary: ServerFactory) -> PrimaryState:
+    return read_primary(make_primary(settings=WANTED), ALL.parts)
+
+
+@pytest.fixture
+def drifted(make_server: ServerFactory) -> FakeServer:
+    return make_server(settings=DRIFTED)
+
+
+@pytest.fixture
+def push(source: PrimaryState, clock: Clock) -> Callable[..., Outcome]:
+    def run(server: FakeServer, kept: Kept | None = None, known: Mapping[PartName, Seen] | None = None) -> Outcome:
+        return replicate(source, server, ALL, snapshots=kept or Kept(), now=clock, guard=OPEN, known=known)
+
+    return run
+
+
+def seen(outcome: Outcome) -> dict[PartName, Seen]:
+    return {part.part: part.seen for part in outcome.parts if part.seen}
+
+
+def other_listeners(server: FakeServer) -> tuple[Listener, ...]:
+    return tuple(replace(each, options={**each.options, "welcome": "other"}) for each in server.content["listeners"])
+
+
+def settings(outcome: Outcome) -> tuple[PartStatus, Reason | None]:
+    part = next(part for part in outcome.parts if part.part is PartName.SETTINGS)
+    return part.status, part.reason
+
+
+def break_facts(server: FakeServer, **security: object) -> None:
+    """From the first write of settings on, until they are put back, the typed answers are others."""
+    before = server.server_facts
+
+    def change(_: str) -> None:
+        broken = server.content["settings"] not in (DRIFTED,)
+        changed = replace(before, security=replace(before.security, **security))  # type: ignore[arg-type]  # names are checked by the dataclass
+        server.server_facts = changed if broken else before
+
+    server.before = change
+
+
+class TestSnapshot:
+    def test_it_holds_exactly_what_is_about_to_change_as_it_was(
+        self, drifted: FakeServer, push: Callable[..., Outcome]
+    ) -> None:
+        kept = Kept()
+        assert push(drifted, kept).snapshot == "snapshot-1"
+        assert kept.parts == [{"settings": DRIFTED}]
+
+    def test_there_is_none_where_nothing_changes(
+        self, make_server: ServerFactory, push: Callable[..., Outcome]
+    ) -> None:
+        kept = Kept()
+        assert push(make_server(settings=WANTED), kept).snapshot == ""
+        assert kept.parts == []
+
+    def test_a_backup_whose_state_cannot_be_kept_is_not_written_to(
+        self, drifted: FakeServer, push: Callable[..., Outcome]
+    ) -> None:
+        outcome = push(drifted, Kept(Failure(Reason.REGISTRY_UNAVAILABLE, "S3 PutObject failed")))
+        assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.REGISTRY_UNAVAILABLE)
+        assert drifted.writes == []
+
+    def test_dumps_are_text_that_a_snapshot_can_hold(self, make_server: ServerFactory) -> None:
+        server = make_server()
+        for part in PARTS:
+            state = part.read(server)
+            again = part.load(json.loads(json.dumps(part.dump(state))), server.label)
+            assert part.same(again, state, Policy(replicate_auto_block_list=True))
+            assert part.dump(again) == part.dump(state)
+
+
+class TestBeginning:
+    """What is told before the first write is what is true if the process dies in between."""
+
+    def test_it_is_told_after_the_snapshot_and_before_the_first_write(
+        self, source: PrimaryState, drifted: FakeServer, clock: Clock
+    ) -> None:
+        told: list[tuple[Outcome, list[str]]] = []
+        replicate(
+            source,
+            drifted,
+            ALL,
+            snapshots=Kept(),
+            now=clock,
+            guard=OPEN,
+            begin=lambda outcome: told.append((outcome, drifted.writes)),
+        )
+        [(outcome, written)] = told
+        assert written == []
+        assert (outcome.status, outcome.reason, outcome.snapshot) == (
+            Status.INCOMPLETE,
+            Reason.INTERRUPTED,
+            "snapshot-1",
+        )
+        assert (outcome.pushed_at, outcome.verified_at) == (None, None)
+        assert settings(outcome) == (PartStatus.FAILED, Reason.INTERRUPTED)
+        assert {part.status for part in outcome.parts[1:]} == {PartStatus.UNCHANGED}
+
+    def test_without_it_nothing_is_written(self, source: PrimaryState, drifted: FakeServer, clock: Clock) -> None:
+        def refuse(_: Outcome) -> None:
+            raise Failure(Reason.LEASE_LOST, "another run has taken over")
+
+        outcome = replicate(source, drifted, ALL, snapshots=Kept(), now=clock, guard=OPEN, begin=refuse)
+        assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.LEASE_LOST)
+        assert drifted.writes == []
+
+    @pytest.mark.parametrize("write", [True, False])
+    def test_nothing_is_told_where_nothing_is_written(
+        self, source: PrimaryState, make_server: ServerFactory, clock: Clock, write: bool
+    ) -> None:
+        server = make_server(settings=WANTED if write else DRIFTED)
+        begin = Mock()
+        replicate(source, server, ALL, snapshots=Kept(), now=clock, guard=OPEN, begin=begin, write=write)
+        begin.assert_not_called()
+
+
+class TestListenersThatMayNotLast:
+    """A changed listener shows at once, and lasts once it was committed: equal does not mean done."""
+
+    @pytest.fixture
+    def interrupted(self, source: PrimaryState, make_server: ServerFactory, clock: Clock) -> dict[PartName, Seen]:
+        """What is known of a backup whose listeners were being written."""
+        told: list[Outcome] = []
+        server = make_server(settings=WANTED)
+        server.content["listeners"] = other_listeners(server)
+        replicate(source, server, ALL, snapshots=Kept(), now=clock, guard=OPEN, begin=told.append)
+        return seen(told[0])
+
+    def test_they_are_committed_once_more_after_an_interruption(
+        self, make_server: ServerFactory, push: Callable[..., Outcome], interrupted: dict[PartName, Seen]
+    ) -> None:
+        server = make_server(settings=WANTED)
+        outcome = push(server, known=interrupted)
+        assert server.writes == ["commit_listeners"]
+        assert outcome.status is Status.UPDATED
+        server.calls.clear()
+        assert push(server, known=interrupted | seen(outcome)).status is Status.IN_SYNC
+        assert server.writes == []
+
+    def test_they_are_committed_once_more_after_a_commit_that_failed(
+        self, make_server: ServerFactory, push: Callable[..., Outcome], interrupted: dict[PartName, Seen]
+    ) -> None:
+        server = make_server(settings=WANTED)
+        server.content["listeners"] = other_listeners(server)
+        server.failures[("commit_listeners", 1)] = Failure(Reason.WRITE_REFUSED, "no")
+        first = push(server, known=interrupted)
+        assert (first.status, first.reason) == (Status.FAILED, Reason.WRITE_REFUSED)
+        assert push(server, known=interrupted | seen(first)).status is Status.UPDATED
+        assert server.writes[-1] == "commit_listeners"
+
+    def test_a_look_in_between_proves_nothing(
+        self, source: PrimaryState, make_server: ServerFactory, clock: Clock, interrupted: dict[PartName, Seen]
+    ) -> None:
+        outcome = replicate(
+            source,
+            make_server(settings=WANTED),
+            ALL,
+            snapshots=Kept(),
+            now=clock,
+            guard=OPEN,
+            known=interrupted,
+            write=False,
+        )
+        assert outcome.status is Status.IN_SYNC
+        assert PartName.LISTENERS not in seen(outcome)
+
+    def test_those_that_are_as_they_were_when_read_back_last_are_left_alone(
+        self, make_server: ServerFactory, push: Callable[..., Outcome]
+    ) -> None:
+        server = make_server(settings=WANTED)
+        known = seen(push(server))
+        push(server, known=known)
+        assert server.writes == []
+
+
+class TestTheWayIn:
+    def test_settings_that_change_the_typed_answers_are_put_back_and_the_rest_is_not_tried(
+        self, make_server: ServerFactory, push: Callable[..., Outcome]
+    ) -> None:
+        server = make_server(settings=DRIFTED, users='<users><user name="eve"/></users>')
+        break_facts(server, soap_port=9999)
+        outcome = push(server)
+        assert (outcome.status, outcome.reason) == (Status.ROLLED_BACK, Reason.MACHINE_VALUES_CHANGED)
+        assert server.content["settings"] == DRIFTED
+        assert server.writes == ["write_settings", "write_settings"]
+        assert outcome.verified_at is None
+
+    def test_lost_access_that_cannot_be_given_back_is_said_first(
+        self, drifted: FakeServer, push: Callable[..., Outcome]
+    ) -> None:
+        drifted.failures[("fresh_facts", 0)] = Failure(Reason.AUTHENTICATION_FAILED, "refused")
+        outcome = push(drifted)
+        assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.ACCESS_LOST)
+        assert "log in" in outcome.message
+
+    def test_a_listener_that_restarts_is_waited_for(
+        self, drifted: FakeServer, push: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("replication.apply.PAUSES", (0.0, 0.0))
+        for attempt in (1, 2):
+            drifted.failures[("fresh_facts", attempt)] = Failure(Reason.CONNECTION_REFUSED, "refused")
+        assert push(drifted).status is Status.UPDATED
+
+    def test_settings_whose_reply_was_lost_are_put_back_when_they_changed_the_typed_answers(
+        self, drifted: FakeServer, push: Callable[..., Outcome]
+    ) -> None:
+        break_facts(drifted, soap_port=9999)
+        stored = drifted.write_settings
+
+        def lose_the_first_reply(document: str | bytes) -> None:
+            stored(document)
+            if drifted.writes == ["write_settings"]:
+                raise Failure(Reason.READ_TIMEOUT, "no reply")
+
+        drifted.write_settings = lose_the_first_reply  # type: ignore[method-assign]  # this one server loses a reply
+        outcome = push(drifted)
+        assert outcome.reason is Reason.MACHINE_VALUES_CHANGED
+        assert drifted.content["settings"] == DRIFTED
+
+    def test_a_day_less_on_the_licence_is_no_change(self, drifted: FakeServer, push: Callable[..., Outcome]) -> None:
+        before = drifted.server_facts
+
+        def midnight(call: str) -> None:
+            if call == "fresh_facts":
+                licence = replace(before.licence, days_left=before.licence.days_left - 1)
+                drifted.server_facts = replace(before, licence=licence)
+
+        drifted.before = midnight
+        assert push(drifted).status is Status.UPDATED
+
+    def test_other_parts_need_no_proof(self, make_server: ServerFactory, push: Callable[..., Outcome]) -> None:
+        server = make_server(settings=WANTED, users='<users><user name="eve"/></users>')
+        assert push(server).status is Status.UPDATED
+        assert "fresh_facts" not in server.calls
+
+
+class TestAServerWithWordsOfItsOwn:
+    def test_values_it_adds_are_accepted_and_not_pushed_again(
+        self, drifted: FakeServer, push: Callable[..., Outcome]
+    ) -> None:
+        drifted.normalise = lambda text: text.replace("</settings>", "<default>1</default></settings>")
+        first = push(drifted)
+        assert first.status is Status.UPDATED
+        drifted.calls.clear()
+        second = push(drifted, known=seen(first))
+        assert second.status is Status.IN_SYNC
+        assert drifted.writes == []
+
+    def test_values_it_changes_are_a_failure_and_sent_again_by_every_run(
+        self, drifted: FakeServer, push: Callable[..., Outcome]
+    ) -> None:
+        drifted.normalise = lambda text: text.replace(">60<", ">3600<")
+        first = push(drifted)
+        assert settings(first) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
+        drifted.normalise = str
+        assert push(drifted, known=seen(first)).status is Status.UPDATED
+
+    def test_what_was_to_go_and_is_still_there_is_a_failure(
+        self, make_server: ServerFactory, push: Callable[..., Outcome]
+    ) -> None:
+        server = make_server(settings=DRIFTED.replace("</settings>", "<old>evil</old></settings>"))
+        server.normalise = lambda text: text.replace("</settings>", "<old>evil</old></settings>")
+        outcome = push(server)
+        assert settings(outcome) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
+        assert settings(push(server, known=seen(outcome))) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
+
+    def test_rules_in_another_order_are_a_failure(
+        self, make_primary: ServerFactory, make_server: ServerFactory, clock: Clock
+    ) -> None:
+        rules = "<rules><rule>a</rule><rule>b</rule></rules>"
+        source = read_primary(make_primary(event_rules=rules), ALL.parts)
+        server = make_server(event_rules="<rules/>")
+        server.normalise = lambda text: text.replace("<rule>a</rule><rule>b</rule>", "<rule>b</rule><rule>a</rule>")
+        outcome = replicate(source, server, ALL, snapshots=Kept(), now=clock, guard=OPEN)
+        assert outcome.reason is Reason.WRITE_NOT_EFFECTIVE
+
+    def test_a_write_that_was_dropped_is_tried_again(self, drifted: FakeServer, push: Callable[..., Outcome]) -> None:
+        drifted.dropped = {"write_settings"}
+        first = push(drifted)
+        drifted.dropped = set()
+        assert push(drifted, known=seen(first)).status is Status.UPDATED
+
+
+class TestCause:
+    def test_it_is_unknown_before_the_first_verification(
+        self, drifted: FakeServer, push: Callable[..., Outcome]
+    ) -> None:
+        assert push(drifted).parts[0].cause is Cause.UNKNOWN
+
+    @pytest.mark.parametrize(
+        ("on_primary", "on_backup", "cause"),
+        [(True, False, Cause.PRIMARY_CHANGED), (False, True, Cause.BACKUP_EDITED), (True, True, Cause.BOTH)],
+    )
+    def test_it_is_told_by_who_moved_since(
+        self,
+        make_primary: ServerFactory,
+        drifted: FakeServer,
+        push: Callable[..., Outcome],
+        clock: Clock,
+        on_primary: bool,
+        on_backup: bool,
+        cause: Cause,
+    ) -> None:
+        known = seen(push(drifted))
+        if on_backup:
+            drifted.content["settings"] = DRIFTED
+        wanted = WANTED.replace("60", "61") if on_primary else WANTED
+        moved = read_primary(make_primary(settings=wanted), ALL.parts)
+        outcome = replicate(moved, drifted, ALL, snapshots=Kept(), now=clock, guard=OPEN, known=known)
+        assert (outcome.parts[0].cause, outcome.status) == (cause, Status.UPDATED)
+
+    def test_what_is_equal_has_none(self, make_server: ServerFactory, push: Callable[..., Outcome]) -> None:
+        assert {part.cause for part in push(make_server(settings=WANTED)).parts} == {None}
+
+
+class TestHash:
+    def test_it_is_the_same_as_long_as_neither_side_moves_and_another_as_soon_as_one_does(
+        self, make_primary: ServerFactory, drifted: FakeServer, source: PrimaryState, clock: Clock
+    ) -> None:
+        def look(primary: PrimaryState, policy: Policy = ALL) -> str:
+            return replicate(primary, drifted, policy, snapshots=Kept(), now=clock, guard=OPEN, write=False).plan_hash
+
+        first = look(source)
+        assert first
+        assert first == look(read_primary(make_primary(settings=WANTED), ALL.parts))
+        assert first != look(read_primary(make_primary(settings=WANTED.replace("60", "61")), ALL.parts))
+        assert first != look(source, replace(ALL, replicate_auto_block_list=True))
+        drifted.content["settings"] = DRIFTED.replace(">1</timeout", ">2</timeout")
+        assert first != look(source)
+
+
+class TestApproval:
+    def test_a_part_the_primary_holds_nothing_of_is_emptied_only_by_an_approval(
+        self, make_primary: ServerFactory, make_server: ServerFactory, clock: Clock
+    ) -> None:
+        source = read_primary(make_primary(event_rules=""), ALL.parts)
+        backup = make_server()
+        first = replicate(source, backup, ALL, snapshots=Kept(), now=clock, guard=Guard())
+        assert (first.status, first.reason) == (Status.BLOCKED, Reason.PART_MISSING_ON_PRIMARY)
+        assert backup.writes == []
+        approved = Guard(approved=first.plan_hash)
+        assert replicate(source, backup, ALL, snapshots=Kept(), now=clock, guard=approved).status is Status.UPDATED
+        assert backup.content["event_rules"] == ""

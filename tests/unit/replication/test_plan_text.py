@@ -1,0 +1,86 @@
+"""A plan as people read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from replication.guards.access_watch import widenings
+from replication.guards.limits import Limits, brake
+from replication.model import PartName, Policy
+from replication.plan_details import details
+from replication.plan_text import render
+
+if TYPE_CHECKING:
+    from tests.unit.replication.conftest import PlanFactory
+
+POLICY = Policy(parts=frozenset({PartName.SETTINGS, PartName.ACCOUNTS, PartName.EVENT_RULES}))
+
+
+def test_the_whole_text(make_plan_between: PlanFactory) -> None:
+    plan = make_plan_between(
+        {
+            "settings": "<s><a>1</a><dir>C:\\x</dir><soap/></s>",
+            "users": "<u><user name='ann'><isDisabled>true</isDisabled><hash>a1</hash></user><user name='eve'/></u>",
+            "event_rules": "",
+        },
+        {
+            "settings": "<s><a>2</a><dir>D:\\x</dir></s>",
+            "users": "<u><user name='ann'><isDisabled>false</isDisabled><hash>b2</hash></user><user name='bob'/></u>",
+            "event_rules": "",
+        },
+        POLICY,
+    )
+    text = render(details(plan), "b1", blocks=brake(plan, Limits()), widenings=widenings(plan))
+    assert text == (
+        "Plan for b1\n"
+        "\n"
+        "settings:\n"
+        '  ~ /s/a = "1" -> "2"\n'
+        '  ~ /s/dir = "C:\\x" -> "D:\\x"\n'
+        "\n"
+        "accounts:\n"
+        "  - users/eve\n"
+        "  ~ users/ann\n"
+        '      ~ isDisabled = "true" -> "false"\n'
+        "      ~ hash       = (hidden)\n"
+        "  + users/bob\n"
+        "\n"
+        "Widens access:\n"
+        "  ! accounts: account_enabled users/ann isDisabled\n"
+        "\n"
+        "Blocked until approved:\n"
+        "  ! settings: 1 differing settings look machine-specific and are kept by no rule: /s/dir"
+        " [machine_specific_unruled]\n"
+        "\n"
+        "settings     0 to add, 2 to change, 0 to remove; 1 kept by rules\n"
+        "accounts     1 to add, 1 to change, 1 to remove\n"
+        "event_rules  equal\n"
+        "\n"
+        "Plan: 1 to add, 3 to change, 1 to remove.\n"
+        f"Hash: {plan.hash}\n"
+    )
+
+
+def test_equal_servers_have_a_plan_that_says_so(make_plan_between: PlanFactory) -> None:
+    plan = make_plan_between({}, {}, POLICY)
+    assert render(details(plan), "b1").splitlines()[-2:] == ["Plan: nothing to do.", f"Hash: {plan.hash}"]
+
+
+def test_a_part_that_is_not_written_says_why(make_plan_between: PlanFactory) -> None:
+    plan = make_plan_between({}, {"event_rules": ""}, POLICY)
+    text = render(details(plan), "b1")
+    assert "event_rules  not written: " in text
+    assert "[primary_empty]; 0 to add, 0 to change, 1 to remove" in text
+
+
+def test_no_name_can_forge_a_line_of_the_plan(make_plan_between: PlanFactory) -> None:
+    plan = make_plan_between({}, {"users": "<u><user name='x&#10;Plan: nothing to do.&#x202e;'/></u>"}, POLICY)
+    text = render(details(plan), "b1\x9b\x7f")
+    assert "\nPlan: nothing" not in text
+    assert all(character == "\n" or character.isprintable() for character in text)
+
+
+def test_what_is_not_listed_is_counted(make_plan_between: PlanFactory) -> None:
+    users = "".join(f"<user name='{n}'/>" for n in range(9))
+    plan = make_plan_between({"users": "<u/>"}, {"users": f"<u>{users}</u>"}, POLICY)
+    assert "    ... and 7 more" in render(details(plan, max_items=2), "b1")

@@ -1,0 +1,173 @@
+"""Runs that were killed: the next one gives them their end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from common.deadline import Deadline
+from common.errors import Failure, Reason
+from registry.backup_queue import MemoryQueue
+from registry.models import QUEUED, BackupResult, Run
+from sync.context import FanOutTerms
+from sync.events import RunRequest, Trigger
+from sync.run import run
+from sync.share import work_off
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sync.concluding import Report
+    from tests.unit.sync.conftest import World
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+class Killed(BaseException):
+    """What a process feels that is killed."""
+
+
+def start(world: World, at: datetime, queue: MemoryQueue | None = None) -> Report:
+    terms = FanOutTerms(queue, above=1, seconds=3600) if queue else None
+    around = replace(world.surroundings, now=lambda: at, fan_out=terms)
+    return run(RunRequest(Trigger.SCHEDULE), around, Deadline(10))
+
+
+def oldest(world: World) -> Run:
+    return world.store.runs(limit=10)[-1]
+
+
+def killed(world: World, monkeypatch: pytest.MonkeyPatch, method: str, *, after: int = 0) -> Run:
+    """A run that is killed at a call of the store, after so many of them; the lease is not given back."""
+    original: Callable[..., Any] = getattr(world.store, method)
+    calls = 0
+
+    def dies(*given: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > after:
+            raise Killed
+        return original(*given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, method, dies)
+        patch.setattr(world.store, "release_lease", lambda _: True)
+        with pytest.raises(Killed):
+            start(world, NOON)
+    return oldest(world)
+
+
+LATER = NOON + timedelta(minutes=2)  # after the lease of 60 seconds
+
+
+def test_a_run_that_was_killed_before_any_result_is_recorded_as_failed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = killed(world, monkeypatch, "baseline")
+    assert (dead.status, dead.finished_at) == ("running", None)
+    assert start(world, LATER).run.status == "succeeded"
+    assert (oldest(world).status, oldest(world).reason) == ("failed", Reason.RUN_CUT_OFF)
+    assert oldest(world).finished_at == LATER
+    assert world.store.unfinished_runs() == ()
+
+
+def test_and_as_partial_with_the_results_that_it_has(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.workers.MAX_WORKERS", 1)
+    killed(world, monkeypatch, "record_result", after=1)
+    start(world, LATER)
+    assert (oldest(world).status, oldest(world).reason) == ("partial", Reason.RUN_CUT_OFF)
+    assert oldest(world).counts["in_sync"] == 1
+    assert [result.backup_id for result in world.store.results(oldest(world).id)] == ["b1"]
+
+
+def test_nobody_touches_a_run_whose_lease_still_holds(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = killed(world, monkeypatch, "baseline")
+    assert start(world, NOON + timedelta(seconds=59)).run.reason == Reason.LEASE_HELD
+    assert oldest(world) == dead
+
+
+def test_what_waited_in_the_queue_is_incomplete_and_comes_first(world: World) -> None:
+    queue = MemoryQueue()
+    start(world, NOON, queue)
+    around = replace(world.surroundings, now=lambda: NOON)
+    work_off([queue.messages[1]], around, Deadline(10), NOON + timedelta(seconds=60))
+    queue.messages.clear()  # as if all had gone to the dead-letter queue
+
+    report = start(world, NOON + timedelta(hours=1), queue)
+    results = {result.backup_id: f"{result.status}:{result.reason}" for result in world.store.results(oldest(world).id)}
+    assert results == {"b1": "incomplete:run_cut_off", "b2": "in_sync:", "b3": "incomplete:run_cut_off"}
+    assert (oldest(world).status, oldest(world).reason) == ("partial", Reason.RUN_CUT_OFF)
+    assert oldest(world).counts["incomplete"] == 2
+    assert report.run.status == "running"
+    assert [message.backup_id for message in queue.messages] == ["b1", "b3", "b2"]
+
+
+def test_a_late_message_of_it_touches_no_server(world: World) -> None:
+    queue = MemoryQueue()
+    start(world, NOON, queue)
+    late = list(queue.messages)
+    later = NOON + timedelta(hours=2)
+    start(world, later)
+    used = list(world.servers.used)
+    around = replace(world.surroundings, now=lambda: later)
+    assert work_off(late, around, Deadline(10), later + timedelta(seconds=60)).again == frozenset()
+    assert world.servers.used == used
+
+
+def test_what_was_stored_before_the_first_write_is_what_remains_of_a_backup(world: World) -> None:
+    queue = MemoryQueue()
+    start(world, NOON, queue)
+    run_id, lease = oldest(world).id, world.store.lease()
+    assert lease
+    world.store.claim_backup(run_id, "b1", "a worker", now=NOON, until=NOON + timedelta(minutes=1))
+    begun = BackupResult("b1", run_id, "incomplete", NOON, reason=Reason.INTERRUPTED, snapshot="a snapshot")
+    world.store.record_result(begun, lease_owner=lease.owner, final=False, claim="a worker")
+
+    start(world, NOON + timedelta(hours=1))
+    assert world.store.results(run_id)[0] == begun
+    assert [result.reason for result in world.store.results(run_id)] == ["interrupted", "run_cut_off", "run_cut_off"]
+
+
+def test_a_run_that_is_only_queued_is_not_dead(world: World) -> None:
+    world.store.save_run(Run("20260301T110000.000000Z-0badc0de", "on_demand", NOON, status=QUEUED))
+    start(world, LATER)
+    assert oldest(world).status == QUEUED
+
+
+def test_one_that_cannot_be_finished_stops_nothing_and_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = killed(world, monkeypatch, "baseline")
+    found = world.store.run
+
+    def unreadable(run_id: str) -> Run | None:
+        if run_id == dead.id:
+            raise Failure(Reason.RECORD_UNREADABLE, "no trigger")
+        return found(run_id)
+
+    monkeypatch.setattr(world.store, "run", unreadable)
+    report = start(world, LATER)
+    assert report.run.status == "succeeded"
+    assert [(notice.reason, dead.id in notice.message) for notice in report.run.notices] == [
+        (Reason.RECORD_UNREADABLE, True)
+    ]
+
+
+def test_a_run_that_comes_back_from_the_dead_does_not_change_its_record(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long pause of its process, say: by the time it goes on, another run has taken over."""
+    finish = world.store.finish_run
+    seen: list[Report] = []
+
+    def paused(run: Run) -> bool:
+        monkeypatch.setattr(world.store, "finish_run", finish)
+        seen.append(start(world, LATER))
+        return finish(run)
+
+    monkeypatch.setattr(world.store, "finish_run", paused)
+    report = start(world, NOON)
+    assert not report.recorded
+    assert seen[0].recorded
+    assert oldest(world).reason == Reason.RUN_CUT_OFF

@@ -1,0 +1,77 @@
+"""The pause of a backup that gets something back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from common.errors import Failure, Reason
+from registry.memory import MemoryStore
+from registry.models import Backup
+from sync.pausing import pause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+class Busy(MemoryStore):
+    """A store in which somebody changes the backup between reading and writing, as often as there are changes."""
+
+    def __init__(self, *changes: Callable[[Backup], Backup]) -> None:
+        super().__init__()
+        self.add_backup(Backup("b1", "files.example", 1))
+        self._changes = list(changes)
+
+    def update_backup(self, backup: Backup, **more: Any) -> Backup:
+        if self._changes:
+            found = self.backup(backup.id)
+            assert found is not None
+            super().update_backup(self._changes.pop()(found))
+        return super().update_backup(backup, **more)
+
+
+def tagged(backup: Backup) -> Backup:
+    return replace(backup, tags={"changed": "meanwhile"})
+
+
+def paused(store: MemoryStore) -> Backup:
+    pause("b1", "put back", store, lambda: NOON)
+    found = store.backup("b1")
+    assert found is not None
+    return found
+
+
+def test_it_says_why_and_since_when() -> None:
+    backup = paused(Busy())
+    assert (backup.paused, backup.updated_at) == ("put back", NOON)
+
+
+def test_it_takes_the_place_of_another_one_and_is_not_written_twice() -> None:
+    store = Busy()
+    store.update_backup(Backup("b1", "files.example", 1, paused="an upgrade"))
+    version = paused(store).version
+    assert paused(store) == replace(paused(store), paused="put back", version=version)
+
+
+def test_what_somebody_changes_at_the_same_time_is_kept() -> None:
+    backup = paused(Busy(tagged))
+    assert (backup.paused, dict(backup.tags)) == ("put back", {"changed": "meanwhile"})
+
+
+@pytest.mark.parametrize(
+    ("store", "reason"),
+    [
+        (MemoryStore(), Reason.UNKNOWN_BACKUP),
+        (Busy(lambda backup: replace(backup, enabled=False)), Reason.BACKUP_DISABLED),
+        (Busy(*[tagged] * 9), Reason.REGISTRY_UNAVAILABLE),
+    ],
+)
+def test_without_it_there_is_a_failure(store: MemoryStore, reason: Reason) -> None:
+    with pytest.raises(Failure) as caught:
+        paused(store)
+    assert caught.value.reason is reason

@@ -1,0 +1,241 @@
+"""After a promotion: runs only look until somebody means the new direction, and nothing of the old one counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from common.deadline import Deadline
+from common.errors import Failure, Reason
+from fleet.servers import PRIMARY_ID
+from registry.models import QUEUED, Approval, Primary, PrimaryBaseline, Run, new_run_id
+from registry.promotion import promotion
+from registry.store import VersionConflict
+from replication.model import Status
+from sync.events import RunRequest, Trigger
+from sync.poll import look_at_primary
+from sync.run import run
+
+if TYPE_CHECKING:
+    from sync.concluding import Report
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass
+class Turned:
+    """A world in which ``b1`` has just been promoted; ``old`` is the former primary. Time is a test's to move."""
+
+    world: Any
+    now: datetime = NOON
+    asked: list[Run] = field(default_factory=list)
+
+    def promote(self, backup_id: str, former_id: str) -> None:
+        store, servers = self.world.store, self.world.servers.by_id
+        before, backup = store.primary(), store.backup(backup_id)
+        made = promotion(before, backup, former_id, f"{backup_id} was made the primary", self.now)
+        store.promote(made, now=self.now)
+        servers[former_id], servers[PRIMARY_ID] = servers[PRIMARY_ID], servers[backup_id]
+
+    def run(self, *backups: str, trigger: Trigger = Trigger.SCHEDULE, **asked: Any) -> Report:
+        self.now += MINUTE
+        surroundings = replace(self.world.surroundings, now=lambda: self.now)
+        return run(RunRequest(trigger, backups=backups, **asked), surroundings, Deadline(30))
+
+    @property
+    def held(self) -> str:
+        primary: Primary = self.world.store.primary()
+        return primary.held
+
+    def writes(self) -> dict[str, list[str]]:
+        return {name: server.written for name, server in self.world.servers.by_id.items() if server.written}
+
+
+@pytest.fixture
+def turned(world: Any) -> Turned:
+    made = Turned(world)
+    made.promote("b1", "old")
+    world.servers.by_id[PRIMARY_ID].people = ("anna", "boris", "chen", "dana")
+    return made
+
+
+def statuses(report: Report) -> dict[str, str]:
+    return {result.backup_id: result.status for result in report.results}
+
+
+def test_a_scheduled_run_looks_and_pushes_nothing_and_says_why(turned: Turned) -> None:
+    report = turned.run()
+    assert statuses(report) == {"b2": Status.DRIFTED, "b3": Status.DRIFTED}
+    assert turned.writes() == {}
+    assert [(notice.reason, notice.message) for notice in report.run.notices] == [
+        (Reason.PUSHES_HELD, "b1 was made the primary")
+    ]
+    assert (report.run.term, report.run.held) == (1, True)
+    assert turned.held
+
+
+def test_neither_does_one_that_a_look_for_changes_has_started(turned: Turned) -> None:
+    turned.run(trigger=Trigger.CHANGE)
+    assert turned.writes() == {}
+
+
+def test_a_run_that_a_person_asks_for_pushes_and_ends_the_hold(turned: Turned) -> None:
+    report = turned.run(trigger=Trigger.ON_DEMAND)
+    assert statuses(report) == {"b2": Status.UPDATED, "b3": Status.UPDATED}
+    assert (report.run.notices, turned.held) == ((), "")
+    turned.world.servers.by_id["b2"].people = ("anna",)
+    assert statuses(turned.run()) == {"b2": Status.UPDATED, "b3": Status.IN_SYNC}
+
+
+def test_a_run_over_named_backups_pushes_to_them_and_the_hold_stays(turned: Turned) -> None:
+    assert statuses(turned.run("b2", trigger=Trigger.ON_DEMAND)) == {"b2": Status.UPDATED}
+    assert turned.held
+    assert statuses(turned.run()) == {"b2": Status.IN_SYNC, "b3": Status.DRIFTED}
+
+
+def test_a_dry_run_ends_nothing(turned: Turned) -> None:
+    report = turned.run(trigger=Trigger.ON_DEMAND, dry_run=True)
+    assert (report.run.notices, turned.writes()) == ((), {})
+    assert turned.held
+
+
+def test_a_run_that_was_asked_for_before_the_promotion_only_looks(turned: Turned) -> None:
+    early = Run(new_run_id(NOON - MINUTE), "on_demand", NOON - MINUTE, status=QUEUED)
+    turned.world.store.save_run(early)
+    report = turned.run(trigger=Trigger.ON_DEMAND, run_id=early.id)
+    assert statuses(report) == {"b2": Status.DRIFTED, "b3": Status.DRIFTED}
+    assert turned.writes() == {}
+    assert turned.held
+    late = Run(new_run_id(NOON + MINUTE), "on_demand", NOON + MINUTE, status=QUEUED)
+    turned.world.store.save_run(late)
+    assert statuses(turned.run(trigger=Trigger.ON_DEMAND, run_id=late.id))["b2"] == Status.UPDATED
+
+
+@pytest.mark.parametrize(("asked", "status"), [(-MINUTE, Status.DRIFTED), (MINUTE, Status.RESTORED)])
+def test_what_was_there_before_is_put_back_when_it_was_asked_for_since_and_the_hold_stays(
+    world: Any, asked: timedelta, status: Status
+) -> None:
+    turned = Turned(world)
+    world.servers.by_id["b2"].people = ("anna",)
+    (snapshot,) = [result.snapshot for result in turned.run().results if result.snapshot]
+    turned.now = NOON
+    turned.promote("b1", "old")
+    queued = Run(new_run_id(NOON + asked), "restore", NOON + asked, status=QUEUED)
+    world.store.save_run(queued)
+    report = turned.run("b2", trigger=Trigger.RESTORE, snapshot=snapshot, run_id=queued.id)
+    assert statuses(report) == {"b2": status}
+    assert turned.held
+
+
+def test_a_run_that_cannot_read_the_new_primary_leaves_the_hold(turned: Turned) -> None:
+    def refuse(_: str) -> None:
+        raise Failure(Reason.CONNECTION_REFUSED, "refused")
+
+    turned.world.servers.by_id[PRIMARY_ID].on_call = refuse
+    assert turned.run(trigger=Trigger.ON_DEMAND).run.reason == Reason.CONNECTION_REFUSED
+    assert turned.held
+
+
+def test_a_hold_that_cannot_be_ended_stops_no_push_and_is_told(turned: Turned, monkeypatch: Any) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise VersionConflict
+
+    monkeypatch.setattr(turned.world.store, "save_primary", refuse)
+    report = turned.run(trigger=Trigger.ON_DEMAND)
+    assert statuses(report) == {"b2": Status.UPDATED, "b3": Status.UPDATED}
+    assert [notice.reason for notice in report.run.notices] == [Reason.PUSHES_HELD]
+
+
+def test_the_former_primary_is_left_alone_and_made_equal_once_it_is_enabled(turned: Turned) -> None:
+    turned.run(trigger=Trigger.ON_DEMAND)
+    assert "old" not in turned.writes()
+    turned.world.update("old", enabled=True)
+    assert statuses(turned.run())["old"] == Status.UPDATED
+    assert turned.world.servers.by_id["old"].people == ("anna", "boris", "chen", "dana")
+
+
+def test_each_server_is_logged_in_to_with_its_own_credentials(turned: Turned) -> None:
+    for name in ("primary", "b1", "b2", "b3"):
+        known = turned.world.credentials.get(name)
+        turned.world.credentials.put(name, replace(known, username=f"user of {name}"))
+    turned.world.update("old", enabled=True)
+    turned.run()
+    assert set(turned.world.servers.used) == {
+        (PRIMARY_ID, "user of b1"),
+        ("old", "user of primary"),
+        ("b2", "user of b2"),
+        ("b3", "user of b3"),
+    }
+
+
+def test_the_old_primarys_size_is_no_reason_to_stop_and_the_new_ones_is(world: Any) -> None:
+    turned = Turned(world)
+    world.servers.by_id["b1"].people = ("anna",)
+    world.store.save_baseline(PrimaryBaseline(100, 2, NOON, "r0"))
+    turned.promote("b1", "old")
+    assert turned.run(trigger=Trigger.ON_DEMAND).run.reason == ""
+    world.servers.by_id[PRIMARY_ID].people = tuple(f"user{number}" for number in range(10))
+    turned.run()
+    baseline = world.store.baseline()
+    assert (baseline.users, baseline.term) == (10, 1)
+    world.servers.by_id[PRIMARY_ID].people = ("anna",)
+    assert turned.run().run.reason == Reason.PRIMARY_SHRUNK
+
+
+def test_an_approval_of_before_lets_nothing_through(world: Any) -> None:
+    turned = Turned(world)
+    everybody = tuple(f"user{number}" for number in range(40))
+    for name in (PRIMARY_ID, "b1", "b2", "b3"):
+        world.servers.by_id[name].people = everybody
+    world.servers.by_id["b1"].people = everybody[:20]
+    turned.promote("b1", "old")
+    (blocked, _) = turned.run(trigger=Trigger.ON_DEMAND).results
+    assert blocked.status == Status.BLOCKED
+    approval = Approval(blocked.backup_id, blocked.plan_hash, "alex", turned.now, term=0)
+    world.store.approve(approval)
+    assert statuses(turned.run())[blocked.backup_id] == Status.BLOCKED
+    world.store.approve(replace(approval, term=1))
+    assert statuses(turned.run())[blocked.backup_id] == Status.UPDATED
+
+
+def test_a_look_at_the_old_primary_is_not_pushed_from_by_a_run_under_the_new_one(world: Any) -> None:
+    turned = Turned(world)
+    turned.run()
+    world.servers.by_id[PRIMARY_ID].greeting = "of the old one"
+    looked = look_at_primary(world.surroundings, Deadline(30))
+    assert looked is not None
+    assert not isinstance(looked, Failure)
+    turned.promote("b1", "old")
+    world.store.save_primary(replace(world.store.primary(), held=""))
+    report = run(RunRequest(Trigger.CHANGE), world.surroundings, Deadline(30), seen=looked)
+    assert statuses(report) == {"b2": Status.IN_SYNC, "b3": Status.IN_SYNC}
+    assert turned.writes() == {}
+
+
+def test_looks_for_changes_wait_for_a_verified_run_under_the_new_primary(turned: Turned) -> None:
+    turned.world.store.save_baseline(PrimaryBaseline(3, 2, NOON, "r0", fingerprint="0f"))
+    assert look_at_primary(turned.world.surroundings, Deadline(30)) is None
+    turned.run(trigger=Trigger.ON_DEMAND)
+    turned.world.servers.by_id[PRIMARY_ID].greeting = "good day"
+    assert look_at_primary(turned.world.surroundings, Deadline(30)) is not None
+
+
+def test_a_promotion_while_a_run_holds_the_lease_is_refused_and_the_run_pushes_from_where_it_began(world: Any) -> None:
+    turned = Turned(world)
+    world.servers.by_id["b2"].people = ("anna",)
+    refused: list[Reason] = []
+
+    def promote_meanwhile(method: str) -> None:
+        if method == "write_accounts":
+            with pytest.raises(Failure) as failed:
+                turned.promote("b1", "old")
+            refused.append(failed.value.reason)
+
+    world.servers.by_id["b2"].on_call = promote_meanwhile
+    assert statuses(turned.run())["b2"] == Status.UPDATED
+    assert refused == [Reason.LEASE_HELD]
+    turned.promote("b1", "old")

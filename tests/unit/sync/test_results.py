@@ -1,0 +1,115 @@
+"""What replication says is what the registry remembers, without the names of anybody."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from common.errors import Failure, Reason
+from common.server_types import Features, Licence, Security, ServerFacts, Version
+from registry.models import BackupResult, Condition, PartResult, Run
+from replication.model import Changes, Outcome, PartName, PartOutcome, PartStatus, Status
+from sync.results import failed_outcome, result_of, status_counts
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+RUN = Run("r1", "schedule", NOON, term=2)
+
+
+def test_a_result_has_counts_in_place_of_names() -> None:
+    changes = Changes(added=("anna", "boris"), removed=("chen",), changed=("dora", "emil", "fay"))
+    outcome = Outcome(
+        Status.FAILED,
+        Reason.WRITE_REFUSED,
+        "accounts: it said no",
+        pushed_at=NOON,
+        verified_at=None,
+        parts=(PartOutcome(PartName.ACCOUNTS, PartStatus.FAILED, changes, Reason.WRITE_REFUSED, "it said no"),),
+        warnings=("a warning",),
+    )
+    result = result_of(outcome, backup_id="b1", run=RUN, started=NOON, finished=NOON + timedelta(seconds=1.5))
+    assert result == BackupResult(
+        backup_id="b1",
+        run_id="r1",
+        term=2,
+        status="failed",
+        attempted_at=NOON,
+        reason="write_refused",
+        message="accounts: it said no",
+        pushed_at=NOON,
+        verified_at=None,
+        duration=1.5,
+        parts=(PartResult("accounts", "failed", "write_refused", "it said no", added=2, removed=1, changed=3),),
+        warnings=("a warning",),
+        failures=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "failures", "harmed"),
+    [
+        (Status.IN_SYNC, None, 0, False),
+        (Status.UPDATED, None, 0, False),
+        (Status.DRIFTED, None, 0, False),
+        (Status.BLOCKED, Reason.REMOVES_TOO_MUCH, 0, False),
+        (Status.FAILED, Reason.READ_TIMEOUT, 1, None),
+        (Status.FAILED, Reason.ACCESS_LOST, 1, True),
+        (Status.ROLLED_BACK, Reason.MACHINE_VALUES_CHANGED, 1, True),
+        (Status.INCOMPLETE, Reason.DEADLINE, None, None),
+        (Status.INCOMPLETE, Reason.RUN_ABORTED, None, None),
+    ],
+)
+def test_what_counts_as_a_failure_and_as_harm(
+    status: Status, reason: Reason | None, failures: int | None, harmed: bool | None
+) -> None:
+    result = result_of(Outcome(status, reason), backup_id="b1", run=RUN, started=NOON, finished=NOON)
+    assert (result.failures, result.harmed, result.condition) == (failures, harmed, Condition())
+
+
+def told(days_left: int) -> ServerFacts:
+    return ServerFacts(
+        Version(1, 2, 3, 4),
+        "host",
+        Licence(valid=True, days_left=days_left),
+        Features(server_sync=True, directory_authentication=True, events=True),
+        Security(soap_enabled=True, soap_secure=True, soap_port=1, tls_key_type="EC", tls_key_bits=384),
+        certificate_ends=NOON,
+        native_sync=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("days_left", "ends"),
+    [
+        (30, NOON + timedelta(days=30)),
+        (0, None),
+        (-3, None),
+        (18446744073709551615, NOON + timedelta(days=36_500)),
+    ],
+)
+def test_the_days_of_a_licence_are_remembered_as_its_end(days_left: int, ends: datetime | None) -> None:
+    outcome = Outcome(Status.FAILED, Reason.VERSION_MISMATCH, facts=told(days_left))
+    result = result_of(outcome, backup_id="b1", run=RUN, started=NOON, finished=NOON)
+    assert result.condition == Condition(certificate_ends=NOON, licence_ends=ends, native_sync=False)
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_only_what_the_run_itself_had_no_time_for_is_incomplete(reason: Reason) -> None:
+    outcome = failed_outcome(Failure(reason, "why"))
+    of_the_run = (Reason.DEADLINE, Reason.RUN_ABORTED, Reason.NOT_QUEUED, Reason.RUN_CUT_OFF)
+    expected = Status.INCOMPLETE if reason in of_the_run else Status.FAILED
+    assert (outcome.status, outcome.reason, outcome.message) == (expected, reason, "why")
+
+
+def test_every_status_is_counted_also_when_it_is_nobodys() -> None:
+    one = BackupResult("b1", "r1", Status.UPDATED, NOON)
+    assert status_counts([one, replace(one, backup_id="b2"), replace(one, status=Status.FAILED)]) == {
+        "in_sync": 0,
+        "updated": 2,
+        "drifted": 0,
+        "blocked": 0,
+        "rolled_back": 0,
+        "failed": 1,
+        "incomplete": 0,
+        "restored": 0,
+    }
