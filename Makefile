@@ -40,7 +40,7 @@ lint: setup ## Check style, types, import arrows, the template and its policy
 	$(checkov) --file .build/translated.json --skip-check CKV_AWS_76,CKV_AWS_120
 
 pages: setup ## Write into docs/ what programs say: the API's description, the trial's output, the costs
-	cd functions && ../$(bin)/python -m admin_api.openapi > ../docs/openapi.json
+	PYTHONPATH=functions $(bin)/python -m local.openapi
 	PYTHONPATH=functions $(bin)/python -m local.trial.page
 	PYTHONPATH=functions $(bin)/python -m local.costs
 

@@ -20,9 +20,9 @@ from registry.memory import MemoryCredentials, MemoryStore
 from registry.models import Backup, BackupResult, Credentials, Primary, Run, SyncSettings, TlsTrust
 from registry.snapshots import Held, Snapshot, SnapshotEntry, encode
 from replication.model import PrimaryState
-from sync.concluding import Report
 from sync.context import Surroundings
 from sync.events import RunRequest, Trigger
+from sync.results import Report
 from sync.run import run
 
 

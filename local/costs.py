@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.tables import markdown
-from sync.metrics import BACKUP, METRICS, REASON
+from sync.reporting import BACKUP, METRICS, REASON
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "guide.md"

@@ -14,16 +14,14 @@ from admin_api.problems import respond
 from admin_api.request import read_object, readable, refuse_unknown_parameters, refuse_unrouted
 from admin_api.routes import (
     backups,
-    checks,
-    health,
     imports,
     plans,
     primary,
     restores,
-    states,
     sync_runs,
     sync_settings,
 )
+from admin_api.schemas import Health
 
 logger = Logger()
 
@@ -34,8 +32,14 @@ api = APIGatewayRestResolver(
 )
 api.use([refuse_unknown_parameters, audited])
 api.exception_handler(Exception)(respond)
-for routes in (health, primary, states, sync_settings, imports, backups, checks, plans, restores, sync_runs):
+for routes in (primary, sync_settings, imports, backups, plans, restores, sync_runs):
     api.include_router(routes.router)
+
+
+@api.get("/health", summary="Whether the API answers", tags=["api"], operation_id="getHealth")
+def get_health() -> Health:
+    """The API is deployed and answers. It says nothing about the servers."""
+    return Health()
 
 
 @api.get("/openapi.json", summary="This document", tags=["api"], operation_id="getOpenApi")

@@ -14,7 +14,7 @@ from cerberus.client import PrimaryClient
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
-from fleet.endpoints import PRIMARY_ID, endpoint_of, trust_of
+from fleet.servers import PRIMARY_ID, endpoint_of, trust_of
 from registry.models import Backup, Primary, SyncSettings
 from replication.guards.preflight import COMPARED, Finding, examine_backup, examine_primary
 

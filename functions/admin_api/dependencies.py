@@ -1,5 +1,6 @@
-"""What the routes work with, built at the first request and kept for those that follow in the same process."""
+"""The function's configuration, and what the routes work with: built at the first request, then kept."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,18 +10,51 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Depends
 
-from admin_api.environment import Environment
 from cerberus.address_policy import AddressPolicy
+from fleet.environment import Variables, entries, number, package_file, required, stack_primary
 from registry.audit import AuditLog, DynamoAuditLog
-from registry.aws import open_clients
+from registry.aws import open_clients, open_management_clients
 from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
 from registry.invoker import LambdaStarter, Starter
-from registry.management import open_management_clients
 from registry.models import Primary
 from registry.schedule import EventBridgeSchedule, ScheduleKeeper
 from registry.snapshots import S3Snapshots, SnapshotStore
 from registry.store import CredentialStore, Store
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The function's configuration. ``primary`` is None when the stack's parameters name none."""
+
+    table_name: str
+    secret_prefix: str
+    snapshot_bucket: str
+    sync_function: str
+    interval_rule: str
+    polling_rule: str
+    primary: Primary | None
+    allowed_networks: tuple[str, ...]
+    history_days: int
+    secret_key: str = ""
+    wsdl: Path | None = None
+
+    @classmethod
+    def read(cls, variables: Variables = os.environ) -> "Environment":
+        """Read the variables; raise Failure(CONFIGURATION_INVALID) naming the one that is missing or wrong."""
+        return cls(
+            table_name=required(variables, "TABLE_NAME"),
+            secret_prefix=required(variables, "SECRET_PREFIX"),
+            snapshot_bucket=required(variables, "SNAPSHOT_BUCKET"),
+            sync_function=required(variables, "SYNC_FUNCTION"),
+            interval_rule=required(variables, "INTERVAL_RULE"),
+            polling_rule=required(variables, "POLLING_RULE"),
+            primary=stack_primary(variables),
+            allowed_networks=entries(variables.get("ALLOWED_NETWORKS", "")),
+            history_days=number(variables, "HISTORY_DAYS"),
+            secret_key=variables.get("SECRET_KEY", "").strip(),
+            wsdl=package_file(variables, "WSDL_FILE"),
+        )
 
 
 @dataclass(frozen=True)

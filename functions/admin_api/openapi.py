@@ -1,10 +1,9 @@
 """The API's own description, made from its routes.
 
-``python -m admin_api.openapi`` (in functions/) prints it; docs/openapi.json is a copy.
+``python -m local.openapi`` writes docs/openapi.json.
 """
 
 import json
-import sys
 from http import HTTPStatus
 from typing import Any
 
@@ -148,9 +147,3 @@ def _problem_schemas() -> dict[str, Any]:
 def text(api: APIGatewayRestResolver) -> str:
     """The document as docs/openapi.json has it."""
     return json.dumps(document(api), indent=2, ensure_ascii=False) + "\n"
-
-
-if __name__ == "__main__":
-    from admin_api.app import api as the_api
-
-    sys.stdout.write(text(the_api))

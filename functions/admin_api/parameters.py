@@ -2,15 +2,18 @@
 
 from typing import Annotated
 
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 from pydantic import Secret
 
+from admin_api import views
 from admin_api.dependencies import Services
 from admin_api.problems import Refused
-from admin_api.schemas import DIGEST_PATTERN, ID_PATTERN, RUN_ID_PATTERN
+from admin_api.request import etag
+from admin_api.schemas import DIGEST_PATTERN, ID_PATTERN, RUN_ID_PATTERN, BackupView
 from admin_api.timeouts import address_problems
 from common.errors import Failure, Reason
-from registry.models import Credentials
+from registry.models import Backup, Credentials
 
 MAX_PAGE = 200
 
@@ -82,3 +85,17 @@ def changed_credentials(
         known.username if username is None else username,
         known.password if password is None else password.get_secret_value(),
     )
+
+
+def registered_backup(backup_id: str, services: Services) -> Backup:
+    """The registration. Raises Failure(UNKNOWN_BACKUP)."""
+    backup = services.store.backup(backup_id)
+    if backup is None:
+        raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup_id}")
+    return backup
+
+
+def shown_backup(backup: Backup, services: Services) -> Response[BackupView]:
+    """The answer that shows it, with its version as ETag."""
+    view = views.backup_view(backup, services.store.status(backup.id), username_of(backup.secret_id, services))
+    return Response(200, "application/json", view, {"ETag": etag(backup.version)})

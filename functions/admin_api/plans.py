@@ -1,31 +1,36 @@
-"""What a run would do to a backup, made now from what both servers hold, by the same code as a run."""
+"""What a run would do to a backup, and how two states of the primary differ.
+
+Both are made now from what the servers hold, by the same code as a run.
+"""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 
 from admin_api.dependencies import Services
-from admin_api.schemas import BlockView, PlannedPartView, PlanView, WideningView
+from admin_api.schemas import BlockView, DifferenceView, PlannedPartView, PlanView, WideningView
 from admin_api.timeouts import in_time
 from cerberus.client import PrimaryClient
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from fleet.endpoints import endpoint_of
 from fleet.primary import Source, check_not_shrunk, guard_of, known_parts, policy_of, unproved_settings
 from fleet.restore_source import Earlier
-from fleet.servers import CerberusServers, with_credentials
+from fleet.servers import CerberusServers, endpoint_of, with_credentials
 from registry.models import Backup, Credentials, SyncSettings
+from registry.snapshots import primary_key
 from registry.store_rules import of_term
 from replication.access_proof import suspicion
 from replication.guards.approval import Guard
 from replication.guards.preflight import check_backup
-from replication.model import Policy, PrimaryState
+from replication.model import PartName, Policy, PrimaryState
 from replication.plan import Plan, make_plan
-from replication.plan_details import MAX_ITEMS, PlanDetails, details
-from replication.plan_text import render
-from replication.preview import preview
+from replication.plan_details import MAX_ITEMS, PlanDetails, details, preview
+from replication.plan_text import render, render_difference
+from replication.primary import dump
 from replication.replicate import Check
+from replication.state_diff import compared
 
 PLAN_SECONDS = 19.0
 PLANNING_CONNECT_SECONDS = 4.0
@@ -44,10 +49,10 @@ def plan_of(backup: Backup, services: Services, snapshot: str = "") -> PlanView:
     lacks, and PLAN_TOO_SLOW when it takes longer than somebody waits for an answer.
     """
     plan = partial(_plan_of_earlier, snapshot) if snapshot else _plan
-    return in_time(partial(plan, backup, services), PLAN_SECONDS, _too_slow)
+    return in_time(partial(plan, backup, services), PLAN_SECONDS, _plan_too_slow)
 
 
-def _too_slow() -> NoReturn:
+def _plan_too_slow() -> NoReturn:
     raise Failure(Reason.PLAN_TOO_SLOW, f"the servers were not read within {PLAN_SECONDS:.0f} seconds")
 
 
@@ -178,3 +183,43 @@ def bounded_details(plan: Plan) -> PlanDetails:
         if len(json.dumps(found.to_json())) <= MAX_ANSWER:
             break
     return found
+
+
+def difference_of(digest: str, other: str | None, services: Services) -> DifferenceView:
+    """What leads from the state with this digest to the other one, None for what the primary holds now.
+
+    Raises Failure: SNAPSHOT_MISSING, what the primary lacks, and
+    COMPARISON_TOO_SLOW when it takes longer than somebody waits for an answer.
+    """
+    return in_time(partial(_difference, digest, other, services), PLAN_SECONDS, _comparison_too_slow)
+
+
+def _comparison_too_slow() -> NoReturn:
+    raise Failure(Reason.COMPARISON_TOO_SLOW, f"there was no answer within {PLAN_SECONDS:.0f} seconds")
+
+
+def _difference(digest: str, other: str | None, services: Services, deadline: Deadline) -> DifferenceView:
+    before = services.snapshots.load(primary_key(digest)).held.parts
+    after = (
+        services.snapshots.load(primary_key(other)).held.parts if other else _primary_now(before, services, deadline)
+    )
+    found = bounded_details(compared(before, after))
+    return DifferenceView.model_validate(
+        {
+            "before": digest,
+            "after": other,
+            "made_at": services.now(),
+            "parts": [PlannedPartView.model_validate(part.to_json()) for part in found.parts],
+            "text": render_difference(found, f"state {digest}", f"state {other}" if other else "what it holds now"),
+        }
+    )
+
+
+def _primary_now(parts: Mapping[str, str], services: Services, deadline: Deadline) -> Mapping[str, str]:
+    """What the primary holds of these parts at this moment."""
+    stored = services.store.settings()
+    settings = replace(stored, connect_timeout=min(stored.connect_timeout, PLANNING_CONNECT_SECONDS))
+    servers = CerberusServers(services.addresses, services.wsdl)
+    source = Source(services.store, services.credentials, servers, services.stack_primary)
+    names = [name for name in PartName if name in parts]
+    return dump(source.read(names, settings, deadline, accept_empty=True))

@@ -14,8 +14,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestValidationError,
 )
 
-from common.errors import REMEDIES, Failure, Reason
-from common.faults import places
+from common.errors import REMEDIES, Failure, Reason, places
 from registry.store import AlreadyRegistered, VersionConflict
 
 MEDIA_TYPE = "application/problem+json"

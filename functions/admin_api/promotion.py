@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 from admin_api.dependencies import Services
 from admin_api.problems import Refused
-from admin_api.routes.backups import new_id, plain_id
+from admin_api.registration import new_id, plain_id
 from admin_api.schemas import CheckReport
 from common.errors import Failure, Reason
-from fleet.endpoints import PRIMARY_ID
 from fleet.primary import policy_of
+from fleet.servers import PRIMARY_ID
 from registry.models import Backup, BackupResult, Primary
 from registry.store_rules import of_term
 from replication.model import PartName

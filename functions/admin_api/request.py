@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 from admin_api.problems import Problem, Refused
@@ -143,3 +144,8 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(content) != len(pairs):
         raise ValueError("a name comes twice")
     return content
+
+
+def new_router() -> Router:
+    """An empty router."""
+    return Router()  # type: ignore[no-untyped-call] # the library's constructor has no annotations

@@ -1,5 +1,6 @@
-"""Starting a run: it is recorded as queued, handed to the sync function, and nobody waits for it."""
+"""Starting a run, and finding the snapshot that a restore asks for."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -7,9 +8,10 @@ from aws_lambda_powertools.event_handler import Response
 
 from admin_api import views
 from admin_api.dependencies import Services
-from admin_api.schemas import RunView
+from admin_api.schemas import DIGEST_PATTERN, RUN_ID_PATTERN, RunView
 from common.errors import Failure, Reason
 from registry.models import QUEUED, Notice, Run, new_run_id
+from registry.snapshots import PRIMARY, backup_of, primary_key
 
 
 def start(
@@ -78,3 +80,28 @@ def _busy(services: Services) -> tuple[Notice, ...]:
         return ()
     message = "another run is under way; if it still is when this one begins, this one is not run and not repeated"
     return (Notice(Reason.LEASE_HELD, message),)
+
+
+_DIGEST = re.compile(DIGEST_PATTERN)
+_RUN_ID = re.compile(RUN_ID_PATTERN)
+
+
+def key_for(meant: str, backup_id: str, services: Services) -> str:
+    """The key of what is to be put back to this backup.
+
+    Raises Failure: SNAPSHOT_UNFIT for another backup's, SNAPSHOT_MISSING when
+    the backup has none like that. Whether a state of the primary is kept is
+    found out when it is read.
+    """
+    if _DIGEST.match(meant):
+        return primary_key(meant)
+    if meant.startswith(f"{PRIMARY}/"):
+        return meant
+    owner = backup_of(meant)
+    if owner and owner != backup_id:
+        raise Failure(Reason.SNAPSHOT_UNFIT, f"the snapshot is of {owner}, and goes back to no other backup")
+    for entry in services.snapshots.of_backup(backup_id):
+        if meant in (entry.key, entry.run_id):
+            return entry.key
+    what = f"kept by the run {meant}" if _RUN_ID.match(meant) else meant
+    raise Failure(Reason.SNAPSHOT_MISSING, f"{backup_id} has no snapshot {what}")

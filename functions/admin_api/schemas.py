@@ -21,7 +21,7 @@ from cerberus.address_policy import MAX_HOST, checked_host
 from cerberus.endpoint import MAX_PORT
 from cerberus.tls import MAX_PINS, CaBundle
 from common.errors import Failure
-from fleet.endpoints import PRIMARY_ID
+from fleet.servers import PRIMARY_ID
 from registry.schedule import MAX_INTERVAL
 from replication.documents.merge import Rules
 from replication.model import PartName

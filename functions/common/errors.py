@@ -5,7 +5,9 @@ that an administrator who sees ``certificate_pin_mismatch`` in an alarm finds
 the same word in the history of the backup and in the runbook.
 """
 
+import traceback
 from enum import StrEnum
+from pathlib import Path
 
 
 class Reason(StrEnum):
@@ -224,3 +226,11 @@ class Failure(Exception):
     def at(self, server: str) -> "Failure":
         """The same failure, naming ``server`` if it named none yet."""
         return self if self.server else Failure(self.reason, self.message, server=server)
+
+
+def places(error: BaseException) -> str:
+    """Where an error passed through, the innermost place first."""
+    return " < ".join(
+        f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
+        for frame in reversed(traceback.extract_tb(error.__traceback__))
+    )

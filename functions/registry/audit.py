@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from registry.items import time_text, to_row
+from registry.serialization import time_text, to_row
 from registry.table import Table
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package

@@ -1,7 +1,7 @@
 """The AWS clients, created once.
 
-Clients may be shared by threads, sessions may not: call ``open_clients`` in the
-main thread, at start-up. Region, credentials and endpoints come from the
+Clients may be shared by threads, sessions may not: open them in the main
+thread, at start-up. Region, credentials and endpoints come from the
 environment as in every AWS tool (AWS_REGION, AWS_ENDPOINT_URL, ...).
 """
 
@@ -14,9 +14,12 @@ from botocore.config import Config
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
+
 
 CONFIG = Config(
     connect_timeout=3,
@@ -53,3 +56,23 @@ def open_clients() -> Clients:
 def open_sqs() -> "SQSClient":
     """The client of the queue, which few invocations need, and which would cost time at every start."""
     return Session().client("sqs", config=CONFIG)
+
+
+_ONCE = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+"""An invocation whose reply was lost must not be sent again: it would be a second run."""
+
+
+@dataclass(frozen=True)
+class ManagementClients:
+    """Clients of the services that schedule and start runs."""
+
+    events: "EventBridgeClient"
+    functions: "LambdaClient"
+
+
+def open_management_clients() -> ManagementClients:
+    """Create them, from one session of their own."""
+    session = Session()
+    return ManagementClients(
+        events=session.client("events", config=CONFIG), functions=session.client("lambda", config=_ONCE)
+    )

@@ -11,7 +11,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Protocol
 
 from common.errors import Failure, Reason
-from registry.errors import calling
+from registry.aws_errors import calling
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_sqs import SQSClient

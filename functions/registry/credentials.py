@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from common.errors import Failure, Reason
-from registry.errors import calling, error_code, unavailable
+from registry.aws_errors import calling, error_code, unavailable
 from registry.models import PRIMARY_SECRET, Credentials
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package

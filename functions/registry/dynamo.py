@@ -38,7 +38,6 @@ from typing import TYPE_CHECKING
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from common.errors import Failure, Reason
-from registry.items import Row, UnreadableRow, from_row, time_text, to_row
 from registry.models import (
     Approval,
     Backup,
@@ -52,9 +51,17 @@ from registry.models import (
     Run,
     SyncSettings,
 )
-from registry.promotion import Promotion
+from registry.serialization import Row, UnreadableRow, from_row, time_text, to_row
 from registry.store import AlreadyRegistered, VersionConflict
-from registry.store_rules import address_key, capped_result, capped_run, claim_lost, lease_held, merged_status
+from registry.store_rules import (
+    Promotion,
+    address_key,
+    capped_result,
+    capped_run,
+    claim_lost,
+    lease_held,
+    merged_status,
+)
 from registry.table import TRANSACTION_LIMIT, Check, ConditionsFailed, Delete, Put, Table, unchanged
 
 if TYPE_CHECKING:  # stubs are not in the Lambda package

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from registry.errors import calling
+from registry.aws_errors import calling
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_lambda import LambdaClient

@@ -6,7 +6,6 @@ from datetime import datetime
 from threading import RLock
 
 from common.errors import Failure, Reason
-from registry.items import time_text
 from registry.models import (
     Approval,
     Backup,
@@ -21,9 +20,17 @@ from registry.models import (
     Run,
     SyncSettings,
 )
-from registry.promotion import Promotion
+from registry.serialization import time_text
 from registry.store import AlreadyRegistered, VersionConflict
-from registry.store_rules import address_key, capped_result, capped_run, claim_lost, lease_held, merged_status
+from registry.store_rules import (
+    Promotion,
+    address_key,
+    capped_result,
+    capped_run,
+    claim_lost,
+    lease_held,
+    merged_status,
+)
 
 
 class MemoryStore:

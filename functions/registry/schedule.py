@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from registry.errors import calling
+from registry.aws_errors import calling
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_events import EventBridgeClient

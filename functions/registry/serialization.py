@@ -1,22 +1,26 @@
-"""Dataclasses to plain values and back, by the types of their fields.
+"""Dataclasses to plain values and rows of a table, and back, by the types of their fields.
 
 A small subset, and strict: text, truth, numbers, aware times, other
 dataclasses, ``tuple[X, ...]``, ``Mapping[str, X]``, and each of these or None.
 Nothing is guessed: text is no number, a number is no truth, a time has a zone.
 A library for this takes longer to load than everything else a run does before
 its first call.
+
+A row is a flat mapping of attribute names to what DynamoDB can hold: text,
+booleans, whole numbers, Decimal, lists and mappings. Attributes that are None
+are left out.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from math import isfinite
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from _typeshed import DataclassInstance
 
 
@@ -145,3 +149,45 @@ def _time(value: Any, where: str) -> datetime:
 
 
 _SIMPLE: dict[Any, _Reader] = {str: _text, bool: _truth, int: _integer, float: _number, datetime: _time}
+
+
+type Row = dict[str, Any]
+
+
+class UnreadableRow(ValueError):
+    """A stored row cannot be understood. The text names attributes and complaints, never values."""
+
+
+def to_row(record: "DataclassInstance") -> Row:
+    """The attributes of a model. Raises ValueError for a time without a zone."""
+    row: Row = _storable(plain(record))
+    return row
+
+
+def from_row[Model: "DataclassInstance"](model: type[Model], row: Mapping[str, Any]) -> Model:
+    """The ``model`` that ``row`` holds. Raises UnreadableRow."""
+    try:
+        return read(model, row)
+    except Unreadable as unreadable:
+        raise UnreadableRow(str(unreadable)) from None
+
+
+def time_text(time: datetime) -> str:
+    """``time`` in UTC, always equally long, so that texts compare like the times they stand for."""
+    if time.tzinfo is None:
+        raise ValueError("a time without a zone cannot be stored")
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case datetime():
+            return time_text(value)
+        case float():
+            return Decimal(repr(value))  # the shortest text that reads back as the same number
+        case Mapping():
+            return {key: _storable(content) for key, content in value.items() if content is not None}
+        case list() | tuple():
+            return [_storable(content) for content in value]
+        case _:
+            return value

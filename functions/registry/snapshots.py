@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from common.chunks import json_string, pieces_of
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
-from registry.errors import calling, error_code, unavailable
+from registry.aws_errors import calling, error_code, unavailable
 from registry.models import RUN_ID, requested_at
 from registry.serialization import plain, read
 

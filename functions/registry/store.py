@@ -23,7 +23,7 @@ from registry.models import (
     Run,
     SyncSettings,
 )
-from registry.promotion import Promotion
+from registry.store_rules import Promotion
 
 
 class Store(Protocol):

@@ -16,8 +16,8 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from common.errors import Failure, Reason
-from registry.errors import calling, unavailable
-from registry.items import Row
+from registry.aws_errors import calling, unavailable
+from registry.serialization import Row
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_dynamodb import DynamoDBClient

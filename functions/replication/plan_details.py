@@ -6,7 +6,8 @@ listed and the others counted, so that a plan stays small enough to be stored
 and looked at.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from heapq import nsmallest
 from typing import Any
@@ -15,7 +16,10 @@ from common.errors import Reason
 from common.safe_xml import local_name
 from replication.documents.diff import Difference, Kind, Steps, root_step, show, step_below
 from replication.documents.merge import Rules, kept
-from replication.model import PartName, PartStatus
+from replication.guards.access_watch import Widening, widenings
+from replication.guards.approval import Guard
+from replication.guards.limits import Block
+from replication.model import PartName, PartOutcome, PartStatus
 from replication.parts.base import Document
 from replication.plan import PartPlan, Plan
 from replication.plan_items import Item, items_of
@@ -207,3 +211,46 @@ def _path_of(element: Any, attribute: str = "") -> str:
     for one in [*above[1:], element] if above else []:
         steps = step_below(steps, one)
     return show(steps) + (f"/@{local_name(attribute)}" if attribute else "")
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the plan would do, what of it waits for an approval, and where it widens access."""
+
+    details: PlanDetails
+    blocks: tuple[Block, ...]
+    widenings: tuple[Widening, ...]
+
+
+def preview(
+    plan: Plan, guard: Guard, warnings: tuple[str, ...], look: Callable[[Plan], PlanDetails] = details
+) -> Preview:
+    """The plan as the guard lets it through, with what it stops shown as well.
+
+    ``warnings`` come before the plan's own. ``look`` makes the details, for who wants fewer of them.
+    """
+    guarded = guard.apply(plan)
+    stopped = {part.name: part.settled for part in guarded.parts if part.settled and _is_blocked(part.settled)}
+    # What is stopped is to be looked at, and only the plan before the guard still holds it.
+    shown = plan if stopped else guarded
+    found = look(shown)
+    return Preview(
+        PlanDetails(
+            guarded.hash,
+            tuple(_marked(part, stopped.get(part.part)) for part in found.parts),
+            warnings + found.warnings,
+        ),
+        tuple(block for block in guard.blocks(plan) if block.part in stopped),
+        widenings(shown),
+    )
+
+
+def _is_blocked(outcome: PartOutcome) -> bool:
+    return outcome.status is PartStatus.BLOCKED
+
+
+def _marked(part: PartDetails, blocked: PartOutcome | None) -> PartDetails:
+    """The details of a part with why it is not written, if it is blocked."""
+    if blocked is None:
+        return part
+    return replace(part, state=State.SETTLED, reason=blocked.reason, message=blocked.message)

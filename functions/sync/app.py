@@ -18,14 +18,13 @@ from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
 from registry.snapshots import S3Snapshots
 from sync.backup_runner import GRACE
-from sync.concluding import Report, RunStatus
-from sync.context import FanOutTerms, Surroundings
-from sync.environment import Environment
+from sync.context import Environment, FanOutTerms, Surroundings
 from sync.events import Trigger, queued_messages, read_request
+from sync.fan_out import work_off
 from sync.poll import look_at_primary
 from sync.reporting import LoggedProgress, emit_metrics
+from sync.results import Report, RunStatus
 from sync.run import run
-from sync.share import work_off
 
 RECORDING_SECONDS = 5.0
 """Kept back from the function's time for the last records; a function that is killed cannot say anything."""

@@ -8,7 +8,7 @@ from registry.models import KeptState
 from registry.snapshots import Held
 from replication.model import PrimaryState
 from replication.primary import dump, fingerprint, fingerprints
-from sync.backup_runner import Recorder
+from sync.result_recorder import Recorder
 
 
 def keep_state(primary: PrimaryState, recorder: Recorder) -> Failure | None:

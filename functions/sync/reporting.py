@@ -1,31 +1,94 @@
-"""Log lines and metrics of a run. Called from threads; metrics are emitted at the end, by one."""
+"""The log lines of a run, and its metrics: their names, units, dimensions and meaning.
+
+The template's alarms and dashboard read the metrics by these names; a test
+holds the two together. Every metric has the dimension ``service``, which is
+the stack's name, so that two stacks of an account do not mix.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.metrics import EphemeralMetrics
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from common.errors import Failure, Reason
 from registry.models import BackupResult, Run
 from replication.documents.merge import RULES_VERSION
 from replication.model import PartStatus, PrimaryState, Status
-from sync import metrics
-from sync.concluding import Report, RunStatus
 from sync.context import Surroundings
 from sync.fleet_health import BackupStanding, Standing, standing_of
-from sync.metrics import Metric
+from sync.results import Report, RunStatus
+
+NAMESPACE = "CerberusSync"
+SERVICE = "service"
+BACKUP = "backup"
+REASON = "reason"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric. ``dimensions`` come beside ``service``."""
+
+    name: str
+    meaning: str
+    unit: MetricUnit = MetricUnit.Count
+    dimensions: tuple[str, ...] = ()
+
+
+# ---------------------------------------------------------------- what one run did
+RUNS_FINISHED = Metric("RunsFinished", "1 for a run that came to its end, whatever it found")
+RUNS_FAILED = Metric("RunsFailed", "1 for a run that ended before any backup was touched")
+RUN_DURATION = Metric("RunDuration", "from the start of a run to its record", MetricUnit.Seconds)
+ITEMS_CHANGED = Metric("ItemsChanged", "users, groups, rules and values that a run added, removed or changed")
+BACKUPS_IN_SYNC = Metric("BackupsInSync", "found equal")
+BACKUPS_UPDATED = Metric("BackupsUpdated", "written to, read back, equal")
+BACKUPS_DRIFTED = Metric("BackupsDrifted", "differ, and were only looked at")
+BACKUPS_BLOCKED = Metric("BackupsBlocked", "the brake stopped some of it")
+BACKUPS_ROLLED_BACK = Metric("BackupsRolledBack", "new settings were put back")
+BACKUPS_FAILED = Metric("BackupsFailed", "could not be made equal")
+BACKUPS_INCOMPLETE = Metric("BackupsIncomplete", "the run could not get to them, or not through")
+BACKUPS_RESTORED = Metric("BackupsRestored", "hold again what was there before")
+
+# ---------------------------------------------------------------- how the whole fleet is after it
+# CloudWatch has no alarm for a backup that is registered later on. So each of
+# these is the worst of all backups: one fixed alarm on it rings for any of
+# them. They are emitted on a healthy fleet as well, or no alarm would end.
+LONGEST_UNVERIFIED = Metric(
+    "LongestUnverifiedMinutes", "minutes since the backup that waits longest was found equal", MetricUnit.NoUnit
+)
+MOST_FAILURES = Metric("MostFailuresInARow", "failed runs in a row of the backup that has most")
+BLOCKED_NOW = Metric("BlockedNow", "backups that wait for an approval")
+HARMED_NOW = Metric("HarmedNow", "backups whose settings were put back, or that cannot be reached since a push")
+FEWEST_CERTIFICATE_DAYS = Metric(
+    "FewestCertificateDays", "days until the first certificate of primary or backups ends", MetricUnit.NoUnit
+)
+FEWEST_LICENCE_DAYS = Metric(
+    "FewestLicenceDays", "days until the first licence of primary or backups ends", MetricUnit.NoUnit
+)
+NATIVE_SYNCS = Metric("NativeSyncsOn", "servers whose own Synchronization Manager pushes to others")
+
+# ---------------------------------------------------------------- one backup
+UNVERIFIED = Metric("UnverifiedMinutes", "since it was last found equal", MetricUnit.NoUnit, (BACKUP,))
+FAILURES_IN_A_ROW = Metric("FailuresInARow", "failed runs since the last that did not fail", dimensions=(BACKUP,))
+CERTIFICATE_DAYS = Metric("CertificateDays", "until its certificate ends", MetricUnit.NoUnit, (BACKUP,))
+LICENCE_DAYS = Metric("LicenceDays", "until its licence ends", MetricUnit.NoUnit, (BACKUP,))
+
+# ---------------------------------------------------------------- one reason
+FAILURES = Metric("Failures", "runs and backups that ended with this reason", dimensions=(REASON,))
+
+METRICS = tuple(value for value in globals().values() if isinstance(value, Metric))
+
 
 _METRIC_OF_STATUS = {
-    Status.IN_SYNC: metrics.BACKUPS_IN_SYNC,
-    Status.UPDATED: metrics.BACKUPS_UPDATED,
-    Status.DRIFTED: metrics.BACKUPS_DRIFTED,
-    Status.BLOCKED: metrics.BACKUPS_BLOCKED,
-    Status.ROLLED_BACK: metrics.BACKUPS_ROLLED_BACK,
-    Status.FAILED: metrics.BACKUPS_FAILED,
-    Status.INCOMPLETE: metrics.BACKUPS_INCOMPLETE,
-    Status.RESTORED: metrics.BACKUPS_RESTORED,
+    Status.IN_SYNC: BACKUPS_IN_SYNC,
+    Status.UPDATED: BACKUPS_UPDATED,
+    Status.DRIFTED: BACKUPS_DRIFTED,
+    Status.BLOCKED: BACKUPS_BLOCKED,
+    Status.ROLLED_BACK: BACKUPS_ROLLED_BACK,
+    Status.FAILED: BACKUPS_FAILED,
+    Status.INCOMPLETE: BACKUPS_INCOMPLETE,
+    Status.RESTORED: BACKUPS_RESTORED,
 }
 _OF_ANOTHER_RUN = (Reason.LEASE_HELD, Reason.ALREADY_STARTED)
 """What there is to tell, the run that holds the lease tells."""
@@ -111,17 +174,17 @@ def emit_metrics(report: Report, around: Surroundings) -> None:
     """
     run = report.run
     own = run.reason not in _OF_ANOTHER_RUN
-    _print(_of_run(report) if own else {metrics.RUNS_FINISHED: 0})
+    _print(_of_run(report) if own else {RUNS_FINISHED: 0})
     noticed = (notice.reason for notice in run.notices)
     failed = (result.reason for result in report.results)
     reasons = Counter(reason for reason in (run.reason, *noticed, *failed) if reason)
     for reason, count in reasons.items():
-        _print({metrics.FAILURES: count}, {metrics.REASON: reason})
+        _print({FAILURES: count}, {REASON: reason})
     if own:
         standing = standing_of(around.store, run.primary, around.now())
         _print(_of_fleet(standing))
         for backup in standing.backups[: around.backups_with_metrics]:
-            _print(_of_backup(backup), {metrics.BACKUP: backup.id}, status=backup.status, reason=backup.reason)
+            _print(_of_backup(backup), {BACKUP: backup.id}, status=backup.status, reason=backup.reason)
 
 
 def _of_run(report: Report) -> Figures:
@@ -129,37 +192,37 @@ def _of_run(report: Report) -> Figures:
     duration = (run.finished_at - run.started_at).total_seconds() if run.finished_at else 0.0
     parts = (part for result in report.results for part in result.parts if part.status == PartStatus.PUSHED)
     return {
-        metrics.RUNS_FINISHED: 1,
-        metrics.RUNS_FAILED: run.status == RunStatus.FAILED,
-        metrics.RUN_DURATION: duration,
-        metrics.ITEMS_CHANGED: sum(part.added + part.removed + part.changed for part in parts),
+        RUNS_FINISHED: 1,
+        RUNS_FAILED: run.status == RunStatus.FAILED,
+        RUN_DURATION: duration,
+        ITEMS_CHANGED: sum(part.added + part.removed + part.changed for part in parts),
         **{metric: run.counts.get(status, 0) for status, metric in _METRIC_OF_STATUS.items()},
     }
 
 
 def _of_fleet(standing: Standing) -> Figures:
     figures: Figures = {
-        metrics.LONGEST_UNVERIFIED: standing.longest_unverified,
-        metrics.MOST_FAILURES: standing.most_failures,
-        metrics.BLOCKED_NOW: standing.blocked,
-        metrics.HARMED_NOW: standing.harmed,
+        LONGEST_UNVERIFIED: standing.longest_unverified,
+        MOST_FAILURES: standing.most_failures,
+        BLOCKED_NOW: standing.blocked,
+        HARMED_NOW: standing.harmed,
     }
     if standing.primary is None:
         return figures  # without the primary the rest would look better than it is
     return {
         **figures,
-        metrics.NATIVE_SYNCS: standing.native_syncs,
-        **_known(metrics.FEWEST_CERTIFICATE_DAYS, standing.fewest_certificate_days),
-        **_known(metrics.FEWEST_LICENCE_DAYS, standing.fewest_licence_days),
+        NATIVE_SYNCS: standing.native_syncs,
+        **_known(FEWEST_CERTIFICATE_DAYS, standing.fewest_certificate_days),
+        **_known(FEWEST_LICENCE_DAYS, standing.fewest_licence_days),
     }
 
 
 def _of_backup(backup: BackupStanding) -> Figures:
     return {
-        metrics.UNVERIFIED: backup.unverified,
-        metrics.FAILURES_IN_A_ROW: backup.failures,
-        **_known(metrics.CERTIFICATE_DAYS, backup.certificate_days),
-        **_known(metrics.LICENCE_DAYS, backup.licence_days),
+        UNVERIFIED: backup.unverified,
+        FAILURES_IN_A_ROW: backup.failures,
+        **_known(CERTIFICATE_DAYS, backup.certificate_days),
+        **_known(LICENCE_DAYS, backup.licence_days),
     }
 
 

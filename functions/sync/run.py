@@ -9,30 +9,26 @@ Nothing here knows how a server is talked to or where records are kept.
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from common.deadline import Deadline
-from common.errors import Failure, Reason
-from common.faults import places
+from common.errors import Failure, Reason, places
 from fleet.primary import check_not_shrunk, parts_of, policy_of
 from fleet.restore_source import Earlier
-from registry.models import QUEUED, Backup, BackupResult, Run, SyncSettings, new_run_id
-from registry.store import Store
+from registry.models import QUEUED, Backup, BackupResult, Notice, Primary, Run, SyncSettings, new_run_id, requested_at
+from registry.store import Store, VersionConflict
 from registry.store_rules import of_term
-from replication.model import Policy, PrimaryState
-from sync.backup_runner import Recorder, Serving
-from sync.choosing import choose
-from sync.concluding import Report, RunStatus, conclude, finish
+from replication.model import Policy, PrimaryState, Status
+from sync.backup_runner import Serving
 from sync.context import Surroundings
-from sync.direction import end_hold, facing, noted
-from sync.events import RunRequest
+from sync.events import RunRequest, Trigger
 from sync.fan_out import hand_out, is_needed
 from sync.primary_history import keep_state
-from sync.results import failed_outcome
-from sync.unfinished import finish_dead_runs
+from sync.result_recorder import Recorder
+from sync.results import Report, RunStatus, conclude, failed_outcome, finish
 
 
 def run(
@@ -186,3 +182,102 @@ class _Fleet:
         if not accepted:
             check_not_shrunk(primary, of_term(self._store.baseline(), self._record.term))
         return primary
+
+
+def choose(
+    requested: Sequence[str],
+    registered: Sequence[Backup],
+    unreadable: Mapping[str, str],
+    statuses: Mapping[str, BackupResult],
+) -> list[Backup]:
+    """The backups to serve, those that wait longest first; none ``requested`` means all that are enabled.
+
+    ``unreadable`` are the registrations that cannot be understood, ``statuses``
+    the last results. Raises Failure when one is requested that cannot be served:
+    a typing error must not look like a success.
+    """
+    backups = {backup.id: backup for backup in registered}
+    for backup_id in requested:
+        if backup_id in unreadable:
+            raise Failure(Reason.RECORD_UNREADABLE, f"the registration of {backup_id!r} cannot be read")
+        if backup_id not in backups:
+            raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered with the id {backup_id!r}")
+        if not backups[backup_id].enabled:
+            raise Failure(Reason.BACKUP_DISABLED, f"the backup {backup_id!r} is disabled")
+    wanted = [backups[backup_id] for backup_id in requested or backups if backups[backup_id].enabled]
+    return sorted(wanted, key=lambda backup: (*_waiting(statuses.get(backup.id)), backup.id))
+
+
+def _waiting(last: BackupResult | None) -> tuple[int, datetime]:
+    # What failed comes last: servers that are silent would take all workers, run after run.
+    turn = {str(Status.INCOMPLETE): 0, str(Status.FAILED): 2}.get(last.status if last else "", 1)
+    return turn, (last.verified_at if last else None) or datetime.min.replace(tzinfo=UTC)
+
+
+def facing(run: Run, request: RunRequest, primary: Primary | None) -> Run:
+    """The run under the primary's term; where it may only look, it says so."""
+    if primary is None:
+        return run
+    held = bool(primary.held) and not _asked_since(request, primary)
+    run = replace(run, term=primary.term, held=held)
+    return noted(run, Failure(Reason.PUSHES_HELD, primary.held)) if held else run
+
+
+def end_hold(store: Store, request: RunRequest, primary: Primary | None) -> Failure | None:
+    """Let scheduled runs push again: who asks for a run over the whole fleet means the new direction.
+
+    Why it could not be done, None when it was done or there was nothing to do.
+    """
+    means_it = request.trigger is Trigger.ON_DEMAND and not request.backups and not request.dry_run
+    if primary is None or not primary.held or not means_it or not _asked_since(request, primary):
+        return None
+    try:
+        store.save_primary(replace(primary, held=""), expected_version=primary.version)
+    except VersionConflict:
+        return Failure(Reason.PUSHES_HELD, "the primary's registration was changed meanwhile, so the hold stays")
+    except Failure as failure:
+        return Failure(Reason.PUSHES_HELD, f"the hold could not be ended: {failure.message}")
+    return None
+
+
+def noted(run: Run, failure: Failure) -> Run:
+    """The run with something to tell that does not end it."""
+    return replace(run, notices=(*run.notices, Notice(failure.reason, failure.message)))
+
+
+def _asked_since(request: RunRequest, primary: Primary) -> bool:
+    """Whether a person has asked for this run, and not before the promotion: an event may have waited."""
+    if request.trigger not in (Trigger.ON_DEMAND, Trigger.RESTORE):
+        return False
+    return not (request.run_id and primary.promoted_at and requested_at(request.run_id) < primary.promoted_at)
+
+
+_MESSAGE = "it ended before it was done; nothing is known of what it did not record"
+
+
+def finish_dead_runs(around: Surroundings, owner: str) -> list[Failure]:
+    """Give every run that began and has no end its record; the failures in doing so, which stop nothing.
+
+    Whoever holds the lease, ``owner``, is the only one that runs. So all others
+    that have not ended are dead, and so are the claims on their backups.
+    """
+    failures = []
+    for run_id in around.store.unfinished_runs():
+        try:
+            _finish_dead(run_id, around, owner)
+        except Failure as failure:
+            failures.append(Failure(failure.reason, f"the run {run_id} has no end: {failure.message}"))
+    return failures
+
+
+def _finish_dead(run_id: str, around: Surroundings, owner: str) -> None:
+    run = around.store.run(run_id)
+    if run is None:
+        return  # its record was removed for its age, and the mark will be
+    recorder = Recorder(around, run, owner)
+    for backup_id in around.store.open_backups(run_id):
+        if recorder.claim(backup_id):
+            recorder.settle(backup_id, Failure(Reason.RUN_CUT_OFF, "the run ended before it had a result for it"))
+    results = around.store.results(run_id)
+    status = RunStatus.PARTIAL if results else RunStatus.FAILED
+    finish(around, run, status, Reason.RUN_CUT_OFF, _MESSAGE, results)

@@ -6,9 +6,8 @@ import time
 from collections.abc import Sequence
 from enum import IntEnum
 
-from common.errors import Failure, Reason
-from common.faults import places
-from fleet.endpoints import PRIMARY_ID
+from common.errors import Failure, Reason, places
+from fleet.servers import PRIMARY_ID
 from local.tables import table
 from local.trial.credentials import log_in_of
 from local.trial.request import BACKUP_ID, Command, Request, read_request

@@ -9,8 +9,8 @@ from pathlib import Path
 from cerberus.address_policy import AddressPolicy, checked_host
 from cerberus.endpoint import MAX_PORT
 from common.errors import Failure
-from fleet.endpoints import trust_of
 from fleet.primary import policy_of
+from fleet.servers import trust_of
 from registry.models import Backup, Primary, SyncSettings, TlsTrust
 from replication.model import DEFAULT_PARTS, PartName
 

@@ -12,9 +12,9 @@ from cerberus.client import BackupClient, PrimaryClient
 from cerberus.endpoint import Endpoint
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from fleet.endpoints import PRIMARY_ID, endpoint_of, trust_of
 from fleet.primary import guard_of, policy_of
 from fleet.restore_source import Earlier
+from fleet.servers import PRIMARY_ID, endpoint_of, trust_of
 from local.trial.request import BACKUP_ID, Request
 from local.trial.snapshots import FolderSnapshots, load
 from registry.models import Backup, Credentials, Primary, new_run_id
@@ -22,9 +22,8 @@ from replication.guards.approval import Guard
 from replication.guards.preflight import COMPARED, Finding, check_backup, examine_backup, examine_primary
 from replication.model import Outcome, PartName, Policy, PrimaryState
 from replication.plan import Plan, make_plan
-from replication.plan_details import State
+from replication.plan_details import Preview, State, preview
 from replication.ports import ReadableServer, ServerFacts, WritableServer
-from replication.preview import Preview, preview
 from replication.primary import read_primary
 from replication.replicate import Check, Restore, replicate
 

@@ -1,7 +1,6 @@
 """Registrations of backups."""
 
 import re
-import uuid
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -10,7 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from admin_api import examples, views
 from admin_api.checks import check_backup
-from admin_api.dependencies import Injected, Services
+from admin_api.dependencies import Injected
 from admin_api.parameters import (
     BackupIdParameter,
     IfMatch,
@@ -18,20 +17,21 @@ from admin_api.parameters import (
     NextBackups,
     changed_credentials,
     refuse_forbidden_address,
+    registered_backup,
+    shown_backup,
 )
-from admin_api.registered import registered_backup, shown_backup
-from admin_api.request import etag, expected_version, page_token, read_page_token
-from admin_api.routing import new_router
+from admin_api.registration import new_id, register
+from admin_api.request import etag, expected_version, new_router, page_token, read_page_token
 from admin_api.schemas import (
     ID_PATTERN,
     BackupChange,
     BackupPage,
     BackupView,
+    CheckReport,
     NewBackup,
     RegisteredBackup,
     UnreadableBackup,
 )
-from common.errors import Failure
 from registry.models import Backup, BackupResult, Credentials
 from replication.model import PartName
 
@@ -142,41 +142,6 @@ def delete_backup(backup_id: BackupIdParameter, services: Injected, if_match: If
     return Response(204)
 
 
-def register(backup: Backup, credentials: Credentials, services: Services) -> Backup:
-    """Store registration and credentials.
-
-    The registration comes first: were it the other way round, one that is
-    refused because the id is taken would have replaced the other's password.
-    """
-    added = services.store.add_backup(replace(backup, secret=_own_secret(backup.id, services)))
-    try:
-        services.credentials.put(added.secret_id, credentials)
-    except Failure:
-        services.store.delete_backup(added.id)
-        raise
-    return added
-
-
-def _own_secret(backup_id: str, services: Services) -> str:
-    """The backup's id, unless another server has that secret: a promoted backup takes it along, and its id is free.
-
-    Backups are read before the primary, so that one which is promoted meanwhile is seen in one of the two places.
-    """
-    servers = (*services.store.backups(), services.primary())
-    taken = {server.secret_id for server in servers if server}
-    return f"{backup_id[:50]}-{uuid.uuid4().hex[:8]}" if backup_id in taken else backup_id
-
-
-def new_id(host: str) -> str:
-    """An id that tells the host and is most likely free."""
-    return f"{plain_id(host)}-{uuid.uuid4().hex[:6]}"
-
-
-def plain_id(host: str) -> str:
-    """The host's name as an id."""
-    return re.sub(r"[^a-z0-9]+", "-", host.casefold()).strip("-")[:50] or "backup"
-
-
 def _changed(backup: Backup, body: BackupChange) -> Backup:
     """``backup`` with what was sent; a field that was left out is not among ``model_fields_set``."""
     sent = body.model_fields_set
@@ -199,3 +164,9 @@ def _names(parts: list[PartName] | None) -> tuple[str, ...] | None:
 
 def _status(last: BackupResult | None) -> str:
     return last.status if last else NEVER_RUN
+
+
+@router.post("/backups/<backup_id>/check", summary="Try a backup", tags=["backups"], operation_id="checkBackup")
+def try_backup(backup_id: BackupIdParameter, services: Injected) -> CheckReport:
+    """Try every requirement on a backup now, those in comparison with the primary included."""
+    return check_backup(registered_backup(backup_id, services), services)

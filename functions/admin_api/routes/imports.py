@@ -8,15 +8,15 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from admin_api import examples, views
 from admin_api.dependencies import Injected, Services
-from admin_api.routes.backups import new_id, register
-from admin_api.routing import new_router
+from admin_api.registration import new_id, register
+from admin_api.request import new_router
 from admin_api.schemas import ImportedBackup, ImportReport, ImportRequest, NativeSyncView
 from admin_api.timeouts import address_problems
 from cerberus.client import NativeSync, NativeTarget, PrimaryClient
 from cerberus.endpoint import MAX_PORT
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from fleet.endpoints import endpoint_of
+from fleet.servers import endpoint_of
 from registry.models import Backup, Credentials
 from registry.store import AlreadyRegistered
 from registry.store_rules import address_key

@@ -8,13 +8,11 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from admin_api import examples
 from admin_api.dependencies import Injected, Services
-from admin_api.parameters import BackupIdParameter, IfMatch
+from admin_api.parameters import BackupIdParameter, IfMatch, registered_backup, shown_backup
 from admin_api.plans import plan_of
-from admin_api.registered import registered_backup, shown_backup
-from admin_api.request import caller, expected_version
-from admin_api.routing import new_router
+from admin_api.request import caller, expected_version, new_router
+from admin_api.runs import key_for
 from admin_api.schemas import ApprovalView, BackupView, NewApproval, Pause, PlanView, SnapshotName
-from admin_api.snapshots import key_for
 from common.errors import Failure, Reason
 from registry.models import Approval, BackupResult
 from registry.store_rules import of_term

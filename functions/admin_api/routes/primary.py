@@ -4,21 +4,38 @@ from dataclasses import replace
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from admin_api import examples, views
 from admin_api.checks import check_primary
 from admin_api.dependencies import Injected, Services
-from admin_api.parameters import IfMatch, changed_credentials, refuse_forbidden_address, username_of
+from admin_api.parameters import (
+    DigestParameter,
+    IfMatch,
+    Limit,
+    NextRuns,
+    changed_credentials,
+    refuse_forbidden_address,
+    registered_backup,
+    username_of,
+)
+from admin_api.plans import difference_of
 from admin_api.promotion import concerns_about, former_id, refuse_unsafe, warnings_about
-from admin_api.registered import registered_backup
-from admin_api.request import caller, etag, expected_version
-from admin_api.routing import new_router
-from admin_api.schemas import CheckedPrimary, CheckReport, NewPrimary, NewPromotion, PrimaryView, PromotionView
+from admin_api.request import caller, etag, expected_version, new_router, page_token, read_page_token
+from admin_api.schemas import (
+    DIGEST_PATTERN,
+    CheckedPrimary,
+    CheckReport,
+    DifferenceView,
+    NewPrimary,
+    NewPromotion,
+    PrimaryView,
+    PromotionView,
+    StatePage,
+)
 from common.errors import Failure, Reason
-from registry.models import Primary
-from registry.promotion import promotion
-from registry.store_rules import address_key
+from registry.models import RUN_ID, Primary
+from registry.store_rules import address_key, promotion
 
 router = new_router()
 
@@ -120,3 +137,34 @@ def _known(services: Services) -> Primary:
 def _shown(primary: Primary, services: Services) -> Response[PrimaryView]:
     view = views.primary_view(primary, username_of(primary.secret_id, services))
     return Response(200, "application/json", view, {"ETag": etag(primary.version)})
+
+
+@router.get("/primary/states", summary="The primary's states", tags=["primary"], operation_id="listStates")
+def list_states(services: Injected, limit: Limit = 50, next: NextRuns = None) -> StatePage:  # noqa: A002 - the parameter's name
+    """Every state of the primary that a run has read and that is still kept, newest first.
+
+    One that came back after another is listed once for each time.
+    """
+    states = services.store.states(limit=limit + 1, before=read_page_token(next, RUN_ID))
+    return StatePage(
+        states=[views.state_view(state) for state in states[:limit]],
+        next=page_token(states[limit - 1].first_run_id) if len(states) > limit else None,
+    )
+
+
+@router.get(
+    "/primary/states/<digest>/diff",
+    summary="How two states differ",
+    tags=["primary"],
+    operation_id="compareStates",
+)
+def compare_states(
+    digest: DigestParameter,
+    services: Injected,
+    to: Annotated[
+        str | None,
+        Query(pattern=DIGEST_PATTERN, description="The other one; without it, what the primary holds now."),
+    ] = None,
+) -> DifferenceView:
+    """What became of the state with this digest: as in a plan, and nothing that looks like a secret is shown."""
+    return difference_of(digest, to, services)

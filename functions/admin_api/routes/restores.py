@@ -7,13 +7,10 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from admin_api import examples
 from admin_api.dependencies import Injected, Services
-from admin_api.parameters import BackupIdParameter, Limit, NextRuns
-from admin_api.registered import registered_backup
-from admin_api.request import caller, page_token, read_page_token
-from admin_api.routing import new_router
-from admin_api.runs import refuse_unservable, start
+from admin_api.parameters import BackupIdParameter, Limit, NextRuns, registered_backup
+from admin_api.request import caller, new_router, page_token, read_page_token
+from admin_api.runs import key_for, refuse_unservable, start
 from admin_api.schemas import NewRestore, RunView, SnapshotPage, SnapshotView
-from admin_api.snapshots import key_for
 from common.errors import Failure, Reason
 from registry.models import RUN_ID, Approval
 

@@ -9,8 +9,7 @@ from admin_api import examples, views
 from admin_api.dependencies import Injected, Services
 from admin_api.parameters import BackupIdParameter, Limit, NextRuns, RunIdParameter
 from admin_api.problems import Refused
-from admin_api.request import caller, page_token, read_page_token
-from admin_api.routing import new_router
+from admin_api.request import caller, new_router, page_token, read_page_token
 from admin_api.runs import refuse_unservable, start
 from admin_api.schemas import HistoryPage, NewRun, Progress, RunDetails, RunPage, RunView
 from common.errors import Failure, Reason

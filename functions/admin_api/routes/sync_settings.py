@@ -9,8 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from admin_api import examples
 from admin_api.dependencies import Injected
 from admin_api.parameters import IfMatch
-from admin_api.request import etag, expected_version
-from admin_api.routing import new_router
+from admin_api.request import etag, expected_version, new_router
 from admin_api.schemas import LimitsView, NewSyncSettings, SyncSettingsView
 from registry.models import BrakeLimits, SyncSettings
 from registry.schedule import Schedule

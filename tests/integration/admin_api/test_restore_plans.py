@@ -8,7 +8,7 @@ import pytest
 
 from cerberus.client import BackupClient
 from common.deadline import Deadline
-from fleet.endpoints import endpoint_of
+from fleet.servers import endpoint_of
 from local.cerberus import LocalServer, Machine, drift, generate
 from registry.snapshots import Held
 from replication.model import PartName

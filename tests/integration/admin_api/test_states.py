@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from admin_api import comparing
+from admin_api import plans
 from common.deadline import Deadline
 from fleet.primary import Source
 from fleet.servers import CerberusServers
@@ -109,7 +109,7 @@ def test_a_primary_that_does_not_answer_is_told(
 
 def test_what_takes_too_long_is_told_with_another_way(primary: Primary, monkeypatch: pytest.MonkeyPatch) -> None:
     digest = primary.keep()
-    monkeypatch.setattr(comparing, "PLAN_SECONDS", 0.0)
+    monkeypatch.setattr(plans, "PLAN_SECONDS", 0.0)
     status, body = primary.gateway.call("GET", f"/primary/states/{digest}/diff")
     assert (status, body["reason"]) == (424, "comparison_too_slow")
     assert "dry run" in body["remedy"]

@@ -10,8 +10,8 @@ from moto import mock_aws
 
 from common.errors import Failure
 from registry.audit import INTENDED, AuditRecord, DynamoAuditLog, answered
+from registry.aws import ManagementClients, open_management_clients
 from registry.invoker import LambdaStarter
-from registry.management import ManagementClients, open_management_clients
 from registry.schedule import EventBridgeSchedule, MemorySchedule, Schedule, ScheduleKeeper, expression_of, interval_of
 
 TARGET = {"Id": "sync", "Arn": "arn:aws:lambda:eu-central-1:123456789012:function:sync", "Input": "{}"}

@@ -20,9 +20,8 @@ from registry.models import (
     SyncSettings,
     TlsTrust,
 )
-from registry.promotion import promotion
 from registry.store import AlreadyRegistered, Store, VersionConflict
-from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, of_term
+from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, of_term, promotion
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

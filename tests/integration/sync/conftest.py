@@ -44,9 +44,9 @@ from registry.models import (
 from registry.snapshots import MemorySnapshots
 from registry.store import CredentialStore, Store
 from replication.model import PrimaryState
-from sync.concluding import Report
 from sync.context import Surroundings
 from sync.events import RunRequest, Trigger
+from sync.results import Report
 from sync.run import run
 
 TABLE = "sync-test"

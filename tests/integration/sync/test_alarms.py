@@ -21,7 +21,7 @@ from local.cloudwatch import Alarm, Datapoint, datapoints
 from local.template import Stack
 from registry.models import Approval
 from sync import app
-from sync.metrics import NAMESPACE
+from sync.reporting import NAMESPACE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

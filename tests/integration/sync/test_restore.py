@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from local.cerberus import Snapshot
     from local.cerberus.state import ServerState
     from registry.models import Backup
-    from sync.concluding import Report
+    from sync.results import Report
     from tests.integration.sync.conftest import Fleet
 
 EVERYTHING = tuple(part.value for part in PartName)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import sync.workers
+import sync.backup_runner
 from local.cerberus import Kind, drift
 from local.cerberus.server import Options
 from sync.backup_runner import GRACE
-from sync.concluding import Report
+from sync.results import Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ class TestTheDeadline:
     def test_what_does_not_fit_is_recorded_and_comes_first_next_time(
         self, make_fleet: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sync.workers, "MAX_WORKERS", 2)
+        monkeypatch.setattr(sync.backup_runner, "MAX_WORKERS", 2)
         fleet = make_fleet()
         names = ("b1", "b2", "b3", "b4", "b5", "b6")
         for name in names:

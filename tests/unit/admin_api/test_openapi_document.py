@@ -21,9 +21,7 @@ def _operations(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_the_copy_in_the_documentation_is_the_generated_one() -> None:
-    assert COPY.read_text() == openapi.text(api), (
-        "run: PYTHONPATH=functions python -m admin_api.openapi > docs/openapi.json"
-    )
+    assert COPY.read_text() == openapi.text(api), "run: make pages"
 
 
 def test_the_api_serves_it(world: Any, document: dict[str, Any]) -> None:

@@ -7,8 +7,7 @@ from cerberus.client import BackupClient, PrimaryClient
 from cerberus.tls import Pins, SystemRoots
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from fleet.endpoints import trust_of
-from fleet.servers import CerberusServers, with_credentials
+from fleet.servers import CerberusServers, trust_of, with_credentials
 from registry.models import Backup, Credentials, Primary, SyncSettings, TlsTrust
 
 LOG_IN = Credentials("admin", "PLANTED")

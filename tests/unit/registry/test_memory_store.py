@@ -8,8 +8,8 @@ from threading import Barrier
 from common.errors import Failure, Reason
 from registry.memory import MemoryStore
 from registry.models import Backup, BackupResult, Primary
-from registry.promotion import Promotion, promotion
 from registry.store import AlreadyRegistered, VersionConflict
+from registry.store_rules import Promotion, promotion
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 THREADS = 8

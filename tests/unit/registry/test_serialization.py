@@ -9,7 +9,6 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.items import UnreadableRow, from_row, time_text, to_row
 from registry.models import (
     Approval,
     Backup,
@@ -25,6 +24,7 @@ from registry.models import (
     SyncSettings,
     TlsTrust,
 )
+from registry.serialization import UnreadableRow, from_row, time_text, to_row
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NAMES = st.lists(TEXTS, max_size=4).map(tuple)

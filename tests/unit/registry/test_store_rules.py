@@ -7,8 +7,8 @@ from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.items import to_row
 from registry.models import BackupResult, Condition, PartResult
+from registry.serialization import to_row
 from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, address_key, capped_result, merged_status
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

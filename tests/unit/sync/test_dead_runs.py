@@ -14,13 +14,13 @@ from registry.backup_queue import MemoryQueue
 from registry.models import QUEUED, BackupResult, Run
 from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
+from sync.fan_out import work_off
 from sync.run import run
-from sync.share import work_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sync.concluding import Report
+    from sync.results import Report
     from tests.unit.sync.conftest import World
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -75,7 +75,7 @@ def test_a_run_that_was_killed_before_any_result_is_recorded_as_failed(
 
 
 def test_and_as_partial_with_the_results_that_it_has(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.workers.MAX_WORKERS", 1)
+    monkeypatch.setattr("sync.backup_runner.MAX_WORKERS", 1)
     killed(world, monkeypatch, "record_result", after=1)
     start(world, LATER)
     assert (oldest(world).status, oldest(world).reason) == ("partial", Reason.RUN_CUT_OFF)

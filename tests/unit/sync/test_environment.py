@@ -5,7 +5,7 @@ import pytest
 from common.errors import Failure, Reason
 from fleet.environment import PACKAGE
 from registry.models import Primary, TlsTrust
-from sync.environment import Environment
+from sync.context import Environment
 
 COMPLETE = {
     "TABLE_NAME": "table",

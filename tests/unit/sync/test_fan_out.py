@@ -16,20 +16,19 @@ from common.errors import Failure, Reason
 from registry.backup_queue import MemoryQueue, Message
 from registry.models import Backup, BackupResult, Claim, Credentials, Run
 from registry.snapshots import primary_key
-from sync import share
+from sync import fan_out
 from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
-from sync.fan_out import is_needed
+from sync.fan_out import is_needed, work_off
 from sync.run import run
-from sync.share import work_off
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from registry.snapshots import Snapshot
-    from sync.concluding import Report
     from sync.context import Surroundings
-    from sync.share import Worked
+    from sync.fan_out import Worked
+    from sync.results import Report
     from tests.unit.sync.conftest import FakeServer, World
 
 LIFE = 60.0
@@ -81,9 +80,9 @@ class Fleet:
 
 @pytest.fixture(autouse=True)
 def _nothing_loaded() -> Iterator[None]:
-    share._LOADED.clear()
+    fan_out._LOADED.clear()
     yield
-    share._LOADED.clear()
+    fan_out._LOADED.clear()
 
 
 @pytest.fixture
@@ -536,7 +535,7 @@ class TestTheLease:
         assert {f"{name} not served: lease_lost" for name in ("b1", "b2", "b3")} <= set(fleet.world.notes.steps)
 
     def test_it_is_asked_for_before_each_backup(self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sync.workers.MAX_WORKERS", 1)
+        monkeypatch.setattr("sync.backup_runner.MAX_WORKERS", 1)
         fleet.start()
 
         def take_away(method: str) -> None:
@@ -574,7 +573,7 @@ class TestTheTimeOfAnInvocation:
     def test_what_it_does_not_begin_in_its_first_half_comes_again(
         self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("sync.workers.MAX_WORKERS", 1)
+        monkeypatch.setattr("sync.backup_runner.MAX_WORKERS", 1)
         fleet.start()
         fleet.server("b1").on_call = lambda method: time.sleep(0.6 if method == "facts" else 0)
         worked = fleet.work(seconds=1.0)

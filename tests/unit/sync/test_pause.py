@@ -11,7 +11,7 @@ import pytest
 from common.errors import Failure, Reason
 from registry.memory import MemoryStore
 from registry.models import Backup
-from sync.pausing import pause
+from sync.backup_runner import pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,8 +12,8 @@ from fleet.servers import PRIMARY_ID
 from registry.models import KeptState
 from registry.snapshots import Held, MemorySnapshots, primary_key
 from replication.model import PartName, Status
-from sync.concluding import Report, RunStatus
 from sync.events import RunRequest, Trigger
+from sync.results import Report, RunStatus
 from sync.run import run
 
 DAY = timedelta(days=1)

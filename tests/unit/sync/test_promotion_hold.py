@@ -12,15 +12,15 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
 from registry.models import QUEUED, Approval, Primary, PrimaryBaseline, Run, new_run_id
-from registry.promotion import promotion
 from registry.store import VersionConflict
+from registry.store_rules import promotion
 from replication.model import Status
 from sync.events import RunRequest, Trigger
 from sync.poll import look_at_primary
 from sync.run import run
 
 if TYPE_CHECKING:
-    from sync.concluding import Report
+    from sync.results import Report
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

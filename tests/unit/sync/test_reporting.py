@@ -13,9 +13,9 @@ from aws_lambda_powertools import Logger
 
 from registry.models import BackupResult, Condition, Notice, PartResult, Run
 from replication.model import Status
-from sync import metrics
-from sync.concluding import Report, RunStatus
+from sync import reporting
 from sync.reporting import LoggedProgress, emit_metrics
+from sync.results import Report, RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -201,8 +201,8 @@ class TestMetrics:
             for metric in directive["Metrics"]
         }
         assert found == {
-            (metric.name, metric.unit.value, frozenset({metrics.SERVICE, *metric.dimensions}))
-            for metric in metrics.METRICS
+            (metric.name, metric.unit.value, frozenset({reporting.SERVICE, *metric.dimensions}))
+            for metric in reporting.METRICS
         }
         # The format's own limits.
         assert all(len(d["Metrics"]) <= 100 for blob in blobs for d in blob["_aws"]["CloudWatchMetrics"])

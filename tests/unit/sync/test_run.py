@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sync.backup_runner
-import sync.workers
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from registry.memory import MemoryCredentials, MemoryStore
@@ -29,7 +28,7 @@ from sync.events import RunRequest, Trigger
 from sync.run import run
 
 if TYPE_CHECKING:
-    from sync.concluding import Report
+    from sync.results import Report
     from tests.unit.sync.conftest import World
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -81,7 +80,7 @@ class TestWhoIsServed:
     def test_the_incomplete_come_first_then_the_never_verified_then_the_longest_waiting(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sync.workers, "MAX_WORKERS", 1)
+        monkeypatch.setattr(sync.backup_runner, "MAX_WORKERS", 1)
         world.store.acquire_lease("before", now=NOON, expires_at=NOON)
         for backup_id, status, verified in (
             ("b1", "in_sync", NOON),

@@ -14,9 +14,9 @@ from common.deadline import Deadline
 from fleet.servers import PRIMARY_ID
 from replication.model import PartName
 from replication.primary import read_primary
+from sync.backup_runner import BASE, EACH, MAX_WORKERS, ONCE, size_of, workers
 from sync.events import RunRequest, Trigger
 from sync.run import run
-from sync.workers import BASE, EACH, MAX_WORKERS, ONCE, size_of, workers
 
 if TYPE_CHECKING:
     from tests.unit.sync.conftest import World

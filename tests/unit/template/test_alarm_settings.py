@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from local.template import Stack, Template, translated
-from sync.metrics import METRICS, NAMESPACE, SERVICE
+from sync.reporting import METRICS, NAMESPACE, SERVICE
 
 ALARMS = Stack("stack").resources("AWS::CloudWatch::Alarm")
 PARAMETERS = translated()["Parameters"]

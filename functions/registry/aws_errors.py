@@ -1,4 +1,7 @@
-"""AWS errors that nobody in this product handles, as the one failure everybody knows."""
+"""AWS' errors as the one failure that callers know.
+
+Apart from ``registry.aws``, because what runs from a laptop needs this and no AWS SDK beside it.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,0 +1,79 @@
+"""Recording results: every write of a run is on the condition that it still holds the lease and the claim."""
+
+import uuid
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from common.errors import Failure
+from registry.models import BackupResult, Claim, Run
+from replication.model import Outcome, Status
+from sync.context import Surroundings
+from sync.results import failed_outcome, result_of
+
+_TO_RECORD = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Records results in a run, for as long as ``owner`` holds the lease.
+
+    ``claims`` are those on open backups, by id: a result of such a backup is
+    only recorded for as long as the claim on it holds. ``begun`` is what was
+    stored before the first write, of backups whose end is not recorded yet.
+    """
+
+    around: Surroundings
+    run: Run
+    owner: str
+    claims: dict[str, str] = field(default_factory=dict)
+    begun: dict[str, Outcome] = field(default_factory=dict)
+
+    def claim(self, backup_id: str, *, until: datetime | None = None) -> bool:
+        """Claim an open backup; False when somebody else has, or when it is not open. Raises Failure.
+
+        ``until`` None is long enough to record something of it.
+        """
+        claim, now = uuid.uuid4().hex, self.around.now()
+        until = until or now + _TO_RECORD
+        if self.around.store.claim_backup(self.run.id, backup_id, claim, now=now, until=until) is not Claim.MINE:
+            return False
+        self.claims[backup_id] = claim
+        return True
+
+    def record(
+        self, backup_id: str, outcome: Outcome, started: datetime | None = None, fault: str = ""
+    ) -> BackupResult:
+        """Store what came of a backup and tell of it. A result that cannot be stored says so instead.
+
+        ``started`` None means that it was not tried. ``fault`` as in ``Progress.backup_done``.
+        """
+        finished = self.around.now()
+        result = result_of(outcome, backup_id=backup_id, run=self.run, started=started or finished, finished=finished)
+        try:
+            self.around.store.record_result(result, lease_owner=self.owner, claim=self.claims.get(backup_id))
+        except Failure as failure:
+            result = replace(
+                result, status=Status.FAILED, reason=failure.reason, message=f"not recorded: {failure.message}"
+            )
+        self.around.progress.backup_done(self.run, result, fault)
+        return result
+
+    def settle(self, backup_id: str, failure: Failure) -> None:
+        """Record of a claimed backup that nobody serves any more what was stored before its first write, if it was.
+
+        Otherwise that it was not served, and why. Raises Failure.
+        """
+        store = self.around.store
+        begun = next((found for found in store.history(backup_id, limit=1) if found.run_id == self.run.id), None)
+        if begun is None:
+            self.record(backup_id, failed_outcome(failure))
+            return
+        store.record_result(begun, lease_owner=self.owner, claim=self.claims.get(backup_id))
+        self.around.progress.backup_done(self.run, begun, "")
+
+    def begin(self, backup_id: str, outcome: Outcome, started: datetime) -> None:
+        """Store what is true of a backup if the run is killed now. Raises Failure: then it must not be written to."""
+        now = self.around.now()
+        result = result_of(outcome, backup_id=backup_id, run=self.run, started=started, finished=now)
+        self.around.store.record_result(result, lease_owner=self.owner, final=False, claim=self.claims.get(backup_id))
+        self.begun[backup_id] = outcome
