@@ -18,9 +18,9 @@ from common.deadline import Deadline
 from fleet.servers import PRIMARY_ID, CerberusServers
 from registry.memory import MemoryCredentials, MemoryStore
 from registry.models import Backup, BackupResult, Credentials, Primary, Run, SyncSettings, TlsTrust
-from registry.snapshots import Held, Snapshot, SnapshotEntry, encode
+from registry.snapshots import Snapshot, SnapshotContent, SnapshotEntry, encode
 from replication.model import PrimaryState
-from sync.context import Surroundings
+from sync.context import RunContext
 from sync.events import RunRequest, Trigger
 from sync.results import Report
 from sync.run import run
@@ -38,11 +38,11 @@ class _Silent:
 class _Forgotten:
     """Snapshots, encoded as for S3 and not kept."""
 
-    def keep_backup(self, backup_id: str, run_id: str, held: Held) -> str:
-        return f"{backup_id}/{run_id}/{len(encode(backup_id, held))}"
+    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent) -> str:
+        return f"{backup_id}/{run_id}/{len(encode(backup_id, content))}"
 
-    def keep_primary(self, digest: str, held: Held) -> str:
-        return f"{digest}/{len(encode(PRIMARY, held))}"
+    def keep_primary(self, digest: str, content: SnapshotContent) -> str:
+        return f"{digest}/{len(encode(PRIMARY, content))}"
 
     def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:
         raise AssertionError(f"nothing lists those of {backup_id}")
@@ -51,7 +51,7 @@ class _Forgotten:
         raise AssertionError(f"nothing reads {key} back")
 
 
-def surroundings(told: Told, memory_megabytes: int | None = None, full_verification_minutes: int = 0) -> Surroundings:
+def context(told: Told, memory_megabytes: int | None = None, full_verification_minutes: int = 0) -> RunContext:
     """All that a run needs, with every backup registered."""
     store, credentials = MemoryStore(), MemoryCredentials()
     store.save_settings(SyncSettings(full_verification_minutes=full_verification_minutes))
@@ -63,7 +63,7 @@ def surroundings(told: Told, memory_megabytes: int | None = None, full_verificat
             store.save_primary(Primary(HOST, port, trust))
         else:
             store.add_backup(Backup(name, HOST, port, trust))
-    return Surroundings(
+    return RunContext(
         store=store,
         credentials=credentials,
         servers=CerberusServers(AddressPolicy.allowing(["127.0.0.0/8"])),
@@ -75,15 +75,15 @@ def surroundings(told: Told, memory_megabytes: int | None = None, full_verificat
     )
 
 
-def one_run(around: Surroundings) -> Report:
+def one_run(context: RunContext) -> Report:
     """A scheduled run over the whole fleet."""
-    return run(RunRequest(Trigger.SCHEDULE), around, Deadline(600))
+    return run(RunRequest(Trigger.SCHEDULE), context, Deadline(600))
 
 
-def measured(around: Surroundings) -> dict[str, Any]:
+def measured(context: RunContext) -> dict[str, Any]:
     """One run: wall and CPU seconds of this process, and how many backups ended in which status."""
     wall, cpu = time.perf_counter(), time.process_time()
-    report = one_run(around)
+    report = one_run(context)
     return {
         "wall": time.perf_counter() - wall,
         "cpu": time.process_time() - cpu,
@@ -96,10 +96,10 @@ def measured(around: Surroundings) -> dict[str, Any]:
 def main() -> None:
     """Do as many runs as asked, one after the other, and tell the figures of each."""
     asked = json.loads(sys.stdin.readline())
-    around = surroundings(
+    run_context = context(
         Told(**asked["told"]), asked.get("memory_megabytes"), asked.get("full_verification_minutes", 0)
     )
-    print(json.dumps([measured(around) for _ in range(asked["runs"])]), flush=True)
+    print(json.dumps([measured(run_context) for _ in range(asked["runs"])]), flush=True)
 
 
 if __name__ == "__main__":

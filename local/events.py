@@ -1,7 +1,7 @@
 """The events of ``events/``, their documented answers, and the registry that these answers assume.
 
 In it a primary and one backup, ``ftp2``, are registered, one run is
-remembered, in which the brake stopped the backup, and two states of the
+remembered, in which the guards stopped the backup, and two states of the
 primary and what the backup held of one part are kept. Answers are partial: what
 they do not name may be anything, and so may what they give as ``...``.
 """
@@ -18,7 +18,7 @@ from local.cerberus.generate import EDITION, VERSION
 from local.cerberus.machine import Machine
 from local.cerberus.state import EDITIONS
 from registry.models import Backup, BackupResult, Credentials, KeptState, Primary, Run, TlsTrust
-from registry.snapshots import Held, SnapshotStore
+from registry.snapshots import SnapshotContent, SnapshotStore
 from registry.store import CredentialStore, Store
 
 FOLDER = Path(__file__).parents[1] / "events"
@@ -83,7 +83,9 @@ def seed(
     )
     for digest, users, seen in zip(STATES, (("ann",), ("ann", "bob")), (at - timedelta(minutes=15), at), strict=True):
         _keep_state(store, snapshots, digest, users, seen)
-    snapshots.keep_backup(BACKUP, RUN, Held({"mime_mappings": '[["pdf", "application/pdf"]]'}, _FACTS_OF_BACKUP))
+    snapshots.keep_backup(
+        BACKUP, RUN, SnapshotContent({"mime_mappings": '[["pdf", "application/pdf"]]'}, _FACTS_OF_BACKUP)
+    )
     store.release_lease(RUN)
     store.save_run(Run(RUN, "schedule", at, status="partial", finished_at=at, counts={"blocked": 1}))
 
@@ -91,7 +93,7 @@ def seed(
 def _keep_state(store: Store, snapshots: SnapshotStore, digest: str, users: tuple[str, ...], seen: datetime) -> None:
     entries = "".join(f'<user name="{name}"><hash>{len(users)}{name}f00d</hash></user>' for name in users)
     accounts = {"users": f"<users>{entries}</users>", "groups": "<groups/>"}
-    snapshots.keep_primary(digest, Held({"accounts": json.dumps(accounts)}, _FACTS))
+    snapshots.keep_primary(digest, SnapshotContent({"accounts": json.dumps(accounts)}, _FACTS))
     state = KeptState(
         digest=digest,
         server="ftp1.example.com:8443",

@@ -77,7 +77,7 @@ SYNC_SETTINGS = {
         },
     ),
     "careful": _example(
-        "A narrow brake, and a second person for what it stops",
+        "Narrow limits, and a second person for what it stops",
         {
             "enabled": True,
             "interval_minutes": 15,

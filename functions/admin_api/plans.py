@@ -10,17 +10,17 @@ from functools import partial
 from typing import NoReturn
 
 from admin_api.dependencies import Services
-from admin_api.schemas import BlockView, DifferenceView, PlannedPartView, PlanView, WideningView
+from admin_api.schemas import AccessIncreaseView, BlockView, DifferenceView, PlannedPartView, PlanView
 from admin_api.timeouts import in_time
 from cerberus.client import PrimaryClient
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from fleet.primary import Source, check_not_shrunk, guard_of, known_parts, policy_of, unproved_settings
-from fleet.restore_source import Earlier
+from fleet.primary import Source, check_not_shrunk, guard_of, known_parts, pending_access_proof_of, policy_of
+from fleet.restore_source import RestoreSource
 from fleet.servers import CerberusServers, endpoint_of, with_credentials
 from registry.models import Backup, Credentials, SyncSettings
 from registry.snapshots import primary_key
-from registry.store_rules import of_term
+from registry.store_rules import current_term_only
 from replication.access_proof import suspicion
 from replication.guards.approval import Guard
 from replication.guards.preflight import check_backup
@@ -34,7 +34,7 @@ from replication.state_diff import compared
 
 PLAN_SECONDS = 19.0
 PLANNING_CONNECT_SECONDS = 4.0
-MAX_WIDENED = 200
+MAX_ACCESS_INCREASES = 200
 """Widenings listed; the rest is counted."""
 MAX_ANSWER = 2_000_000
 """Characters of a plan's details as JSON: Lambda passes on 6 MB, and the text says the same once more."""
@@ -64,18 +64,18 @@ def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     primary = source.read(policy.parts, settings, deadline)
     check = partial(check_backup, primary.facts, primary.address)
     plan, warnings = _accepted(_made(backup, policy, primary, check, settings, services, deadline, judged=True))
-    guard = guard_of(settings, of_term(services.store.approval(backup.id), services.term()))
+    guard = guard_of(settings, current_term_only(services.store.approval(backup.id), services.term()))
     return _view(_name(backup), backup, plan, guard, warnings + _shrunk(primary, services) + _held(services), services)
 
 
 def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     settings = _settings(services)
-    earlier = Earlier.load(services.snapshots, key, services.primary())
-    policy = _accepted(earlier.policy(backup, settings))
+    restore_source = RestoreSource.load(services.snapshots, key, services.primary())
+    policy = _accepted(restore_source.policy(backup, settings))
     plan, warnings = _accepted(
-        _made(backup, policy, earlier.state, earlier.check, settings, services, deadline, judged=False)
+        _made(backup, policy, restore_source.state, restore_source.check, settings, services, deadline, judged=False)
     )
-    guard = guard_of(settings, of_term(services.store.approval(backup.id), services.term()))
+    guard = guard_of(settings, current_term_only(services.store.approval(backup.id), services.term()))
     return _view(f"{_name(backup)} from {key}", backup, plan, guard, warnings, services)
 
 
@@ -107,9 +107,9 @@ def _made(
     judged: bool,
 ) -> tuple[Plan, tuple[str, ...]] | Failure:
     """The plan and the warnings; ``judged``: settings of a run that did not see the end are held against it."""
-    last = of_term(services.store.status(backup.id), services.term())
+    last = current_term_only(services.store.status(backup.id), services.term())
     known = known_parts(last)
-    unproved = unproved_settings(last, services.snapshots) if judged else None
+    pending = pending_access_proof_of(last, services.snapshots) if judged else None
 
     def attempt(credentials: Credentials) -> tuple[Plan, tuple[str, ...]] | Failure:
         endpoint = endpoint_of(backup, credentials, settings, services.addresses, services.wsdl)
@@ -117,7 +117,7 @@ def _made(
             with PrimaryClient(endpoint, deadline) as server:  # a client that cannot write
                 facts = server.facts()
                 warnings = check(facts, server.address, server.label)
-                return make_plan(source, server, facts.features, policy, known, suspicion(facts, unproved)), warnings
+                return make_plan(source, server, facts.features, policy, known, suspicion(facts, pending)), warnings
         except Failure as failure:
             return failure.at(endpoint.label)
 
@@ -132,7 +132,7 @@ def _made(
 def _shrunk(primary: PrimaryState, services: Services) -> tuple[str, ...]:
     """That a run would not even begin, when it would not."""
     try:
-        check_not_shrunk(primary, of_term(services.store.baseline(), services.term()))
+        check_not_shrunk(primary, current_term_only(services.store.baseline(), services.term()))
     except Failure as failure:
         return (f"No run would begin: {failure.message} [{failure.reason}].",)
     return ()
@@ -148,9 +148,9 @@ def _view(
     name: str, backup: Backup, plan: Plan, guard: Guard, warnings: tuple[str, ...], services: Services
 ) -> PlanView:
     seen = preview(plan, guard, warnings, bounded_details)
-    found, wider = seen.details, seen.widenings
-    if len(wider) > MAX_WIDENED:
-        more = f"Access becomes wider in {len(wider)} places; the first {MAX_WIDENED} are listed."
+    found, wider = seen.details, seen.access_increases
+    if len(wider) > MAX_ACCESS_INCREASES:
+        more = f"Access becomes wider in {len(wider)} places; the first {MAX_ACCESS_INCREASES} are listed."
         found = replace(found, warnings=(more, *found.warnings))
     return PlanView(
         backup_id=backup.id,
@@ -169,10 +169,11 @@ def _view(
             for block in seen.blocks
         ],
         widened=[
-            WideningView(part=one.part, kind=one.kind, item=one.item, path=one.path) for one in wider[:MAX_WIDENED]
+            AccessIncreaseView(part=one.part, kind=one.kind, item=one.item, path=one.path)
+            for one in wider[:MAX_ACCESS_INCREASES]
         ],
-        more_widened=max(0, len(wider) - MAX_WIDENED),
-        text=render(found, name, blocks=seen.blocks, widenings=wider[:MAX_WIDENED]),
+        more_widened=max(0, len(wider) - MAX_ACCESS_INCREASES),
+        text=render(found, name, blocks=seen.blocks, access_increases=wider[:MAX_ACCESS_INCREASES]),
     )
 
 
@@ -199,9 +200,9 @@ def _comparison_too_slow() -> NoReturn:
 
 
 def _difference(digest: str, other: str | None, services: Services, deadline: Deadline) -> DifferenceView:
-    before = services.snapshots.load(primary_key(digest)).held.parts
+    before = services.snapshots.load(primary_key(digest)).content.parts
     after = (
-        services.snapshots.load(primary_key(other)).held.parts if other else _primary_now(before, services, deadline)
+        services.snapshots.load(primary_key(other)).content.parts if other else _primary_now(before, services, deadline)
     )
     found = bounded_details(compared(before, after))
     return DifferenceView.model_validate(

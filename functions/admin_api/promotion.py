@@ -11,7 +11,7 @@ from common.errors import Failure, Reason
 from fleet.primary import policy_of
 from fleet.servers import PRIMARY_ID
 from registry.models import Backup, BackupResult, Primary
-from registry.store_rules import of_term
+from registry.store_rules import current_term_only
 from replication.model import PartName
 
 RECENTLY = timedelta(days=1)
@@ -45,7 +45,7 @@ def concerns_about(backup: Backup, primary: Primary, check: CheckReport, service
         yield "it is disabled"
     if backup.paused:
         yield f"it is paused ({backup.paused})"
-    yield from _unverified(of_term(services.store.status(backup.id), primary.term), services)
+    yield from _unverified(current_term_only(services.store.status(backup.id), primary.term), services)
     yield from _partial(backup, services)
     for requirement in check.requirements:
         if requirement.result == "fail":

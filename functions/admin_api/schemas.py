@@ -459,7 +459,7 @@ class NewRun(Model):
 class NewRestore(Model):
     """What to put back: a snapshot of this backup, or a state of the primary. A dry run writes nothing.
 
-    ``plan_hash`` is that of the plan, as it was looked at: it lets through what the brake would stop.
+    ``plan_hash`` is that of the plan, as it was looked at: it lets through what the guards would stop.
     """
 
     snapshot: SnapshotName
@@ -577,7 +577,7 @@ class HistoryPage(Model):
     next: str | None
 
 
-# ---------------------------------------------------------------- the brake
+# ---------------------------------------------------------------- the guards
 
 
 class FieldChangeView(Model):
@@ -625,7 +625,7 @@ class BlockView(Model):
     numbers: dict[str, int]
 
 
-class WideningView(Model):
+class AccessIncreaseView(Model):
     """One thing that would widen access."""
 
     part: str
@@ -646,7 +646,7 @@ class PlanView(Model):
     parts: list[PlannedPartView]
     warnings: list[str]
     blocked: list[BlockView]
-    widened: list[WideningView]
+    widened: list[AccessIncreaseView]
     more_widened: int
     text: str
 

@@ -70,7 +70,7 @@ class Reason(StrEnum):
     PLAN_TOO_SLOW = "plan_too_slow"
     COMPARISON_TOO_SLOW = "comparison_too_slow"
     APPROVAL_BY_ANOTHER = "approval_by_another"
-    # The brake
+    # The guards
     REMOVES_TOO_MUCH = "removes_too_much"
     DISABLES_TOO_MUCH = "disables_too_much"
     PART_MISSING_ON_PRIMARY = "part_missing_on_primary"

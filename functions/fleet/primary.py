@@ -9,11 +9,11 @@ from fleet.servers import PRIMARY_ID, Servers, with_credentials
 from registry.models import Approval, Backup, BackupResult, Credentials, Primary, PrimaryBaseline, SyncSettings
 from registry.snapshots import SnapshotStore
 from registry.store import CredentialStore, Store
-from replication.access_proof import Unproved
+from replication.access_proof import PendingAccessProof
 from replication.documents.merge import Rules
 from replication.guards.approval import Guard
 from replication.guards.limits import Limits
-from replication.model import DEFAULT_PARTS, PartName, Policy, PrimaryState, Seen
+from replication.model import DEFAULT_PARTS, PartFingerprints, PartName, Policy, PrimaryState
 from replication.primary import read_primary
 
 
@@ -83,14 +83,14 @@ def guard_of(settings: SyncSettings, approval: Approval | None) -> Guard:
     )
 
 
-def known_parts(last: BackupResult | None) -> dict[PartName, Seen]:
+def known_parts(last: BackupResult | None) -> dict[PartName, PartFingerprints]:
     """What was seen of a backup's parts when they were last read back, as replication wants it."""
     names = frozenset(PartName)
     seen = last.seen if last else {}
-    return {PartName(name): Seen(part.desired, part.held) for name, part in seen.items() if name in names}
+    return {PartName(name): PartFingerprints(part.desired, part.held) for name, part in seen.items() if name in names}
 
 
-def unproved_settings(last: BackupResult | None, snapshots: SnapshotStore) -> Unproved | None:
+def pending_access_proof_of(last: BackupResult | None, snapshots: SnapshotStore) -> PendingAccessProof | None:
     """What a backup was before settings whose proof was not heard of, None when there are none.
 
     None also when that snapshot has expired: nothing is left to compare with.
@@ -100,7 +100,7 @@ def unproved_settings(last: BackupResult | None, snapshots: SnapshotStore) -> Un
     if not key:
         return None
     try:
-        return Unproved(key, snapshots.load(key).held.facts)
+        return PendingAccessProof(key, snapshots.load(key).content.facts)
     except Failure as failure:
         if failure.reason is Reason.SNAPSHOT_MISSING:
             return None

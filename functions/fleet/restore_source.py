@@ -6,14 +6,14 @@ from common.errors import Failure, Reason
 from common.server_types import ServerFacts
 from fleet.primary import policy_of
 from registry.models import Backup, Primary, SyncSettings
-from registry.snapshots import Held, Snapshot, SnapshotStore, backup_of
+from registry.snapshots import Snapshot, SnapshotContent, SnapshotStore, backup_of
 from replication.guards.preflight import check_backup, check_restored
 from replication.model import Policy, PrimaryState
 from replication.restore import earlier_state, exact_policy
 
 
 @dataclass(frozen=True)
-class Earlier:
+class RestoreSource:
     """What was held before, and on which terms a backup gets it.
 
     A backup's own snapshot goes back exactly. A state of the primary goes over
@@ -21,11 +21,11 @@ class Earlier:
     """
 
     key: str
-    held: Held
+    content: SnapshotContent
     state: PrimaryState
 
     @classmethod
-    def load(cls, snapshots: SnapshotStore, key: str, primary: Primary | None) -> "Earlier":
+    def load(cls, snapshots: SnapshotStore, key: str, primary: Primary | None) -> "RestoreSource":
         """What is kept under ``key``; ``primary`` is the one in use, which is never written to.
 
         Raises Failure(SNAPSHOT_MISSING, SNAPSHOT_UNREADABLE or REGISTRY_UNAVAILABLE).
@@ -33,12 +33,12 @@ class Earlier:
         return cls.of(snapshots.load(key), primary)
 
     @classmethod
-    def of(cls, snapshot: Snapshot, primary: Primary | None) -> "Earlier":
+    def of(cls, snapshot: Snapshot, primary: Primary | None) -> "RestoreSource":
         """The same of a snapshot that was read already. Raises Failure(SNAPSHOT_UNREADABLE)."""
         address = (primary.host, primary.port) if primary else ("", 0)
-        held = snapshot.held
-        state = earlier_state(held.parts, held.facts, address, f"snapshot {snapshot.key}")
-        return cls(snapshot.key, held, state)
+        content = snapshot.content
+        state = earlier_state(content.parts, content.facts, address, f"snapshot {snapshot.key}")
+        return cls(snapshot.key, content, state)
 
     @property
     def owner(self) -> str:
@@ -48,7 +48,7 @@ class Earlier:
     def policy(self, backup: Backup, settings: SyncSettings) -> Policy | Failure:
         """What goes back, and what stays the backup's own. Only parts that were kept are touched."""
         if self.owner:
-            return exact_policy(self.state, auto_block_list=self.held.auto_block_list)
+            return exact_policy(self.state, auto_block_list=self.content.auto_block_list)
         policy = policy_of(backup, settings)
         if isinstance(policy, Failure):
             return policy
@@ -60,5 +60,5 @@ class Earlier:
     def check(self, facts: ServerFacts, address: tuple[str, int], label: str) -> tuple[str, ...]:
         """Raise Failure unless a server may get it back; return warnings."""
         if self.owner:
-            return check_restored(self.held.facts, self.held.primary, self.state.address, facts, address, label)
+            return check_restored(self.content.facts, self.content.primary, self.state.address, facts, address, label)
         return check_backup(self.state.facts, self.state.address, facts, address, label)

@@ -105,7 +105,7 @@ class Primary:
 
 
 @dataclass(frozen=True)
-class BrakeLimits:
+class PushLimits:
     """How much one push may remove or disable; the meaning of the numbers is replication's."""
 
     removal_floor: int
@@ -131,7 +131,7 @@ class SyncSettings:
     parts: tuple[str, ...] | None = None
     rules: tuple[str, ...] = ()
     replicate_auto_block_list: bool = False
-    limits: BrakeLimits | None = None
+    limits: PushLimits | None = None
     block_widened_access: bool = False
     approval_by_another: bool = False
     connect_timeout: float = 10.0
@@ -156,7 +156,7 @@ class PartResult:
 
 
 @dataclass(frozen=True)
-class SeenPart:
+class RecordedFingerprints:
     """Fingerprints of a part when it was last read back from a backup: what was wanted, and what was held."""
 
     desired: str
@@ -204,7 +204,7 @@ class BackupResult:
     warnings: tuple[str, ...] = ()
     plan_hash: str = ""
     snapshot: str = ""
-    seen: Mapping[str, SeenPart] = field(default_factory=dict)
+    seen: Mapping[str, RecordedFingerprints] = field(default_factory=dict)
     basis: str = ""
     term: int = 0
     failures: int | None = None

@@ -44,7 +44,7 @@ _PRIMARY_KEY = re.compile(rf"{PRIMARY}/[0-9a-f]{{64}}")
 
 
 @dataclass(frozen=True)
-class Held:
+class SnapshotContent:
     """What a server held, and what has to be known to put it back.
 
     ``parts`` are dumps by the parts' names; ``facts`` is what the server said
@@ -66,7 +66,7 @@ class Snapshot:
 
     key: str
     origin: str
-    held: Held
+    content: SnapshotContent
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class SnapshotEntry:
 class SnapshotStore(Protocol):
     """Where snapshots are. Every method may raise Failure(REGISTRY_UNAVAILABLE)."""
 
-    def keep_backup(self, backup_id: str, run_id: str, held: Held) -> str:
+    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent) -> str:
         """Store what a backup held before this run wrote to it; the snapshot's key.
 
         The first one of a run stands: who serves a backup again, because
@@ -91,7 +91,7 @@ class SnapshotStore(Protocol):
         """
         ...
 
-    def keep_primary(self, digest: str, held: Held) -> str:
+    def keep_primary(self, digest: str, content: SnapshotContent) -> str:
         """Store a state of the primary under its digest, 64 hex digits; its key. Storing it again renews its age."""
         ...
 
@@ -111,10 +111,10 @@ class S3Snapshots:
         self._bucket = bucket
         self._client = client
 
-    def keep_backup(self, backup_id: str, run_id: str, held: Held) -> str:
-        key = backup_key(backup_id, run_id, held.parts)
+    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent) -> str:
+        key = backup_key(backup_id, run_id, content.parts)
         try:
-            self._put(key, backup_id, held, IfNoneMatch="*")
+            self._put(key, backup_id, content, IfNoneMatch="*")
         except ClientError as error:
             if error_code(error) != "PreconditionFailed":
                 raise unavailable("S3 PutObject", error) from None
@@ -122,9 +122,9 @@ class S3Snapshots:
             raise unavailable("S3 PutObject", error) from None
         return key
 
-    def keep_primary(self, digest: str, held: Held) -> str:
+    def keep_primary(self, digest: str, content: SnapshotContent) -> str:
         with calling("S3 PutObject"):
-            self._put(primary_key(digest), PRIMARY, held)
+            self._put(primary_key(digest), PRIMARY, content)
         return primary_key(digest)
 
     def load(self, key: str) -> Snapshot:
@@ -148,9 +148,9 @@ class S3Snapshots:
             found = [(entry["Key"], entry["Size"]) for page in pages for entry in page.get("Contents", ())]
         return _entries(found)
 
-    def _put(self, key: str, origin: str, held: Held, **conditions: Any) -> None:
+    def _put(self, key: str, origin: str, content: SnapshotContent, **conditions: Any) -> None:
         self._client.put_object(
-            Bucket=self._bucket, Key=key, Body=encode(origin, held), ContentType="application/json", **conditions
+            Bucket=self._bucket, Key=key, Body=encode(origin, content), ContentType="application/json", **conditions
         )
 
 
@@ -160,14 +160,14 @@ class MemorySnapshots:
     def __init__(self) -> None:
         self.stored: dict[str, bytes] = {}
 
-    def keep_backup(self, backup_id: str, run_id: str, held: Held) -> str:
-        key = backup_key(backup_id, run_id, held.parts)
-        self.stored.setdefault(key, encode(backup_id, held))
+    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent) -> str:
+        key = backup_key(backup_id, run_id, content.parts)
+        self.stored.setdefault(key, encode(backup_id, content))
         return key
 
-    def keep_primary(self, digest: str, held: Held) -> str:
+    def keep_primary(self, digest: str, content: SnapshotContent) -> str:
         key = primary_key(digest)
-        self.stored[key] = encode(PRIMARY, held)
+        self.stored[key] = encode(PRIMARY, content)
         return key
 
     def load(self, key: str) -> Snapshot:
@@ -203,14 +203,16 @@ def primary_key(digest: str) -> str:
     return f"{PRIMARY}/{digest}"
 
 
-def encode(origin: str, held: Held) -> bytes:
+def encode(origin: str, content: SnapshotContent) -> bytes:
     """A snapshot as bytes, with a digest of each part and of what is told of the servers."""
-    content = _told(held)
-    beside = {name: value for name, value in content.items() if name != "parts"}
+    plain_content = _plain_content(content)
+    beside = {name: value for name, value in plain_content.items() if name != "parts"}
     out = BytesIO()
-    out.write(json.dumps({"format": FORMAT, "origin": origin, **beside, "digests": _digests(content)})[:-1].encode())
+    out.write(
+        json.dumps({"format": FORMAT, "origin": origin, **beside, "digests": _digests(plain_content)})[:-1].encode()
+    )
     out.write(b', "parts": {')
-    for number, (name, text) in enumerate(held.parts.items()):
+    for number, (name, text) in enumerate(content.parts.items()):
         out.write(f"{', ' if number else ''}{json.dumps(name)}: ".encode())
         for piece in json_string(pieces_of(text)):
             out.write(piece.encode())
@@ -227,7 +229,7 @@ def decode(key: str, content: bytes) -> Snapshot:
                 Reason.SNAPSHOT_UNREADABLE, f"the snapshot {key} has another format than {FORMAT}, the one known here"
             )
         whole = _digests(data) == data["digests"] and data["origin"] == (backup_of(key) or PRIMARY)
-        snapshot = Snapshot(key, str(data["origin"]), read(Held, data))
+        snapshot = Snapshot(key, str(data["origin"]), read(SnapshotContent, data))
     except (ValueError, KeyError, TypeError, AttributeError):  # its text would quote the content
         whole = False
     if not whole:
@@ -235,7 +237,7 @@ def decode(key: str, content: bytes) -> Snapshot:
     return snapshot
 
 
-def _told(held: Held) -> dict[str, Any]:
+def _plain_content(content: SnapshotContent) -> dict[str, Any]:
     """As JSON can say it."""
 
     def said(value: Any) -> Any:
@@ -243,7 +245,7 @@ def _told(held: Held) -> dict[str, Any]:
             return {name: said(inner) for name, inner in value.items()}
         return value.isoformat() if isinstance(value, datetime) else value
 
-    return {name: said(value) for name, value in plain(held).items()}
+    return {name: said(value) for name, value in plain(content).items()}
 
 
 def _digests(content: Mapping[str, Any]) -> dict[str, str]:

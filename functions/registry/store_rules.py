@@ -93,7 +93,7 @@ def lease_held(until: str) -> Failure:
     )
 
 
-def of_term[Found: (Approval, BackupResult, PrimaryBaseline)](found: Found | None, term: int) -> Found | None:
+def current_term_only[Found: (Approval, BackupResult, PrimaryBaseline)](found: Found | None, term: int) -> Found | None:
     """What was found or approved under this term of the primary; a promotion makes all that is older void."""
     return found if found is not None and found.term == term else None
 

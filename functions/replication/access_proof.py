@@ -6,7 +6,7 @@ from replication.ports import ServerFacts
 
 
 @dataclass(frozen=True)
-class Unproved:
+class PendingAccessProof:
     """New settings were written to a backup, and the end of their proof was not heard of.
 
     ``snapshot`` is what it held before, ``facts`` what it said of itself then.
@@ -17,7 +17,7 @@ class Unproved:
 
 
 def changed(now: ServerFacts, *right: ServerFacts) -> str:
-    """What of the canaries is as in none of ``right``, in words; empty when all is."""
+    """What of the proof of access is as in none of ``right``, in words; empty when all is."""
     if all(now.security != before.security for before in right):
         return "its answers about SOAP and TLS are not what they were"
     # The days that are left may tick over while we work.
@@ -26,12 +26,12 @@ def changed(now: ServerFacts, *right: ServerFacts) -> str:
     return ""
 
 
-def suspicion(now: ServerFacts, unproved: Unproved | None) -> str:
+def suspicion(now: ServerFacts, pending_access_proof: PendingAccessProof | None) -> str:
     """Why its settings must not pass for good without a look, in words; empty when nothing speaks against them."""
-    found = changed(now, unproved.facts) if unproved else ""
-    if not unproved or not found:
+    found = changed(now, pending_access_proof.facts) if pending_access_proof else ""
+    if not pending_access_proof or not found:
         return ""
     return (
         f"new settings were written to it in a run that did not see the end, and since then {found}; "
-        f"restore {unproved.snapshot}, or approve this if it was meant"
+        f"restore {pending_access_proof.snapshot}, or approve this if it was meant"
     )

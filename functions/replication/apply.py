@@ -158,7 +158,7 @@ class Push:
         )
 
     def _changed_facts(self, *right: ServerFacts) -> str:
-        """What of the canaries is as in none of ``right``, in words; empty when all is."""
+        """What of the proof of access is as in none of ``right``, in words; empty when all is."""
         try:
             return changed(self._facts_again(), *right)
         except Failure as failure:

@@ -38,7 +38,7 @@ class Status(StrEnum):
     """It differs, and the run was only to look."""
     FAILED = "failed"
     BLOCKED = "blocked"
-    """The brake stopped some of it; the plan waits to be looked at and approved."""
+    """The guards stopped some of it; the plan waits to be looked at and approved."""
     ROLLED_BACK = "rolled_back"
     """Settings that changed what belongs to the machine were put back at once."""
     INCOMPLETE = "incomplete"
@@ -119,14 +119,14 @@ class Cause(StrEnum):
 
 
 @dataclass(frozen=True)
-class Seen:
+class PartFingerprints:
     """Fingerprints of a part when it was last read back: what was wanted, and what the backup then held."""
 
     desired: str
     held: str
 
 
-UNSURE = Seen("", "")
+UNSURE = PartFingerprints("", "")
 """What is known of a part from the first write on until it was read back."""
 
 
@@ -139,7 +139,7 @@ class PartOutcome:
     changes: Changes = Changes()
     reason: Reason | None = None
     message: str = ""
-    seen: Seen | None = None
+    seen: PartFingerprints | None = None
     cause: Cause | None = None
     """Set where the part was found to differ."""
 

@@ -16,12 +16,12 @@ from replication.model import (
     UNSURE,
     Cause,
     Changes,
+    PartFingerprints,
     PartName,
     PartOutcome,
     PartStatus,
     Policy,
     PrimaryState,
-    Seen,
 )
 from replication.parts import PARTS, Part
 from replication.ports import Features, ReadableServer
@@ -36,7 +36,7 @@ class PartPlan:
     is nothing to write. ``settled`` is set when it is already known what
     becomes of the part: it is equal, or it cannot be replicated. A part that
     is ``missing`` is settled too, but an approval can release it. One that is
-    ``unproved`` is equal, but may not outlive a restart of the server. One that
+    ``uncommitted`` is equal, but may not outlive a restart of the server. One that
     is ``suspect``, equal or not, must be looked at first, for the reason given.
     """
 
@@ -48,13 +48,13 @@ class PartPlan:
     changes: Changes = Changes()
     warnings: tuple[str, ...] = ()
     cause: Cause | None = None
-    unproved: bool = False
+    uncommitted: bool = False
     suspect: str = ""
 
-    def seen(self, held: object, policy: Policy) -> Seen:
+    def seen(self, held: object, policy: Policy) -> PartFingerprints:
         """What is worth remembering when the backup was found to hold ``held``, and that counted as equal."""
         wanted = self.part.fingerprint(self.desired, policy)
-        return Seen(wanted, wanted if held == self.desired else self.part.fingerprint(held, policy))
+        return PartFingerprints(wanted, wanted if held == self.desired else self.part.fingerprint(held, policy))
 
     @property
     def name(self) -> PartName:
@@ -85,7 +85,7 @@ class PartPlan:
     @property
     def due(self) -> "PartPlan":
         """The same as it is to be written: one that is unproved once more, as the backup shows it."""
-        return replace(self, desired=self.own, settled=None) if self.unproved else self
+        return replace(self, desired=self.own, settled=None) if self.uncommitted else self
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def make_plan(
     server: ReadableServer,
     features: Features,
     policy: Policy,
-    known: Mapping[PartName, Seen],
+    known: Mapping[PartName, PartFingerprints],
     suspicion: str = "",
 ) -> Plan:
     """Read every chosen part of the backup and decide about it. Raises Failure when one cannot be read.
@@ -154,7 +154,7 @@ def _plan(
     server: ReadableServer,
     features: Features,
     policy: Policy,
-    known: Seen | None,
+    known: PartFingerprints | None,
 ) -> PartPlan:
     if part.name not in primary.states:
         message = "the primary's edition does not have this part"
@@ -169,16 +169,18 @@ def _plan(
     if part.same(own, desired, policy):
         wanted = part.fingerprint(desired, policy)
         # What is as it was when it was last read back after all was done, lasts.
-        unproved = part.shows_before_it_lasts and known is not None and known.held != wanted
-        settled = PartOutcome(part.name, PartStatus.UNCHANGED, seen=None if unproved else Seen(wanted, wanted))
-        return PartPlan(part, own, source, settled=settled, warnings=warnings, unproved=unproved)
+        uncommitted = part.shows_before_it_lasts and known is not None and known.held != wanted
+        settled = PartOutcome(
+            part.name, PartStatus.UNCHANGED, seen=None if uncommitted else PartFingerprints(wanted, wanted)
+        )
+        return PartPlan(part, own, source, settled=settled, warnings=warnings, uncommitted=uncommitted)
     changes = part.changes(own, desired, policy)
     if part.is_empty(source):
         message = (
             f"{policy.source} answered with nothing at all for this part, the backup holds some; it was left alone"
         )
         return PartPlan(part, own, source, desired, _failed(part, Reason.PRIMARY_EMPTY, message), changes, warnings)
-    now = Seen(part.fingerprint(desired, policy), part.fingerprint(own, policy))
+    now = PartFingerprints(part.fingerprint(desired, policy), part.fingerprint(own, policy))
     if now == known and now.desired != now.held:
         # The server wrote down what it was sent in words of its own, that counted as equal, and neither side has
         # moved since: sending it again would only end in the same.
@@ -188,7 +190,7 @@ def _plan(
     return PartPlan(part, own, source, desired, None, changes, warnings, _cause(known, now))
 
 
-def _cause(known: Seen | None, now: Seen) -> Cause:
+def _cause(known: PartFingerprints | None, now: PartFingerprints) -> Cause:
     if known is None or known == UNSURE:
         return Cause.UNKNOWN
     if known.held == now.held:

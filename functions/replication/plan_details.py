@@ -16,7 +16,7 @@ from common.errors import Reason
 from common.safe_xml import local_name
 from replication.documents.diff import Difference, Kind, Steps, root_step, show, step_below
 from replication.documents.merge import Rules, kept
-from replication.guards.access_watch import Widening, widenings
+from replication.guards.access_watch import AccessIncrease, access_increases
 from replication.guards.approval import Guard
 from replication.guards.limits import Block
 from replication.model import PartName, PartOutcome, PartStatus
@@ -199,7 +199,7 @@ def _kept(plan: PartPlan, rules: Rules) -> list[str]:
     """The paths of ``settings`` that stay as the backup has them."""
     if plan.name is not PartName.SETTINGS or not isinstance(plan.own, Document):
         return []
-    return plan.own.taken(
+    return plan.own.with_tree(
         lambda root: [_path_of(*node) if isinstance(node, tuple) else _path_of(node) for node in kept(root, rules)],
         empty=[],
     )
@@ -219,7 +219,7 @@ class Preview:
 
     details: PlanDetails
     blocks: tuple[Block, ...]
-    widenings: tuple[Widening, ...]
+    access_increases: tuple[AccessIncrease, ...]
 
 
 def preview(
@@ -241,7 +241,7 @@ def preview(
             warnings + found.warnings,
         ),
         tuple(block for block in guard.blocks(plan) if block.part in stopped),
-        widenings(shown),
+        access_increases(shown),
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from replication.documents.diff import Kind
-from replication.guards.access_watch import Widening
+from replication.guards.access_watch import AccessIncrease
 from replication.guards.limits import Block
 from replication.model import PartName
 from replication.plan_details import FieldChange, ItemChange, PartDetails, PlanDetails, State
@@ -13,10 +13,10 @@ _HIDDEN = "(hidden)"
 
 
 def render(
-    details: PlanDetails, backup: str, *, blocks: Sequence[Block] = (), widenings: Sequence[Widening] = ()
+    details: PlanDetails, backup: str, *, blocks: Sequence[Block] = (), access_increases: Sequence[AccessIncrease] = ()
 ) -> str:
     """The plan of ``backup`` (a name to show), with what blocks it and what widens access if that is given."""
-    return "\n".join(_lines(details, backup, blocks, widenings)) + "\n"
+    return "\n".join(_lines(details, backup, blocks, access_increases)) + "\n"
 
 
 def render_difference(details: PlanDetails, before: str, after: str) -> str:
@@ -46,13 +46,17 @@ def _told(part: PartDetails) -> str:
             return printable(part.message)
 
 
-def _lines(details: PlanDetails, backup: str, blocks: Sequence[Block], widenings: Sequence[Widening]) -> Iterator[str]:
+def _lines(
+    details: PlanDetails, backup: str, blocks: Sequence[Block], access_increases: Sequence[AccessIncrease]
+) -> Iterator[str]:
     yield f"Plan for {printable(backup)}"
     yield from _items(details)
-    if widenings:
+    if access_increases:
         yield ""
         yield "Widens access:"
-        yield from (f"  ! {one.part}: {one.kind} {printable(one.item)} {printable(one.path)}" for one in widenings)
+        yield from (
+            f"  ! {one.part}: {one.kind} {printable(one.item)} {printable(one.path)}" for one in access_increases
+        )
     if blocks:
         yield ""
         yield "Blocked until approved:"

@@ -66,7 +66,7 @@ def dump(primary: PrimaryState) -> dict[str, str]:
 
 def _count_settings(server: ReadableServer, settings: Document) -> int:
     """How many values there are. A document without any element inside is as empty as no document."""
-    if not settings.taken(len, empty=0):
+    if not settings.with_tree(len, empty=0):
         raise Failure(Reason.PRIMARY_EMPTY, "it answered with empty settings", server=server.label)
     return len(settings.values)
 

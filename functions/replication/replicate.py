@@ -6,19 +6,19 @@ from datetime import datetime
 from functools import partial
 
 from common.errors import Failure, Reason
-from replication.access_proof import Unproved, suspicion
+from replication.access_proof import PendingAccessProof, suspicion
 from replication.apply import Push
 from replication.guards.approval import Guard, access_warnings
 from replication.guards.preflight import ServerAddress, check_backup
 from replication.model import (
     UNSURE,
     Outcome,
+    PartFingerprints,
     PartName,
     PartOutcome,
     PartStatus,
     Policy,
     PrimaryState,
-    Seen,
     Status,
 )
 from replication.plan import PartPlan, Plan, make_plan
@@ -56,8 +56,8 @@ def replicate(
     snapshots: Snapshots,
     now: Callable[[], datetime],
     guard: Guard,
-    known: Mapping[PartName, Seen] | None = None,
-    unproved: Unproved | None = None,
+    known: Mapping[PartName, PartFingerprints] | None = None,
+    pending_access_proof: PendingAccessProof | None = None,
     write: bool = True,
     begin: Callable[[Outcome], None] = lambda _: None,
     restore: Restore | None = None,
@@ -69,7 +69,7 @@ def replicate(
     backup that cannot be read, understood or kept is not written to at all.
     ``guard`` says what must not go through before somebody has approved it.
     ``known`` is what was seen of its parts when they were last found equal;
-    ``unproved`` is set when settings were written whose proof was not heard of. With
+    ``pending_access_proof`` is set when settings were written whose proof was not heard of. With
     ``write`` False nothing is written and differences are only named.
     ``begin`` is told before the first write what is true if nothing more is
     heard; when it raises Failure, nothing is written. With ``restore`` the
@@ -87,7 +87,7 @@ def replicate(
         facts = server.facts()
         check: Check = restore.check if restore else partial(check_backup, primary.facts, primary.address)
         warnings = check(facts, server.address, server.label)
-        suspect = "" if restore else suspicion(facts, unproved)  # a restore is what mends it
+        suspect = "" if restore else suspicion(facts, pending_access_proof)  # a restore is what mends it
         plan = make_plan(primary, server, facts.features, policy, known or {}, suspect)
         warnings += plan.warnings + access_warnings(plan)
         plan = guard.apply(plan)
@@ -106,13 +106,13 @@ def replicate(
     return replace(told(outcome), facts=facts)
 
 
-def _put_back(outcome: Outcome, known: Mapping[PartName, Seen]) -> Outcome:
+def _put_back(outcome: Outcome, known: Mapping[PartName, PartFingerprints]) -> Outcome:
     """The outcome of a restore claims nothing about the primary: neither equality now, nor a cause to be told later.
 
     What was ``known`` of the parts when they were last found equal to it stays known.
     """
 
-    def seen(part: PartOutcome) -> Seen | None:
+    def seen(part: PartOutcome) -> PartFingerprints | None:
         done = part.status in (PartStatus.PUSHED, PartStatus.UNCHANGED)
         return known.get(part.part) if done else part.seen
 

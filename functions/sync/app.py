@@ -18,9 +18,9 @@ from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
 from registry.snapshots import S3Snapshots
 from sync.backup_runner import GRACE
-from sync.context import Environment, FanOutTerms, Surroundings
+from sync.context import Environment, FanOutTerms, RunContext
 from sync.events import Trigger, queued_messages, read_request
-from sync.fan_out import work_off
+from sync.fan_out import process_batch
 from sync.poll import look_at_primary
 from sync.reporting import LoggedProgress, emit_metrics
 from sync.results import Report, RunStatus
@@ -48,15 +48,15 @@ def handler(event: object, context: LambdaContext) -> dict[str, object]:
         deadline = Deadline(left - RECORDING_SECONDS - GRACE)
         queued = queued_messages(event)
         if queued is not None:
-            return _work_off(queued, deadline, left)
+            return _process_batch(queued, deadline, left)
         request = read_request(event)
         seen = None
         if request.trigger is Trigger.CHANGE:
-            seen = look_at_primary(_surroundings(), deadline)
+            seen = look_at_primary(_run_context(), deadline)
             if seen is None:
                 logger.info("primary unchanged")
                 return {"status": "unchanged"}
-        report = run(request, _surroundings(), deadline, seen=seen)
+        report = run(request, _run_context(), deadline, seen=seen)
     except Failure as failure:
         logger.error("run not possible", extra={"reason": failure.reason, "detail": str(failure)})  # noqa: TRY400 - the trace adds nothing
         raise RunFailedError(str(failure)) from None
@@ -67,14 +67,14 @@ def handler(event: object, context: LambdaContext) -> dict[str, object]:
     return _reply(report)
 
 
-def _work_off(bodies: Mapping[str, str], deadline: Deadline, left: float) -> dict[str, object]:
+def _process_batch(bodies: Mapping[str, str], deadline: Deadline, left: float) -> dict[str, object]:
     """Serve what the queue has handed over. ``left`` is how many seconds this process may live.
 
     The answer is SQS' partial batch response: a message that it names is
     delivered again, and moved to the dead-letter queue when that has happened
     too often. So is one that cannot be understood.
     """
-    around = _surroundings()
+    run_context = _run_context()
     messages: dict[str, Message] = {}
     again: set[str] = set()
     for message_id, body in bodies.items():
@@ -83,28 +83,28 @@ def _work_off(bodies: Mapping[str, str], deadline: Deadline, left: float) -> dic
         except Failure as failure:
             logger.error("message not understood", extra={"reason": failure.reason, "message_id": message_id})  # noqa: TRY400 - the trace adds nothing
             again.add(message_id)
-    worked = work_off(list(messages.values()), around, deadline, around.now() + timedelta(seconds=left))
-    for report in worked.reports:
+    batch = process_batch(list(messages.values()), run_context, deadline, run_context.now() + timedelta(seconds=left))
+    for report in batch.reports:
         if report.recorded:
             _emit_metrics(report)
-    again |= {message_id for message_id, message in messages.items() if message in worked.again}
+    again |= {message_id for message_id, message in messages.items() if message in batch.again}
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in sorted(again)]}
 
 
 def _emit_metrics(report: Report) -> None:
     """The run is done and recorded by now: figures that cannot be had are no failure of it."""
     try:
-        emit_metrics(report, _surroundings())
+        emit_metrics(report, _run_context())
     except Failure as failure:
         logger.warning("metrics incomplete", extra={"reason": failure.reason, "detail": str(failure)})
 
 
 @cache
-def _surroundings() -> Surroundings:
+def _run_context() -> RunContext:
     """Built at the first invocation, kept for those that follow in the same process."""
     environment = Environment.read()
     clients = open_clients()
-    return Surroundings(
+    return RunContext(
         store=DynamoStore(environment.table_name, clients.dynamodb, environment.history_days),
         credentials=SecretsManagerCredentials(environment.secret_prefix, clients.secretsmanager),
         servers=CerberusServers(AddressPolicy.allowing(environment.allowed_networks), environment.wsdl),

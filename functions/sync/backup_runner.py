@@ -8,21 +8,21 @@ from functools import cached_property
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason, places
-from fleet.primary import guard_of, known_parts, policy_of, unproved_settings
-from fleet.restore_source import Earlier
+from fleet.primary import guard_of, known_parts, pending_access_proof_of, policy_of
+from fleet.restore_source import RestoreSource
 from fleet.servers import with_credentials
 from registry.models import Backup, BackupResult, Credentials, Run, SyncSettings
-from registry.snapshots import Held, SnapshotStore
+from registry.snapshots import SnapshotContent, SnapshotStore
 from registry.store import Store, VersionConflict
-from registry.store_rules import of_term
+from registry.store_rules import current_term_only
 from replication.documents.canonical import digest
 from replication.model import Outcome, PartName, PartOutcome, PartStatus, Policy, PrimaryState, Status
 from replication.parts import PARTS
 from replication.ports import ReadableServer, ServerFacts
 from replication.replicate import Restore, replicate
-from sync.context import Surroundings
+from sync.context import RunContext
 from sync.events import Trigger
-from sync.result_recorder import Recorder
+from sync.result_recorder import ResultRecorder
 from sync.results import failed_outcome
 
 MAX_WORKERS = 64
@@ -62,24 +62,24 @@ GRACE = 2.0
 
 
 @dataclass(frozen=True)
-class Serving:
+class BackupRunner:
     """Serves the backups of one run from one state of the primary, or with what is put back.
 
     ``last`` gives the last result of a backup by its id, None when there is none.
-    ``earlier`` is what ``primary`` was made of where it is put back.
+    ``restore_source`` is what ``primary`` was made of where it is put back.
     """
 
-    recorder: Recorder
+    recorder: ResultRecorder
     settings: SyncSettings
     last: Callable[[str], BackupResult | None]
     primary: PrimaryState
     deadline: Deadline
-    earlier: Earlier | None = None
+    restore_source: RestoreSource | None = None
 
     @cached_property
     def at_a_time(self) -> int:
         """How many backups are served side by side."""
-        return workers(self._around.memory_megabytes, size_of(self.primary))
+        return workers(self._context.memory_megabytes, size_of(self.primary))
 
     def serve_all(self, backups: Sequence[Backup]) -> list[BackupResult]:
         """Serve backups in parallel, in their order, until the deadline; a result for each."""
@@ -104,7 +104,7 @@ class Serving:
 
     def serve(self, backup: Backup) -> BackupResult:
         """Replicate to one backup and record what came of it, whatever that is."""
-        started = self._around.now()
+        started = self._context.now()
         fault = ""
         try:
             outcome = self._replicate(backup, started)
@@ -125,11 +125,11 @@ class Serving:
         return last.snapshot if last and last.run_id == self.recorder.run.id else ""
 
     def _replicate(self, backup: Backup, started: datetime) -> Outcome:
-        policy = (self.earlier.policy if self.earlier else policy_of)(backup, self.settings)
+        policy = (self.restore_source.policy if self.restore_source else policy_of)(backup, self.settings)
         if isinstance(policy, Failure):
             raise policy
         return with_credentials(
-            self._around.credentials,
+            self._context.credentials,
             backup.secret_id,
             lambda credentials: self._attempt(backup, policy, credentials, started),
             lambda outcome: outcome.reason is Reason.AUTHENTICATION_FAILED and outcome.pushed_at is None,
@@ -138,12 +138,12 @@ class Serving:
     def _attempt(self, backup: Backup, policy: Policy, credentials: Credentials, started: datetime) -> Outcome:
         self.deadline.check()
         run = self.recorder.run
-        with self._around.servers.backup(backup, credentials, self.settings, self.deadline) as server:
-            basis = "" if self.earlier else basis_of(self.primary, backup, policy, run.term)
-            last = of_term(self.last(backup.id), run.term)
-            if last and basis and is_recent(last, basis, backup, run, self.settings, started):
+        with self._context.servers.backup(backup, credentials, self.settings, self.deadline) as server:
+            basis = "" if self.restore_source else basis_of(self.primary, backup, policy, run.term)
+            last = current_term_only(self.last(backup.id), run.term)
+            if last and basis and may_skip_full_read(last, basis, backup, run, self.settings, started):
                 try:
-                    brief = look_briefly(server, last)
+                    brief = liveness_check(server, last)
                 except Failure as failure:
                     return failed_outcome(failure.at(server.label))
                 if brief:
@@ -152,41 +152,45 @@ class Serving:
                 self.primary,
                 server,
                 policy,
-                snapshots=_BackupSnapshots(self._around.snapshots, backup.id, run.id, self._facts_of_primary, policy),
-                now=self._around.now,
-                guard=guard_of(self.settings, of_term(self._around.store.approval(backup.id), run.term)),
+                snapshots=_BackupSnapshots(self._context.snapshots, backup.id, run.id, self._facts_of_primary, policy),
+                now=self._context.now,
+                guard=guard_of(self.settings, current_term_only(self._context.store.approval(backup.id), run.term)),
                 known=known_parts(last),
-                unproved=unproved_settings(last, self._around.snapshots),
-                write=not (run.dry_run or run.held or backup.report_only or (backup.paused and not self.earlier)),
+                pending_access_proof=pending_access_proof_of(last, self._context.snapshots),
+                write=not (
+                    run.dry_run or run.held or backup.report_only or (backup.paused and not self.restore_source)
+                ),
                 begin=lambda outcome: self.recorder.begin(backup.id, outcome, started),
-                restore=self._restore(backup, self.earlier) if self.earlier else None,
+                restore=self._restore(backup, self.restore_source) if self.restore_source else None,
             )
-        if self.earlier:
-            return _told(outcome, self.earlier, run)
+        if self.restore_source:
+            return _told(outcome, self.restore_source, run)
         return replace(outcome, basis=basis) if outcome.verified_at else outcome
 
-    def _restore(self, backup: Backup, earlier: Earlier) -> Restore:
-        why = f"{earlier.key} was put back by the run {self.recorder.run.id}"
-        then = earlier.held.facts if earlier.owner else None
-        return Restore(earlier.check, lambda: pause(backup.id, why, self._around.store, self._around.now), then)
+    def _restore(self, backup: Backup, restore_source: RestoreSource) -> Restore:
+        why = f"{restore_source.key} was put back by the run {self.recorder.run.id}"
+        then = restore_source.content.facts if restore_source.owner else None
+        return Restore(
+            restore_source.check, lambda: pause(backup.id, why, self._context.store, self._context.now), then
+        )
 
     @property
     def _facts_of_primary(self) -> ServerFacts | None:
-        if self.earlier and self.earlier.owner:
-            return self.earlier.held.primary
+        if self.restore_source and self.restore_source.owner:
+            return self.restore_source.content.primary
         return self.primary.facts
 
     @property
-    def _around(self) -> Surroundings:
-        return self.recorder.around
+    def _context(self) -> RunContext:
+        return self.recorder.context
 
 
-def _told(outcome: Outcome, earlier: Earlier, run: Run) -> Outcome:
+def _told(outcome: Outcome, restore_source: RestoreSource, run: Run) -> Outcome:
     """The outcome of a restore with what was put back, and what follows from it."""
     if outcome.status is not Status.RESTORED:
         return outcome
     what = "it holds that already" if run.dry_run else "nothing is written to it until it is resumed"
-    return replace(outcome, message=f"{earlier.key}: {what}")
+    return replace(outcome, message=f"{restore_source.key}: {what}")
 
 
 @dataclass(frozen=True)
@@ -200,8 +204,8 @@ class _BackupSnapshots:
     policy: Policy
 
     def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
-        held = Held(parts, facts, self.primary, self.policy.replicate_auto_block_list)
-        return self.store.keep_backup(self.backup_id, self.run_id, held)
+        content = SnapshotContent(parts, facts, self.primary, self.policy.replicate_auto_block_list)
+        return self.store.keep_backup(self.backup_id, self.run_id, content)
 
 
 _ATTEMPTS = 5
@@ -249,7 +253,7 @@ def basis_of(primary: PrimaryState, backup: Backup, policy: Policy, term: int) -
     )
 
 
-def is_recent(
+def may_skip_full_read(
     last: BackupResult | None, basis: str, backup: Backup, run: Run, settings: SyncSettings, now: datetime
 ) -> bool:
     """Whether the last verification still stands, and is recent enough for this run.
@@ -264,7 +268,7 @@ def is_recent(
     return timedelta(0) <= age < timedelta(minutes=settings.full_verification_minutes)
 
 
-def look_briefly(server: ReadableServer, last: BackupResult) -> Outcome | None:
+def liveness_check(server: ReadableServer, last: BackupResult) -> Outcome | None:
     """Ask the backup for one small answer; None when that is not as it must be, and all has to be looked at.
 
     ``verified_at`` is not set: nothing was verified. What was known of the backup stays. Raises Failure.

@@ -102,7 +102,7 @@ class FanOutTerms:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RunContext:
     """What a run works with. ``primary`` is the one of the stack's parameters, for when none is registered.
 
     ``memory_megabytes`` is what the process may take, None where nothing limits it.

@@ -13,16 +13,16 @@ from datetime import datetime, timedelta
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from fleet.restore_source import Earlier
+from fleet.restore_source import RestoreSource
 from registry.backup_queue import Message
 from registry.models import Backup, BackupResult, FanOut, Run
-from registry.snapshots import Held, SnapshotStore
+from registry.snapshots import SnapshotContent, SnapshotStore
 from replication.model import PrimaryState
 from replication.primary import dump, fingerprint
 from replication.restore import earlier_state
-from sync.backup_runner import Serving
-from sync.context import FanOutTerms, Surroundings
-from sync.result_recorder import Recorder
+from sync.backup_runner import BackupRunner
+from sync.context import FanOutTerms, RunContext
+from sync.result_recorder import ResultRecorder
 from sync.results import Report, conclude, failed_outcome
 
 SHARE_OF_TIME = 0.8
@@ -46,22 +46,24 @@ def is_needed(
     return len(backups) > at_a_time and sum(known) / at_a_time > deadline.remaining() * SHARE_OF_TIME
 
 
-def hand_out(
-    serving: Serving, terms: FanOutTerms, backups: Sequence[Backup], results: Sequence[BackupResult]
+def enqueue_backups(
+    runner: BackupRunner, terms: FanOutTerms, backups: Sequence[Backup], results: Sequence[BackupResult]
 ) -> Report:
     """Queue the backups in their order; the run goes on without this invocation.
 
     ``results`` is what it has of other backups. Raises Failure before anything
     is queued. A backup that the queue does not take is recorded as incomplete.
     """
-    recorder, primary = serving.recorder, serving.primary
-    around, run = recorder.around, recorder.run
-    state = run.snapshot or around.snapshots.keep_primary(fingerprint(primary), Held(dump(primary), primary.facts))
-    now = around.now()
+    recorder, primary = runner.recorder, runner.primary
+    context, run = recorder.context, recorder.run
+    state = run.snapshot or context.snapshots.keep_primary(
+        fingerprint(primary), SnapshotContent(dump(primary), primary.facts)
+    )
+    now = context.now()
     ends_at = now + timedelta(seconds=terms.seconds)
-    if around.store.acquire_lease(recorder.owner, now=now, expires_at=ends_at) is None:
+    if context.store.acquire_lease(recorder.owner, now=now, expires_at=ends_at) is None:
         raise Failure(Reason.LEASE_LOST, "another run has taken over before the backups were queued")
-    around.store.save_run(run)  # with what is to be told of it so far
+    context.store.save_run(run)  # with what is to be told of it so far
     host, port = primary.address
     fan_out = FanOut(
         run_id=run.id,
@@ -75,26 +77,26 @@ def hand_out(
         groups=primary.groups,
         settings=primary.settings,
     )
-    around.store.begin_fan_out(fan_out, [backup.id for backup in backups])
+    context.store.begin_fan_out(fan_out, [backup.id for backup in backups])
     refused = terms.queue.send([Message(run.id, backup.id) for backup in backups])
-    around.progress.queued(run, len(backups) - len(refused))
+    context.progress.queued(run, len(backups) - len(refused))
     for message, why in refused.items():
         if recorder.claim(message.backup_id):
             not_queued = Failure(Reason.NOT_QUEUED, f"it could not be queued: {why}")
             recorder.record(message.backup_id, failed_outcome(not_queued))
-    concluded = conclude_if_done(around, fan_out, run, primary) if refused else None
+    concluded = conclude_if_done(context, fan_out, run, primary) if refused else None
     return concluded or Report(run, tuple(results))
 
 
-def conclude_if_done(around: Surroundings, fan_out: FanOut, run: Run, primary: PrimaryState) -> Report | None:
+def conclude_if_done(context: RunContext, fan_out: FanOut, run: Run, primary: PrimaryState) -> Report | None:
     """End a run of which no backup is open any more, and give its lease back; None while one is.
 
     Doing it twice does no harm: one record stands. Raises Failure.
     """
-    if around.store.open_backups(run.id):
+    if context.store.open_backups(run.id):
         return None
-    report = conclude(around, run, primary, around.store.results(run.id))
-    around.store.release_lease(fan_out.owner)
+    report = conclude(context, run, primary, context.store.results(run.id))
+    context.store.release_lease(fan_out.owner)
     return report
 
 
@@ -103,53 +105,55 @@ LATEST_START = 0.5
 
 
 @dataclass(frozen=True)
-class Worked:
+class BatchResult:
     """What came of some messages: those to be delivered again, and the runs that are done with it."""
 
     again: frozenset[Message] = frozenset()
     reports: tuple[Report, ...] = ()
 
 
-def work_off(messages: Sequence[Message], around: Surroundings, deadline: Deadline, ends_at: datetime) -> Worked:
+def process_batch(
+    messages: Sequence[Message], context: RunContext, deadline: Deadline, ends_at: datetime
+) -> BatchResult:
     """Serve the backups that the messages name. ``ends_at`` is when this process ends, whatever happens."""
     again: set[Message] = set()
     reports: list[Report] = []
     for run_id in dict.fromkeys(message.run_id for message in messages):
         own = [message.backup_id for message in messages if message.run_id == run_id]
         try:
-            still_open, report = _of_run(run_id, list(dict.fromkeys(own)), around, deadline, ends_at)
+            still_open, report = _of_run(run_id, list(dict.fromkeys(own)), context, deadline, ends_at)
         except Failure as failure:
             for backup_id in own:
-                around.progress.not_served(run_id, backup_id, failure)
+                context.progress.not_served(run_id, backup_id, failure)
             still_open, report = set(own), None
         again |= {Message(run_id, backup_id) for backup_id in own if backup_id in still_open}
         reports += [report] if report else []
-    return Worked(frozenset(again), tuple(reports))
+    return BatchResult(frozenset(again), tuple(reports))
 
 
 def _of_run(
-    run_id: str, backup_ids: list[str], around: Surroundings, deadline: Deadline, ends_at: datetime
+    run_id: str, backup_ids: list[str], context: RunContext, deadline: Deadline, ends_at: datetime
 ) -> tuple[set[str], Report | None]:
     """Serve backups of one run: which are to come again, and the run's report if it is done. Raises Failure."""
-    run, fan_out = around.store.run(run_id), around.store.fan_out(run_id)
+    run, fan_out = context.store.run(run_id), context.store.fan_out(run_id)
     if run is None or fan_out is None:
         for backup_id in backup_ids:
-            around.progress.not_served(run_id, backup_id, Failure(Reason.UNKNOWN_RUN, "its run is not known any more"))
+            context.progress.not_served(run_id, backup_id, Failure(Reason.UNKNOWN_RUN, "its run is not known any more"))
         return set(), None
     if run.finished_at is not None:
-        around.store.release_lease(fan_out.owner)  # whoever has ended it may have been killed just then
+        context.store.release_lease(fan_out.owner)  # whoever has ended it may have been killed just then
         return set(), None
-    loaded = _loaded(fan_out, around.snapshots)
-    _Share(around, run, fan_out, loaded, deadline, ends_at).serve(backup_ids)
-    if not _holds_lease(around, fan_out):  # the next run records what is open, and these messages are void
+    loaded = _loaded(fan_out, context.snapshots)
+    _Share(context, run, fan_out, loaded, deadline, ends_at).serve(backup_ids)
+    if not _holds_lease(context, fan_out):  # the next run records what is open, and these messages are void
         return set(), None
-    still_open = set(around.store.open_backups(run_id))
-    return still_open, None if still_open else conclude_if_done(around, fan_out, run, loaded.state)
+    still_open = set(context.store.open_backups(run_id))
+    return still_open, None if still_open else conclude_if_done(context, fan_out, run, loaded.state)
 
 
-def _holds_lease(around: Surroundings, fan_out: FanOut) -> bool:
-    lease = around.store.lease()
-    return lease is not None and lease.owner == fan_out.owner and lease.expires_at > around.now()
+def _holds_lease(context: RunContext, fan_out: FanOut) -> bool:
+    lease = context.store.lease()
+    return lease is not None and lease.owner == fan_out.owner and lease.expires_at > context.now()
 
 
 class _Share:
@@ -157,24 +161,24 @@ class _Share:
 
     def __init__(
         self,
-        around: Surroundings,
+        context: RunContext,
         run: Run,
         fan_out: FanOut,
-        loaded: Earlier,
+        loaded: RestoreSource,
         deadline: Deadline,
         ends_at: datetime,
     ) -> None:
-        self._around = around
+        self._context = context
         self._run = run
         self._fan_out = fan_out
         self._deadline = deadline
         self._ends_at = ends_at
         self._needed = deadline.remaining() * LATEST_START
-        self._recorder = Recorder(around, run, fan_out.owner)
-        self._serving = Serving(
+        self._recorder = ResultRecorder(context, run, fan_out.owner)
+        self._runner = BackupRunner(
             self._recorder,
-            around.store.settings(),
-            lambda backup_id: around.store.statuses([backup_id]).get(backup_id),
+            context.store.settings(),
+            lambda backup_id: context.store.statuses([backup_id]).get(backup_id),
             loaded.state,
             deadline,
             loaded if run.snapshot else None,
@@ -182,22 +186,22 @@ class _Share:
 
     def serve(self, backup_ids: Sequence[str]) -> None:
         """Serve those that are still open, not claimed by somebody else, and for which there is time."""
-        _, late = self._serving.in_parallel(backup_ids, self._serve)
+        _, late = self._runner.in_parallel(backup_ids, self._serve)
         for backup_id in late:
-            self._serving.cut_off(backup_id)
+            self._runner.cut_off(backup_id)
 
     def _serve(self, backup_id: str) -> None:
         try:
             if self._may_be_served(backup_id):
                 self._serve_claimed(backup_id)
         except Failure as failure:
-            self._around.progress.not_served(self._run.id, backup_id, failure)
+            self._context.progress.not_served(self._run.id, backup_id, failure)
 
     def _may_be_served(self, backup_id: str) -> bool:
         """Whether it is ours to serve: asked before each, because nothing may be written without the lease."""
         if self._deadline.remaining() < self._needed:
             raise Failure(Reason.DEADLINE, "this invocation has no time left for it; another one will")
-        if not _holds_lease(self._around, self._fan_out):
+        if not _holds_lease(self._context, self._fan_out):
             raise Failure(Reason.LEASE_LOST, "its run has lost the lease")
         return self._recorder.claim(backup_id, until=self._ends_at)
 
@@ -206,7 +210,7 @@ class _Share:
             self._recorder.settle(backup_id, Failure(Reason.DEADLINE, "the time of its run was used up"))
             return
         try:
-            backup = self._around.store.backup(backup_id)
+            backup = self._context.store.backup(backup_id)
         except Failure as failure:
             if failure.reason is not Reason.RECORD_UNREADABLE:
                 raise
@@ -215,24 +219,24 @@ class _Share:
         if backup is None or not backup.enabled:
             self._leave_out(backup_id, Reason.BACKUP_DISABLED if backup else Reason.UNKNOWN_BACKUP)
             return
-        self._serving.serve(backup)
+        self._runner.serve(backup)
 
     def _leave_out(self, backup_id: str, reason: Reason) -> None:
         """What is not registered or enabled any more has no result, as in a run that began later."""
-        self._around.store.leave_out(self._run.id, backup_id, self._recorder.claims[backup_id])
+        self._context.store.leave_out(self._run.id, backup_id, self._recorder.claims[backup_id])
         failure = Failure(reason, "it was disabled or deleted while it waited in the queue")
-        self._around.progress.not_served(self._run.id, backup_id, failure)
+        self._context.progress.not_served(self._run.id, backup_id, failure)
 
 
-def _loaded(fan_out: FanOut, snapshots: SnapshotStore) -> Earlier:
+def _loaded(fan_out: FanOut, snapshots: SnapshotStore) -> RestoreSource:
     """The primary as the run has read it, or what it puts back; one process loads it once. Raises Failure."""
     if fan_out not in _LOADED:
         _LOADED.clear()  # it can be large, and that of an older run is not needed again
-        held = snapshots.load(fan_out.state).held
-        state = earlier_state(held.parts, held.facts, (fan_out.host, fan_out.port), fan_out.label)
+        content = snapshots.load(fan_out.state).content
+        state = earlier_state(content.parts, content.facts, (fan_out.host, fan_out.port), fan_out.label)
         state = replace(state, users=fan_out.users, groups=fan_out.groups, settings=fan_out.settings)
-        _LOADED[fan_out] = Earlier(fan_out.state, held, state)
+        _LOADED[fan_out] = RestoreSource(fan_out.state, content, state)
     return _LOADED[fan_out]
 
 
-_LOADED: dict[FanOut, Earlier] = {}
+_LOADED: dict[FanOut, RestoreSource] = {}

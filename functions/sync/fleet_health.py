@@ -17,7 +17,7 @@ _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class BackupStanding:
+class BackupHealth:
     """One enabled backup. ``unverified`` in minutes since it was found equal, or registered.
 
     Days are None as long as the server has not told them.
@@ -37,7 +37,7 @@ class BackupStanding:
 
 
 @dataclass(frozen=True)
-class Standing:
+class FleetHealth:
     """All enabled backups, in the order of their ids, and the primary where this run has asked it.
 
     A disabled backup counts nowhere. A paused one is in somebody's hands: only
@@ -45,7 +45,7 @@ class Standing:
     reported on is not expected to be equal; everything else of it counts.
     """
 
-    backups: tuple[BackupStanding, ...]
+    backups: tuple[BackupHealth, ...]
     primary: Condition | None
     now: datetime
 
@@ -88,21 +88,21 @@ class Standing:
         return _fewest([of_primary, *(backup.licence_days for backup in self.backups)])
 
     @property
-    def _tended(self) -> Iterator[BackupStanding]:
+    def _tended(self) -> Iterator[BackupHealth]:
         return (backup for backup in self.backups if not backup.paused)
 
 
-def standing_of(store: Store, primary: Condition | None, now: datetime) -> Standing:
+def fleet_health_of(store: Store, primary: Condition | None, now: datetime) -> FleetHealth:
     """The fleet as the registry knows it. Raises Failure(REGISTRY_UNAVAILABLE)."""
     statuses = store.statuses()
-    known = {backup.id: _standing(backup, statuses.get(backup.id), now) for backup in store.backups() if backup.enabled}
+    known = {backup.id: _health(backup, statuses.get(backup.id), now) for backup in store.backups() if backup.enabled}
     # A registration that cannot be read has nothing but an id, and must not be forgotten for that.
     broken = {
-        backup_id: _standing(Backup(backup_id, "", 0), statuses.get(backup_id), now)
+        backup_id: _health(Backup(backup_id, "", 0), statuses.get(backup_id), now)
         for backup_id, _ in store.unreadable_backups()
     }
     backups = known | broken
-    return Standing(tuple(backups[backup_id] for backup_id in sorted(backups)), primary, now)
+    return FleetHealth(tuple(backups[backup_id] for backup_id in sorted(backups)), primary, now)
 
 
 def days_until(end: datetime | None, now: datetime) -> float | None:
@@ -110,10 +110,10 @@ def days_until(end: datetime | None, now: datetime) -> float | None:
     return None if end is None else (end - now) / _DAY
 
 
-def _standing(backup: Backup, last: BackupResult | None, now: datetime) -> BackupStanding:
+def _health(backup: Backup, last: BackupResult | None, now: datetime) -> BackupHealth:
     verified = last.verified_at if last else None
     condition = last.condition if last else Condition()
-    return BackupStanding(
+    return BackupHealth(
         id=backup.id,
         status=last.status if last else "",
         reason=last.reason if last else "",

@@ -3,13 +3,13 @@
 from common.deadline import Deadline
 from common.errors import Failure
 from fleet.primary import parts_of, policy_of
-from registry.store_rules import of_term
+from registry.store_rules import current_term_only
 from replication.model import PrimaryState
 from replication.primary import fingerprint
-from sync.context import Surroundings
+from sync.context import RunContext
 
 
-def look_at_primary(surroundings: Surroundings, deadline: Deadline) -> PrimaryState | Failure | None:
+def look_at_primary(context: RunContext, deadline: Deadline) -> PrimaryState | Failure | None:
     """The primary if it is not what the last run over the whole fleet read, None if nothing has changed.
 
     The SOAP API has no call that tells of a change, so the parts are read and
@@ -18,14 +18,14 @@ def look_at_primary(surroundings: Surroundings, deadline: Deadline) -> PrimarySt
     because a refused log-in must not be repeated. Before a first run was
     verified there is nothing to compare with, and the schedule takes care.
     """
-    settings = surroundings.store.settings()
-    policies = [policy_of(backup, settings) for backup in surroundings.store.backups() if backup.enabled]
-    known = surroundings.store.primary()
-    baseline = of_term(surroundings.store.baseline(), known.term if known else 0)
+    settings = context.store.settings()
+    policies = [policy_of(backup, settings) for backup in context.store.backups() if backup.enabled]
+    known = context.store.primary()
+    baseline = current_term_only(context.store.baseline(), known.term if known else 0)
     if not policies or baseline is None or not baseline.fingerprint:
         return None
     try:
-        primary = surroundings.source.read(parts_of(policies), settings, deadline)
+        primary = context.source.read(parts_of(policies), settings, deadline)
     except Failure as failure:
         return failure
     return None if fingerprint(primary) == baseline.fingerprint else primary

@@ -5,27 +5,27 @@ from datetime import datetime, timedelta
 
 from common.errors import Failure, Reason
 from registry.models import KeptState
-from registry.snapshots import Held
+from registry.snapshots import SnapshotContent
 from replication.model import PrimaryState
 from replication.primary import dump, fingerprint, fingerprints
-from sync.result_recorder import Recorder
+from sync.result_recorder import ResultRecorder
 
 
-def keep_state(primary: PrimaryState, recorder: Recorder) -> Failure | None:
+def keep_state(primary: PrimaryState, recorder: ResultRecorder) -> Failure | None:
     """Keep what the primary holds, unless it is kept already; why it could not be, None when it is.
 
     Backups that are up to date are worth more than a history without a gap, so
     a failure here stops nothing. The caller tells of it.
     """
-    around, run_id, now = recorder.around, recorder.run.id, recorder.around.now()
-    retention = timedelta(days=around.snapshot_days)
+    context, run_id, now = recorder.context, recorder.run.id, recorder.context.now()
+    retention = timedelta(days=context.snapshot_days)
     try:
-        last = next(iter(around.store.states(limit=1)), None)
+        last = next(iter(context.store.states(limit=1)), None)
         if last is not None and _is_in_force(last, primary) and not _is_due(last, primary, now, retention):
             state = replace(last, last_run_id=run_id, last_seen_at=now)
         else:
             state = _kept(primary, last, recorder, now, retention)
-        around.store.record_state(state, lease_owner=recorder.owner)
+        context.store.record_state(state, lease_owner=recorder.owner)
     except Failure as failure:
         return Failure(Reason.STATE_NOT_KEPT, f"what the primary holds was not kept: {failure.message}")
     return None
@@ -51,12 +51,12 @@ def _is_due(last: KeptState, primary: PrimaryState, now: datetime, retention: ti
 
 
 def _kept(
-    primary: PrimaryState, last: KeptState | None, recorder: Recorder, now: datetime, retention: timedelta
+    primary: PrimaryState, last: KeptState | None, recorder: ResultRecorder, now: datetime, retention: timedelta
 ) -> KeptState:
     """Store the state; its entry, which is that of the last one where that is the same."""
     parts = dump(primary)
     digest = fingerprint(primary)
-    recorder.around.snapshots.keep_primary(digest, Held(parts, primary.facts))
+    recorder.context.snapshots.keep_primary(digest, SnapshotContent(parts, primary.facts))
     goes_on = last is not None and last.digest == digest and _is_in_force(last, primary)
     return KeptState(
         digest=digest,

@@ -16,8 +16,8 @@ from common.errors import Failure, Reason
 from registry.models import BackupResult, Run
 from replication.documents.merge import RULES_VERSION
 from replication.model import PartStatus, PrimaryState, Status
-from sync.context import Surroundings
-from sync.fleet_health import BackupStanding, Standing, standing_of
+from sync.context import RunContext
+from sync.fleet_health import BackupHealth, FleetHealth, fleet_health_of
 from sync.results import Report, RunStatus
 
 NAMESPACE = "CerberusSync"
@@ -44,7 +44,7 @@ ITEMS_CHANGED = Metric("ItemsChanged", "users, groups, rules and values that a r
 BACKUPS_IN_SYNC = Metric("BackupsInSync", "found equal")
 BACKUPS_UPDATED = Metric("BackupsUpdated", "written to, read back, equal")
 BACKUPS_DRIFTED = Metric("BackupsDrifted", "differ, and were only looked at")
-BACKUPS_BLOCKED = Metric("BackupsBlocked", "the brake stopped some of it")
+BACKUPS_BLOCKED = Metric("BackupsBlocked", "the guards stopped some of it")
 BACKUPS_ROLLED_BACK = Metric("BackupsRolledBack", "new settings were put back")
 BACKUPS_FAILED = Metric("BackupsFailed", "could not be made equal")
 BACKUPS_INCOMPLETE = Metric("BackupsIncomplete", "the run could not get to them, or not through")
@@ -164,7 +164,7 @@ class LoggedProgress:
         )
 
 
-def emit_metrics(report: Report, around: Surroundings) -> None:
+def emit_metrics(report: Report, context: RunContext) -> None:
     """Print the figures of the run, of the fleet as it is now, and of each of its first backups.
 
     A metric costs by its dimensions, so only the first ``backups_with_metrics``
@@ -181,9 +181,9 @@ def emit_metrics(report: Report, around: Surroundings) -> None:
     for reason, count in reasons.items():
         _print({FAILURES: count}, {REASON: reason})
     if own:
-        standing = standing_of(around.store, run.primary, around.now())
-        _print(_of_fleet(standing))
-        for backup in standing.backups[: around.backups_with_metrics]:
+        health = fleet_health_of(context.store, run.primary, context.now())
+        _print(_of_fleet(health))
+        for backup in health.backups[: context.backups_with_metrics]:
             _print(_of_backup(backup), {BACKUP: backup.id}, status=backup.status, reason=backup.reason)
 
 
@@ -200,24 +200,24 @@ def _of_run(report: Report) -> Figures:
     }
 
 
-def _of_fleet(standing: Standing) -> Figures:
+def _of_fleet(health: FleetHealth) -> Figures:
     figures: Figures = {
-        LONGEST_UNVERIFIED: standing.longest_unverified,
-        MOST_FAILURES: standing.most_failures,
-        BLOCKED_NOW: standing.blocked,
-        HARMED_NOW: standing.harmed,
+        LONGEST_UNVERIFIED: health.longest_unverified,
+        MOST_FAILURES: health.most_failures,
+        BLOCKED_NOW: health.blocked,
+        HARMED_NOW: health.harmed,
     }
-    if standing.primary is None:
+    if health.primary is None:
         return figures  # without the primary the rest would look better than it is
     return {
         **figures,
-        NATIVE_SYNCS: standing.native_syncs,
-        **_known(FEWEST_CERTIFICATE_DAYS, standing.fewest_certificate_days),
-        **_known(FEWEST_LICENCE_DAYS, standing.fewest_licence_days),
+        NATIVE_SYNCS: health.native_syncs,
+        **_known(FEWEST_CERTIFICATE_DAYS, health.fewest_certificate_days),
+        **_known(FEWEST_LICENCE_DAYS, health.fewest_licence_days),
     }
 
 
-def _of_backup(backup: BackupStanding) -> Figures:
+def _of_backup(backup: BackupHealth) -> Figures:
     return {
         UNVERIFIED: backup.unverified,
         FAILURES_IN_A_ROW: backup.failures,

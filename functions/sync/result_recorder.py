@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from common.errors import Failure
 from registry.models import BackupResult, Claim, Run
 from replication.model import Outcome, Status
-from sync.context import Surroundings
+from sync.context import RunContext
 from sync.results import failed_outcome, result_of
 
 _TO_RECORD = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
-class Recorder:
+class ResultRecorder:
     """Records results in a run, for as long as ``owner`` holds the lease.
 
     ``claims`` are those on open backups, by id: a result of such a backup is
@@ -22,7 +22,7 @@ class Recorder:
     stored before the first write, of backups whose end is not recorded yet.
     """
 
-    around: Surroundings
+    context: RunContext
     run: Run
     owner: str
     claims: dict[str, str] = field(default_factory=dict)
@@ -33,9 +33,9 @@ class Recorder:
 
         ``until`` None is long enough to record something of it.
         """
-        claim, now = uuid.uuid4().hex, self.around.now()
+        claim, now = uuid.uuid4().hex, self.context.now()
         until = until or now + _TO_RECORD
-        if self.around.store.claim_backup(self.run.id, backup_id, claim, now=now, until=until) is not Claim.MINE:
+        if self.context.store.claim_backup(self.run.id, backup_id, claim, now=now, until=until) is not Claim.MINE:
             return False
         self.claims[backup_id] = claim
         return True
@@ -47,15 +47,15 @@ class Recorder:
 
         ``started`` None means that it was not tried. ``fault`` as in ``Progress.backup_done``.
         """
-        finished = self.around.now()
+        finished = self.context.now()
         result = result_of(outcome, backup_id=backup_id, run=self.run, started=started or finished, finished=finished)
         try:
-            self.around.store.record_result(result, lease_owner=self.owner, claim=self.claims.get(backup_id))
+            self.context.store.record_result(result, lease_owner=self.owner, claim=self.claims.get(backup_id))
         except Failure as failure:
             result = replace(
                 result, status=Status.FAILED, reason=failure.reason, message=f"not recorded: {failure.message}"
             )
-        self.around.progress.backup_done(self.run, result, fault)
+        self.context.progress.backup_done(self.run, result, fault)
         return result
 
     def settle(self, backup_id: str, failure: Failure) -> None:
@@ -63,17 +63,17 @@ class Recorder:
 
         Otherwise that it was not served, and why. Raises Failure.
         """
-        store = self.around.store
+        store = self.context.store
         begun = next((found for found in store.history(backup_id, limit=1) if found.run_id == self.run.id), None)
         if begun is None:
             self.record(backup_id, failed_outcome(failure))
             return
         store.record_result(begun, lease_owner=self.owner, claim=self.claims.get(backup_id))
-        self.around.progress.backup_done(self.run, begun, "")
+        self.context.progress.backup_done(self.run, begun, "")
 
     def begin(self, backup_id: str, outcome: Outcome, started: datetime) -> None:
         """Store what is true of a backup if the run is killed now. Raises Failure: then it must not be written to."""
-        now = self.around.now()
+        now = self.context.now()
         result = result_of(outcome, backup_id=backup_id, run=self.run, started=started, finished=now)
-        self.around.store.record_result(result, lease_owner=self.owner, final=False, claim=self.claims.get(backup_id))
+        self.context.store.record_result(result, lease_owner=self.owner, final=False, claim=self.claims.get(backup_id))
         self.begun[backup_id] = outcome

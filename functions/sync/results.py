@@ -8,11 +8,11 @@ from enum import StrEnum
 
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
-from registry.models import BackupResult, Condition, PartResult, PrimaryBaseline, Run, SeenPart
-from registry.store_rules import of_term
+from registry.models import BackupResult, Condition, PartResult, PrimaryBaseline, RecordedFingerprints, Run
+from registry.store_rules import current_term_only
 from replication.model import Outcome, PartName, PartOutcome, PrimaryState, Status
 from replication.primary import fingerprint
-from sync.context import Surroundings
+from sync.context import RunContext
 
 _MANY_DAYS = 36_500
 """What a server counts as days left can be any number; nobody needs to know of more than a century."""
@@ -36,7 +36,9 @@ def result_of(outcome: Outcome, *, backup_id: str, run: Run, started: datetime, 
         warnings=outcome.warnings,
         plan_hash=outcome.plan_hash,
         snapshot=outcome.snapshot,
-        seen={part.part: SeenPart(part.seen.desired, part.seen.held) for part in outcome.parts if part.seen},
+        seen={
+            part.part: RecordedFingerprints(part.seen.desired, part.seen.held) for part in outcome.parts if part.seen
+        },
         basis=outcome.basis,
         failures=_failures(outcome),
         harmed=_harmed(outcome),
@@ -120,10 +122,10 @@ class Report:
     recorded: bool = True
 
 
-def conclude(around: Surroundings, run: Run, primary: PrimaryState, results: Sequence[BackupResult]) -> Report:
+def conclude(context: RunContext, run: Run, primary: PrimaryState, results: Sequence[BackupResult]) -> Report:
     """End a run in which every backup has a result, and remember what the primary held."""
     if not run.snapshot:  # of what is put back nothing follows for the primary as it is
-        run = replace(run, primary=condition_of(primary.facts, around.now()))
+        run = replace(run, primary=condition_of(primary.facts, context.now()))
     good = all(result.status in _GOOD for result in results)
     # Nothing else that a run may have to say is as urgent as a server that nobody can log in to.
     results = sorted(results, key=lambda result: result.reason != Reason.ACCESS_LOST)
@@ -131,17 +133,17 @@ def conclude(around: Surroundings, run: Run, primary: PrimaryState, results: Seq
     complaints = [Failure(Reason.ACCESS_LOST, f"nobody may be able to log in any more: {lost}")] if lost else []
     try:
         if any(result.verified_at for result in results):
-            around.store.save_baseline(_baseline(around, run, primary))
+            context.store.save_baseline(_baseline(context, run, primary))
     except Failure as failure:
         complaints.append(Failure(failure.reason, f"what the primary held was not remembered: {failure.message}"))
     if complaints:
         message = "; ".join(complaint.message for complaint in complaints)
-        return finish(around, run, RunStatus.PARTIAL, complaints[0].reason, message, results)
-    return finish(around, run, RunStatus.SUCCEEDED if good else RunStatus.PARTIAL, results=results)
+        return finish(context, run, RunStatus.PARTIAL, complaints[0].reason, message, results)
+    return finish(context, run, RunStatus.SUCCEEDED if good else RunStatus.PARTIAL, results=results)
 
 
 def finish(
-    around: Surroundings,
+    context: RunContext,
     run: Run,
     status: RunStatus,
     reason: Reason | None = None,
@@ -154,22 +156,22 @@ def finish(
         status=status,
         reason=reason or "",
         message=message,
-        finished_at=around.now(),
+        finished_at=context.now(),
         counts={} if results is None else status_counts(results),
     )
-    recorded = around.store.finish_run(done)
+    recorded = context.store.finish_run(done)
     if recorded:
-        around.progress.finished(done)
+        context.progress.finished(done)
     return Report(done, tuple(results or ()), recorded)
 
 
-def _baseline(around: Surroundings, run: Run, primary: PrimaryState) -> PrimaryBaseline:
+def _baseline(context: RunContext, run: Run, primary: PrimaryState) -> PrimaryBaseline:
     """What to remember of the primary; of what this run did not read, the older figures.
 
     That it has not changed since can only be said of a run over the whole fleet.
     """
-    now = around.now()
-    known = of_term(around.store.baseline(), run.term) or PrimaryBaseline(0, 0, now, run.id)
+    now = context.now()
+    known = current_term_only(context.store.baseline(), run.term) or PrimaryBaseline(0, 0, now, run.id)
     accounts, settings = PartName.ACCOUNTS in primary.states, PartName.SETTINGS in primary.states
     partial = run.requested_backups or run.dry_run or run.held
     return PrimaryBaseline(

@@ -17,23 +17,23 @@ from datetime import UTC, datetime, timedelta
 from common.deadline import Deadline
 from common.errors import Failure, Reason, places
 from fleet.primary import check_not_shrunk, parts_of, policy_of
-from fleet.restore_source import Earlier
+from fleet.restore_source import RestoreSource
 from registry.models import QUEUED, Backup, BackupResult, Notice, Primary, Run, SyncSettings, new_run_id, requested_at
 from registry.store import Store, VersionConflict
-from registry.store_rules import of_term
+from registry.store_rules import current_term_only
 from replication.model import Policy, PrimaryState, Status
-from sync.backup_runner import Serving
-from sync.context import Surroundings
+from sync.backup_runner import BackupRunner
+from sync.context import RunContext
 from sync.events import RunRequest, Trigger
-from sync.fan_out import hand_out, is_needed
+from sync.fan_out import enqueue_backups, is_needed
 from sync.primary_history import keep_state
-from sync.result_recorder import Recorder
+from sync.result_recorder import ResultRecorder
 from sync.results import Report, RunStatus, conclude, failed_outcome, finish
 
 
 def run(
     request: RunRequest,
-    surroundings: Surroundings,
+    context: RunContext,
     deadline: Deadline,
     *,
     seen: PrimaryState | Failure | None = None,
@@ -43,7 +43,7 @@ def run(
     ``seen`` is what a look at the primary has just given, which then is not read again.
     Raises Failure(REGISTRY_UNAVAILABLE) when lease or record cannot be written.
     """
-    started_at = surroundings.now()
+    started_at = context.now()
     record = Run(
         id=request.run_id or new_run_id(started_at),
         trigger=request.trigger,
@@ -54,24 +54,24 @@ def run(
         snapshot=request.snapshot,
         status=RunStatus.RUNNING,
     )
-    expires_at = started_at + timedelta(seconds=surroundings.lease_seconds)
+    expires_at = started_at + timedelta(seconds=context.lease_seconds)
     # Not the run's id alone: an event that is delivered twice brings the same id to two executions.
     owner = f"{record.id}/{uuid.uuid4().hex}"
-    if surroundings.store.acquire_lease(owner, now=started_at, expires_at=expires_at) is None:
-        if _was_started(request, surroundings.store):
-            return Report(_again(record, surroundings))
-        return finish(surroundings, record, RunStatus.NOT_RUN, Reason.LEASE_HELD, "another run is under way")
-    handed_out = False
+    if context.store.acquire_lease(owner, now=started_at, expires_at=expires_at) is None:
+        if _was_started(request, context.store):
+            return Report(_again(record, context))
+        return finish(context, record, RunStatus.NOT_RUN, Reason.LEASE_HELD, "another run is under way")
+    enqueued = False
     try:
-        if _was_started(request, surroundings.store):
-            return Report(_again(record, surroundings))
-        report = _Fleet(request, surroundings, deadline, Recorder(surroundings, record, owner), seen).run()
-        handed_out = report.run.status == RunStatus.RUNNING
+        if _was_started(request, context.store):
+            return Report(_again(record, context))
+        report = _Fleet(request, context, deadline, ResultRecorder(context, record, owner), seen).run()
+        enqueued = report.run.status == RunStatus.RUNNING
         return report
     finally:
-        if not handed_out:
+        if not enqueued:
             with suppress(Failure):  # one that is not given back expires by itself; what the run did is recorded
-                surroundings.store.release_lease(owner)
+                context.store.release_lease(owner)
 
 
 def _was_started(request: RunRequest, store: Store) -> bool:
@@ -80,11 +80,11 @@ def _was_started(request: RunRequest, store: Store) -> bool:
     return known is not None and known.status != QUEUED
 
 
-def _again(record: Run, surroundings: Surroundings) -> Run:
+def _again(record: Run, context: RunContext) -> Run:
     """Say that an event was delivered twice. It is not stored: the record under this id is of the first time."""
     message = "the event was delivered before"
     done = replace(record, status=RunStatus.NOT_RUN, reason=Reason.ALREADY_STARTED, message=message)
-    surroundings.progress.finished(done)
+    context.progress.finished(done)
     return done
 
 
@@ -94,25 +94,25 @@ class _Fleet:
     def __init__(
         self,
         request: RunRequest,
-        surroundings: Surroundings,
+        context: RunContext,
         deadline: Deadline,
-        recorder: Recorder,
+        recorder: ResultRecorder,
         seen: PrimaryState | Failure | None,
     ) -> None:
         self._request = request
-        self._around = surroundings
-        self._store = surroundings.store
+        self._context = context
+        self._store = context.store
         self._deadline = deadline
         self._recorder = recorder
         self._record = recorder.run
         self._seen = seen
 
     def run(self) -> Report:
-        failures = finish_dead_runs(self._around, self._recorder.owner)
+        failures = finish_dead_runs(self._context, self._recorder.owner)
         self._store.begin_run(self._record)
-        self._around.progress.started(self._record)
+        self._context.progress.started(self._record)
         for failure in failures:
-            self._tell(noted(self._record, failure))
+            self._tell(with_notice(self._record, failure))
         chosen: list[Backup] = []
         results: list[BackupResult] = []
         try:
@@ -120,40 +120,40 @@ class _Fleet:
             statuses = self._store.statuses()
             unreadable = dict(self._store.unreadable_backups())
             chosen = choose(self._request.backups, self._store.backups(), unreadable, statuses)
-            registered = self._around.known_primary
-            self._tell(facing(self._record, self._request, registered))
+            registered = self._context.known_primary
+            self._tell(apply_promotion_hold(self._record, self._request, registered))
             if not self._request.backups:
                 results = [self._refuse(backup_id, complaint) for backup_id, complaint in unreadable.items()]
             if not chosen and not results:
                 message = "no backup is registered and enabled"
-                return finish(self._around, self._record, RunStatus.NOT_RUN, Reason.NO_BACKUPS, message, [])
+                return finish(self._context, self._record, RunStatus.NOT_RUN, Reason.NO_BACKUPS, message, [])
             if not chosen:
-                return finish(self._around, self._record, RunStatus.PARTIAL, results=results)
+                return finish(self._context, self._record, RunStatus.PARTIAL, results=results)
             if self._request.snapshot:
-                earlier = Earlier.load(self._around.snapshots, self._request.snapshot, registered)
-                primary = earlier.state
+                restore_source = RestoreSource.load(self._context.snapshots, self._request.snapshot, registered)
+                primary = restore_source.state
             else:
-                earlier = None
+                restore_source = None
                 primary = self._read_primary([policy_of(backup, settings) for backup in chosen], settings)
                 if unended := end_hold(self._store, self._request, registered):
-                    self._tell(noted(self._record, unended))
-            serving = Serving(self._recorder, settings, statuses.get, primary, self._deadline, earlier)
-            terms = self._around.fan_out
-            if terms and is_needed(terms, chosen, statuses, serving.at_a_time, self._deadline):
-                return hand_out(serving, terms, chosen, results)
+                    self._tell(with_notice(self._record, unended))
+            runner = BackupRunner(self._recorder, settings, statuses.get, primary, self._deadline, restore_source)
+            terms = self._context.fan_out
+            if terms and is_needed(terms, chosen, statuses, runner.at_a_time, self._deadline):
+                return enqueue_backups(runner, terms, chosen, results)
         except Failure as failure:
             return self._abort(chosen, results, failure)
         except Exception as error:  # noqa: BLE001 - its text could hold content of a reply: it goes no further
             message = f"the program failed ({type(error).__name__}: {places(error)})"
             return self._abort(chosen, results, Failure(Reason.INTERNAL_ERROR, message))
-        results += serving.serve_all(chosen)
-        return conclude(self._around, self._record, primary, results)
+        results += runner.serve_all(chosen)
+        return conclude(self._context, self._record, primary, results)
 
     def _abort(self, chosen: Sequence[Backup], results: list[BackupResult], failure: Failure) -> Report:
         """End the run before any backup was touched, with a result for each that would have been."""
         aborted = failed_outcome(Failure(Reason.RUN_ABORTED, f"nothing was done: {failure}"))
         results = results + [self._recorder.record(backup.id, aborted) for backup in chosen]
-        return finish(self._around, self._record, RunStatus.FAILED, failure.reason, str(failure), results)
+        return finish(self._context, self._record, RunStatus.FAILED, failure.reason, str(failure), results)
 
     def _tell(self, record: Run) -> None:
         """Go on with more in the record: it is stored when the run ends."""
@@ -170,17 +170,17 @@ class _Fleet:
         if isinstance(self._seen, Failure):
             raise self._seen
         primary = self._seen
-        source = self._around.source
+        source = self._context.source
         # A promotion after the look has made another server the primary.
         if primary is None or primary.address != (source.primary.host, source.primary.port):
             primary = source.read(parts_of(policies), settings, self._deadline, accept_empty=accepted)
-        self._around.progress.primary_read(self._record, primary)
+        self._context.progress.primary_read(self._record, primary)
         # Also what is refused below: how it differs from the state before is what then has to be looked into.
         unkept = keep_state(primary, self._recorder)
         if unkept:
-            self._tell(noted(self._record, unkept))
+            self._tell(with_notice(self._record, unkept))
         if not accepted:
-            check_not_shrunk(primary, of_term(self._store.baseline(), self._record.term))
+            check_not_shrunk(primary, current_term_only(self._store.baseline(), self._record.term))
         return primary
 
 
@@ -214,13 +214,13 @@ def _waiting(last: BackupResult | None) -> tuple[int, datetime]:
     return turn, (last.verified_at if last else None) or datetime.min.replace(tzinfo=UTC)
 
 
-def facing(run: Run, request: RunRequest, primary: Primary | None) -> Run:
+def apply_promotion_hold(run: Run, request: RunRequest, primary: Primary | None) -> Run:
     """The run under the primary's term; where it may only look, it says so."""
     if primary is None:
         return run
     held = bool(primary.held) and not _asked_since(request, primary)
     run = replace(run, term=primary.term, held=held)
-    return noted(run, Failure(Reason.PUSHES_HELD, primary.held)) if held else run
+    return with_notice(run, Failure(Reason.PUSHES_HELD, primary.held)) if held else run
 
 
 def end_hold(store: Store, request: RunRequest, primary: Primary | None) -> Failure | None:
@@ -240,7 +240,7 @@ def end_hold(store: Store, request: RunRequest, primary: Primary | None) -> Fail
     return None
 
 
-def noted(run: Run, failure: Failure) -> Run:
+def with_notice(run: Run, failure: Failure) -> Run:
     """The run with something to tell that does not end it."""
     return replace(run, notices=(*run.notices, Notice(failure.reason, failure.message)))
 
@@ -255,29 +255,29 @@ def _asked_since(request: RunRequest, primary: Primary) -> bool:
 _MESSAGE = "it ended before it was done; nothing is known of what it did not record"
 
 
-def finish_dead_runs(around: Surroundings, owner: str) -> list[Failure]:
+def finish_dead_runs(context: RunContext, owner: str) -> list[Failure]:
     """Give every run that began and has no end its record; the failures in doing so, which stop nothing.
 
     Whoever holds the lease, ``owner``, is the only one that runs. So all others
     that have not ended are dead, and so are the claims on their backups.
     """
     failures = []
-    for run_id in around.store.unfinished_runs():
+    for run_id in context.store.unfinished_runs():
         try:
-            _finish_dead(run_id, around, owner)
+            _finish_dead(run_id, context, owner)
         except Failure as failure:
             failures.append(Failure(failure.reason, f"the run {run_id} has no end: {failure.message}"))
     return failures
 
 
-def _finish_dead(run_id: str, around: Surroundings, owner: str) -> None:
-    run = around.store.run(run_id)
+def _finish_dead(run_id: str, context: RunContext, owner: str) -> None:
+    run = context.store.run(run_id)
     if run is None:
         return  # its record was removed for its age, and the mark will be
-    recorder = Recorder(around, run, owner)
-    for backup_id in around.store.open_backups(run_id):
+    recorder = ResultRecorder(context, run, owner)
+    for backup_id in context.store.open_backups(run_id):
         if recorder.claim(backup_id):
             recorder.settle(backup_id, Failure(Reason.RUN_CUT_OFF, "the run ended before it had a result for it"))
-    results = around.store.results(run_id)
+    results = context.store.results(run_id)
     status = RunStatus.PARTIAL if results else RunStatus.FAILED
-    finish(around, run, status, Reason.RUN_CUT_OFF, _MESSAGE, results)
+    finish(context, run, status, Reason.RUN_CUT_OFF, _MESSAGE, results)

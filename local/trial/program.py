@@ -94,7 +94,7 @@ def _looked(request: Request, session: Session) -> Looked:
     looked = session.look()
     seen = looked.preview
     name = f"{BACKUP_ID} ({request.backup.host}:{request.backup.port})"
-    _show(render(seen.details, name, blocks=seen.blocks, widenings=seen.widenings))
+    _show(render(seen.details, name, blocks=seen.blocks, access_increases=seen.access_increases))
     return looked
 
 

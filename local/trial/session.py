@@ -13,7 +13,7 @@ from cerberus.endpoint import Endpoint
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.primary import guard_of, policy_of
-from fleet.restore_source import Earlier
+from fleet.restore_source import RestoreSource
 from fleet.servers import PRIMARY_ID, endpoint_of, trust_of
 from local.trial.request import BACKUP_ID, Request
 from local.trial.snapshots import FolderSnapshots, load
@@ -155,7 +155,7 @@ class Session:
         now = datetime.now(UTC)
         limits = guard_of(self._request.settings, None)
         source = self._source()
-        primary = source.earlier.held.primary if source.earlier else source.state.facts
+        primary = source.restore_source.content.primary if source.restore_source else source.state.facts
         with BackupClient(self._endpoint(BACKUP_ID), self._deadline) as client:
             return replicate(
                 source.state,
@@ -166,7 +166,7 @@ class Session:
                 guard=_OnlyWhatWasSeen(
                     limits.limits, limits.block_widened_access, self._request.approved, looked.whole
                 ),
-                restore=Restore(source.check, lambda: None) if source.earlier else None,
+                restore=Restore(source.check, lambda: None) if source.restore_source else None,
             )
 
     @property
@@ -186,11 +186,11 @@ class Session:
         if self._request.snapshot is None:
             state = self._read_primary()
             return _Source(state, self._policy, partial(check_backup, state.facts, state.address))
-        earlier = Earlier.of(load(self._request.snapshot), self._request.primary)
-        policy = earlier.policy(self._request.backup, self._request.settings)
+        restore_source = RestoreSource.of(load(self._request.snapshot), self._request.primary)
+        policy = restore_source.policy(self._request.backup, self._request.settings)
         if isinstance(policy, Failure):
             raise policy
-        return _Source(earlier.state, policy, earlier.check, earlier)
+        return _Source(restore_source.state, policy, restore_source.check, restore_source)
 
     def _read_primary(self) -> PrimaryState:
         with PrimaryClient(self._endpoint(PRIMARY_ID), self._deadline) as client:
@@ -213,7 +213,7 @@ class _Source:
     state: PrimaryState
     policy: Policy
     check: Check
-    earlier: Earlier | None = None
+    restore_source: RestoreSource | None = None
 
 
 @dataclass(frozen=True)

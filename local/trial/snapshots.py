@@ -6,7 +6,7 @@ from pathlib import Path
 
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
-from registry.snapshots import Held, Snapshot, backup_key, backup_of, decode, encode
+from registry.snapshots import Snapshot, SnapshotContent, backup_key, backup_of, decode, encode
 
 _BINARY = getattr(os, "O_BINARY", 0)
 """Without it Windows would write line ends of its own; other systems do not know it."""
@@ -50,7 +50,7 @@ class FolderSnapshots:
             _make_private(path.parent)
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o600)
             with os.fdopen(descriptor, "wb") as file:
-                file.write(encode(self._backup_id, Held(parts, facts, self._primary)))
+                file.write(encode(self._backup_id, SnapshotContent(parts, facts, self._primary)))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:

@@ -17,7 +17,7 @@ SECONDS = 900.0
 
 
 @dataclass(frozen=True)
-class Worked:
+class BatchResult:
     """The fleet after its run; ``killed`` processes, when so many backups were ``open`` that were in their hands."""
 
     fleet: LargeFleet
@@ -27,7 +27,7 @@ class Worked:
 
 
 @pytest.fixture(scope="module")
-def worked(cloud: LocalCloud) -> Iterator[Worked]:
+def batch(cloud: LocalCloud) -> Iterator[BatchResult]:
     with ExitStack() as stack:
         fleet = stack.enter_context(LargeFleet(cloud, "queue", SyncTimeoutSeconds="60", FanOutConcurrency="2"))
         drifted = fleet.names[::10]
@@ -38,7 +38,7 @@ def worked(cloud: LocalCloud) -> Iterator[Worked]:
         _until(lambda: len(fleet.deployment.store.open_backups(run_id)) < BACKUPS * 0.9)
         killed = cloud.kill_function(fleet.deployment.outputs["SyncFunctionName"])
         run = fleet.finished(run_id, SECONDS)
-        yield Worked(fleet, run, fleet.deployment.store.results(run_id), killed)
+        yield BatchResult(fleet, run, fleet.deployment.store.results(run_id), killed)
 
 
 def _until(holds: Callable[[], bool]) -> None:
@@ -56,49 +56,49 @@ def _waiting(deployment: Deployment, output: str) -> int:
     return sum(map(int, attributes.values()))
 
 
-def test_the_record_of_the_run_is_complete(worked: Worked) -> None:
-    assert (worked.run.status, worked.run.reason) == ("succeeded", "")
-    assert sum(worked.run.counts.values()) == BACKUPS
-    assert worked.run.counts["in_sync"] + worked.run.counts["updated"] == BACKUPS
-    assert worked.fleet.deployment.store.lease() is None
+def test_the_record_of_the_run_is_complete(batch: BatchResult) -> None:
+    assert (batch.run.status, batch.run.reason) == ("succeeded", "")
+    assert sum(batch.run.counts.values()) == BACKUPS
+    assert batch.run.counts["in_sync"] + batch.run.counts["updated"] == BACKUPS
+    assert batch.fleet.deployment.store.lease() is None
 
 
-def test_every_backup_has_one_result_and_is_verified(worked: Worked) -> None:
-    assert [result.backup_id for result in worked.results] == worked.fleet.names
-    assert all(result.verified_at for result in worked.results)
+def test_every_backup_has_one_result_and_is_verified(batch: BatchResult) -> None:
+    assert [result.backup_id for result in batch.results] == batch.fleet.names
+    assert all(result.verified_at for result in batch.results)
 
 
-def test_every_backup_is_equal_to_the_primary_as_the_servers_themselves_say(worked: Worked) -> None:
-    assert worked.fleet.swarm.differing(worked.fleet.primary.snapshot()) == set()
+def test_every_backup_is_equal_to_the_primary_as_the_servers_themselves_say(batch: BatchResult) -> None:
+    assert batch.fleet.swarm.differing(batch.fleet.primary.snapshot()) == set()
 
 
-def test_none_was_served_twice_but_those_whose_worker_was_killed(worked: Worked) -> None:
-    served = {name: found["GetLicenseInfo"] for name, found in worked.fleet.swarm.requests().items()}
+def test_none_was_served_twice_but_those_whose_worker_was_killed(batch: BatchResult) -> None:
+    served = {name: found["GetLicenseInfo"] for name, found in batch.fleet.swarm.requests().items()}
     assert set(served.values()) <= {1, 2}
-    assert worked.killed >= 2
+    assert batch.killed >= 2
     twice = [name for name, count in served.items() if count == 2]
-    assert len(twice) <= 10 * worked.killed, "a worker has ten messages at most"
-    written = [found["SetMimeMappings"] + found["SaveMimeMappings"] for found in worked.fleet.swarm.requests().values()]
+    assert len(twice) <= 10 * batch.killed, "a worker has ten messages at most"
+    written = [found["SetMimeMappings"] + found["SaveMimeMappings"] for found in batch.fleet.swarm.requests().values()]
     assert max(written) <= 2
 
 
-def test_the_kill_hit_work_under_way(worked: Worked) -> None:
-    first = min(result.attempted_at for result in worked.results)
-    late = [result for result in worked.results if (result.attempted_at - first).total_seconds() > 60]
+def test_the_kill_hit_work_under_way(batch: BatchResult) -> None:
+    first = min(result.attempted_at for result in batch.results)
+    late = [result for result in batch.results if (result.attempted_at - first).total_seconds() > 60]
     assert late, "what a killed worker had comes again when its message is visible again"
 
 
-def test_the_queues_are_empty(worked: Worked) -> None:
-    assert _waiting(worked.fleet.deployment, "BackupQueueUrl") == 0
-    assert _waiting(worked.fleet.deployment, "BackupDeadLetterQueueUrl") == 0
+def test_the_queues_are_empty(batch: BatchResult) -> None:
+    assert _waiting(batch.fleet.deployment, "BackupQueueUrl") == 0
+    assert _waiting(batch.fleet.deployment, "BackupDeadLetterQueueUrl") == 0
 
 
-def test_the_primary_was_read_once_and_never_written(worked: Worked) -> None:
-    reads = [request.operation for request in worked.fleet.primary.requests]
+def test_the_primary_was_read_once_and_never_written(batch: BatchResult) -> None:
+    reads = [request.operation for request in batch.fleet.primary.requests]
     assert reads.count("GetProfiles") == 1
-    assert worked.fleet.primary.writes == []
+    assert batch.fleet.primary.writes == []
 
 
-def test_the_run_is_told_of_once(worked: Worked) -> None:
-    lines = worked.fleet.deployment.cloud.log_messages(worked.fleet.deployment.outputs["SyncLogGroupName"])
+def test_the_run_is_told_of_once(batch: BatchResult) -> None:
+    lines = batch.fleet.deployment.cloud.log_messages(batch.fleet.deployment.outputs["SyncLogGroupName"])
     assert sum('"run finished"' in line for line in lines) == 1

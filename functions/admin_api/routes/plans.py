@@ -15,7 +15,7 @@ from admin_api.runs import key_for
 from admin_api.schemas import ApprovalView, BackupView, NewApproval, Pause, PlanView, SnapshotName
 from common.errors import Failure, Reason
 from registry.models import Approval, BackupResult
-from registry.store_rules import of_term
+from registry.store_rules import current_term_only
 from replication.model import PartStatus, Status
 
 _LOOKED_BACK = 200
@@ -97,7 +97,7 @@ def _results_with(plan_hash: str, backup_id: str, services: Services) -> list[Ba
     recorded of the same plan does not hide who asked for it.
     """
     term = services.term()
-    last = of_term(services.store.status(backup_id), term)
+    last = current_term_only(services.store.status(backup_id), term)
     found = [
         result
         for result in services.store.history(backup_id, limit=_LOOKED_BACK)

@@ -54,7 +54,7 @@ def restore_backup(
 ) -> Response[RunView]:
     """Start a run that puts a snapshot back and pauses the backup, so that no other run undoes it until it is resumed.
 
-    It goes through whole or not at all: what the brake stops waits for ``plan_hash``, or for an approval.
+    It goes through whole or not at all: what the guards stop waits for ``plan_hash``, or for an approval.
     """
     backup = registered_backup(backup_id, services)
     refuse_unservable((backup_id,), services)
@@ -72,6 +72,6 @@ def _confirm(backup_id: str, plan_hash: str, who: str, services: Services) -> No
     if services.store.settings().approval_by_another:
         raise Failure(
             Reason.APPROVAL_BY_ANOTHER,
-            "start it without plan_hash; when the brake stops it, somebody else approves the hash that its run records",
+            "start it without plan_hash; when the guards stop it, somebody else approves the hash that its run records",
         )
     services.store.approve(Approval(backup_id, plan_hash, who, services.now(), services.term()))

@@ -11,7 +11,7 @@ from admin_api.dependencies import Injected
 from admin_api.parameters import IfMatch
 from admin_api.request import etag, expected_version, new_router
 from admin_api.schemas import LimitsView, NewSyncSettings, SyncSettingsView
-from registry.models import BrakeLimits, SyncSettings
+from registry.models import PushLimits, SyncSettings
 from registry.schedule import Schedule
 from replication.guards.limits import Limits
 
@@ -55,10 +55,10 @@ def _ordered(body: NewSyncSettings) -> tuple[str, ...] | None:
     return None if body.parts is None else tuple(dict.fromkeys(part.value for part in body.parts))
 
 
-def _limits(body: NewSyncSettings) -> BrakeLimits | None:
+def _limits(body: NewSyncSettings) -> PushLimits | None:
     """What to store; the defaults are not, so that what is shown can be sent again without fixing their numbers."""
     numbers = body.limits.model_dump() if body.limits else None
-    return None if numbers in (None, asdict(Limits())) else BrakeLimits(**numbers)
+    return None if numbers in (None, asdict(Limits())) else PushLimits(**numbers)
 
 
 def _shown(settings: SyncSettings, schedule: Schedule) -> Response[SyncSettingsView]:

@@ -72,7 +72,7 @@ class _Context:
                 root = self.understood(piece)
             except XmlRefused:
                 return None
-            found = self._taken(root)
+            found = self._index(root)
             if found is not None:
                 self.known[key] = found
                 self._learn(root)
@@ -82,7 +82,7 @@ class _Context:
         """The root with nothing but this piece in it. Raises XmlRefused, but not for one that has had entries."""
         return parse(b"".join((self.head, piece, self.close)))
 
-    def _taken(self, root: etree._Element) -> _Piece | None:
+    def _index(self, root: etree._Element) -> _Piece | None:
         if (root.text or "").strip():
             return None
         entries = []

@@ -40,7 +40,7 @@ MANY_PASSWORDS_FLOOR = 2
 """So many may always change."""
 
 
-class WideningKind(StrEnum):
+class AccessIncreaseKind(StrEnum):
     """In which way access gets wider."""
 
     PERMISSION_ADDED = "permission_added"
@@ -63,11 +63,11 @@ class WideningKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Widening:
+class AccessIncrease:
     """One thing that gets wider: of which item (``users/ann``), and where inside of it. Never a value."""
 
     part: PartName
-    kind: WideningKind
+    kind: AccessIncreaseKind
     item: str
     path: str
 
@@ -75,57 +75,57 @@ class Widening:
 type Rule = Callable[[Difference], bool]
 
 
-def widenings(plan: Plan) -> tuple[Widening, ...]:
+def access_increases(plan: Plan) -> tuple[AccessIncrease, ...]:
     """Everything in the plan that widens access, each once, in the order of the parts and their items."""
-    found = (widening for part in plan.parts for widening in _of_part(part))
+    found = (increase for part in plan.parts for increase in _of_part(part))
     return tuple(dict.fromkeys(found))
 
 
-def _of_part(plan: PartPlan) -> Iterator[Widening]:
+def _of_part(plan: PartPlan) -> Iterator[AccessIncrease]:
     if plan.name in (PartName.SETTINGS, PartName.LISTENERS):
         for item in items_of(plan):
             for difference in item.find():
                 kind = _first(_OF_A_SERVER, difference)
                 if kind:
-                    yield Widening(plan.name, kind, item.label, difference.path)
+                    yield AccessIncrease(plan.name, kind, item.label, difference.path)
     elif isinstance(plan.own, Accounts):
         yield from _of_accounts(plan, len(plan.own.users.items.entries))
 
 
-def _of_accounts(plan: PartPlan, users: int) -> Iterator[Widening]:
+def _of_accounts(plan: PartPlan, users: int) -> Iterator[AccessIncrease]:
     passwords = 0
     for item in items_of(plan):
         if item.kind is Kind.ADDED and item.within == USERS:
-            yield from (Widening(plan.name, kind, item.label, path) for kind, path in _of_new_user(item))
+            yield from (AccessIncrease(plan.name, kind, item.label, path) for kind, path in _of_new_user(item))
         elif item.kind is Kind.CHANGED:
             found = item.find()
             passwords += item.within == USERS and any(map(_is_password, found))
-            yield from (Widening(plan.name, kind, item.label, path) for kind, path in _of_changed(item, found))
+            yield from (AccessIncrease(plan.name, kind, item.label, path) for kind, path in _of_changed(item, found))
     if passwords > MANY_PASSWORDS_FLOOR and passwords > MANY_PASSWORDS_SHARE * users:
-        yield Widening(plan.name, WideningKind.PASSWORDS_CHANGED, USERS, f"{passwords} of {users}")
+        yield AccessIncrease(plan.name, AccessIncreaseKind.PASSWORDS_CHANGED, USERS, f"{passwords} of {users}")
 
 
-def _of_changed(item: Item, found: list[Difference]) -> Iterator[tuple[WideningKind, str]]:
+def _of_changed(item: Item, found: list[Difference]) -> Iterator[tuple[AccessIncreaseKind, str]]:
     limited = [one for one in found if any(map(_limits_addresses, _all_names(one.steps)))]
     addresses = [one for one in limited if _last_word(one.steps[-1].name) not in _INHERITING]
     if addresses and _addresses_widened(item):
-        yield WideningKind.ADDRESS_LIMIT_LIFTED, addresses[0].path
+        yield AccessIncreaseKind.ADDRESS_LIMIT_LIFTED, addresses[0].path
     for difference in found:
         if difference in limited:
             if _changes_inheritance(difference):
-                yield WideningKind.INHERITANCE_CHANGED, difference.path
+                yield AccessIncreaseKind.INHERITANCE_CHANGED, difference.path
         elif (directory := _directory(difference)) is not None:
-            yield WideningKind.DIRECTORY_ADDED, directory
+            yield AccessIncreaseKind.DIRECTORY_ADDED, directory
         elif (key := _ssh_key(difference)) is not None:
-            yield WideningKind.SSH_KEY_ADDED, key
+            yield AccessIncreaseKind.SSH_KEY_ADDED, key
         else:
             kind = _first(_OF_AN_ACCOUNT, difference)
             # What names a group inside of a group is no membership.
-            if kind and not (kind is WideningKind.GROUP_JOINED and item.within == GROUPS):
+            if kind and not (kind is AccessIncreaseKind.GROUP_JOINED and item.within == GROUPS):
                 yield kind, difference.path
 
 
-def _of_new_user(item: Item) -> Iterator[tuple[WideningKind, str]]:
+def _of_new_user(item: Item) -> Iterator[tuple[AccessIncreaseKind, str]]:
     element = item.elements[1]
     if element is None:
         return
@@ -136,11 +136,11 @@ def _of_new_user(item: Item) -> Iterator[tuple[WideningKind, str]]:
         if (truth(one.after) is True and (_is_anonymous(one) or _is_admin(one))) or (
             truth(one.after) is False and _requires_security(one.steps)
         ):
-            yield WideningKind.ACCOUNT_ADDED, one.path
+            yield AccessIncreaseKind.ACCOUNT_ADDED, one.path
             return
 
 
-def _first(rules: tuple[tuple[WideningKind, Rule], ...], difference: Difference) -> WideningKind | None:
+def _first(rules: tuple[tuple[AccessIncreaseKind, Rule], ...], difference: Difference) -> AccessIncreaseKind | None:
     return next((kind for kind, holds in rules if holds(difference)), None)
 
 
@@ -402,19 +402,19 @@ def _last(name: str) -> str:
     return name.rpartition("-")[2]
 
 
-_OF_A_SERVER: tuple[tuple[WideningKind, Rule], ...] = (
-    (WideningKind.SECURE_CONNECTION_DROPPED, _drops_security),
-    (WideningKind.PERMISSION_ADDED, _permits),
+_OF_A_SERVER: tuple[tuple[AccessIncreaseKind, Rule], ...] = (
+    (AccessIncreaseKind.SECURE_CONNECTION_DROPPED, _drops_security),
+    (AccessIncreaseKind.PERMISSION_ADDED, _permits),
 )
-_OF_AN_ACCOUNT: tuple[tuple[WideningKind, Rule], ...] = (
-    (WideningKind.INHERITANCE_CHANGED, _changes_inheritance),
-    (WideningKind.ACCOUNT_ENABLED, enables),
-    (WideningKind.EXPIRY_LIFTED, _lifts_expiry),
-    (WideningKind.SECURE_CONNECTION_DROPPED, _drops_security),
-    (WideningKind.AUTHENTICATION_WEAKENED, _weakens_authentication),
-    (WideningKind.ADMIN_GRANTED, _grants_admin),
-    (WideningKind.PROTOCOL_ADDED, _adds_protocol),
-    (WideningKind.GROUP_JOINED, _joins_group),
-    (WideningKind.PERMISSION_ADDED, _permits),
+_OF_AN_ACCOUNT: tuple[tuple[AccessIncreaseKind, Rule], ...] = (
+    (AccessIncreaseKind.INHERITANCE_CHANGED, _changes_inheritance),
+    (AccessIncreaseKind.ACCOUNT_ENABLED, enables),
+    (AccessIncreaseKind.EXPIRY_LIFTED, _lifts_expiry),
+    (AccessIncreaseKind.SECURE_CONNECTION_DROPPED, _drops_security),
+    (AccessIncreaseKind.AUTHENTICATION_WEAKENED, _weakens_authentication),
+    (AccessIncreaseKind.ADMIN_GRANTED, _grants_admin),
+    (AccessIncreaseKind.PROTOCOL_ADDED, _adds_protocol),
+    (AccessIncreaseKind.GROUP_JOINED, _joins_group),
+    (AccessIncreaseKind.PERMISSION_ADDED, _permits),
 )
 """The first that holds says what it is."""

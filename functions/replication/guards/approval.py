@@ -1,10 +1,10 @@
-"""From what the brake and the access watch say of a plan to what is done about it."""
+"""From what the guards and the access watch say of a plan to what is done about it."""
 
 from dataclasses import dataclass, field, replace
 
 from common.errors import Reason
-from replication.guards.access_watch import Widening, widenings
-from replication.guards.limits import Block, Limits, brake
+from replication.guards.access_watch import AccessIncrease, access_increases
+from replication.guards.limits import Block, Limits, exceeded_limits
 from replication.model import PartOutcome, PartStatus
 from replication.plan import PartPlan, Plan
 
@@ -32,22 +32,23 @@ class Guard:
 
     def blocks(self, plan: Plan) -> tuple[Block, ...]:
         """Everything about the plan that has to be approved first."""
-        blocks = brake(plan, self.limits)
+        blocks = exceeded_limits(plan, self.limits)
         if self.block_widened_access:
-            blocks += _as_blocks(widenings(plan))
+            blocks += _as_blocks(access_increases(plan))
         return blocks
 
 
 def access_warnings(plan: Plan) -> tuple[str, ...]:
     """What of the plan widens access, one sentence each."""
     return tuple(
-        f"Access becomes wider: {found.part} {found.item}: {found.kind} ({found.path})." for found in widenings(plan)
+        f"Access becomes wider: {found.part} {found.item}: {found.kind} ({found.path})."
+        for found in access_increases(plan)
     )
 
 
-def _as_blocks(found: tuple[Widening, ...]) -> tuple[Block, ...]:
-    parts = dict.fromkeys(widening.part for widening in found)
-    counts = {part: sum(1 for widening in found if widening.part is part) for part in parts}
+def _as_blocks(found: tuple[AccessIncrease, ...]) -> tuple[Block, ...]:
+    parts = dict.fromkeys(increase.part for increase in found)
+    counts = {part: sum(1 for increase in found if increase.part is part) for part in parts}
     return tuple(
         Block(part, Reason.ACCESS_WIDENED, f"it widens access in {count} places", {"widened": count})
         for part, count in counts.items()

@@ -1,4 +1,4 @@
-"""The brake: what is stopped until somebody has looked at the plan and approved it.
+"""Limits of a push: what is stopped until somebody has looked at the plan and approved it.
 
 Nothing here decides that a change is wrong. It decides that it is large, or of
 a kind, that nobody should let a machine make unseen. A push is stopped part by
@@ -74,7 +74,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Block:
-    """Why a part is not written until the plan is approved. ``numbers`` are the counts that tripped the brake."""
+    """Why a part is not written until the plan is approved. ``numbers`` are the counts that exceeded the limits."""
 
     part: PartName
     reason: Reason
@@ -82,7 +82,7 @@ class Block:
     numbers: Mapping[str, int] = field(default_factory=dict)
 
 
-def brake(plan: Plan, limits: Limits) -> tuple[Block, ...]:
+def exceeded_limits(plan: Plan, limits: Limits) -> tuple[Block, ...]:
     """Everything about the plan that has to be approved first, in the order of writing; empty for a harmless one.
 
     An equal part costs nothing, unless it is suspect. One part can be blocked for several reasons.
@@ -121,7 +121,7 @@ def _count(state: object) -> int:
         case AuthenticationState():
             return len(state.sources) + _count(state.document)
         case Document():
-            return state.taken(lambda root: sum(1 for _ in root.iterchildren("*")), empty=0)
+            return state.with_tree(lambda root: sum(1 for _ in root.iterchildren("*")), empty=0)
         case tuple():
             return len(state)
     raise TypeError(f"{type(state).__name__} is no list")

@@ -28,7 +28,7 @@ class ListDocument(Document):
         """Raises Failure(DOCUMENT_MALFORMED)."""
         if self._pieces is not None:
             return self._pieces.items
-        return self.taken(lambda root: canonical.items(root, self.hint), empty=canonical.Items("", {}, {}))
+        return self.with_tree(lambda root: canonical.items(root, self.hint), empty=canonical.Items("", {}, {}))
 
     @cached_property
     def _pieces(self) -> list_index.Pieces | None:
@@ -44,7 +44,7 @@ class ListDocument(Document):
             return {}
         if self._pieces is not None:
             return self._pieces.excerpts(self.data, keys)
-        return self.taken(lambda root: canonical.excerpts(root, self.hint, keys), empty={})
+        return self.with_tree(lambda root: canonical.excerpts(root, self.hint, keys), empty={})
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Document:
         """The root, parsed anew; None of an empty document. Raises Failure(DOCUMENT_MALFORMED)."""
         return None if self.is_empty else canonical.read(self.data, self.what, self.server)
 
-    def taken[T](self, take: Callable[[etree._Element], T], *, empty: T) -> T:
+    def with_tree[T](self, take: Callable[[etree._Element], T], *, empty: T) -> T:
         """What ``take`` finds below the root, or ``empty`` for an empty document; the tree is gone afterwards.
 
         Raises Failure(DOCUMENT_MALFORMED).
@@ -62,7 +62,7 @@ class Document:
     @cached_property
     def digest(self) -> str:
         """Equal for two documents exactly when they are the same. Raises Failure(DOCUMENT_MALFORMED)."""
-        return self.taken(lambda root: canonical.digest(canonical.canonical(root)), empty=canonical.digest(""))
+        return self.with_tree(lambda root: canonical.digest(canonical.canonical(root)), empty=canonical.digest(""))
 
     def same(self, other: "Document") -> bool:
         """Whether both hold the same. Equal bytes are not parsed to find out that they are equal."""
@@ -71,7 +71,7 @@ class Document:
     @cached_property
     def values(self) -> dict[str, str]:
         """Every value by its path."""
-        return self.taken(lambda root: dict(canonical.values(root)), empty={})
+        return self.with_tree(lambda root: dict(canonical.values(root)), empty={})
 
 
 class Part[State](ABC):

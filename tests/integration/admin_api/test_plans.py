@@ -66,7 +66,7 @@ def test_a_difference_is_told_by_name_and_nothing_is_written(pair: Pair) -> None
     assert pair.primary.writes == pair.backup.writes == []
 
 
-def test_what_the_brake_stops_is_told_with_its_numbers(pair: Pair) -> None:
+def test_what_the_guards_stop_is_told_with_its_numbers(pair: Pair) -> None:
     pair.remove_users(5)
     plan = pair.plan()
     (block,) = plan["blocked"]
@@ -107,8 +107,8 @@ def test_wider_access_is_told_and_blocks_where_that_is_set(pair: Pair) -> None:
     assert (block["part"], block["reason"], block["numbers"]) == ("accounts", "access_widened", {"widened": 1})
 
 
-def test_more_widenings_than_are_listed_are_counted(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "MAX_WIDENED", 1)
+def test_more_access_increases_than_are_listed_are_counted(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plans, "MAX_ACCESS_INCREASES", 1)
     for name in ("user000003", "user000004"):
         drift.edit_user(pair.backup.state, name, "isDisabled/@value", "true")
     plan = pair.plan()

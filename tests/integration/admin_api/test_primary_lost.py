@@ -16,7 +16,7 @@ from fleet.servers import CerberusServers
 from local.cerberus import LocalServer, drift, replicable_differences
 from local.events import PLAN
 from registry.models import Backup, Credentials, Primary, TlsTrust
-from sync.context import Surroundings
+from sync.context import RunContext
 from sync.events import read_request
 from sync.reporting import LoggedProgress
 from sync.run import run
@@ -34,7 +34,7 @@ class Fleet:
     after: Callable[[Mapping[str, object]], object] = field(default=lambda _: None)
 
     def start(self, event: Mapping[str, object]) -> None:
-        around = Surroundings(
+        context = RunContext(
             store=self.gateway.store,
             credentials=self.gateway.credentials,
             servers=CerberusServers(self.gateway.addresses),
@@ -43,7 +43,7 @@ class Fleet:
             primary=None,
             lease_seconds=60,
         )
-        run(read_request(event), around, Deadline(20))
+        run(read_request(event), context, Deadline(20))
         self.after(event)
 
     def differences(self, one: str, other: str) -> list[Any]:

@@ -10,7 +10,7 @@ from cerberus.client import BackupClient
 from common.deadline import Deadline
 from fleet.servers import endpoint_of
 from local.cerberus import LocalServer, Machine, drift, generate
-from registry.snapshots import Held
+from registry.snapshots import SnapshotContent
 from replication.model import PartName
 from replication.primary import dump, read_primary
 
@@ -37,9 +37,9 @@ def plan(
         gateway.store.backup("b"), gateway.credentials.get("b"), gateway.store.settings(), gateway.addresses
     )
     with BackupClient(endpoint, Deadline(20)) as client:
-        held = Held(dump(read_primary(client, parts)), client.facts())
-    gateway.snapshots.keep_backup("b", RUN, held)
-    gateway.snapshots.keep_primary(DIGEST, held)
+        content = SnapshotContent(dump(read_primary(client, parts)), client.facts())
+    gateway.snapshots.keep_backup("b", RUN, content)
+    gateway.snapshots.keep_primary(DIGEST, content)
 
     def of(snapshot: str) -> tuple[int, dict[str, Any]]:
         status, body = gateway.call("GET", f"/backups/b/plan?snapshot={quote(snapshot, safe='')}")
@@ -60,7 +60,7 @@ def test_it_says_what_would_come_back_and_from_where(plan: Any, backup: LocalSer
     assert backup.writes == []
 
 
-def test_what_the_brake_stops_is_let_through_by_the_hash_that_is_shown(
+def test_what_the_guards_stop_is_let_through_by_the_hash_that_is_shown(
     plan: Any, backup: LocalServer, gateway: Any
 ) -> None:
     for number in range(5):

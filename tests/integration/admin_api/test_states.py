@@ -13,7 +13,7 @@ from fleet.primary import Source
 from fleet.servers import CerberusServers
 from local.cerberus import LocalServer, drift
 from registry.models import KeptState
-from registry.snapshots import Held
+from registry.snapshots import SnapshotContent
 from replication.model import DEFAULT_PARTS
 from replication.primary import dump, fingerprint
 
@@ -31,7 +31,7 @@ class Primary:
         source = Source(self.gateway.store, self.gateway.credentials, CerberusServers(self.gateway.addresses), None)
         state = source.read(DEFAULT_PARTS, self.gateway.store.settings(), Deadline(20))
         digest = fingerprint(state)
-        self.gateway.snapshots.keep_primary(digest, Held(dump(state), state.facts))
+        self.gateway.snapshots.keep_primary(digest, SnapshotContent(dump(state), state.facts))
         return digest
 
     def difference(self, target: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from fleet.servers import CerberusServers
 from local.cerberus import LocalServer, drift, replicable_differences
 from local.events import PLAN
 from registry.models import Backup, Credentials, Primary, TlsTrust
-from sync.context import Surroundings
+from sync.context import RunContext
 from sync.events import read_request
 from sync.reporting import LoggedProgress
 from sync.run import run
@@ -29,7 +29,7 @@ def test_every_command_for_undoing_a_run_does_what_the_guide_says(
     monkeypatch: Any,
 ) -> None:
     def start(event: Mapping[str, object]) -> None:
-        around = Surroundings(
+        context = RunContext(
             store=gateway.store,
             credentials=gateway.credentials,
             servers=CerberusServers(gateway.addresses),
@@ -38,7 +38,7 @@ def test_every_command_for_undoing_a_run_does_what_the_guide_says(
             primary=None,
             lease_seconds=60,
         )
-        run(read_request(event), around, Deadline(20))
+        run(read_request(event), context, Deadline(20))
 
     monkeypatch.setattr(gateway.starter, "start", start)
     with server("primary") as primary, server("ftp2") as backup, gateway.listening() as address:

@@ -11,7 +11,16 @@ from moto import mock_aws
 from common.errors import Failure, Reason
 from common.server_types import Features, Licence, Security, ServerFacts, Version
 from registry.aws import open_clients
-from registry.snapshots import FORMAT, Held, MemorySnapshots, S3Snapshots, SnapshotStore, backup_of, encode, primary_key
+from registry.snapshots import (
+    FORMAT,
+    MemorySnapshots,
+    S3Snapshots,
+    SnapshotContent,
+    SnapshotStore,
+    backup_of,
+    encode,
+    primary_key,
+)
 
 PARTS = {"settings": "<settings>ä & <![CDATA[\r\n]]></settings>", "accounts": '{"users": "<users/>", "groups": ""}'}
 FACTS = ServerFacts(
@@ -21,7 +30,7 @@ FACTS = ServerFacts(
     features=Features(server_sync=True, directory_authentication=True, events=False, edition_code=4),
     security=Security(soap_enabled=True, soap_secure=True, soap_port=8443, tls_key_type="RSA", tls_key_bits=2048),
 )
-HELD = Held(PARTS, FACTS, replace(FACTS, hostname="files-1"), auto_block_list=True)
+HELD = SnapshotContent(PARTS, FACTS, replace(FACTS, hostname="files-1"), auto_block_list=True)
 RUN = "20260301T120000.000000Z-0123abcd"
 LATER = "20260301T121500.500000Z-0123abcd"
 
@@ -37,28 +46,28 @@ def snapshots(request: pytest.FixtureRequest) -> Iterator[SnapshotStore]:
         yield S3Snapshots("kept", client)
 
 
-@pytest.mark.parametrize("held", [HELD, replace(HELD, primary=None, auto_block_list=False)])
-def test_what_is_kept_comes_back_exactly(snapshots: SnapshotStore, held: Held) -> None:
-    key = snapshots.keep_backup("files-2", RUN, held)
+@pytest.mark.parametrize("content", [HELD, replace(HELD, primary=None, auto_block_list=False)])
+def test_what_is_kept_comes_back_exactly(snapshots: SnapshotStore, content: SnapshotContent) -> None:
+    key = snapshots.keep_backup("files-2", RUN, content)
     found = snapshots.load(key)
-    assert (found.key, found.origin, found.held) == (key, "files-2", held)
+    assert (found.key, found.origin, found.content) == (key, "files-2", content)
 
 
 def test_the_first_snapshot_of_a_backup_in_a_run_stands(snapshots: SnapshotStore) -> None:
     key = snapshots.keep_backup("files-2", RUN, HELD)
     half_written = replace(HELD, parts={**PARTS, "settings": "<settings/>"})
     assert snapshots.keep_backup("files-2", RUN, half_written) == key
-    assert snapshots.load(key).held == HELD
+    assert snapshots.load(key).content == HELD
     later = snapshots.keep_backup("files-2", LATER, half_written)
-    assert snapshots.load(later).held == half_written
+    assert snapshots.load(later).content == half_written
 
 
 def test_a_state_of_the_primary_is_kept_under_its_digest_and_once(snapshots: SnapshotStore) -> None:
-    digest, held = "0f" * 32, Held(PARTS, FACTS)
-    key = snapshots.keep_primary(digest, held)
-    assert snapshots.keep_primary(digest, held) == key == primary_key(digest)
+    digest, content = "0f" * 32, SnapshotContent(PARTS, FACTS)
+    key = snapshots.keep_primary(digest, content)
+    assert snapshots.keep_primary(digest, content) == key == primary_key(digest)
     found = snapshots.load(key)
-    assert (found.key, found.origin, found.held) == (key, "primary", held)
+    assert (found.key, found.origin, found.content) == (key, "primary", content)
     assert (snapshots.of_backup("primary"), backup_of(key)) == ((), "")
     with pytest.raises(Failure) as caught:
         snapshots.load(primary_key("f0" * 32))

@@ -15,13 +15,13 @@ from registry.models import (
     PartResult,
     Primary,
     PrimaryBaseline,
+    RecordedFingerprints,
     Run,
-    SeenPart,
     SyncSettings,
     TlsTrust,
 )
 from registry.store import AlreadyRegistered, Store, VersionConflict
-from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, of_term, promotion
+from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, current_term_only, promotion
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -562,7 +562,7 @@ class TestPromotion:
 class TestTerms:
     def test_what_was_verified_under_an_earlier_term_is_void(self, store: Store) -> None:
         hold_lease(store)
-        before = result(pushed_at=NOON, verified_at=NOON, seen={"accounts": SeenPart("a", "a")})
+        before = result(pushed_at=NOON, verified_at=NOON, seen={"accounts": RecordedFingerprints("a", "a")})
         store.record_result(before, lease_owner="me")
         after = result(run_id="r2", term=1, status="drifted", attempted_at=NOON + MINUTE)
         store.record_result(after, lease_owner="me")
@@ -570,4 +570,4 @@ class TestTerms:
         late = replace(before, run_id="r3", attempted_at=NOON + 2 * MINUTE)
         store.record_result(late, lease_owner="me")
         assert store.status("b1") == after
-        assert of_term(store.status("b1"), 0) is None
+        assert current_term_only(store.status("b1"), 0) is None

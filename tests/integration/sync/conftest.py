@@ -44,7 +44,7 @@ from registry.models import (
 from registry.snapshots import MemorySnapshots
 from registry.store import CredentialStore, Store
 from replication.model import PrimaryState
-from sync.context import Surroundings
+from sync.context import RunContext
 from sync.events import RunRequest, Trigger
 from sync.results import Report
 from sync.run import run
@@ -297,9 +297,9 @@ class Fleet:
         return self.registry.store
 
     @property
-    def surroundings(self) -> Surroundings:
+    def context(self) -> RunContext:
         """What a run over this fleet works with."""
-        return Surroundings(
+        return RunContext(
             store=self.store,
             credentials=self.registry.credentials,
             servers=self.connections,
@@ -360,7 +360,7 @@ class Fleet:
     def run(self, *backups: str, seconds: float = 20.0, trigger: Trigger = Trigger.ON_DEMAND, **request: Any) -> Report:
         """One run; what came of it is in the report. ``seconds`` is the time it has."""
         try:
-            report = run(RunRequest(trigger, backups=backups, **request), self.surroundings, Deadline(seconds))
+            report = run(RunRequest(trigger, backups=backups, **request), self.context, Deadline(seconds))
         except BaseException as error:
             self.evidence.add_error(error)
             raise

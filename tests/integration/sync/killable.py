@@ -86,8 +86,8 @@ def invoke(order: dict[str, Any], pipe: int) -> None:
     calls.watch(Transport, "post", soap_name)
     calls.watch(URLLib3Session, "send", aws_name)
     forward = timedelta(seconds=order["forward"])
-    around = replace(app._surroundings(), now=lambda: datetime.now(UTC) + forward)
-    app.__dict__["_surroundings"] = lambda: around
+    context = replace(app._run_context(), now=lambda: datetime.now(UTC) + forward)
+    app.__dict__["_surroundings"] = lambda: context
     reply = app.handler(order["event"], Context())  # type: ignore[arg-type]  # as far as it is used
     os.write(pipe, b"=" + json.dumps(reply).encode() + b"\n")
 
@@ -118,7 +118,7 @@ def serve(order: dict[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what the function prints is not an answer
-    app._surroundings()
+    app._run_context()
     service()
     for line in sys.stdin:
         print(json.dumps(serve(json.loads(line))), file=answers, flush=True)

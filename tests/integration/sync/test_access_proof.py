@@ -51,7 +51,7 @@ class TestValuesOfTheMachineChanged:
         assert report.run.status == "partial"
         result = fleet.result("b1")
         assert (result.verified_at, fleet.parts("b1")["settings"].status) == (None, "rolled_back")
-        assert fleet.snapshots.load(result.snapshot).held.parts["settings"] == before
+        assert fleet.snapshots.load(result.snapshot).content.parts["settings"] == before
 
     def test_with_the_rules_again_the_next_run_pushes_what_may_be_pushed(
         self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
@@ -145,4 +145,4 @@ class TestTheLogInIsLost:
         before = fleet.servers["b1"].state.document("settings")
         fleet.run()
         assert fleet.servers["b1"].state.document("settings") != before
-        assert fleet.snapshots.load(fleet.result("b1").snapshot).held.parts["settings"] == before
+        assert fleet.snapshots.load(fleet.result("b1").snapshot).content.parts["settings"] == before

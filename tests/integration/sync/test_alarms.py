@@ -103,8 +103,8 @@ def watch(
         function = stack.resources("AWS::Lambda::Function")["SyncFunction"]
         for name, value in {**function["Environment"]["Variables"], **HERE}.items():
             monkeypatch.setenv(name, str(value))
-        app._surroundings.cache_clear()
-        original = app._surroundings()
+        app._run_context.cache_clear()
+        original = app._run_context()
         monkeypatch.setattr(app, "_surroundings", lambda: replace(original, now=fleet.clock))
         watched = Watched(fleet, stack, read)
         if healthy:

@@ -56,7 +56,7 @@ def lines(
     """
     for name, value in {**variables, "POWERTOOLS_SERVICE_NAME": STACK.name}.items():
         monkeypatch.setenv(name, value)
-    app._surroundings.cache_clear()
+    app._run_context.cache_clear()
     [handler] = [each for each in app.logger.handlers if isinstance(each, logging.StreamHandler)]
     before = handler.setStream(sys.stdout)
     app.handler(SCHEDULED, CONTEXT)
@@ -71,7 +71,7 @@ def lines(
     printed = capsys.readouterr().out
     evidence.add("stdout", printed)
     yield ["START RequestId: id", *printed.splitlines(), "REPORT RequestId: id"]
-    app._surroundings.cache_clear()
+    app._run_context.cache_clear()
 
 
 def answer(lines: list[str], title: str) -> list[dict[str, Any]]:

@@ -104,9 +104,9 @@ def function(
     made = Function(evidence, capsys)
     [handler] = [each for each in app.logger.handlers if isinstance(each, logging.StreamHandler)]
     before = handler.setStream(made.log)
-    app._surroundings.cache_clear()
+    app._run_context.cache_clear()
     yield made
-    app._surroundings.cache_clear()
+    app._run_context.cache_clear()
     handler.setStream(before)
     made.lines()
 
@@ -307,13 +307,13 @@ class TestWhatGoesWrong:
         assert name in message
 
 
-class TestSurroundings:
+class TestRunContext:
     def test_the_primary_of_the_stacks_parameters_serves_until_one_is_registered(
         self, fleet: Fleet, function: Function, clients: Clients, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clients.dynamodb.delete_item(TableName="sync-test", Key={"pk": {"S": "PRIMARY"}, "sk": {"S": "SERVER"}})
         assert "primary_not_registered" in function.refused(SCHEDULED)
-        app._surroundings.cache_clear()
+        app._run_context.cache_clear()
         monkeypatch.setenv("PRIMARY_HOST", "127.0.0.1")
         monkeypatch.setenv("PRIMARY_PORT", str(fleet.primary.port))
         monkeypatch.setenv("PRIMARY_FINGERPRINTS", fleet.primary.fingerprint)

@@ -197,7 +197,7 @@ class World:
     def assert_every_snapshot_restores(self, left: ServerSnapshot) -> None:
         """The oldest holds what was there before the killed run, a second one what that run ``left``."""
         for entry, server in zip(reversed(self.account.snapshots.of_backup("b1")), (self.drifted, left), strict=False):
-            parts = self.account.snapshots.load(entry.key).held.parts
+            parts = self.account.snapshots.load(entry.key).content.parts
             assert_holds(parts, server)
             content = json.dumps(dict(parts), sort_keys=True)
             if content not in self.restored:
@@ -206,7 +206,7 @@ class World:
                 assert_holds(parts, self.server.snapshot())
 
     def restore(self, key: str) -> None:
-        """Put a snapshot back through the function; what the brake stops is approved. Then the server restarts."""
+        """Put a snapshot back through the function; what the guards stop is approved. Then the server restarts."""
         order = {"action": "restore", "snapshot": key}
         [result] = self.function(order)["reply"]["backups"]
         if result["status"] == "blocked":

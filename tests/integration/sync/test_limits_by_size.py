@@ -1,4 +1,4 @@
-"""The brake on backups of every size, and on each kind of push that it stops: what goes through, and what waits."""
+"""The guards on backups of every size, and on each kind of push that it stops: what goes through, and what waits."""
 
 from __future__ import annotations
 

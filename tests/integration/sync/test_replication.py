@@ -273,10 +273,10 @@ class TestSecrets:
     @pytest.mark.parametrize("place", ["log", "extra field", "exception", "suppressed exception", "stdout", "report"])
     def test_a_secret_that_gets_out_is_found(self, evidence: Evidence, place: str) -> None:
         watch = type(evidence)()
-        watch.plant("secret", "PLANTEDCANARY")
-        let_out(watch, place, "PLANTEDCANARY")
+        watch.plant("secret", "PLANTEDMARKER")
+        let_out(watch, place, "PLANTEDMARKER")
         assert watch.leaks() != []
-        assert "PLANTEDCANARY" not in repr(watch.leaks())
+        assert "PLANTEDMARKER" not in repr(watch.leaks())
 
 
 def let_out(watch: Evidence, place: str, secret: str) -> None:
@@ -311,9 +311,9 @@ def test_what_a_backup_held_before_is_kept_exactly_and_an_equal_one_needs_no_sna
     fleet.run()
     kept = fleet.snapshots.load(fleet.result("b1").snapshot)
     assert kept.origin == "b1"
-    assert kept.held.parts["settings"] == before
-    assert kept.held.facts.hostname == fleet.servers["b1"].state.machine.host
-    assert kept.held.primary is not None
-    assert kept.held.primary.hostname == fleet.primary.state.machine.host
-    assert set(kept.held.parts) == {name for name, part in fleet.parts("b1").items() if part.status == "pushed"}
+    assert kept.content.parts["settings"] == before
+    assert kept.content.facts.hostname == fleet.servers["b1"].state.machine.host
+    assert kept.content.primary is not None
+    assert kept.content.primary.hostname == fleet.primary.state.machine.host
+    assert set(kept.content.parts) == {name for name, part in fleet.parts("b1").items() if part.status == "pushed"}
     assert fleet.result("b2").snapshot == ""

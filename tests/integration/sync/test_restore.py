@@ -74,8 +74,8 @@ def test_a_backup_gets_back_exactly_what_it_held_in_every_part(pushed: tuple[Fle
     assert key in result.message
     assert len(fleet.primary.requests) == asked  # it may be down
     undo = fleet.snapshots.load(result.snapshot)
-    assert set(undo.held.parts) == set(EVERYTHING)
-    assert undo.held.primary == fleet.snapshots.load(key).held.primary
+    assert set(undo.content.parts) == set(EVERYTHING)
+    assert undo.content.primary == fleet.snapshots.load(key).content.primary
 
 
 def test_machine_specific_values_go_back_too(make_fleet: Callable[..., Fleet]) -> None:
@@ -163,7 +163,7 @@ def test_a_dry_run_tells_the_plan_and_neither_writes_nor_pauses(pushed: tuple[Fl
     assert (fleet.writes("b1"), backup_of(fleet).paused) == ([], "")
 
 
-def test_what_the_brake_stops_is_put_back_whole_or_not_at_all(make_fleet: Callable[..., Fleet]) -> None:
+def test_what_the_guards_stop_is_put_back_whole_or_not_at_all(make_fleet: Callable[..., Fleet]) -> None:
     fleet = make_fleet("b1", users=20)
     state = fleet.servers["b1"].state
     removed = state.names("profiles")[:5]
@@ -188,7 +188,7 @@ def test_what_the_brake_stops_is_put_back_whole_or_not_at_all(make_fleet: Callab
 
 def test_answers_about_soap_may_become_again_what_they_were_in_the_snapshot(make_fleet: Callable[..., Fleet]) -> None:
     fleet, state, key = _spoilt(make_fleet, {"remote/soap/port": "9999"})
-    before = fleet.snapshots.load(key).held.facts.security.soap_port
+    before = fleet.snapshots.load(key).content.facts.security.soap_port
     restore(fleet, key, "b1")
     fleet.approve()
     restore(fleet, key, "b1")
@@ -363,7 +363,7 @@ class TestAnOlderStateOfThePrimary:
         assert fleet.statuses() == {"b1": "restored", "b2": "failed:snapshot_unfit"}
         assert set(fleet.parts("b1")) == {"mime_mappings"}
 
-    def test_what_the_brake_stops_waits_for_an_approval(self, make_fleet: Callable[..., Fleet]) -> None:
+    def test_what_the_guards_stop_waits_for_an_approval(self, make_fleet: Callable[..., Fleet]) -> None:
         fleet = make_fleet("b1", users=20)
         fleet.run()
         key = f"primary/{fleet.store.states(limit=1)[0].digest}"

@@ -155,7 +155,7 @@ def test_a_sync_makes_the_backup_equal_and_keeps_what_it_held(laptop: Laptop) ->
     (kept,) = [path for path in folder.rglob("*") if path.is_file()]
     assert str(kept) in err
     assert kept.stat().st_mode & 0o077 == 0
-    assert "Drifted" in decode(kept.relative_to(folder).as_posix(), kept.read_bytes()).held.parts["settings"]
+    assert "Drifted" in decode(kept.relative_to(folder).as_posix(), kept.read_bytes()).content.parts["settings"]
     assert laptop.run("plan", *laptop.trust)[0] == 0
     assert laptop.run("sync", *laptop.trust)[0] == 0
 
@@ -204,7 +204,7 @@ def test_a_part_that_fails_is_told_with_its_reason(laptop: Laptop) -> None:
     assert "Check the server's log" in err
 
 
-def test_the_brake_stops_until_exactly_that_plan_is_approved(laptop: Laptop) -> None:
+def test_the_guards_stop_until_exactly_that_plan_is_approved(laptop: Laptop) -> None:
     for number in range(3, 10):
         ACTIONS["add_user"](laptop.backup.state, name=f"extra{number}")
     only = ("--parts", "accounts")

@@ -181,7 +181,7 @@ def test_whether_a_backup_is_only_reported_on_is_registered_shown_and_changed(wo
     assert world.call("PATCH", "/backups/ftp2", {"report_only": None}).status == 422
 
 
-def test_backups_that_the_brake_stopped_can_be_listed(world: Any, last: Any) -> None:
+def test_backups_that_the_guards_stopped_can_be_listed(world: Any, last: Any) -> None:
     run_id = last("blocked")
     (listed,) = world.call("GET", "/backups?status=blocked").body["backups"]
     assert (listed["last_result"]["plan_hash"], listed["last_result"]["run_id"]) == (PLAN, run_id)

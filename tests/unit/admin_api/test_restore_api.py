@@ -9,13 +9,13 @@ import pytest
 from common.errors import Failure, Reason
 from common.server_types import Features, Licence, Security, ServerFacts, Version
 from registry.models import BackupResult, KeptState, Run
-from registry.snapshots import Held
+from registry.snapshots import SnapshotContent
 
 ME = "arn:aws:sts::123456789012:assumed-role/administrators/alex"
 RUN = "20261101T120000.000000Z-0badc0de"
 LATER = "20261101T121500.000000Z-0badc0de"
 PLAN, STATE = "5f" * 32, "0a" * 32
-HELD = Held(
+HELD = SnapshotContent(
     {"accounts": "{}", "event_rules": "<PLANTED/>"},
     ServerFacts(
         version=Version(13, 0, 1, 0),

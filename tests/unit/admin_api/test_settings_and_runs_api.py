@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from common.errors import Failure, Reason
-from registry.models import BackupResult, BrakeLimits, PartResult, Run
+from registry.models import BackupResult, PartResult, PushLimits, Run
 from registry.schedule import Schedule
 
 # ---------------------------------------------------------------- settings
@@ -99,14 +99,14 @@ def test_limits_that_are_null_are_shown_with_the_defaults_numbers_and_are_not_fi
         assert world.store.settings().limits is None
 
 
-def test_what_the_brake_goes_by_is_stored_and_stays_when_it_is_sent_again(world: Any) -> None:
+def test_what_the_guards_go_by_is_stored_and_stays_when_it_is_sent_again(world: Any) -> None:
     body = world.call("GET", "/sync-settings").body
     limits = body["limits"] | {"removal_share": 0.5, "disabling_maximum": 0}
     wanted = body | {"limits": limits, "block_widened_access": True, "approval_by_another": True}
     assert world.call("PUT", "/sync-settings", wanted).body == wanted
     assert world.call("PUT", "/sync-settings", wanted | {"rules": ["*logo*"]}).status == 200
     stored = world.store.settings()
-    assert stored.limits == BrakeLimits(2, 0.5, 100, 2, 0.1, 0)
+    assert stored.limits == PushLimits(2, 0.5, 100, 2, 0.1, 0)
     assert (stored.block_widened_access, stored.approval_by_another) == (True, True)
 
 

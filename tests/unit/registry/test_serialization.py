@@ -13,14 +13,14 @@ from registry.models import (
     Approval,
     Backup,
     BackupResult,
-    BrakeLimits,
     KeptState,
     Notice,
     PartResult,
     Primary,
     PrimaryBaseline,
+    PushLimits,
+    RecordedFingerprints,
     Run,
-    SeenPart,
     SyncSettings,
     TlsTrust,
 )
@@ -35,7 +35,7 @@ TIMES = st.datetimes(datetime(1970, 1, 2), datetime(9000, 1, 1), timezones=ZONES
 MAYBE_TIMES = st.none() | TIMES
 TRUSTS = st.builds(TlsTrust, ca_pem=TEXTS, pins=NAMES)
 PARTS = st.builds(PartResult, TEXTS, TEXTS, TEXTS, TEXTS, COUNTS, COUNTS, COUNTS, TEXTS)
-LIMITS = st.builds(BrakeLimits, COUNTS, SECONDS, COUNTS, COUNTS, SECONDS, COUNTS)
+LIMITS = st.builds(PushLimits, COUNTS, SECONDS, COUNTS, COUNTS, SECONDS, COUNTS)
 
 BACKUPS = st.builds(
     Backup,
@@ -97,7 +97,7 @@ RECORDS = st.one_of(
         warnings=NAMES,
         plan_hash=TEXTS,
         snapshot=TEXTS,
-        seen=st.dictionaries(TEXTS, st.builds(SeenPart, TEXTS, TEXTS), max_size=3),
+        seen=st.dictionaries(TEXTS, st.builds(RecordedFingerprints, TEXTS, TEXTS), max_size=3),
     ),
     st.builds(
         Run,

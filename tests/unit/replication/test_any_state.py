@@ -278,7 +278,7 @@ class Kept:
 
 
 def approved(run: Callable[[Guard], Outcome]) -> Outcome:
-    """The outcome of a run, of a second one with an approval of exactly its plan where the brake stopped it."""
+    """The outcome of a run, of a second one with an approval of exactly its plan where the guards stopped it."""
     outcome = run(Guard())
     if outcome.status is Status.BLOCKED:
         event("blocked, approved")
@@ -348,7 +348,7 @@ def test_the_backup_becomes_the_primary_except_what_rules_keep_and_a_restore_und
     assert second.plan_hash == ""
     assert {part.status for part in second.parts} == {PartStatus.UNCHANGED}
 
-    for parts in reversed(snapshots.parts):  # two, where the brake had let through some of it at first
+    for parts in reversed(snapshots.parts):  # two, where the guards had let through some of it at first
         restored = put_back(server, parts, auto=auto, clock=clock)
         assert restored.status is Status.RESTORED, (restored.reason, restored.message)
     assert plain(server.content) == before

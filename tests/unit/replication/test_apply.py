@@ -20,12 +20,12 @@ from replication.replicate import replicate
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from replication.model import Outcome, PrimaryState, Seen
+    from replication.model import Outcome, PartFingerprints, PrimaryState
     from replication.ports import Listener, ServerFacts
     from tests.unit.replication.conftest import Clock, FakeServer, ServerFactory
 
 OPEN = Guard(Limits(removal_floor=10**6, disabling_floor=10**6))
-"""A brake that lets through what these tests need: they are about what happens after it."""
+"""A guard that lets through what these tests need: they are about what happens after it."""
 ALL = Policy(parts=frozenset(PartName))
 WANTED = "<settings><timeout>60</timeout><soap><port>1</port></soap></settings>"
 DRIFTED = "<settings><timeout>1</timeout><soap><port>1</port></soap></settings>"
@@ -57,13 +57,15 @@ def drifted(make_server: ServerFactory) -> FakeServer:
 
 @pytest.fixture
 def push(source: PrimaryState, clock: Clock) -> Callable[..., Outcome]:
-    def run(server: FakeServer, kept: Kept | None = None, known: Mapping[PartName, Seen] | None = None) -> Outcome:
+    def run(
+        server: FakeServer, kept: Kept | None = None, known: Mapping[PartName, PartFingerprints] | None = None
+    ) -> Outcome:
         return replicate(source, server, ALL, snapshots=kept or Kept(), now=clock, guard=OPEN, known=known)
 
     return run
 
 
-def seen(outcome: Outcome) -> dict[PartName, Seen]:
+def seen(outcome: Outcome) -> dict[PartName, PartFingerprints]:
     return {part.part: part.seen for part in outcome.parts if part.seen}
 
 
@@ -168,7 +170,9 @@ class TestListenersThatMayNotLast:
     """A changed listener shows at once, and lasts once it was committed: equal does not mean done."""
 
     @pytest.fixture
-    def interrupted(self, source: PrimaryState, make_server: ServerFactory, clock: Clock) -> dict[PartName, Seen]:
+    def interrupted(
+        self, source: PrimaryState, make_server: ServerFactory, clock: Clock
+    ) -> dict[PartName, PartFingerprints]:
         """What is known of a backup whose listeners were being written."""
         told: list[Outcome] = []
         server = make_server(settings=WANTED)
@@ -177,7 +181,7 @@ class TestListenersThatMayNotLast:
         return seen(told[0])
 
     def test_they_are_committed_once_more_after_an_interruption(
-        self, make_server: ServerFactory, push: Callable[..., Outcome], interrupted: dict[PartName, Seen]
+        self, make_server: ServerFactory, push: Callable[..., Outcome], interrupted: dict[PartName, PartFingerprints]
     ) -> None:
         server = make_server(settings=WANTED)
         outcome = push(server, known=interrupted)
@@ -188,7 +192,7 @@ class TestListenersThatMayNotLast:
         assert server.writes == []
 
     def test_they_are_committed_once_more_after_a_commit_that_failed(
-        self, make_server: ServerFactory, push: Callable[..., Outcome], interrupted: dict[PartName, Seen]
+        self, make_server: ServerFactory, push: Callable[..., Outcome], interrupted: dict[PartName, PartFingerprints]
     ) -> None:
         server = make_server(settings=WANTED)
         server.content["listeners"] = other_listeners(server)
@@ -199,7 +203,11 @@ class TestListenersThatMayNotLast:
         assert server.writes[-1] == "commit_listeners"
 
     def test_a_look_in_between_proves_nothing(
-        self, source: PrimaryState, make_server: ServerFactory, clock: Clock, interrupted: dict[PartName, Seen]
+        self,
+        source: PrimaryState,
+        make_server: ServerFactory,
+        clock: Clock,
+        interrupted: dict[PartName, PartFingerprints],
     ) -> None:
         outcome = replicate(
             source,

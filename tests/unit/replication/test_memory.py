@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.cerberus.generate import generate
-from registry.snapshots import Held, encode
+from registry.snapshots import SnapshotContent, encode
 from replication.guards.approval import Guard
 from replication.model import Policy
 from replication.primary import read_primary
@@ -51,7 +51,7 @@ class _Snapshots:
     """Encodes a snapshot as the real store does, and forgets it."""
 
     def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
-        return str(len(encode("b1", Held(parts, facts))))
+        return str(len(encode("b1", SnapshotContent(parts, facts))))
 
 
 def _other_layout(text: str) -> str:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from common.errors import Reason
 from replication.documents.diff import Kind
-from replication.guards.access_watch import widenings
-from replication.guards.limits import Limits, brake
+from replication.guards.access_watch import access_increases
+from replication.guards.limits import Limits, exceeded_limits
 from replication.model import PartName, Policy
 from replication.plan_details import MAX_FIELDS, MAX_ITEMS, FieldChange, ItemChange, PartDetails, State, details
 from replication.plan_text import render
@@ -189,8 +189,8 @@ def test_ten_thousand_changed_users_are_planned_and_judged_in_seconds(make_plan_
     plan = make_plan_between({"users": own}, {"users": source})
     started = time.process_time()
     assert part(plan, PartName.ACCOUNTS).changed == 10_000
-    assert brake(plan, Limits()) == ()
-    assert len(widenings(plan)) == 10_000
+    assert exceeded_limits(plan, Limits()) == ()
+    assert len(access_increases(plan)) == 10_000
     assert time.process_time() - started < 10
 
 
@@ -276,8 +276,10 @@ def test_no_planted_secret_is_ever_shown(make_plan_between: PlanFactory, data: s
     policy = Policy(parts=frozenset(PartName), replicate_auto_block_list=True)
     plan = make_plan_between(content("pLant-one"), content("pLant-two"), policy)
     found = details(plan)
-    blocks, wider = brake(plan, Limits()), widenings(plan)
-    shown = json.dumps(found.to_json()) + render(found, "b1", blocks=blocks, widenings=wider) + f"{blocks}{wider}"
+    blocks, wider = exceeded_limits(plan, Limits()), access_increases(plan)
+    shown = (
+        json.dumps(found.to_json()) + render(found, "b1", blocks=blocks, access_increases=wider) + f"{blocks}{wider}"
+    )
     assert "pLant" not in shown
 
 

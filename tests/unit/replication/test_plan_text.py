@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replication.guards.access_watch import widenings
-from replication.guards.limits import Limits, brake
+from replication.guards.access_watch import access_increases
+from replication.guards.limits import Limits, exceeded_limits
 from replication.model import PartName, Policy
 from replication.plan_details import details
 from replication.plan_text import render
@@ -30,7 +30,7 @@ def test_the_whole_text(make_plan_between: PlanFactory) -> None:
         },
         POLICY,
     )
-    text = render(details(plan), "b1", blocks=brake(plan, Limits()), widenings=widenings(plan))
+    text = render(details(plan), "b1", blocks=exceeded_limits(plan, Limits()), access_increases=access_increases(plan))
     assert text == (
         "Plan for b1\n"
         "\n"

@@ -40,7 +40,7 @@ class Kept:
 
 
 OPEN = Guard(Limits(removal_floor=10**6, disabling_floor=10**6))
-"""A brake that lets through what these tests need: they are about what happens after it."""
+"""A guard that lets through what these tests need: they are about what happens after it."""
 ALL = Policy(parts=frozenset(PartName))
 
 DRIFT: dict[str, Any] = {

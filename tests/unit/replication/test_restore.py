@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from common.errors import Failure, Reason
 from replication.guards.approval import Guard
 from replication.guards.preflight import check_restored
-from replication.model import UNSURE, PartName, PartStatus, Policy, Seen, Status
+from replication.model import UNSURE, PartFingerprints, PartName, PartStatus, Policy, Status
 from replication.parts import PARTS
 from replication.plan import make_plan
 from replication.ports import Authentication, AuthenticationSource, Listener, MimeMapping
@@ -114,7 +114,7 @@ def test_what_was_seen_of_it_when_it_was_equal_to_the_primary_stays_known(
     told: list[Outcome] = []
     dumps = dumped(server)
     server.content |= DRIFT
-    known = {name: Seen(f"wanted {name}", f"held {name}") for name in PartName}
+    known = {name: PartFingerprints(f"wanted {name}", f"held {name}") for name in PartName}
     outcome = put_back(dumps, server, known=known, begin=told.append)
     assert {part.part: part.seen for part in outcome.parts} == known
     # A restore that is cut off leaves nothing to say of the listeners, which may not last yet.
@@ -182,7 +182,7 @@ class TestThePause:
         assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.REGISTRY_UNAVAILABLE)
         assert server.writes == []
 
-    @pytest.mark.parametrize("stopped", ["brake", "dry"])
+    @pytest.mark.parametrize("stopped", ["limits", "dry"])
     def test_does_not_come_when_nothing_is_put_back(
         self, put_back: Put, make_server: ServerFactory, stopped: str
     ) -> None:
@@ -190,9 +190,9 @@ class TestThePause:
         dumps = dumped(server)
         server.content |= DRIFT
         paused: list[bool] = []
-        more: dict[str, Any] = {"guard": Guard()} if stopped == "brake" else {"write": False}
+        more: dict[str, Any] = {"guard": Guard()} if stopped == "limits" else {"write": False}
         outcome = put_back(dumps, server, pause=lambda: paused.append(True), **more)
-        assert outcome.status is (Status.BLOCKED if stopped == "brake" else Status.DRIFTED)
+        assert outcome.status is (Status.BLOCKED if stopped == "limits" else Status.DRIFTED)
         assert (server.writes, paused) == ([], [])
         assert outcome.plan_hash
 

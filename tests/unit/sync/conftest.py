@@ -25,7 +25,7 @@ from replication.ports import (
     Version,
     as_text,
 )
-from sync.context import Surroundings
+from sync.context import RunContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -219,7 +219,7 @@ class Notes:
 
 @dataclass
 class World:
-    """A registry with a primary and backups ``b1``, ``b2``, ``b3``, all fake; ``surroundings`` are a run's."""
+    """A registry with a primary and backups ``b1``, ``b2``, ``b3``, all fake; ``context`` are a run's."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
     credentials: MemoryCredentials = field(default_factory=MemoryCredentials)
@@ -237,8 +237,8 @@ class World:
                 self.store.add_backup(Backup(server_id, "127.0.0.1", port))
 
     @property
-    def surroundings(self) -> Surroundings:
-        return Surroundings(self.store, self.credentials, self.servers, self.notes, self.snapshots, None, 60)
+    def context(self) -> RunContext:
+        return RunContext(self.store, self.credentials, self.servers, self.notes, self.snapshots, None, 60)
 
     def update(self, backup_id: str, **changes: object) -> None:
         backup = self.store.backup(backup_id)

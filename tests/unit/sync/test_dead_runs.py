@@ -14,7 +14,7 @@ from registry.backup_queue import MemoryQueue
 from registry.models import QUEUED, BackupResult, Run
 from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
-from sync.fan_out import work_off
+from sync.fan_out import process_batch
 from sync.run import run
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class Killed(BaseException):
 
 def start(world: World, at: datetime, queue: MemoryQueue | None = None) -> Report:
     terms = FanOutTerms(queue, above=1, seconds=3600) if queue else None
-    around = replace(world.surroundings, now=lambda: at, fan_out=terms)
-    return run(RunRequest(Trigger.SCHEDULE), around, Deadline(10))
+    context = replace(world.context, now=lambda: at, fan_out=terms)
+    return run(RunRequest(Trigger.SCHEDULE), context, Deadline(10))
 
 
 def oldest(world: World) -> Run:
@@ -92,8 +92,8 @@ def test_nobody_touches_a_run_whose_lease_still_holds(world: World, monkeypatch:
 def test_what_waited_in_the_queue_is_incomplete_and_comes_first(world: World) -> None:
     queue = MemoryQueue()
     start(world, NOON, queue)
-    around = replace(world.surroundings, now=lambda: NOON)
-    work_off([queue.messages[1]], around, Deadline(10), NOON + timedelta(seconds=60))
+    context = replace(world.context, now=lambda: NOON)
+    process_batch([queue.messages[1]], context, Deadline(10), NOON + timedelta(seconds=60))
     queue.messages.clear()  # as if all had gone to the dead-letter queue
 
     report = start(world, NOON + timedelta(hours=1), queue)
@@ -112,8 +112,8 @@ def test_a_late_message_of_it_touches_no_server(world: World) -> None:
     later = NOON + timedelta(hours=2)
     start(world, later)
     used = list(world.servers.used)
-    around = replace(world.surroundings, now=lambda: later)
-    assert work_off(late, around, Deadline(10), later + timedelta(seconds=60)).again == frozenset()
+    context = replace(world.context, now=lambda: later)
+    assert process_batch(late, context, Deadline(10), later + timedelta(seconds=60)).again == frozenset()
     assert world.servers.used == used
 
 

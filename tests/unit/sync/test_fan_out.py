@@ -19,15 +19,15 @@ from registry.snapshots import primary_key
 from sync import fan_out
 from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
-from sync.fan_out import is_needed, work_off
+from sync.fan_out import is_needed, process_batch
 from sync.run import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from registry.snapshots import Snapshot
-    from sync.context import Surroundings
-    from sync.fan_out import Worked
+    from sync.context import RunContext
+    from sync.fan_out import BatchResult
     from sync.results import Report
     from tests.unit.sync.conftest import FakeServer, World
 
@@ -46,16 +46,16 @@ class Fleet:
         self.terms = FanOutTerms(self.queue, above, HOUR)
 
     @property
-    def around(self) -> Surroundings:
-        return replace(self.world.surroundings, fan_out=self.terms, now=lambda: self.time)
+    def context(self) -> RunContext:
+        return replace(self.world.context, fan_out=self.terms, now=lambda: self.time)
 
     def start(self, *backups: str, **request: Any) -> Report:
-        return run(RunRequest(Trigger.ON_DEMAND, backups, **request), self.around, Deadline(10))
+        return run(RunRequest(Trigger.ON_DEMAND, backups, **request), self.context, Deadline(10))
 
-    def work(self, messages: Sequence[Message] | None = None, seconds: float = 10.0) -> Worked:
-        return work_off(
+    def work(self, messages: Sequence[Message] | None = None, seconds: float = 10.0) -> BatchResult:
+        return process_batch(
             self.queue.messages if messages is None else messages,
-            self.around,
+            self.context,
             Deadline(seconds),
             self.time + timedelta(seconds=LIFE),
         )
@@ -115,7 +115,7 @@ class TestWhenItIsNeeded:
         assert not self.needed(2, above=9, durations=[900, 900])
 
     def test_never_without_a_queue(self, world: World) -> None:
-        assert run(RunRequest(Trigger.SCHEDULE), world.surroundings, Deadline(10)).run.status == "succeeded"
+        assert run(RunRequest(Trigger.SCHEDULE), world.context, Deadline(10)).run.status == "succeeded"
 
 
 class TestHandingOut:
@@ -183,12 +183,12 @@ class TestHandingOut:
         assert fleet.world.store.lease() is None
 
 
-class TestServing:
+class TestBackupRunner:
     def test_the_last_one_concludes_the_run_and_gives_the_lease_back(self, fleet: Fleet) -> None:
         fleet.start()
-        worked = fleet.work()
-        assert worked.again == frozenset()
-        (report,) = worked.reports
+        batch = fleet.work()
+        assert batch.again == frozenset()
+        (report,) = batch.reports
         assert report.recorded
         assert fleet.statuses() == ALL_IN_SYNC
         assert (fleet.only_run().status, fleet.only_run().counts["in_sync"]) == ("succeeded", 3)
@@ -203,7 +203,7 @@ class TestServing:
         fleet.start()
         fleet.work()
         by_queue = fleet.world.store.baseline()
-        run(RunRequest(Trigger.ON_DEMAND), replace(fleet.around, fan_out=None), Deadline(10))
+        run(RunRequest(Trigger.ON_DEMAND), replace(fleet.context, fan_out=None), Deadline(10))
         at_once = fleet.world.store.baseline()
         assert by_queue
         assert at_once
@@ -212,7 +212,7 @@ class TestServing:
     def test_what_is_served_in_shares_is_concluded_once(self, fleet: Fleet) -> None:
         fleet.start()
         shares = [fleet.work([message]) for message in fleet.queue.messages]
-        assert [len(worked.reports) for worked in shares] == [0, 0, 1]
+        assert [len(batch.reports) for batch in shares] == [0, 0, 1]
         assert fleet.world.notes.steps.count("finished succeeded") == 1
 
     def test_a_backup_that_differs_is_made_equal(self, fleet: Fleet) -> None:
@@ -274,8 +274,8 @@ class TestServing:
         fleet.start()
         fleet.world.update("b1", enabled=False)
         fleet.world.store.delete_backup("b2")
-        worked = fleet.work()
-        assert worked.again == frozenset()
+        batch = fleet.work()
+        assert batch.again == frozenset()
         assert fleet.statuses() == {"b3": "in_sync"}
         assert fleet.only_run().status == "succeeded"
         assert {"b1 not served: backup_disabled", "b2 not served: unknown_backup"} <= set(fleet.world.notes.steps)
@@ -304,7 +304,7 @@ class TestServing:
         assert primary
         fleet.world.store.save_primary(replace(primary, held="the direction has turned"))
         fleet.server("b2").greeting = "moin"
-        run(RunRequest(Trigger.SCHEDULE), fleet.around, Deadline(10))
+        run(RunRequest(Trigger.SCHEDULE), fleet.context, Deadline(10))
         fleet.work()
         assert fleet.statuses() == {**ALL_IN_SYNC, "b2": "drifted"}
         assert fleet.server("b2").written == []
@@ -320,7 +320,7 @@ class TestServing:
         fleet.server("primary").greeting = "servus"
         fleet.time += timedelta(minutes=1)
         request = RunRequest(Trigger.RESTORE, snapshot=primary_key(state.digest))
-        report = run(request, fleet.around, Deadline(10))
+        report = run(request, fleet.context, Deadline(10))
         assert report.run.status == "running"
         fleet.work()
         results = fleet.world.store.results(report.run.id)
@@ -340,16 +340,16 @@ class TestNoneTwice:
         fleet.start()
         fleet.work([fleet.message("b1")])
         calls = list(fleet.server("b1").calls)
-        worked = fleet.work([fleet.message("b1")])
-        assert worked.again == frozenset()
+        batch = fleet.work([fleet.message("b1")])
+        assert batch.again == frozenset()
         assert fleet.server("b1").calls == calls
 
     def test_and_so_is_one_of_a_run_that_is_over(self, fleet: Fleet) -> None:
         fleet.start()
         fleet.work()
         used = list(fleet.world.servers.used)
-        worked = fleet.work()
-        assert (worked.again, worked.reports) == (frozenset(), ())
+        batch = fleet.work()
+        assert (batch.again, batch.reports) == (frozenset(), ())
         assert fleet.world.servers.used == used
         assert fleet.world.notes.steps.count("finished succeeded") == 1
 
@@ -411,8 +411,8 @@ class TestNoneTwice:
 
             fleet.server("b1").on_call = fleet.server("b2").on_call = meet
             with ThreadPoolExecutor(2) as pool:
-                worked = list(pool.map(lambda name: fleet.work([fleet.message(name)]), ("b1", "b2")))
-            recorded = [report for one in worked for report in one.reports if report.recorded]
+                batch = list(pool.map(lambda name: fleet.work([fleet.message(name)]), ("b1", "b2")))
+            recorded = [report for one in batch for report in one.reports if report.recorded]
             assert len(recorded) == 1
             found = fleet.world.store.run(report.run.id)
             assert found
@@ -475,7 +475,7 @@ class TestDeath:
         fleet.work()
         (result, *_) = fleet.world.store.results(fleet.only_run().id)
         assert (result.backup_id, result.status) == ("b1", "in_sync")
-        assert "moin" in fleet.world.snapshots.load(result.snapshot).held.parts["settings"]
+        assert "moin" in fleet.world.snapshots.load(result.snapshot).content.parts["settings"]
 
     def test_and_so_it_is_when_no_time_is_left_for_it(self, fleet: Fleet) -> None:
         fleet.start()
@@ -506,8 +506,8 @@ class TestDeath:
         fleet.start()
         self.killed_at(fleet, monkeypatch, method, before=True, messages=fleet.queue.messages)
         assert fleet.only_run().finished_at is None
-        worked = fleet.work([fleet.message("b3")])
-        assert len(worked.reports) == 1
+        batch = fleet.work([fleet.message("b3")])
+        assert len(batch.reports) == 1
         assert (fleet.only_run().status, fleet.only_run().counts["in_sync"]) == ("succeeded", 3)
         assert fleet.world.store.lease() is None
         assert fleet.server("b3").calls.count("facts") == 1
@@ -518,8 +518,8 @@ class TestDeath:
         fleet.start()
         self.killed_at(fleet, monkeypatch, "release_lease", before=True, messages=fleet.queue.messages)
         assert fleet.world.store.lease() is not None
-        worked = fleet.work([fleet.message("b3")])
-        assert (worked.again, worked.reports) == (frozenset(), ())
+        batch = fleet.work([fleet.message("b3")])
+        assert (batch.again, batch.reports) == (frozenset(), ())
         assert fleet.world.store.lease() is None
 
 
@@ -529,8 +529,8 @@ class TestTheLease:
         lease = fleet.world.store.lease()
         assert lease
         fleet.world.store.release_lease(lease.owner)
-        worked = fleet.work()
-        assert (worked.again, worked.reports) == (frozenset(), ())
+        batch = fleet.work()
+        assert (batch.again, batch.reports) == (frozenset(), ())
         assert [server_id for server_id, _ in fleet.world.servers.used] == ["primary"]
         assert {f"{name} not served: lease_lost" for name in ("b1", "b2", "b3")} <= set(fleet.world.notes.steps)
 
@@ -545,8 +545,8 @@ class TestTheLease:
 
         fleet.server("b1").on_call = take_away
         fleet.server("b1").greeting = "moin"
-        worked = fleet.work()
-        assert worked.again == frozenset()
+        batch = fleet.work()
+        assert batch.again == frozenset()
         assert fleet.server("b1").written == []
         assert fleet.server("b2").calls == fleet.server("b3").calls == []
         assert fleet.statuses() == {}
@@ -556,8 +556,8 @@ class TestTheLease:
     ) -> None:
         fleet.start()
         fleet.time += timedelta(seconds=HOUR - LIFE + 1)
-        worked = fleet.work()
-        assert worked.again == frozenset()
+        batch = fleet.work()
+        assert batch.again == frozenset()
         assert fleet.statuses() == dict.fromkeys(ALL_IN_SYNC, "incomplete:deadline")
         assert fleet.only_run().status == "partial"
         assert [server_id for server_id, _ in fleet.world.servers.used] == ["primary"]
@@ -576,10 +576,10 @@ class TestTheTimeOfAnInvocation:
         monkeypatch.setattr("sync.backup_runner.MAX_WORKERS", 1)
         fleet.start()
         fleet.server("b1").on_call = lambda method: time.sleep(0.6 if method == "facts" else 0)
-        worked = fleet.work(seconds=1.0)
-        assert worked.again == {fleet.message("b2"), fleet.message("b3")}
+        batch = fleet.work(seconds=1.0)
+        assert batch.again == {fleet.message("b2"), fleet.message("b3")}
         assert fleet.statuses() == {"b1": "in_sync"}
-        assert fleet.work(list(worked.again)).again == frozenset()
+        assert fleet.work(list(batch.again)).again == frozenset()
         assert fleet.statuses() == ALL_IN_SYNC
 
     def test_what_hangs_beyond_it_is_recorded_as_incomplete(
@@ -632,9 +632,9 @@ class TestTrouble:
 
         with monkeypatch.context() as patch:
             patch.setattr(fleet.world.store, "record_result", broken)
-            worked = fleet.work()
-        assert worked.again == {fleet.message("b2")}
-        assert worked.reports == ()
+            batch = fleet.work()
+        assert batch.again == {fleet.message("b2")}
+        assert batch.reports == ()
         assert fleet.statuses() == {"b1": "in_sync", "b3": "in_sync"}
 
     def test_a_registration_that_cannot_be_read_is_a_failure_of_its_backup(
@@ -653,8 +653,8 @@ class TestTrouble:
         assert fleet.statuses() == {**ALL_IN_SYNC, "b2": "failed:record_unreadable"}
 
     def test_a_message_of_a_run_that_nobody_knows_is_dropped(self, fleet: Fleet) -> None:
-        worked = fleet.work([Message("20260301T120000.000000Z-00000000", "b1")])
-        assert (worked.again, worked.reports) == (frozenset(), ())
+        batch = fleet.work([Message("20260301T120000.000000Z-00000000", "b1")])
+        assert (batch.again, batch.reports) == (frozenset(), ())
         assert fleet.world.notes.steps == ["b1 not served: unknown_run"]
 
     @pytest.mark.parametrize(

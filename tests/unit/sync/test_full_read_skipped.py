@@ -37,7 +37,7 @@ class Scheduled:
         self.now += timedelta(minutes=minutes)
         backup = self.world.servers.by_id["b1"]
         backup.calls.clear()
-        run(RunRequest(trigger, **request), replace(self.world.surroundings, now=lambda: self.now), Deadline(30))
+        run(RunRequest(trigger, **request), replace(self.world.context, now=lambda: self.now), Deadline(30))
         self.calls = list(backup.calls)
         status = self.world.store.status("b1")
         assert status is not None

@@ -10,7 +10,7 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
 from registry.models import KeptState
-from registry.snapshots import Held, MemorySnapshots, primary_key
+from registry.snapshots import MemorySnapshots, SnapshotContent, primary_key
 from replication.model import PartName, Status
 from sync.events import RunRequest, Trigger
 from sync.results import Report, RunStatus
@@ -29,8 +29,8 @@ class History:
 
     def run(self, *backups: str, after: timedelta = timedelta(minutes=15), **asked: Any) -> Report:
         self.now += after
-        surroundings = replace(self.world.surroundings, snapshot_days=RETENTION, now=lambda: self.now)
-        return run(RunRequest(Trigger.SCHEDULE, backups=backups, **asked), surroundings, Deadline(30))
+        context = replace(self.world.context, snapshot_days=RETENTION, now=lambda: self.now)
+        return run(RunRequest(Trigger.SCHEDULE, backups=backups, **asked), context, Deadline(30))
 
     @property
     def states(self) -> tuple[KeptState, ...]:
@@ -57,7 +57,7 @@ def test_a_first_run_keeps_what_the_primary_holds(history: History) -> None:
     assert (state.first_run_id, state.last_run_id) == (report.run.id, report.run.id)
     assert (state.users, state.groups, state.version, state.server) == (3, 2, "1.2.3.4", "127.0.0.1:1")
     assert (state.kept_at, state.kept_until) == (history.now, history.now + RETENTION * DAY)
-    kept = history.world.snapshots.load(primary_key(state.digest)).held
+    kept = history.world.snapshots.load(primary_key(state.digest)).content
     assert set(kept.parts) == set(state.parts) == set(PartName) - {PartName.LISTENERS}
     assert kept.facts == history.primary.said
     assert "anna" in kept.parts["accounts"]
@@ -115,7 +115,7 @@ def test_a_run_that_reads_fewer_parts_finds_the_same_state_and_never_stores_less
     (state,) = history.states
     assert (state.parts, state.kept_at) == (whole.parts, whole.kept_at)
     assert state.last_seen_at == history.now
-    assert len(history.world.snapshots.load(primary_key(state.digest)).held.parts) > 1
+    assert len(history.world.snapshots.load(primary_key(state.digest)).content.parts) > 1
 
 
 def test_a_run_that_reads_fewer_parts_and_finds_a_change_keeps_what_it_has_read(history: History) -> None:
@@ -140,7 +140,7 @@ class Full(MemorySnapshots):
 
     stored: dict[str, bytes] = field(default_factory=dict)
 
-    def keep_primary(self, digest: str, held: Held) -> str:
+    def keep_primary(self, digest: str, content: SnapshotContent) -> str:
         raise Failure(Reason.REGISTRY_UNAVAILABLE, "S3 PutObject failed: SlowDown")
 
 

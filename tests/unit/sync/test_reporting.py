@@ -101,10 +101,10 @@ def printed(
     """What a report prints about the fleet of ``world``, of which two backups have figures of their own."""
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "CerberusSync")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "stack")
-    around = replace(world.surroundings, now=lambda: NOON, backups_with_metrics=2)
+    context = replace(world.context, now=lambda: NOON, backups_with_metrics=2)
 
     def emit(report: Report) -> Blobs:
-        emit_metrics(report, around)
+        emit_metrics(report, context)
         return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
     return emit

@@ -35,9 +35,7 @@ NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def sync_run(world: World, *backups: str, seconds: float = 10.0, accept_primary: bool = False) -> Report:
-    return run(
-        RunRequest(Trigger.ON_DEMAND, backups, accept_primary=accept_primary), world.surroundings, Deadline(seconds)
-    )
+    return run(RunRequest(Trigger.ON_DEMAND, backups, accept_primary=accept_primary), world.context, Deadline(seconds))
 
 
 def outcomes(report: Report) -> dict[str, str]:
@@ -129,10 +127,10 @@ class TestPolicy:
 
 
 class TestThePrimary:
-    def test_the_one_of_the_surroundings_serves_when_none_is_registered(self, world: World) -> None:
+    def test_the_one_of_the_stack_is_used_when_none_is_registered(self, world: World) -> None:
         world.store = MemoryStore()
-        around = replace(world.surroundings, primary=Primary("127.0.0.1", 1))
-        report = run(RunRequest(Trigger.SCHEDULE), around, Deadline(10))
+        context = replace(world.context, primary=Primary("127.0.0.1", 1))
+        report = run(RunRequest(Trigger.SCHEDULE), context, Deadline(10))
         assert report.run.reason == Reason.NO_BACKUPS
 
     def test_a_run_without_any_is_failed(self, world: World) -> None:
@@ -312,18 +310,18 @@ class TestRecords:
         assert report.run.counts["failed"] == 1
 
     def test_run_ids_sort_in_the_order_of_time(self, world: World) -> None:
-        around = world.surroundings
+        context = world.context
         moments = [NOON, NOON + timedelta(microseconds=1), NOON + timedelta(hours=1), NOON + timedelta(days=30)]
 
         def run_at(moment: datetime) -> str:
-            return run(RunRequest(Trigger.SCHEDULE), replace(around, now=lambda: moment), Deadline(5)).run.id
+            return run(RunRequest(Trigger.SCHEDULE), replace(context, now=lambda: moment), Deadline(5)).run.id
 
         ids = [run_at(moment) for moment in moments]
         assert ids == sorted(ids)
 
     def test_who_asked_for_what_is_kept(self, world: World) -> None:
         request = RunRequest(Trigger.ON_DEMAND, ("b1",), requested_by="arn:someone")
-        stored = world.store.run(run(request, world.surroundings, Deadline(5)).run.id)
+        stored = world.store.run(run(request, world.context, Deadline(5)).run.id)
         assert stored is not None
         assert (stored.trigger, stored.requested_by, stored.requested_backups) == ("on_demand", "arn:someone", ("b1",))
 
@@ -415,16 +413,16 @@ class TestAnEventDeliveredTwice:
 
     def test_a_run_that_was_queued_is_done(self, world: World) -> None:
         request = self.queued(world)
-        report = run(request, world.surroundings, Deadline(10))
+        report = run(request, world.context, Deadline(10))
         assert (report.run.id, report.run.status) == (request.run_id, "succeeded")
         assert world.store.run(request.run_id) == report.run
 
     def test_the_second_time_nothing_is_done_and_the_record_of_the_first_stands(self, world: World) -> None:
         request = self.queued(world)
         world.servers.by_id["b1"].people = ("anna",)
-        first = run(request, world.surroundings, Deadline(10))
+        first = run(request, world.context, Deadline(10))
         world.servers.used.clear()
-        second = run(request, world.surroundings, Deadline(10))
+        second = run(request, world.context, Deadline(10))
         assert (second.run.status, second.run.reason) == ("not_run", Reason.ALREADY_STARTED)
         assert world.servers.used == []
         assert world.store.run(request.run_id) == first.run
@@ -436,13 +434,13 @@ class TestAnEventDeliveredTwice:
 
         def meanwhile(_: str) -> None:
             if not seen:
-                second = run(request, world.surroundings, Deadline(10))
+                second = run(request, world.context, Deadline(10))
                 stored = world.store.run(request.run_id)
                 assert stored is not None
                 seen.extend((second.run.reason, stored.status))
 
         world.servers.by_id["primary"].on_call = meanwhile
-        assert run(request, world.surroundings, Deadline(10)).run.status == "succeeded"
+        assert run(request, world.context, Deadline(10)).run.status == "succeeded"
         assert seen == [Reason.ALREADY_STARTED, "running"]
 
 
@@ -475,5 +473,5 @@ def test_a_lease_that_cannot_be_given_back_does_not_undo_what_the_run_did(
         raise Failure(Reason.REGISTRY_UNAVAILABLE, "DynamoDB failed")
 
     monkeypatch.setattr(world.store, "release_lease", fail)
-    report = run(RunRequest(Trigger.ON_DEMAND), world.surroundings, Deadline(10))
+    report = run(RunRequest(Trigger.ON_DEMAND), world.context, Deadline(10))
     assert report.run.status == "succeeded"

@@ -33,7 +33,7 @@ def test_a_snapshot_can_be_had_again_and_only_its_owner_can_read_it(tmp_path: Pa
     finally:
         os.umask(mask)
     key = path.relative_to(tmp_path / "kept").as_posix()
-    held = decode(key, path.read_bytes()).held
+    held = decode(key, path.read_bytes()).content
     assert (held.parts, held.facts, held.primary) == ({"settings": "<a>\r\n</a>"}, FACTS, FACTS)
     made = [path, *path.parents[:4]]
     assert made[-1] == tmp_path / "kept"

@@ -6,25 +6,25 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from replication.guards.access_watch import Widening, WideningKind, widenings
+from replication.guards.access_watch import AccessIncrease, AccessIncreaseKind, access_increases
 from replication.model import PartName, Policy
 from replication.ports import Listener
 
 if TYPE_CHECKING:
     from tests.unit.replication.conftest import PlanFactory
 
-K = WideningKind
+K = AccessIncreaseKind
 ACCOUNTS = Policy(parts=frozenset({PartName.ACCOUNTS}))
 
 
-def of_user(make_plan_between: PlanFactory, own: str, source: str) -> list[tuple[WideningKind, str]]:
+def of_user(make_plan_between: PlanFactory, own: str, source: str) -> list[tuple[AccessIncreaseKind, str]]:
     """What widens when what is inside of one user changes."""
     plan = make_plan_between(
         {"users": f"<u><user name='ann'>{own}</user></u>"},
         {"users": f"<u><user name='ann'>{source}</user></u>"},
         ACCOUNTS,
     )
-    found = widenings(plan)
+    found = access_increases(plan)
     assert {(one.part, one.item) for one in found} <= {(PartName.ACCOUNTS, "users/ann")}
     return [(one.kind, one.path) for one in found]
 
@@ -154,14 +154,14 @@ WIDER = [
 
 @pytest.mark.parametrize(("own", "source", "expected"), WIDER)
 def test_what_widens_access_is_marked(
-    make_plan_between: PlanFactory, own: str, source: str, expected: tuple[WideningKind, str]
+    make_plan_between: PlanFactory, own: str, source: str, expected: tuple[AccessIncreaseKind, str]
 ) -> None:
     assert of_user(make_plan_between, own, source) == [expected]
 
 
 @pytest.mark.parametrize(("own", "source", "expected"), WIDER)
 def test_it_is_marked_wherever_it_stands_inside_of_the_user(
-    make_plan_between: PlanFactory, own: str, source: str, expected: tuple[WideningKind, str]
+    make_plan_between: PlanFactory, own: str, source: str, expected: tuple[AccessIncreaseKind, str]
 ) -> None:
     wrapped = of_user(make_plan_between, f"<properties>{own}</properties>", f"<properties>{source}</properties>")
     assert [kind for kind, _ in wrapped] == [expected[0]]
@@ -212,15 +212,15 @@ def test_a_new_user_is_marked_only_when_it_is_open(
     make_plan_between: PlanFactory, inside: str, expected: list[str]
 ) -> None:
     plan = make_plan_between({"users": "<u/>"}, {"users": f"<u><user name='new'>{inside}</user></u>"}, ACCOUNTS)
-    assert widenings(plan) == tuple(
-        Widening(PartName.ACCOUNTS, K.ACCOUNT_ADDED, "users/new", path) for path in expected
+    assert access_increases(plan) == tuple(
+        AccessIncrease(PartName.ACCOUNTS, K.ACCOUNT_ADDED, "users/new", path) for path in expected
     )
 
 
 def test_groups_are_watched_too(make_plan_between: PlanFactory) -> None:
     own, source = ({"groups": f"<g><group name='staff' isDisabled='{v}'/></g>"} for v in ("true", "false"))
-    assert widenings(make_plan_between(own, source, ACCOUNTS)) == (
-        Widening(PartName.ACCOUNTS, K.ACCOUNT_ENABLED, "groups/staff", "@isDisabled"),
+    assert access_increases(make_plan_between(own, source, ACCOUNTS)) == (
+        AccessIncrease(PartName.ACCOUNTS, K.ACCOUNT_ENABLED, "groups/staff", "@isDisabled"),
     )
 
 
@@ -234,8 +234,8 @@ def test_many_passwords_that_change_at_once_are_marked(
         )
         return {"users": f"<u>{''.join(held)}</u>"}
 
-    found = widenings(make_plan_between(users(0), users(changed), ACCOUNTS))
-    expected = Widening(PartName.ACCOUNTS, K.PASSWORDS_CHANGED, "users", f"{changed} of {total}")
+    found = access_increases(make_plan_between(users(0), users(changed), ACCOUNTS))
+    expected = AccessIncrease(PartName.ACCOUNTS, K.PASSWORDS_CHANGED, "users", f"{changed} of {total}")
     assert found == ((expected,) if marked else ())
 
 
@@ -250,13 +250,13 @@ def test_settings_and_listeners_are_watched_for_permissions_and_secure_connectio
         }
 
     policy = Policy(parts=frozenset({PartName.SETTINGS, PartName.LISTENERS}))
-    assert widenings(make_plan_between(content(True), content(False), policy)) == (
-        Widening(PartName.SETTINGS, K.PERMISSION_ADDED, "/s/ftp/@allowFxp", "/s/ftp/@allowFxp"),
-        Widening(PartName.SETTINGS, K.SECURE_CONNECTION_DROPPED, "/s/ftp/@requireTls", "/s/ftp/@requireTls"),
-        Widening(PartName.LISTENERS, K.SECURE_CONNECTION_DROPPED, "protocol 1 port 21", "requiresSecureControl"),
+    assert access_increases(make_plan_between(content(True), content(False), policy)) == (
+        AccessIncrease(PartName.SETTINGS, K.PERMISSION_ADDED, "/s/ftp/@allowFxp", "/s/ftp/@allowFxp"),
+        AccessIncrease(PartName.SETTINGS, K.SECURE_CONNECTION_DROPPED, "/s/ftp/@requireTls", "/s/ftp/@requireTls"),
+        AccessIncrease(PartName.LISTENERS, K.SECURE_CONNECTION_DROPPED, "protocol 1 port 21", "requiresSecureControl"),
     )
-    assert widenings(make_plan_between(content(False), content(True), policy)) == ()
+    assert access_increases(make_plan_between(content(False), content(True), policy)) == ()
 
 
 def test_equal_servers_widen_nothing(make_plan_between: PlanFactory) -> None:
-    assert widenings(make_plan_between({}, {})) == ()
+    assert access_increases(make_plan_between({}, {})) == ()

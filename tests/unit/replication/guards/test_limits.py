@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from common.errors import Reason
 from replication.guards import limits
-from replication.guards.limits import Block, Limits, brake
+from replication.guards.limits import Block, Limits, exceeded_limits
 from replication.model import PartName, Policy
 from replication.ports import Authentication, MimeMapping
 
@@ -36,7 +36,9 @@ def reasons(blocks: tuple[Block, ...]) -> list[Reason]:
 )
 def test_removals_are_stopped_where_the_table_says(make_plan_between: PlanFactory, held: int, may_lose: int) -> None:
     def lose(count: int) -> tuple[Block, ...]:
-        return brake(make_plan_between({"users": users(held)}, {"users": users(held, start=count)}, ACCOUNTS), Limits())
+        return exceeded_limits(
+            make_plan_between({"users": users(held)}, {"users": users(held, start=count)}, ACCOUNTS), Limits()
+        )
 
     assert lose(may_lose) == ()
     if held > may_lose:
@@ -52,7 +54,7 @@ def test_removals_are_stopped_where_the_table_says(make_plan_between: PlanFactor
 def test_disablings_are_stopped_where_the_table_says(make_plan_between: PlanFactory, held: int, may_go: int) -> None:
     def disable(count: int) -> tuple[Block, ...]:
         source = {"users": users(held, disabled=count)}
-        return brake(make_plan_between({"users": users(held)}, source, ACCOUNTS), Limits())
+        return exceeded_limits(make_plan_between({"users": users(held)}, source, ACCOUNTS), Limits())
 
     assert disable(may_go) == ()
     if held > may_go:
@@ -63,20 +65,20 @@ def test_disablings_are_stopped_where_the_table_says(make_plan_between: PlanFact
 
 def test_removals_and_disablings_are_told_apart(make_plan_between: PlanFactory) -> None:
     plan = make_plan_between({"users": users(8)}, {"users": users(8, disabled=7, start=3)}, ACCOUNTS)
-    assert reasons(brake(plan, Limits())) == [Reason.REMOVES_TOO_MUCH, Reason.DISABLES_TOO_MUCH]
+    assert reasons(exceeded_limits(plan, Limits())) == [Reason.REMOVES_TOO_MUCH, Reason.DISABLES_TOO_MUCH]
 
 
 def test_groups_have_limits_of_their_own(make_plan_between: PlanFactory) -> None:
     own, left = ("<g>" + "".join(f"<group name='{n}'/>" for n in range(*r)) + "</g>" for r in ((5,), (3, 5)))
-    (block,) = brake(make_plan_between({"groups": own}, {"groups": left}, ACCOUNTS), Limits())
+    (block,) = exceeded_limits(make_plan_between({"groups": own}, {"groups": left}, ACCOUNTS), Limits())
     assert (block.reason, block.numbers["removed"], block.numbers["held"]) == (Reason.REMOVES_TOO_MUCH, 3, 5)
-    (block,) = brake(make_plan_between({"groups": own}, {"groups": "<g/>"}, ACCOUNTS), Limits())
+    (block,) = exceeded_limits(make_plan_between({"groups": own}, {"groups": "<g/>"}, ACCOUNTS), Limits())
     assert block.reason is Reason.PART_MISSING_ON_PRIMARY
 
 
 def test_names_in_other_letters_are_no_removals(make_plan_between: PlanFactory) -> None:
     plan = make_plan_between({"users": users(50)}, {"users": users(50).replace('"u', '"U')}, ACCOUNTS)
-    assert brake(plan, Limits(removal_floor=0, removal_share=0)) == ()
+    assert exceeded_limits(plan, Limits(removal_floor=0, removal_share=0)) == ()
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_a_disabled_account_is_known_in_any_style(make_plan_between: PlanFactory
             {"users": f"<u><user name='a'>{source}</user></u>"},
             ACCOUNTS,
         )
-        return bool(brake(plan, Limits(disabling_floor=0)))
+        return bool(exceeded_limits(plan, Limits(disabling_floor=0)))
 
     assert disabled(before, after)
     assert not disabled(after, before)
@@ -122,7 +124,7 @@ def test_a_disabled_account_is_known_in_any_style(make_plan_between: PlanFactory
 )
 def test_what_an_account_has_may_be_disabled(make_plan_between: PlanFactory, before: str, after: str) -> None:
     own, source = ({"users": f"<u><user name='a'>{x}</user></u>"} for x in (before, after))
-    assert brake(make_plan_between(own, source, ACCOUNTS), Limits(disabling_floor=0)) == ()
+    assert exceeded_limits(make_plan_between(own, source, ACCOUNTS), Limits(disabling_floor=0)) == ()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
@@ -140,7 +142,7 @@ def test_stopped_exactly_above_floor_and_share_or_above_the_maximum(
     limits = Limits(floor, share, maximum)
     plan = make_plan_between({"users": users(held)}, {"users": users(held, start=removed)}, ACCOUNTS)
     allowed = removed <= maximum and (removed <= floor or removed / held <= share)
-    assert (brake(plan, limits) == ()) == allowed
+    assert (exceeded_limits(plan, limits) == ()) == allowed
 
 
 @pytest.mark.parametrize("limits", [{"removal_floor": -1}, {"disabling_share": 1.1}, {"removal_share": -0.1}])
@@ -164,10 +166,10 @@ def test_a_part_that_the_primary_does_not_hold_is_stopped(
     make_plan_between: PlanFactory, part: PartName, source: dict[str, Any]
 ) -> None:
     plan = make_plan_between({}, source)
-    (block,) = brake(plan, Limits())
+    (block,) = exceeded_limits(plan, Limits())
     assert (block.part, block.reason) == (part, Reason.PART_MISSING_ON_PRIMARY)
     assert block.numbers["removed"] >= 1
-    assert brake(make_plan_between(source, source), Limits()) == ()
+    assert exceeded_limits(make_plan_between(source, source), Limits()) == ()
 
 
 @pytest.mark.parametrize(
@@ -179,7 +181,7 @@ def test_a_part_that_the_primary_does_not_hold_is_stopped(
     ],
 )
 def test_shorter_lists_are_not_stopped(make_plan_between: PlanFactory, source: dict[str, Any]) -> None:
-    assert brake(make_plan_between({}, source), Limits()) == ()
+    assert exceeded_limits(make_plan_between({}, source), Limits()) == ()
 
 
 def test_an_approval_can_release_a_missing_part_and_no_other(make_plan_between: PlanFactory) -> None:
@@ -212,7 +214,7 @@ MACHINE_SPECIFIC = [
 
 @pytest.mark.parametrize(("own", "source"), MACHINE_SPECIFIC)
 def test_settings_that_look_machine_specific_are_stopped(make_plan_between: PlanFactory, own: str, source: str) -> None:
-    (block,) = brake(make_plan_between({"settings": own}, {"settings": source}, SETTINGS), Limits())
+    (block,) = exceeded_limits(make_plan_between({"settings": own}, {"settings": source}, SETTINGS), Limits())
     assert (block.reason, block.numbers) == (Reason.MACHINE_SPECIFIC_UNRULED, {"paths": 1})
     assert "/s/" in block.message
 
@@ -237,7 +239,7 @@ def test_settings_that_look_machine_specific_are_stopped(make_plan_between: Plan
 def test_other_settings_and_those_that_a_rule_keeps_are_not_stopped(
     make_plan_between: PlanFactory, own: str, source: str
 ) -> None:
-    assert brake(make_plan_between({"settings": own}, {"settings": source}, SETTINGS), Limits()) == ()
+    assert exceeded_limits(make_plan_between({"settings": own}, {"settings": source}, SETTINGS), Limits()) == ()
 
 
 def test_an_unchanged_plan_costs_nothing(make_plan_between: PlanFactory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,4 +248,4 @@ def test_an_unchanged_plan_costs_nothing(make_plan_between: PlanFactory, monkeyp
 
     plan = make_plan_between({}, {})
     monkeypatch.setattr(limits, "items_of", refuse)
-    assert brake(plan, Limits()) == ()
+    assert exceeded_limits(plan, Limits()) == ()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.unit.replication.conftest import Clock, ServerFactory
 
 OPEN = Guard(Limits(removal_floor=10**6, disabling_floor=10**6))
-"""A brake that lets through what these tests need: they are about what happens after it."""
+"""A guard that lets through what these tests need: they are about what happens after it."""
 PRIMARY_ADDRESS = ("files0.example", 8443)
 
 
