@@ -16,7 +16,8 @@ from benchmarks.servers import HOST, PRIMARY, Told
 from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
 from fleet.servers import PRIMARY_ID, CerberusServers
-from registry.memory import MemoryCredentials, MemoryStore
+from local.fakes.aws_services import MemoryCredentials
+from local.fakes.store import MemoryStore
 from registry.models import Backup, BackupResult, Credentials, Primary, Run, SyncSettings, TlsTrust
 from registry.snapshots import Snapshot, SnapshotContent, SnapshotEntry, encode
 from replication.model import PrimaryState

@@ -62,20 +62,6 @@ class DynamoAuditLog:
         )
 
 
-class MemoryAuditLog:
-    """``AuditLog`` in a dictionary, for tests."""
-
-    def __init__(self) -> None:
-        self._records: dict[tuple[datetime, str], AuditRecord] = {}
-
-    @property
-    def records(self) -> tuple[AuditRecord, ...]:
-        return tuple(self._records.values())
-
-    def write(self, record: AuditRecord) -> None:
-        self._records[record.at, record.request_id] = record
-
-
 def answered(record: AuditRecord, status: int, resource: str = "") -> AuditRecord:
     """The record with the answer's status, and what was created, if anything was."""
     return replace(record, status=status, resource=resource or record.resource)

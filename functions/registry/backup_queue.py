@@ -81,15 +81,3 @@ class SqsQueue:
     @cached_property
     def _client(self) -> "SQSClient":
         return self._open_client()
-
-
-class MemoryQueue:
-    """``BackupQueue`` that only remembers what was sent, for tests. ``refused`` are the ids it does not take."""
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-        self.refused: set[str] = set()
-
-    def send(self, messages: Sequence[Message]) -> Mapping[Message, str]:
-        self.messages += [message for message in messages if message.backup_id not in self.refused]
-        return {message: "refused" for message in messages if message.backup_id in self.refused}

@@ -28,13 +28,3 @@ class LambdaStarter:
             self._client.invoke(
                 FunctionName=self._function_name, InvocationType="Event", Payload=json.dumps(event).encode()
             )
-
-
-class MemoryStarter:
-    """``Starter`` that only remembers what was to be started, for tests."""
-
-    def __init__(self) -> None:
-        self.events: list[Mapping[str, object]] = []
-
-    def start(self, event: Mapping[str, object]) -> None:
-        self.events.append(event)

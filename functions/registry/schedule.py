@@ -91,25 +91,6 @@ class EventBridgeSchedule:
             self._client.put_rule(**request)
 
 
-class MemorySchedule:
-    """``ScheduleKeeper`` without AWS, for tests."""
-
-    def __init__(self, schedule: Schedule | None = None) -> None:
-        self._schedule = schedule or Schedule(enabled=True, interval_minutes=15, polling=False)
-
-    def read(self) -> Schedule:
-        return self._schedule
-
-    def change(self, schedule: Schedule) -> Schedule:
-        interval = schedule.interval_minutes
-        if interval is None:
-            interval = self._schedule.interval_minutes
-        else:
-            expression_of(interval)
-        self._schedule = Schedule(schedule.enabled, interval, schedule.polling)
-        return self._schedule
-
-
 def interval_of(expression: str) -> int | None:
     """The minutes of ``rate(...)``, None for any other expression."""
     found = _RATE.fullmatch(expression)

@@ -129,12 +129,12 @@ class S3Snapshots:
 
     def load(self, key: str) -> Snapshot:
         if not is_key(key):
-            raise _missing(key)
+            raise snapshot_missing(key)
         try:
             content = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except ClientError as error:
             if error_code(error) == "NoSuchKey":
-                raise _missing(key) from None
+                raise snapshot_missing(key) from None
             raise unavailable("S3 GetObject", error) from None
         except BotoCoreError as error:
             raise unavailable("S3 GetObject", error) from None
@@ -146,38 +146,11 @@ class S3Snapshots:
                 Bucket=self._bucket, Prefix=f"{BACKUPS}/{backup_id}/"
             )
             found = [(entry["Key"], entry["Size"]) for page in pages for entry in page.get("Contents", ())]
-        return _entries(found)
+        return entries_of(found)
 
     def _put(self, key: str, origin: str, content: SnapshotContent, **conditions: Any) -> None:
         self._client.put_object(
             Bucket=self._bucket, Key=key, Body=encode(origin, content), ContentType="application/json", **conditions
-        )
-
-
-class MemorySnapshots:
-    """Snapshots in a dictionary, for tests; encoded all the same."""
-
-    def __init__(self) -> None:
-        self.stored: dict[str, bytes] = {}
-
-    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent) -> str:
-        key = backup_key(backup_id, run_id, content.parts)
-        self.stored.setdefault(key, encode(backup_id, content))
-        return key
-
-    def keep_primary(self, digest: str, content: SnapshotContent) -> str:
-        key = primary_key(digest)
-        self.stored[key] = encode(PRIMARY, content)
-        return key
-
-    def load(self, key: str) -> Snapshot:
-        if key not in self.stored:
-            raise _missing(key)
-        return decode(key, self.stored[key])
-
-    def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:
-        return _entries(
-            (key, len(content)) for key, content in self.stored.items() if key.startswith(f"{BACKUPS}/{backup_id}/")
         )
 
 
@@ -262,7 +235,8 @@ def _digest(text: str) -> str:
     return digest.hexdigest()
 
 
-def _entries(found: Iterable[tuple[str, int]]) -> tuple[SnapshotEntry, ...]:
+def entries_of(found: Iterable[tuple[str, int]]) -> tuple[SnapshotEntry, ...]:
+    """The snapshots among keys and their sizes, newest first; other keys are passed over."""
     read = ((match, size) for key, size in sorted(found, reverse=True) if (match := _KEY.fullmatch(key)))
     return tuple(
         SnapshotEntry(match.string, match["run"], requested_at(match["run"]), tuple(match["parts"].split(".")), size)
@@ -275,6 +249,7 @@ def is_key(text: str) -> bool:
     return any(pattern.fullmatch(text) for pattern in (_KEY, _PRIMARY_KEY))
 
 
-def _missing(key: str) -> Failure:
+def snapshot_missing(key: str) -> Failure:
+    """What to raise when nothing is kept under this key."""
     known = f"there is no snapshot {key}" if is_key(key) else "this is not the key of a snapshot"
     return Failure(Reason.SNAPSHOT_MISSING, known)

@@ -1,6 +1,6 @@
 """The registry as the rest of the product sees it.
 
-Implementations: DynamoDB and Secrets Manager for AWS, dictionaries for tests.
+Implementations: DynamoDB and Secrets Manager here, dictionaries in ``local.fakes``.
 Both pass the same tests. Every method may raise ``common.errors.Failure``
 with REGISTRY_UNAVAILABLE.
 """

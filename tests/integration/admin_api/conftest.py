@@ -18,11 +18,8 @@ from admin_api.app import api, handler
 from admin_api.dependencies import Services, services
 from cerberus.address_policy import AddressPolicy
 from local.cerberus import LocalServer, Machine, generate
-from registry.audit import MemoryAuditLog
-from registry.invoker import MemoryStarter
-from registry.memory import MemoryCredentials, MemoryStore
-from registry.schedule import MemorySchedule
-from registry.snapshots import MemorySnapshots
+from local.fakes.aws_services import MemoryAuditLog, MemoryCredentials, MemorySchedule, MemorySnapshots, MemoryStarter
+from local.fakes.store import MemoryStore
 
 AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=test"
 """What this gateway takes for a good signature."""

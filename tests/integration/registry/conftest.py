@@ -8,10 +8,11 @@ from typing import Any, Protocol
 import pytest
 from moto import mock_aws
 
+from local.fakes.aws_services import MemoryCredentials
+from local.fakes.store import MemoryStore
 from registry.aws import Clients, open_clients
 from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
-from registry.memory import MemoryCredentials, MemoryStore
 from registry.store import CredentialStore, Store
 
 TABLE = "registry-test"

@@ -26,10 +26,11 @@ from common.deadline import Deadline
 from common.errors import Failure
 from fleet.servers import PRIMARY_ID, CerberusServers, Servers
 from local.cerberus import LocalServer, Machine, Secrets, ServerState, Snapshot, generate
+from local.fakes.aws_services import MemoryCredentials, MemorySnapshots
+from local.fakes.store import MemoryStore
 from registry.aws import Clients, open_clients
 from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
-from registry.memory import MemoryCredentials, MemoryStore
 from registry.models import (
     Approval,
     Backup,
@@ -41,7 +42,6 @@ from registry.models import (
     SyncSettings,
     TlsTrust,
 )
-from registry.snapshots import MemorySnapshots
 from registry.store import CredentialStore, Store
 from replication.model import PrimaryState
 from sync.context import RunContext

@@ -15,12 +15,9 @@ import pytest
 from admin_api.app import api, handler, logger
 from admin_api.dependencies import Services, services
 from cerberus.address_policy import AddressPolicy
-from registry.audit import MemoryAuditLog
-from registry.invoker import MemoryStarter
-from registry.memory import MemoryCredentials, MemoryStore
+from local.fakes.aws_services import MemoryAuditLog, MemoryCredentials, MemorySchedule, MemorySnapshots, MemoryStarter
+from local.fakes.store import MemoryStore
 from registry.models import Credentials
-from registry.schedule import MemorySchedule
-from registry.snapshots import MemorySnapshots
 
 ARN = "arn:aws:sts::123456789012:assumed-role/administrators/alex"
 CONTEXT = SimpleNamespace(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 from common.errors import Failure, Reason
-from registry.memory import MemoryStore
+from local.fakes.store import MemoryStore
 from registry.models import Backup, BackupResult, Primary
 from registry.store import AlreadyRegistered, VersionConflict
 from registry.store_rules import Promotion, promotion

@@ -10,9 +10,9 @@ import pytest
 
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
-from registry.memory import MemoryCredentials, MemoryStore
+from local.fakes.aws_services import MemoryCredentials, MemorySnapshots
+from local.fakes.store import MemoryStore
 from registry.models import Backup, Credentials, Primary
-from registry.snapshots import MemorySnapshots
 from replication.ports import (
     Authentication,
     Content,

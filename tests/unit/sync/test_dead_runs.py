@@ -10,7 +10,7 @@ import pytest
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from registry.backup_queue import MemoryQueue
+from local.fakes.aws_services import MemoryQueue
 from registry.models import QUEUED, BackupResult, Run
 from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger

@@ -13,7 +13,8 @@ import pytest
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from registry.backup_queue import MemoryQueue, Message
+from local.fakes.aws_services import MemoryQueue
+from registry.backup_queue import Message
 from registry.models import Backup, BackupResult, Claim, Credentials, Run
 from registry.snapshots import primary_key
 from sync import fan_out

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from common.errors import Failure, Reason
-from registry.memory import MemoryStore
+from local.fakes.store import MemoryStore
 from registry.models import Backup
 from sync.backup_runner import pause
 

@@ -9,8 +9,9 @@ import pytest
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
+from local.fakes.aws_services import MemorySnapshots
 from registry.models import KeptState
-from registry.snapshots import MemorySnapshots, SnapshotContent, primary_key
+from registry.snapshots import SnapshotContent, primary_key
 from replication.model import PartName, Status
 from sync.events import RunRequest, Trigger
 from sync.results import Report, RunStatus

@@ -12,7 +12,8 @@ import pytest
 import sync.backup_runner
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from registry.memory import MemoryCredentials, MemoryStore
+from local.fakes.aws_services import MemoryCredentials
+from local.fakes.store import MemoryStore
 from registry.models import (
     QUEUED,
     BackupResult,

@@ -1,4 +1,4 @@
-"""The store and the credentials in dictionaries, for tests and trials on one machine."""
+"""The registry's store in dictionaries."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,7 +11,6 @@ from registry.models import (
     Backup,
     BackupResult,
     Claim,
-    Credentials,
     FanOut,
     KeptState,
     Lease,
@@ -274,25 +273,6 @@ class MemoryStore:
 
     def _holds_lease(self, owner: str) -> bool:
         return self._lease is not None and self._lease.owner == owner
-
-
-class MemoryCredentials:
-    """``registry.store.CredentialStore`` without AWS. May be shared by threads."""
-
-    def __init__(self) -> None:
-        self._credentials: dict[str, Credentials] = {}
-
-    def get(self, secret_id: str, *, fresh: bool = False) -> Credentials:  # noqa: ARG002 # nothing is cached here
-        found = self._credentials.get(secret_id)
-        if found is None or not found.username or not found.password:
-            raise Failure(Reason.CREDENTIALS_MISSING, f"there are no credentials for {secret_id}")
-        return found
-
-    def put(self, secret_id: str, credentials: Credentials) -> None:
-        self._credentials[secret_id] = credentials
-
-    def delete(self, secret_id: str) -> None:
-        self._credentials.pop(secret_id, None)
 
 
 def _next_version(stored: int, expected: int | None) -> int:

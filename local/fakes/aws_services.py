@@ -1,0 +1,124 @@
+"""The other services of AWS that the registry uses, in memory: secrets, bucket, queue, rule, function and audit."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from common.errors import Failure, Reason
+from registry.audit import AuditRecord
+from registry.backup_queue import Message
+from registry.models import Credentials
+from registry.schedule import Schedule, expression_of
+from registry.snapshots import (
+    BACKUPS,
+    PRIMARY,
+    Snapshot,
+    SnapshotContent,
+    SnapshotEntry,
+    backup_key,
+    decode,
+    encode,
+    entries_of,
+    primary_key,
+    snapshot_missing,
+)
+
+
+class MemoryCredentials:
+    """``registry.store.CredentialStore`` without AWS. May be shared by threads."""
+
+    def __init__(self) -> None:
+        self._credentials: dict[str, Credentials] = {}
+
+    def get(self, secret_id: str, *, fresh: bool = False) -> Credentials:  # noqa: ARG002 # nothing is cached here
+        found = self._credentials.get(secret_id)
+        if found is None or not found.username or not found.password:
+            raise Failure(Reason.CREDENTIALS_MISSING, f"there are no credentials for {secret_id}")
+        return found
+
+    def put(self, secret_id: str, credentials: Credentials) -> None:
+        self._credentials[secret_id] = credentials
+
+    def delete(self, secret_id: str) -> None:
+        self._credentials.pop(secret_id, None)
+
+
+class MemorySnapshots:
+    """``SnapshotStore`` in a dictionary; encoded all the same."""
+
+    def __init__(self) -> None:
+        self.stored: dict[str, bytes] = {}
+
+    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent) -> str:
+        key = backup_key(backup_id, run_id, content.parts)
+        self.stored.setdefault(key, encode(backup_id, content))
+        return key
+
+    def keep_primary(self, digest: str, content: SnapshotContent) -> str:
+        key = primary_key(digest)
+        self.stored[key] = encode(PRIMARY, content)
+        return key
+
+    def load(self, key: str) -> Snapshot:
+        if key not in self.stored:
+            raise snapshot_missing(key)
+        return decode(key, self.stored[key])
+
+    def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:
+        return entries_of(
+            (key, len(content)) for key, content in self.stored.items() if key.startswith(f"{BACKUPS}/{backup_id}/")
+        )
+
+
+class MemoryQueue:
+    """``BackupQueue`` that only remembers what was sent. ``refused`` are the ids it does not take."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.refused: set[str] = set()
+
+    def send(self, messages: Sequence[Message]) -> Mapping[Message, str]:
+        self.messages += [message for message in messages if message.backup_id not in self.refused]
+        return {message: "refused" for message in messages if message.backup_id in self.refused}
+
+
+class MemorySchedule:
+    """``ScheduleKeeper`` without AWS."""
+
+    def __init__(self, schedule: Schedule | None = None) -> None:
+        self._schedule = schedule or Schedule(enabled=True, interval_minutes=15, polling=False)
+
+    def read(self) -> Schedule:
+        return self._schedule
+
+    def change(self, schedule: Schedule) -> Schedule:
+        interval = schedule.interval_minutes
+        if interval is None:
+            interval = self._schedule.interval_minutes
+        else:
+            expression_of(interval)
+        self._schedule = Schedule(schedule.enabled, interval, schedule.polling)
+        return self._schedule
+
+
+class MemoryStarter:
+    """``Starter`` that only remembers what was to be started."""
+
+    def __init__(self) -> None:
+        self.events: list[Mapping[str, object]] = []
+
+    def start(self, event: Mapping[str, object]) -> None:
+        self.events.append(event)
+
+
+class MemoryAuditLog:
+    """``AuditLog`` in a dictionary."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[datetime, str], AuditRecord] = {}
+
+    @property
+    def records(self) -> tuple[AuditRecord, ...]:
+        return tuple(self._records.values())
+
+    def write(self, record: AuditRecord) -> None:
+        self._records[record.at, record.request_id] = record
