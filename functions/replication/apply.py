@@ -122,12 +122,13 @@ class Push:
         if part.part.same(held, part.own, policy):
             message = f"it acknowledged the new {part.name}, but still holds what it held before"
             return PartOutcome(part.name, PartStatus.FAILED, part.changes, Reason.WRITE_NOT_EFFECTIVE, message)
-        left: Changes = part.part.changes(held, part.desired, policy)
-        if part.part.tolerates(left, part.changes):
-            message = f"the server added {len(left.removed)} values of its own"
+        added = part.part.additions(held, part.desired, part.own)
+        if added is not None:
+            message = f"the server added {added} values of its own"
             return PartOutcome(
                 part.name, PartStatus.PUSHED, part.changes, message=message, seen=part.seen(held, policy)
             )
+        left: Changes = part.part.changes(held, part.desired, policy)
         message = (
             f"it acknowledged the new {part.name}, but what it holds now is something else "
             f"({len(left.added)} missing, {len(left.changed)} changed, {len(left.removed)} added by the server)"

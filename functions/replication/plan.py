@@ -181,10 +181,11 @@ def _plan(
         )
         return PartPlan(part, own, source, desired, _failed(part, Reason.PRIMARY_EMPTY, message), changes, warnings)
     now = PartFingerprints(part.fingerprint(desired, policy), part.fingerprint(own, policy))
-    if now == known and now.desired != now.held:
-        # The server wrote down what it was sent in words of its own, that counted as equal, and neither side has
-        # moved since: sending it again would only end in the same.
-        message = f"the server added {len(changes.removed)} values of its own"
+    added = part.additions(own, desired, None) if now == known and now.desired != now.held else None
+    if added is not None:
+        # The server added defaults to what it was sent, that counted as equal, and neither side has moved since:
+        # sending it again would only end in the same.
+        message = f"the server added {added} values of its own"
         settled = PartOutcome(part.name, PartStatus.UNCHANGED, message=message, seen=now)
         return PartPlan(part, own, source, settled=settled, warnings=warnings)
     return PartPlan(part, own, source, desired, None, changes, warnings, _cause(known, now))

@@ -10,6 +10,7 @@ from typing import ClassVar
 from lxml import etree
 
 from replication.documents import canonical
+from replication.documents.server_additions import count_additions
 from replication.model import Changes, PartName, Policy
 from replication.ports import Content, Features, ReadableServer, WritableServer, as_bytes, as_text
 
@@ -125,13 +126,13 @@ class Part[State](ABC):
     def changes(self, own: State, desired: State, policy: Policy) -> Changes:
         """What leads from ``own`` to ``desired``, by key."""
 
-    def tolerates(self, left: Changes, before: Changes) -> bool:
-        """Whether a part counts as equal although ``left`` leads from what the server holds to what was sent.
+    def additions(self, held: State, sent: State, before: State | None) -> int | None:
+        """How many values the server added to what it was ``sent``; None when ``held`` is something else.
 
-        For servers that write a document down in words of their own. ``before``
-        led from what it held before to what was sent.
+        For servers that write a document down with defaults of their own. What
+        it held ``before`` is no addition; None: that is not known any more.
         """
-        return False
+        return None
 
     @abstractmethod
     def dump(self, state: State) -> str:
@@ -153,6 +154,9 @@ class Part[State](ABC):
 class DocumentPart(Part[Document]):
     """A part that is one opaque document."""
 
+    lists_items: ClassVar[bool] = True
+    """Whether the document is a list of entries, each a thing of its own."""
+
     def validate(self, state: Document) -> None:
         state.digest  # noqa: B018 - reading it is the check
 
@@ -168,10 +172,13 @@ class DocumentPart(Part[Document]):
     def changes(self, own: Document, desired: Document, policy: Policy) -> Changes:
         return Changes.between(own.values, desired.values)
 
-    def tolerates(self, left: Changes, before: Changes) -> bool:
+    def additions(self, held: Document, sent: Document, before: Document | None) -> int | None:
         """A server may add values that it has defaults for. It may not keep what was to go, nor lose or change any."""
-        only_additions = bool(left.removed) and not left.added and not left.changed
-        return only_additions and not set(left.removed) & set(before.removed)
+        wanted, found = sent.parse(), held.parse()
+        if wanted is None or found is None:
+            return None
+        own = before.parse() if before is not None else None
+        return count_additions(wanted, found, own, within_items=self.lists_items)
 
     def dump(self, state: Document) -> str:
         return state.text

@@ -14,6 +14,7 @@ class Settings(DocumentPart):
     """GetConfiguration, SaveConfiguration."""
 
     name = PartName.SETTINGS
+    lists_items = False
 
     def read(self, server: ReadableServer) -> Document:
         return Document(server.settings(), "settings", server.label)

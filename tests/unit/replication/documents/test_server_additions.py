@@ -1,0 +1,192 @@
+"""What a server may have added to a document it was sent: single new values, and nothing else in the world."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from common.safe_xml import parse_text
+from replication.documents.server_additions import count_additions
+from replication.model import Policy
+from replication.parts.base import Document
+from replication.parts.single_documents import EventRules
+
+NAMES = ("notify", "archive", "exfiltrate", "deny", "allow")
+FIELDS = ("enabled", "action", "target", "order")
+VALUES = ("", "true", "5", "x y")
+STYLES = ("element", "attribute", "wrapped")
+PART = EventRules()
+POLICY = Policy()
+
+type Entry = tuple[str, tuple[tuple[str, str], ...]]
+type Model = tuple[Entry, ...]
+"""Named entries in their order, each with its fields in their order."""
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """How a document writes entries down."""
+
+    style: str
+    namespace: str = ""
+
+    def document(self, model: Model) -> str:
+        inner = "".join(self._entry(*entry) for entry in model)
+        if self.style == "wrapped":
+            inner = f"<rules>{inner}</rules>"
+        return f'<eventRules xmlns="{self.namespace}">{inner}</eventRules>'
+
+    def _entry(self, name: str, fields: tuple[tuple[str, str], ...]) -> str:
+        if self.style == "attribute":
+            return f'<rule name="{name}"{"".join(f' {field}="{value}"' for field, value in fields)}/>'
+        return f"<rule><name>{name}</name>{''.join(f'<{f}>{v}</{f}>' for f, v in fields)}</rule>"
+
+
+entries = st.tuples(
+    st.sampled_from(NAMES),
+    st.lists(st.tuples(st.sampled_from(FIELDS), st.sampled_from(VALUES)), max_size=3, unique_by=lambda one: one[0]).map(
+        tuple
+    ),
+)
+models = st.lists(entries, min_size=1, max_size=4, unique_by=lambda entry: entry[0]).map(tuple)
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> tuple[Model, Model, Model]:
+    """What a server held, what it was sent, and what it then holds, by one to three habits of servers."""
+    before, sent = draw(models), draw(models)
+    held = list(sent)
+    for habit in draw(st.lists(st.sampled_from(HABITS), min_size=1, max_size=3)):
+        held = habit(draw, held, before)
+    return before, sent, tuple(held)
+
+
+def exact(_: st.DrawFn, held: list[Entry], before: Model) -> list[Entry]:
+    return held
+
+
+def adds_defaults(draw: st.DrawFn, held: list[Entry], before: Model) -> list[Entry]:
+    field, value = draw(st.sampled_from(("priority", "enabled"))), draw(st.sampled_from(VALUES))
+    return [(name, fields if field in dict(fields) else (*fields, (field, value))) for name, fields in held]
+
+
+def adds_first(draw: st.DrawFn, held: list[Entry], before: Model) -> list[Entry]:
+    return [(name, fields if "uid" in dict(fields) else (("uid", "7"), *fields)) for name, fields in held]
+
+
+def merges_entries(draw: st.DrawFn, held: list[Entry], before: Model) -> list[Entry]:
+    names = {name for name, _ in held}
+    kept = [entry for entry in before if entry[0] not in names]
+    return [*held, *kept] if draw(st.booleans()) else [*kept, *held]
+
+
+def merges_fields(_: st.DrawFn, held: list[Entry], before: Model) -> list[Entry]:
+    old = dict(before)
+    return [
+        (name, (*fields, *(one for one in old.get(name, ()) if one[0] not in dict(fields)))) for name, fields in held
+    ]
+
+
+def sorts(_: st.DrawFn, held: list[Entry], before: Model) -> list[Entry]:
+    return sorted(held)
+
+
+def drops_an_entry(_: st.DrawFn, held: list[Entry], before: Model) -> list[Entry]:
+    return held[1:]
+
+
+def drops_a_field(_: st.DrawFn, held: list[Entry], before: Model) -> list[Entry]:
+    return [(name, fields[1:]) for name, fields in held]
+
+
+def normalises(_: st.DrawFn, held: list[Entry], before: Model) -> list[Entry]:
+    return [(name, tuple((field, value.strip().title()) for field, value in fields)) for name, fields in held]
+
+
+def adds_an_entry(draw: st.DrawFn, held: list[Entry], before: Model) -> list[Entry]:
+    names = {name for name, _ in held}
+    return [*held, next((name, ()) for name in (*NAMES, "sixth", "seventh", "eighth") if name not in names)]
+
+
+def reorders_fields(_: st.DrawFn, held: list[Entry], before: Model) -> list[Entry]:
+    return [(name, fields[::-1]) for name, fields in held]
+
+
+HABITS = (
+    exact,
+    adds_defaults,
+    adds_first,
+    merges_entries,
+    merges_fields,
+    sorts,
+    drops_an_entry,
+    drops_a_field,
+    normalises,
+    adds_an_entry,
+    reorders_fields,
+)
+
+
+def counts_as_equal(before: Model, sent: Model, held: Model, *, ordered_fields: bool) -> bool:
+    """The promise, on the models: every entry as it was sent and where it was sent, and nothing of the old content."""
+    if [name for name, _ in held] != [name for name, _ in sent]:
+        return False
+    # The only entry on both sides is the same entry, whatever it is called.
+    old = {sent[0][0]: before[0][1]} if len(before) == len(sent) == 1 else dict(before)
+    left_over = {field for _, fields in before for field in fields} - {field for _, fields in sent for field in fields}
+    for (name, wanted), (_, found) in zip(sent, held, strict=True):
+        kept = [field for field in found if field[0] in dict(wanted)]
+        same = kept == list(wanted) if ordered_fields else sorted(kept) == sorted(wanted)
+        extra = [field for field in found if field[0] not in dict(wanted)]
+        if not same or any(field in left_over or field[0] in dict(old.get(name, ())) for field in extra):
+            return False
+    return True
+
+
+@given(answers(), st.sampled_from(STYLES))
+def test_it_counts_as_equal_exactly_when_nothing_old_is_left_and_nothing_new_is_missing(
+    answer: tuple[Model, Model, Model], style: str
+) -> None:
+    before, sent, held = answer
+    assume(before != sent)
+    rendering = Rendering(style)
+    own, desired, found = (Document(rendering.document(model), "rules", "b1") for model in answer)
+    accepted = PART.same(found, desired, POLICY) or PART.additions(found, desired, own) is not None
+    assert accepted == counts_as_equal(before, sent, held, ordered_fields=style != "attribute")
+
+
+@given(models, st.sampled_from(STYLES))
+def test_another_namespace_is_another_document(model: Model, style: str) -> None:
+    sent = Document(Rendering(style).document(model), "rules", "b1")
+    held = Document(Rendering(style, "urn:other").document(model), "rules", "b1")
+    assert PART.additions(held, sent, None) is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "held", "before", "within_items", "added"),
+    [
+        ("<s><a>1</a><b>2</b></s>", "<s><a>1</a><n>9</n><b>2</b></s>", None, False, 1),
+        ("<s><a>1</a></s>", '<s v="2"><a>1</a></s>', None, False, 1),
+        ("<s><r x='1'/></s>", "<s><r x='1'><n>9</n></r></s>", None, False, 1),
+        ("<s><r x='1'/></s>", "<s><r x='1'><n><m/></n></r></s>", None, False, None),  # a subtree is no value
+        ("<l><d>1</d><d>2</d></l>", "<l><d>1</d><a>0</a><d>2</d></l>", None, False, None),  # an entry of another kind
+        ("<l><r name='a'/></l>", "<l><r name='a'/><n>9</n></l>", None, True, None),  # beside the entries of a list
+        ("<l><r name='a'/></l>", "<l><r name='a'><n>9</n></r></l>", None, True, 1),
+        ("<l/>", "<l><d>1</d></l>", None, False, None),  # an emptied list is not filled again
+        ("<s><p key='a' value='1'/></s>", "<s><p key='a' value='1'/><q key='b' value='2'/></s>", None, False, None),
+        ("<s><a>1</a></s>", "<s><a>1</a><n>9</n><n>8</n></s>", None, False, None),  # two of a kind are a list
+        ("<s><a>1</a></s>", "<s><a>1</a><o>9</o></s>", "<s><a>0</a><o>9</o></s>", False, None),  # it was there before
+        ("<s><a>1</a></s>", "<s><a>1</a><o>8</o></s>", "<s><a>0</a><o>9</o></s>", False, None),  # so was its name
+        ("<s><a>1</a></s>", "<s o='8'><a>1</a></s>", "<s o='9'><a>0</a></s>", False, None),
+        ("<s><t><a>1</a></t></s>", "<s><t><a>1</a><o>9</o></t></s>", "<s><u><o>9</o></u></s>", False, None),  # moved
+        ("<s>text<a>1</a></s>", "<s><a>1</a>text</s>", None, False, None),
+        ("<s><a> </a></s>", "<s><a/></s>", None, False, None),
+        ("<s><a>1</a></s>", "<s>\n <a>1</a><!-- note -->\n</s>", None, False, 0),
+    ],
+)
+def test_a_value_is_an_addition_only_where_it_can_be_nothing_else(
+    sent: str, held: str, before: str | None, within_items: bool, added: int | None
+) -> None:
+    old = parse_text(before) if before else None
+    assert count_additions(parse_text(sent), parse_text(held), old, within_items=within_items) == added
