@@ -88,6 +88,7 @@ class Reason(StrEnum):
     STATE_NOT_KEPT = "state_not_kept"
     SNAPSHOT_UNFIT = "snapshot_unfit"
     MACHINE_VALUES_CHANGED = "machine_values_changed"
+    ROLLBACK_NOT_EFFECTIVE = "rollback_not_effective"
     # The run and its surroundings
     LEASE_HELD = "lease_held"
     LEASE_LOST = "lease_lost"
@@ -176,6 +177,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.SNAPSHOT_NOT_KEPT: "Name a folder that you may write to, and that has room.",
     Reason.INTERRUPTED: "Nothing to do while a run is under way; if none is, the next run looks at it again.",
     Reason.SNAPSHOT_UNFIT: "Choose a snapshot of this very server, of its present major version and edition.",
+    Reason.ROLLBACK_NOT_EFFECTIVE: "Restore the settings from the snapshot that the result names.",
     Reason.MACHINE_VALUES_CHANGED: "Add a rule for the setting that belongs to the machine, then start a run.",
     Reason.LEASE_HELD: "Nothing to do: another run is under way.",
     Reason.ALREADY_STARTED: "Nothing to do: the event was delivered twice, and the run's record is of the first time.",

@@ -45,6 +45,7 @@ _STOPS_A_BACKUP = _UNREACHABLE | frozenset(
         Reason.DEADLINE,
         Reason.ACCESS_LOST,
         Reason.MACHINE_VALUES_CHANGED,
+        Reason.ROLLBACK_NOT_EFFECTIVE,
     }
 )
 """Reasons that concern the server as a whole: after one of them the remaining parts are not tried."""
@@ -136,7 +137,12 @@ class Push:
         return PartOutcome(part.name, PartStatus.FAILED, part.changes, Reason.WRITE_NOT_EFFECTIVE, message)
 
     def _prove_access(self, part: PartPlan) -> None:
-        """Raise Failure(MACHINE_VALUES_CHANGED) after putting the part back, ACCESS_LOST when that did not help."""
+        """Raise Failure when the way in has changed, after putting the part back.
+
+        MACHINE_VALUES_CHANGED: it was put back, and read back as it was.
+        ROLLBACK_NOT_EFFECTIVE: the way in is as before, the part is not.
+        ACCESS_LOST: putting it back did not help.
+        """
         found = self._changed_facts(*self._right)
         if not found:
             return
@@ -146,6 +152,7 @@ class Push:
         except Failure as failure:
             still_changed = str(failure.reason)
         if not still_changed:
+            self._read_back_rollback(part, found)
             raise Failure(
                 Reason.MACHINE_VALUES_CHANGED,
                 f"after the new settings {found}; they were put back",
@@ -157,6 +164,20 @@ class Push:
             "nobody may be able to log in to this server",
             server=self._server.label,
         )
+
+    def _read_back_rollback(self, part: PartPlan, found: str) -> None:
+        """Raise Failure(ROLLBACK_NOT_EFFECTIVE) unless the server holds what it held before the push."""
+        try:
+            same = part.part.same(part.part.read(self._server), part.own, self._plan.policy)
+            seen = "holds something else than before"
+        except Failure as failure:
+            same, seen = False, f"cannot be read back ({failure.reason})"
+        if not same:
+            raise Failure(
+                Reason.ROLLBACK_NOT_EFFECTIVE,
+                f"after the new settings {found}; they were put back, but the server {seen}",
+                server=self._server.label,
+            )
 
     def _changed_facts(self, *right: ServerFacts) -> str:
         """What of the proof of access is as in none of ``right``, in words; empty when all is."""

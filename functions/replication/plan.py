@@ -175,10 +175,9 @@ def _plan(
         )
         return PartPlan(part, own, source, settled=settled, warnings=warnings, uncommitted=uncommitted)
     changes = part.changes(own, desired, policy)
-    if part.is_empty(source):
-        message = (
-            f"{policy.source} answered with nothing at all for this part, the backup holds some; it was left alone"
-        )
+    if blank := part.blanks(desired) - part.blanks(own):
+        named = ", ".join(sorted(blank))
+        message = f"{policy.source} answered with nothing at all ({named}), the backup holds some; it was left alone"
         return PartPlan(part, own, source, desired, _failed(part, Reason.PRIMARY_EMPTY, message), changes, warnings)
     now = PartFingerprints(part.fingerprint(desired, policy), part.fingerprint(own, policy))
     added = part.additions(own, desired, None) if now == known and now.desired != now.held else None

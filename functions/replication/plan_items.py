@@ -297,7 +297,7 @@ def _sources(state: AuthenticationState) -> dict[str, dict[str, object]]:
 
 
 def _mappings(mappings: Mappings) -> dict[str, dict[str, object]]:
-    return _unique((mapping.extension.casefold(), {"type": mapping.type}) for mapping in mappings)
+    return _unique((canonical.folded(mapping.extension), {"type": mapping.type}) for mapping in mappings)
 
 
 def _listeners(listeners: Listeners) -> dict[str, dict[str, object]]:

@@ -67,7 +67,7 @@ def _failures(outcome: Outcome) -> int | None:
 
 def _harmed(outcome: Outcome) -> bool | None:
     """Harm lasts until the backup answers again: a failure that follows it does not end it."""
-    if outcome.status is Status.ROLLED_BACK or outcome.reason is Reason.ACCESS_LOST:
+    if outcome.status is Status.ROLLED_BACK or outcome.reason in (Reason.ACCESS_LOST, Reason.ROLLBACK_NOT_EFFECTIVE):
         return True
     return None if outcome.status in (Status.FAILED, Status.INCOMPLETE) else False
 

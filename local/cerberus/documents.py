@@ -104,7 +104,14 @@ def key(element: etree._Element) -> str | None:
     found = element.get(q("name")) or element.get(q("guid"))
     if found is None:
         found = _key_of_children(element, kind)
-    return found.casefold() if found is not None and kind in _FOLDED else found
+    return same_case(found) if found is not None and kind in _FOLDED else found
+
+
+def same_case(name: str) -> str:
+    """A name as Windows compares it without regard to case: one letter is never two."""
+    return "".join(
+        pair if len(pair := letter.upper().lower()) == len(letter.upper()) == 1 else letter for letter in name
+    )
 
 
 def _key_of_children(element: etree._Element, kind: str) -> str | None:
@@ -135,7 +142,7 @@ def find(root: etree._Element, path: str) -> etree._Element | None:
 
 def _leads(child: etree._Element, wanted: str) -> bool:
     own = step(child)
-    return own == (wanted.casefold() if local_name(child.tag) in _FOLDED else wanted)
+    return own == (same_case(wanted) if local_name(child.tag) in _FOLDED else wanted)
 
 
 def _steps(path: str) -> list[str]:

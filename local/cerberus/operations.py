@@ -127,7 +127,9 @@ def _item(state: ServerState, document: str, name: str) -> etree._Element | None
 
 def _find(tree: etree._Element, name: str) -> etree._Element | None:
     """Names are unique without regard to case."""
-    return next((each for each in tree if (each.get(q("name")) or "").casefold() == name.casefold()), None)
+    return next(
+        (each for each in tree if documents.same_case(each.get(q("name")) or "") == documents.same_case(name)), None
+    )
 
 
 def _adder(operation: str, request_field: str, document: str, tag: str) -> None:
@@ -206,7 +208,7 @@ def _rename_user(state: ServerState, values: Values) -> Values:
     old, new = values["userName"], values["newUserName"]
     if not new or _item(state, "profiles", old) is None:
         return {"result": False, "message": "No such user"}
-    if new.casefold() != old.casefold() and _item(state, "profiles", new) is not None:
+    if documents.same_case(new) != documents.same_case(old) and _item(state, "profiles", new) is not None:
         return {"result": False, "message": "The name is in use"}
     with state.edit("profiles") as tree:
         found = _find(tree, old)

@@ -74,6 +74,24 @@ def plain_name(name: str) -> str:
     return plain(local_name(name))
 
 
+def folded(name: str) -> str:
+    """``name`` as it is compared where letter case does not count.
+
+    As on Windows, letter by letter: each capital stands for its one small
+    letter, and no letter for two. ``strauß`` and ``strauss`` are two names.
+    """
+    return name.lower() if name.isascii() else "".join(map(_folded_letter, name))
+
+
+@lru_cache(maxsize=4096)
+def _folded_letter(letter: str) -> str:
+    if letter == "\u03c2":  # the final small sigma: its capital is that of the small sigma
+        return "\u03c3"
+    small = letter.lower()
+    is_pair = len(small) == 1 and small.upper() == letter and letter <= "\uffff"  # Windows folds no surrogate pairs
+    return small if is_pair else letter
+
+
 def read(document: bytes, what: str, server: str) -> etree._Element:
     """Parse a document, or raise Failure(DOCUMENT_MALFORMED) naming ``what`` and ``server``, not the content."""
     try:
@@ -184,7 +202,7 @@ class _Writer:
 
     def _folded(self, element: etree._Element, key: str | None, value: str) -> str:
         fold = self._fold
-        return value.casefold() if fold and fold.owner is element and fold.key == key else value
+        return folded(value) if fold and fold.owner is element and fold.key == key else value
 
 
 def is_ignored(element: etree._Element, ignored: frozenset[str]) -> bool:
@@ -223,7 +241,7 @@ def digest(text: str) -> str:
 
 @dataclass(frozen=True)
 class Items:
-    """A document that lists named items: digests of their canonical texts by case-folded name, and of the rest.
+    """A document that lists named items: digests of their canonical texts by folded name, and of the rest.
 
     ``names`` maps the folded name to the name as written where that is another (``written``). An item without a
     name or with a name that occurs twice is keyed by name and occurrence, so
@@ -304,16 +322,16 @@ class _Item:
 def _keyed(root: etree._Element, hint: str) -> dict[str, _Item]:
     keyed: dict[str, _Item] = {}
     for item in _find_items(root, hint):
-        keyed[unique_key(item.name.written.casefold() if item.name else "", keyed)] = item
+        keyed[unique_key(folded(item.name.written) if item.name else "", keyed)] = item
     return keyed
 
 
-def unique_key(folded: str, taken: Container[str]) -> str:
-    """The key of the next item of this folded name, where the keys of those before it are ``taken``."""
-    key, occurrence = folded, 1
+def unique_key(name: str, taken: Container[str]) -> str:
+    """The key of the next item of this folded ``name``, where the keys of those before it are ``taken``."""
+    key, occurrence = name, 1
     while key in taken:
         occurrence += 1
-        key = f"{folded}\x08{occurrence}"
+        key = f"{name}\x08{occurrence}"
     return key
 
 

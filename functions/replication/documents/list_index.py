@@ -92,7 +92,7 @@ class _Context:
             name = name_of(child) if plain_name(child.tag).endswith(self.hint) else None
             if name is None:
                 return None
-            folded = name.written.casefold()
+            folded = canonical.folded(name.written)
             same = name.written if name.written == folded else folded
             entries.append(_Entry(name.written, same, canonical.item_digest(child, name)))
         return tuple(entries)

@@ -93,8 +93,10 @@ def exceeded_limits(plan: Plan, limits: Limits) -> tuple[Block, ...]:
 def _blocks(plan: PartPlan, limits: Limits, source: str) -> Iterator[Block]:
     if plan.suspect:
         yield Block(plan.name, Reason.MACHINE_VALUES_CHANGED, plan.suspect)
-    if plan.missing:
-        yield _missing(plan.name, source, "anything", len(list(items_of(plan))))
+    if plan.missing and plan.settled:
+        removed = sum(1 for item in items_of(plan) if item.kind is Kind.REMOVED)
+        message = f"{plan.settled.message} ({removed} would go)"
+        yield Block(plan.name, Reason.PART_MISSING_ON_PRIMARY, message, {"removed": removed})
     elif plan.settled is None:
         own, desired = plan.own, plan.desired
         if isinstance(own, Accounts) and isinstance(desired, Accounts):

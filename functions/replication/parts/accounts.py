@@ -72,8 +72,8 @@ class AccountsPart(Part[Accounts]):
         state.users.digest  # noqa: B018 - reading it is the check
         state.groups.digest  # noqa: B018
 
-    def is_empty(self, state: Accounts) -> bool:
-        return state.users.is_empty or state.groups.is_empty
+    def blanks(self, state: Accounts) -> frozenset[str]:
+        return frozenset(document.what for document in (state.users, state.groups) if document.is_empty)
 
     def same(self, left: Accounts, right: Accounts, policy: Policy) -> bool:
         return left.users.same(right.users) and left.groups.same(right.groups)

@@ -100,8 +100,8 @@ class Part[State](ABC):
         """Raise Failure(DOCUMENT_MALFORMED) unless the state can be understood."""
 
     @abstractmethod
-    def is_empty(self, state: State) -> bool:
-        """Whether the server answered with nothing at all, which is not the same as a list without entries."""
+    def blanks(self, state: State) -> frozenset[str]:
+        """The pieces of which the server said nothing at all, which is not the same as a list without entries."""
 
     def desired(self, primary: State, own: State, policy: Policy) -> State:
         """What the backup should hold, given what it holds now."""
@@ -160,8 +160,8 @@ class DocumentPart(Part[Document]):
     def validate(self, state: Document) -> None:
         state.digest  # noqa: B018 - reading it is the check
 
-    def is_empty(self, state: Document) -> bool:
-        return state.is_empty
+    def blanks(self, state: Document) -> frozenset[str]:
+        return frozenset({"document"} if state.is_empty else ())
 
     def same(self, left: Document, right: Document, policy: Policy) -> bool:
         return left.same(right)

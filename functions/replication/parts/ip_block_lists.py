@@ -32,8 +32,9 @@ class IpBlockLists(Part[BlockLists]):
         state.manual.digest  # noqa: B018 - reading it is the check
         state.automatic.digest  # noqa: B018
 
-    def is_empty(self, state: BlockLists) -> bool:
-        return state.manual.is_empty
+    def blanks(self, state: BlockLists) -> frozenset[str]:
+        both = {"manual": state.manual, "automatic": state.automatic}
+        return frozenset(name for name, document in both.items() if document.is_empty)
 
     def desired(self, primary: BlockLists, own: BlockLists, policy: Policy) -> BlockLists:
         return primary if policy.replicate_auto_block_list else BlockLists(primary.manual, own.automatic)

@@ -34,8 +34,8 @@ class ListenersPart(Part[Listeners]):
     def validate(self, state: Listeners) -> None:
         """Typed values were checked when they were read."""
 
-    def is_empty(self, state: Listeners) -> bool:
-        return not state
+    def blanks(self, state: Listeners) -> frozenset[str]:
+        return frozenset() if state else frozenset({"list"})
 
     def desired(self, primary: Listeners, own: Listeners, policy: Policy) -> Listeners:
         if policy.exact:

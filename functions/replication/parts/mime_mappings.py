@@ -21,8 +21,8 @@ class MimeMappings(Part[Mappings]):
     def validate(self, state: Mappings) -> None:
         """Typed values were checked when they were read."""
 
-    def is_empty(self, state: Mappings) -> bool:
-        return not state
+    def blanks(self, state: Mappings) -> frozenset[str]:
+        return frozenset() if state else frozenset({"list"})
 
     def same(self, left: Mappings, right: Mappings, policy: Policy) -> bool:
         return _by_extension(left) == _by_extension(right)
@@ -47,5 +47,5 @@ def _by_extension(mappings: Mappings) -> dict[str, list[str]]:
     """Media types by extension; an extension that occurs twice keeps all of its types, in order."""
     types: dict[str, list[str]] = {}
     for mapping in mappings:
-        types.setdefault(mapping.extension.casefold(), []).append(mapping.type)
+        types.setdefault(canonical.folded(mapping.extension), []).append(mapping.type)
     return types

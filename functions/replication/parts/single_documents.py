@@ -60,8 +60,12 @@ class AuthenticationPart(Part[AuthenticationState]):
     def validate(self, state: AuthenticationState) -> None:
         state.document.digest  # noqa: B018 - reading it is the check
 
-    def is_empty(self, state: AuthenticationState) -> bool:
-        return state.document.is_empty and not state.sources
+    def blanks(self, state: AuthenticationState) -> frozenset[str]:
+        """A typed list without entries beside a document that has some says nothing, not that there are none."""
+        blank = {"document"} if state.document.is_empty else set()
+        if not state.sources and (blank or state.document.with_tree(len, empty=0)):
+            blank.add("sources")
+        return frozenset(blank)
 
     def same(self, left: AuthenticationState, right: AuthenticationState, policy: Policy) -> bool:
         return left.sources == right.sources and left.document.same(right.document)

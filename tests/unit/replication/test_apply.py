@@ -28,6 +28,7 @@ OPEN = Guard(Limits(removal_floor=10**6, disabling_floor=10**6))
 """A guard that lets through what these tests need: they are about what happens after it."""
 ALL = Policy(parts=frozenset(PartName))
 WANTED = "<settings><timeout>60</timeout><soap><port>1</port></soap></settings>"
+MIXED = "<settings><timeout>30</timeout><soap><port>1</port></soap></settings>"
 DRIFTED = "<settings><timeout>1</timeout><soap><port>1</port></soap></settings>"
 
 
@@ -243,6 +244,31 @@ class TestTheWayIn:
         assert server.writes == ["write_settings", "write_settings"]
         assert outcome.verified_at is None
 
+    @pytest.mark.parametrize("fault", ["keeps the new ones", "mixes both", "cannot be read"])
+    def test_put_back_is_said_only_of_what_was_read_back(
+        self, drifted: FakeServer, push: Callable[..., Outcome], fault: str
+    ) -> None:
+        break_facts(drifted, soap_port=9999)
+        honest = drifted.server_facts
+        put_back = drifted.write_settings
+
+        def write(document: str | bytes) -> None:
+            put_back(document)
+            if drifted.writes == ["write_settings"] * 2:
+                drifted.before = lambda _: None
+                drifted.server_facts = honest
+                if fault == "cannot be read":
+                    drifted.failures[("settings", drifted.calls.count("settings") + 1)] = Failure(
+                        Reason.READ_TIMEOUT, "no reply"
+                    )
+                else:
+                    drifted.content["settings"] = WANTED if fault == "keeps the new ones" else MIXED
+
+        drifted.write_settings = write  # type: ignore[method-assign]  # this one server does not put back
+        outcome = push(drifted)
+        assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.ROLLBACK_NOT_EFFECTIVE)
+        assert "put back, but" in outcome.message
+
     def test_lost_access_that_cannot_be_given_back_is_said_first(
         self, drifted: FakeServer, push: Callable[..., Outcome]
     ) -> None:
@@ -292,7 +318,41 @@ class TestTheWayIn:
         assert "fresh_facts" not in server.calls
 
 
+ALLOW, DENY = '<rule name="allow"><to>all</to></rule>', '<rule name="deny"><to>none</to></rule>'
+NOTIFY, ARCHIVE = '<rule name="notify"/>', '<rule name="archive"/>'
+EXFILTRATE = '<rule name="exfiltrate"/>'
+LEFT_BEHIND = {
+    "an old rule": ((NOTIFY, EXFILTRATE), (NOTIFY, ARCHIVE), lambda text: text.replace(ARCHIVE, ARCHIVE + EXFILTRATE)),
+    "sorted rules and a default": (
+        (NOTIFY,),
+        (DENY, ALLOW),
+        lambda text: text.replace(DENY + ALLOW, (ALLOW + DENY).replace("<to>", "<enabled>1</enabled><to>")),
+    ),
+    "another namespace and a default": (
+        (NOTIFY,),
+        (DENY,),
+        lambda text: text.replace("<rules>", '<rules xmlns="urn:other">').replace("<to>", "<enabled>1</enabled><to>"),
+    ),
+}
+
+
 class TestAServerWithWordsOfItsOwn:
+    @pytest.mark.parametrize("what", LEFT_BEHIND)
+    def test_nothing_old_left_behind_is_ever_taken_for_a_value_of_its_own(
+        self, what: str, make_primary: ServerFactory, make_server: ServerFactory, clock: Clock
+    ) -> None:
+        own, wanted, writes_down = LEFT_BEHIND[what]
+        source = read_primary(make_primary(event_rules=f"<rules>{''.join(wanted)}</rules>"), ALL.parts)
+        server = make_server(event_rules=f"<rules>{''.join(own)}</rules>")
+        server.normalise = writes_down
+        known: dict[PartName, PartFingerprints] = {}
+        for _ in range(2):  # the second run must not take for done what the first one found
+            outcome = replicate(source, server, ALL, snapshots=Kept(), now=clock, guard=OPEN, known=known)
+            part = next(part for part in outcome.parts if part.part is PartName.EVENT_RULES)
+            assert (part.status, part.reason) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
+            assert outcome.verified_at is None
+            known = seen(outcome)
+
     def test_values_it_adds_are_accepted_and_not_pushed_again(
         self, drifted: FakeServer, push: Callable[..., Outcome]
     ) -> None:

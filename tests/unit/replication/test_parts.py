@@ -12,9 +12,10 @@ from common.errors import Failure, Reason
 from common.safe_xml import parse_text
 from replication.documents import canonical
 from replication.documents.merge import Rules
-from replication.model import Changes, PartName, Policy
+from replication.model import Changes, PartName, Policy, PrimaryState
 from replication.parts import PARTS, Part
-from replication.ports import Authentication, Listener, MimeMapping
+from replication.plan import make_plan
+from replication.ports import Authentication, AuthenticationSource, Listener, MimeMapping
 
 if TYPE_CHECKING:
     from replication.ports import ServerFacts
@@ -55,7 +56,7 @@ def test_equal_servers_have_nothing_to_change(name: PartName, make_server: Serve
     assert not BY_NAME[name].changes(own, desired, POLICY)
     assert not BY_NAME[name].warnings(source, own)
     BY_NAME[name].validate(own)
-    assert not BY_NAME[name].is_empty(own)
+    assert not BY_NAME[name].blanks(own)
 
 
 DIFFERENT: dict[PartName, tuple[dict[str, Any], str, Changes]] = {
@@ -169,8 +170,8 @@ def test_a_change_of_groups_alone_is_a_change_of_accounts(make_server: ServerFac
 @pytest.mark.parametrize("document", ["users", "groups"])
 def test_accounts_are_empty_when_one_document_is(document: str, make_server: ServerFactory) -> None:
     part = BY_NAME[PartName.ACCOUNTS]
-    assert part.is_empty(part.read(make_server(**{document: " "})))
-    assert not part.is_empty(part.read(make_server(**{document: "<none/>"})))
+    assert part.blanks(part.read(make_server(**{document: " "})))
+    assert not part.blanks(part.read(make_server(**{document: "<none/>"})))
 
 
 # Authentication ------------------------------------------------------------------------------------------------------
@@ -190,10 +191,57 @@ def test_the_order_of_authentication_sources_matters(make_server: ServerFactory)
 def test_the_document_and_the_list_of_sources_are_written_together(make_server: ServerFactory) -> None:
     primary, backup = make_server(), make_server(authentication=Authentication("", ()))
     part = BY_NAME[PartName.AUTHENTICATION]
-    assert part.is_empty(part.read(backup))
+    assert part.blanks(part.read(backup))
     changes = apply(PartName.AUTHENTICATION, primary, backup)
     assert changes.added[-2:] == ("sources/0:a", "sources/1:b")
     assert backup.content["authentication"] == primary.content["authentication"]
+
+
+DIRECTORIES = "<sources><ldap name='a'/></sources>"
+SOURCES = (AuthenticationSource(True, "a", "ldap", ""),)
+BLANK: dict[str, tuple[PartName, dict[str, Any], bool]] = {
+    "a directory document": (PartName.AUTHENTICATION, {"authentication": Authentication("", SOURCES)}, True),
+    "a typed list of directories": (PartName.AUTHENTICATION, {"authentication": Authentication(DIRECTORIES, ())}, True),
+    "an emptied list": (PartName.AUTHENTICATION, {"authentication": Authentication("<sources/>", ())}, False),
+    "a manual block list": (PartName.IP_BLOCK_LISTS, {"blocked_addresses": " "}, True),
+    "an automatic block list": (PartName.IP_BLOCK_LISTS, {"auto_blocked_addresses": ""}, True),
+    "event rules": (PartName.EVENT_RULES, {"event_rules": ""}, True),
+    "account requests": (PartName.ACCOUNT_REQUESTS, {"account_requests": ""}, True),
+    "users": (PartName.ACCOUNTS, {"users": ""}, True),
+    "groups": (PartName.ACCOUNTS, {"groups": ""}, True),
+    "mime mappings": (PartName.MIME_MAPPINGS, {"mime_mappings": ()}, True),
+    "listeners": (PartName.LISTENERS, {"listeners": ()}, False),  # one without a counterpart is left alone
+}
+
+
+@pytest.mark.parametrize("what", BLANK)
+def test_nothing_at_all_never_goes_over_in_no_piece_of_any_part(
+    what: str, make_server: ServerFactory, facts: ServerFacts
+) -> None:
+    name, content, is_blank = BLANK[what]
+    policy = Policy(parts=frozenset(PartName), replicate_auto_block_list=True)
+    backup = make_server()
+    backup.content["authentication"] = Authentication(DIRECTORIES, SOURCES)
+    primary = PrimaryState("p", ("p", 1), facts, {name: BY_NAME[name].read(make_server(**content))}, 1, 1)
+    (plan,) = (each for each in make_plan(primary, backup, facts.features, policy, {}).parts if each.name is name)
+    assert plan.missing == is_blank
+    if is_blank:
+        assert plan.settled is not None
+        assert plan.settled.reason is Reason.PRIMARY_EMPTY
+
+
+def test_where_the_backup_has_nothing_either_the_other_piece_goes_over(
+    make_server: ServerFactory, facts: ServerFacts
+) -> None:
+    """Servers that leave one half of the answer out do so on both sides."""
+    primary = make_server(authentication=Authentication(DIRECTORIES, ()))
+    backup = make_server(authentication=Authentication("<sources><ldap name='old'/></sources>", ()))
+    state = PrimaryState(
+        "p", ("p", 1), facts, {PartName.AUTHENTICATION: BY_NAME[PartName.AUTHENTICATION].read(primary)}, 1, 1
+    )
+    policy = Policy(parts=frozenset({PartName.AUTHENTICATION}))
+    (plan,) = make_plan(state, backup, facts.features, policy, {}).parts
+    assert (plan.settled, bool(plan.changes)) == (None, True)
 
 
 def test_parts_an_edition_lacks_are_not_offered(facts: ServerFacts) -> None:

@@ -12,6 +12,7 @@ from lxml import etree
 from common.errors import Failure, Reason
 from common.safe_xml import parse, parse_text
 from replication.documents import canonical
+from replication.documents.canonical import folded
 
 GSOAP = """
 <ns1:Users xmlns:ns1="urn:service" xmlns:ns2="urn:common">
@@ -27,6 +28,40 @@ GSOAP = """
 
 def canonical_text(text: str) -> str:
     return canonical.canonical(parse_text(text))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("strauß", "strauss"),
+        ("ﬁn", "fin"),
+        ("ŉ", "\u02bcn"),
+        ("\u0131", "i"),
+        ("\u017f", "s"),
+        ("\u212a", "k"),
+        ("ẞ", "ß"),
+        ("İ", "i"),
+    ],
+)
+def test_a_letter_is_never_two_letters_nor_one_of_another_script(one: str, other: str) -> None:
+    both = users(f'<users><user name="{one}"/><user name="{other}"/></users>')
+    assert len(both.entries) == 2
+    assert folded(one) != folded(other)
+    assert users(f'<users><user name="{one}"/></users>') != users(f'<users><user name="{other}"/></users>')
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("ANN", "ann"), ("ÄRGER", "ärger"), ("ΣΑΣ", "σας"), ("Ÿ", "ÿ"), ("ДА", "да")]
+)
+def test_a_capital_is_its_small_letter(one: str, other: str) -> None:
+    assert folded(one) == folded(other)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_folding_keeps_every_letter_in_its_place(name: str) -> None:
+    assert len(folded(name)) == len(name)
+    assert folded(folded(name)) == folded(name)
+    assert all(a == b or b in (a.lower(), "\u03c3") for a, b in zip(name, folded(name), strict=True))
 
 
 def users(text: str) -> canonical.Items:
