@@ -87,7 +87,7 @@ def invoke(order: dict[str, Any], pipe: int) -> None:
     calls.watch(URLLib3Session, "send", aws_name)
     forward = timedelta(seconds=order["forward"])
     context = replace(app._run_context(), now=lambda: datetime.now(UTC) + forward)
-    app.__dict__["_surroundings"] = lambda: context
+    setattr(app, app._run_context.__name__, lambda: context)
     reply = app.handler(order["event"], Context())  # type: ignore[arg-type]  # as far as it is used
     os.write(pipe, b"=" + json.dumps(reply).encode() + b"\n")
 

@@ -17,6 +17,7 @@ from local.cerberus import Kind, drift
 from registry.aws import open_sqs
 from registry.models import Primary
 from sync import app, reporting
+from sync.fleet_health import fleet_health_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -369,7 +370,7 @@ class TestWhatIsTold:
         def gone(*_: object) -> None:
             raise Failure(Reason.REGISTRY_UNAVAILABLE, "DynamoDB Query failed: Throttling")
 
-        monkeypatch.setattr(reporting, "standing_of", gone)
+        monkeypatch.setattr(reporting, fleet_health_of.__name__, gone)
         assert function(SCHEDULED)["status"] == "succeeded"
         found = figures(function.metrics())
         assert found["RunsFinished"] == 1
