@@ -51,6 +51,7 @@ class Reason(StrEnum):
     # Documents
     DOCUMENT_MALFORMED = "document_malformed"
     WRITE_NOT_EFFECTIVE = "write_not_effective"
+    LISTENERS_CHANGED = "listeners_changed"
     DEPENDENCY_FAILED = "dependency_failed"
     # The primary as a source
     PRIMARY_EMPTY = "primary_empty"
@@ -145,6 +146,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.SOAP_NOT_SECURE: "Switch HTTPS on for SOAP on the server and restart its service.",
     Reason.SAME_AS_PRIMARY: "Remove this registration; it points to the primary itself.",
     Reason.DOCUMENT_MALFORMED: "Check this part on the server; what it holds is not well-formed XML.",
+    Reason.LISTENERS_CHANGED: "Start another run; somebody changed listeners while this one wrote.",
     Reason.WRITE_NOT_EFFECTIVE: "Check the server's disk and log; it acknowledged the change but does not hold it.",
     Reason.DEPENDENCY_FAILED: "Mend the part it depends on first.",
     Reason.PRIMARY_EMPTY: "Check the primary; if it is meant to be empty, start a run that accepts it.",
@@ -176,7 +178,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.STATE_NOT_KEPT: "Check the snapshot bucket and the function's rights to it; the next run tries again.",
     Reason.SNAPSHOT_NOT_KEPT: "Name a folder that you may write to, and that has room.",
     Reason.INTERRUPTED: "Nothing to do while a run is under way; if none is, the next run looks at it again.",
-    Reason.SNAPSHOT_UNFIT: "Choose a snapshot of this very server, of its present major version and edition.",
+    Reason.SNAPSHOT_UNFIT: "Choose a snapshot of this very server, of its major version, edition and listeners.",
     Reason.ROLLBACK_NOT_EFFECTIVE: "Restore the settings from the snapshot that the result names.",
     Reason.MACHINE_VALUES_CHANGED: "Add a rule for the setting that belongs to the machine, then start a run.",
     Reason.LEASE_HELD: "Nothing to do: another run is under way.",

@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from dataclasses import asdict, replace
 
+from common.errors import Failure, Reason
 from replication.documents import canonical
 from replication.model import Changes, PartName, Policy
 from replication.parts.base import Part
@@ -14,6 +15,7 @@ type Listeners = tuple[Listener, ...]
 PORT = "listenPort"
 OWN_OPTIONS = frozenset({"passiveSettings"})
 """Options that name an address of the backup's own machine."""
+_NAMED = 5
 
 
 class ListenersPart(Part[Listeners]):
@@ -22,14 +24,18 @@ class ListenersPart(Part[Listeners]):
     A listener of the primary and one of the backup belong together when
     protocol and port are the same. One without a counterpart is left alone on
     either side: it cannot be created or removed without knowing the machine's
-    addresses. In an earlier state of its own a listener is the one with the same id.
+    addresses. In an earlier state of its own a listener is the one with the same
+    id, protocol and address: no call changes those, so any other state is refused.
     """
 
     name = PartName.LISTENERS
     shows_before_it_lasts = True
 
     def read(self, server: ReadableServer) -> Listeners:
-        return server.listeners()
+        listeners = server.listeners()
+        if len(_by_id(listeners)) != len(listeners):
+            raise Failure(Reason.DOCUMENT_MALFORMED, "two of its listeners have the same id", server=server.label)
+        return listeners
 
     def validate(self, state: Listeners) -> None:
         """Typed values were checked when they were read."""
@@ -39,8 +45,8 @@ class ListenersPart(Part[Listeners]):
 
     def desired(self, primary: Listeners, own: Listeners, policy: Policy) -> Listeners:
         if policy.exact:
-            before = _by_id(primary)
-            return tuple(before.get(listener.id, listener) for listener in own)
+            _check_same_sockets(primary, own)
+            return primary
         counterparts = _by_protocol_and_port(primary)
         taken: defaultdict[tuple[int, object], int] = defaultdict(int)
         desired = []
@@ -83,6 +89,13 @@ class ListenersPart(Part[Listeners]):
 
     def write(self, server: WritableServer, own: Listeners, desired: Listeners, policy: Policy) -> None:
         before = _by_id(own)
+        # An id that another listener bears by now would get the options of this one.
+        if _sockets(server.listeners()) != _sockets(own):
+            raise Failure(
+                Reason.LISTENERS_CHANGED,
+                "its listeners were changed after they were read; none was written",
+                server=server.label,
+            )
         for listener in desired:
             if before.get(listener.id) != listener:
                 server.write_listener(listener)
@@ -105,4 +118,26 @@ def _by_id(listeners: Listeners) -> dict[int, Listener]:
 
 
 def _values(listeners: Listeners) -> dict[str, object]:
-    return {f"{listener.id}/{name}": value for listener in listeners for name, value in listener.options.items()}
+    found: dict[str, object] = {}
+    for listener in listeners:
+        found[f"{listener.id}/(protocol)"] = listener.protocol
+        found[f"{listener.id}/(address)"] = listener.address
+        found |= {f"{listener.id}/{name}": value for name, value in listener.options.items()}
+    return found
+
+
+def _sockets(listeners: Listeners) -> dict[int, tuple[int, str]]:
+    """By id what no call changes: protocol and address."""
+    return {listener.id: (listener.protocol, listener.address) for listener in listeners}
+
+
+def _check_same_sockets(before: Listeners, own: Listeners) -> None:
+    """Raise Failure(SNAPSHOT_UNFIT) unless the backup has exactly the listeners that were kept."""
+    kept, present = _sockets(before), _sockets(own)
+    differing = sorted(id_ for id_ in kept.keys() | present.keys() if kept.get(id_) != present.get(id_))
+    if differing:
+        named = ", ".join(map(str, differing[:_NAMED])) + (", ..." if len(differing) > _NAMED else "")
+        raise Failure(
+            Reason.SNAPSHOT_UNFIT,
+            f"listeners were added, removed or given another protocol or address since it was kept (ids {named})",
+        )

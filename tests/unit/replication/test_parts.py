@@ -6,6 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lxml import etree
 
 from common.errors import Failure, Reason
@@ -357,6 +359,66 @@ def test_listeners_are_compared_by_id_in_any_order(make_server: ServerFactory) -
     held = part.read(make_server())
     assert part.same(held, tuple(reversed(held)), POLICY)
     assert not part.same(held, held[:1], POLICY)
+
+
+protocols_and_addresses = st.tuples(st.sampled_from((1, 2, 16)), st.sampled_from(("10.0.0.1", "10.0.0.2")))
+several_listeners = st.dictionaries(st.integers(1, 3), protocols_and_addresses, max_size=3).flatmap(
+    lambda sockets: st.tuples(
+        *(
+            st.builds(
+                listener,
+                st.just(ident),
+                st.just(protocol),
+                st.sampled_from((21, 22)),
+                st.just(address),
+                w=st.sampled_from("ab"),
+            )
+            for ident, (protocol, address) in sockets.items()
+        )
+    )
+)
+
+
+@given(several_listeners, several_listeners)
+def test_a_fingerprint_of_listeners_knows_every_field(left: tuple[Listener, ...], right: tuple[Listener, ...]) -> None:
+    part = BY_NAME[PartName.LISTENERS]
+    same = {each.id: each for each in left} == {each.id: each for each in right}
+    assert (part.fingerprint(left, POLICY) == part.fingerprint(right, POLICY)) == same
+    assert part.same(left, right, POLICY) == same
+    assert bool(part.changes(left, right, POLICY)) == (not same)
+
+
+@given(several_listeners, several_listeners)
+def test_kept_listeners_go_back_exactly_and_whole_or_not_at_all(
+    kept: tuple[Listener, ...], own: tuple[Listener, ...]
+) -> None:
+    part = BY_NAME[PartName.LISTENERS]
+    exact = Policy(frozenset({PartName.LISTENERS}), Rules([]), exact=True)
+    fits = {(each.id, each.protocol, each.address) for each in kept} == {
+        (each.id, each.protocol, each.address) for each in own
+    }
+    if fits:
+        assert part.same(part.desired(kept, own, exact), kept, exact)
+    else:
+        with pytest.raises(Failure) as caught:
+            part.desired(kept, own, exact)
+        assert caught.value.reason is Reason.SNAPSHOT_UNFIT
+
+
+def test_an_id_that_another_listener_bears_by_now_is_not_written_to(make_server: ServerFactory) -> None:
+    backup = make_server(listeners=(listener(1, 1, 21, w="old"),))
+    _, own, desired = plan(PartName.LISTENERS, make_server(listeners=(listener(1, 1, 21, w="new"),)), backup)
+    backup.content["listeners"] = (listener(1, 2, 21, w="other"),)
+    with pytest.raises(Failure) as caught:
+        BY_NAME[PartName.LISTENERS].write(backup, own, desired, POLICY)
+    assert (caught.value.reason, backup.writes) == (Reason.LISTENERS_CHANGED, [])
+
+
+def test_two_listeners_of_one_id_are_refused(make_server: ServerFactory) -> None:
+    twice = make_server(listeners=(listener(1, 1, 21, w="a"), listener(1, 1, 22, w="b")))
+    with pytest.raises(Failure) as caught:
+        BY_NAME[PartName.LISTENERS].read(twice)
+    assert caught.value.reason is Reason.DOCUMENT_MALFORMED
 
 
 # All documents -------------------------------------------------------------------------------------------------------

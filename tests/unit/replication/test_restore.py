@@ -141,14 +141,25 @@ def test_other_parts_are_not_even_read(put_back: Put, make_server: ServerFactory
     assert "users" not in server.calls
 
 
-def test_a_listener_that_is_gone_stays_gone_and_a_new_one_stays(put_back: Put, make_server: ServerFactory) -> None:
+def test_listeners_go_back_exactly_where_they_are_still_the_same_ones(
+    put_back: Put, make_server: ServerFactory
+) -> None:
+    server = make_server()
+    dumps = dumped(server, frozenset({PartName.LISTENERS}))
+    before = server.content["listeners"]
+    server.content["listeners"] = tuple(replace(one, options=one.options | {"welcome": "x"}) for one in before)
+    assert put_back(dumps, server).status is Status.RESTORED
+    assert server.content["listeners"] == before
+
+
+def test_where_listeners_came_or_went_nothing_at_all_goes_back(put_back: Put, make_server: ServerFactory) -> None:
     server = make_server()
     dumps = dumped(server, frozenset({PartName.LISTENERS}))
     first, _ = server.content["listeners"]
     new = Listener(7, "10.0.0.1", 1, {"listenPort": 2121})
     server.content["listeners"] = (replace(first, options=first.options | {"welcome": "x"}), new)
-    assert put_back(dumps, server).status is Status.RESTORED
-    assert server.content["listeners"] == (first, new)
+    outcome = put_back(dumps, server, guard=Guard())
+    assert (outcome.status, outcome.reason, server.writes) == (Status.FAILED, Reason.SNAPSHOT_UNFIT, [])
 
 
 def test_nothing_at_all_goes_back_only_when_that_is_confirmed(put_back: Put, make_server: ServerFactory) -> None:
