@@ -79,13 +79,11 @@ def put_back(clock: Clock, facts: ServerFacts) -> Put:
     ) -> Outcome:
         state = state_of(dumps, facts)
         policy = exact_policy(state, auto_block_list=auto)
-        confirmed = Guard(approved=make_blocked_hash(state, server, policy))
+        guard = guard or Guard(approved=make_blocked_hash(state, server, policy))
         terms = Restore(
             lambda now, address, label: check_restored(facts, None, ("", 0), now, address, label), pause, then
         )
-        return replicate(
-            state, server, policy, snapshots=Kept(), now=clock, guard=guard or confirmed, restore=terms, **more
-        )
+        return replicate(state, server, policy, snapshots=Kept(), now=clock, guard=guard, restore=terms, **more)
 
     return put
 
