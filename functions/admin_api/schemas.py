@@ -23,7 +23,7 @@ from cerberus.tls import MAX_PINS, CaBundle
 from common.errors import Failure
 from fleet.servers import PRIMARY_ID
 from registry.schedule import MAX_INTERVAL
-from replication.documents.merge import Rules
+from replication.documents.keep_patterns import Rules
 from replication.model import PartName
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"

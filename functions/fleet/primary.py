@@ -10,7 +10,7 @@ from registry.models import Approval, Backup, BackupResult, Credentials, Primary
 from registry.snapshots import SnapshotStore
 from registry.store import CredentialStore, Store
 from replication.access_proof import PendingAccessProof
-from replication.documents.merge import Rules
+from replication.documents.keep_patterns import Rules
 from replication.guards.approval import Guard
 from replication.guards.limits import Limits
 from replication.model import DEFAULT_PARTS, PartFingerprints, PartName, Policy, PrimaryState

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from common.errors import Reason
-from replication.documents.merge import Rules
+from replication.documents.keep_patterns import Rules
 from replication.ports import ServerFacts
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from common.errors import Reason
 from common.safe_xml import local_name
 from replication.documents.diff import Difference, Kind, Steps, root_step, show, step_below
-from replication.documents.merge import Rules, kept
+from replication.documents.keep_patterns import Rules, kept
 from replication.guards.access_watch import AccessIncrease, access_increases
 from replication.guards.approval import Guard
 from replication.guards.limits import Block

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from common.errors import Failure, Reason
 from replication.documents.canonical import digest
-from replication.documents.merge import Rules
+from replication.documents.keep_patterns import Rules
 from replication.guards.preflight import check_primary
 from replication.model import PartName, Policy, PrimaryState
 from replication.parts import PARTS

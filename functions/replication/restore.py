@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from common.errors import Failure, Reason
-from replication.documents.merge import Rules
+from replication.documents.keep_patterns import Rules
 from replication.model import PartName, Policy, PrimaryState
 from replication.parts import PARTS
 from replication.ports import ServerFacts

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from replication.documents.merge import Rules
+from replication.documents.keep_patterns import Rules
 from replication.model import PartOutcome, PartStatus, Policy
 from replication.parts import PARTS, Part
 from replication.parts.ip_block_lists import BlockLists

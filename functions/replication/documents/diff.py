@@ -16,7 +16,7 @@ from lxml import etree
 
 from common.safe_xml import local_name
 from replication.documents.canonical import canonical, children, is_ignored, meaning, plain_name, text_of
-from replication.documents.merge import Labels, key_of, labels_of, words
+from replication.documents.keep_patterns import Labels, key_of, labels_of, words
 from replication.documents.sensitive import is_secret_name, looks_secret
 
 type Key = Callable[[etree._Element], str]

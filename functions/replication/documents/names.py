@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from replication.documents.canonical import plain
 from replication.documents.diff import Difference, Steps
-from replication.documents.merge import words
+from replication.documents.keep_patterns import words
 
 _HOLDERS = frozenset({"value", "val", "method", "text", "string", "data", "content", "name", "setting", "flag"})
 """Names that only say that here is the value of what is around them."""

@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 
 from replication.documents.canonical import plain
-from replication.documents.merge import words
+from replication.documents.keep_patterns import words
 
 _SECRET_WORDS = frozenset(
     {"bind", "cred", "creds", "hash", "hashes", "key", "keys", "otp", "pass", "passes", "pin", "priv", "private", "psk"}

@@ -27,7 +27,7 @@ from lxml import etree
 
 from replication.documents.canonical import RUNTIME_NAMES
 from replication.documents.diff import Difference, Kind, Steps, show, values_of
-from replication.documents.merge import words
+from replication.documents.keep_patterns import words
 from replication.documents.names import enables, names, names_disabled, split, truth, turned_off, turned_on, word_sets
 from replication.model import PartName
 from replication.parts.accounts import Accounts

@@ -10,7 +10,7 @@ import pytest
 from cerberus.client import BackupClient
 from common.errors import Failure, Reason
 from local.cerberus import Kind, Machine, drift
-from replication.documents import merge
+from replication.documents import keep_patterns
 from sync.events import Trigger
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from tests.integration.sync.conftest import Fleet
 
 
-def without_rules(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, left: tuple[merge.Rule, ...] = ()) -> None:
+def without_rules(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, left: tuple[keep_patterns.Rule, ...] = ()) -> None:
     """No rule but those ``left`` keeps anything, and somebody has approved the plan that follows from that."""
-    monkeypatch.setattr(merge, "RULES", left)
+    monkeypatch.setattr(keep_patterns, "RULES", left)
     drift.set_setting(fleet.primary.state, "general/welcomeMessage", "New")
     drift.add_user(fleet.primary.state, "newcomer")
     fleet.run()
@@ -76,7 +76,7 @@ class TestTheProofIsNotHeardOf:
     @pytest.fixture
     def fleet(self, make_fleet: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch) -> Fleet:
         fleet = make_fleet("b1")
-        others = tuple(rule for rule in merge.RULES if not re.search("soap|remote", rule.pattern))
+        others = tuple(rule for rule in keep_patterns.RULES if not re.search("soap|remote", rule.pattern))
         without_rules(fleet, monkeypatch, others)
         return fleet
 

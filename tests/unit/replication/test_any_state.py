@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape, quoteattr
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from replication.documents.merge import Rules
+from replication.documents.keep_patterns import Rules
 from replication.guards.approval import Guard
 from replication.model import PartName, PartStatus, Policy, Status
 from replication.ports import Authentication, AuthenticationSource, Listener, MimeMapping

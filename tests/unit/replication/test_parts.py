@@ -13,7 +13,7 @@ from lxml import etree
 from common.errors import Failure, Reason
 from common.safe_xml import parse_text
 from replication.documents import canonical
-from replication.documents.merge import Rules
+from replication.documents.keep_patterns import Rules
 from replication.model import Changes, PartName, Policy, PrimaryState
 from replication.parts import PARTS, Part
 from replication.plan import make_plan

@@ -11,7 +11,8 @@ from lxml import etree
 from common.errors import Failure, Reason
 from common.safe_xml import parse_text
 from replication.documents import canonical
-from replication.documents.merge import RULES, Rules, kept, merge, words
+from replication.documents.keep_patterns import RULES, Rules, kept, words
+from replication.documents.merge import merge
 
 
 def merged(primary: str, own: str, *patterns: str) -> str:
