@@ -1,16 +1,22 @@
 """Write docs/openapi.json, the management API's description, from its routes: ``python -m local.openapi``."""
 
+import json
 from pathlib import Path
 
 from admin_api.app import api
-from admin_api.openapi import text
+from admin_api.openapi import document
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
 
 
+def text() -> str:
+    """What the file is to hold."""
+    return json.dumps(document(api), indent=2, ensure_ascii=False) + "\n"
+
+
 def main() -> None:
     """Write the file."""
-    DOCUMENT.write_text(text(api), "utf-8")
+    DOCUMENT.write_text(text(), "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,4 @@
-"""The API's own description, made from its routes.
-
-``python -m local.openapi`` writes docs/openapi.json.
-"""
+"""The API's own description, made from its routes. GET /openapi.json answers with it."""
 
 import json
 from http import HTTPStatus
@@ -142,8 +139,3 @@ def _problem_schemas() -> dict[str, Any]:
     _, schema = models_json_schema([(ProblemView, "serialization")], ref_template="#/components/schemas/{model}")
     definitions: dict[str, Any] = schema["$defs"]
     return {**definitions, "GatewayMessage": _GATEWAY_MESSAGE}
-
-
-def text(api: APIGatewayRestResolver) -> str:
-    """The document as docs/openapi.json has it."""
-    return json.dumps(document(api), indent=2, ensure_ascii=False) + "\n"

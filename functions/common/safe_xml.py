@@ -64,14 +64,6 @@ def parse_document(document: bytes) -> etree._Element:
     return parse(document[behind_declaration(document) :])
 
 
-def parse_text(text: str) -> etree._Element:
-    """Parse a document that is text."""
-    try:
-        return parse_document(text.encode("utf-8"))
-    except UnicodeEncodeError:
-        raise XmlMalformed("it holds a lone surrogate") from None
-
-
 _CONTROLS = bytes(set(range(0x20)) - set(b"\t\n\r"))
 _SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
 

@@ -17,8 +17,8 @@ from common.safe_xml import (
     declaration,
     local_name,
     parse,
-    parse_text,
 )
+from tests.support.documents import parse_text
 
 SECRET = "hunter2-planted"
 DTD = '<!DOCTYPE a [<!ENTITY x "boom">]>'

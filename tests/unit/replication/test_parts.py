@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from common.errors import Failure, Reason
-from common.safe_xml import parse_text
 from replication.documents import canonical
 from replication.documents.keep_patterns import Rules
 from replication.model import Changes, PartName, Policy, PrimaryState
 from replication.parts import PARTS, Part
 from replication.plan import make_plan
 from replication.ports import Authentication, AuthenticationSource, Listener, MimeMapping
+from tests.support.documents import parse_text
 
 if TYPE_CHECKING:
     from replication.ports import ServerFacts

@@ -9,13 +9,13 @@ import pytest
 from lxml import etree
 
 from common.errors import Failure, Reason
-from common.safe_xml import parse_text
 from replication.guards.approval import Guard
 from replication.guards.limits import Limits
 from replication.model import Changes, PartName, PartStatus, Policy, PrimaryState, Status
 from replication.ports import Authentication, MimeMapping
 from replication.primary import dump, read_primary
 from replication.replicate import replicate
+from tests.support.documents import parse_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from common.errors import Failure, Reason
-from common.safe_xml import parse, parse_text
+from common.safe_xml import parse
 from replication.documents import canonical
 from replication.documents.canonical import folded
+from tests.support.documents import parse_text
 
 GSOAP = """
 <ns1:Users xmlns:ns1="urn:service" xmlns:ns2="urn:common">

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from common.safe_xml import parse_text
 from replication.documents.canonical import RUNTIME_NAMES, canonical
 from replication.documents.diff import ORDER, Kind, differences
 from replication.documents.sensitive import is_secret_name, looks_secret
+from tests.support.documents import parse_text
 
 
 def diff(own: str, desired: str) -> list[tuple[str, str, str | None, str | None]]:

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.safe_xml import parse_document, parse_text
+from common.safe_xml import parse_document
 from local.cerberus.generate import generate
 from local.cerberus.machine import Machine
 from replication.documents import canonical, list_index
+from tests.support.documents import parse_text
 
 NAMES = ("ann", "Ann", "ANN", "bob", "zoë", "straße", "STRASSE")
 INSIDE = (

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from common.errors import Failure, Reason
-from common.safe_xml import parse_text
 from replication.documents import canonical
 from replication.documents.keep_patterns import RULES, Rules, kept, words
 from replication.documents.merge import merge
+from tests.support.documents import parse_text
 
 
 def merged(primary: str, own: str, *patterns: str) -> str:

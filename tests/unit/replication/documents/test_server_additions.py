@@ -6,11 +6,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from common.safe_xml import parse_text
 from replication.documents.server_additions import count_additions
 from replication.model import Policy
 from replication.parts.base import Document
 from replication.parts.single_documents import EventRules
+from tests.support.documents import parse_text
 
 NAMES = ("notify", "archive", "exfiltrate", "deny", "allow")
 FIELDS = ("enabled", "action", "target", "order")
