@@ -27,9 +27,10 @@ from replication.restore import earlier_state, exact_policy
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from local.fakes.servers import FakeServer
     from replication.model import Outcome
     from replication.ports import ServerFacts
-    from tests.unit.replication.conftest import Clock, FakeServer, ServerFactory
+    from tests.unit.replication.conftest import Clock, ServerFactory
 
 type Sections = dict[str, dict[str, str]]
 

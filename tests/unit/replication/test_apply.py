@@ -20,9 +20,10 @@ from replication.replicate import replicate
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from local.fakes.servers import FakeServer
     from replication.model import Outcome, PartFingerprints, PrimaryState
     from replication.ports import Listener, ServerFacts
-    from tests.unit.replication.conftest import Clock, FakeServer, ServerFactory
+    from tests.unit.replication.conftest import Clock, ServerFactory
 
 OPEN = Guard(Limits(removal_floor=10**6, disabling_floor=10**6))
 """A guard that lets through what these tests need: they are about what happens after it."""
@@ -88,7 +89,7 @@ def break_facts(server: FakeServer, **security: object) -> None:
         changed = replace(before, security=replace(before.security, **security))  # type: ignore[arg-type]  # names are checked by the dataclass
         server.server_facts = changed if broken else before
 
-    server.before = change
+    server.on_call = change
 
 
 class TestSnapshot:
@@ -255,7 +256,7 @@ class TestTheWayIn:
         def write(document: str | bytes) -> None:
             put_back(document)
             if drifted.writes == ["write_settings"] * 2:
-                drifted.before = lambda _: None
+                drifted.on_call = lambda _: None
                 drifted.server_facts = honest
                 if fault == "cannot be read":
                     drifted.failures[("settings", drifted.calls.count("settings") + 1)] = Failure(
@@ -309,7 +310,7 @@ class TestTheWayIn:
                 licence = replace(before.licence, days_left=before.licence.days_left - 1)
                 drifted.server_facts = replace(before, licence=licence)
 
-        drifted.before = midnight
+        drifted.on_call = midnight
         assert push(drifted).status is Status.UPDATED
 
     def test_other_parts_need_no_proof(self, make_server: ServerFactory, push: Callable[..., Outcome]) -> None:

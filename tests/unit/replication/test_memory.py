@@ -66,7 +66,8 @@ def _peak() -> int:
 
 
 if __name__ == "__main__":
-    from tests.unit.replication.conftest import CONTENT, FACTS, FakeServer
+    from local.fakes.servers import FACTS, FakeServer
+    from tests.unit.replication.conftest import CONTENT
 
     large = generate(users=USERS, groups=50)
     content = CONTENT | {"users": large.document("profiles"), "groups": large.document("groups")}

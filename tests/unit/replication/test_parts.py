@@ -20,8 +20,9 @@ from replication.ports import Authentication, AuthenticationSource, Listener, Mi
 from tests.support.documents import parse_text
 
 if TYPE_CHECKING:
+    from local.fakes.servers import FakeServer
     from replication.ports import ServerFacts
-    from tests.unit.replication.conftest import FakeServer, ServerFactory
+    from tests.unit.replication.conftest import ServerFactory
 
 BY_NAME: dict[PartName, Part[Any]] = {part.name: part for part in PARTS}
 POLICY = Policy()

@@ -20,9 +20,10 @@ from tests.support.documents import parse_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from local.fakes.servers import FakeServer
     from replication.model import Outcome
     from replication.ports import ServerFacts
-    from tests.unit.replication.conftest import Clock, FakeServer, ServerFactory
+    from tests.unit.replication.conftest import Clock, ServerFactory
 
 
 class Kept:
@@ -391,6 +392,6 @@ def test_a_fault_in_the_product_is_not_taken_for_a_failure_of_the_server(
     def broken(call: str) -> None:
         raise ZeroDivisionError
 
-    drifted.before = broken
+    drifted.on_call = broken
     with pytest.raises(ZeroDivisionError):
         replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())

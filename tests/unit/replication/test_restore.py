@@ -22,9 +22,10 @@ from replication.restore import earlier_state, exact_policy
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from local.fakes.servers import FakeServer
     from replication.model import Outcome, PrimaryState
     from replication.ports import ServerFacts
-    from tests.unit.replication.conftest import Clock, FakeServer, ServerFactory
+    from tests.unit.replication.conftest import Clock, ServerFactory
 
 DRIFT: dict[str, Any] = {
     "settings": "<settings><timeout>1</timeout><soap><port>9</port></soap><licence/></settings>",
@@ -279,7 +280,7 @@ def test_settings_stay_when_the_answers_are_as_in_the_snapshot_or_as_before(
     def answer(_: str) -> None:
         server.server_facts = answering(2 if server.content["settings"] == DRIFT["settings"] else after)
 
-    server.before = answer
+    server.on_call = answer
     assert put_back(dumps, server, then=answering(then)).status is status
     assert (server.content["settings"] == DRIFT["settings"]) == (status is Status.ROLLED_BACK)
 

@@ -20,8 +20,8 @@ from sync.run import run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from local.fakes.world import World
     from sync.results import Report
-    from tests.unit.sync.conftest import World
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -26,11 +26,12 @@ from sync.run import run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from local.fakes.servers import FleetServer
+    from local.fakes.world import World
     from registry.snapshots import Snapshot
     from sync.context import RunContext
     from sync.fan_out import BatchResult
     from sync.results import Report
-    from tests.unit.sync.conftest import FakeServer, World
 
 LIFE = 60.0
 """Seconds that a worker's process may live."""
@@ -75,7 +76,7 @@ class Fleet:
             for result in self.world.store.results(self.only_run().id)
         }
 
-    def server(self, backup_id: str) -> FakeServer:
+    def server(self, backup_id: str) -> FleetServer:
         return self.world.servers.by_id[backup_id]
 
 
@@ -228,7 +229,7 @@ class TestBackupRunner:
         fleet.start(dry_run=True)
         fleet.work()
         assert fleet.statuses() == {**ALL_IN_SYNC, "b2": "drifted"}
-        assert fleet.server("b2").written == []
+        assert fleet.server("b2").writes == []
 
     def test_named_backups_go_through_the_queue_alike(self, world: World) -> None:
         fleet = Fleet(world, above=1)
@@ -269,7 +270,7 @@ class TestBackupRunner:
         fleet.world.update("b2", paused="somebody works on it")
         fleet.work()
         assert fleet.statuses() == {**ALL_IN_SYNC, "b2": "drifted"}
-        assert fleet.server("b2").written == []
+        assert fleet.server("b2").writes == []
 
     def test_a_backup_that_is_disabled_or_deleted_meanwhile_is_left_out(self, fleet: Fleet) -> None:
         fleet.start()
@@ -308,7 +309,7 @@ class TestBackupRunner:
         run(RunRequest(Trigger.SCHEDULE), fleet.context, Deadline(10))
         fleet.work()
         assert fleet.statuses() == {**ALL_IN_SYNC, "b2": "drifted"}
-        assert fleet.server("b2").written == []
+        assert fleet.server("b2").writes == []
         assert [notice.reason for notice in fleet.only_run().notices] == [Reason.PUSHES_HELD]
 
     def test_an_older_state_of_the_primary_is_put_back_through_the_queue(self, fleet: Fleet) -> None:
@@ -391,7 +392,7 @@ class TestNoneTwice:
         fleet.server("b1").greeting = "moin"
         fleet.server("b1").on_call = overtake
         assert fleet.work([fleet.message("b1")]).again == {fleet.message("b1")}
-        assert fleet.server("b1").written == []
+        assert fleet.server("b1").writes == []
         assert fleet.statuses() == {}
 
     def test_the_same_message_twice_in_one_delivery_is_served_once(self, fleet: Fleet) -> None:
@@ -548,7 +549,7 @@ class TestTheLease:
         fleet.server("b1").greeting = "moin"
         batch = fleet.work()
         assert batch.again == frozenset()
-        assert fleet.server("b1").written == []
+        assert fleet.server("b1").writes == []
         assert fleet.server("b2").calls == fleet.server("b3").calls == []
         assert fleet.statuses() == {}
 

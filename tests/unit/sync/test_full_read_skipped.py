@@ -18,8 +18,8 @@ from sync.run import run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from local.fakes.world import World
     from registry.models import BackupResult
-    from tests.unit.sync.conftest import World
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BRIEF = ["security"]
@@ -101,7 +101,9 @@ def _primary(name: str, value: object) -> Callable[[World], None]:
 
 def _insecure(world: World) -> None:
     server = world.servers.by_id["b1"]
-    server.said = replace(server.said, security=replace(server.said.security, soap_secure=False))
+    server.server_facts = replace(
+        server.server_facts, security=replace(server.server_facts.security, soap_secure=False)
+    )
 
 
 MOVES: dict[str, Callable[[World], None]] = {

@@ -56,11 +56,11 @@ def test_a_first_run_keeps_what_the_primary_holds(history: History) -> None:
     report = history.run()
     (state,) = history.states
     assert (state.first_run_id, state.last_run_id) == (report.run.id, report.run.id)
-    assert (state.users, state.groups, state.version, state.server) == (3, 2, "1.2.3.4", "127.0.0.1:1")
+    assert (state.users, state.groups, state.version, state.server) == (3, 2, "12.11.5.0", "127.0.0.1:1")
     assert (state.kept_at, state.kept_until) == (history.now, history.now + RETENTION * DAY)
     kept = history.world.snapshots.load(primary_key(state.digest)).content
     assert set(kept.parts) == set(state.parts) == set(PartName) - {PartName.LISTENERS}
-    assert kept.facts == history.primary.said
+    assert kept.facts == history.primary.server_facts
     assert "anna" in kept.parts["accounts"]
     assert state.size == sum(len(text.encode()) for text in kept.parts.values())
     assert report.run.notices == ()
@@ -130,7 +130,7 @@ def test_a_run_that_reads_fewer_parts_and_finds_a_change_keeps_what_it_has_read(
 
 def test_another_server_begins_another_entry(history: History) -> None:
     history.run()
-    history.primary.port = 77
+    history.primary.address = ("127.0.0.1", 77)
     history.run()
     assert [state.server for state in history.states] == ["127.0.0.1:77", "127.0.0.1:1"]
 

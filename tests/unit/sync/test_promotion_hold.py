@@ -52,7 +52,7 @@ class Turned:
         return primary.held
 
     def writes(self) -> dict[str, list[str]]:
-        return {name: server.written for name, server in self.world.servers.by_id.items() if server.written}
+        return {name: server.writes for name, server in self.world.servers.by_id.items() if server.writes}
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from sync.results import Report, RunStatus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.unit.sync.conftest import World
+    from local.fakes.world import World
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

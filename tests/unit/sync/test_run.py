@@ -29,8 +29,8 @@ from sync.events import RunRequest, Trigger
 from sync.run import run
 
 if TYPE_CHECKING:
+    from local.fakes.world import World
     from sync.results import Report
-    from tests.unit.sync.conftest import World
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -150,7 +150,7 @@ class TestThePrimary:
         report = sync_run(world)
         assert (report.run.status, report.run.reason) == ("failed", Reason.INTERNAL_ERROR)
         assert "ValueError" in report.run.message
-        assert "conftest.py" in report.run.message
+        assert "test_run.py" in report.run.message
         assert "PLANTED" not in repr(report) + repr(vars(world.store))
         assert outcomes(report) == dict.fromkeys(("b1", "b2", "b3"), "incomplete:run_aborted")
         assert world.store.run(report.run.id) == report.run
@@ -197,7 +197,7 @@ class TestIndependence:
         report = sync_run(world)
         assert outcomes(report) == {"b1": "in_sync", "b2": "failed:internal_error", "b3": "in_sync"}
         assert "PLANTED" not in repr(report) + repr(world.notes.faults) + repr(vars(world.store))
-        assert "conftest.py" in world.notes.faults["b2"]
+        assert "test_run.py" in world.notes.faults["b2"]
 
     def test_missing_credentials_stop_one_backup_alone(self, world: World) -> None:
         world.credentials.delete("b1")

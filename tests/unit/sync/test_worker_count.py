@@ -19,7 +19,7 @@ from sync.events import RunRequest, Trigger
 from sync.run import run
 
 if TYPE_CHECKING:
-    from tests.unit.sync.conftest import World
+    from local.fakes.world import World
 
 MEGABYTE = 1024 * 1024
 

@@ -1,0 +1,290 @@
+"""Cerberus servers in memory, behind the ports through which the product sees them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+from xml.sax.saxutils import quoteattr
+
+from lxml import etree
+
+from common.deadline import Deadline
+from common.errors import Failure, Reason
+from common.safe_xml import parse_document
+from common.server_types import (
+    Authentication,
+    Content,
+    Features,
+    Licence,
+    Listener,
+    MimeMapping,
+    Security,
+    ServerFacts,
+    Version,
+    as_bytes,
+    as_text,
+)
+from fleet.servers import PRIMARY_ID
+from registry.models import Backup, Credentials, Primary, SyncSettings
+
+FACTS = ServerFacts(
+    version=Version(12, 11, 5, 0),
+    hostname="files",
+    licence=Licence(valid=True, name="A", company="C", edition="Enterprise", issued=100, installed=200, days_left=30),
+    features=Features(server_sync=True, directory_authentication=True, events=True, edition_code=4),
+    security=Security(soap_enabled=True, soap_secure=True, soap_port=8443, tls_key_type="RSA", tls_key_bits=2048),
+)
+"""What a healthy server says of itself."""
+
+
+@dataclass
+class FakeServer:
+    """A ``WritableServer`` that holds ``content`` by the name of the read that returns it.
+
+    ``calls`` are the names of all calls, in order. ``on_call`` is called with each of them before it is answered,
+    and may raise. ``failures``: what the n-th call (from 1) of a method raises; 0 means every call.
+    ``dropped``: writes that are acknowledged and not done. ``normalise``: applied to each text that is stored.
+    ``names``: the answers to ``user_names`` and ``group_names``, under ``users`` and ``groups``.
+    """
+
+    content: dict[str, Any]
+    server_facts: ServerFacts = FACTS
+    label: str = "backup b1 (files1.example:8443)"
+    address: tuple[str, int] = ("files1.example", 8443)
+    names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    failures: dict[tuple[str, int], Failure] = field(default_factory=dict)
+    dropped: set[str] = field(default_factory=set)
+    normalise: Callable[[str], str] = str
+    on_call: Callable[[str], object] = lambda _call: None
+    calls: list[str] = field(default_factory=list)
+
+    @property
+    def writes(self) -> list[str]:
+        """The writing calls, in order."""
+        return [call for call in self.calls if call.startswith(("write_", "commit_"))]
+
+    def facts(self) -> ServerFacts:
+        self._called("facts")
+        return self.server_facts
+
+    def security(self) -> Security:
+        self._called("security")
+        return self.server_facts.security
+
+    def fresh_facts(self) -> ServerFacts:
+        self._called("fresh_facts")
+        return self.server_facts
+
+    def user_names(self) -> tuple[str, ...]:
+        self._called("user_names")
+        return self.names.get("users", ())
+
+    def group_names(self) -> tuple[str, ...]:
+        self._called("group_names")
+        return self.names.get("groups", ())
+
+    def settings(self) -> str:
+        return cast(str, self._read("settings"))
+
+    def authentication(self) -> Authentication:
+        return cast(Authentication, self._read("authentication"))
+
+    def users(self) -> str:
+        return cast(str, self._read("users"))
+
+    def groups(self) -> str:
+        return cast(str, self._read("groups"))
+
+    def event_rules(self) -> str:
+        return cast(str, self._read("event_rules"))
+
+    def mime_mappings(self) -> tuple[MimeMapping, ...]:
+        return cast("tuple[MimeMapping, ...]", self._read("mime_mappings"))
+
+    def blocked_addresses(self) -> str:
+        return cast(str, self._read("blocked_addresses"))
+
+    def auto_blocked_addresses(self) -> str:
+        return cast(str, self._read("auto_blocked_addresses"))
+
+    def account_requests(self) -> str:
+        return cast(str, self._read("account_requests"))
+
+    def listeners(self) -> tuple[Listener, ...]:
+        return cast("tuple[Listener, ...]", self._read("listeners"))
+
+    def write_settings(self, document: Content) -> None:
+        self._write("write_settings", settings=document)
+
+    def write_authentication(self, authentication: Authentication) -> None:
+        self._write("write_authentication", authentication=authentication)
+
+    def write_accounts(self, users: Content, groups: Content) -> None:
+        self._write("write_accounts", users=users, groups=groups)
+
+    def write_event_rules(self, document: Content) -> None:
+        self._write("write_event_rules", event_rules=document)
+
+    def write_mime_mappings(self, mappings: tuple[MimeMapping, ...]) -> None:
+        self._write("write_mime_mappings", mime_mappings=mappings)
+
+    def write_block_lists(self, manual: Content, automatic: Content) -> None:
+        self._write("write_block_lists", blocked_addresses=manual, auto_blocked_addresses=automatic)
+
+    def write_account_requests(self, document: Content) -> None:
+        self._write("write_account_requests", account_requests=document)
+
+    def write_listener(self, listener: Listener) -> None:
+        self._called("write_listener")
+        if "write_listener" not in self.dropped:
+            self.content["listeners"] = tuple(
+                replace(held, options=listener.options) if held.id == listener.id else held
+                for held in self.content["listeners"]
+            )
+
+    def commit_listeners(self, listeners: tuple[Listener, ...], settings: Content) -> None:
+        """Nothing changes. Raises AssertionError when it is told anything but what it holds, which would change it."""
+        self._called("commit_listeners")
+        if (listeners, as_text(settings)) != (self.content["listeners"], self.content["settings"]):
+            raise AssertionError("listeners are committed with other values than the server's own")
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        self.on_call(name)
+        failure = self.failures.get((name, self.calls.count(name))) or self.failures.get((name, 0))
+        if failure:
+            raise failure
+
+    def _read(self, name: str) -> Any:
+        self._called(name)
+        return self.content[name]
+
+    def _write(self, call: str, **values: Any) -> None:
+        self._called(call)
+        if call not in self.dropped:
+            for name, value in values.items():
+                self.content[name] = self.normalise(as_text(value)) if isinstance(value, str | bytes) else _told(value)
+
+
+class FleetServer(FakeServer):
+    """A server of a small fleet. Its users, groups and a greeting among its settings are set and read by name."""
+
+    def __init__(self, name: str, port: int) -> None:
+        licence = Licence(valid=True, name=name, issued=100, installed=200)
+        super().__init__(
+            {
+                "settings": f"<settings><greeting>hello</greeting><licence>{name}</licence></settings>",
+                "authentication": Authentication("<sources/>"),
+                "event_rules": "<rules/>",
+                "mime_mappings": (MimeMapping("txt", "text/plain"),),
+                "blocked_addresses": "<blocked/>",
+                "auto_blocked_addresses": "<blocked/>",
+                "account_requests": "<requests/>",
+                "listeners": (),
+            },
+            replace(FACTS, hostname=f"{name}.example", licence=licence),
+            f"{name} (127.0.0.1:{port})",
+            ("127.0.0.1", port),
+        )
+        self.people = ("anna", "boris", "chen")
+        self.teams = ("staff", "guests")
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The names of its users."""
+        return _names(self.content["users"])
+
+    @people.setter
+    def people(self, names: tuple[str, ...]) -> None:
+        self.content["users"] = _list_of("user", names)
+
+    @property
+    def teams(self) -> tuple[str, ...]:
+        """The names of its groups."""
+        return _names(self.content["groups"])
+
+    @teams.setter
+    def teams(self, names: tuple[str, ...]) -> None:
+        self.content["groups"] = _list_of("group", names)
+
+    @property
+    def greeting(self) -> str:
+        """A setting that every server of the fleet is to share."""
+        return _tree(self.content["settings"]).findtext("greeting") or ""
+
+    @greeting.setter
+    def greeting(self, text: str) -> None:
+        before, _, rest = self.content["settings"].partition("<greeting>")
+        self.content["settings"] = f"{before}<greeting>{text}</greeting>{rest.partition('</greeting>')[2]}"
+
+    def user_names(self) -> tuple[str, ...]:
+        super().user_names()
+        return self.people
+
+    def group_names(self) -> tuple[str, ...]:
+        super().group_names()
+        return self.teams
+
+
+class FakeServers:
+    """``fleet.servers.Servers`` over fake ones, by id.
+
+    ``used`` are the ids and user names they were opened with, in order. Whoever has one of ``wrong_users`` is let
+    in by none: every call fails.
+    """
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, FleetServer] = {}
+        self.used: list[tuple[str, str]] = []
+        self.wrong_users: set[str] = set()
+
+    @contextmanager
+    def primary(
+        self,
+        primary: Primary,  # noqa: ARG002 # there is one, whatever its address
+        credentials: Credentials,
+        settings: SyncSettings,  # noqa: ARG002 # nothing takes time here
+        deadline: Deadline,
+    ) -> Iterator[FakeServer]:
+        yield self._open(PRIMARY_ID, credentials, deadline)
+
+    @contextmanager
+    def backup(
+        self,
+        backup: Backup,
+        credentials: Credentials,
+        settings: SyncSettings,  # noqa: ARG002 # nothing takes time here
+        deadline: Deadline,
+    ) -> Iterator[FakeServer]:
+        yield self._open(backup.id, credentials, deadline)
+
+    def _open(self, server_id: str, credentials: Credentials, deadline: Deadline) -> FakeServer:
+        deadline.check()
+        self.used.append((server_id, credentials.username))
+        server = self.by_id[server_id]
+        if credentials.username in self.wrong_users:
+            server = copy(server)  # what it holds and notes is the same
+            server.on_call = _refuse
+        return server
+
+
+def _refuse(_call: str) -> None:
+    raise Failure(Reason.AUTHENTICATION_FAILED, "refused")
+
+
+def _list_of(tag: str, names: tuple[str, ...]) -> str:
+    return f"<{tag}s>{''.join(f'<{tag} name={quoteattr(name)}/>' for name in names)}</{tag}s>"
+
+
+def _names(document: str) -> tuple[str, ...]:
+    return tuple(account.get("name", "") for account in _tree(document))
+
+
+def _tree(document: str) -> etree._Element:
+    return parse_document(as_bytes(document))
+
+
+def _told(value: Any) -> Any:
+    """A value as a server would tell it."""
+    return replace(value, document=as_text(value.document)) if isinstance(value, Authentication) else value

@@ -1,0 +1,72 @@
+"""A small fleet with all that a run over it works with, in memory."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from common.errors import Failure
+from fleet.servers import PRIMARY_ID
+from local.fakes.aws_services import MemoryCredentials, MemorySnapshots
+from local.fakes.servers import FakeServers, FleetServer
+from local.fakes.store import MemoryStore
+from registry.models import Backup, BackupResult, Credentials, Primary, Run
+from replication.model import PrimaryState
+from sync.context import RunContext
+
+
+class RecordedProgress:
+    """A ``Progress`` that remembers what it was told. ``faults`` are the places of unforeseen errors, by backup."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.faults: dict[str, str] = {}
+
+    def started(self, run: Run) -> None:  # noqa: ARG002 # runs are told apart by what comes of them
+        self.steps.append("started")
+
+    def primary_read(self, run: Run, primary: PrimaryState) -> None:  # noqa: ARG002 # as above
+        self.steps.append("primary_read")
+
+    def queued(self, run: Run, backups: int) -> None:  # noqa: ARG002 # as above
+        self.steps.append(f"queued {backups}")
+
+    def not_served(self, run_id: str, backup_id: str, failure: Failure) -> None:  # noqa: ARG002 # as above
+        self.steps.append(f"{backup_id} not served: {failure.reason}")
+
+    def backup_done(self, run: Run, result: BackupResult, fault: str) -> None:  # noqa: ARG002 # as above
+        self.steps.append(f"{result.backup_id} {result.status}")
+        if fault:
+            self.faults[result.backup_id] = fault
+
+    def finished(self, run: Run) -> None:
+        self.steps.append(f"finished {run.status}")
+
+
+@dataclass
+class World:
+    """A registry with a primary and backups ``b1``, ``b2``, ``b3``, all fake; ``context`` is what a run is given."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    credentials: MemoryCredentials = field(default_factory=MemoryCredentials)
+    servers: FakeServers = field(default_factory=FakeServers)
+    notes: RecordedProgress = field(default_factory=RecordedProgress)
+    snapshots: MemorySnapshots = field(default_factory=MemorySnapshots)
+
+    def __post_init__(self) -> None:
+        for port, server_id in enumerate((PRIMARY_ID, "b1", "b2", "b3"), start=1):
+            self.servers.by_id[server_id] = FleetServer(server_id * (port + 1), port)
+            self.credentials.put(server_id, Credentials("admin", "password"))
+            if server_id == PRIMARY_ID:
+                self.store.save_primary(Primary("127.0.0.1", port))
+            else:
+                self.store.add_backup(Backup(server_id, "127.0.0.1", port))
+
+    @property
+    def context(self) -> RunContext:
+        return RunContext(self.store, self.credentials, self.servers, self.notes, self.snapshots, None, 60)
+
+    def update(self, backup_id: str, **changes: Any) -> None:
+        """Change fields of a registered backup."""
+        backup = self.store.backup(backup_id)
+        if backup is None:
+            raise KeyError(backup_id)
+        self.store.update_backup(replace(backup, **changes))
