@@ -36,13 +36,16 @@ _WHEN = {
     HTTPStatus.PRECONDITION_FAILED: "It is no longer the version that If-Match names.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has more than 256 KiB.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not application/json.",
-    HTTPStatus.UNPROCESSABLE_ENTITY: "A field or parameter is not as described; errors names each.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: (
+        "A field or parameter is not as described, or a host resolves to an address that is never connected to; "
+        "errors names each."
+    ),
     HTTPStatus.FAILED_DEPENDENCY: "A server had to be asked, and did not answer as it should.",
     HTTPStatus.SERVICE_UNAVAILABLE: "An AWS service that is needed did not do its part; try again.",
 }
 _OF_OPERATION = {
     "getPrimary": (HTTPStatus.NOT_FOUND,),
-    "putPrimary": (HTTPStatus.PRECONDITION_FAILED,),
+    "putPrimary": (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED),
     "checkPrimary": (HTTPStatus.NOT_FOUND,),
     "promoteBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED),
     "resumePrimary": (HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED),

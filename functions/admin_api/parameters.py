@@ -23,17 +23,9 @@ DigestParameter = Annotated[str, Path(pattern=DIGEST_PATTERN, description="The s
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most.")]
 
 
-def _next(page: str) -> Query:
-    return Query(
-        min_length=1,
-        max_length=200,
-        description="What an earlier answer had as next.",
-        json_schema_extra={"format": f"{page}-page-token"},
-    )
-
-
-NextBackups = Annotated[str | None, _next("backup")]
-NextRuns = Annotated[str | None, _next("run")]
+_NEXT = "What an earlier answer had as next: the id behind which the list goes on."
+NextBackups = Annotated[str | None, Query(pattern=ID_PATTERN, max_length=63, description=_NEXT)]
+NextRuns = Annotated[str | None, Query(pattern=RUN_ID_PATTERN, description=_NEXT)]
 IfMatch = Annotated[
     str | None,
     Header(
@@ -66,7 +58,7 @@ def changed_credentials(
 ) -> Credentials | None:
     """What is to be stored when one or both were sent, completed by what is stored; None when neither was.
 
-    Raises Refused when the other half is not known.
+    Raises Refused (CREDENTIALS_MISSING) when the other half is not known.
     """
     if username is None and password is None:
         return None
@@ -80,7 +72,7 @@ def changed_credentials(
         known = None
     if known is None:
         missing = "username" if username is None else "password"
-        raise Refused.field(missing, "It is needed, because none is stored")
+        raise Refused.field(missing, "It is needed, because none is stored", Reason.CREDENTIALS_MISSING)
     return Credentials(
         known.username if username is None else username,
         known.password if password is None else password.get_secret_value(),

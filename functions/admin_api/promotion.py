@@ -21,11 +21,11 @@ RECENTLY = timedelta(days=1)
 def former_id(wanted: str | None, primary: Primary, backup: Backup, services: Services) -> str:
     """The id the old primary gets as a backup: the wanted one, the one it had as a backup, or one of its host.
 
-    Raises Refused for the id of the backup that is promoted: two servers would share a history.
+    Raises Refused (ALREADY_REGISTERED) for the id of the backup that is promoted: two servers would share a history.
     """
     if wanted is not None:
         if wanted == backup.id:
-            raise Refused.field("former_id", "It is the id of the backup that is promoted")
+            raise Refused.field("former_id", "It is the id of the backup that is promoted", Reason.ALREADY_REGISTERED)
         return wanted
     known = primary.as_backup.id if primary.as_backup else plain_id(primary.host)
     taken = {PRIMARY_ID, backup.id, *(other.id for other in services.store.backups())}

@@ -112,24 +112,6 @@ def expected_version(if_match: str | None, current: int) -> int:
     return current
 
 
-def page_token(last: str) -> str:
-    """What leads to the page behind the one that ends with the id ``last``."""
-    return base64.urlsafe_b64encode(last.encode()).decode().rstrip("=")
-
-
-def read_page_token(token: str | None, ids: re.Pattern[str]) -> str | None:
-    """The id a page goes on behind, which must be of the form ``ids``. Raises Refused."""
-    if token is None:
-        return None
-    try:
-        last = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, ValueError):
-        last = ""
-    if not ids.fullmatch(last):
-        raise Refused.field("next", "It is not a token of an earlier answer")
-    return last
-
-
 def _header(event: Mapping[str, Any], name: str) -> str:
     headers = {**(event.get("headers") or {})}
     return next((value for key, value in headers.items() if key.lower() == name and value), "")

@@ -1,5 +1,6 @@
 """What requests and answers look like. Every text, number and list has its bounds, and nothing unknown is taken."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -9,21 +10,23 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     Secret,
     StringConstraints,
+    ValidationInfo,
     field_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
-from cerberus.address_policy import MAX_HOST, checked_host
+from cerberus.address_policy import HOST_NAME, MAX_HOST, checked_host
 from cerberus.endpoint import MAX_PORT
-from cerberus.tls import MAX_PINS, CaBundle
+from cerberus.tls import CERTIFICATE_MARK, KEY_MARK, MAX_PINS, CaBundle
 from common.errors import Failure
 from fleet.servers import PRIMARY_ID
 from registry.schedule import MAX_INTERVAL
-from replication.documents.keep_patterns import Rules
+from replication.documents.keep_patterns import RULE_FORM, Rules
 from replication.model import PartName
 
 ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
@@ -76,8 +79,17 @@ Host = Annotated[
         min_length=1,
         max_length=MAX_HOST,
         pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:_-]*$",
-        description="Host name or address; no URL.",
-        json_schema_extra={"format": "server-host"},
+        description=(
+            "Host name or address; no URL. It is refused if it resolves to an address that is never connected to, "
+            "such as that of the metadata service."
+        ),
+        json_schema_extra={
+            "format": "server-host",
+            "anyOf": [
+                {"title": "Host name or IPv4 address", "pattern": f"^{HOST_NAME}$"},
+                {"title": "IPv6 address", "format": "ipv6"},
+            ],
+        },
     ),
     AfterValidator(_host),
 ]
@@ -96,7 +108,12 @@ Part = Annotated[PartName, Field(strict=False)]
 Parts = Annotated[list[Part], Field(min_length=1, max_length=len(PartName))]
 Rule = Annotated[
     str,
-    Field(min_length=1, max_length=256, pattern=_PRINTABLE, json_schema_extra={"format": "preservation-rule"}),
+    Field(
+        min_length=1,
+        max_length=256,
+        description="A pattern over the paths of a document: every step between slashes names something.",
+        json_schema_extra={"format": "preservation-rule", "pattern": f"^{RULE_FORM}$"},
+    ),
     AfterValidator(_rule),
 ]
 RuleList = Annotated[
@@ -119,11 +136,44 @@ SnapshotName = Annotated[
         description="The key of a snapshot, the id of the run that kept it, or the digest of a state of the primary.",
     ),
 ]
-BackupId = Annotated[str, Field(pattern=ID_PATTERN, max_length=63), AfterValidator(_backup_id)]
+BackupId = Annotated[
+    str,
+    Field(
+        pattern=ID_PATTERN,
+        max_length=63,
+        description=f"Not `{PRIMARY_ID}`, which is the primary's own id.",
+        json_schema_extra={"not": {"const": PRIMARY_ID}},
+    ),
+    AfterValidator(_backup_id),
+]
 
 
 LEFT_OUT: Any = Field(default=None)
 """For a field that may be left out, but not be null. It is None then."""
+
+
+@dataclass(frozen=True)
+class NotBeside:
+    """A flag that cannot be true when the field ``other`` is given; that one has to be declared before the flag.
+
+    Both the validator and the JSON schema of a model come from this one declaration.
+    """
+
+    other: str
+    why: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_after_validator_function(self._checked, handler(source))
+
+    def _checked(self, flag: bool, info: ValidationInfo) -> bool:
+        if flag and info.data.get(self.other) is not None:
+            raise ValueError(self.why)
+        return flag
+
+    def describe(self, name: str, schema: JsonSchemaValue) -> None:
+        """Write it into the schema of the model whose field ``name`` is the flag."""
+        beside = schema.setdefault("dependentSchemas", {}).setdefault(self.other, {"properties": {}})
+        beside["properties"][name] = {"const": False, "description": self.why}
 
 
 class Model(BaseModel):
@@ -133,11 +183,16 @@ class Model(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Without the default null of fields that cannot be null."""
+        """Without the default null of fields that cannot be null, and with what excludes each other."""
         schema = handler(core_schema)
-        for described in handler.resolve_ref_schema(schema).get("properties", {}).values():
+        whole = handler.resolve_ref_schema(schema)
+        for described in whole.get("properties", {}).values():
             if described.get("default", ...) is None and {"type": "null"} not in described.get("anyOf", ()):
                 del described["default"]
+        for name, field in cls.model_fields.items():
+            for mark in field.metadata:
+                if isinstance(mark, NotBeside):
+                    mark.describe(name, whole)
         return schema
 
 
@@ -156,7 +211,16 @@ class CaTrust(Model):
     mode: Literal["ca"]
     ca_pem: Annotated[
         str,
-        Field(min_length=1, max_length=65_536, json_schema_extra={"format": "pem-certificates"}),
+        Field(
+            min_length=1,
+            max_length=65_536,
+            description="Certificates that can be read, and no private key.",
+            json_schema_extra={
+                "format": "pem-certificates",
+                "pattern": CERTIFICATE_MARK,
+                "not": {"pattern": KEY_MARK},
+            },
+        ),
         AfterValidator(_ca_pem),
     ]
 
@@ -185,13 +249,13 @@ class _SecureOnly(Model):
     @field_validator("secure_connection", mode="before")
     @classmethod
     def _never_plain(cls, value: object) -> object:
-        if value is False:
+        if value is not True:  # the literal alone would take 1 for it
             raise ValueError("It must be true: over plain HTTP the password could be read on the way")
         return value
 
 
 class NewPrimary(_SecureOnly):
-    """The primary. Without user name or password, those that are stored stay."""
+    """The primary. Without user name or password, those that are stored stay; 409 when none are."""
 
     host: Host
     port: Port
@@ -217,7 +281,10 @@ class NewBackup(_SecureOnly):
 
 
 class BackupChange(_SecureOnly):
-    """What is to change; what is left out stays. Lists and tags are replaced as a whole."""
+    """What is to change; what is left out stays. Lists and tags are replaced as a whole.
+
+    409 when only one of user name and password is given and the other is not stored.
+    """
 
     host: Host = LEFT_OUT
     port: Port = LEFT_OUT
@@ -445,15 +512,18 @@ class SyncSettingsView(Model):
 class NewRun(Model):
     """A run to start. Without ``backups`` it is over the whole fleet; a dry run writes nothing.
 
-    ``state`` is the digest of an older state of the primary, to go over instead of what it holds now.
+    ``state`` is the digest of an older state of the primary, to go over instead of what it holds now. The primary
+    is not read then, so ``accept_primary`` cannot be true beside it.
     """
 
     backups: Annotated[list[BackupId], Field(min_length=1, max_length=_MAX_BACKUPS)] = LEFT_OUT
     dry_run: bool = False
-    accept_primary: Annotated[bool, Field(description="The primary is meant to be as empty or as small as it is.")] = (
-        False
-    )
-    state: Annotated[str, Field(pattern=DIGEST_PATTERN)] = LEFT_OUT
+    state: Annotated[str, Field(pattern=DIGEST_PATTERN, description="Not beside a true accept_primary.")] = LEFT_OUT
+    accept_primary: Annotated[
+        bool,
+        Field(description="The primary is meant to be as empty or as small as it is. Not true beside a state."),
+        NotBeside("state", "The primary is not read when an older state of it goes over"),
+    ] = False
 
 
 class NewRestore(Model):
@@ -679,7 +749,10 @@ class NewPromotion(Model):
     """A backup to make the primary. Without ``former_id`` the old primary's id is that of its host."""
 
     backup_id: BackupId
-    former_id: Annotated[BackupId, Field(description="What the old primary is called as a backup.")] = LEFT_OUT
+    former_id: Annotated[
+        BackupId,
+        Field(description="What the old primary is called as a backup. Neither `primary` nor the id of a backup."),
+    ] = LEFT_OUT
     force: Annotated[bool, Field(description="Whatever speaks against it, it is promoted.")] = False
 
 

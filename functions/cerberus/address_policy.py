@@ -34,7 +34,8 @@ _NAT64: tuple[IPv6Network, ...] = (IPv6Network("64:ff9b::/96"), IPv6Network("64:
 _IPV6_UNICAST = IPv6Network("2000::/3")
 """All that IANA gives out as global unicast."""
 _IPV4_COMPATIBLE = IPv6Network("::/96")
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\.?")
+HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?"
+"""The form of a host name or an IPv4 address, for a match of the whole text."""
 MAX_HOST = 253
 """Characters in a host name, RFC 1035."""
 
@@ -95,7 +96,7 @@ def checked_host(host: str) -> str:
 
     Raises Failure(REGISTRATION_INVALID).
     """
-    if len(host) <= MAX_HOST and (_HOST.fullmatch(host) or _is_ipv6(host)):
+    if len(host) <= MAX_HOST and (re.fullmatch(HOST_NAME, host) or _is_ipv6(host)):
         return host
     raise Failure(Reason.REGISTRATION_INVALID, "the host is neither a host name nor an address")
 

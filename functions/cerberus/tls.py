@@ -21,6 +21,9 @@ MAX_PINS = 2
 """One for the certificate in use, one for the certificate that will follow it."""
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+CERTIFICATE_MARK = "BEGIN CERTIFICATE"
+KEY_MARK = "PRIVATE KEY"
+"""What a CA bundle must have in it, and what it must not."""
 
 
 def fingerprint(certificate: bytes) -> str:
@@ -52,9 +55,9 @@ class CaBundle:
     pem: str
 
     def __post_init__(self) -> None:
-        if "PRIVATE KEY" in self.pem:
+        if KEY_MARK in self.pem:
             raise Failure(Reason.REGISTRATION_INVALID, "the CA bundle holds a private key")
-        if "BEGIN CERTIFICATE" not in self.pem:
+        if CERTIFICATE_MARK not in self.pem:
             raise Failure(Reason.REGISTRATION_INVALID, "the CA bundle holds no PEM certificate")
         self.context()
 

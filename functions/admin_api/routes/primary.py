@@ -21,7 +21,7 @@ from admin_api.parameters import (
 )
 from admin_api.plans import difference_of
 from admin_api.promotion import concerns_about, former_id, refuse_unsafe, warnings_about
-from admin_api.request import caller, etag, expected_version, new_router, page_token, read_page_token
+from admin_api.request import caller, etag, expected_version, new_router
 from admin_api.schemas import (
     DIGEST_PATTERN,
     CheckedPrimary,
@@ -34,7 +34,7 @@ from admin_api.schemas import (
     StatePage,
 )
 from common.errors import Failure, Reason
-from registry.models import RUN_ID, Primary
+from registry.models import Primary
 from registry.store_rules import address_key, promotion
 
 router = new_router()
@@ -145,10 +145,10 @@ def list_states(services: Injected, limit: Limit = 50, next: NextRuns = None) ->
 
     One that came back after another is listed once for each time.
     """
-    states = services.store.states(limit=limit + 1, before=read_page_token(next, RUN_ID))
+    states = services.store.states(limit=limit + 1, before=next)
     return StatePage(
         states=[views.state_view(state) for state in states[:limit]],
-        next=page_token(states[limit - 1].first_run_id) if len(states) > limit else None,
+        next=states[limit - 1].first_run_id if len(states) > limit else None,
     )
 
 

@@ -8,11 +8,11 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from admin_api import examples
 from admin_api.dependencies import Injected, Services
 from admin_api.parameters import BackupIdParameter, Limit, NextRuns, registered_backup
-from admin_api.request import caller, new_router, page_token, read_page_token
+from admin_api.request import caller, new_router
 from admin_api.runs import key_for, refuse_unservable, start
 from admin_api.schemas import NewRestore, RunView, SnapshotPage, SnapshotView
 from common.errors import Failure, Reason
-from registry.models import RUN_ID, Approval
+from registry.models import Approval
 
 router = new_router()
 
@@ -27,16 +27,15 @@ def list_snapshots(
     next: NextRuns = None,  # noqa: A002 - the parameter's name
 ) -> SnapshotPage:
     """What was kept of a backup before runs wrote to it, newest first; also of one that is no longer registered."""
-    before = read_page_token(next, RUN_ID)
-    found = [entry for entry in services.snapshots.of_backup(backup_id) if before is None or entry.run_id < before]
-    if not found and before is None and services.store.backup(backup_id) is None:
+    found = [entry for entry in services.snapshots.of_backup(backup_id) if next is None or entry.run_id < next]
+    if not found and next is None and services.store.backup(backup_id) is None:
         raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is or was registered as {backup_id}")
     return SnapshotPage(
         snapshots=[
             SnapshotView(key=entry.key, run_id=entry.run_id, at=entry.at, parts=list(entry.parts), size=entry.size)
             for entry in found[:limit]
         ],
-        next=page_token(found[limit - 1].run_id) if len(found) > limit else None,
+        next=found[limit - 1].run_id if len(found) > limit else None,
     )
 
 

@@ -8,12 +8,11 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from admin_api import examples, views
 from admin_api.dependencies import Injected, Services
 from admin_api.parameters import BackupIdParameter, Limit, NextRuns, RunIdParameter
-from admin_api.problems import Refused
-from admin_api.request import caller, new_router, page_token, read_page_token
+from admin_api.request import caller, new_router
 from admin_api.runs import refuse_unservable, start
 from admin_api.schemas import HistoryPage, NewRun, Progress, RunDetails, RunPage, RunView
 from common.errors import Failure, Reason
-from registry.models import RUN_ID, BackupResult, Run
+from registry.models import BackupResult, Run
 from registry.snapshots import primary_key
 
 _STATES = 10_000
@@ -33,8 +32,6 @@ def start_run(
     """
     wanted = tuple(dict.fromkeys(body.backups or ()))
     refuse_unservable(wanted, services)
-    if body.state is not None and body.accept_primary:
-        raise Refused.field("accept_primary", "The primary is not read when an older state of it goes over")
     if body.state is not None and all(kept.digest != body.state for kept in services.store.states(limit=_STATES)):
         raise Failure(Reason.SNAPSHOT_MISSING, f"there is no state {body.state} of the primary")
     return start(
@@ -50,10 +47,10 @@ def start_run(
 @router.get("/sync-runs", summary="All runs", tags=["runs"], operation_id="listRuns")
 def list_runs(services: Injected, limit: Limit = 50, next: NextRuns = None) -> RunPage:  # noqa: A002 - the parameter's name
     """Runs that are still kept, newest first."""
-    runs = services.store.runs(limit=limit + 1, before=read_page_token(next, RUN_ID))
+    runs = services.store.runs(limit=limit + 1, before=next)
     return RunPage(
         runs=[views.run_view(run) for run in runs[:limit]],
-        next=page_token(runs[limit - 1].id) if len(runs) > limit else None,
+        next=runs[limit - 1].id if len(runs) > limit else None,
     )
 
 
@@ -80,13 +77,12 @@ def get_history(
     next: NextRuns = None,  # noqa: A002 - the parameter's name
 ) -> HistoryPage:
     """What runs did to a backup, newest first; also of one that is no longer registered."""
-    before = read_page_token(next, RUN_ID)
-    results = services.store.history(backup_id, limit=limit + 1, before=before)
-    if not results and before is None and services.store.backup(backup_id) is None:
+    results = services.store.history(backup_id, limit=limit + 1, before=next)
+    if not results and next is None and services.store.backup(backup_id) is None:
         raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is or was registered as {backup_id}")
     return HistoryPage(
         results=[views.result_view(result) for result in results[:limit]],
-        next=page_token(results[limit - 1].run_id) if len(results) > limit else None,
+        next=results[limit - 1].run_id if len(results) > limit else None,
     )
 
 

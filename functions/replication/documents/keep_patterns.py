@@ -37,6 +37,9 @@ NAME_KEYS = ("name", "key", "setting", "property", "option", "parameter", "id")
 _CAMEL_EDGE = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s(?![a-z]))[a-z])"
 _WORD_EDGES = re.compile(_CAMEL_EDGE + r"|[^0-9A-Za-z]+")
 _PATTERN_EDGES = re.compile(_CAMEL_EDGE + r"|[-_. ]+")
+_STEP = r"[@ ]*[^/@ \x00-\x1f\x7f][^/\x00-\x1f\x7f]*"
+RULE_FORM = rf"/?{_STEP}(/{_STEP})*"
+"""The form of a pattern, for a match of the whole text: each step has a character besides ``@`` and blanks."""
 _HYPHEN_OF_PATTERN = re.compile(r"(?<=\w)\\-(?=\w)")
 
 
@@ -149,10 +152,9 @@ def _rules(patterns: tuple[str, ...]) -> Rules:
 
 @lru_cache(maxsize=1024)  # every backup's rules have the product's own in them
 def _compiled(pattern: str) -> tuple[re.Pattern[str], ...]:
-    steps = pattern.removeprefix("/").split("/")
-    if not all(step.strip("@ ") for step in steps):
-        raise Failure(Reason.CONFIGURATION_INVALID, f"the rule {pattern!r} has an empty step")
-    return tuple(_compiled_step(step.strip()) for step in steps)
+    if not re.fullmatch(RULE_FORM, pattern):
+        raise Failure(Reason.CONFIGURATION_INVALID, f"the rule {pattern!r} has an empty step or a control character")
+    return tuple(_compiled_step(step.strip()) for step in pattern.removeprefix("/").split("/"))
 
 
 def _compiled_step(step: str) -> re.Pattern[str]:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
-from admin_api.request import page_token
 from local.cerberus import Authority, LocalServer
 
 CONFIG = {
@@ -32,8 +31,6 @@ def _formats() -> None:
     schemathesis.openapi.format("server-host", st.sampled_from(["localhost", "127.0.0.1", "no-such-host.invalid"]))
     schemathesis.openapi.format("pem-certificates", st.just(certificate))
     schemathesis.openapi.format("preservation-rule", st.from_regex(re.compile(r"[a-z*?]{1,20}"), fullmatch=True))
-    schemathesis.openapi.format("backup-page-token", st.just(page_token("ftp2")))
-    schemathesis.openapi.format("run-page-token", st.just(page_token("20261122T120000.000000Z-00000000")))
     schemathesis.openapi.format("password", st.just("PLANTED-password"))
 
 

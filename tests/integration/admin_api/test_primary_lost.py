@@ -185,7 +185,7 @@ def test_the_old_primary_comes_back_and_the_other_has_its_id_and_rules_again(fle
     ("body", "status", "reason"),
     [
         ({"backup_id": "nobody"}, 404, "unknown_backup"),
-        ({"former_id": "ftp2"}, 422, "request_invalid"),
+        ({"former_id": "ftp2"}, 409, "already_registered"),
         ({"former_id": "ftp3"}, 409, "already_registered"),
         ({"former_id": "primary"}, 422, "request_invalid"),
     ],

@@ -239,7 +239,8 @@ def test_a_password_alone_is_not_enough_when_no_user_name_is_stored(world: Any, 
     world.credentials.delete(world.store.backup("ftp2").secret_id)
     assert world.call("GET", "/backups/ftp2").body["username"] is None
     answer = world.call("PATCH", "/backups/ftp2", {"password": "PLANTED-second"})
-    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "username")
+    assert (answer.status, answer.body["reason"]) == (409, "credentials_missing")
+    assert answer.body["errors"][0]["field"] == "username"
 
 
 @pytest.mark.parametrize("field", ["host", "port", "username", "password", "enabled", "tls", "rules", "tags"])

@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from common.errors import Failure, Reason
 from common.server_types import Features, Licence, Security, ServerFacts, Version
 from registry.models import BackupResult, KeptState, Run
 from registry.snapshots import SnapshotContent
+from sync.events import read_request
 
 ME = "arn:aws:sts::123456789012:assumed-role/administrators/alex"
 RUN = "20261101T120000.000000Z-0badc0de"
@@ -228,6 +231,37 @@ def test_a_state_that_cannot_go_over_is_refused(state: Any, body: dict[str, obje
     answer = state.call("POST", "/sync-runs", body)
     assert (answer.status, answer.body["reason"]) == (status, reason)
     assert state.starter.events == []
+
+
+NEW_RUNS = st.fixed_dictionaries(
+    {},
+    optional={
+        "backups": st.lists(st.sampled_from(["ftp2", "ftp3"]), min_size=1),
+        "dry_run": st.booleans(),
+        "accept_primary": st.booleans(),
+        "state": st.just(STATE),
+    },
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=NEW_RUNS)
+def test_every_run_that_is_started_is_understood(state: Any, body: dict[str, Any]) -> None:
+    answer = state.call("POST", "/sync-runs", body)
+    if body.get("accept_primary") and "state" in body:
+        assert (answer.status, answer.body["errors"][0]["field"]) == (422, "accept_primary")
+        return
+    request = read_request(state.starter.events[-1])
+    assert (request.run_id, request.requested_by, list(request.backups)) == (
+        answer.body["id"],
+        ME,
+        list(dict.fromkeys(body.get("backups", []))),
+    )
+    assert (request.dry_run, request.accept_primary, request.snapshot) == (
+        body.get("dry_run", False),
+        body.get("accept_primary", False),
+        f"primary/{STATE}" if "state" in body else "",
+    )
 
 
 # ---------------------------------------------------------------- approvals
