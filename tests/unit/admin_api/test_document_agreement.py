@@ -149,7 +149,11 @@ def _bodies(reference: str) -> st.SearchStrategy[Any]:
 
 @cache
 def _values(query: str) -> st.SearchStrategy[Any]:
-    return near(QUERIES[query][1]["schema"]).filter(lambda value: isinstance(value, str | int))
+    """Numbers for a parameter that is one, else texts: a query has nothing else."""
+    schema = QUERIES[query][1]["schema"]
+    if schema.get("type") == "integer":
+        return near(schema).filter(lambda value: isinstance(value, int)) | st.sampled_from(["", "x", "1x", "0.5"])
+    return near(schema).filter(lambda value: isinstance(value, str))
 
 
 @cache
