@@ -166,7 +166,7 @@ def _listed(own: Document, desired: Document, within: str = "") -> Iterator[Item
         pairs.append((left, right))
         if left is not None and right is not None:
             if canonical.canonical(left) != canonical.canonical(right):
-                inside = hidden_step(step_below(steps, right, position, key=list_key)[-1])
+                inside = hidden_step(step_below(steps, right, position, key=list_key, counterpart=left)[-1])
                 find = partial(_differing, left, right, inside)
                 yield Item(Kind.CHANGED, _shown(steps, right, position), within, find)
         elif right is not None:

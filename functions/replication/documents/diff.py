@@ -10,14 +10,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import pairwise
+from itertools import filterfalse, pairwise
 
 from lxml import etree
 
 from common.safe_xml import local_name
-from replication.documents.canonical import canonical, children, is_ignored, meaning, plain_name, text_of
+from replication.documents.canonical import canonical, children, is_ignored, meaning, own_value, plain_name, text_of
 from replication.documents.keep_patterns import Labels, key_of, labels_of, words
-from replication.documents.sensitive import is_secret_name, looks_secret
+from replication.documents.sensitive import is_secret_name, looks_generated, may_hold_secret
 
 type Key = Callable[[etree._Element], str]
 type Pair = tuple[etree._Element | None, etree._Element | None]
@@ -77,7 +77,7 @@ class Difference:
         """Whether its values must not be shown: by a name of the path, or by what they look like."""
         by_name = bool(self.steps) and self.steps[-1].secret
         return any(
-            value is not None and (looks_secret(value) or (by_name and not is_harmless(value)))
+            value is not None and (may_hold_secret(value) or (by_name and not is_harmless(value)))
             for value in (self.before, self.after)
         )
 
@@ -97,7 +97,8 @@ def show(steps: Steps) -> str:
 def root_step(element: etree._Element) -> Steps:
     """The path of a document's root."""
     name = local_name(element)
-    return (Step(f"/{name}", name, frozenset({words(name)}), is_secret_name(name)),)
+    secret = is_secret_name(name) or _says_secret(element)
+    return (Step(f"/{name}", name, frozenset({words(name)}), secret),)
 
 
 def hidden_step(step: Step) -> Steps:
@@ -120,7 +121,8 @@ def differences(
     for left, right, position in pairs:
         if left is not None and right is not None:
             if not _identical(left, right):
-                yield from differences(left, right, step_below(steps, right, position), ignored=ignored)
+                below = step_below(steps, right, position, counterpart=left)
+                yield from differences(left, right, below, ignored=ignored)
         elif right is not None:
             yield from _whole(right, step_below(steps, right, position), Kind.ADDED, len(steps), ignored)
         elif left is not None:
@@ -166,17 +168,46 @@ def pairs_of(
                 yield one, other, positions[element] if element is not None else 0
 
 
-def step_below(steps: Steps, element: etree._Element, position: int = 0, *, key: Key | None = None) -> Steps:
-    """The path of a child. It shows the name or key the child bears, unless that may be a secret itself."""
+def step_below(
+    steps: Steps,
+    element: etree._Element,
+    position: int = 0,
+    *,
+    key: Key | None = None,
+    counterpart: etree._Element | None = None,
+) -> Steps:
+    """The path of a child. It shows the name or key the child bears, unless that may be a secret itself.
+
+    What is secret on either side, in ``element`` or its ``counterpart``, is
+    secret. This is the one place that decides it, before any label is made.
+    """
     name = local_name(element)
-    under_secret = bool(steps) and steps[-1].secret
-    named_secret = is_secret_name(name)
-    labels = labels_of(element)
-    label = "" if named_secret or under_secret else (key(element) if key else name_of_entry(element))
-    if not label or len(label) > _LONGEST_KEY or looks_secret(label):
+    inherited = is_secret_name(name) or (bool(steps) and steps[-1].secret)
+    secret = inherited or any(_is_secret(one) for one in (element, counterpart) if one is not None)
+    label = "" if inherited else _label(element, key, secret=secret)
+    if not label:
         label = str(position) if position else ""
-    secret = under_secret or named_secret or any(is_secret_name(one) for one in labels) or _says_secret(element)
-    return (*steps, Step(f"{name}[{label}]" if label else name, name, labels, secret))
+    return (*steps, Step(f"{name}[{label}]" if label else name, name, labels_of(element), secret))
+
+
+def _is_secret(element: etree._Element) -> bool:
+    """Whether an element's values may be secret: by what it is called, or by what it says of itself."""
+    return any(map(is_secret_name, labels_of(element))) or _says_secret(element)
+
+
+def _label(element: etree._Element, key: Key | None, *, secret: bool) -> str:
+    """What an element may be called, empty where that could give a secret away.
+
+    A ``secret`` element is called by nothing but the name of a secret. A name
+    may speak of secrets; a value that serves as a name may not.
+    """
+    given = name_of_entry(element)
+    label = given or (key(element) if key else "")
+    if not label or len(label) > _LONGEST_KEY:
+        return ""
+    if secret:
+        return label if given and is_secret_name(given) and set(filterfalse(str.isalpha, given)) <= _IN_NAMES else ""
+    return "" if (looks_generated if given else may_hold_secret)(label) else label
 
 
 def marker(steps: Steps, what: str) -> Difference:
@@ -306,8 +337,12 @@ def name_of_entry(element: etree._Element) -> str:
 def _says_secret(element: etree._Element) -> bool:
     """Whether an element says of itself that it is secret: ``<field type="password">``, ``<title>Bind password``."""
     said = [(plain_name(str(key)), str(value)) for key, value in element.attrib.items()]
-    said += [(plain_name(str(c.tag)), c.text or "") for c in children(element) if len(c) == 0]
-    return any(name in _SAYING and len(value) <= _LONGEST_KEY and is_secret_name(value) for name, value in said)
+    said += [(plain_name(str(child.tag)), own_value(child) or "") for child in children(element)]
+    return any(
+        len(value) <= _LONGEST_KEY and is_secret_name(value) and not name.endswith(_METHODS) for name, value in said
+    )
 
 
-_SAYING = frozenset({"type", "kind", "label", "title", "caption", "field", "attribute", "variable", "var"})
+_METHODS = ("method", "methods", "mode", "scheme")
+"""Where a word such as "password" is a way to log in."""
+_IN_NAMES = frozenset(" -_.")

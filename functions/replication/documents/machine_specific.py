@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_interface
 from replication.documents.canonical import plain
 from replication.documents.diff import Difference, Steps
 from replication.documents.names import names
-from replication.documents.sensitive import looks_secret
+from replication.documents.sensitive import looks_generated
 
 _LAST_WORDS = frozenset(
     {"address", "addresses", "addr", "ip", "ips", "ipv4", "ipv6", "host", "hosts", "hostname", "hostnames", "fqdn"}
@@ -62,7 +62,7 @@ def holds_machine_value(value: str) -> bool:
     text = value.strip()
     return (
         _PLACE.search(text) is not None
-        or looks_secret(text)
+        or looks_generated(text)
         or any(_is_address(part) or _is_host(part) for part in re.split(r"[\s,;]+", text))
     )
 

@@ -9,7 +9,6 @@ from lxml import etree
 
 from replication.documents.canonical import RUNTIME_NAMES, canonical
 from replication.documents.diff import ORDER, Kind, differences
-from replication.documents.sensitive import is_secret_name, looks_secret
 from tests.support.documents import parse_text
 
 
@@ -96,63 +95,3 @@ def test_two_elements_differ_exactly_when_their_canonical_forms_do(
     for one in found:
         assert one.kind is not Kind.ADDED or (one.before is None and one.after is not None)
         assert one.kind is not Kind.REMOVED or (one.after is None and one.before is not None)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "password",
-        "passwordHash",
-        "hash",
-        "salt",
-        "bindPassword",
-        "sshKey",
-        "apikey",
-        "SECRET_TOKEN",
-        "PassPhrase",
-        "captchaPrivKey",
-        "pwd",
-    ],
-)
-def test_names_of_secrets_are_known(name: str) -> None:
-    assert is_secret_name(name)
-
-
-@pytest.mark.parametrize("name", ["passiveAddress", "timeout", "name", "description", "port", "maxFiles", "hostName"])
-def test_other_names_are_no_secrets(name: str) -> None:
-    assert not is_secret_name(name)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "-----BEGIN RSA PRIVATE KEY-----\nMII",
-        "0123456789abcdef0123456789ABCDEF",
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA ann",
-        "$2b$12$abcdefghijklmnopqrstuv",
-        "{SSHA}abcdefgh",
-        "Server=db;Password=hunter22;",
-        "ldap://cn:hunter22@dc.example/",
-        "see c2VjcmV0LXZhbHVlLTEyMzQ= there",
-        "eyJhbGciOiJIUzI1NiJ9.e30.abc",
-    ],
-)
-def test_values_that_look_like_secrets_are_known(value: str) -> None:
-    assert looks_secret(value)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "true",
-        "D:\\ftp\\inbound\\user000001",
-        "/srv/ftp/inbound/reports",
-        "2026-01-02T03:04:05Z",
-        "files.example.com:8443",
-        "curve25519-sha256,ecdh-sha2-nistp384",
-        "https://files.example/",
-        "diffie-hellman-group-exchange-sha256",
-    ],
-)
-def test_ordinary_values_do_not_look_like_secrets(value: str) -> None:
-    assert not looks_secret(value)

@@ -1,0 +1,122 @@
+"""A secret is in no view of a difference, wherever it stands and in whatever shape."""
+
+import json
+from collections.abc import Iterable, Sequence
+from itertools import batched, cycle
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+import pytest
+
+from replication.guards.approval import Guard, access_warnings
+from replication.guards.limits import Limits
+from replication.model import PartName, Policy
+from replication.plan_details import details, preview
+from replication.plan_text import render, render_difference
+from replication.ports import Authentication
+from replication.state_diff import compared
+from tests.unit.replication.conftest import PlanFactory
+
+MARKS = ("pLant7x", "zQuelle8")
+"""What must not be seen: of the backup, and of the primary."""
+
+REVEALING = (
+    "password={m}", "Server=db;Pwd = {m}", "ldap://cn:{m}@dc.example/", "https://ann:{m}/er@files.example/in",
+    "ann:{m}@files.example", '{{"user": "ann", "password": "{m}"}}', '{{"auth": {{"apiKey": "{m}"}}}}',
+    "<login><password>{m}</password></login>", '<login user="ann" password="{m}"/>', '<f name="secret">{m}</f>',
+    "psftp.exe -pw {m} ann@host", "curl -u ann:{m} https://files.example", "backup.cmd --password {m}",
+    "backup.cmd /password:{m}", "Authorization: Basic {m}==", "Authorization: Bearer {m}", "Bearer {m}",
+    "X-Api-Key: {m}", "https://files.example/hook?key={m}", "https://files.example/blob?sv=2020&sig={m}",
+    "otpauth://totp/ann?secret={m}", "Kennwort: {m}", "das Kennwort ist {m}", "recovery codes {m} 1a2b",
+    "-----BEGIN PRIVATE KEY-----{m}", "ssh-ed25519 AAAAC3{m} ann", "$2b$12${m}abcdefgh", "{{SSHA}}{m}",
+    "eyJhbGciOiJIUzI1NiJ9.{m}.abc", "export DB_PASS={m}",
+)  # fmt: skip
+"""Values that reveal by themselves that they hold a secret."""
+
+NAMED = (
+    "password", "bindPassword", "kennwort", "twoFactor", "mfaSeed", "authenticatorKey", "recoveryCode",
+    "securityAnswer", "userPin", "registrationCode", "apiKey", "clientSecret", "signature", "cookie",
+)  # fmt: skip
+PLACES_OF_NAMES = (
+    "<{n}>{t}</{n}>", "<x {n}={a}/>", "<{n} value={a}/>", "<{n} name={a}/>", "<{n} id={a}/><{n} id='2'/>",
+    "<e name='{n}' value={a}/>", "<e name='{n}'>{t}</e>", "<e><key>{n}</key><value>{t}</value></e>",
+    "<param title='{n}'>{t}</param>", "<param type='{n}'>{t}</param>", "<param label='{n}' data={a}/>",
+    "<pair><k>{n}</k><v>{t}</v></pair>", "<f><caption>{n}</caption><content><x>{t}</x></content></f>",
+    "<{n}><![CDATA[{r}]]></{n}>", "<{n}s><of><thing name={a}>{t}</thing></of></{n}s>",
+)  # fmt: skip
+PLACES_OF_VALUES = (
+    "<note>{t}</note>", "<x note={a}/>", "<e name='note' value={a}/>", "<note><![CDATA[{r}]]></note>",
+    "<line>{t}</line>", "<line>{t}</line><line>other</line>",
+)  # fmt: skip
+WRAPPED = ("{}", "<section>{}</section>", "<list><item name='a'>{}</item><item name='b'/></list>")
+
+
+def placed(template: str, name: str, value: str) -> str:
+    return template.format(n=name, t=escape(value), a=quoteattr(value), r=value.replace("]]>", ""))
+
+
+def every_place(mark: str) -> list[str]:
+    """More than 200 elements that hold the mark as a secret."""
+    named = [placed(place, name, mark) for place in PLACES_OF_NAMES for name in NAMED]
+    by_value = [placed(place, "", value.format(m=mark)) for place in PLACES_OF_VALUES for value in REVEALING]
+    return named + by_value
+
+
+PLACES = tuple(zip(every_place(MARKS[0]), every_place(MARKS[1]), strict=True))
+KINDS = ("changed", "added", "removed", "its context changed")
+
+
+def contents(inner: str) -> dict[str, Any]:
+    """The element in parts of every kind: values, named items, a list of entries, a list whose entries it is itself."""
+    return {
+        "settings": f"<s><always>1</always>{inner}</s>",
+        "users": f"<u><user name='ann'><home/>{inner}</user><user name='bob'/></u>",
+        "event_rules": f"<l><e name='z'>{inner}</e></l>",
+        "blocked_addresses": f"<l>{inner}</l>",
+        "authentication": Authentication(f"<l>{inner}</l>"),
+    }
+
+
+def views_of(make_plan_between: PlanFactory, before: str, after: str) -> str:
+    """All that is ever shown of a plan and of the difference of two states."""
+    policy = Policy(parts=frozenset(PartName), replicate_auto_block_list=True)
+    plan = make_plan_between(contents(before), contents(after), policy)
+    guard = Guard(Limits(0, 0, 0, 0, 0, 0), block_widened_access=True)
+    found = preview(plan, guard, access_warnings(plan))
+    guarded = guard.apply(plan)
+    own = {str(part.name): part.part.dump(part.own) for part in plan.parts if part.own is not None}
+    source = {str(part.name): part.part.dump(part.source) for part in plan.parts if part.source is not None}
+    difference = details(compared(own, source))
+    return "\n".join(
+        (
+            json.dumps(found.details.to_json()),
+            render(found.details, "b1", blocks=found.blocks, access_increases=found.access_increases),
+            f"{found.blocks} {found.access_increases} {guarded.warnings}",
+            *(part.settled.message for part in guarded.parts if part.settled),
+            render_difference(difference, "one", "other"),
+            json.dumps(difference.to_json()),
+        )
+    )
+
+
+def placed_pair(kind: str, wrapped: str, pairs: Iterable[tuple[str, str]]) -> tuple[str, str]:
+    before = "" if kind == "added" else "".join(wrapped.format(own) for own, _ in pairs)
+    after = "" if kind == "removed" else "".join(wrapped.format(source) for _, source in pairs)
+    if kind == "its context changed":
+        after = after.replace("password", "comment").replace("Kennwort", "Note")
+        for mark in MARKS:  # what nothing says any more to be a secret may be shown
+            after = after.replace(mark, "harmless")
+    return before, after
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_planted_secret_is_in_no_view(make_plan_between: PlanFactory, kind: str) -> None:
+    assert len(PLACES) > 200
+
+    def shows(pairs: Sequence[tuple[str, str]], wrapped: str) -> bool:
+        view = views_of(make_plan_between, *placed_pair(kind, wrapped, pairs))
+        return any(mark in view for mark in MARKS)
+
+    for batch, wrapped in zip(batched(PLACES, 24, strict=False), cycle(WRAPPED)):
+        if shows(batch, wrapped):
+            assert [own for own, other in batch if shows([(own, other)], wrapped)] == ["only all together"]
