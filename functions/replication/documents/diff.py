@@ -206,7 +206,7 @@ def _label(element: etree._Element, key: Key | None, *, secret: bool) -> str:
     if not label or len(label) > _LONGEST_KEY:
         return ""
     if secret:
-        return label if given and is_secret_name(given) and set(filterfalse(str.isalpha, given)) <= _IN_NAMES else ""
+        return label if given and is_secret_name(given) and _is_written_as_name(given) else ""
     return "" if (looks_generated if given else may_hold_secret)(label) else label
 
 
@@ -338,9 +338,16 @@ def _says_secret(element: etree._Element) -> bool:
     """Whether an element says of itself that it is secret: ``<field type="password">``, ``<title>Bind password``."""
     said = [(plain_name(str(key)), str(value)) for key, value in element.attrib.items()]
     said += [(plain_name(str(child.tag)), own_value(child) or "") for child in children(element)]
-    return any(
-        len(value) <= _LONGEST_KEY and is_secret_name(value) and not name.endswith(_METHODS) for name, value in said
-    )
+    return any(_is_written_as_name(value) and is_secret_name(value) for name, value in said if not _tells_itself(name))
+
+
+def _is_written_as_name(value: str) -> bool:
+    return len(value) <= _LONGEST_KEY and set(filterfalse(str.isalnum, value)) <= _IN_NAMES
+
+
+def _tells_itself(name: str) -> bool:
+    """Whether what bears this name says nothing of its neighbours: a way to log in, or a secret itself."""
+    return name.endswith(_METHODS) or is_secret_name(name)
 
 
 _METHODS = ("method", "methods", "mode", "scheme")
