@@ -7,7 +7,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build test lint pages demo stack bench ci clean
+.PHONY: help setup build test explore lint pages demo stack bench ci clean
 
 bin := .venv/bin
 checkov := .tools/policy/bin/checkov --framework cloudformation --skip-download --quiet --compact
@@ -25,6 +25,11 @@ build: setup ## Build what is deployed (ARCHITECTURE=arm64 for that processor)
 test: build ## Run all tests: unit, integration, end to end in a local cloud
 	@echo "Running the tests ..."
 	$(bin)/pytest -n 2 --dist loadgroup --tb=short
+
+explore: setup ## Run the generated tests alone with new seeds (SEED=... for a known one, RUNS=... for that many)
+	@for run in $$(seq $(or $(RUNS),1)); do \
+		$(bin)/pytest -n 2 --tb=short --explore $(or $(SEED),new) tests/unit tests/integration || exit 1; \
+	done
 
 lint: setup ## Check style, types, import arrows, the template and its policy
 	$(bin)/ruff check

@@ -179,7 +179,6 @@ def _assert_agreed(reference: str, body: Any) -> bool:
 
 
 @pytest.mark.parametrize("reference", BODIES.values(), ids=BODIES)
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_body_is_accepted_exactly_when_the_document_allows_it(reference: str, data: st.DataObject) -> None:
     event("allowed" if _assert_agreed(reference, data.draw(_bodies(reference))) else "refused")
@@ -209,7 +208,7 @@ def test_what_once_was_allowed_and_refused_is_agreed_on(operation: str, body: ob
 
 
 @pytest.mark.parametrize("query", QUERIES)
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_query_is_refused_exactly_when_the_document_forbids_it(world: Any, query: str, data: st.DataObject) -> None:
     path, parameter = QUERIES[query]

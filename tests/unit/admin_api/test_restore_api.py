@@ -244,7 +244,7 @@ NEW_RUNS = st.fixed_dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(body=NEW_RUNS)
 def test_every_run_that_is_started_is_understood(state: Any, body: dict[str, Any]) -> None:
     answer = state.call("POST", "/sync-runs", body)

@@ -164,7 +164,7 @@ SENDABLE = st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"], exclude
 
 
 @given(st.text(alphabet=SENDABLE | st.sampled_from("\t\n\r<&>'\"]")))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_sendable_text_arrives_unchanged(text: str) -> None:
     (sent,) = request("SaveConfiguration", ConfigXML=text).iter(f"{{{SVC}}}ConfigXML")
     assert (sent.text or "") == text
@@ -365,7 +365,7 @@ VALID = envelope(users(f"<ns1:data>{html.escape('<users>' + PLANTED * 3 + 'ä</u
 
 
 @given(st.integers(min_value=0, max_value=len(VALID) - 1))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_no_strict_prefix_of_a_reply_is_ever_read(length: int) -> None:
     failure = refusal(lambda: read("GetProfiles", VALID[:length]))
     assert failure.reason in (Reason.REPLY_MALFORMED, Reason.REPLY_EMPTY)

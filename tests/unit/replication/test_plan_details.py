@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from replication.plan import Plan
     from tests.unit.replication.conftest import PlanFactory
 
-stateless_fixtures = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+stateless_fixtures = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def part(plan: Plan, name: PartName, **options: int) -> PartDetails:

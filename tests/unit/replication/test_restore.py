@@ -380,7 +380,7 @@ _CONTENT = st.fixed_dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 @given(first=_CONTENT, second=_CONTENT, auto=st.booleans())
 def test_whatever_was_pushed_over_it_the_first_state_comes_back_exactly(
     make_server: ServerFactory,

@@ -127,7 +127,7 @@ def test_what_an_account_has_may_be_disabled(make_plan_between: PlanFactory, bef
     assert exceeded_limits(make_plan_between(own, source, ACCOUNTS), Limits(disabling_floor=0)) == ()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50)
 @given(
     held=st.integers(1, 40),
     floor=st.integers(0, 5),

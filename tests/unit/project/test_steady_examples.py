@@ -1,0 +1,77 @@
+"""Generated tests try the same examples every time: these do, and the settings of all others let them."""
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+TESTS = Path(__file__).resolve().parents[2]
+OF_THE_PROFILE = {"derandomize", "database", "deadline", "backend"}
+"""Settings that tests/conftest.py decides on for all."""
+
+
+def _examples() -> list[object]:
+    drawn: list[object] = []
+
+    @settings(max_examples=200, phases=[Phase.generate])
+    @given(st.integers() | st.text() | st.floats())
+    def collect(value: object) -> None:
+        drawn.append(value)
+
+    collect()
+    return drawn
+
+
+def test_examples_do_not_depend_on_the_modules_that_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = _examples()
+    source = tmp_path / "local_constants.py"
+    source.write_text(
+        "\n".join(f"N{number} = {number}, 'text {number}', {number}.25" for number in range(70_001, 70_100))
+    )
+    spec = importlib.util.spec_from_file_location("local_constants", source)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "local_constants", module)
+    spec.loader.exec_module(module)
+    assert repr(_examples()) == repr(before)
+
+
+def test_the_seed_of_a_test_is_fixed_unless_new_ones_are_asked_for(pytestconfig: pytest.Config) -> None:
+    exploring = pytestconfig.option.explore is not None
+    assert settings.default is not None
+    assert (settings.default.derandomize, settings.default.database) == (not exploring, None)
+
+
+def _nodes() -> Iterator[tuple[Path, ast.AST]]:
+    for path in sorted(TESTS.rglob("test_*.py")):
+        yield from ((path, node) for node in ast.walk(ast.parse(path.read_text())))
+
+
+def _chosen_settings() -> Iterator[tuple[str, ast.keyword]]:
+    for path, node in _nodes():
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "settings":
+            yield from ((f"{path}:{node.lineno} {word.arg}", word) for word in node.keywords)
+
+
+def test_no_test_has_a_seed_a_deadline_or_a_memory_of_its_own() -> None:
+    found = [place for place, word in _chosen_settings() if word.arg in OF_THE_PROFILE]
+    for path, node in _nodes():
+        if isinstance(node, ast.ImportFrom) and node.module == "hypothesis":
+            found += [f"{path}:{node.lineno} {name.name}" for name in node.names if name.name == "seed"]
+    assert not found
+
+
+def test_no_test_judges_how_long_its_examples_take_to_make() -> None:
+    """Whoever suppresses one health check replaces the profile's list, which has this one."""
+    judged = [
+        place
+        for place, word in _chosen_settings()
+        if word.arg == "suppress_health_check" and "HealthCheck.too_slow" not in ast.unparse(word.value)
+    ]
+    assert not judged
