@@ -25,6 +25,7 @@ BY_ANOTHER_TEST = {
 TOO_LONG = {
     "make test": ".ci/run",
     "make lint": ".ci/run",
+    "make explore": "tests/unit/project/test_steady_examples.py",  # its option, on a few tests
     "make demo": "tests/e2e/test_replication.py",  # the same servers, stack and rule, and more of them
 }
 """Commands that take minutes, and what runs them, or what they run, instead."""

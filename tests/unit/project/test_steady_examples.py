@@ -2,6 +2,8 @@
 
 import ast
 import importlib.util
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +48,15 @@ def test_the_seed_of_a_test_is_fixed_unless_new_ones_are_asked_for(pytestconfig:
     exploring = pytestconfig.option.explore is not None
     assert settings.default is not None
     assert (settings.default.derandomize, settings.default.database) == (not exploring, None)
+
+
+def test_exploring_runs_the_generated_tests_alone_with_a_seed_that_it_names() -> None:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "0", "--explore", "4711"]
+    done = subprocess.run(
+        [*command, "tests/unit/common/test_chunks.py"], cwd=TESTS.parent, capture_output=True, text=True, check=True
+    )
+    assert "generated tests: seed 4711; again: make explore SEED=4711" in done.stdout
+    assert re.search(r"= 3 passed, \d+ deselected", done.stdout)
 
 
 def _nodes() -> Iterator[tuple[Path, ast.AST]]:
