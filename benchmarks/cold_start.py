@@ -26,7 +26,7 @@ _HANDLERS = {
     ),
     "imports": "import boto3, zeep\n" + _ANSWER,
     "imported": "import sync.app\n" + _ANSWER,
-    "opened": "import sync.app\nsync.app._surroundings()\n" + _ANSWER,
+    "opened": "import sync.app\nsync.app._run_context()\n" + _ANSWER,
 }
 _ENVIRONMENT = {
     "AWS_REGION": "eu-central-1",

@@ -9,12 +9,14 @@ import json
 import sys
 import time
 from collections import Counter
+from time import monotonic
 from typing import Any
 
 from benchmarks.measuring import peak_bytes
 from benchmarks.servers import HOST, PRIMARY, Told
 from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
+from common.runtime import SystemRuntime
 from fleet.servers import PRIMARY_ID, CerberusServers
 from local.fakes.aws_services import MemoryCredentials
 from local.fakes.store import MemoryStore
@@ -67,18 +69,19 @@ def context(told: Told, memory_megabytes: int | None = None, full_verification_m
     return RunContext(
         store=store,
         credentials=credentials,
-        servers=CerberusServers(AddressPolicy.allowing(["127.0.0.0/8"])),
+        servers=CerberusServers(AddressPolicy.allowing(["127.0.0.0/8"], SystemRuntime()), SystemRuntime()),
         progress=_Silent(),
         snapshots=_Forgotten(),
         primary=None,
         lease_seconds=900,
+        runtime=SystemRuntime(),
         memory_megabytes=memory_megabytes,
     )
 
 
 def one_run(context: RunContext) -> Report:
     """A scheduled run over the whole fleet."""
-    return run(RunRequest(Trigger.SCHEDULE), context, Deadline(600))
+    return run(RunRequest(Trigger.SCHEDULE), context, Deadline(600, monotonic))
 
 
 def measured(context: RunContext) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
+from common.runtime import SystemRuntime
 from local.cerberus.compare import Difference, kept_machine_values, replicable_differences
 from local.cerberus.machine import Machine
 from local.cerberus.remote import RemoteServer
@@ -88,7 +89,7 @@ class Deployment:
             },
         )
         self.cloud = cloud
-        self.store = DynamoStore(self.outputs["TableName"], cloud.client("dynamodb"))
+        self.store = DynamoStore(self.outputs["TableName"], cloud.client("dynamodb"), SystemRuntime())
 
     def register(self) -> None:
         """Register the primary and the backups through the management API, as an administrator does."""

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
+from common.runtime import SystemRuntime
 from local.cerberus import RemoteServer
 from local.cloud import LocalCloud
 from local.fleet import PRIMARY, Deployment, FleetError, Servers, password_of
@@ -60,7 +61,7 @@ class LargeFleet:
 
     def _register(self) -> None:
         secrets = SecretsManagerCredentials(
-            self.deployment.outputs["SecretPrefix"], self._cloud.client("secretsmanager")
+            self.deployment.outputs["SecretPrefix"], self._cloud.client("secretsmanager"), SystemRuntime()
         )
         secrets.put(PRIMARY, Credentials(self.primary.user, password_of(PRIMARY)))
 

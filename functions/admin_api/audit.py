@@ -45,7 +45,7 @@ def _record(app: APIGatewayRestResolver, work: Services) -> AuditRecord:
     bodies = [value for value in app.context.get("_route_args", {}).values() if isinstance(value, BaseModel)]
     return AuditRecord(
         request_id=str(context.get("requestId") or "unknown"),
-        at=work.now(),
+        at=work.runtime.now(),
         who=caller(event),
         source=str((context.get("identity") or {}).get("sourceIp") or "unknown"),
         method=app.current_event.http_method.upper(),

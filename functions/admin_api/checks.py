@@ -93,7 +93,7 @@ class _Report:
     def document(self) -> CheckReport:
         return CheckReport(
             server=_name(self.server),
-            checked_at=self.services.now(),
+            checked_at=self.services.runtime.now(),
             passed=all(requirement.result in ("pass", "warning") for requirement in self.requirements),
             requirements=self.requirements,
             certificate=self.certificate,
@@ -158,12 +158,13 @@ def _look_at(servers: Iterable[Server], services: Services) -> list[_Look]:
         connect_timeout=min(settings.connect_timeout, _CONNECT_SECONDS),
         read_timeout=min(settings.read_timeout, _READ_SECONDS),
     )
-    deadline = Deadline(CHECK_SECONDS)
+    deadline = Deadline(CHECK_SECONDS, services.runtime.monotonic)
     unresolved = Failure(Reason.NAME_NOT_RESOLVED, "the host name was not resolved in time")
     return side_by_side(
         [partial(_look, server, services, bounded, deadline) for server in servers],
         CHECK_SECONDS + 1,
         late=lambda: _Look(failure=unresolved, failed_step="name_resolves"),
+        runtime=services.runtime,
     )
 
 
@@ -184,7 +185,7 @@ def _look(server: Server, services: Services, settings: SyncSettings, deadline: 
             credentials = services.credentials.get(server.secret_id, fresh=True)
         with _step("soap_access"):
             endpoint = endpoint_of(server, credentials, settings, services.addresses, services.wsdl)
-            with PrimaryClient(endpoint, deadline) as client:
+            with PrimaryClient(endpoint, deadline, services.runtime) as client:
                 return _Look(facts=client.facts(), certificate=certificate)
     except _Stopped as stopped:
         return _Look(failure=stopped.failure, failed_step=stopped.step, certificate=certificate)
@@ -227,7 +228,7 @@ def _report_findings(report: _Report, findings: Iterable[Finding]) -> None:
 
 
 def _expiry_warnings(report: _Report, certificate: CertificateFacts) -> tuple[str, ...]:
-    now = report.services.now()
+    now = report.services.runtime.now()
     if certificate.not_after <= now:
         return (f"The certificate expired on {certificate.not_after:%Y-%m-%d}; it is accepted because it is pinned.",)
     if certificate.not_after <= now + _EXPIRES_SOON:

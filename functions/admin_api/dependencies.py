@@ -1,9 +1,7 @@
 """The function's configuration, and what the routes work with: built at the first request, then kept."""
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +9,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Depends
 
 from cerberus.address_policy import AddressPolicy
+from common.runtime import Runtime, SystemRuntime
 from fleet.environment import Variables, entries, number, package_file, required, stack_primary
 from registry.audit import AuditLog, DynamoAuditLog
 from registry.aws import open_clients, open_management_clients
@@ -73,9 +72,9 @@ class Services:
     audit: AuditLog
     addresses: AddressPolicy
     snapshots: SnapshotStore
+    runtime: Runtime
     stack_primary: Primary | None = None
     wsdl: Path | None = None
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def primary(self) -> Primary | None:
         """The primary in use: the registered one, else the stack's."""
@@ -91,18 +90,20 @@ class Services:
 def services() -> Services:
     """The services on AWS, configured by the environment. Raises Failure(CONFIGURATION_INVALID)."""
     environment = Environment.read()
+    runtime = SystemRuntime()
     clients = open_clients()
     management = open_management_clients()
     return Services(
-        store=DynamoStore(environment.table_name, clients.dynamodb, environment.history_days),
+        store=DynamoStore(environment.table_name, clients.dynamodb, runtime, environment.history_days),
         credentials=SecretsManagerCredentials(
-            environment.secret_prefix, clients.secretsmanager, key=environment.secret_key
+            environment.secret_prefix, clients.secretsmanager, runtime, key=environment.secret_key
         ),
         schedule=EventBridgeSchedule(environment.interval_rule, environment.polling_rule, management.events),
         starter=LambdaStarter(environment.sync_function, management.functions),
-        audit=DynamoAuditLog(environment.table_name, clients.dynamodb, environment.history_days),
-        addresses=AddressPolicy.allowing(environment.allowed_networks),
+        audit=DynamoAuditLog(environment.table_name, clients.dynamodb, runtime, environment.history_days),
+        addresses=AddressPolicy.allowing(environment.allowed_networks, runtime),
         snapshots=S3Snapshots(environment.snapshot_bucket, clients.s3),
+        runtime=runtime,
         stack_primary=environment.primary,
         wsdl=environment.wsdl,
     )

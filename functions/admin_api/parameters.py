@@ -38,7 +38,7 @@ IfMatch = Annotated[
 
 def refuse_forbidden_address(host: str, services: Services) -> None:
     """Raise Refused when the host is, or resolves to, an address that is never connected to."""
-    (problem,) = address_problems([host], services.addresses)
+    (problem,) = address_problems([host], services.addresses, services.runtime)
     if problem:
         raise Refused.field("host", problem.message, problem.reason)
 

@@ -49,7 +49,7 @@ def plan_of(backup: Backup, services: Services, snapshot: str = "") -> PlanView:
     lacks, and PLAN_TOO_SLOW when it takes longer than somebody waits for an answer.
     """
     plan = partial(_plan_of_earlier, snapshot) if snapshot else _plan
-    return in_time(partial(plan, backup, services), PLAN_SECONDS, _plan_too_slow)
+    return in_time(partial(plan, backup, services), PLAN_SECONDS, services.runtime, late=_plan_too_slow)
 
 
 def _plan_too_slow() -> NoReturn:
@@ -59,7 +59,7 @@ def _plan_too_slow() -> NoReturn:
 def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     settings = _settings(services)
     policy = _accepted(policy_of(backup, settings))
-    servers = CerberusServers(services.addresses, services.wsdl)
+    servers = CerberusServers(services.addresses, services.runtime, services.wsdl)
     source = Source(services.store, services.credentials, servers, services.stack_primary)
     primary = source.read(policy.parts, settings, deadline)
     check = partial(check_backup, primary.facts, primary.address)
@@ -114,7 +114,7 @@ def _made(
     def attempt(credentials: Credentials) -> tuple[Plan, tuple[str, ...]] | Failure:
         endpoint = endpoint_of(backup, credentials, settings, services.addresses, services.wsdl)
         try:
-            with PrimaryClient(endpoint, deadline) as server:  # a client that cannot write
+            with PrimaryClient(endpoint, deadline, services.runtime) as server:  # a client that cannot write
                 facts = server.facts()
                 warnings = check(facts, server.address, server.label)
                 return make_plan(source, server, facts.features, policy, known, suspicion(facts, pending)), warnings
@@ -154,7 +154,7 @@ def _view(
         found = replace(found, warnings=(more, *found.warnings))
     return PlanView(
         backup_id=backup.id,
-        made_at=services.now(),
+        made_at=services.runtime.now(),
         hash=found.hash,
         parts=[PlannedPartView.model_validate(part.to_json()) for part in found.parts],
         warnings=list(found.warnings),
@@ -192,7 +192,9 @@ def difference_of(digest: str, other: str | None, services: Services) -> Differe
     Raises Failure: SNAPSHOT_MISSING, what the primary lacks, and
     COMPARISON_TOO_SLOW when it takes longer than somebody waits for an answer.
     """
-    return in_time(partial(_difference, digest, other, services), PLAN_SECONDS, _comparison_too_slow)
+    return in_time(
+        partial(_difference, digest, other, services), PLAN_SECONDS, services.runtime, late=_comparison_too_slow
+    )
 
 
 def _comparison_too_slow() -> NoReturn:
@@ -209,7 +211,7 @@ def _difference(digest: str, other: str | None, services: Services, deadline: De
         {
             "before": digest,
             "after": other,
-            "made_at": services.now(),
+            "made_at": services.runtime.now(),
             "parts": [PlannedPartView.model_validate(part.to_json()) for part in found.parts],
             "text": render_difference(found, f"state {digest}", f"state {other}" if other else "what it holds now"),
         }
@@ -220,7 +222,7 @@ def _primary_now(parts: Mapping[str, str], services: Services, deadline: Deadlin
     """What the primary holds of these parts at this moment."""
     stored = services.store.settings()
     settings = replace(stored, connect_timeout=min(stored.connect_timeout, PLANNING_CONNECT_SECONDS))
-    servers = CerberusServers(services.addresses, services.wsdl)
+    servers = CerberusServers(services.addresses, services.runtime, services.wsdl)
     source = Source(services.store, services.credentials, servers, services.stack_primary)
     names = [name for name in PartName if name in parts]
     return dump(source.read(names, settings, deadline, accept_empty=True))

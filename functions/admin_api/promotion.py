@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from admin_api.dependencies import Services
 from admin_api.problems import Refused
-from admin_api.registration import new_id, plain_id
+from admin_api.registration import new_backup_id, plain_id
 from admin_api.schemas import CheckReport
 from common.errors import Failure, Reason
 from fleet.primary import policy_of
@@ -30,7 +30,7 @@ def former_id(wanted: str | None, primary: Primary, backup: Backup, services: Se
     known = primary.as_backup.id if primary.as_backup else plain_id(primary.host)
     taken = {PRIMARY_ID, backup.id, *(other.id for other in services.store.backups())}
     taken |= {unreadable for unreadable, _ in services.store.unreadable_backups()}
-    return new_id(primary.host) if known in taken else known
+    return new_backup_id(primary.host, services.runtime) if known in taken else known
 
 
 def refuse_unsafe(concerns: list[str], backup: Backup, *, force: bool) -> None:
@@ -58,7 +58,7 @@ def _unverified(last: BackupResult | None, services: Services) -> Iterator[str]:
         yield "it was never found equal to this primary"
         return
     at = _text(last.verified_at)
-    if services.now() - last.verified_at > RECENTLY:
+    if services.runtime.now() - last.verified_at > RECENTLY:
         yield f"it was last verified at {at}, more than a day ago"
     newest = next(iter(services.store.states(limit=1)), None)
     if newest and last.verified_at < newest.first_seen_at:

@@ -1,11 +1,11 @@
 """Registering a backup: its id, its secret, and both stored or neither."""
 
 import re
-import uuid
 from dataclasses import replace
 
 from admin_api.dependencies import Services
 from common.errors import Failure
+from common.runtime import Runtime
 from registry.models import Backup, Credentials
 
 
@@ -24,9 +24,9 @@ def register(backup: Backup, credentials: Credentials, services: Services) -> Ba
     return added
 
 
-def new_id(host: str) -> str:
+def new_backup_id(host: str, runtime: Runtime) -> str:
     """An id that tells the host and is most likely free."""
-    return f"{plain_id(host)}-{uuid.uuid4().hex[:6]}"
+    return f"{plain_id(host)}-{runtime.new_id()[:6]}"
 
 
 def plain_id(host: str) -> str:
@@ -41,4 +41,4 @@ def _own_secret(backup_id: str, services: Services) -> str:
     """
     servers = (*services.store.backups(), services.primary())
     taken = {server.secret_id for server in servers if server}
-    return f"{backup_id[:50]}-{uuid.uuid4().hex[:8]}" if backup_id in taken else backup_id
+    return f"{backup_id[:50]}-{services.runtime.new_id()[:8]}" if backup_id in taken else backup_id

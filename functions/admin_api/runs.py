@@ -28,9 +28,9 @@ def start(
     With ``snapshot``, the key of what is put back, it is a restore. Raises
     Failure when it could not be started, which its record then says too.
     """
-    now = services.now()
+    now = services.runtime.now()
     run = Run(
-        id=new_run_id(now),
+        id=new_run_id(now, services.runtime.new_id()),
         trigger="restore" if snapshot else "on_demand",
         started_at=now,
         requested_by=requested_by,
@@ -45,7 +45,9 @@ def start(
         services.starter.start(_event(run, accept_primary=accept_primary))
     except Failure as failure:
         services.store.save_run(
-            replace(run, status="failed", reason=failure.reason, message=failure.message, finished_at=services.now())
+            replace(
+                run, status="failed", reason=failure.reason, message=failure.message, finished_at=services.runtime.now()
+            )
         )
         raise
     return Response(202, "application/json", views.run_view(run), {"Location": f"/sync-runs/{run.id}"})
@@ -76,7 +78,7 @@ def _event(run: Run, *, accept_primary: bool) -> Mapping[str, object]:
 def _busy(services: Services) -> tuple[Notice, ...]:
     """That the run will most likely not be done, when another one holds the lease now."""
     lease = services.store.lease()
-    if lease is None or lease.expires_at <= services.now():
+    if lease is None or lease.expires_at <= services.runtime.now():
         return ()
     message = "another run is under way; if it still is when this one begins, this one is not run and not repeated"
     return (Notice(Reason.LEASE_HELD, message),)

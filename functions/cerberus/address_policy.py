@@ -9,13 +9,13 @@ that was checked, never to the name again.
 import contextlib
 import re
 import socket
-import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.runtime import UNFINISHED, Runtime
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -47,16 +47,18 @@ class AddressPolicy:
     Loopback, link-local, multicast, unspecified, reserved and documentation
     addresses are refused unless they lie in an allowed network; the addresses
     that serve credentials inside AWS are refused in any case. An IPv6 address
-    that carries an IPv4 address inside is judged by that too.
+    that carries an IPv4 address inside is judged by that too. ``runtime`` runs
+    the system's resolver.
     """
 
+    runtime: Runtime = field(repr=False, compare=False)
     allowed_networks: tuple[Network, ...] = ()
 
     @classmethod
-    def allowing(cls, networks: Iterable[str]) -> "AddressPolicy":
+    def allowing(cls, networks: Iterable[str], runtime: Runtime) -> "AddressPolicy":
         """From CIDR texts. Raises Failure(CONFIGURATION_INVALID)."""
         try:
-            return cls(tuple(ip_network(network) for network in networks))
+            return cls(runtime, tuple(ip_network(network) for network in networks))
         except ValueError:
             raise Failure(Reason.CONFIGURATION_INVALID, "an allowed network is not in CIDR form") from None
 
@@ -67,14 +69,13 @@ class AddressPolicy:
             return False
         return all(self._permits_one(form) for form in forms)
 
-    def candidates(self, host: str, port: int, *, deadline: Deadline | None = None) -> tuple[str, ...]:
+    def candidates(self, host: str, port: int, *, deadline: Deadline) -> tuple[str, ...]:
         """The addresses of ``host``, in the resolver's order, every one of them permitted.
 
-        Without a ``deadline`` the time this takes is the system resolver's.
         Raises Failure(NAME_NOT_RESOLVED), Failure(DEADLINE) or, when any
         address is not permitted, Failure(ADDRESS_FORBIDDEN).
         """
-        found = _resolve(host, port, deadline)
+        found = _resolve(host, port, deadline, self.runtime)
         if not found:
             raise Failure(Reason.NAME_NOT_RESOLVED, "the host name does not resolve")
         if not all(self.permits(ip_address(address)) for address in found):
@@ -101,40 +102,38 @@ def checked_host(host: str) -> str:
     raise Failure(Reason.REGISTRATION_INVALID, "the host is neither a host name nor an address")
 
 
-def check_host(host: str, policy: AddressPolicy) -> None:
+def check_host(host: str, policy: AddressPolicy, deadline: Deadline) -> None:
     """Refuse at registration what a connection would refuse.
 
     What the resolver returns is checked, so other spellings of an address
     (octal, decimal) are seen through. Raises Failure with
-    REGISTRATION_INVALID, NAME_NOT_RESOLVED or ADDRESS_FORBIDDEN.
+    REGISTRATION_INVALID, NAME_NOT_RESOLVED, DEADLINE or ADDRESS_FORBIDDEN.
     """
-    policy.candidates(checked_host(host), 0)
+    policy.candidates(checked_host(host), 0, deadline=deadline)
 
 
-def _resolve(host: str, port: int, deadline: Deadline | None) -> tuple[str, ...]:
+def _resolve(host: str, port: int, deadline: Deadline, runtime: Runtime) -> tuple[str, ...]:
     """The addresses of ``host``, each once.
 
     The system's resolver cannot be told how long to take, nor be interrupted:
-    it works in a thread of its own, which is left behind when the time is up.
+    it runs beside, and is left behind when the time is up.
     An address in its usual form needs none.
     """
     with contextlib.suppress(ValueError):
         return (str(ip_address(host)),)
-    found: dict[str, None] = {}
 
-    def ask() -> None:
-        with contextlib.suppress(OSError, ValueError):  # ValueError: a name that cannot be encoded
+    def ask() -> tuple[str, ...]:
+        try:
             answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            found.update(dict.fromkeys(str(answer[4][0]) for answer in answers))
+        except (OSError, ValueError):  # ValueError: a name that cannot be encoded
+            return ()
+        return tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
-    resolver = threading.Thread(target=ask, name="resolver", daemon=True)
-    resolver.start()
-    resolver.join(None if deadline is None else deadline.remaining())
-    if resolver.is_alive():
-        if deadline is not None:
-            deadline.check()
+    found = runtime.run_with_timeout(ask, deadline.remaining())
+    if found is UNFINISHED:
+        deadline.check()
         raise Failure(Reason.NAME_NOT_RESOLVED, "the resolver did not answer in time")
-    return tuple(found)
+    return found
 
 
 def _is_ipv6(host: str) -> bool:

@@ -17,6 +17,7 @@ from cerberus.endpoint import Endpoint
 from cerberus.soap import SoapClient
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.runtime import Runtime
 from common.server_types import (
     Authentication,
     AuthenticationSource,
@@ -104,11 +105,12 @@ class PrimaryClient:
 
     _writes: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, endpoint: Endpoint, deadline: Deadline, *, route: Route | None = None) -> None:
+    def __init__(self, endpoint: Endpoint, deadline: Deadline, runtime: Runtime, *, route: Route | None = None) -> None:
         self._endpoint = endpoint
         self._deadline = deadline
+        self._runtime = runtime
         self._route = route or Route(endpoint.host, endpoint.port, endpoint.addresses)
-        self._soap = SoapClient(endpoint, deadline, route=self._route, reads=READS, writes=self._writes)
+        self._soap = SoapClient(endpoint, deadline, runtime, route=self._route, reads=READS, writes=self._writes)
 
     def __enter__(self) -> Self:
         return self
@@ -332,7 +334,7 @@ class BackupClient(PrimaryClient):
 
     def fresh_facts(self) -> ServerFacts:
         """The facts over a new connection to the same machine, with a new log-in."""
-        with BackupClient(self._endpoint, self._deadline, route=self._route) as another:
+        with BackupClient(self._endpoint, self._deadline, self._runtime, route=self._route) as another:
             return another.facts()
 
     def commit_listeners(self, listeners: tuple[Listener, ...], settings: Content) -> None:

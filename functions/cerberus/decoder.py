@@ -21,6 +21,7 @@ from cerberus.large_texts import Cut, cut
 from cerberus.transport import Reply
 from cerberus.wsdl import Operation
 from common.errors import Failure, Reason
+from common.runtime import Runtime
 from common.safe_xml import XmlForbidden, XmlRefused, local_name, parse
 
 _ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
@@ -98,7 +99,12 @@ class Values(dict[str, Any]):
 
 
 def read_reply(
-    operation: Operation, reply: Reply, *, server: str = "", sent: Mapping[bytes, bytes] = NOTHING_SENT
+    operation: Operation,
+    reply: Reply,
+    runtime: Runtime,
+    *,
+    server: str = "",
+    sent: Mapping[bytes, bytes] = NOTHING_SENT,
 ) -> Values:
     """What ``reply`` says. ``server`` is how failures name it. ``sent`` are large texts that may come back.
 
@@ -106,7 +112,7 @@ def read_reply(
     REPLY_FORBIDDEN_XML, REPLY_INCOMPLETE, HTTP_ERROR, or for a fault
     AUTHENTICATION_FAILED, OPERATION_UNSUPPORTED or SOAP_FAULT.
     """
-    shorter = cut(reply.body, sent)
+    shorter = cut(reply.body, sent, runtime)
     if shorter is not None:
         with suppress(Failure):  # what is wrong with it is told by reading it whole
             values = _read(operation, replace(reply, body=shorter.rest), server)

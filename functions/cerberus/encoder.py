@@ -7,7 +7,6 @@ A document that is pushed to several backups is escaped once.
 """
 
 import hashlib
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,6 +20,7 @@ from cerberus.large_texts import LARGE
 from cerberus.wsdl import Operation
 from common.chunks import PIECE
 from common.errors import Failure, Reason
+from common.runtime import Runtime
 from common.safe_xml import holds_forbidden
 from common.server_types import as_bytes, as_text
 
@@ -41,15 +41,15 @@ class Request:
     large: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
 
 
-def write_request(operation: Operation, fields: Mapping[str, Any]) -> Request:
+def write_request(operation: Operation, fields: Mapping[str, Any], runtime: Runtime) -> Request:
     """The envelope that asks for ``operation`` with ``fields``.
 
-    ``fields`` has the credentials as a mapping; a document may be text or UTF-8.
+    ``fields`` has the credentials as a mapping; a document may be text or UTF-8. ``runtime`` gives placeholders.
     Raises Failure(CONTENT_UNSENDABLE), naming the operation and the field.
     """
     texts = _flat(fields)
     only_texts = all(isinstance(value, str | bytes) for value in texts.values())
-    template = _template(operation, fields) if only_texts else None
+    template = _template(operation, fields, runtime) if only_texts else None
     if template is None:
         return Request([_whole(operation, fields)])
     pieces: list[bytes] = []
@@ -103,17 +103,17 @@ def _escaped(text: bytes) -> _Written | None:
     return _Written(escaped, hashlib.sha256(escaped).digest() if len(text) >= LARGE else b"")
 
 
-def _template(operation: Operation, fields: Mapping[str, Any]) -> _Template | None:
+def _template(operation: Operation, fields: Mapping[str, Any], runtime: Runtime) -> _Template | None:
     """What stands around the texts of these fields; None if zeep puts one elsewhere than in an element of its own."""
     key = tuple(sorted(_flat(fields)))
     if key not in operation.templates:
-        operation.templates[key] = _cut(operation, fields)
+        operation.templates[key] = _cut(operation, fields, runtime)
     found: _Template | None = operation.templates[key]
     return found
 
 
-def _cut(operation: Operation, fields: Mapping[str, Any]) -> _Template | None:
-    tokens = {name: secrets.token_hex(16) for name in _flat(fields)}
+def _cut(operation: Operation, fields: Mapping[str, Any], runtime: Runtime) -> _Template | None:
+    tokens = {name: runtime.new_token() for name in _flat(fields)}
     placeholders: dict[str, Any] = {
         name: token for name, token in tokens.items() if not name.startswith("credentials.")
     }

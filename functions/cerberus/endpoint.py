@@ -32,10 +32,10 @@ class Endpoint:
     host: str
     port: int
     credentials: tuple[str, str] = field(repr=False)
+    addresses: AddressPolicy
     trust: Trust = field(default_factory=SystemRoots)
     timeouts: Timeouts = field(default_factory=Timeouts)
     reply_limit: int = 256 * MEGABYTE
-    addresses: AddressPolicy = field(default_factory=AddressPolicy)
     wsdl: Path | None = None
 
     def __post_init__(self) -> None:

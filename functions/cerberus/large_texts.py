@@ -13,11 +13,11 @@ CDATA section.
 """
 
 import hashlib
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 
+from common.runtime import Runtime
 from common.safe_xml import XmlRefused, is_utf8, parse
 
 LARGE = 32 * 1024
@@ -38,10 +38,11 @@ class Cut:
     text: bytes
 
 
-def cut(reply: bytes | bytearray, sent: Mapping[bytes, bytes]) -> Cut | None:
+def cut(reply: bytes | bytearray, sent: Mapping[bytes, bytes], runtime: Runtime) -> Cut | None:
     """Cut the large text out of a reply; None when there is none, or it is not as usual.
 
     ``sent`` are texts that may come back, by the SHA-256 of their escaped form: one that does is not made anew.
+    ``runtime`` gives the token, which nobody who writes a reply can guess.
     """
     if len(reply) < LARGE or not is_utf8(bytes(reply[:1024])):
         return None
@@ -54,7 +55,7 @@ def cut(reply: bytes | bytearray, sent: Mapping[bytes, bytes]) -> Cut | None:
         text = _undone(reply, start, end)
     if text is None:
         return None
-    token = secrets.token_hex(16)
+    token = runtime.new_token()
     return Cut(b"".join((reply[:start], token.encode(), reply[end:])), token, text)
 
 

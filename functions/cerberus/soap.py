@@ -12,6 +12,7 @@ from cerberus.transport import Reply, Transport
 from cerberus.wsdl import Operation, service
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.runtime import Runtime
 
 UNAUTHORIZED = 401
 
@@ -32,12 +33,14 @@ class SoapClient:
         self,
         endpoint: Endpoint,
         deadline: Deadline,
+        runtime: Runtime,
         *,
         route: Route,
         reads: frozenset[str],
         writes: frozenset[str] = frozenset(),
     ) -> None:
         self._endpoint = endpoint
+        self._runtime = runtime
         self._reads = reads
         self._known = reads | writes
         self._transport = Transport(endpoint, deadline, route)
@@ -81,12 +84,14 @@ class SoapClient:
             raise Failure(Reason.AUTHENTICATION_FAILED, "an earlier log-in failed; nothing more was sent")
         operation = service(self._endpoint.wsdl).operation(name)
         user, password = self._endpoint.credentials
-        request = write_request(operation, {"credentials": {"user": user, "password": password}, **fields})
+        request = write_request(
+            operation, {"credentials": {"user": user, "password": password}, **fields}, self._runtime
+        )
         if request.large:
             self._sent = request.large
         reply = self._exchange(operation, request.pieces)
         del request  # its copy of a document need not last while the reply is read
-        return read_reply(operation, reply, server=self._endpoint.label, sent=self._sent)
+        return read_reply(operation, reply, self._runtime, server=self._endpoint.label, sent=self._sent)
 
     def _exchange(self, operation: Operation, body: Sequence[bytes]) -> Reply:
         repeatable = operation.name in self._reads

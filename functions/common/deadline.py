@@ -1,18 +1,18 @@
 """How much time is left, as one object that is handed down to whoever waits."""
 
-import time
 from collections.abc import Callable
 
 from common.errors import Failure, Reason
 
 
 class Deadline:
-    """A point in time on the monotonic clock after which no remote call may start.
+    """A point in time after which no remote call may start.
 
-    ``seconds`` is the time from now on. ``clock`` returns seconds and only moves forward.
+    ``seconds`` is the time from now on. ``clock`` is a runtime's ``monotonic``: it returns seconds and only moves
+    forward.
     """
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._end = clock() + seconds
 

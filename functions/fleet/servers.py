@@ -12,6 +12,7 @@ from cerberus.endpoint import MEGABYTE, Endpoint, Timeouts
 from cerberus.tls import CaBundle, Pins, SystemRoots, Trust
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.runtime import Runtime
 from registry.models import Backup, Credentials, Primary, SyncSettings, TlsTrust
 from registry.store import CredentialStore
 from replication.ports import ReadableServer, WritableServer
@@ -74,17 +75,22 @@ class CerberusServers:
     """
 
     addresses: AddressPolicy
+    runtime: Runtime
     wsdl: Path | None = None
 
     def primary(
         self, primary: Primary, credentials: Credentials, settings: SyncSettings, deadline: Deadline
     ) -> AbstractContextManager[ReadableServer]:
-        return PrimaryClient(endpoint_of(primary, credentials, settings, self.addresses, self.wsdl), deadline)
+        return PrimaryClient(
+            endpoint_of(primary, credentials, settings, self.addresses, self.wsdl), deadline, self.runtime
+        )
 
     def backup(
         self, backup: Backup, credentials: Credentials, settings: SyncSettings, deadline: Deadline
     ) -> AbstractContextManager[WritableServer]:
-        return BackupClient(endpoint_of(backup, credentials, settings, self.addresses, self.wsdl), deadline)
+        return BackupClient(
+            endpoint_of(backup, credentials, settings, self.addresses, self.wsdl), deadline, self.runtime
+        )
 
 
 def with_credentials[Result](

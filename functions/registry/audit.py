@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from common.runtime import Runtime
 from registry.serialization import time_text, to_row
 from registry.table import Table
 
@@ -47,8 +48,8 @@ class AuditLog(Protocol):
 class DynamoAuditLog:
     """``AuditLog`` in the product's table; records are kept for ``kept_days`` days."""
 
-    def __init__(self, table_name: str, client: "DynamoDBClient", kept_days: int = 90) -> None:
-        self._table = Table(table_name, client)
+    def __init__(self, table_name: str, client: "DynamoDBClient", runtime: Runtime, kept_days: int = 90) -> None:
+        self._table = Table(table_name, client, runtime)
         self._kept = timedelta(days=kept_days)
 
     def write(self, record: AuditRecord) -> None:

@@ -1,8 +1,6 @@
 """The credentials in AWS Secrets Manager: one secret per server, JSON with ``username`` and ``password``."""
 
 import json
-import time
-from collections.abc import Callable
 from enum import Enum, auto
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from common.errors import Failure, Reason
+from common.runtime import Runtime
 from registry.aws_errors import calling, error_code, unavailable
 from registry.models import PRIMARY_SECRET, Credentials
 
@@ -33,28 +32,28 @@ class _State(Enum):
 class SecretsManagerCredentials:
     """``registry.store.CredentialStore`` on secrets named ``<prefix>/<secret id>``. May be shared by threads.
 
-    What was read is kept for ``max_age`` seconds. ``clock`` returns seconds and only moves forward. ``key`` is the
-    ARN of the KMS key that new secrets are encrypted with; empty for the one that AWS manages.
+    What was read is kept for ``max_age`` seconds. ``key`` is the ARN of the KMS key that new secrets are encrypted
+    with; empty for the one that AWS manages.
     """
 
     def __init__(
         self,
         prefix: str,
         client: "SecretsManagerClient",
+        runtime: Runtime,
         max_age: float = 300.0,
-        clock: Callable[[], float] = time.monotonic,
         key: str = "",
     ) -> None:
         self._prefix = prefix
         self._client = client
         self._max_age = max_age
-        self._clock = clock
+        self._runtime = runtime
         self._key = key
         self._lock = Lock()
         self._cache: dict[str, tuple[float, Credentials]] = {}
 
     def get(self, secret_id: str, *, fresh: bool = False) -> Credentials:
-        asked_at = self._clock()
+        asked_at = self._runtime.monotonic()
         if not fresh:
             with self._lock:
                 read_at, credentials = self._cache.get(secret_id, (-float("inf"), None))

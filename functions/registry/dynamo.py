@@ -38,6 +38,7 @@ from typing import TYPE_CHECKING
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from common.errors import Failure, Reason
+from common.runtime import Runtime
 from registry.models import (
     Approval,
     Backup,
@@ -91,8 +92,8 @@ class DynamoStore:
     Runs, their results and histories are kept for ``history_days`` days.
     """
 
-    def __init__(self, table_name: str, client: "DynamoDBClient", history_days: int = 90) -> None:
-        self._table = Table(table_name, client)
+    def __init__(self, table_name: str, client: "DynamoDBClient", runtime: Runtime, history_days: int = 90) -> None:
+        self._table = Table(table_name, client, runtime)
         self._kept = timedelta(days=history_days)
 
     # Primary and settings

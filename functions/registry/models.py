@@ -6,7 +6,6 @@ without knowing their meaning.
 """
 
 import re
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,9 +17,12 @@ QUEUED = "queued"
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}")
 
 
-def new_run_id(at: datetime) -> str:
-    """An id for a run that was asked for at this time. Ids sort in the order of time."""
-    return f"{at.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{uuid.uuid4().hex[:8]}"
+def new_run_id(at: datetime, identifier: str) -> str:
+    """An id for a run that was asked for at this time, made unique by a new ``identifier`` of the runtime.
+
+    Ids sort in the order of time.
+    """
+    return f"{at.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{identifier[:8]}"
 
 
 def requested_at(run_id: str) -> datetime:

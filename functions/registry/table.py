@@ -5,8 +5,6 @@ one: botocore sends a transaction with a token, so that its own repetition after
 a lost reply does not meet the condition that the first attempt has changed.
 """
 
-import random
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from common.errors import Failure, Reason
+from common.runtime import Runtime
 from registry.aws_errors import calling, unavailable
 from registry.serialization import Row
 
@@ -80,9 +79,10 @@ class ConditionsFailed(Exception):
 class Table:
     """Access to the table. Every AWS error becomes Failure(REGISTRY_UNAVAILABLE)."""
 
-    def __init__(self, name: str, client: "DynamoDBClient") -> None:
+    def __init__(self, name: str, client: "DynamoDBClient", runtime: Runtime) -> None:
         self._name = name
         self._client = client
+        self._runtime = runtime
 
     def get(self, pk: str, sk: str) -> Row | None:
         with calling("DynamoDB GetItem"):
@@ -130,7 +130,7 @@ class Table:
         for attempt in range(_CONFLICT_ATTEMPTS):
             if attempt:
                 longest = min(_CONFLICT_PAUSE_LIMIT, _CONFLICT_PAUSE * 2**attempt)
-                time.sleep(random.uniform(0, longest))  # noqa: S311 # spreads load, guards nothing
+                self._runtime.sleep(self._runtime.uniform(0, longest))
             try:
                 self._client.transact_write_items(TransactItems=requests)
             except ClientError as error:

@@ -8,11 +8,10 @@ they are not, the part is put back at once. Where a backup gets its own earlier
 settings back, what it said of itself when it held them is as right.
 """
 
-import time
-from collections.abc import Callable
 from datetime import datetime
 
 from common.errors import Failure, Reason
+from common.runtime import Runtime
 from replication.access_proof import changed
 from replication.model import Changes, PartName, PartOutcome, PartStatus
 from replication.plan import PartPlan, Plan
@@ -64,14 +63,14 @@ class Push:
         plan: Plan,
         server: WritableServer,
         facts: ServerFacts,
-        now: Callable[[], datetime],
+        runtime: Runtime,
         then: ServerFacts | None = None,
     ) -> None:
         self._plan = plan
         self._server = server
         self._facts = facts
         self._right = (facts, then) if then else (facts,)
-        self._now = now
+        self._runtime = runtime
         self._stopped: Failure | None = None
         self.pushed_at: datetime | None = None
         self.outcomes: list[PartOutcome] = []
@@ -111,7 +110,7 @@ class Push:
             if proves_access and failure.reason in _FATE_UNKNOWN:
                 self._prove_access(part)
             raise
-        self.pushed_at = self._now()
+        self.pushed_at = self._runtime.now()
         if proves_access:
             self._prove_access(part)
 
@@ -196,5 +195,5 @@ class Push:
             except Failure as failure:
                 if failure.reason not in _UNREACHABLE:
                     raise
-            time.sleep(pause)
+            self._runtime.sleep(pause)
         return self._server.fresh_facts()

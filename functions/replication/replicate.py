@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from common.errors import Failure, Reason
+from common.runtime import Runtime
 from replication.access_proof import PendingAccessProof, suspicion
 from replication.apply import Push
 from replication.guards.approval import Guard, access_warnings
@@ -54,7 +55,7 @@ def replicate(
     policy: Policy,
     *,
     snapshots: Snapshots,
-    now: Callable[[], datetime],
+    runtime: Runtime,
     guard: Guard,
     known: Mapping[PartName, PartFingerprints] | None = None,
     pending_access_proof: PendingAccessProof | None = None,
@@ -97,9 +98,9 @@ def replicate(
             if restore:
                 restore.pause()
             then = restore.then if restore else None
-            outcome = _push(plan, server, facts, snapshots, warnings, now, lambda so_far: begin(told(so_far)), then)
+            outcome = _push(plan, server, facts, snapshots, warnings, runtime, lambda so_far: begin(told(so_far)), then)
         else:
-            outcome = _summary(plan, map(_looked_at, plan.parts), warnings, pushed_at=None, now=now)
+            outcome = _summary(plan, map(_looked_at, plan.parts), warnings, pushed_at=None, runtime=runtime)
     except Failure as failure:
         failure = failure.at(server.label)
         return Outcome(_status_of(failure.reason), failure.reason, failure.message, facts=facts)
@@ -131,7 +132,7 @@ def _push(
     facts: ServerFacts,
     snapshots: Snapshots,
     warnings: tuple[str, ...],
-    now: Callable[[], datetime],
+    runtime: Runtime,
     begin: Callable[[Outcome], None],
     then: ServerFacts | None,
 ) -> Outcome:
@@ -139,9 +140,11 @@ def _push(
     snapshot = snapshots.keep(about_to_change, facts) if about_to_change else ""
     if any(part.due.settled is None for part in plan.parts):
         begin(replace(_interrupted(plan, warnings, snapshot), facts=facts))
-    push = Push(plan, server, facts, now, then)
+    push = Push(plan, server, facts, runtime, then)
     push.run()
-    return replace(_summary(plan, push.outcomes, warnings, pushed_at=push.pushed_at, now=now), snapshot=snapshot)
+    return replace(
+        _summary(plan, push.outcomes, warnings, pushed_at=push.pushed_at, runtime=runtime), snapshot=snapshot
+    )
 
 
 def _interrupted(plan: Plan, warnings: tuple[str, ...], snapshot: str) -> Outcome:
@@ -180,7 +183,7 @@ def _summary(
     warnings: tuple[str, ...],
     *,
     pushed_at: datetime | None,
-    now: Callable[[], datetime],
+    runtime: Runtime,
 ) -> Outcome:
     causes = {part.name: part.cause for part in plan.parts}
     parts = tuple(replace(outcome, cause=causes[outcome.part]) for outcome in outcomes)
@@ -206,7 +209,7 @@ def _summary(
         return replace(found, status=Status.BLOCKED, reason=blocked[0].reason, message=message)
     if any(part.status is PartStatus.DIFFERENT for part in parts):
         return replace(found, status=Status.DRIFTED)
-    return replace(found, verified_at=now())
+    return replace(found, verified_at=runtime.now())
 
 
 def _worst(parts: list[PartOutcome]) -> PartOutcome:

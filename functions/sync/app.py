@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
 from common.errors import Failure
+from common.runtime import SystemRuntime
 from fleet.servers import CerberusServers
 from registry.aws import open_clients, open_sqs
 from registry.backup_queue import Message, SqsQueue
@@ -29,6 +30,8 @@ from sync.run import run
 RECORDING_SECONDS = 5.0
 """Kept back from the function's time for the last records; a function that is killed cannot say anything."""
 
+RUNTIME = SystemRuntime()
+
 logger = Logger()
 
 
@@ -45,7 +48,7 @@ def handler(event: object, context: LambdaContext) -> dict[str, object]:
     """
     try:
         left = context.get_remaining_time_in_millis() / 1000
-        deadline = Deadline(left - RECORDING_SECONDS - GRACE)
+        deadline = Deadline(left - RECORDING_SECONDS - GRACE, RUNTIME.monotonic)
         queued = queued_messages(event)
         if queued is not None:
             return _process_batch(queued, deadline, left)
@@ -83,7 +86,9 @@ def _process_batch(bodies: Mapping[str, str], deadline: Deadline, left: float) -
         except Failure as failure:
             logger.error("message not understood", extra={"reason": failure.reason, "message_id": message_id})  # noqa: TRY400 - the trace adds nothing
             again.add(message_id)
-    batch = process_batch(list(messages.values()), run_context, deadline, run_context.now() + timedelta(seconds=left))
+    batch = process_batch(
+        list(messages.values()), run_context, deadline, run_context.runtime.now() + timedelta(seconds=left)
+    )
     for report in batch.reports:
         if report.recorded:
             _emit_metrics(report)
@@ -105,13 +110,16 @@ def _run_context() -> RunContext:
     environment = Environment.read()
     clients = open_clients()
     return RunContext(
-        store=DynamoStore(environment.table_name, clients.dynamodb, environment.history_days),
-        credentials=SecretsManagerCredentials(environment.secret_prefix, clients.secretsmanager),
-        servers=CerberusServers(AddressPolicy.allowing(environment.allowed_networks), environment.wsdl),
+        store=DynamoStore(environment.table_name, clients.dynamodb, RUNTIME, environment.history_days),
+        credentials=SecretsManagerCredentials(environment.secret_prefix, clients.secretsmanager, RUNTIME),
+        servers=CerberusServers(
+            AddressPolicy.allowing(environment.allowed_networks, RUNTIME), RUNTIME, environment.wsdl
+        ),
         progress=LoggedProgress(logger),
         snapshots=S3Snapshots(environment.snapshot_bucket, clients.s3),
         primary=environment.primary,
         lease_seconds=environment.lease_seconds,
+        runtime=RUNTIME,
         memory_megabytes=environment.memory_megabytes,
         snapshot_days=environment.snapshot_days,
         backups_with_metrics=environment.backups_with_metrics,

@@ -1,13 +1,13 @@
 """Serving backups: the one way in which a backup is replicated to in a run, and in which its result is recorded."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason, places
+from common.runtime import UNFINISHED, Runtime
 from fleet.primary import guard_of, known_parts, pending_access_proof_of, policy_of
 from fleet.restore_source import RestoreSource
 from fleet.servers import with_credentials
@@ -90,12 +90,14 @@ class BackupRunner:
         self, items: Sequence[Item], do: Callable[[Item], Result]
     ) -> tuple[list[Result], list[Item]]:
         """Do something for each item until the deadline: the results, and the items that were not done by then."""
-        executor = ThreadPoolExecutor(max_workers=min(self.at_a_time, len(items)), thread_name_prefix="backup")
-        futures = {executor.submit(do, item): item for item in items}
-        # Every remote call ends with the deadline by itself; the grace is for recording that it did.
-        done, late = wait(futures, timeout=self.deadline.remaining() + GRACE)
-        executor.shutdown(wait=False, cancel_futures=True)
-        return [future.result() for future in done], [futures[future] for future in late]
+        results = self._context.runtime.run_parallel(
+            [partial(do, item) for item in items],
+            max_workers=self.at_a_time,
+            # Every remote call ends with the deadline by itself; the grace is for recording that it did.
+            timeout=self.deadline.remaining() + GRACE,
+        )
+        late = [item for item, result in zip(items, results, strict=True) if result is UNFINISHED]
+        return [result for result in results if result is not UNFINISHED], late
 
     def cut_off(self, backup_id: str) -> BackupResult:
         """Record that the deadline came before a backup was done; one that is being written to says so."""
@@ -104,7 +106,7 @@ class BackupRunner:
 
     def serve(self, backup: Backup) -> BackupResult:
         """Replicate to one backup and record what came of it, whatever that is."""
-        started = self._context.now()
+        started = self._context.runtime.now()
         fault = ""
         try:
             outcome = self._replicate(backup, started)
@@ -153,7 +155,7 @@ class BackupRunner:
                 server,
                 policy,
                 snapshots=_BackupSnapshots(self._context.snapshots, backup.id, run.id, self._facts_of_primary, policy),
-                now=self._context.now,
+                runtime=self._context.runtime,
                 guard=guard_of(self.settings, current_term_only(self._context.store.approval(backup.id), run.term)),
                 known=known_parts(last),
                 pending_access_proof=pending_access_proof_of(last, self._context.snapshots),
@@ -171,7 +173,7 @@ class BackupRunner:
         why = f"{restore_source.key} was put back by the run {self.recorder.run.id}"
         then = restore_source.content.facts if restore_source.owner else None
         return Restore(
-            restore_source.check, lambda: pause(backup.id, why, self._context.store, self._context.now), then
+            restore_source.check, lambda: pause(backup.id, why, self._context.store, self._context.runtime), then
         )
 
     @property
@@ -211,7 +213,7 @@ class _BackupSnapshots:
 _ATTEMPTS = 5
 
 
-def pause(backup_id: str, why: str, store: Store, now: Callable[[], datetime]) -> None:
+def pause(backup_id: str, why: str, store: Store, runtime: Runtime) -> None:
     """Pause a backup, whatever else is changed about it meanwhile.
 
     Raises Failure(UNKNOWN_BACKUP) for one that was removed, BACKUP_DISABLED for
@@ -226,7 +228,7 @@ def pause(backup_id: str, why: str, store: Store, now: Callable[[], datetime]) -
         if found.paused == why:
             return
         try:
-            store.update_backup(replace(found, paused=why, updated_at=now()), expected_version=found.version)
+            store.update_backup(replace(found, paused=why, updated_at=runtime.now()), expected_version=found.version)
         except VersionConflict:
             continue
         return

@@ -1,18 +1,19 @@
 """The function's configuration, and what a run works with."""
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from common.errors import Failure
+from common.runtime import Runtime
 from fleet.environment import entries, number, package_file, required, stack_primary
 from fleet.primary import Source
+from fleet.restore_source import RestoreSource
 from fleet.servers import Servers
 from registry.backup_queue import BackupQueue
-from registry.models import BackupResult, Primary, Run
+from registry.models import BackupResult, FanOut, Primary, Run
 from registry.snapshots import SnapshotStore
 from registry.store import CredentialStore, Store
 from replication.model import PrimaryState
@@ -108,7 +109,8 @@ class RunContext:
     ``memory_megabytes`` is what the process may take, None where nothing limits it.
     ``snapshot_days`` is how long the bucket of the snapshots keeps an object.
     ``backups_with_metrics`` have figures of their own beside those of the fleet.
-    ``fan_out`` None means that no run is ever fanned out.
+    ``fan_out`` None means that no run is ever fanned out. ``loaded`` is what this process has loaded of a run that
+    was fanned out: one entry, because it can be large.
     """
 
     store: Store
@@ -118,11 +120,12 @@ class RunContext:
     snapshots: SnapshotStore
     primary: Primary | None
     lease_seconds: int
+    runtime: Runtime
     memory_megabytes: int | None = None
     fan_out: FanOutTerms | None = None
     snapshot_days: int = 90
     backups_with_metrics: int = 10
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    loaded: dict[FanOut, RestoreSource] = field(default_factory=dict, repr=False)
 
     @property
     def known_primary(self) -> Primary | None:

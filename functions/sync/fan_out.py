@@ -16,7 +16,7 @@ from common.errors import Failure, Reason
 from fleet.restore_source import RestoreSource
 from registry.backup_queue import Message
 from registry.models import Backup, BackupResult, FanOut, Run
-from registry.snapshots import SnapshotContent, SnapshotStore
+from registry.snapshots import SnapshotContent
 from replication.model import PrimaryState
 from replication.primary import dump, fingerprint
 from replication.restore import earlier_state
@@ -59,7 +59,7 @@ def enqueue_backups(
     state = run.snapshot or context.snapshots.keep_primary(
         fingerprint(primary), SnapshotContent(dump(primary), primary.facts)
     )
-    now = context.now()
+    now = context.runtime.now()
     ends_at = now + timedelta(seconds=terms.seconds)
     if context.store.acquire_lease(recorder.owner, now=now, expires_at=ends_at) is None:
         raise Failure(Reason.LEASE_LOST, "another run has taken over before the backups were queued")
@@ -143,7 +143,7 @@ def _of_run(
     if run.finished_at is not None:
         context.store.release_lease(fan_out.owner)  # whoever has ended it may have been killed just then
         return set(), None
-    loaded = _loaded(fan_out, context.snapshots)
+    loaded = _loaded(fan_out, context)
     _Share(context, run, fan_out, loaded, deadline, ends_at).serve(backup_ids)
     if not _holds_lease(context, fan_out):  # the next run records what is open, and these messages are void
         return set(), None
@@ -153,7 +153,7 @@ def _of_run(
 
 def _holds_lease(context: RunContext, fan_out: FanOut) -> bool:
     lease = context.store.lease()
-    return lease is not None and lease.owner == fan_out.owner and lease.expires_at > context.now()
+    return lease is not None and lease.owner == fan_out.owner and lease.expires_at > context.runtime.now()
 
 
 class _Share:
@@ -228,15 +228,12 @@ class _Share:
         self._context.progress.not_served(self._run.id, backup_id, failure)
 
 
-def _loaded(fan_out: FanOut, snapshots: SnapshotStore) -> RestoreSource:
+def _loaded(fan_out: FanOut, context: RunContext) -> RestoreSource:
     """The primary as the run has read it, or what it puts back; one process loads it once. Raises Failure."""
-    if fan_out not in _LOADED:
-        _LOADED.clear()  # it can be large, and that of an older run is not needed again
-        content = snapshots.load(fan_out.state).content
+    if fan_out not in context.loaded:
+        context.loaded.clear()  # that of an older run is not needed again
+        content = context.snapshots.load(fan_out.state).content
         state = earlier_state(content.parts, content.facts, (fan_out.host, fan_out.port), fan_out.label)
         state = replace(state, users=fan_out.users, groups=fan_out.groups, settings=fan_out.settings)
-        _LOADED[fan_out] = RestoreSource(fan_out.state, content, state)
-    return _LOADED[fan_out]
-
-
-_LOADED: dict[FanOut, RestoreSource] = {}
+        context.loaded[fan_out] = RestoreSource(fan_out.state, content, state)
+    return context.loaded[fan_out]

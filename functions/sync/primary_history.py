@@ -17,7 +17,7 @@ def keep_state(primary: PrimaryState, recorder: ResultRecorder) -> Failure | Non
     Backups that are up to date are worth more than a history without a gap, so
     a failure here stops nothing. The caller tells of it.
     """
-    context, run_id, now = recorder.context, recorder.run.id, recorder.context.now()
+    context, run_id, now = recorder.context, recorder.run.id, recorder.context.runtime.now()
     retention = timedelta(days=context.snapshot_days)
     try:
         last = next(iter(context.store.states(limit=1)), None)

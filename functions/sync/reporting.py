@@ -181,7 +181,7 @@ def emit_metrics(report: Report, context: RunContext) -> None:
     for reason, count in reasons.items():
         _print({FAILURES: count}, {REASON: reason})
     if own:
-        health = fleet_health_of(context.store, run.primary, context.now())
+        health = fleet_health_of(context.store, run.primary, context.runtime.now())
         _print(_of_fleet(health))
         for backup in health.backups[: context.backups_with_metrics]:
             _print(_of_backup(backup), {BACKUP: backup.id}, status=backup.status, reason=backup.reason)

@@ -1,6 +1,5 @@
 """Recording results: every write of a run is on the condition that it still holds the lease and the claim."""
 
-import uuid
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -33,7 +32,7 @@ class ResultRecorder:
 
         ``until`` None is long enough to record something of it.
         """
-        claim, now = uuid.uuid4().hex, self.context.now()
+        claim, now = self.context.runtime.new_id(), self.context.runtime.now()
         until = until or now + _TO_RECORD
         if self.context.store.claim_backup(self.run.id, backup_id, claim, now=now, until=until) is not Claim.MINE:
             return False
@@ -47,7 +46,7 @@ class ResultRecorder:
 
         ``started`` None means that it was not tried. ``fault`` as in ``Progress.backup_done``.
         """
-        finished = self.context.now()
+        finished = self.context.runtime.now()
         result = result_of(outcome, backup_id=backup_id, run=self.run, started=started or finished, finished=finished)
         try:
             self.context.store.record_result(result, lease_owner=self.owner, claim=self.claims.get(backup_id))
@@ -73,7 +72,7 @@ class ResultRecorder:
 
     def begin(self, backup_id: str, outcome: Outcome, started: datetime) -> None:
         """Store what is true of a backup if the run is killed now. Raises Failure: then it must not be written to."""
-        now = self.context.now()
+        now = self.context.runtime.now()
         result = result_of(outcome, backup_id=backup_id, run=self.run, started=started, finished=now)
         self.context.store.record_result(result, lease_owner=self.owner, final=False, claim=self.claims.get(backup_id))
         self.begun[backup_id] = outcome

@@ -125,7 +125,7 @@ class Report:
 def conclude(context: RunContext, run: Run, primary: PrimaryState, results: Sequence[BackupResult]) -> Report:
     """End a run in which every backup has a result, and remember what the primary held."""
     if not run.snapshot:  # of what is put back nothing follows for the primary as it is
-        run = replace(run, primary=condition_of(primary.facts, context.now()))
+        run = replace(run, primary=condition_of(primary.facts, context.runtime.now()))
     good = all(result.status in _GOOD for result in results)
     # Nothing else that a run may have to say is as urgent as a server that nobody can log in to.
     results = sorted(results, key=lambda result: result.reason != Reason.ACCESS_LOST)
@@ -156,7 +156,7 @@ def finish(
         status=status,
         reason=reason or "",
         message=message,
-        finished_at=context.now(),
+        finished_at=context.runtime.now(),
         counts={} if results is None else status_counts(results),
     )
     recorded = context.store.finish_run(done)
@@ -170,7 +170,7 @@ def _baseline(context: RunContext, run: Run, primary: PrimaryState) -> PrimaryBa
 
     That it has not changed since can only be said of a run over the whole fleet.
     """
-    now = context.now()
+    now = context.runtime.now()
     known = current_term_only(context.store.baseline(), run.term) or PrimaryBaseline(0, 0, now, run.id)
     accounts, settings = PartName.ACCOUNTS in primary.states, PartName.SETTINGS in primary.states
     partial = run.requested_backups or run.dry_run or run.held

@@ -8,7 +8,6 @@ A fleet too large for this is handed out instead: see ``sync.fan_out``.
 Nothing here knows how a server is talked to or where records are kept.
 """
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -43,9 +42,9 @@ def run(
     ``seen`` is what a look at the primary has just given, which then is not read again.
     Raises Failure(REGISTRY_UNAVAILABLE) when lease or record cannot be written.
     """
-    started_at = context.now()
+    started_at = context.runtime.now()
     record = Run(
-        id=request.run_id or new_run_id(started_at),
+        id=request.run_id or new_run_id(started_at, context.runtime.new_id()),
         trigger=request.trigger,
         started_at=started_at,
         requested_by=request.requested_by,
@@ -56,7 +55,7 @@ def run(
     )
     expires_at = started_at + timedelta(seconds=context.lease_seconds)
     # Not the run's id alone: an event that is delivered twice brings the same id to two executions.
-    owner = f"{record.id}/{uuid.uuid4().hex}"
+    owner = f"{record.id}/{context.runtime.new_id()}"
     if context.store.acquire_lease(owner, now=started_at, expires_at=expires_at) is None:
         if _was_started(request, context.store):
             return Report(_again(record, context))

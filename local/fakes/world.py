@@ -4,11 +4,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from common.errors import Failure
+from common.runtime import Runtime, SystemRuntime
+from fleet.restore_source import RestoreSource
 from fleet.servers import PRIMARY_ID
 from local.fakes.aws_services import MemoryCredentials, MemorySnapshots
 from local.fakes.servers import FakeServers, FleetServer
 from local.fakes.store import MemoryStore
-from registry.models import Backup, BackupResult, Credentials, Primary, Run
+from registry.models import Backup, BackupResult, Credentials, FanOut, Primary, Run
 from replication.model import PrimaryState
 from sync.context import RunContext
 
@@ -43,13 +45,18 @@ class RecordedProgress:
 
 @dataclass
 class World:
-    """A registry with a primary and backups ``b1``, ``b2``, ``b3``, all fake; ``context`` is what a run is given."""
+    """A registry with a primary and backups ``b1``, ``b2``, ``b3``, all fake; ``context`` is what a run is given.
+
+    ``loaded`` is what its one process has loaded, see ``RunContext``.
+    """
 
     store: MemoryStore = field(default_factory=MemoryStore)
     credentials: MemoryCredentials = field(default_factory=MemoryCredentials)
     servers: FakeServers = field(default_factory=FakeServers)
     notes: RecordedProgress = field(default_factory=RecordedProgress)
     snapshots: MemorySnapshots = field(default_factory=MemorySnapshots)
+    runtime: Runtime = field(default_factory=SystemRuntime)
+    loaded: dict[FanOut, RestoreSource] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for port, server_id in enumerate((PRIMARY_ID, "b1", "b2", "b3"), start=1):
@@ -62,7 +69,17 @@ class World:
 
     @property
     def context(self) -> RunContext:
-        return RunContext(self.store, self.credentials, self.servers, self.notes, self.snapshots, None, 60)
+        return RunContext(
+            store=self.store,
+            credentials=self.credentials,
+            servers=self.servers,
+            progress=self.notes,
+            snapshots=self.snapshots,
+            primary=None,
+            lease_seconds=60,
+            runtime=self.runtime,
+            loaded=self.loaded,
+        )
 
     def update(self, backup_id: str, **changes: Any) -> None:
         """Change fields of a registered backup."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 from common.errors import Failure, Reason, places
+from common.runtime import SystemRuntime
 from fleet.servers import PRIMARY_ID
 from local.tables import table
 from local.trial.credentials import log_in_of
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="backslashreplace")  # no name must be too foreign for a terminal
     request = read_request(arguments)
     try:
-        return _COMMANDS[request.command](request, Session(request, log_in_of, _Progress()))
+        return _COMMANDS[request.command](request, Session(request, log_in_of, _Progress(), SystemRuntime()))
     except Failure as failure:
         _tell(f"FAILED: {printable(str(failure))}")
     except KeyboardInterrupt:

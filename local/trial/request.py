@@ -9,6 +9,7 @@ from pathlib import Path
 from cerberus.address_policy import AddressPolicy, checked_host
 from cerberus.endpoint import MAX_PORT
 from common.errors import Failure
+from common.runtime import SystemRuntime
 from fleet.primary import policy_of
 from fleet.servers import trust_of
 from registry.models import Backup, Primary, SyncSettings, TlsTrust
@@ -90,7 +91,7 @@ def _request(given: argparse.Namespace) -> Request:
         primary,
         backup,
         settings,
-        AddressPolicy.allowing(given.allow_network),
+        AddressPolicy.allowing(given.allow_network, SystemRuntime()),
         given.wsdl,
         given.time_limit,
     )

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from cerberus.client import BackupClient, PrimaryClient
 from cerberus.endpoint import Endpoint
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.runtime import Runtime
 from fleet.primary import guard_of, policy_of
 from fleet.restore_source import RestoreSource
 from fleet.servers import PRIMARY_ID, endpoint_of, trust_of
@@ -56,13 +57,14 @@ class Looked:
 class Session:
     """One primary and one backup. ``log_in_of`` is asked once per server, ``tell`` hears what is being done."""
 
-    def __init__(self, request: Request, log_in_of: Callable[[str], Credentials], tell: Tell) -> None:
+    def __init__(self, request: Request, log_in_of: Callable[[str], Credentials], tell: Tell, runtime: Runtime) -> None:
         self._request = request
+        self._runtime = runtime
         self._tell = tell
         self._ask = log_in_of
         self._log_ins: dict[str, Credentials] = {}
         self._servers: dict[str, Primary | Backup] = {PRIMARY_ID: request.primary, BACKUP_ID: request.backup}
-        self._deadline = Deadline(request.seconds)
+        self._deadline = Deadline(request.seconds, self._runtime.monotonic)
         self._primary_facts: ServerFacts | None = None
 
     # ---------------------------------------------------------------- what servers are
@@ -81,7 +83,7 @@ class Session:
             return (certificate,)
         try:
             # A client that cannot write, for the backup too.
-            with PrimaryClient(self._endpoint(server_id), self._deadline) as client:
+            with PrimaryClient(self._endpoint(server_id), self._deadline, self._runtime) as client:
                 self._tell(f"{server_id}: asking what it is ...")
                 facts = client.facts()
                 native = client.native_sync().enabled
@@ -114,7 +116,7 @@ class Session:
             reason = Reason.CERTIFICATE_PIN_MISMATCH if server.trust.pins else Reason.CERTIFICATE_UNTRUSTED
             message = f"{shown.complaint}; it shows one whose fingerprint is {shown.fingerprint}"
             return Finding("certificate", Failure(reason, message, server=label))
-        ends_soon = shown.not_after <= datetime.now(UTC) + _EXPIRES_SOON
+        ends_soon = shown.not_after <= self._runtime.now() + _EXPIRES_SOON
         return Finding("certificate", warnings=(f"It ends on {shown.not_after:%Y-%m-%d}.",) if ends_soon else ())
 
     def _judge(self, server_id: str, facts: ServerFacts) -> tuple[Finding, ...]:
@@ -136,7 +138,7 @@ class Session:
         source = self._source()
         endpoint = self._endpoint(BACKUP_ID)
         try:
-            with PrimaryClient(endpoint, self._deadline) as client:
+            with PrimaryClient(endpoint, self._deadline, self._runtime) as client:
                 server = cast(ReadableServer, _Told(client, BACKUP_ID, self._tell))
                 facts = server.facts()
                 warnings = source.check(facts, server.address, server.label)
@@ -151,18 +153,18 @@ class Session:
 
         Raises Failure when the primary cannot be read; what happens to the backup is in the outcome.
         """
-        self._deadline = Deadline(self._request.seconds)
-        now = datetime.now(UTC)
+        self._deadline = Deadline(self._request.seconds, self._runtime.monotonic)
+        run_id = new_run_id(self._runtime.now(), self._runtime.new_id())
         limits = guard_of(self._request.settings, None)
         source = self._source()
         primary = source.restore_source.content.primary if source.restore_source else source.state.facts
-        with BackupClient(self._endpoint(BACKUP_ID), self._deadline) as client:
+        with BackupClient(self._endpoint(BACKUP_ID), self._deadline, self._runtime) as client:
             return replicate(
                 source.state,
                 cast(WritableServer, _Told(client, BACKUP_ID, self._tell)),
                 source.policy,
-                snapshots=FolderSnapshots(self._request.snapshots, self._name, new_run_id(now), primary),
-                now=lambda: datetime.now(UTC),
+                snapshots=FolderSnapshots(self._request.snapshots, self._name, run_id, primary),
+                runtime=self._runtime,
                 guard=_OnlyWhatWasSeen(
                     limits.limits, limits.block_widened_access, self._request.approved, looked.whole
                 ),
@@ -193,13 +195,14 @@ class Session:
         return _Source(restore_source.state, policy, restore_source.check, restore_source)
 
     def _read_primary(self) -> PrimaryState:
-        with PrimaryClient(self._endpoint(PRIMARY_ID), self._deadline) as client:
+        with PrimaryClient(self._endpoint(PRIMARY_ID), self._deadline, self._runtime) as client:
             return read_primary(cast(ReadableServer, _Told(client, PRIMARY_ID, self._tell)), self._policy.parts)
 
     def _endpoint(self, server_id: str) -> Endpoint:
         if server_id not in self._log_ins:
             self._log_ins[server_id] = self._ask(server_id)
-            self._deadline = Deadline(self._request.seconds)  # who types takes no time from the servers
+            # Who types takes no time from the servers.
+            self._deadline = Deadline(self._request.seconds, self._runtime.monotonic)
         request = self._request
         return endpoint_of(
             self._servers[server_id], self._log_ins[server_id], request.settings, request.addresses, request.wsdl

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from common.runtime import SystemRuntime
 from local.build import BUILT_TEMPLATE, ROOT, SAM, build_lock, sam_environment
 from local.cloud import LocalCloud
 from registry.credentials import SecretsManagerCredentials
@@ -217,9 +218,11 @@ def test_every_variant_of_the_guide_is_deployed_in_place_and_what_was_kept_stays
     before = _inventory(cloud)
     sam("deploy", "--no-confirm-changeset")
     outputs = cloud.outputs(STACK)
-    store = DynamoStore(outputs["TableName"], cloud.client("dynamodb"))
+    store = DynamoStore(outputs["TableName"], cloud.client("dynamodb"), SystemRuntime())
     store.add_backup(Backup("files-2", "files2.example.com", 8443))
-    secrets = SecretsManagerCredentials(outputs["SecretPrefix"], cloud.client("secretsmanager"), max_age=0)
+    secrets = SecretsManagerCredentials(
+        outputs["SecretPrefix"], cloud.client("secretsmanager"), SystemRuntime(), max_age=0
+    )
     secrets.put("files-2", Credentials("admin", "kept through all of it"))
     cloud.client("s3").delete_bucket_policy(Bucket=outputs["SnapshotBucketName"])  # it demands TLS
     cloud.client("s3").put_object(Bucket=outputs["SnapshotBucketName"], Key="backups/files-2/one", Body=b"kept")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from common.runtime import SystemRuntime
 from local.cloud import LocalCloud
 from local.emulator import Emulator
 from local.events import BACKUP, differences, invocations, seed
@@ -68,8 +69,8 @@ def _seed(cloud: LocalCloud, outputs: dict[str, str], servers: Servers) -> Dynam
     events = cloud.client("events")
     events.put_rule(Name=outputs["RuleName"], ScheduleExpression="rate(15 minutes)", State="DISABLED")
     events.put_rule(Name=outputs["PollingRuleName"], ScheduleExpression="rate(1 minute)", State="DISABLED")
-    store = DynamoStore(outputs["TableName"], table)
-    credentials = SecretsManagerCredentials(outputs["SecretPrefix"], cloud.client("secretsmanager"))
+    store = DynamoStore(outputs["TableName"], table, SystemRuntime())
+    credentials = SecretsManagerCredentials(outputs["SecretPrefix"], cloud.client("secretsmanager"), SystemRuntime())
     primary, backup = servers.primary, servers.backups[BACKUP]
     seed(
         store,

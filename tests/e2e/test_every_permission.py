@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from common.runtime import SystemRuntime
 from local.cloud import LocalCloud
 from local.fleet import PRIMARY, Deployment, password_of, start_servers
 from registry.credentials import SecretsManagerCredentials
@@ -82,7 +83,7 @@ _numbers = count()
 def sync(deployment: Deployment) -> Work:
     """A run that keeps what was there, writes, records and gives the lease back; a restore; a run that is queued."""
     secrets = SecretsManagerCredentials(
-        deployment.outputs["SecretPrefix"], deployment.cloud.client("secretsmanager"), max_age=0
+        deployment.outputs["SecretPrefix"], deployment.cloud.client("secretsmanager"), SystemRuntime(), max_age=0
     )
 
     def register(server_name: str) -> str:

@@ -19,7 +19,7 @@ from admin_api.parameters import (
     registered_backup,
     shown_backup,
 )
-from admin_api.registration import new_id, register
+from admin_api.registration import new_backup_id, register
 from admin_api.request import etag, expected_version, new_router
 from admin_api.schemas import (
     BackupChange,
@@ -72,9 +72,9 @@ def register_backup(
 ) -> Response[RegisteredBackup]:
     """Register a backup and try it; a check that fails does not prevent the registration."""
     refuse_forbidden_address(body.host, services)
-    now = services.now()
+    now = services.runtime.now()
     backup = Backup(
-        id=body.id or new_id(body.host),
+        id=body.id or new_backup_id(body.host, services.runtime),
         host=body.host,
         port=body.port,
         trust=views.trust(body.tls),
@@ -114,7 +114,7 @@ def change_backup(
         refuse_forbidden_address(body.host, services)
     credentials = changed_credentials(found.secret_id, body.username, body.password, services)
     changed = services.store.update_backup(
-        replace(_changed(found, body), updated_at=services.now()), expected_version=version
+        replace(_changed(found, body), updated_at=services.runtime.now()), expected_version=version
     )
     if credentials:
         services.credentials.put(found.secret_id, credentials)

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from admin_api import examples, views
 from admin_api.dependencies import Injected, Services
-from admin_api.registration import new_id, register
+from admin_api.registration import new_backup_id, register
 from admin_api.request import new_router
 from admin_api.schemas import ImportedBackup, ImportReport, ImportRequest, NativeSyncView
 from admin_api.timeouts import address_problems
@@ -71,13 +71,14 @@ def _native_sync(services: Services) -> NativeSync:
     settings = services.store.settings()
     settings = replace(settings, connect_timeout=min(settings.connect_timeout, 5.0))
     endpoint = endpoint_of(primary, credentials, settings, services.addresses, services.wsdl)
-    with PrimaryClient(endpoint, Deadline(_READ_SECONDS)) as client:
+    deadline = Deadline(_READ_SECONDS, services.runtime.monotonic)
+    with PrimaryClient(endpoint, deadline, services.runtime) as client:
         return client.native_sync()
 
 
 def _decided(native: NativeSync, body: ImportRequest, services: Services) -> Iterator[_Decision]:
     known = {address_key(backup.host, backup.port): backup.id for backup in services.store.backups()}
-    problems = address_problems([target.host for target in native.targets], services.addresses)
+    problems = address_problems([target.host for target in native.targets], services.addresses, services.runtime)
     for target, problem in zip(native.targets, problems, strict=True):
         existing = known.get(address_key(target.host, target.port))
         if existing:
@@ -98,9 +99,9 @@ def _carried_out(decision: _Decision, body: ImportRequest, services: Services) -
     if decision.action != "would_register":
         return decision
     target = decision.target
-    now = services.now()
+    now = services.runtime.now()
     backup = Backup(
-        id=new_id(target.host),
+        id=new_backup_id(target.host, services.runtime),
         host=target.host,
         port=target.port,
         trust=views.trust(body.tls),

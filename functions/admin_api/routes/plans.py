@@ -55,7 +55,7 @@ def approve_plan(
     who = caller(router.current_event.raw_event)
     if services.store.settings().approval_by_another:
         _refuse_own(who, recorded, services)
-    approval = Approval(backup_id, body.hash, who, services.now(), services.term())
+    approval = Approval(backup_id, body.hash, who, services.runtime.now(), services.term())
     services.store.approve(approval)
     return ApprovalView(
         backup_id=approval.backup_id, hash=approval.plan_hash, approved_by=approval.approved_by, at=approval.at
@@ -85,7 +85,7 @@ def _set_paused(backup_id: str, why: str, if_match: str | None, services: Servic
     if found.paused == why:
         return shown_backup(found, services)
     changed = services.store.update_backup(
-        replace(found, paused=why, updated_at=services.now()), expected_version=version
+        replace(found, paused=why, updated_at=services.runtime.now()), expected_version=version
     )
     return shown_backup(changed, services)
 

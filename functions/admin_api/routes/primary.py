@@ -86,14 +86,14 @@ def promote_backup(
     """
     old, backup = _known(services), registered_backup(body.backup_id, services)
     expected_version(if_match, old.version)
-    now = services.now()
+    now = services.runtime.now()
     why = f"{backup.id} was made the primary at {now:%Y-%m-%d %H:%M:%S} UTC by {caller(router.current_event.raw_event)}"
     made = promotion(old, backup, former_id(body.former_id, old, backup, services), why, now)
     check = check_primary(made.primary, services)
     concerns = list(concerns_about(backup, old, check, services))
     refuse_unsafe(concerns, backup, force=body.force)
     warnings = list(warnings_about(backup, services))
-    services.store.promote(made, now=services.now())
+    services.store.promote(made, now=services.runtime.now())
     view = PromotionView(
         primary=views.primary_view(made.primary, username_of(made.primary.secret_id, services)),
         former=views.backup_summary(made.former, None),

@@ -73,4 +73,4 @@ def _confirm(backup_id: str, plan_hash: str, who: str, services: Services) -> No
             Reason.APPROVAL_BY_ANOTHER,
             "start it without plan_hash; when the guards stop it, somebody else approves the hash that its run records",
         )
-    services.store.approve(Approval(backup_id, plan_hash, who, services.now(), services.term()))
+    services.store.approve(Approval(backup_id, plan_hash, who, services.runtime.now(), services.term()))

@@ -17,6 +17,7 @@ import pytest
 from admin_api.app import api, handler
 from admin_api.dependencies import Services, services
 from cerberus.address_policy import AddressPolicy
+from common.runtime import SystemRuntime
 from local.cerberus import LocalServer, Machine, generate
 from local.fakes.aws_services import MemoryAuditLog, MemoryCredentials, MemorySchedule, MemorySnapshots, MemoryStarter
 from local.fakes.store import MemoryStore
@@ -49,7 +50,7 @@ class Gateway:
     starter: MemoryStarter = field(default_factory=MemoryStarter)
     audit: MemoryAuditLog = field(default_factory=MemoryAuditLog)
     snapshots: MemorySnapshots = field(default_factory=MemorySnapshots)
-    addresses: AddressPolicy = field(default_factory=lambda: AddressPolicy.allowing(["127.0.0.0/8"]))
+    addresses: AddressPolicy = field(default_factory=lambda: AddressPolicy.allowing(["127.0.0.0/8"], SystemRuntime()))
 
     def services(self) -> Services:
         return Services(
@@ -60,6 +61,7 @@ class Gateway:
             audit=self.audit,
             snapshots=self.snapshots,
             addresses=self.addresses,
+            runtime=SystemRuntime(),
         )
 
     def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cerberus.address_policy import AddressPolicy
+from common.runtime import SystemRuntime
 from common.server_types import Version
 from local.cerberus import Kind, LocalServer, self_signed
 
@@ -173,7 +174,7 @@ def test_checking_again_later_says_what_is_true_then(gateway: Any, server: Make,
     ],
 )
 def test_forbidden_addresses_are_refused_in_every_spelling(gateway: Any, host: str) -> None:
-    gateway.addresses = AddressPolicy()
+    gateway.addresses = AddressPolicy(SystemRuntime())
     body = {"host": host, "port": 8443, "username": "admin", "password": "PLANTED"}
     for method, target in (("POST", "/backups"), ("PUT", "/primary")):
         status, problem = gateway.call(method, target, body)
@@ -182,7 +183,7 @@ def test_forbidden_addresses_are_refused_in_every_spelling(gateway: Any, host: s
 
 
 def test_the_metadata_addresses_cannot_be_allowed(gateway: Any) -> None:
-    gateway.addresses = AddressPolicy.allowing(["0.0.0.0/0", "::/0"])
+    gateway.addresses = AddressPolicy.allowing(["0.0.0.0/0", "::/0"], SystemRuntime())
     for host in ("169.254.169.254", "169.254.170.2", "fd00:ec2::254", "::ffff:169.254.169.254"):
         body = {"host": host, "port": 8443, "username": "admin", "password": "PLANTED"}
         assert gateway.call("POST", "/backups", body)[1]["reason"] == "address_forbidden"
@@ -191,7 +192,7 @@ def test_the_metadata_addresses_cannot_be_allowed(gateway: Any) -> None:
 def test_a_name_whose_answer_changes_after_it_was_checked_is_not_connected_to(
     gateway: Any, server: Make, registration: Registration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gateway.addresses = AddressPolicy()
+    gateway.addresses = AddressPolicy(SystemRuntime())
     answers: list[str] = ["10.1.2.3"]  # what the check of the registration sees; loopback afterwards
 
     def getaddrinfo(host: str, port: int, *_: object, **__: object) -> list[Any]:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 from aws_lambda_powertools import Logger
 
 from common.deadline import Deadline
+from common.runtime import SystemRuntime
 from fleet.servers import CerberusServers
 from local.cerberus import LocalServer, drift, replicable_differences
 from local.events import PLAN
@@ -37,13 +39,14 @@ class Fleet:
         context = RunContext(
             store=self.gateway.store,
             credentials=self.gateway.credentials,
-            servers=CerberusServers(self.gateway.addresses),
+            servers=CerberusServers(self.gateway.addresses, SystemRuntime()),
             progress=LoggedProgress(Logger()),
             snapshots=self.gateway.snapshots,
             primary=None,
             lease_seconds=60,
+            runtime=SystemRuntime(),
         )
-        run(read_request(event), context, Deadline(20))
+        run(read_request(event), context, Deadline(20, monotonic))
         self.after(event)
 
     def differences(self, one: str, other: str) -> list[Any]:

@@ -1,6 +1,7 @@
 """Plans of what would be put back, made now, of a real stand-in; the primary need not be there."""
 
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Any
 from urllib.parse import quote
 
@@ -8,6 +9,7 @@ import pytest
 
 from cerberus.client import BackupClient
 from common.deadline import Deadline
+from common.runtime import SystemRuntime
 from fleet.servers import endpoint_of
 from local.cerberus import LocalServer, Machine, drift, generate
 from registry.snapshots import SnapshotContent
@@ -36,7 +38,7 @@ def plan(
     endpoint = endpoint_of(
         gateway.store.backup("b"), gateway.credentials.get("b"), gateway.store.settings(), gateway.addresses
     )
-    with BackupClient(endpoint, Deadline(20)) as client:
+    with BackupClient(endpoint, Deadline(20, monotonic), SystemRuntime()) as client:
         content = SnapshotContent(dump(read_primary(client, parts)), client.facts())
     gateway.snapshots.keep_backup("b", RUN, content)
     gateway.snapshots.keep_primary(DIGEST, content)

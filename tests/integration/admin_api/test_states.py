@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from admin_api import plans
 from common.deadline import Deadline
+from common.runtime import SystemRuntime
 from fleet.primary import Source
 from fleet.servers import CerberusServers
 from local.cerberus import LocalServer, drift
@@ -28,8 +30,10 @@ class Primary:
     server: LocalServer
 
     def keep(self) -> str:
-        source = Source(self.gateway.store, self.gateway.credentials, CerberusServers(self.gateway.addresses), None)
-        state = source.read(DEFAULT_PARTS, self.gateway.store.settings(), Deadline(20))
+        source = Source(
+            self.gateway.store, self.gateway.credentials, CerberusServers(self.gateway.addresses, SystemRuntime()), None
+        )
+        state = source.read(DEFAULT_PARTS, self.gateway.store.settings(), Deadline(20, monotonic))
         digest = fingerprint(state)
         self.gateway.snapshots.keep_primary(digest, SnapshotContent(dump(state), state.facts))
         return digest

@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from aws_lambda_powertools import Logger
 
 from common.deadline import Deadline
+from common.runtime import SystemRuntime
 from fleet.servers import CerberusServers
 from local.cerberus import LocalServer, drift, replicable_differences
 from local.events import PLAN
@@ -32,13 +34,14 @@ def test_every_command_for_undoing_a_run_does_what_the_guide_says(
         context = RunContext(
             store=gateway.store,
             credentials=gateway.credentials,
-            servers=CerberusServers(gateway.addresses),
+            servers=CerberusServers(gateway.addresses, SystemRuntime()),
             progress=LoggedProgress(Logger()),
             snapshots=gateway.snapshots,
             primary=None,
             lease_seconds=60,
+            runtime=SystemRuntime(),
         )
-        run(read_request(event), context, Deadline(20))
+        run(read_request(event), context, Deadline(20, monotonic))
 
     monkeypatch.setattr(gateway.starter, "start", start)
     with server("primary") as primary, server("ftp2") as backup, gateway.listening() as address:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +24,7 @@ from cerberus.client import BackupClient
 from cerberus.endpoint import Endpoint, Timeouts
 from cerberus.tls import CaBundle
 from common.deadline import Deadline
+from common.runtime import SystemRuntime
 
 SVC = "http://cerberusllc.com/service/cerberusftpservice"
 COM = "http://cerberusllc.com/common"
@@ -228,10 +230,10 @@ def connect(certificates: SimpleNamespace) -> Iterator[Callable[..., BackupClien
             "credentials": (USER, PASSWORD),
             "trust": CaBundle(certificates.good.pem),
             "timeouts": Timeouts(connect=5.0, read=5.0),
-            "addresses": AddressPolicy.allowing(["127.0.0.0/8"]),
+            "addresses": AddressPolicy.allowing(["127.0.0.0/8"], SystemRuntime()),
         }
-        limit = deadline if isinstance(deadline, Deadline) else Deadline(deadline)
-        clients.append(BackupClient(Endpoint(**{**fields, **changes}), limit))
+        limit = deadline if isinstance(deadline, Deadline) else Deadline(deadline, monotonic)
+        clients.append(BackupClient(Endpoint(**{**fields, **changes}), limit, SystemRuntime()))
         return clients[-1]
 
     yield make

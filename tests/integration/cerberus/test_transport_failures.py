@@ -15,7 +15,9 @@ import pytest
 from cerberus.address_policy import AddressPolicy, check_host
 from cerberus.endpoint import Timeouts
 from cerberus.tls import SystemRoots
+from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.runtime import SystemRuntime
 
 CONTENT = "planted-reply-content"
 
@@ -108,7 +110,7 @@ def test_a_server_with_nothing_newer_than_tls_1_1(serve: Any, connect: Any, wire
 def test_a_loopback_address_is_never_connected_to_by_default(serve: Any, connect: Any, wire: SimpleNamespace) -> None:
     server = serve(wire.always(wire.users()))
     for host in ("127.0.0.1", "2130706433", "0177.0.0.1", "localhost"):
-        client = connect(server, host=host, addresses=AddressPolicy())
+        client = connect(server, host=host, addresses=AddressPolicy(SystemRuntime()))
         assert failing(client.users, wire).reason is Reason.ADDRESS_FORBIDDEN
     assert server.connections == 0
 
@@ -123,8 +125,8 @@ def test_a_name_that_answers_otherwise_after_the_check_is_refused_when_connectin
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    check_host("files.example", AddressPolicy())
-    client = connect(server, host="files.example", addresses=AddressPolicy())
+    check_host("files.example", AddressPolicy(SystemRuntime()), Deadline(5, time.monotonic))
+    client = connect(server, host="files.example", addresses=AddressPolicy(SystemRuntime()))
     assert failing(client.users, wire).reason is Reason.ADDRESS_FORBIDDEN
     assert server.connections == 0
 

@@ -1,6 +1,7 @@
 """Certificates: who is trusted, who is not, and that nothing is sent before that is known."""
 
 import hashlib
+from time import monotonic
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,8 +12,9 @@ from cerberus.certificate import inspect_certificate
 from cerberus.tls import CaBundle, Pins, SystemRoots, Trust
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.runtime import SystemRuntime
 
-LOCAL = AddressPolicy.allowing(["127.0.0.0/8"])
+LOCAL = AddressPolicy.allowing(["127.0.0.0/8"], SystemRuntime())
 
 
 def pin(certificate: Any) -> str:
@@ -104,7 +106,7 @@ def test_servers_do_not_share_trust(
 
 def look(server: Any, trust: Trust, addresses: AddressPolicy = LOCAL) -> Any:
     return inspect_certificate(
-        "127.0.0.1", server.port, trust=trust, addresses=addresses, timeout=5, deadline=Deadline(10)
+        "127.0.0.1", server.port, trust=trust, addresses=addresses, timeout=5, deadline=Deadline(10, monotonic)
     )
 
 
@@ -133,7 +135,7 @@ def test_it_is_told_whether_the_given_trust_accepts_it(
 def test_looking_obeys_the_address_policy(serve: Any, wire: SimpleNamespace) -> None:
     server = serve(wire.always(wire.users()))
     with pytest.raises(Failure) as caught:
-        look(server, SystemRoots(), AddressPolicy())
+        look(server, SystemRoots(), AddressPolicy(SystemRuntime()))
     assert caught.value.reason is Reason.ADDRESS_FORBIDDEN
     assert server.connections == 0
 

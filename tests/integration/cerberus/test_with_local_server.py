@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from cerberus.client import BackupClient
 from cerberus.endpoint import Endpoint
 from cerberus.tls import CaBundle, Pins, Trust
 from common.deadline import Deadline
+from common.runtime import SystemRuntime
 from common.server_types import Authentication, AuthenticationSource, MimeMapping, Version, as_text
 from local.cerberus.generate import generate
 from local.cerberus.server import LocalServer
@@ -31,18 +33,20 @@ def endpoint(server: LocalServer, trust: Trust) -> Endpoint:
         port=server.port,
         credentials=("admin", machine.admin_password),
         trust=trust,
-        addresses=AddressPolicy.allowing(["127.0.0.0/8"]),
+        addresses=AddressPolicy.allowing(["127.0.0.0/8"], SystemRuntime()),
     )
 
 
 @pytest.fixture
 def client(server: LocalServer) -> Iterator[BackupClient]:
-    with BackupClient(endpoint(server, CaBundle(server.ca_pem)), Deadline(30)) as connected:
+    with BackupClient(endpoint(server, CaBundle(server.ca_pem)), Deadline(30, monotonic), SystemRuntime()) as connected:
         yield connected
 
 
 def test_a_pinned_server_is_read(server: LocalServer) -> None:
-    with BackupClient(endpoint(server, Pins((server.fingerprint,))), Deadline(30)) as pinned:
+    with BackupClient(
+        endpoint(server, Pins((server.fingerprint,))), Deadline(30, monotonic), SystemRuntime()
+    ) as pinned:
         assert len(pinned.user_names()) == 8
 
 
@@ -65,7 +69,7 @@ def test_fresh_facts_come_over_a_new_connection_from_the_machine_that_answered_f
 
     monkeypatch.setattr(socket, "create_connection", dial)
     named = replace(endpoint(server, Pins((server.fingerprint,))), host="files.example")
-    with BackupClient(named, Deadline(30)) as pinned:
+    with BackupClient(named, Deadline(30, monotonic), SystemRuntime()) as pinned:
         assert pinned.facts() == pinned.fresh_facts()
     assert dialled == [server.host, server.host]
 

@@ -3,12 +3,14 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 from moto import mock_aws
 
+from common.runtime import SystemRuntime
 from local.fakes.aws_services import MemoryCredentials
+from local.fakes.runtime import FakeRuntime
 from local.fakes.store import MemoryStore
 from registry.aws import Clients, open_clients
 from registry.credentials import SecretsManagerCredentials
@@ -74,7 +76,7 @@ def raw(clients: Clients) -> RawTable:
 
 @pytest.fixture
 def dynamo_store(clients: Clients) -> DynamoStore:
-    return DynamoStore(TABLE, clients.dynamodb)
+    return DynamoStore(TABLE, clients.dynamodb, SystemRuntime())
 
 
 @pytest.fixture(params=["memory", "dynamo"])
@@ -86,30 +88,15 @@ def store(request: pytest.FixtureRequest) -> Store:
     return dynamo
 
 
-class Clock(Protocol):
-    """A clock that a test moves."""
-
-    now: float
-
-    def __call__(self) -> float: ...
-
-
-class _HandClock:
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> FakeRuntime:
+    """A runtime whose clock a test moves."""
+    return FakeRuntime()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return _HandClock()
-
-
-@pytest.fixture
-def secrets_manager(clients: Clients, clock: Clock) -> SecretsManagerCredentials:
-    return SecretsManagerCredentials(PREFIX, clients.secretsmanager, max_age=300.0, clock=clock)
+def secrets_manager(clients: Clients, clock: FakeRuntime) -> SecretsManagerCredentials:
+    return SecretsManagerCredentials(PREFIX, clients.secretsmanager, clock, max_age=300.0)
 
 
 @pytest.fixture(params=["memory", "secrets_manager"])

@@ -12,6 +12,8 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from common.errors import Failure, Reason
+from common.runtime import SystemRuntime
+from local.fakes.runtime import FakeRuntime
 from registry.aws import Clients, open_clients
 from registry.credentials import SecretsManagerCredentials
 from registry.models import Credentials
@@ -76,13 +78,13 @@ class TestSecretsManager:
         assert json.loads(content) == {"username": "admin", "password": "first-Pässword"}
 
     def test_it_is_read_again_when_it_is_too_old_or_asked_for_fresh(
-        self, secrets_manager: SecretsManagerCredentials, clients: Clients, clock: Any
+        self, secrets_manager: SecretsManagerCredentials, clients: Clients, clock: FakeRuntime
     ) -> None:
         secrets_manager.put("b1", ADMIN)
         assert secrets_manager.get("b1") == ADMIN
         rotated = json.dumps({"username": "admin", "password": "second-password", "engine": "something else's"})
         clients.secretsmanager.put_secret_value(SecretId="cerberus-sync/b1", SecretString=rotated)
-        clock.now += 299.9
+        clock.advance(299.9)
         assert secrets_manager.get("b1") == ADMIN
         assert secrets_manager.get("b1", fresh=True) == OTHER
         assert secrets_manager.get("b1") == OTHER
@@ -90,9 +92,9 @@ class TestSecretsManager:
         clients.secretsmanager.put_secret_value(
             SecretId="cerberus-sync/b1", SecretString=json.dumps({"username": "admin", "password": "first-Pässword"})
         )
-        clock.now += 299.9
+        clock.advance(299.9)
         assert secrets_manager.get("b1") == OTHER
-        clock.now += 0.1
+        clock.advance(0.1)
         assert secrets_manager.get("b1") == ADMIN
 
     @pytest.mark.parametrize(
@@ -144,8 +146,8 @@ class TestSecretsManager:
 
     def test_new_secrets_are_encrypted_with_the_own_key_if_there_is_one(self, clients: Clients) -> None:
         key = "arn:aws:kms:eu-central-1:123456789012:key/own"
-        SecretsManagerCredentials("cerberus-sync", clients.secretsmanager, key=key).put("b1", ADMIN)
-        SecretsManagerCredentials("cerberus-sync", clients.secretsmanager).put("b2", ADMIN)
+        SecretsManagerCredentials("cerberus-sync", clients.secretsmanager, SystemRuntime(), key=key).put("b1", ADMIN)
+        SecretsManagerCredentials("cerberus-sync", clients.secretsmanager, SystemRuntime()).put("b2", ADMIN)
         keys = [
             clients.secretsmanager.describe_secret(SecretId=f"cerberus-sync/{name}").get("KmsKeyId")
             for name in ("b1", "b2")
@@ -161,7 +163,7 @@ class TestSecretsManager:
     )
     def test_any_other_error_is_unavailable_with_operation_and_code_only(self, method: str, operation: str) -> None:
         client = open_clients().secretsmanager
-        store = SecretsManagerCredentials("cerberus-sync", client)
+        store = SecretsManagerCredentials("cerberus-sync", client, SystemRuntime())
         actions: dict[str, Callable[[], object]] = {
             "get_secret_value": lambda: store.get("b1"),
             "describe_secret": lambda: store.put("b1", ADMIN),
@@ -179,7 +181,7 @@ class TestSecretsManager:
             stubber.add_response("describe_secret", {"Name": "cerberus-sync/b1"})
             stubber.add_client_error("delete_secret", "InvalidRequestException", "it is a replica")
             with pytest.raises(Failure, match="DeleteSecret failed: InvalidRequestException") as failed:
-                SecretsManagerCredentials("cerberus-sync", client).delete("b1")
+                SecretsManagerCredentials("cerberus-sync", client, SystemRuntime()).delete("b1")
         assert failed.value.reason is Reason.REGISTRY_UNAVAILABLE
 
     @pytest.mark.parametrize(
@@ -201,7 +203,7 @@ class TestSecretsManager:
                 stubber.add_response("describe_secret", described)
             stubber.add_client_error(method, "LimitExceededException")
             with pytest.raises(Failure, match=f"{operation} failed: LimitExceededException") as failed:
-                SecretsManagerCredentials("cerberus-sync", client).put("b1", ADMIN)
+                SecretsManagerCredentials("cerberus-sync", client, SystemRuntime()).put("b1", ADMIN)
         assert failed.value.reason is Reason.REGISTRY_UNAVAILABLE
 
     def test_an_aws_that_cannot_be_reached_is_unavailable(
@@ -212,7 +214,7 @@ class TestSecretsManager:
 
         for method in ("get_secret_value", "describe_secret"):
             monkeypatch.setattr(clients.secretsmanager, method, unreachable)
-        store = SecretsManagerCredentials("cerberus-sync", clients.secretsmanager)
+        store = SecretsManagerCredentials("cerberus-sync", clients.secretsmanager, SystemRuntime())
         for action in (lambda: store.get("b1"), lambda: store.put("b1", ADMIN), lambda: store.delete("b1")):
             with pytest.raises(Failure, match="EndpointConnectionError") as failed:
                 action()

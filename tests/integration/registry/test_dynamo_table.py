@@ -13,6 +13,8 @@ from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
 from common.errors import Failure, Reason
+from common.runtime import SystemRuntime
+from local.fakes.runtime import FakeRuntime
 from registry.aws import Clients, open_clients
 from registry.dynamo import DynamoStore
 from registry.models import Backup, BackupResult, PartResult, Primary, PrimaryBaseline, Run, SyncSettings
@@ -58,7 +60,7 @@ class TestRows:
         }
 
     def test_only_runs_and_results_expire_and_they_do_in_seconds(self, clients: Clients, raw: Any) -> None:
-        store = DynamoStore("registry-test", clients.dynamodb, history_days=30)
+        store = DynamoStore("registry-test", clients.dynamodb, SystemRuntime(), history_days=30)
         store.save_primary(Primary("main.example", 443))
         store.save_settings(SyncSettings())
         store.add_backup(BACKUP)
@@ -260,18 +262,21 @@ class TestSize:
 
 
 @pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses the table makes, which take no time here."""
-    made: list[float] = []
-    monkeypatch.setattr("registry.table.time.sleep", made.append)
-    return made
+def runtime() -> FakeRuntime:
+    return FakeRuntime()
 
 
 @pytest.fixture
-def stubbed() -> Any:
+def pauses(runtime: FakeRuntime) -> list[float]:
+    """The pauses the table makes, which take no time here."""
+    return runtime.sleeps
+
+
+@pytest.fixture
+def stubbed(runtime: FakeRuntime) -> Any:
     client = open_clients().dynamodb
     with Stubber(client) as stubber:
-        yield DynamoStore("registry-test", client), stubber
+        yield DynamoStore("registry-test", client, runtime), stubber
         stubber.assert_no_pending_responses()
 
 
@@ -366,7 +371,7 @@ class TestErrorsOfAws:
 
         for method in ("get_item", "query", "put_item", "transact_write_items"):
             monkeypatch.setattr(clients.dynamodb, method, unreachable)
-        store = DynamoStore("registry-test", clients.dynamodb)
+        store = DynamoStore("registry-test", clients.dynamodb, SystemRuntime())
         for action in (
             store.settings,
             store.backups,

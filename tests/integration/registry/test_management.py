@@ -9,6 +9,7 @@ import pytest
 from moto import mock_aws
 
 from common.errors import Failure
+from common.runtime import SystemRuntime
 from local.fakes.aws_services import MemorySchedule
 from registry.audit import INTENDED, AuditRecord, DynamoAuditLog, answered
 from registry.aws import ManagementClients, open_management_clients
@@ -110,7 +111,7 @@ def test_starting_invokes_once_without_waiting(monkeypatch: pytest.MonkeyPatch, 
 def test_an_audit_record_is_one_row_that_expires_and_takes_its_answer(clients: Any, raw: Any) -> None:
     at = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
     record = AuditRecord("r-1", at, "arn:x", "198.51.100.7", "POST", "/backups", "/backups", ("password",))
-    log = DynamoAuditLog("registry-test", clients.dynamodb, kept_days=30)
+    log = DynamoAuditLog("registry-test", clients.dynamodb, SystemRuntime(), kept_days=30)
     log.write(record)
     row = raw.item("AUDIT#2026-11", "2026-11-22T12:00:00.000000+00:00#r-1")
     assert (row["who"]["S"], row["status"]["N"]) == ("arn:x", str(INTENDED))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any, Self
 
 import pytest
@@ -24,9 +25,11 @@ from moto.core.botocore_stubber import BotocoreStubber
 from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
 from common.errors import Failure
+from common.runtime import SystemRuntime
 from fleet.servers import PRIMARY_ID, CerberusServers, Servers
 from local.cerberus import LocalServer, Machine, Secrets, ServerState, Snapshot, generate
 from local.fakes.aws_services import MemoryCredentials, MemorySnapshots
+from local.fakes.runtime import WallClockRuntime
 from local.fakes.store import MemoryStore
 from registry.aws import Clients, open_clients
 from registry.credentials import SecretsManagerCredentials
@@ -53,7 +56,7 @@ TABLE = "sync-test"
 PREFIX = "cerberus-sync/test"
 BUCKET = "snapshots"
 HOST = "127.0.0.1"
-LOOPBACK = AddressPolicy.allowing(["127.0.0.0/8"])
+LOOPBACK = AddressPolicy.allowing(["127.0.0.0/8"], SystemRuntime())
 QUICK = SyncSettings(connect_timeout=2.0, read_timeout=5.0)
 
 
@@ -211,8 +214,8 @@ def aws_registry(clients: Clients) -> Registry:
         pages = clients.dynamodb.get_paginator("scan").paginate(TableName=TABLE)
         return [item for page in pages for item in page["Items"]]
 
-    credentials = SecretsManagerCredentials(PREFIX, clients.secretsmanager)
-    return Registry(DynamoStore(TABLE, clients.dynamodb), credentials, rows)
+    credentials = SecretsManagerCredentials(PREFIX, clients.secretsmanager, SystemRuntime())
+    return Registry(DynamoStore(TABLE, clients.dynamodb, SystemRuntime()), credentials, rows)
 
 
 @pytest.fixture
@@ -288,7 +291,7 @@ class Fleet:
         self.clock = Clock()
         self.snapshots = MemorySnapshots()
         self.lease_seconds = 60
-        self.connections: Servers = CerberusServers(LOOPBACK)
+        self.connections: Servers = CerberusServers(LOOPBACK, SystemRuntime())
         self.reports: list[Report] = []
         self.registry.store.save_settings(QUICK)
 
@@ -307,7 +310,7 @@ class Fleet:
             snapshots=self.snapshots,
             primary=None,
             lease_seconds=self.lease_seconds,
-            now=self.clock,
+            runtime=WallClockRuntime(self.clock),
         )
 
     @property
@@ -360,7 +363,7 @@ class Fleet:
     def run(self, *backups: str, seconds: float = 20.0, trigger: Trigger = Trigger.ON_DEMAND, **request: Any) -> Report:
         """One run; what came of it is in the report. ``seconds`` is the time it has."""
         try:
-            report = run(RunRequest(trigger, backups=backups, **request), self.context, Deadline(seconds))
+            report = run(RunRequest(trigger, backups=backups, **request), self.context, Deadline(seconds, monotonic))
         except BaseException as error:
             self.evidence.add_error(error)
             raise

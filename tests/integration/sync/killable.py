@@ -23,6 +23,7 @@ from botocore.httpsession import URLLib3Session
 
 from cerberus.transport import Transport
 from cerberus.wsdl import service
+from local.fakes.runtime import WallClockRuntime
 from sync import app
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def invoke(order: dict[str, Any], pipe: int) -> None:
     calls.watch(Transport, "post", soap_name)
     calls.watch(URLLib3Session, "send", aws_name)
     forward = timedelta(seconds=order["forward"])
-    context = replace(app._run_context(), now=lambda: datetime.now(UTC) + forward)
+    context = replace(app._run_context(), runtime=WallClockRuntime(lambda: datetime.now(UTC) + forward))
     setattr(app, app._run_context.__name__, lambda: context)
     reply = app.handler(order["event"], Context())  # type: ignore[arg-type]  # as far as it is used
     os.write(pipe, b"=" + json.dumps(reply).encode() + b"\n")

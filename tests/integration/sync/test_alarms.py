@@ -18,6 +18,7 @@ from cerberus.client import BackupClient
 from local.cerberus import Kind, drift
 from local.cerberus.certificates import self_signed
 from local.cloudwatch import Alarm, Datapoint, datapoints
+from local.fakes.runtime import WallClockRuntime
 from local.template import Stack
 from registry.models import Approval
 from sync import app
@@ -105,7 +106,7 @@ def watch(
             monkeypatch.setenv(name, str(value))
         app._run_context.cache_clear()
         original = app._run_context()
-        monkeypatch.setattr(app, app._run_context.__name__, lambda: replace(original, now=fleet.clock))
+        monkeypatch.setattr(app, app._run_context.__name__, lambda: replace(original, runtime=WallClockRuntime(fleet.clock)))
         watched = Watched(fleet, stack, read)
         if healthy:
             watched.intervals(4)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from common.runtime import SystemRuntime
 from local.build import ROOT
 from local.cerberus import drift, kept_machine_values, replicable_differences
 from local.cloud import LocalCloud
@@ -70,8 +71,10 @@ class Account:
         self.clients.s3.create_bucket(
             Bucket=self._bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
         )
-        self.store = DynamoStore(self._table, self.clients.dynamodb)
-        self.credentials = SecretsManagerCredentials(variables["SECRET_PREFIX"], self.clients.secretsmanager)
+        self.store = DynamoStore(self._table, self.clients.dynamodb, SystemRuntime())
+        self.credentials = SecretsManagerCredentials(
+            variables["SECRET_PREFIX"], self.clients.secretsmanager, SystemRuntime()
+        )
         self.snapshots = S3Snapshots(self._bucket, self.clients.s3)
 
     def rows(self) -> list[dict[str, Any]]:

@@ -15,7 +15,9 @@ import pytest
 from admin_api.app import api, handler, logger
 from admin_api.dependencies import Services, services
 from cerberus.address_policy import AddressPolicy
+from common.runtime import SystemRuntime
 from local.fakes.aws_services import MemoryAuditLog, MemoryCredentials, MemorySchedule, MemorySnapshots, MemoryStarter
+from local.fakes.runtime import WallClockRuntime
 from local.fakes.store import MemoryStore
 from registry.models import Credentials
 
@@ -62,8 +64,8 @@ class World:
             starter=self.starter,
             audit=self.audit,
             snapshots=self.snapshots,
-            addresses=AddressPolicy(),
-            now=self._tick,
+            addresses=AddressPolicy(SystemRuntime()),
+            runtime=WallClockRuntime(self._tick),
         )
 
     def call(self, method: str, target: str, body: object = None, **headers: str) -> Answer:

@@ -12,8 +12,12 @@ import pytest
 from cerberus.address_policy import AddressPolicy, check_host, checked_host
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.runtime import SystemRuntime
+from local.fakes.runtime import FakeRuntime
 
-EVERYTHING = AddressPolicy.allowing(["0.0.0.0/0", "::/0"])
+RUNTIME = FakeRuntime()
+EVERYTHING = AddressPolicy.allowing(["0.0.0.0/0", "::/0"], RUNTIME)
+SOON = Deadline(5, RUNTIME.monotonic)
 
 
 def answers(*addresses: str) -> Any:
@@ -39,7 +43,7 @@ def answers(*addresses: str) -> Any:
     ],
 )
 def test_public_and_private_unicast_addresses_are_permitted(address: str) -> None:
-    assert AddressPolicy().permits(ip_address(address))
+    assert AddressPolicy(RUNTIME).permits(ip_address(address))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +79,7 @@ def test_public_and_private_unicast_addresses_are_permitted(address: str) -> Non
     ],
 )
 def test_addresses_that_are_no_servers_are_refused_unless_allowed(address: str) -> None:
-    assert not AddressPolicy().permits(ip_address(address))
+    assert not AddressPolicy(RUNTIME).permits(ip_address(address))
     assert EVERYTHING.permits(ip_address(address))
 
 
@@ -94,12 +98,12 @@ def test_addresses_that_are_no_servers_are_refused_unless_allowed(address: str) 
     ],
 )
 def test_addresses_that_serve_credentials_are_refused_whatever_is_allowed(address: str) -> None:
-    assert not AddressPolicy().permits(ip_address(address))
+    assert not AddressPolicy(RUNTIME).permits(ip_address(address))
     assert not EVERYTHING.permits(ip_address(address))
 
 
 def test_an_allowed_network_adds_just_itself() -> None:
-    policy = AddressPolicy.allowing(["127.0.0.0/8"])
+    policy = AddressPolicy.allowing(["127.0.0.0/8"], RUNTIME)
     assert policy.permits(ip_address("127.0.0.1"))
     assert policy.permits(ip_address("::ffff:127.0.0.1"))
     assert not policy.permits(ip_address("::1"))
@@ -108,7 +112,7 @@ def test_an_allowed_network_adds_just_itself() -> None:
 
 def test_a_network_not_in_cidr_form_is_a_configuration_failure() -> None:
     with pytest.raises(Failure) as caught:
-        AddressPolicy.allowing(["127.0.0.1/8"])
+        AddressPolicy.allowing(["127.0.0.1/8"], RUNTIME)
     assert caught.value.reason is Reason.CONFIGURATION_INVALID
 
 
@@ -117,20 +121,20 @@ def test_a_network_not_in_cidr_form_is_a_configuration_failure() -> None:
 )
 def test_every_spelling_of_a_forbidden_address_is_seen_through(host: str) -> None:
     with pytest.raises(Failure) as caught:
-        check_host(host, AddressPolicy())
+        check_host(host, AddressPolicy(RUNTIME), SOON)
     assert caught.value.reason is Reason.ADDRESS_FORBIDDEN
 
 
 def test_one_forbidden_answer_among_good_ones_forbids_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", answers("8.8.8.8", "169.254.169.254"))
     with pytest.raises(Failure) as caught:
-        AddressPolicy().candidates("name.example", 443)
+        AddressPolicy(RUNTIME).candidates("name.example", 443, deadline=SOON)
     assert caught.value.reason is Reason.ADDRESS_FORBIDDEN
 
 
 def test_all_good_answers_are_candidates_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", answers("10.0.0.2", "10.0.0.1", "10.0.0.2"))
-    assert AddressPolicy().candidates("name.example", 443) == ("10.0.0.2", "10.0.0.1")
+    assert AddressPolicy(RUNTIME).candidates("name.example", 443, deadline=SOON) == ("10.0.0.2", "10.0.0.1")
 
 
 def test_a_name_without_an_answer_is_not_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +143,7 @@ def test_a_name_without_an_answer_is_not_resolved(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     with pytest.raises(Failure) as caught:
-        check_host("name.example", AddressPolicy())
+        check_host("name.example", AddressPolicy(RUNTIME), SOON)
     assert caught.value.reason is Reason.NAME_NOT_RESOLVED
     assert "planted" not in str(caught.value)
 
@@ -160,7 +164,7 @@ def test_a_resolver_that_hangs_is_left_when_the_time_is_used_up(
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     began = time.monotonic()
     with pytest.raises(Failure) as caught:
-        AddressPolicy().candidates("name.example", 443, deadline=Deadline(0.2, clock))
+        AddressPolicy(SystemRuntime()).candidates("name.example", 443, deadline=Deadline(0.2, clock))
     done.set()
     assert caught.value.reason is reason
     assert time.monotonic() - began < 5
@@ -169,7 +173,7 @@ def test_a_resolver_that_hangs_is_left_when_the_time_is_used_up(
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example"])
 def test_a_name_that_cannot_be_encoded_is_not_resolved(host: str) -> None:
     with pytest.raises(Failure) as caught:
-        AddressPolicy().candidates(host, 443)
+        AddressPolicy(RUNTIME).candidates(host, 443, deadline=SOON)
     assert caught.value.reason is Reason.NAME_NOT_RESOLVED
 
 

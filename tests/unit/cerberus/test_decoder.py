@@ -16,6 +16,7 @@ from cerberus.decoder import Values, read_reply
 from cerberus.encoder import write_request
 from cerberus.transport import Reply
 from common.errors import Failure, Reason
+from common.runtime import SystemRuntime
 
 SVC = "http://cerberusllc.com/service/cerberusftpservice"
 COM = "http://cerberusllc.com/common"
@@ -36,7 +37,9 @@ def envelope(body: str, soap: str = SOAP_12) -> bytes:
 
 def read(operation: str, body: bytes | str, *, status: int = 200, content_type: str = SOAP_TYPE) -> Values:
     raw = envelope(body) if isinstance(body, str) else body
-    return read_reply(wsdl.service().operation(operation), Reply(status, content_type, raw), server="S")
+    return read_reply(
+        wsdl.service().operation(operation), Reply(status, content_type, raw), SystemRuntime(), server="S"
+    )
 
 
 def refusal(call: Callable[[], object]) -> Failure:
@@ -55,7 +58,7 @@ def users(data: str = "<ns1:data>&lt;users/&gt;</ns1:data>") -> str:
 
 def request(operation: str, **fields: Any) -> etree._Element:
     credentials = dict(zip(("user", "password"), CREDENTIALS, strict=True))
-    raw = write_request(wsdl.service().operation(operation), {"credentials": credentials, **fields})
+    raw = write_request(wsdl.service().operation(operation), {"credentials": credentials, **fields}, SystemRuntime())
     return etree.fromstring(b"".join(raw.pieces))
 
 

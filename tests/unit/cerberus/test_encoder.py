@@ -10,6 +10,7 @@ from lxml import etree
 
 from cerberus import encoder, wsdl
 from common.errors import Failure, Reason
+from common.runtime import SystemRuntime
 
 ANYTHING = st.text(alphabet=st.characters(blacklist_categories=[])) | st.text("&<>\"'\r\n\t \x01\x7f\x85\u2028]ä日😀")
 OPERATIONS: dict[str, tuple[str, ...]] = {
@@ -32,7 +33,7 @@ def alone(name: str, fields: Mapping[str, Any]) -> bytes | None:
 
 def written(name: str, fields: Mapping[str, Any]) -> bytes | None:
     try:
-        return b"".join(encoder.write_request(wsdl.service().operation(name), fields).pieces)
+        return b"".join(encoder.write_request(wsdl.service().operation(name), fields, SystemRuntime()).pieces)
     except Failure as failure:
         return None if failure.reason is Reason.CONTENT_UNSENDABLE else b""
 
@@ -70,7 +71,9 @@ def test_a_document_pushed_to_several_backups_is_escaped_once(monkeypatch: pytes
     for number in range(5):
         credentials = {"user": "admin", "password": f"password {number}"}
         fields = {"credentials": credentials, "ProfilesXML": document, "GroupsXML": b"<groups/>"}
-        sent.append(b"".join(encoder.write_request(wsdl.service().operation("SaveProfiles"), fields).pieces))
+        sent.append(
+            b"".join(encoder.write_request(wsdl.service().operation("SaveProfiles"), fields, SystemRuntime()).pieces)
+        )
     assert escaped.count(document) == 1
     assert [f"password {number}".encode() in sent[number] for number in range(5)] == [True] * 5
     assert len({request.replace(f"password {n}".encode(), b"") for n, request in enumerate(sent)}) == 1
@@ -84,7 +87,7 @@ def test_only_a_large_document_that_is_not_too_large_is_kept_in_memory(
     monkeypatch.setattr(encoder, "_REMEMBERED", 100)
     encoder._remembered.cache_clear()
     fields = {"credentials": {"user": "u", "password": "p"}, "dataXml": b"x" * size}
-    encoder.write_request(wsdl.service().operation("SetEventRules"), fields)
+    encoder.write_request(wsdl.service().operation("SetEventRules"), fields, SystemRuntime())
     assert encoder._remembered.cache_info().currsize == kept
 
 
@@ -93,6 +96,8 @@ def test_fields_that_do_not_fit_are_refused_every_time(fields: dict[str, Any]) -
     for _ in range(2):
         with pytest.raises(Failure) as refused:
             encoder.write_request(
-                wsdl.service().operation("SetEventRules"), {"credentials": {"user": "u", "password": "p"}, **fields}
+                wsdl.service().operation("SetEventRules"),
+                {"credentials": {"user": "u", "password": "p"}, **fields},
+                SystemRuntime(),
             )
         assert refused.value.reason is Reason.CONTENT_UNSENDABLE

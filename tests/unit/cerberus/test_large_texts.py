@@ -10,6 +10,7 @@ from cerberus import encoder, large_texts, wsdl
 from cerberus.decoder import Values, read_reply
 from cerberus.transport import Reply
 from common.errors import Failure, Reason
+from common.runtime import SystemRuntime
 
 SVC = "http://cerberusllc.com/service/cerberusftpservice"
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
@@ -48,7 +49,7 @@ def enveloped(content: str, head: str = "", around: tuple[str, str] = ("<n:data>
 def told(raw: bytes) -> str | Reason:
     """What reading gives: the document as text, or why there is none."""
     try:
-        values = read_reply(wsdl.service().operation("GetProfiles"), Reply(200, TYPE, raw))
+        values = read_reply(wsdl.service().operation("GetProfiles"), Reply(200, TYPE, raw), SystemRuntime())
         data = values["data"]
     except Failure as failure:
         return failure.reason
@@ -73,7 +74,7 @@ def test_what_is_read_is_the_same_cut_or_whole(content: str, head: str) -> None:
 def test_an_escaped_text_is_cut_out_and_comes_back(text: str) -> None:
     escaped = re.sub("[&<>\r]", lambda found: f"&#{ord(found[0])};" if found[0] == "\r" else ESCAPES[found[0]], text)
     raw = enveloped(escaped)
-    found = large_texts.cut(raw, {})
+    found = large_texts.cut(raw, {}, SystemRuntime())
     if "\ufffe" not in text and "\uffff" not in text:
         assert found is not None
         assert found.text.decode() == text
@@ -108,7 +109,9 @@ def test_a_reply_cut_short_inside_its_text_is_no_reply(at: int) -> None:
 
 
 def test_a_large_text_is_bytes() -> None:
-    values: Values = read_reply(wsdl.service().operation("GetProfiles"), Reply(200, TYPE, enveloped("&lt;a/>" * 9)))
+    values: Values = read_reply(
+        wsdl.service().operation("GetProfiles"), Reply(200, TYPE, enveloped("&lt;a/>" * 9)), SystemRuntime()
+    )
     assert values["data"] == b"<a/>" * 9
 
 
@@ -116,12 +119,12 @@ def test_a_text_that_was_sent_and_comes_back_is_the_same_one(monkeypatch: pytest
     sent = b"<users>" + b"<user/>" * 20 + b"</users>"
     fields = {"credentials": {"user": "u", "password": "p"}, "ProfilesXML": sent, "GroupsXML": b""}
     monkeypatch.setattr(encoder, "LARGE", 1)
-    large = encoder.write_request(wsdl.service().operation("SaveProfiles"), fields).large
+    large = encoder.write_request(wsdl.service().operation("SaveProfiles"), fields, SystemRuntime()).large
     operation = wsdl.service().operation("GetProfiles")
 
     def answered(text: bytes) -> object:
         raw = enveloped(text.decode().replace("<", "&lt;").replace(">", "&gt;"))
-        return read_reply(operation, Reply(200, TYPE, raw), sent=large)["data"]
+        return read_reply(operation, Reply(200, TYPE, raw), SystemRuntime(), sent=large)["data"]
 
     assert answered(sent) is sent
     other = sent.replace(b"<user/>", b"<user />", 1)

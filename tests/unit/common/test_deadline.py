@@ -4,43 +4,35 @@ import pytest
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-
-
-class Clock:
-    """Seconds that pass only when told."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from common.runtime import SystemRuntime
+from local.fakes.runtime import FakeRuntime
 
 
 def test_time_runs_out_and_never_becomes_negative() -> None:
-    clock = Clock()
-    deadline = Deadline(10, clock)
+    runtime = FakeRuntime()
+    deadline = Deadline(10, runtime.monotonic)
     assert deadline.remaining() == 10
-    clock.now += 4
+    runtime.advance(4)
     assert deadline.remaining() == 6
-    clock.now += 100
+    runtime.advance(100)
     assert deadline.remaining() == 0
 
 
 def test_a_check_passes_while_more_than_the_need_is_left() -> None:
-    clock = Clock()
-    deadline = Deadline(10, clock)
+    runtime = FakeRuntime()
+    deadline = Deadline(10, runtime.monotonic)
     deadline.check()
     deadline.check(need=9.5)
-    clock.now += 5
+    runtime.advance(5)
     for need in (5, 6):
         with pytest.raises(Failure) as failure:
             deadline.check(need)
         assert failure.value.reason is Reason.DEADLINE
     deadline.check(4.9)
-    clock.now += 5
+    runtime.advance(5)
     with pytest.raises(Failure):
         deadline.check()
 
 
-def test_the_clock_of_the_machine_is_used_when_none_is_given() -> None:
-    assert 0 < Deadline(60).remaining() <= 60
+def test_time_runs_out_on_the_clock_of_the_machine_too() -> None:
+    assert 0 < Deadline(60, SystemRuntime().monotonic).remaining() <= 60

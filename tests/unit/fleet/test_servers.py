@@ -1,5 +1,7 @@
 """From registrations to endpoints, and how often credentials are tried."""
 
+from time import monotonic
+
 import pytest
 
 from cerberus.address_policy import AddressPolicy
@@ -7,12 +9,13 @@ from cerberus.client import BackupClient, PrimaryClient
 from cerberus.tls import Pins, SystemRoots
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.runtime import SystemRuntime
 from fleet.servers import CerberusServers, trust_of, with_credentials
 from registry.models import Backup, Credentials, Primary, SyncSettings, TlsTrust
 
 LOG_IN = Credentials("admin", "PLANTED")
 PIN = "ab" * 32
-SERVERS = CerberusServers(AddressPolicy())
+SERVERS = CerberusServers(AddressPolicy(SystemRuntime()), SystemRuntime())
 
 
 def test_trust_follows_from_the_registration() -> None:
@@ -31,14 +34,14 @@ def test_trust_that_makes_no_sense_is_an_invalid_registration(trust: TlsTrust) -
 
 
 def test_the_primarys_client_cannot_write() -> None:
-    with SERVERS.primary(Primary("p.example", 8443), LOG_IN, SyncSettings(), Deadline(1)) as primary:
+    with SERVERS.primary(Primary("p.example", 8443), LOG_IN, SyncSettings(), Deadline(1, monotonic)) as primary:
         assert type(primary) is PrimaryClient
         assert not [name for name in dir(primary) if name.startswith(("write", "commit"))]
         assert primary.label == "primary (p.example:8443)"
 
 
 def test_a_backups_client_is_named_as_it_is_registered() -> None:
-    with SERVERS.backup(Backup("b1", "b.example", 8443), LOG_IN, SyncSettings(), Deadline(1)) as backup:
+    with SERVERS.backup(Backup("b1", "b.example", 8443), LOG_IN, SyncSettings(), Deadline(1, monotonic)) as backup:
         assert isinstance(backup, BackupClient)
         assert backup.label == "b1 (b.example:8443)"
         assert backup.address == ("b.example", 8443)
@@ -47,7 +50,7 @@ def test_a_backups_client_is_named_as_it_is_registered() -> None:
 @pytest.mark.parametrize(("host", "port"), [("https://b.example", 1), ("b.example", 0), ("b.example", 70_000), ("", 1)])
 def test_an_address_that_cannot_be_one_is_an_invalid_registration(host: str, port: int) -> None:
     with pytest.raises(Failure) as caught:
-        SERVERS.backup(Backup("b1", host, port), LOG_IN, SyncSettings(), Deadline(1))
+        SERVERS.backup(Backup("b1", host, port), LOG_IN, SyncSettings(), Deadline(1, monotonic))
     assert caught.value.reason is Reason.REGISTRATION_INVALID
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from local.fakes.runtime import FakeRuntime
 from local.fakes.servers import FACTS, FakeServer
 from replication.model import PartName, Policy
 from replication.plan import Plan, make_plan
@@ -44,14 +45,14 @@ CONTENT: dict[str, Any] = {
 }
 
 
-class Clock:
-    """UTC times, one second apart."""
+class Clock(FakeRuntime):
+    """A runtime whose times are one second apart."""
 
     def __init__(self) -> None:
-        self.time = datetime(2026, 1, 1, tzinfo=UTC)
+        super().__init__(datetime(2026, 1, 1, tzinfo=UTC))
 
-    def __call__(self) -> datetime:
-        self.time += timedelta(seconds=1)
+    def now(self) -> datetime:
+        self.advance(1)
         return self.time
 
 

@@ -296,7 +296,7 @@ def put_back(server: FakeServer, parts: Mapping[str, str], *, auto: bool, clock:
             server,
             exact_policy(earlier, auto_block_list=auto),
             snapshots=Kept(),
-            now=clock,
+            runtime=clock,
             guard=guard,
             restore=Restore(lambda *_: (), lambda: None),
         )
@@ -325,7 +325,7 @@ def test_the_backup_becomes_the_primary_except_what_rules_keep_and_a_restore_und
     snapshots = Kept()
 
     def run(guard: Guard, *, write: bool = True) -> Outcome:
-        return replicate(source, server, policy, snapshots=snapshots, now=clock, guard=guard, write=write)
+        return replicate(source, server, policy, snapshots=snapshots, runtime=clock, guard=guard, write=write)
 
     outcome = approved(run)
     assert outcome.status in (Status.UPDATED, Status.IN_SYNC), (outcome.reason, outcome.message)

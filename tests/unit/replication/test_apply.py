@@ -62,7 +62,7 @@ def push(source: PrimaryState, clock: Clock) -> Callable[..., Outcome]:
     def run(
         server: FakeServer, kept: Kept | None = None, known: Mapping[PartName, PartFingerprints] | None = None
     ) -> Outcome:
-        return replicate(source, server, ALL, snapshots=kept or Kept(), now=clock, guard=OPEN, known=known)
+        return replicate(source, server, ALL, snapshots=kept or Kept(), runtime=clock, guard=OPEN, known=known)
 
     return run
 
@@ -135,7 +135,7 @@ class TestBeginning:
             drifted,
             ALL,
             snapshots=Kept(),
-            now=clock,
+            runtime=clock,
             guard=OPEN,
             begin=lambda outcome: told.append((outcome, drifted.writes)),
         )
@@ -154,7 +154,7 @@ class TestBeginning:
         def refuse(_: Outcome) -> None:
             raise Failure(Reason.LEASE_LOST, "another run has taken over")
 
-        outcome = replicate(source, drifted, ALL, snapshots=Kept(), now=clock, guard=OPEN, begin=refuse)
+        outcome = replicate(source, drifted, ALL, snapshots=Kept(), runtime=clock, guard=OPEN, begin=refuse)
         assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.LEASE_LOST)
         assert drifted.writes == []
 
@@ -164,7 +164,7 @@ class TestBeginning:
     ) -> None:
         server = make_server(settings=WANTED if write else DRIFTED)
         begin = Mock()
-        replicate(source, server, ALL, snapshots=Kept(), now=clock, guard=OPEN, begin=begin, write=write)
+        replicate(source, server, ALL, snapshots=Kept(), runtime=clock, guard=OPEN, begin=begin, write=write)
         begin.assert_not_called()
 
 
@@ -179,7 +179,7 @@ class TestListenersThatMayNotLast:
         told: list[Outcome] = []
         server = make_server(settings=WANTED)
         server.content["listeners"] = other_listeners(server)
-        replicate(source, server, ALL, snapshots=Kept(), now=clock, guard=OPEN, begin=told.append)
+        replicate(source, server, ALL, snapshots=Kept(), runtime=clock, guard=OPEN, begin=told.append)
         return seen(told[0])
 
     def test_they_are_committed_once_more_after_an_interruption(
@@ -216,7 +216,7 @@ class TestListenersThatMayNotLast:
             make_server(settings=WANTED),
             ALL,
             snapshots=Kept(),
-            now=clock,
+            runtime=clock,
             guard=OPEN,
             known=interrupted,
             write=False,
@@ -279,12 +279,12 @@ class TestTheWayIn:
         assert "log in" in outcome.message
 
     def test_a_listener_that_restarts_is_waited_for(
-        self, drifted: FakeServer, push: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+        self, drifted: FakeServer, push: Callable[..., Outcome], clock: Clock
     ) -> None:
-        monkeypatch.setattr("replication.apply.PAUSES", (0.0, 0.0))
         for attempt in (1, 2):
             drifted.failures[("fresh_facts", attempt)] = Failure(Reason.CONNECTION_REFUSED, "refused")
         assert push(drifted).status is Status.UPDATED
+        assert clock.sleeps == [1.0, 2.0]
 
     def test_settings_whose_reply_was_lost_are_put_back_when_they_changed_the_typed_answers(
         self, drifted: FakeServer, push: Callable[..., Outcome]
@@ -390,7 +390,7 @@ class TestAServerWithWordsOfItsOwn:
         source = read_primary(make_primary(event_rules=rules), ALL.parts)
         server = make_server(event_rules="<rules/>")
         server.normalise = lambda text: text.replace("<rule>a</rule><rule>b</rule>", "<rule>b</rule><rule>a</rule>")
-        outcome = replicate(source, server, ALL, snapshots=Kept(), now=clock, guard=OPEN)
+        outcome = replicate(source, server, ALL, snapshots=Kept(), runtime=clock, guard=OPEN)
         assert outcome.reason is Reason.WRITE_NOT_EFFECTIVE
 
     def test_a_write_that_was_dropped_is_tried_again(self, drifted: FakeServer, push: Callable[..., Outcome]) -> None:
@@ -425,7 +425,7 @@ class TestCause:
             drifted.content["settings"] = DRIFTED
         wanted = WANTED.replace("60", "61") if on_primary else WANTED
         moved = read_primary(make_primary(settings=wanted), ALL.parts)
-        outcome = replicate(moved, drifted, ALL, snapshots=Kept(), now=clock, guard=OPEN, known=known)
+        outcome = replicate(moved, drifted, ALL, snapshots=Kept(), runtime=clock, guard=OPEN, known=known)
         assert (outcome.parts[0].cause, outcome.status) == (cause, Status.UPDATED)
 
     def test_what_is_equal_has_none(self, make_server: ServerFactory, push: Callable[..., Outcome]) -> None:
@@ -437,7 +437,9 @@ class TestHash:
         self, make_primary: ServerFactory, drifted: FakeServer, source: PrimaryState, clock: Clock
     ) -> None:
         def look(primary: PrimaryState, policy: Policy = ALL) -> str:
-            return replicate(primary, drifted, policy, snapshots=Kept(), now=clock, guard=OPEN, write=False).plan_hash
+            return replicate(
+                primary, drifted, policy, snapshots=Kept(), runtime=clock, guard=OPEN, write=False
+            ).plan_hash
 
         first = look(source)
         assert first
@@ -454,9 +456,9 @@ class TestApproval:
     ) -> None:
         source = read_primary(make_primary(event_rules=""), ALL.parts)
         backup = make_server()
-        first = replicate(source, backup, ALL, snapshots=Kept(), now=clock, guard=Guard())
+        first = replicate(source, backup, ALL, snapshots=Kept(), runtime=clock, guard=Guard())
         assert (first.status, first.reason) == (Status.BLOCKED, Reason.PART_MISSING_ON_PRIMARY)
         assert backup.writes == []
         approved = Guard(approved=first.plan_hash)
-        assert replicate(source, backup, ALL, snapshots=Kept(), now=clock, guard=approved).status is Status.UPDATED
+        assert replicate(source, backup, ALL, snapshots=Kept(), runtime=clock, guard=approved).status is Status.UPDATED
         assert backup.content["event_rules"] == ""

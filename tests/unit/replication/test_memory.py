@@ -6,12 +6,12 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from common.runtime import SystemRuntime
 from local.cerberus.generate import generate
 from registry.snapshots import SnapshotContent, encode
 from replication.guards.approval import Guard
@@ -77,6 +77,6 @@ if __name__ == "__main__":
     primary = read_primary(FakeServer(content, address=("p", 1), server_facts=elsewhere), policy.parts)
     edited = content | {"users": content["users"].replace("Meyer", "Mayer", 1)}
     backup = FakeServer(edited, normalise=_other_layout)
-    outcome = replicate(primary, backup, policy, snapshots=_Snapshots(), now=lambda: datetime.now(UTC), guard=Guard())
+    outcome = replicate(primary, backup, policy, snapshots=_Snapshots(), runtime=SystemRuntime(), guard=Guard())
     changes = sum(len(part.changes.changed) for part in outcome.parts)
     sys.stdout.write(f"{outcome.status} {changes} {_peak()}\n")

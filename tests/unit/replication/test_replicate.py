@@ -99,7 +99,7 @@ def reindented(text: str) -> str:
 def test_every_part_that_differs_is_written_once_in_order_and_verified(
     source: PrimaryState, drifted: FakeServer, clock: Clock
 ) -> None:
-    outcome = replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())
+    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept())
     assert outcome.status is Status.UPDATED
     assert drifted.writes == IN_ORDER
     assert statuses(outcome) == dict.fromkeys(PartName, PartStatus.PUSHED)
@@ -114,9 +114,9 @@ def test_every_part_that_differs_is_written_once_in_order_and_verified(
 @pytest.mark.parametrize("normalise", [str, reindented])
 def test_a_second_run_writes_nothing(normalise: Any, source: PrimaryState, drifted: FakeServer, clock: Clock) -> None:
     drifted.normalise = normalise
-    replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())
+    replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept())
     drifted.calls.clear()
-    outcome = replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())
+    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept())
     assert outcome.status is Status.IN_SYNC
     assert drifted.writes == []
     assert outcome.pushed_at is None
@@ -126,7 +126,7 @@ def test_a_second_run_writes_nothing(normalise: Any, source: PrimaryState, drift
 
 def test_only_what_differs_is_written(source: PrimaryState, make_server: ServerFactory, clock: Clock) -> None:
     backup = make_server(mime_mappings=())
-    outcome = replicate(source, backup, ALL, now=clock, guard=OPEN, snapshots=Kept())
+    outcome = replicate(source, backup, ALL, runtime=clock, guard=OPEN, snapshots=Kept())
     assert backup.writes == ["write_mime_mappings"]
     assert statuses(outcome)[PartName.MIME_MAPPINGS] is PartStatus.PUSHED
     assert sum(status is PartStatus.UNCHANGED for status in statuses(outcome).values()) == len(PartName) - 1
@@ -134,14 +134,14 @@ def test_only_what_differs_is_written(source: PrimaryState, make_server: ServerF
 
 def test_only_chosen_parts_are_read_and_written(source: PrimaryState, drifted: FakeServer, clock: Clock) -> None:
     policy = Policy(parts=frozenset({PartName.EVENT_RULES, PartName.MIME_MAPPINGS}))
-    outcome = replicate(source, drifted, policy, now=clock, guard=OPEN, snapshots=Kept())
+    outcome = replicate(source, drifted, policy, runtime=clock, guard=OPEN, snapshots=Kept())
     assert drifted.writes == ["write_event_rules", "write_mime_mappings"]
     assert "users" not in drifted.calls
     assert set(statuses(outcome)) == policy.parts
 
 
 def test_everything_is_read_before_the_first_write(source: PrimaryState, drifted: FakeServer, clock: Clock) -> None:
-    replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())
+    replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept())
     before = drifted.calls[: drifted.calls.index(IN_ORDER[0])]
     reads = {"facts", "settings", "authentication", "users", "groups", "event_rules", "mime_mappings"}
     reads |= {"blocked_addresses", "auto_blocked_addresses", "account_requests", "listeners"}
@@ -149,7 +149,7 @@ def test_everything_is_read_before_the_first_write(source: PrimaryState, drifted
 
 
 def test_a_look_writes_nothing_and_names_what_differs(source: PrimaryState, drifted: FakeServer, clock: Clock) -> None:
-    outcome = replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept(), write=False)
+    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept(), write=False)
     assert outcome.status is Status.DRIFTED
     assert drifted.writes == []
     assert statuses(outcome) == dict.fromkeys(PartName, PartStatus.DIFFERENT)
@@ -161,7 +161,7 @@ def test_a_look_writes_nothing_and_names_what_differs(source: PrimaryState, drif
 
 
 def test_a_look_at_an_equal_server_verifies_it(source: PrimaryState, make_server: ServerFactory, clock: Clock) -> None:
-    outcome = replicate(source, make_server(), ALL, now=clock, guard=OPEN, snapshots=Kept(), write=False)
+    outcome = replicate(source, make_server(), ALL, runtime=clock, guard=OPEN, snapshots=Kept(), write=False)
     assert outcome.status is Status.IN_SYNC
     assert outcome.verified_at is not None
 
@@ -171,7 +171,7 @@ def test_a_write_that_is_acknowledged_and_dropped_is_a_failure(
     call: str, source: PrimaryState, drifted: FakeServer, clock: Clock
 ) -> None:
     drifted.dropped = {call}
-    outcome = replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())
+    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept())
     assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.WRITE_NOT_EFFECTIVE)
     assert outcome.pushed_at is not None
     assert outcome.verified_at is None
@@ -184,7 +184,7 @@ def test_a_server_that_changes_a_value_it_stores_is_found_out(
     source: PrimaryState, drifted: FakeServer, clock: Clock
 ) -> None:
     drifted.normalise = lambda text: text.replace("planted", "altered")
-    assert reasons(replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())) == {
+    assert reasons(replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept())) == {
         PartName.SETTINGS: Reason.WRITE_NOT_EFFECTIVE,
         PartName.ACCOUNTS: Reason.WRITE_NOT_EFFECTIVE,
         PartName.EVENT_RULES: Reason.DEPENDENCY_FAILED,
@@ -195,7 +195,7 @@ def test_a_refused_write_fails_its_part_and_those_that_depend_on_it_alone(
     source: PrimaryState, drifted: FakeServer, clock: Clock
 ) -> None:
     drifted.failures = {("write_accounts", 1): Failure(Reason.WRITE_REFUSED, "it answered false")}
-    outcome = replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())
+    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept())
     assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.WRITE_REFUSED)
     assert outcome.message == "accounts: it answered false"
     assert reasons(outcome) == {
@@ -213,7 +213,7 @@ def test_equal_event_rules_do_not_suffer_from_failed_accounts(
 ) -> None:
     backup = make_server(users="<users/>", dropped={"write_accounts"})
     assert (
-        statuses(replicate(source, backup, ALL, now=clock, guard=OPEN, snapshots=Kept()))[PartName.EVENT_RULES]
+        statuses(replicate(source, backup, ALL, runtime=clock, guard=OPEN, snapshots=Kept()))[PartName.EVENT_RULES]
         is PartStatus.UNCHANGED
     )
 
@@ -233,7 +233,7 @@ def test_a_failure_of_the_server_as_a_whole_stops_what_is_left(
     reason: Reason, source: PrimaryState, drifted: FakeServer, clock: Clock
 ) -> None:
     drifted.failures = {("write_authentication", 1): Failure(reason, "gone")}
-    outcome = replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())
+    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept())
     assert drifted.writes == ["write_settings", "write_authentication"]
     assert drifted.calls[-1] == "write_authentication"
     assert outcome.status is (Status.INCOMPLETE if reason is Reason.DEADLINE else Status.FAILED)
@@ -250,7 +250,7 @@ def test_a_read_back_that_fails_leaves_the_part_unverified(
     source: PrimaryState, drifted: FakeServer, clock: Clock
 ) -> None:
     drifted.failures = {("settings", 2): Failure(Reason.READ_TIMEOUT, "no answer")}
-    outcome = replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())
+    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept())
     assert outcome.reason is Reason.READ_TIMEOUT
     assert outcome.pushed_at is not None
     assert outcome.verified_at is None
@@ -263,7 +263,7 @@ def test_a_backup_that_cannot_be_read_is_not_written_to(
     call: str, reason: Reason, source: PrimaryState, drifted: FakeServer, clock: Clock
 ) -> None:
     drifted.failures = {(call, 1): Failure(reason, "no")}
-    outcome = replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())
+    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept())
     assert drifted.writes == []
     assert outcome.status is (Status.INCOMPLETE if reason is Reason.DEADLINE else Status.FAILED)
     assert (outcome.reason, outcome.message) == (reason, "no")
@@ -275,7 +275,7 @@ def test_a_backup_that_cannot_be_understood_is_not_written_to(
     document: str, source: PrimaryState, drifted: FakeServer, clock: Clock, secret: str
 ) -> None:
     drifted.content[document] = f"<a>{secret}"
-    outcome = replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())
+    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept())
     assert drifted.writes == []
     assert outcome.reason is Reason.DOCUMENT_MALFORMED
     assert secret not in repr(outcome)
@@ -286,7 +286,7 @@ def test_a_part_the_backups_edition_lacks_fails_and_the_others_are_written(
 ) -> None:
     facts = drifted.server_facts
     drifted.server_facts = replace(facts, features=replace(facts.features, directory_authentication=False))
-    outcome = replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())
+    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept())
     assert reasons(outcome) == {PartName.AUTHENTICATION: Reason.FEATURE_MISSING}
     assert outcome.status is Status.FAILED
     assert drifted.writes == [call for call in IN_ORDER if call != "write_authentication"]
@@ -299,7 +299,12 @@ def test_a_part_the_primarys_edition_lacks_is_skipped(
     facts = make_primary().server_facts
     bare = replace(facts, features=replace(facts.features, events=False))
     outcome = replicate(
-        read_primary(make_primary(server_facts=bare), ALL.parts), drifted, ALL, now=clock, guard=OPEN, snapshots=Kept()
+        read_primary(make_primary(server_facts=bare), ALL.parts),
+        drifted,
+        ALL,
+        runtime=clock,
+        guard=OPEN,
+        snapshots=Kept(),
     )
     assert statuses(outcome)[PartName.EVENT_RULES] is PartStatus.SKIPPED
     assert outcome.status is Status.UPDATED
@@ -322,7 +327,7 @@ def test_nothing_at_all_from_the_primary_never_empties_a_backup(
 ) -> None:
     backup = make_server()
     outcome = replicate(
-        read_primary(make_primary(**content), ALL.parts), backup, ALL, now=clock, guard=OPEN, snapshots=Kept()
+        read_primary(make_primary(**content), ALL.parts), backup, ALL, runtime=clock, guard=OPEN, snapshots=Kept()
     )
     assert reasons(outcome) == {part: Reason.PART_MISSING_ON_PRIMARY}
     assert backup.writes == []
@@ -335,7 +340,7 @@ def test_nothing_on_both_sides_is_equal(make_primary: ServerFactory, make_server
         read_primary(make_primary(**nothing), ALL.parts),
         make_server(**nothing),
         ALL,
-        now=clock,
+        runtime=clock,
         guard=OPEN,
         snapshots=Kept(),
     )
@@ -344,14 +349,14 @@ def test_nothing_on_both_sides_is_equal(make_primary: ServerFactory, make_server
 
 def test_an_empty_part_of_the_backup_is_filled(source: PrimaryState, make_server: ServerFactory, clock: Clock) -> None:
     backup = make_server(users="", groups="", event_rules="", blocked_addresses="")
-    assert replicate(source, backup, ALL, now=clock, guard=OPEN, snapshots=Kept()).status is Status.UPDATED
+    assert replicate(source, backup, ALL, runtime=clock, guard=OPEN, snapshots=Kept()).status is Status.UPDATED
 
 
 def test_settings_of_the_backup_that_are_empty_stop_everything(
     source: PrimaryState, make_server: ServerFactory, clock: Clock
 ) -> None:
     backup = make_server(settings="", users="<users/>")
-    outcome = replicate(source, backup, ALL, now=clock, guard=OPEN, snapshots=Kept())
+    outcome = replicate(source, backup, ALL, runtime=clock, guard=OPEN, snapshots=Kept())
     assert outcome.reason is Reason.DOCUMENT_MALFORMED
     assert backup.writes == []
 
@@ -362,7 +367,7 @@ def test_an_outcome_holds_no_value_of_a_document(
     write: bool, dropped: set[str], source: PrimaryState, drifted: FakeServer, clock: Clock, secret: str
 ) -> None:
     drifted.dropped = dropped
-    outcome = replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept(), write=write)
+    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept(), write=write)
     for planted in (secret, "other-secret"):
         assert planted not in repr(outcome)
         assert planted in repr(dump(source)) + repr(DRIFT)
@@ -371,7 +376,7 @@ def test_an_outcome_holds_no_value_of_a_document(
 def test_machine_specific_values_survive_and_the_rest_becomes_the_primarys(
     source: PrimaryState, drifted: FakeServer, clock: Clock
 ) -> None:
-    replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())
+    replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept())
     settings = parse_text(drifted.content["settings"])
     assert settings.findtext("soap/port") == "9"
     assert settings.findtext("timeout") == "30"
@@ -381,7 +386,7 @@ def test_users_that_log_in_during_the_run_are_no_failure(
     source: PrimaryState, drifted: FakeServer, clock: Clock
 ) -> None:
     drifted.normalise = lambda text: text.replace('<user name="bob"', '<user lastLogin="now" name="bob"')
-    outcome = replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())
+    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept())
     assert 'lastLogin="now"' in drifted.content["users"]
     assert outcome.status is Status.UPDATED
 
@@ -394,4 +399,4 @@ def test_a_fault_in_the_product_is_not_taken_for_a_failure_of_the_server(
 
     drifted.on_call = broken
     with pytest.raises(ZeroDivisionError):
-        replicate(source, drifted, ALL, now=clock, guard=OPEN, snapshots=Kept())
+        replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=Kept())

@@ -84,7 +84,7 @@ def put_back(clock: Clock, facts: ServerFacts) -> Put:
         terms = Restore(
             lambda now, address, label: check_restored(facts, None, ("", 0), now, address, label), pause, then
         )
-        return replicate(state, server, policy, snapshots=Kept(), now=clock, guard=guard, restore=terms, **more)
+        return replicate(state, server, policy, snapshots=Kept(), runtime=clock, guard=guard, restore=terms, **more)
 
     return put
 
@@ -399,7 +399,7 @@ def test_whatever_was_pushed_over_it_the_first_state_comes_back_exactly(
     approved = Guard(approved=make_blocked_hash(primary, server, policy))
     licence = replace(facts.licence, company="P", issued=1, installed=2)
     source = replace(primary, facts=replace(primary.facts, licence=licence))
-    pushed = replicate(source, server, policy, snapshots=kept, now=clock, guard=approved)
+    pushed = replicate(source, server, policy, snapshots=kept, runtime=clock, guard=approved)
     assert pushed.status in (Status.UPDATED, Status.IN_SYNC), pushed
     if kept.parts:
         assert put_back(kept.parts[0], server, auto=auto).status is Status.RESTORED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from local.fakes.aws_services import MemoryQueue
+from local.fakes.runtime import WallClockRuntime
 from registry.models import QUEUED, BackupResult, Run
 from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
@@ -32,8 +34,8 @@ class Killed(BaseException):
 
 def start(world: World, at: datetime, queue: MemoryQueue | None = None) -> Report:
     terms = FanOutTerms(queue, above=1, seconds=3600) if queue else None
-    context = replace(world.context, now=lambda: at, fan_out=terms)
-    return run(RunRequest(Trigger.SCHEDULE), context, Deadline(10))
+    context = replace(world.context, runtime=WallClockRuntime(lambda: at), fan_out=terms)
+    return run(RunRequest(Trigger.SCHEDULE), context, Deadline(10, monotonic))
 
 
 def oldest(world: World) -> Run:
@@ -92,8 +94,8 @@ def test_nobody_touches_a_run_whose_lease_still_holds(world: World, monkeypatch:
 def test_what_waited_in_the_queue_is_incomplete_and_comes_first(world: World) -> None:
     queue = MemoryQueue()
     start(world, NOON, queue)
-    context = replace(world.context, now=lambda: NOON)
-    process_batch([queue.messages[1]], context, Deadline(10), NOON + timedelta(seconds=60))
+    context = replace(world.context, runtime=WallClockRuntime(lambda: NOON))
+    process_batch([queue.messages[1]], context, Deadline(10, monotonic), NOON + timedelta(seconds=60))
     queue.messages.clear()  # as if all had gone to the dead-letter queue
 
     report = start(world, NOON + timedelta(hours=1), queue)
@@ -112,8 +114,8 @@ def test_a_late_message_of_it_touches_no_server(world: World) -> None:
     later = NOON + timedelta(hours=2)
     start(world, later)
     used = list(world.servers.used)
-    context = replace(world.context, now=lambda: later)
-    assert process_batch(late, context, Deadline(10), later + timedelta(seconds=60)).again == frozenset()
+    context = replace(world.context, runtime=WallClockRuntime(lambda: later))
+    assert process_batch(late, context, Deadline(10, monotonic), later + timedelta(seconds=60)).again == frozenset()
     assert world.servers.used == used
 
 

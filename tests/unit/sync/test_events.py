@@ -36,7 +36,7 @@ def test_a_run_id_is_one_that_the_product_made(run_id: object) -> None:
 
 
 def test_on_demand_everything_can_be_said() -> None:
-    run_id = new_run_id(datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
+    run_id = new_run_id(datetime(2026, 3, 1, 12, 0, tzinfo=UTC), "0badc0de")
     event = {
         "action": "sync",
         "backups": ["b2", "b1", "b2"],
@@ -94,7 +94,7 @@ class TestRestore:
         )
 
     def test_a_state_of_the_primary_goes_to_the_fleet_or_to_whom_it_is_for(self) -> None:
-        run_id = new_run_id(datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
+        run_id = new_run_id(datetime(2026, 3, 1, 12, 0, tzinfo=UTC), "0badc0de")
         assert read_request({"action": "restore", "snapshot": STATE}) == RunRequest(Trigger.RESTORE, snapshot=STATE)
         more = {"backups": ["b2"], "dry_run": True, "requested_by": "somebody", "run_id": run_id}
         assert read_request({"action": "restore", "snapshot": STATE, **more}) == RunRequest(

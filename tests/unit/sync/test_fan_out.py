@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,17 +15,17 @@ import pytest
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from local.fakes.aws_services import MemoryQueue
+from local.fakes.runtime import WallClockRuntime
 from registry.backup_queue import Message
 from registry.models import Backup, BackupResult, Claim, Credentials, Run
 from registry.snapshots import primary_key
-from sync import fan_out
 from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
 from sync.fan_out import is_needed, process_batch
 from sync.run import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from local.fakes.servers import FleetServer
     from local.fakes.world import World
@@ -49,16 +50,16 @@ class Fleet:
 
     @property
     def context(self) -> RunContext:
-        return replace(self.world.context, fan_out=self.terms, now=lambda: self.time)
+        return replace(self.world.context, fan_out=self.terms, runtime=WallClockRuntime(lambda: self.time))
 
     def start(self, *backups: str, **request: Any) -> Report:
-        return run(RunRequest(Trigger.ON_DEMAND, backups, **request), self.context, Deadline(10))
+        return run(RunRequest(Trigger.ON_DEMAND, backups, **request), self.context, Deadline(10, monotonic))
 
     def work(self, messages: Sequence[Message] | None = None, seconds: float = 10.0) -> BatchResult:
         return process_batch(
             self.queue.messages if messages is None else messages,
             self.context,
-            Deadline(seconds),
+            Deadline(seconds, monotonic),
             self.time + timedelta(seconds=LIFE),
         )
 
@@ -80,13 +81,6 @@ class Fleet:
         return self.world.servers.by_id[backup_id]
 
 
-@pytest.fixture(autouse=True)
-def _nothing_loaded() -> Iterator[None]:
-    fan_out._LOADED.clear()
-    yield
-    fan_out._LOADED.clear()
-
-
 @pytest.fixture
 def fleet(world: World) -> Fleet:
     return Fleet(world)
@@ -103,7 +97,9 @@ class TestWhenItIsNeeded:
             f"b{number}": BackupResult(f"b{number}", "r", "in_sync", datetime.now(UTC), duration=duration)
             for number, duration in enumerate(durations)
         }
-        return is_needed(FanOutTerms(MemoryQueue(), above, HOUR), backups, statuses, at_a_time, Deadline(100))
+        return is_needed(
+            FanOutTerms(MemoryQueue(), above, HOUR), backups, statuses, at_a_time, Deadline(100, monotonic)
+        )
 
     def test_above_so_many_backups(self) -> None:
         assert not self.needed(5, above=5)
@@ -117,7 +113,7 @@ class TestWhenItIsNeeded:
         assert not self.needed(2, above=9, durations=[900, 900])
 
     def test_never_without_a_queue(self, world: World) -> None:
-        assert run(RunRequest(Trigger.SCHEDULE), world.context, Deadline(10)).run.status == "succeeded"
+        assert run(RunRequest(Trigger.SCHEDULE), world.context, Deadline(10, monotonic)).run.status == "succeeded"
 
 
 class TestHandingOut:
@@ -205,7 +201,7 @@ class TestBackupRunner:
         fleet.start()
         fleet.work()
         by_queue = fleet.world.store.baseline()
-        run(RunRequest(Trigger.ON_DEMAND), replace(fleet.context, fan_out=None), Deadline(10))
+        run(RunRequest(Trigger.ON_DEMAND), replace(fleet.context, fan_out=None), Deadline(10, monotonic))
         at_once = fleet.world.store.baseline()
         assert by_queue
         assert at_once
@@ -306,7 +302,7 @@ class TestBackupRunner:
         assert primary
         fleet.world.store.save_primary(replace(primary, held="the direction has turned"))
         fleet.server("b2").greeting = "moin"
-        run(RunRequest(Trigger.SCHEDULE), fleet.context, Deadline(10))
+        run(RunRequest(Trigger.SCHEDULE), fleet.context, Deadline(10, monotonic))
         fleet.work()
         assert fleet.statuses() == {**ALL_IN_SYNC, "b2": "drifted"}
         assert fleet.server("b2").writes == []
@@ -322,7 +318,7 @@ class TestBackupRunner:
         fleet.server("primary").greeting = "servus"
         fleet.time += timedelta(minutes=1)
         request = RunRequest(Trigger.RESTORE, snapshot=primary_key(state.digest))
-        report = run(request, fleet.context, Deadline(10))
+        report = run(request, fleet.context, Deadline(10, monotonic))
         assert report.run.status == "running"
         fleet.work()
         results = fleet.world.store.results(report.run.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
+from local.fakes.runtime import WallClockRuntime
 from registry.models import SyncSettings
 from sync.events import RunRequest, Trigger
 from sync.run import run
@@ -37,7 +39,11 @@ class Scheduled:
         self.now += timedelta(minutes=minutes)
         backup = self.world.servers.by_id["b1"]
         backup.calls.clear()
-        run(RunRequest(trigger, **request), replace(self.world.context, now=lambda: self.now), Deadline(30))
+        run(
+            RunRequest(trigger, **request),
+            replace(self.world.context, runtime=WallClockRuntime(lambda: self.now)),
+            Deadline(30, monotonic),
+        )
         self.calls = list(backup.calls)
         status = self.world.store.status("b1")
         assert status is not None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from common.errors import Failure, Reason
+from local.fakes.runtime import FakeRuntime
 from local.fakes.store import MemoryStore
 from registry.models import Backup
 from sync.backup_runner import pause
@@ -40,7 +41,7 @@ def tagged(backup: Backup) -> Backup:
 
 
 def paused(store: MemoryStore) -> Backup:
-    pause("b1", "put back", store, lambda: NOON)
+    pause("b1", "put back", store, FakeRuntime(NOON))
     found = store.backup("b1")
     assert found is not None
     return found

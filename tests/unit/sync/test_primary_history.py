@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
 from local.fakes.aws_services import MemorySnapshots
+from local.fakes.runtime import WallClockRuntime
 from registry.models import KeptState
 from registry.snapshots import SnapshotContent, primary_key
 from replication.model import PartName, Status
@@ -30,8 +32,8 @@ class History:
 
     def run(self, *backups: str, after: timedelta = timedelta(minutes=15), **asked: Any) -> Report:
         self.now += after
-        context = replace(self.world.context, snapshot_days=RETENTION, now=lambda: self.now)
-        return run(RunRequest(Trigger.SCHEDULE, backups=backups, **asked), context, Deadline(30))
+        context = replace(self.world.context, snapshot_days=RETENTION, runtime=WallClockRuntime(lambda: self.now))
+        return run(RunRequest(Trigger.SCHEDULE, backups=backups, **asked), context, Deadline(30, monotonic))
 
     @property
     def states(self) -> tuple[KeptState, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
+from local.fakes.runtime import WallClockRuntime
 from registry.models import QUEUED, Approval, Primary, PrimaryBaseline, Run, new_run_id
 from registry.store import VersionConflict
 from registry.store_rules import promotion
@@ -43,8 +45,8 @@ class Turned:
 
     def run(self, *backups: str, trigger: Trigger = Trigger.SCHEDULE, **asked: Any) -> Report:
         self.now += MINUTE
-        context = replace(self.world.context, now=lambda: self.now)
-        return run(RunRequest(trigger, backups=backups, **asked), context, Deadline(30))
+        context = replace(self.world.context, runtime=WallClockRuntime(lambda: self.now))
+        return run(RunRequest(trigger, backups=backups, **asked), context, Deadline(30, monotonic))
 
     @property
     def held(self) -> str:
@@ -104,13 +106,13 @@ def test_a_dry_run_ends_nothing(turned: Turned) -> None:
 
 
 def test_a_run_that_was_asked_for_before_the_promotion_only_looks(turned: Turned) -> None:
-    early = Run(new_run_id(NOON - MINUTE), "on_demand", NOON - MINUTE, status=QUEUED)
+    early = Run(new_run_id(NOON - MINUTE, "0badc0de"), "on_demand", NOON - MINUTE, status=QUEUED)
     turned.world.store.save_run(early)
     report = turned.run(trigger=Trigger.ON_DEMAND, run_id=early.id)
     assert statuses(report) == {"b2": Status.DRIFTED, "b3": Status.DRIFTED}
     assert turned.writes() == {}
     assert turned.held
-    late = Run(new_run_id(NOON + MINUTE), "on_demand", NOON + MINUTE, status=QUEUED)
+    late = Run(new_run_id(NOON + MINUTE, "0badc0de"), "on_demand", NOON + MINUTE, status=QUEUED)
     turned.world.store.save_run(late)
     assert statuses(turned.run(trigger=Trigger.ON_DEMAND, run_id=late.id))["b2"] == Status.UPDATED
 
@@ -124,7 +126,7 @@ def test_what_was_there_before_is_put_back_when_it_was_asked_for_since_and_the_h
     (snapshot,) = [result.snapshot for result in turned.run().results if result.snapshot]
     turned.now = NOON
     turned.promote("b1", "old")
-    queued = Run(new_run_id(NOON + asked), "restore", NOON + asked, status=QUEUED)
+    queued = Run(new_run_id(NOON + asked, "0badc0de"), "restore", NOON + asked, status=QUEUED)
     world.store.save_run(queued)
     report = turned.run("b2", trigger=Trigger.RESTORE, snapshot=snapshot, run_id=queued.id)
     assert statuses(report) == {"b2": status}
@@ -206,22 +208,22 @@ def test_a_look_at_the_old_primary_is_not_pushed_from_by_a_run_under_the_new_one
     turned = Turned(world)
     turned.run()
     world.servers.by_id[PRIMARY_ID].greeting = "of the old one"
-    looked = look_at_primary(world.context, Deadline(30))
+    looked = look_at_primary(world.context, Deadline(30, monotonic))
     assert looked is not None
     assert not isinstance(looked, Failure)
     turned.promote("b1", "old")
     world.store.save_primary(replace(world.store.primary(), held=""))
-    report = run(RunRequest(Trigger.CHANGE), world.context, Deadline(30), seen=looked)
+    report = run(RunRequest(Trigger.CHANGE), world.context, Deadline(30, monotonic), seen=looked)
     assert statuses(report) == {"b2": Status.IN_SYNC, "b3": Status.IN_SYNC}
     assert turned.writes() == {}
 
 
 def test_looks_for_changes_wait_for_a_verified_run_under_the_new_primary(turned: Turned) -> None:
     turned.world.store.save_baseline(PrimaryBaseline(3, 2, NOON, "r0", fingerprint="0f"))
-    assert look_at_primary(turned.world.context, Deadline(30)) is None
+    assert look_at_primary(turned.world.context, Deadline(30, monotonic)) is None
     turned.run(trigger=Trigger.ON_DEMAND)
     turned.world.servers.by_id[PRIMARY_ID].greeting = "good day"
-    assert look_at_primary(turned.world.context, Deadline(30)) is not None
+    assert look_at_primary(turned.world.context, Deadline(30, monotonic)) is not None
 
 
 def test_a_promotion_while_a_run_holds_the_lease_is_refused_and_the_run_pushes_from_where_it_began(world: Any) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aws_lambda_powertools import Logger
 
+from local.fakes.runtime import WallClockRuntime
 from registry.models import BackupResult, Condition, Notice, PartResult, Run
 from replication.model import Status
 from sync import reporting
@@ -101,7 +102,7 @@ def printed(
     """What a report prints about the fleet of ``world``, of which two backups have figures of their own."""
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "CerberusSync")
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "stack")
-    context = replace(world.context, now=lambda: NOON, backups_with_metrics=2)
+    context = replace(world.context, runtime=WallClockRuntime(lambda: NOON), backups_with_metrics=2)
 
     def emit(report: Report) -> Blobs:
         emit_metrics(report, context)

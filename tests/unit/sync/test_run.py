@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ import sync.backup_runner
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from local.fakes.aws_services import MemoryCredentials
+from local.fakes.runtime import WallClockRuntime
 from local.fakes.store import MemoryStore
 from registry.models import (
     QUEUED,
@@ -36,7 +38,11 @@ NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def sync_run(world: World, *backups: str, seconds: float = 10.0, accept_primary: bool = False) -> Report:
-    return run(RunRequest(Trigger.ON_DEMAND, backups, accept_primary=accept_primary), world.context, Deadline(seconds))
+    return run(
+        RunRequest(Trigger.ON_DEMAND, backups, accept_primary=accept_primary),
+        world.context,
+        Deadline(seconds, monotonic),
+    )
 
 
 def outcomes(report: Report) -> dict[str, str]:
@@ -131,7 +137,7 @@ class TestThePrimary:
     def test_the_one_of_the_stack_is_used_when_none_is_registered(self, world: World) -> None:
         world.store = MemoryStore()
         context = replace(world.context, primary=Primary("127.0.0.1", 1))
-        report = run(RunRequest(Trigger.SCHEDULE), context, Deadline(10))
+        report = run(RunRequest(Trigger.SCHEDULE), context, Deadline(10, monotonic))
         assert report.run.reason == Reason.NO_BACKUPS
 
     def test_a_run_without_any_is_failed(self, world: World) -> None:
@@ -315,14 +321,18 @@ class TestRecords:
         moments = [NOON, NOON + timedelta(microseconds=1), NOON + timedelta(hours=1), NOON + timedelta(days=30)]
 
         def run_at(moment: datetime) -> str:
-            return run(RunRequest(Trigger.SCHEDULE), replace(context, now=lambda: moment), Deadline(5)).run.id
+            return run(
+                RunRequest(Trigger.SCHEDULE),
+                replace(context, runtime=WallClockRuntime(lambda: moment)),
+                Deadline(5, monotonic),
+            ).run.id
 
         ids = [run_at(moment) for moment in moments]
         assert ids == sorted(ids)
 
     def test_who_asked_for_what_is_kept(self, world: World) -> None:
         request = RunRequest(Trigger.ON_DEMAND, ("b1",), requested_by="arn:someone")
-        stored = world.store.run(run(request, world.context, Deadline(5)).run.id)
+        stored = world.store.run(run(request, world.context, Deadline(5, monotonic)).run.id)
         assert stored is not None
         assert (stored.trigger, stored.requested_by, stored.requested_backups) == ("on_demand", "arn:someone", ("b1",))
 
@@ -408,22 +418,22 @@ class TestAnEventDeliveredTwice:
 
     @staticmethod
     def queued(world: World) -> RunRequest:
-        request = RunRequest(Trigger.ON_DEMAND, run_id=new_run_id(datetime.now(UTC)))
+        request = RunRequest(Trigger.ON_DEMAND, run_id=new_run_id(datetime.now(UTC), "0badc0de"))
         world.store.save_run(Run(request.run_id, "on_demand", datetime.now(UTC), status=QUEUED))
         return request
 
     def test_a_run_that_was_queued_is_done(self, world: World) -> None:
         request = self.queued(world)
-        report = run(request, world.context, Deadline(10))
+        report = run(request, world.context, Deadline(10, monotonic))
         assert (report.run.id, report.run.status) == (request.run_id, "succeeded")
         assert world.store.run(request.run_id) == report.run
 
     def test_the_second_time_nothing_is_done_and_the_record_of_the_first_stands(self, world: World) -> None:
         request = self.queued(world)
         world.servers.by_id["b1"].people = ("anna",)
-        first = run(request, world.context, Deadline(10))
+        first = run(request, world.context, Deadline(10, monotonic))
         world.servers.used.clear()
-        second = run(request, world.context, Deadline(10))
+        second = run(request, world.context, Deadline(10, monotonic))
         assert (second.run.status, second.run.reason) == ("not_run", Reason.ALREADY_STARTED)
         assert world.servers.used == []
         assert world.store.run(request.run_id) == first.run
@@ -435,13 +445,13 @@ class TestAnEventDeliveredTwice:
 
         def meanwhile(_: str) -> None:
             if not seen:
-                second = run(request, world.context, Deadline(10))
+                second = run(request, world.context, Deadline(10, monotonic))
                 stored = world.store.run(request.run_id)
                 assert stored is not None
                 seen.extend((second.run.reason, stored.status))
 
         world.servers.by_id["primary"].on_call = meanwhile
-        assert run(request, world.context, Deadline(10)).run.status == "succeeded"
+        assert run(request, world.context, Deadline(10, monotonic)).run.status == "succeeded"
         assert seen == [Reason.ALREADY_STARTED, "running"]
 
 
@@ -474,5 +484,5 @@ def test_a_lease_that_cannot_be_given_back_does_not_undo_what_the_run_did(
         raise Failure(Reason.REGISTRY_UNAVAILABLE, "DynamoDB failed")
 
     monkeypatch.setattr(world.store, "release_lease", fail)
-    report = run(RunRequest(Trigger.ON_DEMAND), world.context, Deadline(10))
+    report = run(RunRequest(Trigger.ON_DEMAND), world.context, Deadline(10, monotonic))
     assert report.run.status == "succeeded"

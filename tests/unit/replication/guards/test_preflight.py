@@ -73,7 +73,7 @@ def test_a_refused_backup_is_neither_read_nor_written(
 ) -> None:
     backup = make_server(server_facts=changed(facts, **changes), users="<users/>")
     source = read_primary(make_primary(), Policy().parts)
-    outcome = replicate(source, backup, Policy(), now=clock, guard=OPEN, snapshots=Mock())
+    outcome = replicate(source, backup, Policy(), runtime=clock, guard=OPEN, snapshots=Mock())
     assert (outcome.status, outcome.reason) == (Status.FAILED, reason)
     assert outcome.pushed_at is outcome.verified_at is None
     assert backup.calls == ["facts"]

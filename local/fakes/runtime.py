@@ -1,0 +1,95 @@
+"""Runtimes for tests and simulations: one that a test decides alone, and the machine's with another wall clock."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from common.runtime import UNFINISHED, SystemRuntime, Unfinished
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+class FakeRuntime:
+    """``common.runtime.Runtime`` without a machine: its time is moved by hand, one thing happens at a time.
+
+    Sleeping moves its clocks and takes no time. Works that are to run in
+    parallel run one after the other, in their order, in the thread that asks
+    for them. Identifiers and random numbers follow from ``seed``. ``time`` is
+    the wall clock, and may be set; ``sleeps`` are the pauses that were made.
+    """
+
+    def __init__(self, time: datetime = NOON, *, seed: int = 0) -> None:
+        self.time = time
+        self.sleeps: list[float] = []
+        self._elapsed = 0.0
+        # A source of its own for each, so that how many there are of one does not change the others.
+        self._ids = Random(f"{seed} ids")  # noqa: S311 # nothing is guarded by it
+        self._tokens = Random(f"{seed} tokens")  # noqa: S311
+        self._numbers = Random(f"{seed} numbers")  # noqa: S311
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, on both clocks."""
+        self.time += timedelta(seconds=seconds)
+        self._elapsed += seconds
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self._elapsed
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.advance(seconds)
+
+    def new_id(self) -> str:
+        return f"{self._ids.getrandbits(128):032x}"
+
+    def new_token(self) -> str:
+        return f"{self._tokens.getrandbits(128):032x}"
+
+    def uniform(self, low: float, high: float) -> float:
+        return self._numbers.uniform(low, high)
+
+    def run_parallel[Result](
+        self, works: Sequence[Callable[[], Result]], *, max_workers: int, timeout: float
+    ) -> list[Result | Unfinished]:
+        """As the machine does it, but that a work begins only when the one before has ended.
+
+        So an exception ends none of the others; what is no Exception ends the process that is played, and is
+        raised at once.
+        """
+        if max_workers < 1:
+            raise ValueError("works need at least one worker")
+        end = self._elapsed + timeout
+        results: list[Result | Unfinished] = []
+        errors: list[Exception] = []
+        for work in works:
+            if self._elapsed > end:
+                results.append(UNFINISHED)
+                continue
+            try:
+                result = work()
+            except Exception as error:  # noqa: BLE001 - it is raised below, as by the machine: when all is done
+                if self._elapsed <= end:
+                    errors.append(error)
+                results.append(UNFINISHED)
+            else:
+                results.append(result if self._elapsed <= end else UNFINISHED)
+        if errors:
+            raise errors[0]
+        return results
+
+    def run_with_timeout[Result](self, work: Callable[[], Result], timeout: float) -> Result | Unfinished:
+        (result,) = self.run_parallel([work], max_workers=1, timeout=timeout)
+        return result
+
+
+class WallClockRuntime(SystemRuntime):
+    """The machine's own runtime, but that ``now`` says what time of day it is."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        return self._now()
