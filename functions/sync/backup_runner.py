@@ -100,7 +100,12 @@ class BackupRunner:
         return [result for result in results if result is not UNFINISHED], late
 
     def cut_off(self, backup_id: str) -> BackupResult:
-        """Record that the deadline came before a backup was done; one that is being written to says so."""
+        """Record that the deadline came before a backup was done; one that is being written to says so.
+
+        A backup that had its result just after the deadline keeps it.
+        """
+        if backup_id in self.recorder.recorded:
+            return self.recorder.recorded[backup_id]
         late = failed_outcome(Failure(Reason.DEADLINE, "the run ended before it was done"))
         return self.recorder.record(backup_id, self.recorder.begun.get(backup_id, late))
 

@@ -100,6 +100,8 @@ def conclude_if_done(context: RunContext, fan_out: FanOut, run: Run, primary: Pr
     return report
 
 
+_NO_TIME = "this invocation has no time left for it; another one will"
+
 LATEST_START = 0.5
 """The share of its time after which an invocation starts no backup: each has at least the rest for itself."""
 
@@ -188,7 +190,10 @@ class _Share:
         """Serve those that are still open, not claimed by somebody else, and for which there is time."""
         _, late = self._runner.in_parallel(backup_ids, self._serve)
         for backup_id in late:
-            self._runner.cut_off(backup_id)
+            if backup_id in self._recorder.claims:
+                self._runner.cut_off(backup_id)
+            else:  # nobody here began it, and another invocation may already be at it
+                self._context.progress.not_served(self._run.id, backup_id, Failure(Reason.DEADLINE, _NO_TIME))
 
     def _serve(self, backup_id: str) -> None:
         try:
@@ -200,7 +205,7 @@ class _Share:
     def _may_be_served(self, backup_id: str) -> bool:
         """Whether it is ours to serve: asked before each, because nothing may be written without the lease."""
         if self._deadline.remaining() < self._needed:
-            raise Failure(Reason.DEADLINE, "this invocation has no time left for it; another one will")
+            raise Failure(Reason.DEADLINE, _NO_TIME)
         if not _holds_lease(self._context, self._fan_out):
             raise Failure(Reason.LEASE_LOST, "its run has lost the lease")
         return self._recorder.claim(backup_id, until=self._ends_at)

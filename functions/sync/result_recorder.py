@@ -19,6 +19,7 @@ class ResultRecorder:
     ``claims`` are those on open backups, by id: a result of such a backup is
     only recorded for as long as the claim on it holds. ``begun`` is what was
     stored before the first write, of backups whose end is not recorded yet.
+    ``recorded`` are the results that were stored.
     """
 
     context: RunContext
@@ -26,6 +27,7 @@ class ResultRecorder:
     owner: str
     claims: dict[str, str] = field(default_factory=dict)
     begun: dict[str, Outcome] = field(default_factory=dict)
+    recorded: dict[str, BackupResult] = field(default_factory=dict)
 
     def claim(self, backup_id: str, *, until: datetime | None = None) -> bool:
         """Claim an open backup; False when somebody else has, or when it is not open. Raises Failure.
@@ -54,6 +56,8 @@ class ResultRecorder:
             result = replace(
                 result, status=Status.FAILED, reason=failure.reason, message=f"not recorded: {failure.message}"
             )
+        else:
+            self.recorded[backup_id] = result
         self.context.progress.backup_done(self.run, result, fault)
         return result
 
@@ -68,6 +72,7 @@ class ResultRecorder:
             self.record(backup_id, failed_outcome(failure))
             return
         store.record_result(begun, lease_owner=self.owner, claim=self.claims.get(backup_id))
+        self.recorded[backup_id] = begun
         self.context.progress.backup_done(self.run, begun, "")
 
     def begin(self, backup_id: str, outcome: Outcome, started: datetime) -> None:

@@ -15,7 +15,7 @@ import pytest
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from local.fakes.aws_services import MemoryQueue
-from local.fakes.runtime import WallClockRuntime
+from local.fakes.runtime import FakeRuntime, WallClockRuntime
 from registry.backup_queue import Message
 from registry.models import Backup, BackupResult, Claim, Credentials, Run
 from registry.snapshots import primary_key
@@ -597,6 +597,21 @@ class TestTheTimeOfAnInvocation:
             assert fleet.only_run().status == "partial"
         finally:
             release.set()
+
+    def test_what_it_never_began_has_no_result_and_comes_again(self, fleet: Fleet) -> None:
+        runtime = fleet.world.runtime = FakeRuntime(fleet.time)
+        fleet.start()
+        fleet.server("b1").on_call = lambda _: runtime.advance(20)
+        batch = process_batch(
+            fleet.queue.messages,
+            replace(fleet.context, runtime=runtime),
+            Deadline(10, runtime.monotonic),
+            runtime.now() + timedelta(seconds=LIFE),
+        )
+        assert batch.again == {fleet.message("b2"), fleet.message("b3")}
+        assert fleet.statuses() == {"b1": "in_sync"}  # it came late, and is true all the same
+        assert [step for step in fleet.world.notes.steps if step.startswith("b1")] == ["b1 in_sync"]
+        assert {"b2 not served: deadline", "b3 not served: deadline"} <= set(fleet.world.notes.steps)
 
 
 class TestTrouble:
