@@ -106,7 +106,9 @@ def watch(
             monkeypatch.setenv(name, str(value))
         app._run_context.cache_clear()
         original = app._run_context()
-        monkeypatch.setattr(app, app._run_context.__name__, lambda: replace(original, runtime=WallClockRuntime(fleet.clock)))
+        monkeypatch.setattr(
+            app, app._run_context.__name__, lambda: replace(original, runtime=WallClockRuntime(fleet.clock))
+        )
         watched = Watched(fleet, stack, read)
         if healthy:
             watched.intervals(4)

@@ -348,7 +348,7 @@ class TestAServerWithWordsOfItsOwn:
         server.normalise = writes_down
         known: dict[PartName, PartFingerprints] = {}
         for _ in range(2):  # the second run must not take for done what the first one found
-            outcome = replicate(source, server, ALL, snapshots=Kept(), now=clock, guard=OPEN, known=known)
+            outcome = replicate(source, server, ALL, snapshots=Kept(), runtime=clock, guard=OPEN, known=known)
             part = next(part for part in outcome.parts if part.part is PartName.EVENT_RULES)
             assert (part.status, part.reason) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
             assert outcome.verified_at is None
