@@ -14,6 +14,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events, from_schema
 
 from cerberus.address_policy import Address, AddressPolicy
+from common.runtime import SystemRuntime
 from local.cerberus import LocalServer
 
 GETADDRINFO = socket.getaddrinfo
@@ -75,7 +76,7 @@ def test_no_request_breaks_the_api_or_its_description(
     seed: int,
 ) -> None:
     _formats()
-    gateway.addresses = _ThisMachineAlone()
+    gateway.addresses = _ThisMachineAlone(SystemRuntime())
     monkeypatch.setattr(socket, "getaddrinfo", _resolve_on_this_machine)
     with server("primary") as primary, gateway.listening() as address:
         assert gateway.call("PUT", "/primary", registration(primary))[0] == 200
