@@ -30,8 +30,6 @@ from sync.run import run
 RECORDING_SECONDS = 5.0
 """Kept back from the function's time for the last records; a function that is killed cannot say anything."""
 
-RUNTIME = SystemRuntime()
-
 logger = Logger()
 
 
@@ -47,37 +45,39 @@ def handler(event: object, context: LambdaContext) -> dict[str, object]:
     Raises RunFailedError when the run ended before any backup was touched.
     """
     try:
+        run_context = _run_context()
         left = context.get_remaining_time_in_millis() / 1000
-        deadline = Deadline(left - RECORDING_SECONDS - GRACE, RUNTIME.monotonic)
+        deadline = Deadline(left - RECORDING_SECONDS - GRACE, run_context.runtime.monotonic)
         queued = queued_messages(event)
         if queued is not None:
-            return _process_batch(queued, deadline, left)
+            return _process_batch(queued, run_context, deadline, left)
         request = read_request(event)
         seen = None
         if request.trigger is Trigger.CHANGE:
-            seen = look_at_primary(_run_context(), deadline)
+            seen = look_at_primary(run_context, deadline)
             if seen is None:
                 logger.info("primary unchanged")
                 return {"status": "unchanged"}
-        report = run(request, _run_context(), deadline, seen=seen)
+        report = run(request, run_context, deadline, seen=seen)
     except Failure as failure:
         logger.error("run not possible", extra={"reason": failure.reason, "detail": str(failure)})  # noqa: TRY400 - the trace adds nothing
         raise RunFailedError(str(failure)) from None
     if report.recorded and report.run.status != RunStatus.RUNNING:
-        _emit_metrics(report)
+        _emit_metrics(report, run_context)
     if report.run.status == RunStatus.FAILED:
         raise RunFailedError(report.run.message)
     return _reply(report)
 
 
-def _process_batch(bodies: Mapping[str, str], deadline: Deadline, left: float) -> dict[str, object]:
+def _process_batch(
+    bodies: Mapping[str, str], run_context: RunContext, deadline: Deadline, left: float
+) -> dict[str, object]:
     """Serve what the queue has handed over. ``left`` is how many seconds this process may live.
 
     The answer is SQS' partial batch response: a message that it names is
     delivered again, and moved to the dead-letter queue when that has happened
     too often. So is one that cannot be understood.
     """
-    run_context = _run_context()
     messages: dict[str, Message] = {}
     again: set[str] = set()
     for message_id, body in bodies.items():
@@ -91,15 +91,15 @@ def _process_batch(bodies: Mapping[str, str], deadline: Deadline, left: float) -
     )
     for report in batch.reports:
         if report.recorded:
-            _emit_metrics(report)
+            _emit_metrics(report, run_context)
     again |= {message_id for message_id, message in messages.items() if message in batch.again}
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in sorted(again)]}
 
 
-def _emit_metrics(report: Report) -> None:
+def _emit_metrics(report: Report, run_context: RunContext) -> None:
     """The run is done and recorded by now: figures that cannot be had are no failure of it."""
     try:
-        emit_metrics(report, _run_context())
+        emit_metrics(report, run_context)
     except Failure as failure:
         logger.warning("metrics incomplete", extra={"reason": failure.reason, "detail": str(failure)})
 
@@ -109,17 +109,18 @@ def _run_context() -> RunContext:
     """Built at the first invocation, kept for those that follow in the same process."""
     environment = Environment.read()
     clients = open_clients()
+    runtime = SystemRuntime()
     return RunContext(
-        store=DynamoStore(environment.table_name, clients.dynamodb, RUNTIME, environment.history_days),
-        credentials=SecretsManagerCredentials(environment.secret_prefix, clients.secretsmanager, RUNTIME),
+        store=DynamoStore(environment.table_name, clients.dynamodb, runtime, environment.history_days),
+        credentials=SecretsManagerCredentials(environment.secret_prefix, clients.secretsmanager, runtime),
         servers=CerberusServers(
-            AddressPolicy.allowing(environment.allowed_networks, RUNTIME), RUNTIME, environment.wsdl
+            AddressPolicy.allowing(environment.allowed_networks, runtime), runtime, environment.wsdl
         ),
         progress=LoggedProgress(logger),
         snapshots=S3Snapshots(environment.snapshot_bucket, clients.s3),
         primary=environment.primary,
         lease_seconds=environment.lease_seconds,
-        runtime=RUNTIME,
+        runtime=runtime,
         memory_megabytes=environment.memory_megabytes,
         snapshot_days=environment.snapshot_days,
         backups_with_metrics=environment.backups_with_metrics,

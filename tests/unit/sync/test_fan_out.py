@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,6 +26,7 @@ from sync.run import run
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from common.runtime import Runtime
     from local.fakes.servers import FleetServer
     from local.fakes.world import World
     from registry.snapshots import Snapshot
@@ -47,20 +47,24 @@ class Fleet:
         self.queue = MemoryQueue()
         self.time = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
         self.terms = FanOutTerms(self.queue, above, HOUR)
+        self.runtime: Runtime = WallClockRuntime(lambda: self.time)
 
     @property
     def context(self) -> RunContext:
-        return replace(self.world.context, fan_out=self.terms, runtime=WallClockRuntime(lambda: self.time))
+        return replace(self.world.context, fan_out=self.terms, runtime=self.runtime)
 
     def start(self, *backups: str, **request: Any) -> Report:
-        return run(RunRequest(Trigger.ON_DEMAND, backups, **request), self.context, Deadline(10, monotonic))
+        return run(RunRequest(Trigger.ON_DEMAND, backups, **request), self.context, self.deadline(10))
+
+    def deadline(self, seconds: float) -> Deadline:
+        return Deadline(seconds, self.runtime.monotonic)
 
     def work(self, messages: Sequence[Message] | None = None, seconds: float = 10.0) -> BatchResult:
         return process_batch(
             self.queue.messages if messages is None else messages,
             self.context,
-            Deadline(seconds, monotonic),
-            self.time + timedelta(seconds=LIFE),
+            self.deadline(seconds),
+            self.runtime.now() + timedelta(seconds=LIFE),
         )
 
     def message(self, backup_id: str) -> Message:
@@ -568,13 +572,11 @@ class TestTheLease:
 
 
 class TestTheTimeOfAnInvocation:
-    def test_what_it_does_not_begin_in_its_first_half_comes_again(
-        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("sync.backup_runner.MAX_WORKERS", 1)
+    def test_what_it_does_not_begin_in_its_first_half_comes_again(self, fleet: Fleet) -> None:
+        fleet.runtime = runtime = FakeRuntime(fleet.time)
         fleet.start()
-        fleet.server("b1").on_call = lambda method: time.sleep(0.6 if method == "facts" else 0)
-        batch = fleet.work(seconds=1.0)
+        fleet.server("b1").on_call = lambda method: runtime.advance(6 if method == "facts" else 0)
+        batch = fleet.work(seconds=10)
         assert batch.again == {fleet.message("b2"), fleet.message("b3")}
         assert fleet.statuses() == {"b1": "in_sync"}
         assert fleet.work(list(batch.again)).again == frozenset()
@@ -599,15 +601,10 @@ class TestTheTimeOfAnInvocation:
             release.set()
 
     def test_what_it_never_began_has_no_result_and_comes_again(self, fleet: Fleet) -> None:
-        runtime = fleet.world.runtime = FakeRuntime(fleet.time)
+        fleet.runtime = runtime = FakeRuntime(fleet.time)
         fleet.start()
         fleet.server("b1").on_call = lambda _: runtime.advance(20)
-        batch = process_batch(
-            fleet.queue.messages,
-            replace(fleet.context, runtime=runtime),
-            Deadline(10, runtime.monotonic),
-            runtime.now() + timedelta(seconds=LIFE),
-        )
+        batch = fleet.work(seconds=10)
         assert batch.again == {fleet.message("b2"), fleet.message("b3")}
         assert fleet.statuses() == {"b1": "in_sync"}  # it came late, and is true all the same
         assert [step for step in fleet.world.notes.steps if step.startswith("b1")] == ["b1 in_sync"]
