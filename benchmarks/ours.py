@@ -18,40 +18,14 @@ from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
 from common.runtime import SystemRuntime
 from fleet.servers import PRIMARY_ID, CerberusServers
-from local.fakes.aws_services import MemoryCredentials
+from local.fakes.aws_services import ForgottenSnapshots, MemoryCredentials
 from local.fakes.store import MemoryStore
-from registry.models import Backup, BackupResult, Credentials, Primary, Run, SyncSettings, TlsTrust
-from registry.snapshots import Snapshot, SnapshotContent, SnapshotEntry, encode
-from replication.model import PrimaryState
+from local.fakes.world import RecordedProgress
+from registry.models import Backup, Credentials, Primary, SyncSettings, TlsTrust
 from sync.context import RunContext
 from sync.events import RunRequest, Trigger
 from sync.results import Report
 from sync.run import run
-
-
-class _Silent:
-    def started(self, run: Run) -> None: ...
-    def primary_read(self, run: Run, primary: PrimaryState) -> None: ...
-    def backup_done(self, run: Run, result: BackupResult, fault: str) -> None: ...
-    def finished(self, run: Run) -> None: ...
-    def queued(self, run: Run, backups: int) -> None: ...
-    def not_served(self, *_: object) -> None: ...
-
-
-class _Forgotten:
-    """Snapshots, encoded as for S3 and not kept."""
-
-    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent) -> str:
-        return f"{backup_id}/{run_id}/{len(encode(backup_id, content))}"
-
-    def keep_primary(self, digest: str, content: SnapshotContent) -> str:
-        return f"{digest}/{len(encode(PRIMARY, content))}"
-
-    def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:
-        raise AssertionError(f"nothing lists those of {backup_id}")
-
-    def load(self, key: str) -> Snapshot:
-        raise AssertionError(f"nothing reads {key} back")
 
 
 def context(told: Told, memory_megabytes: int | None = None, full_verification_minutes: int = 0) -> RunContext:
@@ -70,8 +44,8 @@ def context(told: Told, memory_megabytes: int | None = None, full_verification_m
         store=store,
         credentials=credentials,
         servers=CerberusServers(AddressPolicy.allowing(["127.0.0.0/8"], SystemRuntime()), SystemRuntime()),
-        progress=_Silent(),
-        snapshots=_Forgotten(),
+        progress=RecordedProgress(),
+        snapshots=ForgottenSnapshots(),
         primary=None,
         lease_seconds=900,
         runtime=SystemRuntime(),

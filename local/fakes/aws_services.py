@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from common.errors import Failure, Reason
+from common.server_types import ServerFacts
 from registry.audit import AuditRecord
 from registry.backup_queue import Message
 from registry.models import Credentials
@@ -42,6 +43,23 @@ class MemoryCredentials:
         self._credentials.pop(secret_id, None)
 
 
+class RotatedCredentials(MemoryCredentials):
+    """A store whose every user was renamed: it gives ``cached``, and ``current`` to who asks past its cache.
+
+    ``asked`` says of each time whether it was past the cache.
+    """
+
+    def __init__(self, cached: str = "old", current: str = "new") -> None:
+        super().__init__()
+        self.asked: list[bool] = []
+        self._cached = Credentials(cached, "password")
+        self._current = Credentials(current, "password")
+
+    def get(self, secret_id: str, *, fresh: bool = False) -> Credentials:  # noqa: ARG002 # the same for everybody
+        self.asked.append(fresh)
+        return self._current if fresh else self._cached
+
+
 class MemorySnapshots:
     """``SnapshotStore`` in a dictionary; encoded all the same."""
 
@@ -67,6 +85,28 @@ class MemorySnapshots:
         return entries_of(
             (key, len(content)) for key, content in self.stored.items() if key.startswith(f"{BACKUPS}/{backup_id}/")
         )
+
+
+class ForgottenSnapshots:
+    """``SnapshotStore``, and ``Snapshots`` of one backup, that encodes as a bucket's does and keeps nothing.
+
+    For measuring memory. Raises AssertionError when something is read back.
+    """
+
+    def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
+        return str(len(encode("b1", SnapshotContent(parts, facts))))
+
+    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent) -> str:
+        return f"{backup_id}/{run_id}/{len(encode(backup_id, content))}"
+
+    def keep_primary(self, digest: str, content: SnapshotContent) -> str:
+        return f"{digest}/{len(encode(PRIMARY, content))}"
+
+    def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:
+        raise AssertionError(f"the snapshots of {backup_id} are forgotten")
+
+    def load(self, key: str) -> Snapshot:
+        raise AssertionError(f"the snapshot {key} is forgotten")
 
 
 class MemoryQueue:

@@ -11,6 +11,7 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.runtime import SystemRuntime
 from fleet.servers import CerberusServers, trust_of, with_credentials
+from local.fakes.aws_services import RotatedCredentials
 from registry.models import Backup, Credentials, Primary, SyncSettings, TlsTrust
 
 LOG_IN = Credentials("admin", "PLANTED")
@@ -54,21 +55,6 @@ def test_an_address_that_cannot_be_one_is_an_invalid_registration(host: str, por
     assert caught.value.reason is Reason.REGISTRATION_INVALID
 
 
-class Secrets:
-    """Gives ``cached`` and, when asked past the cache, ``current``."""
-
-    def __init__(self, cached: str, current: str) -> None:
-        self._cached, self._current = cached, current
-        self.asked: list[bool] = []
-
-    def get(self, server_id: str, *, fresh: bool = False) -> Credentials:
-        self.asked.append(fresh)
-        return Credentials(self._current if fresh else self._cached, "password")
-
-    def put(self, server_id: str, credentials: Credentials) -> None: ...
-    def delete(self, server_id: str) -> None: ...
-
-
 @pytest.mark.parametrize(
     ("cached", "current", "right", "tried"),
     [
@@ -79,7 +65,7 @@ class Secrets:
     ],
 )
 def test_each_credentials_are_tried_once(cached: str, current: str, right: str, tried: list[str]) -> None:
-    secrets = Secrets(cached, current)
+    secrets = RotatedCredentials(cached, current)
     used: list[str] = []
 
     def use(credentials: Credentials) -> bool:

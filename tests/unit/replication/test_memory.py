@@ -7,22 +7,16 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from common.runtime import SystemRuntime
 from local.cerberus.generate import generate
-from registry.snapshots import SnapshotContent, encode
+from local.fakes.aws_services import ForgottenSnapshots
 from replication.guards.approval import Guard
 from replication.model import Policy
 from replication.primary import read_primary
 from replication.replicate import replicate
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from replication.ports import ServerFacts
 
 ROOT = Path(__file__).resolve().parents[3]
 USERS = 20_000
@@ -45,13 +39,6 @@ def test_one_differing_backup_of_many_users_takes_limited_memory() -> None:
     status, changed, megabytes = done.stdout.split()
     assert (status, changed) == ("updated", "1")
     assert int(megabytes) < MOST_MEGABYTES
-
-
-class _Snapshots:
-    """Encodes a snapshot as the real store does, and forgets it."""
-
-    def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
-        return str(len(encode("b1", SnapshotContent(parts, facts))))
 
 
 def _other_layout(text: str) -> str:
@@ -77,6 +64,6 @@ if __name__ == "__main__":
     primary = read_primary(FakeServer(content, address=("p", 1), server_facts=elsewhere), policy.parts)
     edited = content | {"users": content["users"].replace("Meyer", "Mayer", 1)}
     backup = FakeServer(edited, normalise=_other_layout)
-    outcome = replicate(primary, backup, policy, snapshots=_Snapshots(), runtime=SystemRuntime(), guard=Guard())
+    outcome = replicate(primary, backup, policy, snapshots=ForgottenSnapshots(), runtime=SystemRuntime(), guard=Guard())
     changes = sum(len(part.changes.changed) for part in outcome.parts)
     sys.stdout.write(f"{outcome.status} {changes} {_peak()}\n")

@@ -13,13 +13,12 @@ import pytest
 import sync.backup_runner
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from local.fakes.aws_services import MemoryCredentials
+from local.fakes.aws_services import RotatedCredentials
 from local.fakes.runtime import WallClockRuntime
 from local.fakes.store import MemoryStore
 from registry.models import (
     QUEUED,
     BackupResult,
-    Credentials,
     Lease,
     Primary,
     PrimaryBaseline,
@@ -455,16 +454,9 @@ class TestAnEventDeliveredTwice:
         assert seen == [Reason.ALREADY_STARTED, "running"]
 
 
-class Rotated(MemoryCredentials):
-    """Gives the user ``old`` until it is asked past its cache."""
-
-    def get(self, server_id: str, *, fresh: bool = False) -> Credentials:
-        return Credentials("new" if fresh else "old", "password")
-
-
 class TestCredentials:
     def test_a_log_in_that_is_refused_is_tried_again_with_changed_credentials(self, world: World) -> None:
-        world.credentials = Rotated()
+        world.credentials = RotatedCredentials()
         world.servers.wrong_users = {"old"}
         report = sync_run(world, "b1")
         assert outcomes(report) == {"b1": "in_sync"}
