@@ -18,7 +18,8 @@ from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
 from common.runtime import SystemRuntime
 from fleet.servers import PRIMARY_ID, CerberusServers
-from local.fakes.aws_services import ForgottenSnapshots, MemoryCredentials
+from local.fakes.aws_services import MemoryCredentials
+from local.fakes.snapshots import ForgottenSnapshots
 from local.fakes.store import MemoryStore
 from local.fakes.world import RecordedProgress
 from registry.models import Backup, Credentials, Primary, SyncSettings, TlsTrust

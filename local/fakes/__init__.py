@@ -1,1 +1,1 @@
-"""Doubles of what the product talks to, in memory: for tests, benchmarks and simulation. No AWS, no sockets."""
+"""Doubles of what the product talks to, in memory: for tests, benchmarks and simulation. None of them asks AWS."""

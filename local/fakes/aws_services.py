@@ -1,27 +1,13 @@
-"""The other services of AWS that the registry uses, in memory: secrets, bucket, queue, rule, function and audit."""
+"""Smaller services of AWS that the registry uses, in memory: secrets, queue, rule, function and audit log."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from common.errors import Failure, Reason
-from common.server_types import ServerFacts
 from registry.audit import AuditRecord
 from registry.backup_queue import Message
 from registry.models import Credentials
 from registry.schedule import Schedule, expression_of
-from registry.snapshots import (
-    BACKUPS,
-    PRIMARY,
-    Snapshot,
-    SnapshotContent,
-    SnapshotEntry,
-    backup_key,
-    decode,
-    encode,
-    entries_of,
-    primary_key,
-    snapshot_missing,
-)
 
 
 class MemoryCredentials:
@@ -58,55 +44,6 @@ class RotatedCredentials(MemoryCredentials):
     def get(self, secret_id: str, *, fresh: bool = False) -> Credentials:  # noqa: ARG002 # the same for everybody
         self.asked.append(fresh)
         return self._current if fresh else self._cached
-
-
-class MemorySnapshots:
-    """``SnapshotStore`` in a dictionary; encoded all the same."""
-
-    def __init__(self) -> None:
-        self.stored: dict[str, bytes] = {}
-
-    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent) -> str:
-        key = backup_key(backup_id, run_id, content.parts)
-        self.stored.setdefault(key, encode(backup_id, content))
-        return key
-
-    def keep_primary(self, digest: str, content: SnapshotContent) -> str:
-        key = primary_key(digest)
-        self.stored[key] = encode(PRIMARY, content)
-        return key
-
-    def load(self, key: str) -> Snapshot:
-        if key not in self.stored:
-            raise snapshot_missing(key)
-        return decode(key, self.stored[key])
-
-    def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:
-        return entries_of(
-            (key, len(content)) for key, content in self.stored.items() if key.startswith(f"{BACKUPS}/{backup_id}/")
-        )
-
-
-class ForgottenSnapshots:
-    """``SnapshotStore``, and ``Snapshots`` of one backup, that encodes as a bucket's does and keeps nothing.
-
-    For measuring memory. Raises AssertionError when something is read back.
-    """
-
-    def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
-        return str(len(encode("b1", SnapshotContent(parts, facts))))
-
-    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent) -> str:
-        return f"{backup_id}/{run_id}/{len(encode(backup_id, content))}"
-
-    def keep_primary(self, digest: str, content: SnapshotContent) -> str:
-        return f"{digest}/{len(encode(PRIMARY, content))}"
-
-    def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:
-        raise AssertionError(f"the snapshots of {backup_id} are forgotten")
-
-    def load(self, key: str) -> Snapshot:
-        raise AssertionError(f"the snapshot {key} is forgotten")
 
 
 class MemoryQueue:

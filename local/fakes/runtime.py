@@ -9,6 +9,10 @@ from common.runtime import UNFINISHED, SystemRuntime, Unfinished
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
+class Killed(BaseException):
+    """What a process feels that is killed: nothing of the product catches it."""
+
+
 class FakeRuntime:
     """``common.runtime.Runtime`` without a machine: its time is moved by hand, one thing happens at a time.
 
@@ -85,6 +89,18 @@ class FakeRuntime:
         return result
 
 
+class TickingRuntime(FakeRuntime):
+    """A fake one on which every look at the wall clock takes ``tick`` seconds, so that no two times are equal."""
+
+    def __init__(self, time: datetime = NOON, *, tick: float = 1.0) -> None:
+        super().__init__(time)
+        self._tick = tick
+
+    def now(self) -> datetime:
+        self.advance(self._tick)
+        return self.time
+
+
 class WallClockRuntime(SystemRuntime):
     """The machine's own runtime, but that ``now`` says what time of day it is."""
 
@@ -93,3 +109,17 @@ class WallClockRuntime(SystemRuntime):
 
     def now(self) -> datetime:
         return self._now()
+
+
+class ShiftedClock:
+    """The machine's time of day, moved ``forward`` by hand; for ``WallClockRuntime``."""
+
+    def __init__(self) -> None:
+        self._offset = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self._offset
+
+    def forward(self, **amount: float) -> None:
+        """By so many seconds, minutes, hours or days."""
+        self._offset += timedelta(**amount)

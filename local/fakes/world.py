@@ -7,8 +7,9 @@ from common.errors import Failure
 from common.runtime import Runtime, SystemRuntime
 from fleet.restore_source import RestoreSource
 from fleet.servers import PRIMARY_ID
-from local.fakes.aws_services import MemoryCredentials, MemorySnapshots
+from local.fakes.aws_services import MemoryCredentials
 from local.fakes.servers import FakeServers, FleetServer
+from local.fakes.snapshots import MemorySnapshots
 from local.fakes.store import MemoryStore
 from registry.models import Backup, BackupResult, Credentials, FanOut, Primary, Run
 from replication.model import PrimaryState
@@ -59,13 +60,19 @@ class World:
     loaded: dict[FanOut, RestoreSource] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for port, server_id in enumerate((PRIMARY_ID, "b1", "b2", "b3"), start=1):
-            self.servers.by_id[server_id] = FleetServer(server_id * (port + 1), port)
-            self.credentials.put(server_id, Credentials("admin", "password"))
-            if server_id == PRIMARY_ID:
-                self.store.save_primary(Primary("127.0.0.1", port))
-            else:
-                self.store.add_backup(Backup(server_id, "127.0.0.1", port))
+        self.store.save_primary(Primary(*self._start(PRIMARY_ID)))
+        for backup_id in ("b1", "b2", "b3"):
+            self.add_backup(backup_id)
+
+    def add_backup(self, backup_id: str) -> None:
+        """Start another server like the others, and register it as a backup."""
+        self.store.add_backup(Backup(backup_id, *self._start(backup_id)))
+
+    def _start(self, server_id: str) -> tuple[str, int]:
+        port = len(self.servers.by_id) + 1
+        server = self.servers.by_id[server_id] = FleetServer(server_id * (port + 1), port)
+        self.credentials.put(server_id, Credentials("admin", "password"))
+        return server.address
 
     @property
     def context(self) -> RunContext:

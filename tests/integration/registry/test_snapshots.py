@@ -10,7 +10,7 @@ from moto import mock_aws
 
 from common.errors import Failure, Reason
 from common.server_types import Features, Licence, Security, ServerFacts, Version
-from local.fakes.aws_services import MemorySnapshots
+from local.fakes.snapshots import MemorySnapshots
 from registry.aws import open_clients
 from registry.snapshots import (
     FORMAT,

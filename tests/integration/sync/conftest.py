@@ -14,7 +14,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Self
 
@@ -28,8 +27,9 @@ from common.errors import Failure
 from common.runtime import SystemRuntime
 from fleet.servers import PRIMARY_ID, CerberusServers, Servers
 from local.cerberus import LocalServer, Machine, Secrets, ServerState, Snapshot, generate
-from local.fakes.aws_services import MemoryCredentials, MemorySnapshots
-from local.fakes.runtime import WallClockRuntime
+from local.fakes.aws_services import MemoryCredentials
+from local.fakes.runtime import ShiftedClock, WallClockRuntime
+from local.fakes.snapshots import MemorySnapshots
 from local.fakes.store import MemoryStore
 from registry.aws import Clients, open_clients
 from registry.credentials import SecretsManagerCredentials
@@ -226,19 +226,6 @@ def registry(request: pytest.FixtureRequest) -> Registry:
     return found
 
 
-class Clock:
-    """The time of day as a run sees it: the real one, moved by hand."""
-
-    def __init__(self) -> None:
-        self._offset = timedelta()
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self._offset
-
-    def forward(self, **amount: float) -> None:
-        self._offset += timedelta(**amount)
-
-
 class Listening:
     """A Progress that keeps what it is told as evidence. ``on_started`` is called in the run, with the lease held."""
 
@@ -288,7 +275,7 @@ class Fleet:
         self.servers: dict[str, LocalServer] = {}
         self.before: dict[str, Snapshot] = {}
         self.progress = Listening(self.evidence)
-        self.clock = Clock()
+        self.clock = ShiftedClock()
         self.snapshots = MemorySnapshots()
         self.lease_seconds = 60
         self.connections: Servers = CerberusServers(LOOPBACK, SystemRuntime())

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.runtime import UNFINISHED, Runtime, SystemRuntime
-from local.fakes.runtime import NOON, FakeRuntime, WallClockRuntime
+from local.fakes.runtime import NOON, FakeRuntime, Killed, WallClockRuntime
 
 
 @pytest.fixture(params=[SystemRuntime, FakeRuntime, lambda: WallClockRuntime(lambda: NOON)])
@@ -168,9 +168,6 @@ class TestTheFake:
         assert begun == [0, 4, 8]
 
     def test_the_end_of_a_process_that_is_played_ends_all_works(self) -> None:
-        class Killed(BaseException):
-            pass
-
         begun: list[str] = []
 
         def dies() -> None:

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from local.fakes.runtime import FakeRuntime
+from local.fakes.runtime import TickingRuntime
 from local.fakes.servers import FACTS, FakeServer
 from replication.model import PartName, Policy
 from replication.plan import Plan, make_plan
@@ -45,17 +44,6 @@ CONTENT: dict[str, Any] = {
 }
 
 
-class Clock(FakeRuntime):
-    """A runtime whose times are one second apart."""
-
-    def __init__(self) -> None:
-        super().__init__(datetime(2026, 1, 1, tzinfo=UTC))
-
-    def now(self) -> datetime:
-        self.advance(1)
-        return self.time
-
-
 type ServerFactory = Callable[..., FakeServer]
 
 
@@ -87,8 +75,8 @@ def make_primary(make_server: ServerFactory) -> ServerFactory:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> TickingRuntime:
+    return TickingRuntime()
 
 
 @pytest.fixture

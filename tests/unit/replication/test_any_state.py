@@ -6,7 +6,6 @@ standard library's parser: none of the product's own reading, comparing or mergi
 
 from __future__ import annotations
 
-import json
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from local.fakes.snapshots import PartSnapshots
 from replication.documents.keep_patterns import Rules
 from replication.guards.approval import Guard
 from replication.model import PartName, PartStatus, Policy, Status
@@ -27,10 +27,10 @@ from replication.restore import earlier_state, exact_policy
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from common.runtime import Runtime
     from local.fakes.servers import FakeServer
     from replication.model import Outcome
-    from replication.ports import ServerFacts
-    from tests.unit.replication.conftest import Clock, ServerFactory
+    from tests.unit.replication.conftest import ServerFactory
 
 type Sections = dict[str, dict[str, str]]
 
@@ -267,17 +267,6 @@ def plain(content: Mapping[str, Any]) -> dict[str, Any]:
 # The properties ------------------------------------------------------------------------------------------------------
 
 
-class Kept:
-    """Snapshots in a list, the parts as a store would give them back."""
-
-    def __init__(self) -> None:
-        self.parts: list[dict[str, str]] = []
-
-    def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
-        self.parts.append(json.loads(json.dumps(dict(parts))))
-        return f"snapshot-{len(self.parts)}"
-
-
 def approved(run: Callable[[Guard], Outcome]) -> Outcome:
     """The outcome of a run, of a second one with an approval of exactly its plan where the guards stopped it."""
     outcome = run(Guard())
@@ -287,7 +276,7 @@ def approved(run: Callable[[Guard], Outcome]) -> Outcome:
     return outcome
 
 
-def put_back(server: FakeServer, parts: Mapping[str, str], *, auto: bool, clock: Clock) -> Outcome:
+def put_back(server: FakeServer, parts: Mapping[str, str], *, auto: bool, clock: Runtime) -> Outcome:
     """Restore a snapshot of the server's own."""
     earlier = earlier_state(parts, server.server_facts, server.address, "a snapshot")
     return approved(
@@ -295,7 +284,7 @@ def put_back(server: FakeServer, parts: Mapping[str, str], *, auto: bool, clock:
             earlier,
             server,
             exact_policy(earlier, auto_block_list=auto),
-            snapshots=Kept(),
+            snapshots=PartSnapshots(),
             runtime=clock,
             guard=guard,
             restore=Restore(lambda *_: (), lambda: None),
@@ -308,7 +297,7 @@ def put_back(server: FakeServer, parts: Mapping[str, str], *, auto: bool, clock:
 def test_the_backup_becomes_the_primary_except_what_rules_keep_and_a_restore_undoes_it(
     make_primary: ServerFactory,
     make_server: ServerFactory,
-    clock: Clock,
+    clock: Runtime,
     data: st.DataObject,
     style: Callable[[Sections], str],
     standard: bool,
@@ -322,7 +311,7 @@ def test_the_backup_becomes_the_primary_except_what_rules_keep_and_a_restore_und
     source = read_primary(make_primary(**deepcopy(wanted)), policy.parts, accept_empty=True)
     server = make_server(**deepcopy(held))
     before = plain(server.content)
-    snapshots = Kept()
+    snapshots = PartSnapshots()
 
     def run(guard: Guard, *, write: bool = True) -> Outcome:
         return replicate(source, server, policy, snapshots=snapshots, runtime=clock, guard=guard, write=write)

@@ -10,6 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from common.errors import Failure, Reason
+from local.fakes.snapshots import PartSnapshots
 from replication.guards.approval import Guard
 from replication.guards.limits import Limits
 from replication.model import Cause, PartName, PartStatus, Policy, Status
@@ -20,10 +21,12 @@ from replication.replicate import replicate
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from common.runtime import Runtime
+    from local.fakes.runtime import TickingRuntime
     from local.fakes.servers import FakeServer
     from replication.model import Outcome, PartFingerprints, PrimaryState
-    from replication.ports import Listener, ServerFacts
-    from tests.unit.replication.conftest import Clock, ServerFactory
+    from replication.ports import Listener
+    from tests.unit.replication.conftest import ServerFactory
 
 OPEN = Guard(Limits(removal_floor=10**6, disabling_floor=10**6))
 """A guard that lets through what these tests need: they are about what happens after it."""
@@ -31,20 +34,6 @@ ALL = Policy(parts=frozenset(PartName))
 WANTED = "<settings><timeout>60</timeout><soap><port>1</port></soap></settings>"
 MIXED = "<settings><timeout>30</timeout><soap><port>1</port></soap></settings>"
 DRIFTED = "<settings><timeout>1</timeout><soap><port>1</port></soap></settings>"
-
-
-class Kept:
-    """Snapshots in a list; ``failure`` is raised instead of keeping one."""
-
-    def __init__(self, failure: Failure | None = None) -> None:
-        self.parts: list[dict[str, str]] = []
-        self._failure = failure
-
-    def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
-        if self._failure:
-            raise self._failure
-        self.parts.append(dict(parts))
-        return f"snapshot-{len(self.parts)}"
 
 
 @pytest.fixture
@@ -58,11 +47,11 @@ def drifted(make_server: ServerFactory) -> FakeServer:
 
 
 @pytest.fixture
-def push(source: PrimaryState, clock: Clock) -> Callable[..., Outcome]:
+def push(source: PrimaryState, clock: Runtime) -> Callable[..., Outcome]:
     def run(
-        server: FakeServer, kept: Kept | None = None, known: Mapping[PartName, PartFingerprints] | None = None
+        server: FakeServer, kept: PartSnapshots | None = None, known: Mapping[PartName, PartFingerprints] | None = None
     ) -> Outcome:
-        return replicate(source, server, ALL, snapshots=kept or Kept(), runtime=clock, guard=OPEN, known=known)
+        return replicate(source, server, ALL, snapshots=kept or PartSnapshots(), runtime=clock, guard=OPEN, known=known)
 
     return run
 
@@ -96,21 +85,21 @@ class TestSnapshot:
     def test_it_holds_exactly_what_is_about_to_change_as_it_was(
         self, drifted: FakeServer, push: Callable[..., Outcome]
     ) -> None:
-        kept = Kept()
+        kept = PartSnapshots()
         assert push(drifted, kept).snapshot == "snapshot-1"
         assert kept.parts == [{"settings": DRIFTED}]
 
     def test_there_is_none_where_nothing_changes(
         self, make_server: ServerFactory, push: Callable[..., Outcome]
     ) -> None:
-        kept = Kept()
+        kept = PartSnapshots()
         assert push(make_server(settings=WANTED), kept).snapshot == ""
         assert kept.parts == []
 
     def test_a_backup_whose_state_cannot_be_kept_is_not_written_to(
         self, drifted: FakeServer, push: Callable[..., Outcome]
     ) -> None:
-        outcome = push(drifted, Kept(Failure(Reason.REGISTRY_UNAVAILABLE, "S3 PutObject failed")))
+        outcome = push(drifted, PartSnapshots(Failure(Reason.REGISTRY_UNAVAILABLE, "S3 PutObject failed")))
         assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.REGISTRY_UNAVAILABLE)
         assert drifted.writes == []
 
@@ -127,14 +116,14 @@ class TestBeginning:
     """What is told before the first write is what is true if the process dies in between."""
 
     def test_it_is_told_after_the_snapshot_and_before_the_first_write(
-        self, source: PrimaryState, drifted: FakeServer, clock: Clock
+        self, source: PrimaryState, drifted: FakeServer, clock: Runtime
     ) -> None:
         told: list[tuple[Outcome, list[str]]] = []
         replicate(
             source,
             drifted,
             ALL,
-            snapshots=Kept(),
+            snapshots=PartSnapshots(),
             runtime=clock,
             guard=OPEN,
             begin=lambda outcome: told.append((outcome, drifted.writes)),
@@ -150,21 +139,21 @@ class TestBeginning:
         assert settings(outcome) == (PartStatus.FAILED, Reason.INTERRUPTED)
         assert {part.status for part in outcome.parts[1:]} == {PartStatus.UNCHANGED}
 
-    def test_without_it_nothing_is_written(self, source: PrimaryState, drifted: FakeServer, clock: Clock) -> None:
+    def test_without_it_nothing_is_written(self, source: PrimaryState, drifted: FakeServer, clock: Runtime) -> None:
         def refuse(_: Outcome) -> None:
             raise Failure(Reason.LEASE_LOST, "another run has taken over")
 
-        outcome = replicate(source, drifted, ALL, snapshots=Kept(), runtime=clock, guard=OPEN, begin=refuse)
+        outcome = replicate(source, drifted, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, begin=refuse)
         assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.LEASE_LOST)
         assert drifted.writes == []
 
     @pytest.mark.parametrize("write", [True, False])
     def test_nothing_is_told_where_nothing_is_written(
-        self, source: PrimaryState, make_server: ServerFactory, clock: Clock, write: bool
+        self, source: PrimaryState, make_server: ServerFactory, clock: Runtime, write: bool
     ) -> None:
         server = make_server(settings=WANTED if write else DRIFTED)
         begin = Mock()
-        replicate(source, server, ALL, snapshots=Kept(), runtime=clock, guard=OPEN, begin=begin, write=write)
+        replicate(source, server, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, begin=begin, write=write)
         begin.assert_not_called()
 
 
@@ -173,13 +162,13 @@ class TestListenersThatMayNotLast:
 
     @pytest.fixture
     def interrupted(
-        self, source: PrimaryState, make_server: ServerFactory, clock: Clock
+        self, source: PrimaryState, make_server: ServerFactory, clock: Runtime
     ) -> dict[PartName, PartFingerprints]:
         """What is known of a backup whose listeners were being written."""
         told: list[Outcome] = []
         server = make_server(settings=WANTED)
         server.content["listeners"] = other_listeners(server)
-        replicate(source, server, ALL, snapshots=Kept(), runtime=clock, guard=OPEN, begin=told.append)
+        replicate(source, server, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, begin=told.append)
         return seen(told[0])
 
     def test_they_are_committed_once_more_after_an_interruption(
@@ -208,14 +197,14 @@ class TestListenersThatMayNotLast:
         self,
         source: PrimaryState,
         make_server: ServerFactory,
-        clock: Clock,
+        clock: Runtime,
         interrupted: dict[PartName, PartFingerprints],
     ) -> None:
         outcome = replicate(
             source,
             make_server(settings=WANTED),
             ALL,
-            snapshots=Kept(),
+            snapshots=PartSnapshots(),
             runtime=clock,
             guard=OPEN,
             known=interrupted,
@@ -279,7 +268,7 @@ class TestTheWayIn:
         assert "log in" in outcome.message
 
     def test_a_listener_that_restarts_is_waited_for(
-        self, drifted: FakeServer, push: Callable[..., Outcome], clock: Clock
+        self, drifted: FakeServer, push: Callable[..., Outcome], clock: TickingRuntime
     ) -> None:
         for attempt in (1, 2):
             drifted.failures[("fresh_facts", attempt)] = Failure(Reason.CONNECTION_REFUSED, "refused")
@@ -340,7 +329,7 @@ LEFT_BEHIND = {
 class TestAServerWithWordsOfItsOwn:
     @pytest.mark.parametrize("what", LEFT_BEHIND)
     def test_nothing_old_left_behind_is_ever_taken_for_a_value_of_its_own(
-        self, what: str, make_primary: ServerFactory, make_server: ServerFactory, clock: Clock
+        self, what: str, make_primary: ServerFactory, make_server: ServerFactory, clock: Runtime
     ) -> None:
         own, wanted, writes_down = LEFT_BEHIND[what]
         source = read_primary(make_primary(event_rules=f"<rules>{''.join(wanted)}</rules>"), ALL.parts)
@@ -348,7 +337,7 @@ class TestAServerWithWordsOfItsOwn:
         server.normalise = writes_down
         known: dict[PartName, PartFingerprints] = {}
         for _ in range(2):  # the second run must not take for done what the first one found
-            outcome = replicate(source, server, ALL, snapshots=Kept(), runtime=clock, guard=OPEN, known=known)
+            outcome = replicate(source, server, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, known=known)
             part = next(part for part in outcome.parts if part.part is PartName.EVENT_RULES)
             assert (part.status, part.reason) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
             assert outcome.verified_at is None
@@ -384,13 +373,13 @@ class TestAServerWithWordsOfItsOwn:
         assert settings(push(server, known=seen(outcome))) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
 
     def test_rules_in_another_order_are_a_failure(
-        self, make_primary: ServerFactory, make_server: ServerFactory, clock: Clock
+        self, make_primary: ServerFactory, make_server: ServerFactory, clock: Runtime
     ) -> None:
         rules = "<rules><rule>a</rule><rule>b</rule></rules>"
         source = read_primary(make_primary(event_rules=rules), ALL.parts)
         server = make_server(event_rules="<rules/>")
         server.normalise = lambda text: text.replace("<rule>a</rule><rule>b</rule>", "<rule>b</rule><rule>a</rule>")
-        outcome = replicate(source, server, ALL, snapshots=Kept(), runtime=clock, guard=OPEN)
+        outcome = replicate(source, server, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN)
         assert outcome.reason is Reason.WRITE_NOT_EFFECTIVE
 
     def test_a_write_that_was_dropped_is_tried_again(self, drifted: FakeServer, push: Callable[..., Outcome]) -> None:
@@ -415,7 +404,7 @@ class TestCause:
         make_primary: ServerFactory,
         drifted: FakeServer,
         push: Callable[..., Outcome],
-        clock: Clock,
+        clock: Runtime,
         on_primary: bool,
         on_backup: bool,
         cause: Cause,
@@ -425,7 +414,7 @@ class TestCause:
             drifted.content["settings"] = DRIFTED
         wanted = WANTED.replace("60", "61") if on_primary else WANTED
         moved = read_primary(make_primary(settings=wanted), ALL.parts)
-        outcome = replicate(moved, drifted, ALL, snapshots=Kept(), runtime=clock, guard=OPEN, known=known)
+        outcome = replicate(moved, drifted, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, known=known)
         assert (outcome.parts[0].cause, outcome.status) == (cause, Status.UPDATED)
 
     def test_what_is_equal_has_none(self, make_server: ServerFactory, push: Callable[..., Outcome]) -> None:
@@ -434,11 +423,11 @@ class TestCause:
 
 class TestHash:
     def test_it_is_the_same_as_long_as_neither_side_moves_and_another_as_soon_as_one_does(
-        self, make_primary: ServerFactory, drifted: FakeServer, source: PrimaryState, clock: Clock
+        self, make_primary: ServerFactory, drifted: FakeServer, source: PrimaryState, clock: Runtime
     ) -> None:
         def look(primary: PrimaryState, policy: Policy = ALL) -> str:
             return replicate(
-                primary, drifted, policy, snapshots=Kept(), runtime=clock, guard=OPEN, write=False
+                primary, drifted, policy, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, write=False
             ).plan_hash
 
         first = look(source)
@@ -452,13 +441,16 @@ class TestHash:
 
 class TestApproval:
     def test_a_part_the_primary_holds_nothing_of_is_emptied_only_by_an_approval(
-        self, make_primary: ServerFactory, make_server: ServerFactory, clock: Clock
+        self, make_primary: ServerFactory, make_server: ServerFactory, clock: Runtime
     ) -> None:
         source = read_primary(make_primary(event_rules=""), ALL.parts)
         backup = make_server()
-        first = replicate(source, backup, ALL, snapshots=Kept(), runtime=clock, guard=Guard())
+        first = replicate(source, backup, ALL, snapshots=PartSnapshots(), runtime=clock, guard=Guard())
         assert (first.status, first.reason) == (Status.BLOCKED, Reason.PART_MISSING_ON_PRIMARY)
         assert backup.writes == []
         approved = Guard(approved=first.plan_hash)
-        assert replicate(source, backup, ALL, snapshots=Kept(), runtime=clock, guard=approved).status is Status.UPDATED
+        assert (
+            replicate(source, backup, ALL, snapshots=PartSnapshots(), runtime=clock, guard=approved).status
+            is Status.UPDATED
+        )
         assert backup.content["event_rules"] == ""

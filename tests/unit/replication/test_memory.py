@@ -12,7 +12,7 @@ import pytest
 
 from common.runtime import SystemRuntime
 from local.cerberus.generate import generate
-from local.fakes.aws_services import ForgottenSnapshots
+from local.fakes.snapshots import ForgottenSnapshots
 from replication.guards.approval import Guard
 from replication.model import Policy
 from replication.primary import read_primary

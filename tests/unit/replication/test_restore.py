@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.errors import Failure, Reason
+from local.fakes.snapshots import PartSnapshots
 from replication.guards.approval import Guard
 from replication.guards.preflight import check_restored
 from replication.model import UNSURE, PartFingerprints, PartName, PartStatus, Policy, Status
@@ -22,10 +23,11 @@ from replication.restore import earlier_state, exact_policy
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from common.runtime import Runtime
     from local.fakes.servers import FakeServer
     from replication.model import Outcome, PrimaryState
     from replication.ports import ServerFacts
-    from tests.unit.replication.conftest import Clock, ServerFactory
+    from tests.unit.replication.conftest import ServerFactory
 
 DRIFT: dict[str, Any] = {
     "settings": "<settings><timeout>1</timeout><soap><port>9</port></soap><licence/></settings>",
@@ -52,20 +54,11 @@ def state_of(dumps: Mapping[str, str], facts: ServerFacts) -> PrimaryState:
     return earlier_state(dumps, facts, ("files0.example", 8443), "snapshot s")
 
 
-class Kept:
-    def __init__(self) -> None:
-        self.parts: list[dict[str, str]] = []
-
-    def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
-        self.parts.append(dict(parts))
-        return "kept"
-
-
 type Put = Callable[..., Outcome]
 
 
 @pytest.fixture
-def put_back(clock: Clock, facts: ServerFacts) -> Put:
+def put_back(clock: Runtime, facts: ServerFacts) -> Put:
     """Puts dumps back into a server; confirmed unless a guard says otherwise."""
 
     def put(
@@ -84,7 +77,9 @@ def put_back(clock: Clock, facts: ServerFacts) -> Put:
         terms = Restore(
             lambda now, address, label: check_restored(facts, None, ("", 0), now, address, label), pause, then
         )
-        return replicate(state, server, policy, snapshots=Kept(), runtime=clock, guard=guard, restore=terms, **more)
+        return replicate(
+            state, server, policy, snapshots=PartSnapshots(), runtime=clock, guard=guard, restore=terms, **more
+        )
 
     return put
 
@@ -386,7 +381,7 @@ def test_whatever_was_pushed_over_it_the_first_state_comes_back_exactly(
     make_server: ServerFactory,
     facts: ServerFacts,
     put_back: Put,
-    clock: Clock,
+    clock: Runtime,
     first: dict[str, Any],
     second: dict[str, Any],
     auto: bool,
@@ -395,7 +390,7 @@ def test_whatever_was_pushed_over_it_the_first_state_comes_back_exactly(
     before = dict(server.content)
     primary = state_of(dumped(make_server(**second)), replace(facts, hostname="primary"))
     policy = Policy(parts=frozenset(PartName), replicate_auto_block_list=auto)
-    kept = Kept()
+    kept = PartSnapshots()
     approved = Guard(approved=make_blocked_hash(primary, server, policy))
     licence = replace(facts.licence, company="P", issued=1, installed=2)
     source = replace(primary, facts=replace(primary.facts, licence=licence))

@@ -12,7 +12,7 @@ import pytest
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from local.fakes.aws_services import MemoryQueue
-from local.fakes.runtime import WallClockRuntime
+from local.fakes.runtime import Killed, WallClockRuntime
 from registry.models import QUEUED, BackupResult, Run
 from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from sync.results import Report
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-
-
-class Killed(BaseException):
-    """What a process feels that is killed."""
 
 
 def start(world: World, at: datetime, queue: MemoryQueue | None = None) -> Report:

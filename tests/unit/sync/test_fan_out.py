@@ -14,7 +14,7 @@ import pytest
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from local.fakes.aws_services import MemoryQueue
-from local.fakes.runtime import FakeRuntime, WallClockRuntime
+from local.fakes.runtime import FakeRuntime, Killed, WallClockRuntime
 from registry.backup_queue import Message
 from registry.models import Backup, BackupResult, Claim, Credentials, Run
 from registry.snapshots import primary_key
@@ -420,10 +420,6 @@ class TestNoneTwice:
             assert found
             assert (found.status, found.counts["in_sync"]) == ("succeeded", 3)
             assert fleet.world.store.lease() is None
-
-
-class Killed(BaseException):
-    """What a process feels that is killed: nothing of it is caught."""
 
 
 class TestDeath:

@@ -10,8 +10,8 @@ import pytest
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
-from local.fakes.aws_services import MemorySnapshots
 from local.fakes.runtime import WallClockRuntime
+from local.fakes.snapshots import MemorySnapshots
 from registry.models import KeptState
 from registry.snapshots import SnapshotContent, primary_key
 from replication.model import PartName, Status

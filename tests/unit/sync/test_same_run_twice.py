@@ -18,10 +18,8 @@ from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
 from local.fakes.aws_services import MemoryQueue
 from local.fakes.journal import Journal, JournaledServers
-from local.fakes.runtime import FakeRuntime
-from local.fakes.servers import FleetServer
+from local.fakes.runtime import FakeRuntime, Killed
 from local.fakes.world import World
-from registry.models import Backup, Credentials
 from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
 from sync.fan_out import process_batch
@@ -45,10 +43,6 @@ LIFE = 60.0
 """Seconds that a process may live."""
 
 
-class Killed(BaseException):
-    """What a process feels that is killed."""
-
-
 class Story:
     """25 backups, one queue, one clock; everything is noted."""
 
@@ -58,10 +52,7 @@ class Story:
         self.queue = MemoryQueue()
         self.world = World(runtime=self.journal.watch("runtime", self.runtime, ("sleep", "uniform", "new_id")))
         for number in range(4, 26):
-            name = f"b{number}"
-            self.world.servers.by_id[name] = FleetServer(name * (number + 1), number + 1)
-            self.world.credentials.put(name, Credentials("admin", "password"))
-            self.world.store.add_backup(Backup(name, "127.0.0.1", number + 1))
+            self.world.add_backup(f"b{number}")
         for server in self.world.servers.by_id.values():
             server.on_call = self.taking(QUICK)
 

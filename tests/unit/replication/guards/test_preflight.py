@@ -18,8 +18,9 @@ from replication.primary import read_primary
 from replication.replicate import replicate
 
 if TYPE_CHECKING:
+    from common.runtime import Runtime
     from common.server_types import ServerFacts
-    from tests.unit.replication.conftest import Clock, ServerFactory
+    from tests.unit.replication.conftest import ServerFactory
 
 OPEN = Guard(Limits(removal_floor=10**6, disabling_floor=10**6))
 """A guard that lets through what these tests need: they are about what happens after it."""
@@ -69,7 +70,7 @@ def test_a_refused_backup_is_neither_read_nor_written(
     facts: ServerFacts,
     make_primary: ServerFactory,
     make_server: ServerFactory,
-    clock: Clock,
+    clock: Runtime,
 ) -> None:
     backup = make_server(server_facts=changed(facts, **changes), users="<users/>")
     source = read_primary(make_primary(), Policy().parts)
