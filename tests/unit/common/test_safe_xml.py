@@ -1,7 +1,6 @@
 """What the one way of reading foreign XML accepts and refuses."""
 
 import codecs
-import time
 
 import pytest
 from hypothesis import given
@@ -113,15 +112,14 @@ def test_an_encoding_among_the_content_is_content(head: str) -> None:
     assert parse(f"{head}<a encoding='UTF-7'/>".encode()).get("encoding") == "UTF-7"
 
 
-def test_entities_hidden_in_utf7_are_not_expanded() -> None:
+def test_entities_hidden_in_utf7_are_not_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Entities in attributes are expanded while parsing, so finding the declaration afterwards would be too late."""
     entities = "".join(f'<!ENTITY e{i} "{f"&e{i - 1};" * 10}">' for i in range(1, 8))
     bomb = f'<!DOCTYPE a [<!ENTITY e0 "0123456789">{entities}]><a x="&e7;"/>'
     data = b'<?xml version="1.0" encoding="UTF-7"?>' + utf7(bomb)
-    started = time.perf_counter()
+    monkeypatch.setattr(etree, "fromstring", lambda *_: pytest.fail("it is parsed"))
     with pytest.raises(XmlForbidden):
         parse(data)
-    assert time.perf_counter() - started < 1
 
 
 @pytest.mark.parametrize("data", [b"", b"  \r\n", codecs.BOM_UTF8, codecs.BOM_UTF8 + b"\n"])
