@@ -1,8 +1,11 @@
-"""Runtimes for tests and simulations: one that a test decides alone, and the machine's with another wall clock."""
+"""Runtimes for tests and simulations: one that a test decides alone, and the machine's with other clocks."""
 
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 from common.runtime import UNFINISHED, SystemRuntime, Unfinished
 
@@ -123,3 +126,64 @@ class ShiftedClock:
     def forward(self, **amount: float) -> None:
         """By so many seconds, minutes, hours or days."""
         self._offset += timedelta(**amount)
+
+
+class HangingRuntime(SystemRuntime):
+    """The machine's threads, and a clock that stands still until nothing but hanging works is left.
+
+    A work hangs when it calls ``hang``. Works in parallel are given up when all workers hang, after the whole
+    time-out by this clock. So nothing is given up that a busy machine has only not done yet.
+    """
+
+    _BOUND = 60.0
+    """Real seconds after which a test that cannot go on fails."""
+
+    def __init__(self, now: Callable[[], datetime] = lambda: NOON) -> None:
+        self._now = now
+        self._elapsed = 0.0
+        self._hanging = 0
+        self._changed = threading.Condition()
+        self._released = threading.Event()
+
+    def now(self) -> datetime:
+        return self._now()
+
+    def monotonic(self) -> float:
+        return self._elapsed
+
+    def hang(self) -> None:
+        """Stand still until ``release``."""
+        with self._changed:
+            self._hanging += 1
+            self._changed.notify_all()
+        self._released.wait(self._BOUND)
+
+    def release(self) -> None:
+        """Let everything that hangs go on."""
+        self._released.set()
+
+    def run_parallel[Result](
+        self, works: Sequence[Callable[[], Result]], *, max_workers: int, timeout: float
+    ) -> list[Result | Unfinished]:
+        if not works:
+            return []
+        executor = ThreadPoolExecutor(max_workers=min(max_workers, len(works)), thread_name_prefix="worker")
+        futures = [executor.submit(work) for work in works]
+        for future in futures:
+            future.add_done_callback(self._ended)
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._stands_still(futures, max_workers), self._BOUND):
+                raise TimeoutError("works neither ended nor hung")
+        done = [future.done() for future in futures]
+        if not all(done):
+            self._elapsed += timeout
+        executor.shutdown(wait=False, cancel_futures=True)
+        return [future.result() if ended else UNFINISHED for future, ended in zip(futures, done, strict=True)]
+
+    def _ended(self, _: object) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _stands_still(self, futures: Sequence[Future[Any]], max_workers: int) -> bool:
+        left = sum(not future.done() for future in futures)
+        return min(left, max_workers) == self._hanging

@@ -31,7 +31,7 @@ NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 def start(world: World, at: datetime, queue: MemoryQueue | None = None) -> Report:
     terms = FanOutTerms(queue, above=1, seconds=3600) if queue else None
     context = replace(world.context, runtime=WallClockRuntime(lambda: at), fan_out=terms)
-    return run(RunRequest(Trigger.SCHEDULE), context, Deadline(10, monotonic))
+    return run(RunRequest(Trigger.SCHEDULE), context, Deadline(600, monotonic))
 
 
 def oldest(world: World) -> Run:
@@ -91,7 +91,7 @@ def test_what_waited_in_the_queue_is_incomplete_and_comes_first(world: World) ->
     queue = MemoryQueue()
     start(world, NOON, queue)
     context = replace(world.context, runtime=WallClockRuntime(lambda: NOON))
-    process_batch([queue.messages[1]], context, Deadline(10, monotonic), NOON + timedelta(seconds=60))
+    process_batch([queue.messages[1]], context, Deadline(600, monotonic), NOON + timedelta(seconds=60))
     queue.messages.clear()  # as if all had gone to the dead-letter queue
 
     report = start(world, NOON + timedelta(hours=1), queue)
@@ -111,7 +111,7 @@ def test_a_late_message_of_it_touches_no_server(world: World) -> None:
     start(world, later)
     used = list(world.servers.used)
     context = replace(world.context, runtime=WallClockRuntime(lambda: later))
-    assert process_batch(late, context, Deadline(10, monotonic), later + timedelta(seconds=60)).again == frozenset()
+    assert process_batch(late, context, Deadline(600, monotonic), later + timedelta(seconds=60)).again == frozenset()
     assert world.servers.used == used
 
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import sync.backup_runner
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from local.fakes.aws_services import RotatedCredentials
-from local.fakes.runtime import WallClockRuntime
+from local.fakes.runtime import HangingRuntime, WallClockRuntime
 from local.fakes.store import MemoryStore
 from registry.models import (
     QUEUED,
@@ -36,11 +35,11 @@ if TYPE_CHECKING:
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-def sync_run(world: World, *backups: str, seconds: float = 10.0, accept_primary: bool = False) -> Report:
+def sync_run(world: World, *backups: str, seconds: float = 600.0, accept_primary: bool = False) -> Report:
     return run(
         RunRequest(Trigger.ON_DEMAND, backups, accept_primary=accept_primary),
         world.context,
-        Deadline(seconds, monotonic),
+        Deadline(seconds, world.runtime.monotonic),
     )
 
 
@@ -84,7 +83,7 @@ class TestWhoIsServed:
     def test_the_incomplete_come_first_then_the_never_verified_then_the_longest_waiting(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sync.backup_runner, "MAX_WORKERS", 1)
+        monkeypatch.setattr("sync.backup_runner.MAX_WORKERS", 1)
         world.store.acquire_lease("before", now=NOON, expires_at=NOON)
         for backup_id, status, verified in (
             ("b1", "in_sync", NOON),
@@ -136,7 +135,7 @@ class TestThePrimary:
     def test_the_one_of_the_stack_is_used_when_none_is_registered(self, world: World) -> None:
         world.store = MemoryStore()
         context = replace(world.context, primary=Primary("127.0.0.1", 1))
-        report = run(RunRequest(Trigger.SCHEDULE), context, Deadline(10, monotonic))
+        report = run(RunRequest(Trigger.SCHEDULE), context, Deadline(600, monotonic))
         assert report.run.reason == Reason.NO_BACKUPS
 
     def test_a_run_without_any_is_failed(self, world: World) -> None:
@@ -209,21 +208,18 @@ class TestIndependence:
         report = sync_run(world)
         assert outcomes(report) == {"b1": "failed:credentials_missing", "b2": "in_sync", "b3": "in_sync"}
 
-    def test_one_that_hangs_while_it_is_written_to_keeps_the_key_of_its_snapshot(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(sync.backup_runner, "GRACE", 0.1)
-        release = threading.Event()
+    def test_one_that_hangs_while_it_is_written_to_keeps_the_key_of_its_snapshot(self, world: World) -> None:
+        runtime = world.runtime = HangingRuntime()
         world.servers.by_id["b2"].greeting = "Drifted"
 
         def hang(call: str) -> None:
             if call == "write_settings":
-                release.wait(10)
+                runtime.hang()
 
         world.servers.by_id["b2"].on_call = hang
-        report = sync_run(world, seconds=0.5)
+        report = sync_run(world)
         stored = world.store.results(report.run.id)[1]
-        release.set()
+        runtime.release()
         assert (stored.backup_id, stored.status, stored.reason) == ("b2", "incomplete", "interrupted")
         assert stored.snapshot in world.snapshots.stored
 
@@ -239,32 +235,28 @@ class TestIndependence:
         assert (stored.status, stored.reason) == ("failed", "internal_error")
         assert stored.snapshot in world.snapshots.stored
 
-    def test_one_that_hangs_past_the_deadline_is_recorded_and_does_not_hold_the_run(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(sync.backup_runner, "GRACE", 0.1)
-        release, gone = threading.Event(), threading.Event()
+    def test_one_that_hangs_past_the_deadline_is_recorded_and_does_not_hold_the_run(self, world: World) -> None:
+        runtime = world.runtime = HangingRuntime()
+        gone = threading.Event()
 
         def hang(_: str) -> None:
-            release.wait(10)
+            runtime.hang()
             gone.set()
 
         world.servers.by_id["b2"].on_call = hang
-        report = sync_run(world, seconds=0.3)
+        report = sync_run(world)
         assert outcomes(report) == {"b1": "in_sync", "b2": "incomplete:deadline", "b3": "in_sync"}
         assert not gone.is_set()
         stored = world.store.status("b2")
-        release.set()
-        assert gone.wait(5)
+        runtime.release()
+        assert gone.wait(30)
         assert stored is not None
         assert stored.reason == Reason.DEADLINE
 
-    def test_what_one_that_was_given_up_says_later_is_not_stored(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(sync.backup_runner, "GRACE", 0.1)
-        release, told = threading.Event(), threading.Event()
-        world.servers.by_id["b2"].on_call = lambda _: void(release.wait(10))
+    def test_what_one_that_was_given_up_says_later_is_not_stored(self, world: World) -> None:
+        runtime = world.runtime = HangingRuntime()
+        told = threading.Event()
+        world.servers.by_id["b2"].on_call = lambda _: runtime.hang()
         step = world.notes.backup_done
 
         def backup_done(run: Run, result: BackupResult, fault: str) -> None:
@@ -273,13 +265,10 @@ class TestIndependence:
                 told.set()
 
         world.notes.backup_done = backup_done  # type: ignore[method-assign]
-        report = sync_run(world, "b2", seconds=0.2)
-        release.set()
-        assert told.wait(5)
+        report = sync_run(world, "b2")
+        runtime.release()
+        assert told.wait(30)
         assert world.store.results(report.run.id)[0].reason == Reason.DEADLINE
-
-
-def void(_: object) -> None: ...
 
 
 class TestRecords:
@@ -323,7 +312,7 @@ class TestRecords:
             return run(
                 RunRequest(Trigger.SCHEDULE),
                 replace(context, runtime=WallClockRuntime(lambda: moment)),
-                Deadline(5, monotonic),
+                Deadline(600, monotonic),
             ).run.id
 
         ids = [run_at(moment) for moment in moments]
@@ -331,7 +320,7 @@ class TestRecords:
 
     def test_who_asked_for_what_is_kept(self, world: World) -> None:
         request = RunRequest(Trigger.ON_DEMAND, ("b1",), requested_by="arn:someone")
-        stored = world.store.run(run(request, world.context, Deadline(5, monotonic)).run.id)
+        stored = world.store.run(run(request, world.context, Deadline(600, monotonic)).run.id)
         assert stored is not None
         assert (stored.trigger, stored.requested_by, stored.requested_backups) == ("on_demand", "arn:someone", ("b1",))
 
@@ -423,16 +412,16 @@ class TestAnEventDeliveredTwice:
 
     def test_a_run_that_was_queued_is_done(self, world: World) -> None:
         request = self.queued(world)
-        report = run(request, world.context, Deadline(10, monotonic))
+        report = run(request, world.context, Deadline(600, monotonic))
         assert (report.run.id, report.run.status) == (request.run_id, "succeeded")
         assert world.store.run(request.run_id) == report.run
 
     def test_the_second_time_nothing_is_done_and_the_record_of_the_first_stands(self, world: World) -> None:
         request = self.queued(world)
         world.servers.by_id["b1"].people = ("anna",)
-        first = run(request, world.context, Deadline(10, monotonic))
+        first = run(request, world.context, Deadline(600, monotonic))
         world.servers.used.clear()
-        second = run(request, world.context, Deadline(10, monotonic))
+        second = run(request, world.context, Deadline(600, monotonic))
         assert (second.run.status, second.run.reason) == ("not_run", Reason.ALREADY_STARTED)
         assert world.servers.used == []
         assert world.store.run(request.run_id) == first.run
@@ -444,13 +433,13 @@ class TestAnEventDeliveredTwice:
 
         def meanwhile(_: str) -> None:
             if not seen:
-                second = run(request, world.context, Deadline(10, monotonic))
+                second = run(request, world.context, Deadline(600, monotonic))
                 stored = world.store.run(request.run_id)
                 assert stored is not None
                 seen.extend((second.run.reason, stored.status))
 
         world.servers.by_id["primary"].on_call = meanwhile
-        assert run(request, world.context, Deadline(10, monotonic)).run.status == "succeeded"
+        assert run(request, world.context, Deadline(600, monotonic)).run.status == "succeeded"
         assert seen == [Reason.ALREADY_STARTED, "running"]
 
 
@@ -476,5 +465,5 @@ def test_a_lease_that_cannot_be_given_back_does_not_undo_what_the_run_did(
         raise Failure(Reason.REGISTRY_UNAVAILABLE, "DynamoDB failed")
 
     monkeypatch.setattr(world.store, "release_lease", fail)
-    report = run(RunRequest(Trigger.ON_DEMAND), world.context, Deadline(10, monotonic))
+    report = run(RunRequest(Trigger.ON_DEMAND), world.context, Deadline(600, monotonic))
     assert report.run.status == "succeeded"

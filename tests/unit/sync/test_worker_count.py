@@ -73,7 +73,7 @@ def test_a_run_serves_as_many_backups_at_a_time_as_have_room(world: World, memor
         if memory is None and call == "facts":
             together.wait()
 
-    together = threading.Barrier(3, timeout=5)
+    together = threading.Barrier(3, timeout=30)
     for backup_id in ("b1", "b2", "b3"):
         world.servers.by_id[backup_id].on_call = note
     context = replace(world.context, memory_megabytes=memory)
