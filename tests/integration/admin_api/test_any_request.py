@@ -2,7 +2,8 @@
 
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from schemathesis.engine import Status, events, from_schema
 from cerberus.address_policy import Address, AddressPolicy
 from common.runtime import SystemRuntime
 from local.cerberus import LocalServer
+from local.fakes.runtime import FakeRuntime
 
 GETADDRINFO = socket.getaddrinfo
 CONFIG = {
@@ -67,38 +69,91 @@ def _by_gateway(check: Any) -> bool:
     return "Got 403 when missing required 'Authorization' header" in str(check.failure_info.failure)
 
 
-@pytest.mark.generated
-def test_no_request_breaks_the_api_or_its_description(
-    gateway: Any,
-    server: Callable[..., LocalServer],
-    registration: Callable[[LocalServer], dict[str, Any]],
-    monkeypatch: pytest.MonkeyPatch,
-    seed: int,
-) -> None:
+class _Repeatable(SystemRuntime):
+    """The machine's threads and waits; but ids and times of day, which become parts of requests, follow a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._fake = FakeRuntime(seed=seed)
+
+    def now(self) -> datetime:
+        self._fake.advance(0.001)
+        return self._fake.now()
+
+    def new_id(self) -> str:
+        return self._fake.new_id()
+
+
+@pytest.fixture
+def sent(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
+    """Method, path and body of all requests that reach the API, which nothing leads away from this machine."""
     _formats()
     gateway.addresses = _ThisMachineAlone(SystemRuntime())
     monkeypatch.setattr(socket, "getaddrinfo", _resolve_on_this_machine)
+    requests: list[tuple[str, str, str]] = []
+    resolve = gateway.resolve
+
+    def recorded(event: dict[str, Any]) -> Any:
+        requests.append((event["httpMethod"], event["path"], event["body"]))
+        return resolve(event)
+
+    gateway.resolve = recorded
+    return requests
+
+
+def _scenarios(address: str, seed: int, paths: str = ".") -> Iterator[Any]:
+    """What happens when all operations on these paths are tried."""
+    schema = schemathesis.openapi.from_url(
+        f"{address}/v1/openapi.json",
+        config=SchemathesisConfig.from_dict({**CONFIG, "seed": seed}),
+        headers=CONFIG["headers"],
+    )
+    yield from from_schema(schema.include(path_regex=paths)).execute()
+
+
+def _problems(event: Any) -> Iterator[str]:
+    if isinstance(event, events.ScenarioFinished):
+        for case, checks in event.recorder.checks.items():
+            response = event.recorder.find_response(case_id=case)
+            for check in checks:
+                if check.status != Status.FAILURE or not check.failure_info:
+                    continue
+                if not (_by_gateway(check) or _about_the_address(check, response)):
+                    yield f"{check.name}: {check.failure_info.failure}\n{check.failure_info.code_sample}"
+    elif isinstance(event, events.NonFatalError | events.FatalError):
+        yield f"{event.info.title}: {event.info.message}" if hasattr(event, "info") else str(event)
+
+
+@pytest.mark.generated
+def test_no_request_breaks_the_api_or_its_description(
+    gateway: Any,
+    sent: list[tuple[str, str, str]],
+    server: Callable[..., LocalServer],
+    registration: Callable[[LocalServer], dict[str, Any]],
+    seed: int,
+) -> None:
+    gateway.runtime = _Repeatable(seed)
+    problems: list[str] = []
+    scenarios = 0
     with server("primary") as primary, gateway.listening() as address:
         assert gateway.call("PUT", "/primary", registration(primary))[0] == 200
-        schema = schemathesis.openapi.from_url(
-            f"{address}/v1/openapi.json",
-            config=SchemathesisConfig.from_dict({**CONFIG, "seed": seed}),
-            headers=CONFIG["headers"],
-        )
-        problems, scenarios = [], 0
-        for event in from_schema(schema).execute():
-            if isinstance(event, events.ScenarioFinished):
-                scenarios += 1
-                for case, checks in event.recorder.checks.items():
-                    response = event.recorder.find_response(case_id=case)
-                    problems += [
-                        f"{check.name}: {check.failure_info.failure}\n{check.failure_info.code_sample}"
-                        for check in checks
-                        if check.status == Status.FAILURE
-                        and check.failure_info
-                        and not (_by_gateway(check) or _about_the_address(check, response))
-                    ]
-            elif isinstance(event, events.NonFatalError | events.FatalError):
-                problems.append(f"{event.info.title}: {event.info.message}" if hasattr(event, "info") else str(event))
+        for event in _scenarios(address, seed):
+            scenarios += isinstance(event, events.ScenarioFinished)
+            problems += _problems(event)
     assert scenarios > 18
+    assert len(sent) > 300
     assert not problems, "\n\n".join(dict.fromkeys(problems))
+
+
+@pytest.mark.generated
+def test_the_same_seed_makes_the_same_requests(gateway: Any, sent: list[tuple[str, str, str]], seed: int) -> None:
+    """An answer's ids and times are sent back in later requests: were they others, so would be all that follows."""
+    tries = []
+    for _ in range(2):
+        sent.clear()
+        gateway.store, gateway.runtime = type(gateway.store)(), _Repeatable(seed)
+        with gateway.listening() as address:
+            ended = list(_scenarios(address, seed, "^/sync-runs"))
+        assert ended
+        tries.append(list(sent))
+    assert len(tries[0]) > 50
+    assert tries[0] == tries[1]
