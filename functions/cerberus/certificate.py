@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cerberus.address_policy import AddressPolicy, checked_host
-from cerberus.connection import Route, certificate_of, handshake
-from cerberus.tls import Trust, fingerprint, unproven
+from cerberus.pinned_adapter import Route
+from cerberus.tls import Trust, certificate_of, fingerprint, handshake, unproven
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 

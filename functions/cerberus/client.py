@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from cerberus.certificate import end_of
-from cerberus.connection import Route
 from cerberus.decoder import Values
 from cerberus.endpoint import Endpoint
+from cerberus.pinned_adapter import Route
 from cerberus.soap import SoapClient
 from common.deadline import Deadline
 from common.errors import Failure, Reason

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from cerberus.connection import Route
 from cerberus.decoder import NOTHING_SENT, Values, read_reply
 from cerberus.encoder import write_request
 from cerberus.endpoint import Endpoint
+from cerberus.pinned_adapter import Route
 from cerberus.transport import Reply, Transport
 from cerberus.wsdl import Operation, service
 from common.deadline import Deadline

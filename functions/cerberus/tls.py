@@ -2,25 +2,29 @@
 
 Three ways and no fourth: the system's roots, an own CA bundle, or the SHA-256
 fingerprints of the certificate itself. There is no way to switch checking
-off. Whoever opens a connection calls ``context()`` for the handshake and
+off. Whoever opens a connection calls ``handshake`` with ``context()``, and
 ``accept()`` right after it, before anything is sent.
 """
 
 import hashlib
 import re
+import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import Any, cast
 
 import certifi
 
-from cerberus.sockets import WatchedSocket
+from common.deadline import Deadline
 from common.errors import Failure, Reason
 
 MAX_PINS = 2
 """One for the certificate in use, one for the certificate that will follow it."""
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_NAME_MISMATCH = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h
 CERTIFICATE_MARK = "BEGIN CERTIFICATE"
 KEY_MARK = "PRIVATE KEY"
 """What a CA bundle must have in it, and what it must not."""
@@ -97,6 +101,74 @@ class Pins:
 
 
 Trust = SystemRoots | CaBundle | Pins
+
+
+class WatchedSocket(ssl.SSLSocket):
+    """A TLS socket on which no wait is longer than its owner allows.
+
+    Before every wait it asks ``patience`` how many seconds the wait may last. A
+    time-out of the socket alone is counted from byte to byte, so a peer that
+    drips its reply (headers included) could hold the caller for ever.
+    ``patience`` may raise; it is None until the owner sets it. A time-out that
+    a library sets on the socket lasts until the next wait, and counts for none.
+
+    ``received`` counts the bytes that the peer has sent.
+    """
+
+    patience: Callable[[], float] | None = None
+    received = 0
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
+        self._limit()
+        count = super().recv_into(buffer, nbytes, flags)
+        self.received += count
+        return count
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        self._limit()
+        return super().send(data, flags)
+
+    def _limit(self) -> None:
+        if self.patience is not None:
+            self.settimeout(self.patience())
+
+
+def handshake(
+    raw: socket.socket, context: ssl.SSLContext, host: str, *, timeout: float, deadline: Deadline
+) -> WatchedSocket:
+    """TLS over ``raw``, for ``host``; closes it on failure.
+
+    Raises Failure with CERTIFICATE_UNTRUSTED, TLS_FAILED, CONNECT_TIMEOUT, CONNECTION_CLOSED or DEADLINE.
+    """
+    try:
+        raw.settimeout(deadline.bounded(timeout))
+        return cast(WatchedSocket, context.wrap_socket(raw, server_hostname=host.rstrip(".")))
+    except Failure as late:
+        failure = late
+    except ssl.SSLCertVerificationError as error:
+        failure = Failure(Reason.CERTIFICATE_UNTRUSTED, f"the certificate is not trusted: {_complaint(error)}")
+    except TimeoutError:
+        failure = Failure(Reason.CONNECT_TIMEOUT, "no answer during the TLS handshake")
+    except ssl.SSLError:
+        failure = Failure(Reason.TLS_FAILED, "the TLS handshake failed")
+    except OSError:
+        failure = Failure(Reason.CONNECTION_CLOSED, "the connection was closed during the TLS handshake")
+    raw.close()
+    raise failure
+
+
+def certificate_of(connection: ssl.SSLSocket) -> bytes:
+    """The peer's certificate in DER, proved or not."""
+    certificate = connection.getpeercert(binary_form=True)
+    if certificate is None:
+        raise Failure(Reason.TLS_FAILED, "the server has no certificate")
+    return certificate
+
+
+def _complaint(error: ssl.SSLCertVerificationError) -> str:
+    if error.verify_code in _NAME_MISMATCH:
+        return "it is not valid for this host"
+    return error.verify_message
 
 
 @cache

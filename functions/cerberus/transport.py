@@ -1,21 +1,25 @@
-"""One HTTPS connection with one server: posts a request, gives back a complete reply or a reason.
+"""One server over HTTPS: posts a request, gives back a complete reply or a reason.
 
-This is the border that no exception of http.client, ssl or socket crosses:
-their texts can hold what was sent or received. Nothing is taken from the
-environment (proxies, CA bundles, .netrc), and no redirect is followed.
+This is the border that no exception of requests, urllib3, ssl or socket
+crosses: their texts can hold what was sent or received.
 """
 
 import base64
-import http.client
 import ssl
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from cerberus.connection import CheckedConnection, Route, bounded
+import urllib3.exceptions
+from requests import PreparedRequest, Request, RequestException
+from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPResponse
+from urllib3.connection import HTTPException
+
 from cerberus.endpoint import Endpoint
+from cerberus.pinned_adapter import Peer, PinnedAdapter, Route
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 
@@ -24,15 +28,15 @@ PATH = "/service/cerberusftpservice"
 
 _CHUNK = 16 * 1024  # what TLS sends at a time
 _HEADERS = {"User-Agent": "synchronization-manager", "Accept": "*/*", "Accept-Encoding": "identity"}
-_CLOSED = (
-    http.client.IncompleteRead,
-    http.client.RemoteDisconnected,
-    ConnectionResetError,
-    ConnectionAbortedError,
-    BrokenPipeError,
-    ssl.SSLEOFError,
-    ssl.SSLZeroReturnError,
-)
+_FRAMINGS = ("", "identity", "chunked")
+"""Transfer-Encoding of replies whose end urllib3 and http.client find at the same place."""
+
+_RAISED = (RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
+"""What requests raises, and what it may let through of the libraries below."""
+_SILENT = (TimeoutError, urllib3.exceptions.TimeoutError)
+_CUT = "the server closed the connection before its reply was complete"
+_TWO_LENGTHS = "the answer has two lengths"
+_CLOSED = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,10 @@ class Transport:
         self._endpoint = endpoint
         self._deadline = deadline
         self._owner: int | None = None
-        self._connection = CheckedConnection(
-            route,
-            trust=endpoint.trust,
-            timeout=endpoint.timeouts.connect,
-            read_timeout=endpoint.timeouts.read,
-            deadline=deadline,
-        )
+        self._peer = Peer(route, endpoint.trust, endpoint.timeouts, deadline)
+        self._adapter = PinnedAdapter(self._peer)
+        # Prepared once: only headers and body differ. The host is the adapter's affair and not the URL's.
+        self._request = Request("POST", f"https://cerberus{PATH}").prepare()
 
     def __enter__(self) -> Self:
         return self
@@ -73,11 +74,11 @@ class Transport:
     @property
     def certificate(self) -> bytes | None:
         """The certificate (DER) that was accepted last, None before the first connection."""
-        return self._connection.certificate
+        return self._peer.certificate
 
     def close(self) -> None:
         """Close the connection; the next post would open another one."""
-        self._connection.close()
+        self._adapter.close()
 
     def post(
         self,
@@ -96,15 +97,16 @@ class Transport:
         """
         self._claim()
         sent = {**_HEADERS, **headers, "Content-Length": str(sum(map(len, body))), **_basic_auth(basic)}
-        attempts = self._connection.attempts
+        request = self._prepared(sent, packed(body))
+        attempts = self._peer.attempts
         try:
-            response = self._send(body, sent)
+            response = self._send(request)
         except Failure as failure:
-            stale = failure.reason is Reason.CONNECTION_CLOSED and attempts == self._connection.attempts
+            stale = failure.reason is Reason.CONNECTION_CLOSED and attempts == self._peer.attempts
             if not (stale and repeatable):
                 raise
             response = None
-        return self._read(self._send(body, sent) if response is None else response)
+        return self._read(self._send(request) if response is None else response)
 
     def _claim(self) -> None:
         current = threading.get_ident()
@@ -112,55 +114,57 @@ class Transport:
         if self._owner != current:
             raise RuntimeError("a client belongs to the thread that used it first")
 
-    def _send(self, body: Sequence[bytes], headers: Mapping[str, str]) -> http.client.HTTPResponse:
-        bounded(self._endpoint.timeouts.read, self._deadline)
+    def _prepared(self, headers: Mapping[str, str], body: Any) -> PreparedRequest:
+        """``body`` may be pieces, which requests passes on as they are; its published types know no such body."""
+        self._request.headers = CaseInsensitiveDict(headers)
+        self._request.body = body
+        return self._request
+
+    def _send(self, request: PreparedRequest) -> HTTPResponse:
+        self._deadline.check()
+        waits = self._endpoint.timeouts
         try:
-            self._connection.close_if_dropped()
-            try:
-                self._connection.request("POST", PATH, body, headers)
-            except (BrokenPipeError, ConnectionResetError):
-                if self._connection.sock is None:
-                    raise
-                # It may have answered, and closed, without reading to the end.
-            return self._connection.getresponse()
-        except (http.client.HTTPException, OSError, ValueError) as error:
-            failure = self._explain(error)
-        except Failure:
-            self._connection.close()
-            raise
-        self._connection.close()
+            response: HTTPResponse = self._adapter.send(request, stream=True, timeout=(waits.connect, waits.read)).raw
+        except _RAISED as error:
+            failure = self._explain(error, Reason.HTTP_ERROR, "the answer is not HTTP")
+        else:
+            return response
         raise failure
 
-    def _read(self, response: http.client.HTTPResponse) -> Reply:
-        complete = False
+    def _read(self, response: HTTPResponse) -> Reply:
         try:
-            if 300 <= response.status < 400:
-                raise Failure(Reason.REDIRECT_REFUSED, f"the server answered with a redirect, HTTP {response.status}")
-            body = self._body(response)
-            complete = True
-            return Reply(response.status, response.headers.get("Content-Type", ""), body)
-        except (http.client.HTTPException, OSError, ValueError) as error:
-            failure = self._explain(error)
+            return self._reply(response)
+        except _RAISED as error:
+            failure = self._explain(error, Reason.CONNECTION_CLOSED, _CUT)
         finally:
-            response.close()
-            if not complete:  # what is left of the reply would be taken for the next one
-                self._connection.close()
+            response.close()  # and the connection, unless the reply was read to its end
         raise failure
 
-    def _body(self, response: http.client.HTTPResponse) -> bytearray:
-        if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+    def _reply(self, response: HTTPResponse) -> Reply:
+        if response.status < 200:
+            # urllib3 takes any interim reply but 100 for the reply; the next request would get the real one.
+            raise Failure(Reason.HTTP_ERROR, f"the server answered with an interim reply, HTTP {response.status}")
+        if 300 <= response.status < 400:
+            raise Failure(Reason.REDIRECT_REFUSED, f"the server answered with a redirect, HTTP {response.status}")
+        headers = response.headers
+        if headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Failure(Reason.NOT_SOAP, "the answer is compressed although that was not asked for")
-        if len(set(response.headers.get_all("Content-Length", ()))) > 1:
-            raise Failure(Reason.HTTP_ERROR, "the answer has two lengths")
-        limit = self._endpoint.reply_limit
-        if response.length is not None and response.length > limit:
-            raise self._too_large()
-        if response.length is not None:
-            body = bytearray(response.length)
-            missing = response.length - response.readinto(body)
-            if missing:
-                raise http.client.IncompleteRead(b"", missing)
-            return body
+        if headers.get("Transfer-Encoding", "").lower() not in _FRAMINGS:
+            raise Failure(Reason.HTTP_ERROR, "the answer has a transfer encoding that was not asked for")
+        if len(set(headers.getlist("Content-Length"))) > 1:
+            raise Failure(Reason.HTTP_ERROR, _TWO_LENGTHS)
+        kinds = headers.getlist("Content-Type")
+        return Reply(response.status, kinds[0] if kinds else "", self._body(response))
+
+    def _body(self, response: HTTPResponse) -> bytes | bytearray:
+        limit, length = self._endpoint.reply_limit, response.length_remaining
+        if length is not None:
+            if length > limit:
+                raise self._too_large()
+            whole = response.read(length)
+            if len(whole) < length:
+                raise Failure(Reason.CONNECTION_CLOSED, _CUT)
+            return whole
         body = bytearray()
         while chunk := response.read1(min(_CHUNK, limit - len(body) + 1)):
             body += chunk
@@ -173,19 +177,45 @@ class Transport:
             Reason.REPLY_TOO_LARGE, f"the reply is larger than the limit of {self._endpoint.reply_limit} bytes"
         )
 
-    def _explain(self, error: BaseException) -> Failure:
-        """The reason for what a library raised. Nothing of its text is kept."""
-        if isinstance(error, TimeoutError):
+    def _explain(self, error: BaseException, otherwise: Reason, message: str) -> Failure:
+        """The reason for what a library raised: ``otherwise`` if it is about HTTP. Nothing of its text is kept."""
+        origin = _origin(error)
+        if isinstance(origin, _SILENT):
             if self._deadline.remaining() <= 0:
                 return Failure(Reason.DEADLINE, "the time of this run was used up while waiting for the server")
             return Failure(Reason.READ_TIMEOUT, "the server went silent")
-        if isinstance(error, _CLOSED):
-            return Failure(Reason.CONNECTION_CLOSED, "the server closed the connection before its reply was complete")
-        if isinstance(error, ssl.SSLError):
+        if isinstance(origin, _CLOSED):
+            return Failure(Reason.CONNECTION_CLOSED, _CUT)
+        if isinstance(origin, ssl.SSLError):
             return Failure(Reason.TLS_FAILED, "the TLS connection broke")
-        if isinstance(error, http.client.HTTPException):
-            return Failure(Reason.HTTP_ERROR, "the answer is not HTTP")
+        if isinstance(origin, urllib3.exceptions.InvalidHeader):
+            return Failure(Reason.HTTP_ERROR, _TWO_LENGTHS)
+        if isinstance(origin, urllib3.exceptions.HTTPError | HTTPException):
+            return Failure(otherwise, message)
         return Failure(Reason.CONNECTION_FAILED, "the connection failed")
+
+
+def _origin(error: BaseException) -> BaseException:
+    """What happened at first. requests wraps what urllib3 raises, and urllib3 what it meets, each as an argument."""
+    wrapped = [argument for argument in error.args if isinstance(argument, BaseException)]
+    return _origin(wrapped[-1]) if wrapped else error
+
+
+def packed(pieces: Sequence[bytes]) -> list[bytes]:
+    """The pieces as they are sent: small ones together, large ones without a copy.
+
+    Each is a TLS record or several. Small ones would cost more than they carry, and
+    their lengths on the wire would tell those of user name and password.
+    """
+    sent: list[bytes] = []
+    small: list[bytes] = []
+    for piece in pieces:
+        if len(piece) < _CHUNK:
+            small.append(piece)
+        else:
+            sent += (b"".join(small), piece)
+            small.clear()
+    return [*sent, b"".join(small)]
 
 
 def _basic_auth(credentials: tuple[str, str] | None) -> dict[str, str]:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from common.errors import Failure, Reason
 
+_SHORTEST = 0.001  # seconds; a socket takes 0 for "do not wait at all"
+
 
 class Deadline:
     """A point in time after which no remote call may start.
@@ -24,3 +26,8 @@ class Deadline:
         """Raise Failure(DEADLINE) unless more than ``need`` seconds are left."""
         if self.remaining() <= need:
             raise Failure(Reason.DEADLINE, "the time of this run was used up")
+
+    def bounded(self, seconds: float) -> float:
+        """``seconds``, or what is left if that is less, for one wait. Raises Failure(DEADLINE) if nothing is left."""
+        self.check()
+        return max(_SHORTEST, min(seconds, self.remaining()))

@@ -36,3 +36,16 @@ def test_a_check_passes_while_more_than_the_need_is_left() -> None:
 
 def test_time_runs_out_on_the_clock_of_the_machine_too() -> None:
     assert 0 < Deadline(60, SystemRuntime().monotonic).remaining() <= 60
+
+
+def test_a_wait_is_bounded_by_what_is_left_and_never_zero() -> None:
+    runtime = FakeRuntime()
+    deadline = Deadline(10, runtime.monotonic)
+    assert (deadline.bounded(3), deadline.bounded(30)) == (3, 10)
+    runtime.advance(9.99999)
+    assert 0 < deadline.bounded(30) <= 0.01
+    assert deadline.bounded(0) > 0
+    runtime.advance(1)
+    with pytest.raises(Failure) as failure:
+        deadline.bounded(3)
+    assert failure.value.reason is Reason.DEADLINE

@@ -1,0 +1,208 @@
+"""How requests reaches a server: at a checked address, over TLS, with a checked certificate. There is no other way.
+
+HTTP is the part of requests and urllib3. The part of this module is the
+connection, through the methods they offer for it: ``connect`` of urllib3's
+connection, and those of requests' adapter that choose a connection, a trust
+and a path. What they would take from the environment, from a URL or from an
+earlier reply (proxies, CA files, cookies) has no way in. An adapter is used
+without a session: a session is what follows redirects, keeps cookies and
+reads .netrc.
+"""
+
+import logging
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, override
+
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+from urllib3 import BaseHTTPResponse, HTTPResponse, HTTPSConnectionPool
+from urllib3.connection import HTTPSConnection
+from urllib3.util import Retry
+
+from cerberus.address_policy import AddressPolicy
+from cerberus.endpoint import Timeouts
+from cerberus.tls import Trust, WatchedSocket, certificate_of, handshake
+from common.deadline import Deadline
+from common.errors import Failure, Reason
+
+# urllib3 warns of headers that it cannot read, and quotes them.
+logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
+
+_LARGEST_HEAD = 1024 * 1024
+"""Bytes that may come before a reply's body, interim replies included; their number is limited by nothing else."""
+
+
+@dataclass
+class Route:
+    """The way to one server, which stays the same once it was found.
+
+    A name may have the addresses of several machines, and its addresses may
+    change. What was learnt of the machine behind one address says nothing of
+    another one: so the first ``address`` that took a connection is the only
+    one from then on.
+    """
+
+    host: str
+    port: int
+    policy: AddressPolicy
+    address: str | None = None
+
+    def dial(self, *, timeout: float, deadline: Deadline) -> socket.socket:
+        """A TCP connection to the address found before, else to the first one of the host that answers.
+
+        ``timeout`` (seconds) holds for each address. Raises Failure with
+        NAME_NOT_RESOLVED, ADDRESS_FORBIDDEN, CONNECTION_REFUSED, CONNECT_TIMEOUT,
+        CONNECTION_FAILED or DEADLINE.
+        """
+        failure = Failure(Reason.NAME_NOT_RESOLVED, "the host name does not resolve")
+        for address in self.policy.candidates(self.address or self.host, self.port, deadline=deadline):
+            wait = deadline.bounded(timeout)
+            try:
+                raw = socket.create_connection((address, self.port), timeout=wait)
+            except TimeoutError:
+                failure = Failure(Reason.CONNECT_TIMEOUT, "no answer to the attempt to connect")
+            except ConnectionRefusedError:
+                failure = Failure(Reason.CONNECTION_REFUSED, "nothing listens on this port")
+            except OSError:
+                failure = Failure(Reason.CONNECTION_FAILED, "there is no way to the server's address")
+            else:
+                self.address = address
+                return raw
+        deadline.check()
+        raise failure
+
+
+@dataclass
+class Peer:
+    """One server as connections are made to it, and what they learn of it.
+
+    ``attempts`` counts the attempts to connect; ``certificate`` (DER) is the
+    one that was accepted last, None before the first.
+    """
+
+    route: Route
+    trust: Trust
+    timeouts: Timeouts
+    deadline: Deadline
+    attempts: int = 0
+    certificate: bytes | None = None
+
+    def connect(self) -> WatchedSocket:
+        """A connection. Raises what ``Route.dial`` and ``handshake`` raise, and CERTIFICATE_PIN_MISMATCH."""
+        self.attempts += 1
+        wait, host = self.timeouts.connect, self.route.host
+        raw = self.route.dial(timeout=wait, deadline=self.deadline)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        secure = handshake(raw, self.trust.context(), host, timeout=wait, deadline=self.deadline)
+        try:
+            certificate = certificate_of(secure)
+            self.trust.accept(certificate)
+        except Failure:
+            secure.close()
+            raise
+        self.certificate = certificate
+        return secure
+
+
+class PinnedConnection(HTTPSConnection):
+    """urllib3's connection; when ``connect`` returns, address and certificate have been checked.
+
+    No wait for the server is longer than ``peer.timeouts.read``, and none
+    lasts beyond the deadline, whatever time-outs urllib3 sets.
+    """
+
+    def __init__(self, host: str, port: int | None = None, *, peer: Peer, **settings: Any) -> None:
+        super().__init__(host, port, **settings)
+        self._peer = peer
+        self._head_limit: int | None = None
+
+    @override
+    def connect(self) -> None:
+        """Make the connection. Raises what ``Peer.connect`` raises."""
+        secure = self._peer.connect()
+        secure.patience = self._patience
+        self.sock = secure
+        self.is_verified = True  # by the system's roots, the own CA or a pin; urllib3 warns unless it is set
+
+    @property
+    @override
+    def is_connected(self) -> bool:
+        """Whether it can take a request: it is open, and nothing has arrived that nobody asked for."""
+        unread = isinstance(self.sock, WatchedSocket) and self.sock.pending()
+        return super().is_connected and not unread
+
+    @override
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # so does urllib3: http.client gives another one
+        """The reply as soon as its head is there. Raises Failure(HTTP_ERROR) if the head does not end."""
+        self._head_limit = self._received() + _LARGEST_HEAD
+        try:
+            return super().getresponse()
+        finally:
+            self._head_limit = None
+
+    def _received(self) -> int:
+        return self.sock.received if isinstance(self.sock, WatchedSocket) else 0
+
+    def _patience(self) -> float:
+        if self._head_limit is not None and self._received() > self._head_limit:
+            raise Failure(Reason.HTTP_ERROR, "the head of the reply does not end")
+        return self._peer.deadline.bounded(self._peer.timeouts.read)
+
+
+class PinnedPool(HTTPSConnectionPool):
+    """Keeps the one connection that there is with a server."""
+
+    ConnectionCls = PinnedConnection
+
+
+class PinnedAdapter(HTTPAdapter):
+    """requests' way to one server, whatever host a URL names: over one kept connection, never through a proxy.
+
+    urllib3 repeats nothing. For the thread that made it; ``close`` it.
+    """
+
+    def __init__(self, peer: Peer) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=Retry(False))
+        self._peer = peer
+        self._pool = self._empty()
+
+    @override
+    def close(self) -> None:
+        """Close the connection; the next request would open another one."""
+        super().close()
+        self._pool.close()
+        self._pool = self._empty()
+
+    @override
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,
+        verify: bool | str | None,
+        proxies: Mapping[str, str] | None = None,
+        cert: tuple[str, str] | str | None = None,
+    ) -> PinnedPool:
+        """The one there is."""
+        return self._pool
+
+    @override
+    def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
+        """Choose no CA file: ``Peer.connect`` decides on the certificate."""
+
+    @override
+    def request_url(self, request: PreparedRequest, proxies: Mapping[str, str] | None) -> str:
+        """The path alone, as there is no proxy that would need the whole URL."""
+        return request.path_url
+
+    @override
+    def build_response(self, req: PreparedRequest, resp: BaseHTTPResponse) -> Response:
+        """The status, and the open reply as ``raw``. Cookies and encodings are not looked at."""
+        response = Response()
+        response.request = req
+        response.status_code = resp.status
+        response.raw = resp
+        return response
+
+    def _empty(self) -> PinnedPool:
+        return PinnedPool(self._peer.route.host, self._peer.route.port, maxsize=1, peer=self._peer)
