@@ -45,7 +45,12 @@ def concerns_about(backup: Backup, primary: Primary, check: CheckReport, service
         yield "it is disabled"
     if backup.paused:
         yield f"it is paused ({backup.paused})"
-    yield from _unverified(current_term_only(services.store.status(backup.id), primary.term), services)
+    try:
+        yield from _unverified(current_term_only(services.store.status(backup.id), primary.term), services)
+    except Failure as failure:  # in an emergency a person may overrule it
+        if failure.reason is not Reason.RECORD_UNREADABLE:
+            raise
+        yield failure.message
     yield from _partial(backup, services)
     for requirement in check.requirements:
         if requirement.result == "fail":
@@ -60,7 +65,7 @@ def _unverified(last: BackupResult | None, services: Services) -> Iterator[str]:
     at = _text(last.verified_at)
     if services.runtime.now() - last.verified_at > RECENTLY:
         yield f"it was last verified at {at}, more than a day ago"
-    newest = next(iter(services.store.states(limit=1)), None)
+    newest = services.store.newest_state()
     if newest and last.verified_at < newest.first_seen_at:
         yield f"it was last verified at {at}, before the primary's newest state, seen at {_text(newest.first_seen_at)}"
     if last.pushed_at and last.pushed_at > last.verified_at:
@@ -78,7 +83,7 @@ def _partial(backup: Backup, services: Services) -> Iterator[str]:
 
 def warnings_about(backup: Backup, services: Services) -> Iterator[str]:
     """What to see to on the promoted server itself."""
-    last = services.store.status(backup.id)
+    last = services.store.statuses([backup.id]).get(backup.id)
     native = last.condition.native_sync if last else None
     if native is None:
         yield f"Nobody has seen whether {backup.id}'s own Synchronization Manager is off. It must be."

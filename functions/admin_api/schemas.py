@@ -369,7 +369,7 @@ class BackupView(BackupSummary):
 
 
 class UnreadableBackup(Model):
-    """A stored registration that cannot be understood: save it again or delete it."""
+    """A stored registration, or the last result of a backup, that cannot be understood; why is in ``complaint``."""
 
     id: str
     complaint: str

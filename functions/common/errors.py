@@ -199,7 +199,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.EVENT_INVALID: "Correct the event; the shapes are in events/.",
     Reason.CONFIGURATION_INVALID: "Correct the function's configuration and deploy again.",
     Reason.REGISTRY_UNAVAILABLE: "Check the function's permissions and AWS' health; the next run tries again.",
-    Reason.RECORD_UNREADABLE: "Save the named record again, or delete its row from the table.",
+    Reason.RECORD_UNREADABLE: "Deploy the version that wrote the named row, or a newer one; the runbook says more.",
     Reason.INTERNAL_ERROR: "Please report it with the log lines of this run.",
 }
 

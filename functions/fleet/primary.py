@@ -84,10 +84,12 @@ def guard_of(settings: SyncSettings, approval: Approval | None) -> Guard:
 
 
 def known_parts(last: BackupResult | None) -> dict[PartName, PartFingerprints]:
-    """What was seen of a backup's parts when they were last read back, as replication wants it."""
+    """The fingerprints of a backup's parts when they were last read back, as replication wants it."""
     names = frozenset(PartName)
-    seen = last.seen if last else {}
-    return {PartName(name): PartFingerprints(part.desired, part.held) for name, part in seen.items() if name in names}
+    recorded = last.fingerprints if last else {}
+    return {
+        PartName(name): PartFingerprints(part.desired, part.held) for name, part in recorded.items() if name in names
+    }
 
 
 def pending_access_proof_of(last: BackupResult | None, snapshots: SnapshotStore) -> PendingAccessProof | None:

@@ -6,7 +6,7 @@ expire like runs and histories.
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from common.runtime import Runtime
 from registry.serialization import time_text, to_row
@@ -27,6 +27,8 @@ class AuditRecord:
     of what was created. ``status`` is the HTTP status of the answer, INTENDED
     as long as there is none.
     """
+
+    FORMAT: ClassVar[int] = 1
 
     request_id: str
     at: datetime

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import batched
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from common.errors import Failure, Reason
 from registry.aws_errors import calling
+from registry.serialization import Unreadable, numbered, read
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_sqs import SQSClient
@@ -24,24 +25,24 @@ _AT_ONCE = 10
 class Message:
     """One backup of a run, to be served."""
 
+    FORMAT: ClassVar[int] = 1
+
     run_id: str
     backup_id: str
 
     def text(self) -> str:
         """The body under which it travels."""
-        return json.dumps({"run_id": self.run_id, "backup_id": self.backup_id})
+        return json.dumps(numbered(self))
 
     @classmethod
     def read(cls, text: str) -> "Message":
-        """The message of a body. Raises Failure(EVENT_INVALID)."""
+        """The message of a body. Raises Failure(EVENT_INVALID), also for a format that is not known here."""
         try:
-            content = json.loads(text)
-            message = cls(content["run_id"], content["backup_id"])
-        except (ValueError, KeyError, TypeError):
+            return read(cls, json.loads(text))
+        except Unreadable as unreadable:
+            raise Failure(Reason.EVENT_INVALID, f"a message in the queue cannot be understood: {unreadable}") from None
+        except ValueError:  # its text would quote the message
             raise Failure(Reason.EVENT_INVALID, "a message in the queue is not one of this product") from None
-        if not (isinstance(message.run_id, str) and isinstance(message.backup_id, str)):
-            raise Failure(Reason.EVENT_INVALID, "a message in the queue has something else than texts as its ids")
-        return message
 
 
 class BackupQueue(Protocol):

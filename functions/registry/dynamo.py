@@ -27,11 +27,9 @@ removes rows some time after it; nothing else depends on it, the lease least of
 all.
 """
 
-import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from itertools import batched, islice
 from typing import TYPE_CHECKING
 
@@ -51,8 +49,22 @@ from registry.models import (
     PrimaryBaseline,
     Run,
     SyncSettings,
+    requested_at,
 )
-from registry.serialization import Row, UnreadableRow, from_row, time_text, to_row
+from registry.rows import (
+    REVISION,
+    AddressRow,
+    LeaseRow,
+    OpenBackupRow,
+    UnfinishedRow,
+    keys,
+    known_format,
+    number,
+    read_row,
+    readable,
+    unreadable_rows,
+)
+from registry.serialization import Row, Stored, time_text, to_row
 from registry.store import AlreadyRegistered, VersionConflict
 from registry.store_rules import (
     Promotion,
@@ -66,10 +78,7 @@ from registry.store_rules import (
 from registry.table import TRANSACTION_LIMIT, Check, ConditionsFailed, Delete, Put, Table, unchanged
 
 if TYPE_CHECKING:  # stubs are not in the Lambda package
-    from _typeshed import DataclassInstance
     from mypy_boto3_dynamodb import DynamoDBClient
-
-_LOGGER = logging.getLogger(__name__)
 
 _PRIMARY = ("PRIMARY", "SERVER")
 _SETTINGS = ("SETTINGS", "SYNC")
@@ -84,6 +93,10 @@ _UNFINISHED = "UNFINISHED"
 _FAN_OUT = "FANOUT"
 _STATE = "STATE"
 _STATUS_ATTEMPTS = 3
+_FAILED = "failed"
+"""The status of a result that cannot be understood."""
+_MAY_REPLACE = known_format(BackupResult)
+"""A result of a newer version stays: what it kept of a backup must not be lost."""
 
 
 class DynamoStore:
@@ -105,12 +118,13 @@ class DynamoStore:
         return self._save(primary, _PRIMARY, expected_version)
 
     def promote(self, promotion: Promotion, *, now: datetime) -> None:
+        self.lease()  # a run of a newer version may be under way under one that cannot be understood
         old, backup, former = promotion.old, promotion.backup, promotion.former
         as_seen = Attr("version").eq(old.version) if old.version else Attr("pk").not_exists()
         try:
             self._table.transact(
                 Check(*_LEASE, _free(now)),
-                Put({**_keys(*_PRIMARY), **to_row(promotion.primary)}, as_seen),
+                Put({**keys(*_PRIMARY), **to_row(promotion.primary)}, as_seen),
                 Delete(_BACKUP, backup.id, Attr("version").eq(backup.version)),
                 Put(_backup_row(former), Attr("pk").not_exists()),
                 Put(_address_row(former), Attr("pk").not_exists()),
@@ -120,10 +134,10 @@ class DynamoStore:
             )
         except ConditionsFailed as failed:
             if 0 in failed.found:
-                raise lease_held(failed.found[0]["held_until"]) from None
+                raise lease_held(time_text(read_row(LeaseRow, failed.found[0]).held_until)) from None
             if failed.found.keys() & {1, 2}:
                 raise VersionConflict from None
-            raise AlreadyRegistered(former.id if 3 in failed.found else failed.found[4]["backup_id"]) from None
+            raise AlreadyRegistered(former.id if 3 in failed.found else _owner(failed.found[4])) from None
 
     def settings(self) -> SyncSettings:
         return self._single(SyncSettings, _SETTINGS) or SyncSettings()
@@ -134,12 +148,14 @@ class DynamoStore:
     # Backups
 
     def backups(self) -> tuple[Backup, ...]:
-        return tuple(found for _, found in self._registrations() if isinstance(found, Backup))
+        rows = (row for row in self._table.rows(_BACKUP) if not _is_misplaced(row))
+        return tuple(readable(Backup, rows))
 
     def unreadable_backups(self) -> tuple[tuple[str, str], ...]:
-        return tuple(
-            (backup_id, str(found)) for backup_id, found in self._registrations() if isinstance(found, UnreadableRow)
-        )
+        rows = tuple(self._table.rows(_BACKUP))
+        complaints = {row["sk"]: "id: should be the row's sort key" for row in rows if _is_misplaced(row)}
+        complaints |= dict(unreadable_rows(Backup, rows))
+        return tuple(sorted(complaints.items()))
 
     def backup(self, backup_id: str) -> Backup | None:
         return self._single(Backup, (_BACKUP, backup_id))
@@ -153,7 +169,7 @@ class DynamoStore:
                 Delete(_STATUS, added.id),  # a late result of a former registration is not this one's
             )
         except ConditionsFailed as failed:
-            raise AlreadyRegistered(added.id if 0 in failed.found else failed.found[1]["backup_id"]) from None
+            raise AlreadyRegistered(added.id if 0 in failed.found else _owner(failed.found[1])) from None
         return added
 
     def update_backup(self, backup: Backup, *, expected_version: int | None = None) -> Backup:
@@ -169,7 +185,7 @@ class DynamoStore:
         except ConditionsFailed as failed:
             if 0 in failed.found:
                 raise VersionConflict from None
-            raise AlreadyRegistered(failed.found[1]["backup_id"]) from None
+            raise AlreadyRegistered(_owner(failed.found[1])) from None
         return updated
 
     def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> str:
@@ -202,19 +218,17 @@ class DynamoStore:
     #                         B holds: acquire(A), release(A) and record_result by A
     #                                  fail, should A come back from a long pause
     #
-    # Free, expired and mine are told apart in the write's own condition, by the
-    # absolute end in the row. There is no heartbeat and no waiting to see one, and
+    # Free and mine are told apart in the write's own condition. Expired is told by
+    # the absolute end in the row that the condition has met, and then only this
+    # very row is overwritten. There is no heartbeat and no waiting to see one, and
     # DynamoDB's TTL plays no part. Clocks of two holders may differ by less than
     # the margin that the caller adds to the longest run.
 
     def acquire_lease(self, owner: str, *, now: datetime, expires_at: datetime) -> Lease | None:
-        mine = Attr("held_by").eq(owner)
-        row = {**_keys(*_LEASE), "held_by": owner, "held_until": time_text(expires_at)}
-        try:
-            self._table.transact(Put(row, _free(now) | mine))
-        except ConditionsFailed:
-            return None
-        return Lease(owner, expires_at)
+        row = {**keys(*_LEASE), **to_row(LeaseRow(owner, expires_at))}
+        free = Attr("pk").not_exists()
+        in_the_way = self._take(row, free | Attr("held_by").eq(owner), LeaseRow, now)
+        return Lease(owner, expires_at) if in_the_way is None else None
 
     def release_lease(self, owner: str) -> bool:
         try:
@@ -224,10 +238,8 @@ class DynamoStore:
         return True
 
     def lease(self) -> Lease | None:
-        row = self._table.get(*_LEASE)
-        if row is None:
-            return None
-        return _read(Lease, {"owner": row.get("held_by"), "expires_at": row.get("held_until")}, _LEASE)
+        found = self._single(LeaseRow, _LEASE)
+        return Lease(found.held_by, found.held_until) if found else None
 
     # Runs and results
 
@@ -235,7 +247,7 @@ class DynamoStore:
         self._table.put(self._run_row(run))
 
     def begin_run(self, run: Run) -> None:
-        marker = {**_keys(_UNFINISHED, run.id), **self._expiry(run.started_at)}
+        marker = {**keys(_UNFINISHED, run.id), **to_row(UnfinishedRow()), **self._expiry(run.started_at)}
         self._table.transact(Put(self._run_row(run)), Put(marker))
 
     def finish_run(self, run: Run) -> bool:
@@ -261,34 +273,42 @@ class DynamoStore:
         result = capped_result(result)
         close = _closing if final else _claimed
         bound = [] if claim is None else [close(result.run_id, result.backup_id, claim)]
-        kept = {**to_row(result), **self._expiry(result.attempted_at)}
+        record = {**to_row(result), **self._expiry(result.attempted_at)}
+        kept = [
+            *([Put({**keys(f"RESULT#{result.run_id}", result.backup_id), **record}, _MAY_REPLACE)] if final else []),
+            Put({**keys(f"HISTORY#{result.backup_id}", result.run_id), **record}, _MAY_REPLACE),
+        ]
         for _ in range(_STATUS_ATTEMPTS):
-            found = self._table.get(_STATUS, result.backup_id)
-            known = next(_readable(BackupResult, [found] if found else []), None)
-            status = merged_status(known, result)
+            status = self._status_after(result, final=final)
             try:
-                self._table.transact(
-                    Check(*_LEASE, Attr("held_by").eq(lease_owner)),
-                    *bound,
-                    *([Put({**_keys(f"RESULT#{result.run_id}", result.backup_id), **kept})] if final else []),
-                    Put({**_keys(f"HISTORY#{result.backup_id}", result.run_id), **kept}),
-                    Put(
-                        {
-                            **_keys(_STATUS, result.backup_id),
-                            **to_row(status),
-                            "revision": _number(found, "revision") + 1,
-                        },
-                        unchanged(found, "revision"),
-                    ),
-                )
+                self._table.transact(Check(*_LEASE, Attr("held_by").eq(lease_owner)), *bound, *kept, *status)
             except ConditionsFailed as failed:
                 if 0 in failed.found:
                     raise Failure(Reason.LEASE_LOST, "another run has taken over; this result was not stored") from None
                 if bound and 1 in failed.found:
                     raise claim_lost(result.backup_id) from None
+                for position, row in failed.found.items():
+                    if position <= len(bound) + len(kept):
+                        read_row(BackupResult, row)  # raises: a newer version has written it
                 continue  # the status has changed since it was read
             return
         raise Failure(Reason.REGISTRY_UNAVAILABLE, f"the status of {result.backup_id} kept changing")
+
+    def _status_after(self, result: BackupResult, *, final: bool) -> list[Put]:
+        """What to write as the backup's status.
+
+        One that cannot be understood stays: the key of a snapshot or a pending
+        proof of access may be in it. A result goes without it then; a push does not begin.
+        """
+        found = self._table.get(_STATUS, result.backup_id)
+        try:
+            known = read_row(BackupResult, found) if found else None
+        except Failure:
+            if not final:
+                raise
+            return []
+        row = {**keys(_STATUS, result.backup_id), **to_row(merged_status(known, result))}
+        return [Put({**row, REVISION: number(found, REVISION) + 1}, unchanged(found, REVISION))]
 
     # Backups that wait in the queue
 
@@ -303,8 +323,9 @@ class DynamoStore:
 
     def begin_fan_out(self, fan_out: FanOut, backup_ids: Iterable[str]) -> None:
         expiry = self._expiry(fan_out.ends_at)
-        rows = [{**_keys(f"OPEN#{fan_out.run_id}", backup_id), **expiry} for backup_id in backup_ids]
-        rows.append({**_keys(_FAN_OUT, fan_out.run_id), **to_row(fan_out), **expiry})
+        waiting = {**to_row(OpenBackupRow()), **expiry}
+        rows = [{**keys(f"OPEN#{fan_out.run_id}", backup_id), **waiting} for backup_id in backup_ids]
+        rows.append({**keys(_FAN_OUT, fan_out.run_id), **to_row(fan_out), **expiry})
         for some in batched(rows, TRANSACTION_LIMIT):
             self._table.transact(*map(Put, some))
 
@@ -312,13 +333,13 @@ class DynamoStore:
         return tuple(row["sk"] for row in self._table.rows(f"OPEN#{run_id}"))
 
     def claim_backup(self, run_id: str, backup_id: str, claim: str, *, now: datetime, until: datetime) -> Claim:
-        free = Attr("held_until").not_exists() | Attr("held_until").lte(time_text(now)) | Attr("held_by").eq(claim)
-        row = {**_keys(f"OPEN#{run_id}", backup_id), "held_by": claim, "held_until": time_text(until)}
-        try:
-            self._table.transact(Put({**row, **self._expiry(until)}, Attr("pk").exists() & free))
-        except ConditionsFailed as failed:
-            return Claim.HELD if failed.found[0] else Claim.CLOSED
-        return Claim.MINE
+        row = {**keys(f"OPEN#{run_id}", backup_id), **to_row(OpenBackupRow(claim, until)), **self._expiry(until)}
+        unclaimed = Attr("held_by").not_exists() & Attr("held_until").not_exists() & known_format(OpenBackupRow)
+        free = Attr("pk").exists() & (unclaimed | Attr("held_by").eq(claim))
+        in_the_way = self._take(row, free, OpenBackupRow, now)
+        if in_the_way is None:
+            return Claim.MINE
+        return Claim.HELD if in_the_way else Claim.CLOSED
 
     def leave_out(self, run_id: str, backup_id: str, claim: str) -> None:
         try:
@@ -327,7 +348,10 @@ class DynamoStore:
             raise claim_lost(backup_id) from None
 
     def results(self, run_id: str) -> tuple[BackupResult, ...]:
-        return tuple(_readable(BackupResult, self._table.rows(f"RESULT#{run_id}")))
+        return tuple(_results(run_id, self._table.rows(f"RESULT#{run_id}")))
+
+    def result(self, backup_id: str, run_id: str) -> BackupResult | None:
+        return self._single(BackupResult, (f"HISTORY#{backup_id}", run_id))
 
     def history(self, backup_id: str, *, limit: int, before: str | None = None) -> tuple[BackupResult, ...]:
         return self._newest(BackupResult, f"HISTORY#{backup_id}", limit, before)
@@ -340,10 +364,13 @@ class DynamoStore:
             rows = self._table.rows(_STATUS)
         else:
             rows = (row for backup_id in backup_ids if (row := self._table.get(_STATUS, backup_id)))
-        return {result.backup_id: result for result in _readable(BackupResult, rows)}
+        return {result.backup_id: result for result in readable(BackupResult, rows)}
+
+    def unreadable_statuses(self) -> tuple[tuple[str, str], ...]:
+        return tuple(unreadable_rows(BackupResult, self._table.rows(_STATUS)))
 
     def approve(self, approval: Approval) -> None:
-        self._table.put({**_keys(_APPROVAL, approval.backup_id), **to_row(approval)})
+        self._table.put({**keys(_APPROVAL, approval.backup_id), **to_row(approval)})
 
     def approval(self, backup_id: str) -> Approval | None:
         return self._single(Approval, (_APPROVAL, backup_id))
@@ -352,17 +379,21 @@ class DynamoStore:
         return self._single(PrimaryBaseline, _BASELINE)
 
     def save_baseline(self, baseline: PrimaryBaseline) -> None:
-        self._table.put({**_keys(*_BASELINE), **to_row(baseline)})
+        self._table.put({**keys(*_BASELINE), **to_row(baseline)})
 
     def states(self, *, limit: int, before: str | None = None) -> tuple[KeptState, ...]:
         return self._newest(KeptState, _STATE, limit, before)
+
+    def newest_state(self) -> KeptState | None:
+        row = next(self._table.rows(_STATE, newest_first=True, page=1), None)
+        return None if row is None else read_row(KeptState, row)
 
     def record_state(self, state: KeptState, *, lease_owner: str) -> None:
         expiry = {"expires_at": int(state.kept_until.timestamp())}
         try:
             self._table.transact(
                 Check(*_LEASE, Attr("held_by").eq(lease_owner)),
-                Put({**_keys(_STATE, state.first_run_id), **to_row(state), **expiry}),
+                Put({**keys(_STATE, state.first_run_id), **to_row(state), **expiry}),
             )
         except ConditionsFailed:
             raise Failure(Reason.LEASE_LOST, "another run has taken over; this state was not stored") from None
@@ -371,33 +402,47 @@ class DynamoStore:
 
     def _run_row(self, run: Run) -> Row:
         run = capped_run(run)
-        return {**_keys(_RUN, run.id), **to_row(run), **self._expiry(run.started_at)}
+        return {**keys(_RUN, run.id), **to_row(run), **self._expiry(run.started_at)}
 
-    def _single[Model: "DataclassInstance"](self, model: type[Model], keys: tuple[str, str]) -> Model | None:
-        row = self._table.get(*keys)
-        return None if row is None else _read(model, row, keys)
+    def _take(
+        self, row: Row, free: ConditionBase, model: type[LeaseRow] | type[OpenBackupRow], now: datetime
+    ) -> Row | None:
+        """Write a row that holds something if it is free, or if the time of its holder is over.
+
+        Otherwise what stands in the way, empty when nothing is stored. What
+        cannot be understood is not free: it raises Failure(RECORD_UNREADABLE).
+        """
+        try:
+            self._table.transact(Put(row, free))
+        except ConditionsFailed as failed:
+            found = failed.found[0]
+        else:
+            return None
+        if not found:
+            return found
+        holder = read_row(model, found)
+        if holder.held_until is None or holder.held_until > now:
+            return found
+        try:
+            self._table.transact(Put(row, unchanged(found, "held_by") & unchanged(found, "held_until")))
+        except ConditionsFailed as failed:
+            return failed.found[0]
+        return None
+
+    def _single[Model: Stored](self, model: type[Model], key: tuple[str, str]) -> Model | None:
+        row = self._table.get(*key)
+        return None if row is None else read_row(model, row)
 
     def _save[Versioned: (Primary, SyncSettings)](
-        self, record: Versioned, keys: tuple[str, str], expected_version: int | None
+        self, record: Versioned, key: tuple[str, str], expected_version: int | None
     ) -> Versioned:
-        found = self._table.get(*keys)
+        found = self._table.get(*key)
         saved = replace(record, version=_next_version(found, expected_version))
         try:
-            self._table.transact(Put({**_keys(*keys), **to_row(saved)}, unchanged(found, "version")))
+            self._table.transact(Put({**keys(*key), **to_row(saved)}, unchanged(found, "version")))
         except ConditionsFailed:
             raise VersionConflict from None
         return saved
-
-    def _registrations(self) -> Iterator[tuple[str, Backup | UnreadableRow]]:
-        for row in self._table.rows(_BACKUP):
-            try:
-                backup = from_row(Backup, row)
-                if backup.id != row["sk"]:
-                    raise UnreadableRow("id: Input should be the row's sort key")  # noqa: TRY301 # one way to report
-            except UnreadableRow as unreadable:
-                yield row["sk"], unreadable
-            else:
-                yield row["sk"], backup
 
     def _registered(self, backup_id: str) -> Row:
         row = self._table.get(_BACKUP, backup_id)
@@ -410,13 +455,11 @@ class DynamoStore:
 
         Read after the backup's row they are up to date whenever that row's version still is.
         """
-        return [row["sk"] for row in self._table.rows(_ADDRESS) if row["backup_id"] == backup_id]
+        return [row["sk"] for row in self._table.rows(_ADDRESS) if row.get("backup_id") == backup_id]
 
-    def _newest[Model: "DataclassInstance"](
-        self, model: type[Model], pk: str, limit: int, before: str | None
-    ) -> tuple[Model, ...]:
+    def _newest[Model: Stored](self, model: type[Model], pk: str, limit: int, before: str | None) -> tuple[Model, ...]:
         rows = self._table.rows(pk, newest_first=True, before=before, page=limit)
-        return tuple(islice(_readable(model, rows), limit))
+        return tuple(islice(readable(model, rows), limit))
 
     def _expiry(self, time: datetime) -> Row:
         return {"expires_at": int((time + self._kept).timestamp())}
@@ -424,11 +467,7 @@ class DynamoStore:
 
 def _free(now: datetime) -> ConditionBase:
     """That nobody holds the lease at ``now``."""
-    return Attr("held_until").not_exists() | Attr("held_until").lte(time_text(now))
-
-
-def _keys(pk: str, sk: str) -> Row:
-    return {"pk": pk, "sk": sk}
+    return Attr("pk").not_exists() | (known_format(LeaseRow) & Attr("held_until").lte(time_text(now)))
 
 
 def _claimed(run_id: str, backup_id: str, claim: str) -> Check:
@@ -440,38 +479,32 @@ def _closing(run_id: str, backup_id: str, claim: str) -> Delete:
 
 
 def _backup_row(backup: Backup) -> Row:
-    return {**_keys(_BACKUP, backup.id), **to_row(backup)}
+    return {**keys(_BACKUP, backup.id), **to_row(backup)}
 
 
 def _address_row(backup: Backup) -> Row:
-    return {**_keys(_ADDRESS, address_key(backup.host, backup.port)), "backup_id": backup.id}
+    return {**keys(_ADDRESS, address_key(backup.host, backup.port)), **to_row(AddressRow(backup.id))}
 
 
 def _next_version(found: Row | None, expected_version: int | None) -> int:
-    version = _number(found, "version")
+    version = number(found, "version")
     if expected_version not in (None, version):
         raise VersionConflict
     return version + 1
 
 
-def _number(row: Row | None, attribute: str) -> int:
-    value = (row or {}).get(attribute)
-    return int(value) if isinstance(value, Decimal) else 0
+def _owner(address_row: Row) -> str:
+    return read_row(AddressRow, address_row).backup_id
 
 
-def _read[Model: "DataclassInstance"](model: type[Model], row: Row, keys: tuple[str, str]) -> Model:
-    try:
-        return from_row(model, row)
-    except UnreadableRow as unreadable:
-        raise Failure(
-            Reason.RECORD_UNREADABLE, f"the stored row {keys[0]} / {keys[1]} cannot be understood: {unreadable}"
-        ) from None
+def _is_misplaced(row: Row) -> bool:
+    return bool(row.get("id") != row["sk"])
 
 
-def _readable[Model: "DataclassInstance"](model: type[Model], rows: Iterable[Row]) -> Iterator[Model]:
-    """The records of all rows that can be understood; the others are logged, for one must not hide the rest."""
+def _results(run_id: str, rows: Iterable[Row]) -> Iterator[BackupResult]:
+    """The results of a run. One that cannot be understood is a failure: a run without it would look better."""
     for row in rows:
         try:
-            yield from_row(model, row)
-        except UnreadableRow as unreadable:
-            _LOGGER.warning("the stored row %s / %s cannot be understood: %s", row["pk"], row["sk"], unreadable)
+            yield read_row(BackupResult, row)
+        except Failure as failure:
+            yield BackupResult(row["sk"], run_id, _FAILED, requested_at(run_id), failure.reason, failure.message)

@@ -3,6 +3,9 @@
 Times are aware datetimes in UTC. Parts, rules, statuses and reasons are the
 strings that replication and common.errors define; the registry stores them
 without knowing their meaning.
+
+A class with a ``FORMAT`` is stored by itself. Whoever changes a field of it,
+or of a class in it, raises that number: see ``registry.serialization``.
 """
 
 import re
@@ -10,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import ClassVar
+
+from registry.serialization import formerly
 
 QUEUED = "queued"
 """The status of a run that was asked for and has not begun."""
@@ -54,6 +60,8 @@ class Backup:
     id of its credentials, empty when that is the backup's own.
     """
 
+    FORMAT: ClassVar[int] = 1
+
     id: str
     host: str
     port: int
@@ -89,6 +97,8 @@ class Primary:
     resumes, empty when it is. ``as_backup`` is how it was registered before it
     was promoted, for when it becomes a backup again.
     """
+
+    FORMAT: ClassVar[int] = 1
 
     host: str
     port: int
@@ -129,6 +139,8 @@ class SyncSettings:
     changed, a backup that was verified so recently is not read again; 0 means
     that every run verifies.
     """
+
+    FORMAT: ClassVar[int] = 1
 
     parts: tuple[str, ...] | None = None
     rules: tuple[str, ...] = ()
@@ -184,7 +196,7 @@ class BackupResult:
     ``pushed_at`` and ``verified_at`` are None when this run did not push or
     could not verify; the status that is kept per backup then retains the older times.
     ``snapshot`` is the key of what the backup held before it was written to.
-    ``seen`` is by part; the status that is kept per backup retains older ones.
+    ``fingerprints`` are by part; the status that is kept per backup retains older ones.
     ``basis`` is a digest of what it was verified against, empty when it was not.
     ``failures`` is 1 or 0 in a result, the number in a row in the status that is kept per backup.
     ``harmed``: it was put back after a push, or cannot be reached since one. None, of both
@@ -192,6 +204,8 @@ class BackupResult:
     The same of ``settings_before``, the key of the snapshot from before new settings whose proof
     of access was not heard of; empty when there are no such settings.
     """
+
+    FORMAT: ClassVar[int] = 1
 
     backup_id: str
     run_id: str
@@ -206,7 +220,7 @@ class BackupResult:
     warnings: tuple[str, ...] = ()
     plan_hash: str = ""
     snapshot: str = ""
-    seen: Mapping[str, RecordedFingerprints] = field(default_factory=dict)
+    fingerprints: Mapping[str, RecordedFingerprints] = field(default_factory=dict, metadata=formerly("seen"))
     basis: str = ""
     term: int = 0
     failures: int | None = None
@@ -237,6 +251,8 @@ class Run:
     empty for a replication.
     """
 
+    FORMAT: ClassVar[int] = 1
+
     id: str
     trigger: str
     started_at: datetime
@@ -264,6 +280,8 @@ class FanOut:
     primary is kept, or what is put back; ``label``, ``host`` and ``port`` name the server.
     ``users``, ``groups`` and ``settings`` are how many it holds.
     """
+
+    FORMAT: ClassVar[int] = 1
 
     run_id: str
     owner: str
@@ -297,6 +315,8 @@ class PrimaryBaseline:
     ``term`` is the primary's at that time.
     """
 
+    FORMAT: ClassVar[int] = 1
+
     users: int
     groups: int
     at: datetime
@@ -316,6 +336,8 @@ class KeptState:
     what its product said of itself, ``size`` the bytes of its documents.
     Between ``kept_at`` and ``kept_until`` it can be had again.
     """
+
+    FORMAT: ClassVar[int] = 1
 
     digest: str
     server: str
@@ -338,6 +360,8 @@ class Approval:
 
     ``term`` is the primary's at that time: an approval is void under another one.
     """
+
+    FORMAT: ClassVar[int] = 1
 
     backup_id: str
     plan_hash: str

@@ -6,22 +6,46 @@ Nothing is guessed: text is no number, a number is no truth, a time has a zone.
 A library for this takes longer to load than everything else a run does before
 its first call.
 
+A record is a dataclass that is stored by itself. It says its format's number
+(``Stored.FORMAT``), and its reader knows that number and all before it. A
+newer number, an unknown field and a missing one are refused: an older version
+of the product must not take what it does not understand for a default.
+
+- A record without a number is of format 0: the version that wrote it had no
+  numbers yet. It is read as that version meant it.
+- A field that an older format does not have, has its default.
+- A renamed field declares its former names (``formerly``) and is read under
+  any of them. A record with two of them is refused.
+- Whoever changes what is written raises the number:
+  ``tests/unit/registry/test_format_fixtures.py`` compares it with the newest fixture.
+
 A row is a flat mapping of attribute names to what DynamoDB can hold: text,
 booleans, whole numbers, Decimal, lists and mappings. Attributes that are None
 are left out.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from math import isfinite
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Protocol, Union, get_args, get_origin, get_type_hints
 
-if TYPE_CHECKING:  # the stubs are not in the Lambda package
-    from _typeshed import DataclassInstance
+FORMAT_FIELD = "format"
+"""The field in which a stored record says its format's number."""
+
+_FORMERLY = "formerly"
+_SHOWN_NAME = 50
+"""Characters of an unknown field's name that a complaint shows."""
+
+
+class Stored(Protocol):
+    """A dataclass that is stored by itself. ``FORMAT`` is the number of what is written."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    FORMAT: ClassVar[int]
 
 
 class Unreadable(ValueError):
@@ -32,6 +56,16 @@ class Unreadable(ValueError):
 
 
 type _Reader = Callable[[Any, str], Any]
+
+
+def formerly(*names: str) -> Mapping[str, tuple[str, ...]]:
+    """For a field's ``metadata``: the names under which older formats have it."""
+    return {_FORMERLY: names}
+
+
+def numbered(record: Stored) -> dict[str, Any]:
+    """A record as ``plain`` makes it, with its format's number."""
+    return {FORMAT_FIELD: record.FORMAT, **plain(record)}
 
 
 def plain(value: Any) -> Any:
@@ -45,51 +79,90 @@ def plain(value: Any) -> Any:
     return value
 
 
-def read[Model: "DataclassInstance"](model: type[Model], value: object) -> Model:
-    """The ``model`` that a mapping holds; what the model does not know is ignored. Raises Unreadable."""
-    record: Model = _reader(model)(value, "")
+def read[Model: Stored](model: type[Model], value: object) -> Model:
+    """The record that a mapping holds. Raises Unreadable."""
+    if not isinstance(value, Mapping):
+        raise Unreadable("it", "should be a mapping")
+    number = _format_of(value, model.FORMAT)
+    content = {name: inner for name, inner in value.items() if name != FORMAT_FIELD}
+    record: Model = _reader(model, number == model.FORMAT)(content, "")
     return record
 
 
+def _format_of(value: Mapping[str, Any], newest: int) -> int:
+    if FORMAT_FIELD not in value:
+        return 0
+    number = _integer(value[FORMAT_FIELD], FORMAT_FIELD)
+    if not 1 <= number <= newest:
+        raise Unreadable(
+            FORMAT_FIELD, f"{str(number)[:_SHOWN_NAME]} is not known here; the newest known one is {newest}"
+        )
+    return number
+
+
 @cache
-def _reader(kind: Any) -> _Reader:
+def _reader(kind: Any, complete: bool) -> _Reader:
+    """What reads a type. ``complete``: a field is missing only where None was left out."""
     if kind in _SIMPLE:
         return _SIMPLE[kind]
     if is_dataclass(kind) and isinstance(kind, type):
-        return _record(kind)
+        return _record(kind, complete)
     origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (UnionType, Union) and len(arguments) == 2 and arguments[1] is NoneType:
-        return _optional(_reader(arguments[0]))
+    if _is_optional(kind):
+        return _optional(_reader(arguments[0], complete))
     if origin is tuple and len(arguments) == 2 and arguments[1] is ...:
-        return _sequence(_reader(arguments[0]))
+        return _sequence(_reader(arguments[0], complete))
     if origin is Mapping and arguments[0] is str:
-        return _mapping(_reader(arguments[1]))
+        return _mapping(_reader(arguments[1], complete))
     raise TypeError(f"no field can be of the type {kind}")
 
 
-def _record(model: type[Any]) -> _Reader:
-    hints = get_type_hints(model)
+def _is_optional(kind: Any) -> bool:
+    arguments = get_args(kind)
+    return get_origin(kind) in (UnionType, Union) and len(arguments) == 2 and arguments[1] is NoneType
+
+
+def _record(model: type[Any], complete: bool) -> _Reader:
     # Of a field that is a model itself, what reads it is found only when needed: models may refer to one another.
-    known = [
-        (field.name, hints[field.name], field.default is MISSING and field.default_factory is MISSING)
-        for field in fields(model)
-    ]
+    hints = get_type_hints(model)
+    own = fields(model)
+    names = [(stored, one.name) for one in own for stored in (one.name, *one.metadata.get(_FORMERLY, ()))]
+    field_of = dict(names)
+    if len(field_of) < len(names) or FORMAT_FIELD in field_of:
+        raise TypeError(f"{model.__name__} uses the name of a field twice, or {FORMAT_FIELD!r}")
+    required = [one.name for one in own if _is_required(one, hints[one.name], complete)]
 
     def read_record(value: Any, where: str) -> Any:
         if isinstance(value, model):
             return value
         if not isinstance(value, Mapping):
             raise Unreadable(where or "it", "should be a mapping")
-        found = {}
-        for name, kind, required in known:
-            inside = f"{where}.{name}" if where else name
-            if name in value:
-                found[name] = _reader(kind)(value[name], inside)
-            elif required:
-                raise Unreadable(inside, "is missing")
+        for unknown in sorted(value.keys() - field_of):
+            shown = ascii(unknown[:_SHOWN_NAME]).strip("'\"")
+            raise Unreadable(_inside(where, shown), "is not known here; a newer version may have written it")
+        found: dict[str, Any] = {}
+        for stored, content in value.items():
+            name = field_of[stored]
+            inside = _inside(where, name)
+            if name in found:
+                raise Unreadable(inside, "is there twice, also under a former name")
+            found[name] = _reader(hints[name], complete)(content, inside)
+        for name in required:
+            if name not in found:
+                raise Unreadable(_inside(where, name), "is missing")
         return model(**found)
 
     return read_record
+
+
+def _is_required(field: Field[Any], kind: Any, complete: bool) -> bool:
+    if complete:
+        return not _is_optional(kind)
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _inside(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
 
 
 def _optional(reader: _Reader) -> _Reader:
@@ -158,16 +231,17 @@ class UnreadableRow(ValueError):
     """A stored row cannot be understood. The text names attributes and complaints, never values."""
 
 
-def to_row(record: "DataclassInstance") -> Row:
-    """The attributes of a model. Raises ValueError for a time without a zone."""
-    row: Row = _storable(plain(record))
+def to_row(record: Stored) -> Row:
+    """The attributes of a record, its format's number included. Raises ValueError for a time without a zone."""
+    row: Row = _storable(numbered(record))
     return row
 
 
-def from_row[Model: "DataclassInstance"](model: type[Model], row: Mapping[str, Any]) -> Model:
-    """The ``model`` that ``row`` holds. Raises UnreadableRow."""
+def from_row[Model: Stored](model: type[Model], row: Mapping[str, Any], beside: Iterable[str] = ()) -> Model:
+    """The record that ``row`` holds. ``beside`` are attributes that are the table's own. Raises UnreadableRow."""
+    own = {name: value for name, value in row.items() if name not in beside}
     try:
-        return read(model, row)
+        return read(model, own)
     except Unreadable as unreadable:
         raise UnreadableRow(str(unreadable)) from None
 

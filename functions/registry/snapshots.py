@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -26,15 +26,13 @@ from common.errors import Failure, Reason
 from common.server_types import ServerFacts
 from registry.aws_errors import calling, error_code, unavailable
 from registry.models import RUN_ID, requested_at
-from registry.serialization import plain, read
+from registry.serialization import FORMAT_FIELD, Unreadable, numbered, read
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BACKUPS = "backups"
 PRIMARY = "primary"
-FORMAT = 1
-"""The format that is written. A reader refuses any that it does not know."""
 
 _PART = "[a-z][a-z_]*"
 _KEY = re.compile(
@@ -51,8 +49,11 @@ class SnapshotContent:
     of itself then. Of a backup: ``primary`` is what the primary of that time
     said of itself, so that a restore can tell it from the backup, and
     ``auto_block_list`` whether the run was going to replace the list of
-    automatically blocked addresses too.
+    automatically blocked addresses too. Whoever changes a field, also one of
+    ``ServerFacts``, raises ``FORMAT``: see ``registry.serialization``.
     """
+
+    FORMAT: ClassVar[int] = 1
 
     parts: Mapping[str, str]
     facts: ServerFacts
@@ -178,12 +179,10 @@ def primary_key(digest: str) -> str:
 
 def encode(origin: str, content: SnapshotContent) -> bytes:
     """A snapshot as bytes, with a digest of each part and of what is told of the servers."""
-    plain_content = _plain_content(content)
-    beside = {name: value for name, value in plain_content.items() if name != "parts"}
+    data = {FORMAT_FIELD: content.FORMAT, "origin": origin, **_plain_content(content)}
+    beside = {name: value for name, value in data.items() if name != "parts"}
     out = BytesIO()
-    out.write(
-        json.dumps({"format": FORMAT, "origin": origin, **beside, "digests": _digests(plain_content)})[:-1].encode()
-    )
+    out.write(json.dumps({**beside, "digests": _digests(data)})[:-1].encode())
     out.write(b', "parts": {')
     for number, (name, text) in enumerate(content.parts.items()):
         out.write(f"{', ' if number else ''}{json.dumps(name)}: ".encode())
@@ -197,12 +196,12 @@ def decode(key: str, content: bytes) -> Snapshot:
     """The snapshot again. Raises Failure(SNAPSHOT_UNREADABLE) when it is damaged, or of a format not known here."""
     try:
         data = json.loads(content)
-        if data["format"] != FORMAT:
-            raise Failure(
-                Reason.SNAPSHOT_UNREADABLE, f"the snapshot {key} has another format than {FORMAT}, the one known here"
-            )
+        record = {name: value for name, value in data.items() if name not in ("origin", "digests")}
+        snapshot = Snapshot(key, str(data["origin"]), read(SnapshotContent, record))
         whole = _digests(data) == data["digests"] and data["origin"] == (backup_of(key) or PRIMARY)
-        snapshot = Snapshot(key, str(data["origin"]), read(SnapshotContent, data))
+        whole = whole and FORMAT_FIELD in data  # there was never one without
+    except Unreadable as unreadable:
+        raise Failure(Reason.SNAPSHOT_UNREADABLE, f"the snapshot {key} cannot be understood: {unreadable}") from None
     except (ValueError, KeyError, TypeError, AttributeError):  # its text would quote the content
         whole = False
     if not whole:
@@ -218,13 +217,17 @@ def _plain_content(content: SnapshotContent) -> dict[str, Any]:
             return {name: said(inner) for name, inner in value.items()}
         return value.isoformat() if isinstance(value, datetime) else value
 
-    return {name: said(value) for name, value in plain(content).items()}
+    return {name: said(value) for name, value in numbered(content).items()}
+
+
+_NOT_DIGESTED = (FORMAT_FIELD, "origin", "parts", "digests")
+"""What a digest of the rest does not cover: each of these is checked by itself."""
 
 
 def _digests(content: Mapping[str, Any]) -> dict[str, str]:
     """By part, and under ``server`` of all the rest."""
-    told = {name: content[name] for name in ("facts", "primary", "auto_block_list")}
-    texts = {**content["parts"], "server": json.dumps(told, sort_keys=True)}
+    beside = {name: value for name, value in content.items() if name not in _NOT_DIGESTED}
+    texts = {**content["parts"], "server": json.dumps(beside, sort_keys=True)}
     return {name: _digest(text) for name, text in texts.items()}
 
 

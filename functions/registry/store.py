@@ -35,7 +35,8 @@ class Store(Protocol):
     time of the call; a change at the same moment still raises VersionConflict.
 
     A stored record that cannot be understood raises Failure(RECORD_UNREADABLE)
-    where it was asked for alone, and is left out of lists.
+    where it was asked for alone. In a list it is left out, where nothing says
+    otherwise: one must not hide the others. What a decision hangs on is asked for alone.
     """
 
     def primary(self) -> Primary | None: ...
@@ -89,7 +90,8 @@ class Store(Protocol):
     def acquire_lease(self, owner: str, *, now: datetime, expires_at: datetime) -> Lease | None:
         """Take the lease if it is free or expired at ``now``; None when another owner holds it.
 
-        Taking one's own lease again moves its end.
+        Taking one's own lease again moves its end. One that cannot be understood
+        is never free: it raises Failure(RECORD_UNREADABLE).
         """
         ...
 
@@ -132,6 +134,10 @@ class Store(Protocol):
         With the ``claim`` on an open backup, a final result closes it in the same
         step. Raises Failure(CLAIM_LOST), and stores nothing, when the claim is
         somebody else's by now.
+
+        A status that cannot be understood stays as it is; then a result that is
+        not ``final`` raises Failure(RECORD_UNREADABLE). So does one that would
+        replace a result of a newer version.
         """
         ...
 
@@ -145,7 +151,10 @@ class Store(Protocol):
         ...
 
     def claim_backup(self, run_id: str, backup_id: str, claim: str, *, now: datetime, until: datetime) -> Claim:
-        """Claim an open backup unless somebody else's claim goes beyond ``now``. ``claim`` is a token."""
+        """Claim an open backup unless somebody else's claim goes beyond ``now``. ``claim`` is a token.
+
+        A claim that cannot be understood raises Failure(RECORD_UNREADABLE).
+        """
         ...
 
     def leave_out(self, run_id: str, backup_id: str, claim: str) -> None:
@@ -153,7 +162,15 @@ class Store(Protocol):
         ...
 
     def results(self, run_id: str) -> tuple[BackupResult, ...]:
-        """All results of one run, in the order of the backups' ids."""
+        """All results of one run, in the order of the backups' ids.
+
+        One that cannot be understood is among them as failed, with the reason
+        RECORD_UNREADABLE: a run without it would look better than it was.
+        """
+        ...
+
+    def result(self, backup_id: str, run_id: str) -> BackupResult | None:
+        """The last result of a backup in a run, also one that was not final."""
         ...
 
     def history(self, backup_id: str, *, limit: int, before: str | None = None) -> tuple[BackupResult, ...]:
@@ -171,6 +188,10 @@ class Store(Protocol):
         """
         ...
 
+    def unreadable_statuses(self) -> tuple[tuple[str, str], ...]:
+        """Backup's id and complaint of each last result that cannot be understood: it is not the same as none."""
+        ...
+
     def approve(self, approval: Approval) -> None:
         """Remember that a plan was approved; a newer approval for the same backup takes its place."""
         ...
@@ -183,6 +204,8 @@ class Store(Protocol):
     def states(self, *, limit: int, before: str | None = None) -> tuple[KeptState, ...]:
         """The primary's states, newest first, at most ``limit``; ``before`` is the first run's id of the last one."""
         ...
+
+    def newest_state(self) -> KeptState | None: ...
 
     def record_state(self, state: KeptState, *, lease_owner: str) -> None:
         """Store a state, or replace the one with the same first run.

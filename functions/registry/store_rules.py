@@ -59,7 +59,7 @@ def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResul
         latest,
         pushed_at=_later(stored.pushed_at, new.pushed_at),
         verified_at=_later(stored.verified_at, new.verified_at),
-        seen={**older.seen, **latest.seen},
+        fingerprints={**older.fingerprints, **latest.fingerprints},
         failures=_in_a_row(stored, new) if latest is new else stored.failures,
         harmed=older.harmed if latest.harmed is None else latest.harmed,
         settings_before=older.settings_before if latest.settings_before is None else latest.settings_before,
@@ -69,7 +69,7 @@ def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResul
 
 def _under(term: int, result: BackupResult) -> BackupResult:
     """``result`` without what is void under a later term: what it was found equal to is no longer the primary."""
-    return result if result.term >= term else replace(result, pushed_at=None, verified_at=None, seen={})
+    return result if result.term >= term else replace(result, pushed_at=None, verified_at=None, fingerprints={})
 
 
 def _in_a_row(stored: BackupResult, new: BackupResult) -> int | None:

@@ -118,16 +118,16 @@ class Push:
         """What the read-back says: it took, it did not, or the server keeps it in words of its own."""
         policy = self._plan.policy
         if part.part.same(held, part.desired, policy):
-            return PartOutcome(part.name, PartStatus.PUSHED, part.changes, seen=part.seen(held, policy))
+            fingerprints = part.fingerprints(held, policy)
+            return PartOutcome(part.name, PartStatus.PUSHED, part.changes, fingerprints=fingerprints)
         if part.part.same(held, part.own, policy):
             message = f"it acknowledged the new {part.name}, but still holds what it held before"
             return PartOutcome(part.name, PartStatus.FAILED, part.changes, Reason.WRITE_NOT_EFFECTIVE, message)
         added = part.part.additions(held, part.desired, part.own)
         if added is not None:
             message = f"the server added {added} values of its own"
-            return PartOutcome(
-                part.name, PartStatus.PUSHED, part.changes, message=message, seen=part.seen(held, policy)
-            )
+            fingerprints = part.fingerprints(held, policy)
+            return PartOutcome(part.name, PartStatus.PUSHED, part.changes, message=message, fingerprints=fingerprints)
         left: Changes = part.part.changes(held, part.desired, policy)
         message = (
             f"it acknowledged the new {part.name}, but what it holds now is something else "

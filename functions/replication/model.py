@@ -139,7 +139,7 @@ class PartOutcome:
     changes: Changes = Changes()
     reason: Reason | None = None
     message: str = ""
-    seen: PartFingerprints | None = None
+    fingerprints: PartFingerprints | None = None
     cause: Cause | None = None
     """Set where the part was found to differ."""
 

@@ -51,7 +51,7 @@ class PartPlan:
     uncommitted: bool = False
     suspect: str = ""
 
-    def seen(self, held: object, policy: Policy) -> PartFingerprints:
+    def fingerprints(self, held: object, policy: Policy) -> PartFingerprints:
         """What is worth remembering when the backup was found to hold ``held``, and that counted as equal."""
         wanted = self.part.fingerprint(self.desired, policy)
         return PartFingerprints(wanted, wanted if held == self.desired else self.part.fingerprint(held, policy))
@@ -171,7 +171,7 @@ def _plan(
         # What is as it was when it was last read back after all was done, lasts.
         uncommitted = part.shows_before_it_lasts and known is not None and known.held != wanted
         settled = PartOutcome(
-            part.name, PartStatus.UNCHANGED, seen=None if uncommitted else PartFingerprints(wanted, wanted)
+            part.name, PartStatus.UNCHANGED, fingerprints=None if uncommitted else PartFingerprints(wanted, wanted)
         )
         return PartPlan(part, own, source, settled=settled, warnings=warnings, uncommitted=uncommitted)
     changes = part.changes(own, desired, policy)
@@ -185,7 +185,7 @@ def _plan(
         # The server added defaults to what it was sent, that counted as equal, and neither side has moved since:
         # sending it again would only end in the same.
         message = f"the server added {added} values of its own"
-        settled = PartOutcome(part.name, PartStatus.UNCHANGED, message=message, seen=now)
+        settled = PartOutcome(part.name, PartStatus.UNCHANGED, message=message, fingerprints=now)
         return PartPlan(part, own, source, settled=settled, warnings=warnings)
     return PartPlan(part, own, source, desired, None, changes, warnings, _cause(known, now))
 

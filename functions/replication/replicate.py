@@ -113,16 +113,16 @@ def _put_back(outcome: Outcome, known: Mapping[PartName, PartFingerprints]) -> O
     What was ``known`` of the parts when they were last found equal to it stays known.
     """
 
-    def seen(part: PartOutcome) -> PartFingerprints | None:
+    def fingerprints(part: PartOutcome) -> PartFingerprints | None:
         done = part.status in (PartStatus.PUSHED, PartStatus.UNCHANGED)
-        return known.get(part.part) if done else part.seen
+        return known.get(part.part) if done else part.fingerprints
 
     good = outcome.status in (Status.IN_SYNC, Status.UPDATED)
     return replace(
         outcome,
         status=Status.RESTORED if good else outcome.status,
         verified_at=None,
-        parts=tuple(replace(part, seen=seen(part), cause=None) for part in outcome.parts),
+        parts=tuple(replace(part, fingerprints=fingerprints(part), cause=None) for part in outcome.parts),
     )
 
 
@@ -152,9 +152,9 @@ def _interrupted(plan: Plan, warnings: tuple[str, ...], snapshot: str) -> Outcom
 
     def outcome(part: PartPlan) -> PartOutcome:
         message = "it was about to be written"
-        seen = UNSURE if part.part.shows_before_it_lasts else None
+        fingerprints = UNSURE if part.part.shows_before_it_lasts else None
         return part.settled or PartOutcome(
-            part.name, PartStatus.FAILED, part.changes, Reason.INTERRUPTED, message, seen, part.cause
+            part.name, PartStatus.FAILED, part.changes, Reason.INTERRUPTED, message, fingerprints, part.cause
         )
 
     return Outcome(

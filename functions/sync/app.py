@@ -84,7 +84,8 @@ def _process_batch(
         try:
             messages[message_id] = Message.read(body)
         except Failure as failure:
-            logger.error("message not understood", extra={"reason": failure.reason, "message_id": message_id})  # noqa: TRY400 - the trace adds nothing
+            extra = {"reason": failure.reason, "detail": failure.message, "message_id": message_id}
+            logger.error("message not understood", extra=extra)  # noqa: TRY400 - the trace adds nothing
             again.add(message_id)
     batch = process_batch(
         list(messages.values()), run_context, deadline, run_context.runtime.now() + timedelta(seconds=left)

@@ -180,7 +180,7 @@ class _Share:
         self._runner = BackupRunner(
             self._recorder,
             context.store.settings(),
-            lambda backup_id: context.store.statuses([backup_id]).get(backup_id),
+            context.store.status,
             loaded.state,
             deadline,
             loaded if run.snapshot else None,
@@ -216,6 +216,7 @@ class _Share:
             return
         try:
             backup = self._context.store.backup(backup_id)
+            self._context.store.status(backup_id)  # one that cannot be understood may say how to undo what was begun
         except Failure as failure:
             if failure.reason is not Reason.RECORD_UNREADABLE:
                 raise

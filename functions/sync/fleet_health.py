@@ -5,9 +5,10 @@ not make the others look well.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from common.errors import Reason
 from registry.models import Backup, BackupResult, Condition
 from registry.store import Store
 from replication.model import Status
@@ -66,7 +67,7 @@ class FleetHealth:
 
     @property
     def harmed(self) -> int:
-        """Backups whose settings were put back, or that cannot be reached since a push."""
+        """Backups whose settings were put back, that cannot be reached since a push, or of which that is not known."""
         return sum(backup.harmed for backup in self._tended)
 
     @property
@@ -94,7 +95,7 @@ class FleetHealth:
 
 def fleet_health_of(store: Store, primary: Condition | None, now: datetime) -> FleetHealth:
     """The fleet as the registry knows it. Raises Failure(REGISTRY_UNAVAILABLE)."""
-    statuses = store.statuses()
+    statuses, unknown = store.statuses(), dict(store.unreadable_statuses())
     known = {backup.id: _health(backup, statuses.get(backup.id), now) for backup in store.backups() if backup.enabled}
     # A registration that cannot be read has nothing but an id, and must not be forgotten for that.
     broken = {
@@ -102,12 +103,18 @@ def fleet_health_of(store: Store, primary: Condition | None, now: datetime) -> F
         for backup_id, _ in store.unreadable_backups()
     }
     backups = known | broken
+    backups |= {backup_id: _unknown(backups[backup_id]) for backup_id in backups.keys() & unknown}
     return FleetHealth(tuple(backups[backup_id] for backup_id in sorted(backups)), primary, now)
 
 
 def days_until(end: datetime | None, now: datetime) -> float | None:
     """Days until ``end``, negative after it; None when it is not known."""
     return None if end is None else (end - now) / _DAY
+
+
+def _unknown(backup: BackupHealth) -> BackupHealth:
+    """Of a backup whose last result cannot be understood: no alarm may end because nobody knows any more."""
+    return replace(backup, status=Status.FAILED, reason=Reason.RECORD_UNREADABLE, failures=1, harmed=True)
 
 
 def _health(backup: Backup, last: BackupResult | None, now: datetime) -> BackupHealth:

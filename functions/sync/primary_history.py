@@ -20,7 +20,7 @@ def keep_state(primary: PrimaryState, recorder: ResultRecorder) -> Failure | Non
     context, run_id, now = recorder.context, recorder.run.id, recorder.context.runtime.now()
     retention = timedelta(days=context.snapshot_days)
     try:
-        last = next(iter(context.store.states(limit=1)), None)
+        last = context.store.newest_state()
         if last is not None and _is_in_force(last, primary) and not _is_due(last, primary, now, retention):
             state = replace(last, last_run_id=run_id, last_seen_at=now)
         else:

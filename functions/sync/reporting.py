@@ -59,7 +59,10 @@ LONGEST_UNVERIFIED = Metric(
 )
 MOST_FAILURES = Metric("MostFailuresInARow", "failed runs in a row of the backup that has most")
 BLOCKED_NOW = Metric("BlockedNow", "backups that wait for an approval")
-HARMED_NOW = Metric("HarmedNow", "backups whose settings were put back, or that cannot be reached since a push")
+HARMED_NOW = Metric(
+    "HarmedNow",
+    "backups whose settings were put back, that cannot be reached since a push, or whose status cannot be understood",
+)
 FEWEST_CERTIFICATE_DAYS = Metric(
     "FewestCertificateDays", "days until the first certificate of primary or backups ends", MetricUnit.NoUnit
 )

@@ -67,7 +67,7 @@ class ResultRecorder:
         Otherwise that it was not served, and why. Raises Failure.
         """
         store = self.context.store
-        begun = next((found for found in store.history(backup_id, limit=1) if found.run_id == self.run.id), None)
+        begun = store.result(backup_id, self.run.id)
         if begun is None:
             self.record(backup_id, failed_outcome(failure))
             return

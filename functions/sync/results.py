@@ -36,8 +36,10 @@ def result_of(outcome: Outcome, *, backup_id: str, run: Run, started: datetime, 
         warnings=outcome.warnings,
         plan_hash=outcome.plan_hash,
         snapshot=outcome.snapshot,
-        seen={
-            part.part: RecordedFingerprints(part.seen.desired, part.seen.held) for part in outcome.parts if part.seen
+        fingerprints={
+            part.part: RecordedFingerprints(part.fingerprints.desired, part.fingerprints.held)
+            for part in outcome.parts
+            if part.fingerprints
         },
         basis=outcome.basis,
         failures=_failures(outcome),

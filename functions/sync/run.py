@@ -119,10 +119,14 @@ class _Fleet:
             statuses = self._store.statuses()
             unreadable = dict(self._store.unreadable_backups())
             chosen = choose(self._request.backups, self._store.backups(), unreadable, statuses)
+            unknown = dict(self._store.unreadable_statuses())
             registered = self._context.known_primary
             self._tell(apply_promotion_hold(self._record, self._request, registered))
             if not self._request.backups:
-                results = [self._refuse(backup_id, complaint) for backup_id, complaint in unreadable.items()]
+                results = [self._refuse(backup_id, "registration", why) for backup_id, why in unreadable.items()]
+            # How to undo what was begun, or that new settings are unproved, may be in a status that is not understood.
+            results += [self._refuse(one.id, "last result", unknown[one.id]) for one in chosen if one.id in unknown]
+            chosen = [one for one in chosen if one.id not in unknown]
             if not chosen and not results:
                 message = "no backup is registered and enabled"
                 return finish(self._context, self._record, RunStatus.NOT_RUN, Reason.NO_BACKUPS, message, [])
@@ -159,8 +163,8 @@ class _Fleet:
         self._record = record
         self._recorder = replace(self._recorder, run=record)
 
-    def _refuse(self, backup_id: str, complaint: str) -> BackupResult:
-        failure = Failure(Reason.RECORD_UNREADABLE, f"its registration cannot be read: {complaint}")
+    def _refuse(self, backup_id: str, what: str, complaint: str) -> BackupResult:
+        failure = Failure(Reason.RECORD_UNREADABLE, f"its {what} cannot be understood: {complaint}")
         return self._recorder.record(backup_id, failed_outcome(failure))
 
     def _read_primary(self, policies: Iterable[Policy | Failure], settings: SyncSettings) -> PrimaryState:

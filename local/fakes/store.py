@@ -219,6 +219,9 @@ class MemoryStore:
                 result for key, result in sorted(self._results.items()) if key[0] == run_id and key in self._final
             )
 
+    def result(self, backup_id: str, run_id: str) -> BackupResult | None:
+        return self._results.get((run_id, backup_id))
+
     def history(self, backup_id: str, *, limit: int, before: str | None = None) -> tuple[BackupResult, ...]:
         with self._lock:
             runs = (run_id for run_id, backup in self._results if backup == backup_id)
@@ -231,6 +234,9 @@ class MemoryStore:
         with self._lock:
             wanted = self._statuses if backup_ids is None else backup_ids
             return {backup_id: self._statuses[backup_id] for backup_id in wanted if backup_id in self._statuses}
+
+    def unreadable_statuses(self) -> tuple[tuple[str, str], ...]:
+        return ()
 
     def approve(self, approval: Approval) -> None:
         with self._lock:
@@ -248,6 +254,9 @@ class MemoryStore:
     def states(self, *, limit: int, before: str | None = None) -> tuple[KeptState, ...]:
         with self._lock:
             return tuple(self._states[run_id] for run_id in _newest(self._states, limit, before))
+
+    def newest_state(self) -> KeptState | None:
+        return next(iter(self.states(limit=1)), None)
 
     def record_state(self, state: KeptState, *, lease_owner: str) -> None:
         with self._lock:

@@ -31,6 +31,7 @@ from admin_api.schemas import (
     UnreadableBackup,
 )
 from registry.models import Backup, BackupResult, Credentials
+from registry.store import Store
 from replication.model import PartName
 
 NEVER_RUN = "never_run"
@@ -58,10 +59,10 @@ def list_backups(
         if backup.id > after and status in (None, _status(statuses.get(backup.id)))
     ]
     page = wanted[:limit]
-    unreadable = services.store.unreadable_backups() if not after and status is None else ()
+    unreadable = _unreadable(services.store) if not after and status is None else []
     return BackupPage(
         backups=[views.backup_summary(backup, statuses.get(backup.id)) for backup in page],
-        unreadable=[UnreadableBackup(id=backup_id, complaint=complaint) for backup_id, complaint in unreadable],
+        unreadable=unreadable,
         next=page[-1].id if len(wanted) > limit else None,
     )
 
@@ -157,6 +158,15 @@ def _changed(backup: Backup, body: BackupChange) -> Backup:
 
 def _names(parts: list[PartName] | None) -> tuple[str, ...] | None:
     return None if parts is None else tuple(dict.fromkeys(part.value for part in parts))
+
+
+def _unreadable(store: Store) -> list[UnreadableBackup]:
+    """What the list would otherwise say nothing of, or call never run."""
+    results = [(backup_id, f"its last result: {complaint}") for backup_id, complaint in store.unreadable_statuses()]
+    return [
+        UnreadableBackup(id=backup_id, complaint=complaint)
+        for backup_id, complaint in (*store.unreadable_backups(), *results)
+    ]
 
 
 def _status(last: BackupResult | None) -> str:

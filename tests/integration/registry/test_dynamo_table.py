@@ -139,9 +139,10 @@ class TestUnreadableRows:
             dynamo_store.backup("bad")
         assert failed.value.reason is Reason.RECORD_UNREADABLE
 
-    def test_a_bad_status_is_as_good_as_none(self, dynamo_store: DynamoStore, raw: Any) -> None:
+    def test_a_bad_status_is_left_out_of_lists_and_told(self, dynamo_store: DynamoStore, raw: Any) -> None:
         raw.put("STATUS", "bad", backup_id={"S": "bad"})
         assert dynamo_store.statuses() == dynamo_store.statuses(["bad", "unknown"]) == {}
+        assert dynamo_store.unreadable_statuses() == (("bad", "run_id: is missing"),)
 
     def test_it_can_be_replaced(self, dynamo_store: DynamoStore, raw: Any) -> None:
         dynamo_store.add_backup(BACKUP)
@@ -179,12 +180,6 @@ class TestUnreadableRows:
             assert [one.run_id for one in dynamo_store.history("b1", limit=2)] == ["r3", "r1"]
         assert "HISTORY#b1 / r2" in caplog.text
         assert "planted" not in caplog.text
-
-    def test_a_bad_status_gives_way_to_the_next_result(self, dynamo_store: DynamoStore, raw: Any) -> None:
-        raw.put("STATUS", "b1", attempted_at={"S": "yesterday"})
-        hold_lease(dynamo_store)
-        dynamo_store.record_result(result(), lease_owner="me")
-        assert dynamo_store.status("b1") == result()
 
 
 class TestChangesAtTheSameMoment:

@@ -562,7 +562,7 @@ class TestPromotion:
 class TestTerms:
     def test_what_was_verified_under_an_earlier_term_is_void(self, store: Store) -> None:
         hold_lease(store)
-        before = result(pushed_at=NOON, verified_at=NOON, seen={"accounts": RecordedFingerprints("a", "a")})
+        before = result(pushed_at=NOON, verified_at=NOON, fingerprints={"accounts": RecordedFingerprints("a", "a")})
         store.record_result(before, lease_owner="me")
         after = result(run_id="r2", term=1, status="drifted", attempted_at=NOON + MINUTE)
         store.record_result(after, lease_owner="me")

@@ -57,7 +57,7 @@ def push(source: PrimaryState, clock: Runtime) -> Callable[..., Outcome]:
 
 
 def seen(outcome: Outcome) -> dict[PartName, PartFingerprints]:
-    return {part.part: part.seen for part in outcome.parts if part.seen}
+    return {part.part: part.fingerprints for part in outcome.parts if part.fingerprints}
 
 
 def other_listeners(server: FakeServer) -> tuple[Listener, ...]:

@@ -98,7 +98,7 @@ def test_every_part_is_what_it_was_to_the_letter(put_back: Put, make_server: Ser
     assert server.content == before
     assert outcome.verified_at is None
     assert [part.status for part in outcome.parts] == [PartStatus.PUSHED] * len(PartName)
-    assert {(part.seen, part.cause) for part in outcome.parts} == {(None, None)}
+    assert {(part.fingerprints, part.cause) for part in outcome.parts} == {(None, None)}
 
 
 def test_what_was_seen_of_it_when_it_was_equal_to_the_primary_stays_known(
@@ -110,10 +110,11 @@ def test_what_was_seen_of_it_when_it_was_equal_to_the_primary_stays_known(
     server.content |= DRIFT
     known = {name: PartFingerprints(f"wanted {name}", f"held {name}") for name in PartName}
     outcome = put_back(dumps, server, known=known, begin=told.append)
-    assert {part.part: part.seen for part in outcome.parts} == known
+    assert {part.part: part.fingerprints for part in outcome.parts} == known
     # A restore that is cut off leaves nothing to say of the listeners, which may not last yet.
     (cut_off,) = told
-    assert {part.part: part.seen for part in cut_off.parts if part.seen} == {PartName.LISTENERS: UNSURE}
+    unsure = {part.part: part.fingerprints for part in cut_off.parts if part.fingerprints}
+    assert unsure == {PartName.LISTENERS: UNSURE}
 
 
 def test_the_automatic_list_goes_back_only_where_it_was_replaced(put_back: Put, make_server: ServerFactory) -> None:

@@ -154,7 +154,7 @@ class TestHandingOut:
         fleet.start()
         run_id = fleet.only_run().id
         assert [Message.read(message.text()) for message in fleet.queue.messages] == fleet.queue.messages
-        assert fleet.queue.messages[0].text() == f'{{"run_id": "{run_id}", "backup_id": "b1"}}'
+        assert fleet.queue.messages[0].text() == f'{{"format": 1, "run_id": "{run_id}", "backup_id": "b1"}}'
 
     def test_what_the_queue_does_not_take_is_incomplete_and_the_rest_goes_on(self, fleet: Fleet) -> None:
         fleet.queue.refused = {"b2"}

@@ -70,7 +70,7 @@ def test_an_unchanged_backup_is_asked_one_thing_and_keeps_the_time_of_its_verifi
         status = scheduled.run()
         assert scheduled.calls == BRIEF
         assert (status.status, status.verified_at, status.attempted_at) == ("in_sync", verified, scheduled.now)
-        assert status.seen
+        assert status.fingerprints
         assert {part.status for part in status.parts} == {"unchanged"}
         assert "not read again" in status.message
 

@@ -1,3 +1,4 @@
+import json
 import os
 import stat
 from pathlib import Path
@@ -7,7 +8,7 @@ import pytest
 from common.errors import Failure, Reason
 from common.server_types import Features, Licence, Security, ServerFacts, Version
 from local.trial.credentials import log_in_of
-from local.trial.snapshots import FolderSnapshots
+from local.trial.snapshots import FolderSnapshots, load
 from registry.snapshots import decode
 
 FACTS = ServerFacts(
@@ -50,6 +51,17 @@ def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
     with pytest.raises(Failure) as failed:  # nothing that was kept is ever overwritten
         snapshots.keep({"settings": ""}, FACTS)
     assert failed.value.reason is Reason.SNAPSHOT_NOT_KEPT
+
+
+@pytest.mark.parametrize("change", [{"format": 2}, {"patterns": []}])
+def test_a_file_of_a_newer_version_is_refused_and_says_what_is_not_understood(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    path = Path(_snapshots(tmp_path).keep({"settings": "<a/>"}, FACTS))
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(Failure, match=f"{next(iter(change))}: .*is not known here") as failed:
+        load(path)
+    assert failed.value.reason is Reason.SNAPSHOT_UNREADABLE
 
 
 def test_log_ins_come_from_the_environment() -> None:

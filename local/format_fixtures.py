@@ -1,0 +1,289 @@
+"""Keep what is stored today as fixtures of its format: ``PYTHONPATH=functions python -m local.format_fixtures``.
+
+``tests/fixtures/formats/N/KIND.json`` is a record in its format N, as it lies
+in the table, the bucket or the queue. Later versions of the product must read
+it, so a file that is there is never written again. Folder 0 is what the
+revision f04d3c2 wrote, whose rows and messages had no number yet.
+
+Every field of an example has a value of its own that is not its default.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from common.runtime import SystemRuntime
+from common.server_types import Features, Licence, Security, ServerFacts, Version
+from registry.audit import AuditRecord, DynamoAuditLog
+from registry.backup_queue import Message
+from registry.dynamo import DynamoStore
+from registry.models import (
+    Approval,
+    Backup,
+    BackupResult,
+    Condition,
+    FanOut,
+    KeptState,
+    Notice,
+    PartResult,
+    Primary,
+    PrimaryBaseline,
+    PushLimits,
+    RecordedFingerprints,
+    Run,
+    SyncSettings,
+    TlsTrust,
+)
+from registry.rows import AddressRow, LeaseRow, OpenBackupRow, UnfinishedRow
+from registry.serialization import Stored
+from registry.snapshots import PRIMARY, SnapshotContent, backup_key, encode, primary_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+FIXTURES = Path(__file__).parent.parent / "tests" / "fixtures" / "formats"
+
+AT = datetime(2026, 3, 1, 12, 0, 0, 123456, UTC)
+RUN_ID = "20260301T120000.123456Z-0badc0de"
+DIGEST = "0123456789abcdef" * 4
+HASH = "fedcba9876543210" * 4
+BACKUP_ID = "files-2"
+OWNER = f"{RUN_ID}/0123456789abcdef0123456789abcdef"
+CLAIM = "fedcba9876543210fedcba9876543210"
+
+
+def later(minutes: int) -> datetime:
+    """A time of the examples that no other field has."""
+    return AT + timedelta(minutes=minutes)
+
+
+CONDITION = Condition(certificate_ends=later(1), licence_ends=later(2), native_sync=True)
+BACKUP = Backup(
+    id=BACKUP_ID,
+    host="files-2.example",
+    port=8443,
+    trust=TlsTrust(ca_pem="-----BEGIN CERTIFICATE-----", pins=(DIGEST, HASH)),
+    enabled=False,
+    parts=("settings", "accounts"),
+    rules=("nodeHostName", "!server/name"),
+    report_only=True,
+    paused="hardware is exchanged",
+    tags={"site": "Zürich"},
+    created_at=later(3),
+    updated_at=later(4),
+    secret="files-2-secret",  # noqa: S106 - the id of a secret is none
+    version=1,
+)
+PRIMARY_RECORD = Primary(
+    host="files-1.example",
+    port=9443,
+    trust=TlsTrust(ca_pem="-----BEGIN CERTIFICATE-----", pins=(HASH,)),
+    secret="files-1-secret",  # noqa: S106 - the id of a secret is none
+    term=3,
+    held="files-1 was made the primary",
+    promoted_at=later(5),
+    as_backup=BACKUP,
+    version=1,
+)
+SETTINGS = SyncSettings(
+    parts=("settings", "listeners"),
+    rules=("siteName",),
+    replicate_auto_block_list=True,
+    limits=PushLimits(1, 0.25, 2, 3, 0.5, 4),
+    block_widened_access=True,
+    approval_by_another=True,
+    connect_timeout=2.5,
+    read_timeout=30.5,
+    reply_limit_mb=64,
+    full_verification_minutes=45,
+    version=1,
+)
+RESULT = BackupResult(
+    backup_id=BACKUP_ID,
+    run_id=RUN_ID,
+    status="failed",
+    attempted_at=AT,
+    reason="write_not_effective",
+    message="it still holds what it held",
+    pushed_at=later(6),
+    verified_at=later(7),
+    duration=12.25,
+    parts=(PartResult("settings", "failed", "write_not_effective", "as before", 1, 2, 3, "backup_edited"),),
+    warnings=("its licence ends soon", "zwölf"),
+    plan_hash=HASH,
+    snapshot=backup_key(BACKUP_ID, RUN_ID, ("settings",)),
+    fingerprints={"settings": RecordedFingerprints(DIGEST, HASH)},
+    basis=DIGEST,
+    term=3,
+    failures=1,
+    harmed=True,
+    condition=CONDITION,
+    settings_before=backup_key(BACKUP_ID, RUN_ID, ("settings", "accounts")),
+)
+RUN = Run(
+    id=RUN_ID,
+    trigger="on_demand",
+    started_at=AT,
+    requested_by="arn:aws:iam::123456789012:user/ann",
+    requested_backups=(BACKUP_ID,),
+    dry_run=True,
+    snapshot=primary_key(DIGEST),
+    status="partial",
+    reason="access_lost",
+    message="nobody may be able to log in any more",
+    finished_at=later(8),
+    counts={"failed": 1},
+    notices=(Notice("state_not_kept", "what the primary holds was not kept"),),
+    term=3,
+    held=True,
+    primary=CONDITION,
+)
+FAN_OUT = FanOut(RUN_ID, OWNER, later(9), primary_key(DIGEST), "primary files-1", "files-1.example", 9443, 5, 6, 7)
+BASELINE = PrimaryBaseline(5, 6, later(10), RUN_ID, DIGEST, 7, 3)
+STATE = KeptState(
+    digest=DIGEST,
+    server="files-1.example:9443",
+    version="12.11.5.0",
+    parts={"accounts": HASH},
+    size=1234,
+    users=5,
+    groups=6,
+    first_run_id=RUN_ID,
+    first_seen_at=later(11),
+    last_run_id="20260301T130000.000000Z-0badc0de",
+    last_seen_at=later(12),
+    kept_at=later(13),
+    kept_until=later(14),
+)
+APPROVAL = Approval(BACKUP_ID, HASH, "arn:aws:iam::123456789012:user/bob", later(15), 3)
+AUDIT = AuditRecord(
+    request_id="request-1",
+    at=later(16),
+    who="arn:aws:iam::123456789012:user/bob",
+    source="192.0.2.1",
+    method="PATCH",
+    route="/backups/<backup_id>",
+    resource="/backups/files-2",
+    fields=("host", "port"),
+    status=200,
+)
+FACTS = ServerFacts(
+    version=Version(12, 11, 5, 1),
+    hostname="files-2",
+    licence=Licence(True, "Ann", "Example", "Enterprise", 100, 200, 30, "none"),
+    features=Features(server_sync=True, directory_authentication=True, events=True, edition_code=4),
+    security=Security(soap_enabled=True, soap_secure=True, soap_port=8443, tls_key_type="RSA", tls_key_bits=2048),
+    certificate_ends=later(17),
+    native_sync=True,
+)
+CONTENT = SnapshotContent(
+    parts={"settings": "<settings>ä &amp; ]]></settings>", "accounts": '{"users": "<users/>", "groups": ""}'},
+    facts=FACTS,
+    primary=FACTS,
+    auto_block_list=True,
+)
+
+EXAMPLES: Mapping[str, Stored] = {
+    "primary": PRIMARY_RECORD,
+    "settings": SETTINGS,
+    "backup": BACKUP,
+    "address": AddressRow(BACKUP_ID),
+    "status": RESULT,
+    "approval": APPROVAL,
+    "lease": LeaseRow(OWNER, later(18)),
+    "baseline": BASELINE,
+    "state": STATE,
+    "run": RUN,
+    "unfinished": UnfinishedRow(),
+    "fanout": FAN_OUT,
+    "open": OpenBackupRow(CLAIM, later(19)),
+    "result": RESULT,
+    "history": RESULT,
+    "audit": AUDIT,
+    "snapshot": CONTENT,
+    "primary_state": CONTENT,
+    "message": Message(RUN_ID, BACKUP_ID),
+}
+"""By kind: the first word of a row's key, or what else is stored."""
+
+SNAPSHOT_KEYS = {"snapshot": backup_key(BACKUP_ID, RUN_ID, CONTENT.parts), "primary_state": primary_key(DIGEST)}
+
+
+def stored_now() -> dict[str, str]:
+    """By kind, the text of its fixture as the product writes it today."""
+    rows = {
+        item["pk"]["S"].partition("#")[0].lower(): json.dumps(item, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        for item in _rows().values()
+    }
+    snapshots = {
+        "snapshot": encode(BACKUP_ID, CONTENT).decode(),
+        "primary_state": encode(PRIMARY, CONTENT).decode(),
+    }
+    return rows | snapshots | {"message": Message(RUN_ID, BACKUP_ID).text()}
+
+
+def write_missing(folder: Path) -> list[Path]:
+    """Write the fixtures of today's formats that are not there yet; which they are."""
+    written = []
+    for kind, text in stored_now().items():
+        path = folder / str(EXAMPLES[kind].FORMAT) / f"{kind}.json"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+            written.append(path)
+    return written
+
+
+@dataclass
+class _WriteOnlyTable:
+    """As much of DynamoDB's client as the store needs to write; it remembers the items and meets every condition."""
+
+    items: dict[tuple[str, str], Mapping[str, Any]]
+
+    def get_item(self, **_: object) -> dict[str, Any]:
+        return {}
+
+    def query(self, **_: object) -> dict[str, Any]:
+        return {"Items": []}
+
+    def put_item(self, **request: Any) -> None:
+        item = request["Item"]
+        self.items[item["pk"]["S"], item["sk"]["S"]] = item
+
+    def transact_write_items(self, **request: Any) -> None:
+        for write in request["TransactItems"]:
+            if "Put" in write:
+                self.put_item(**write["Put"])
+
+
+def _rows() -> Mapping[tuple[str, str], Mapping[str, Any]]:
+    """One row of each kind, written by the store itself."""
+    table = _WriteOnlyTable({})
+    client = cast("DynamoDBClient", table)
+    store = DynamoStore("table", client, SystemRuntime())
+    store.save_primary(PRIMARY_RECORD)
+    store.save_settings(SETTINGS)
+    store.add_backup(BACKUP)
+    store.approve(APPROVAL)
+    store.acquire_lease(OWNER, now=AT, expires_at=later(18))
+    store.save_baseline(BASELINE)
+    store.record_state(STATE, lease_owner=OWNER)
+    store.begin_run(RUN)
+    store.begin_fan_out(FAN_OUT, [BACKUP_ID])
+    store.claim_backup(RUN_ID, BACKUP_ID, CLAIM, now=AT, until=later(19))
+    store.record_result(RESULT, lease_owner=OWNER)
+    DynamoAuditLog("table", client, SystemRuntime()).write(AUDIT)
+    return table.items
+
+
+def main() -> None:
+    """Write what is missing and say so."""
+    for path in write_missing(FIXTURES):
+        print(f"wrote {path.relative_to(FIXTURES.parent.parent.parent)}")
+
+
+if __name__ == "__main__":
+    main()
