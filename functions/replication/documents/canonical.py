@@ -56,7 +56,7 @@ not among them: it decides when a password expires.
 
 _NAME_KEYS = ("name", "username", "loginname", "login", "groupname")
 _ENTRY_KEYS = frozenset({"name", "key"})
-_XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _PUNCTUATION = re.compile(r"[^0-9a-z]+")
 _ITEM_DEPTH = 4
 """How far below the root a list of items is looked for."""
@@ -212,7 +212,7 @@ def is_ignored(element: etree._Element, ignored: frozenset[str]) -> bool:
 
 def meaning(element: etree._Element, key: str, value: str) -> str:
     """What an attribute says: its value, but for ``xsi:type`` the type's full name, whatever its prefix."""
-    if key != _XSI_TYPE:
+    if key != XSI_TYPE:
         return value
     prefix, _, local = value.strip().rpartition(":")
     return f"{{{element.nsmap.get(prefix or None, '')}}}{local}"

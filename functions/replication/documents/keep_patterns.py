@@ -132,6 +132,11 @@ class Rules:
         """The product's own rules and, after them, a deployment's and a backup's."""
         return _rules((*(rule.pattern for rule in RULES), *(pattern for more in additions for pattern in more)))
 
+    @property
+    def look_above(self) -> bool:
+        """Whether any pattern asks what a node is in; the others look at the node alone."""
+        return bool(self._floating or self._anchored)
+
     def match(self, path: Path) -> bool:
         """Whether the node at the end of ``path`` is kept; each step is the set of its labels, as words."""
         return (

@@ -1,158 +1,275 @@
-"""The settings that a backup should hold: the primary's, with what the backup keeps as its own."""
+"""The settings that a backup should hold: the primary's, with what the backup keeps as its own.
 
-from collections import Counter
+The result is built anew, element by element, because lxml drops declarations
+of namespaces when it moves elements: a prefix that only a value uses
+(``xsi:type="n:Kind"``) would no longer mean anything, or mean something else.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 
 from lxml import etree
 
-from replication.documents.canonical import children, own_value, plain_name, text_of
-from replication.documents.keep_patterns import NAME_KEYS, Path, Rules, attribute_labels, kept_below, key_of, labels_of
+from common.errors import Failure, Reason
+from common.safe_xml import local_name
+from replication.documents.canonical import XSI_TYPE, children, text_of
+from replication.documents.keep_patterns import Rules, attribute_labels, labels_of
+from replication.documents.pairing import Entry, KeepList, Names, Pairing, Place, below, pair, same_decisions
 
-type Address = tuple[str, str, int]
+type Scope = Mapping[str | None, str]
+"""Namespaces by the prefixes that are bound to them at some place."""
+
+_PREFIX = re.compile(r"([A-Za-z_][\w.-]*):")
+_SHOWN_PLACES = 5
+_LONGEST_STEP = 60
+
+
+class AmbiguousEntries(Failure):
+    """It cannot be told which entries of two documents are the same, and the backup keeps something in them."""
+
+    def __init__(self, places: list[str]) -> None:
+        named = ", ".join(places[:_SHOWN_PLACES]) + (", ..." if len(places) > _SHOWN_PLACES else "")
+        super().__init__(
+            Reason.ENTRIES_AMBIGUOUS,
+            "it holds values of its own in entries of which it cannot be told which of the primary's they are, "
+            f"at {len(places)} places: {named}",
+        )
 
 
 def merge(primary: etree._Element, own: etree._Element, rules: Rules) -> etree._Element:
     """What the backup should hold: the primary's document with the backup's ``own`` machine-specific values.
 
     Neither argument is changed. ``merge(p, merge(p, b))`` equals ``merge(p, b)``:
-    a kept node stands where the primary's counterpart stood, or else behind the
-    sibling that precedes it in the backup and those of its own kind and name.
-
-    Counterparts are of one kind (tag) and bear the same name, or stand at the
-    same place among several without one. A section that both have once is the
-    same section, whatever name each bears.
+    ordinary entries stand in the primary's order, a kept one stands where the
+    primary's of the same identity stood, or else behind the entry that precedes
+    it in the backup. Raises AmbiguousEntries.
     """
-    target = deepcopy(primary)
-    _keep_own(target, own, (labels_of(target),), rules)
-    return target
+    return _Merge(primary, own, rules).result()
 
 
-def _keep_own(target: etree._Element, own: etree._Element | None, path: Path, rules: Rules) -> None:
-    """Make everything below ``target`` that the rules match the backup's ``own``. ``path`` ends at ``target``."""
-    _keep_own_attributes(target, own, path, rules)
-    lone = _lone_sections(target, own, path, rules)
-    own_children = _addressed(own, lone)
-    placed: dict[Address, etree._Element] = {}
-    for address, child in _addressed(target, lone).items():
-        child_path = (*path, labels_of(child))
-        counterpart = own_children.get(address)
-        if not rules.match(child_path):
-            _keep_own(child, counterpart, child_path, rules)
-            placed[address] = child
-        elif counterpart is not None:
-            placed[address] = _replace(child, deepcopy(counterpart))
-        else:
-            _remove(child)
-    before: etree._Element | None = None
-    for address, own_child in own_children.items():
-        if address not in placed:
-            addition = _addition(own_child, (*path, labels_of(own_child)), rules)
-            if addition is None:
+class _Merge:
+    def __init__(self, primary: etree._Element, own: etree._Element, rules: Rules) -> None:
+        self._primary = primary
+        self._own = own
+        self._keep = KeepList(rules, primary, own)
+        self._unclear: dict[str, None] = {}
+
+    def result(self) -> etree._Element:
+        place = self._root_place()
+        where = f"/{_step(self._primary)}"
+        scope = self._scope_of_pair(self._primary, self._own, place, where)
+        declared = {prefix: uri for prefix, uri in scope.items() if uri}
+        out = etree.Element(str(self._primary.tag), nsmap=declared)  # type: ignore[arg-type]  # the default one is None
+        self._fill(out, scope, self._primary, self._own, place, where)
+        if self._unclear:
+            raise AmbiguousEntries(list(self._unclear))
+        return out
+
+    def _root_place(self) -> Place:
+        theirs, ours = (labels_of(self._primary),), (labels_of(self._own),)
+        if theirs == ours:
+            return theirs, theirs
+        place = theirs, ours
+        names = [self._keep.names(root, place) for root in (self._primary, self._own)]
+        if names[0] != names[1] and not same_decisions((self._primary, self._own), place, self._keep.rules):
+            self._unclear[f"/{_step(self._primary)}"] = None
+        return place if names[0] == names[1] else (theirs, theirs)
+
+    def _add_pair(
+        self, parent: etree._Element, above: Scope, primary: Entry, own: Entry | None, where: str
+    ) -> etree._Element:
+        """Add an ordinary entry of the primary, with what its counterpart keeps."""
+        place = _place_of_pair(primary, own)
+        asked = own is not None and (place[0] is not place[1] or self._keep.holds(own.element, place))
+        counterpart = own.element if own is not None and asked else None
+        if counterpart is None and not self._keep.holds(primary.element, place):
+            return _copy(parent, above, primary.element)
+        where = f"{where}/{_step(primary.element)}"
+        scope = self._scope_of_pair(primary.element, counterpart, place, where)
+        out = _create(parent, above, primary.element, scope)
+        self._fill(out, scope, primary.element, counterpart, place, where)
+        return out
+
+    def _scope_of_pair(self, primary: etree._Element, own: etree._Element | None, place: Place, where: str) -> Scope:
+        """What prefixes mean at a paired element: as on the primary, unless a kept attribute needs another meaning."""
+        scope = _scope_of(primary)
+        kept = [] if own is None else [(key, value) for key, value in _attributes(own) if self._keeps(key, place)]
+        needed = _meanings(kept, _scope_of(own)) if own is not None and kept else {}
+        changed = {prefix: uri for prefix, uri in needed.items() if scope.get(prefix) != uri}
+        if changed:
+            said = [(key, value) for key, value in _attributes(primary) if not self._keeps(key, place)]
+            if changed.keys() & _meanings([*said, ("", text_of(primary))], scope).keys():
+                self._unclear[where] = None
+        return {**scope, **changed}
+
+    def _keeps(self, key: str, place: Place) -> bool:
+        return self._keep.keeps(place, attribute_labels(key))
+
+    def _fill(
+        self,
+        out: etree._Element,
+        scope: Scope,
+        primary: etree._Element,
+        own: etree._Element | None,
+        place: Place,
+        where: str,
+    ) -> None:
+        """Give an element that stands for a pair its attributes, its text and its children."""
+        for key, value in _attributes(primary):
+            if not self._keeps(key, place):
+                out.set(key, value)
+        for key, value in _attributes(own) if own is not None else ():
+            if self._keeps(key, place):
+                out.set(key, value)
+        out.text = primary.text
+        found = pair(primary, own, place, self._keep)
+        self._unclear |= {f"{where}/{local_name(tag)[:_LONGEST_STEP]}": None for tag in sorted(found.unclear)}
+        self._add_children(out, scope, primary, found, where)
+        if len(primary) and next(children(out), None) is None and not text_of(out).strip():
+            # White space between elements would become the value of an element that has none left.
+            out.text = None
+            for comment in out:
+                comment.tail = None
+
+    def _add_children(
+        self, out: etree._Element, scope: Scope, primary: etree._Element, found: Pairing, where: str
+    ) -> None:
+        counterparts = {theirs: found.ours[ours] for ours, theirs in found.slots.items()}
+        additions = self._additions(found)
+        for addition in additions.get(-1, ()):
+            self._add_own(out, scope, addition)
+        number = -1
+        for node in primary:
+            if isinstance(node.tag, str):
+                number += 1
+                added = self._add_child(out, scope, found.theirs[number], counterparts.get(number), where)
+            else:
+                added = _copy_aside(out, node)
+            if added is not None:
+                added.tail = node.tail
+            elif node.tail and node.tail.strip():
+                _append_text(out, node.tail)
+            if isinstance(node.tag, str):
+                for addition in additions.get(number, ()):
+                    self._add_own(out, scope, addition)
+
+    def _add_child(
+        self, out: etree._Element, scope: Scope, theirs: Entry, ours: Entry | None, where: str
+    ) -> etree._Element | None:
+        if not theirs.is_kept:
+            return self._add_pair(out, scope, theirs, ours, where)
+        return _copy(out, scope, ours.element) if ours is not None else None
+
+    def _additions(self, found: Pairing) -> dict[int, list[Entry]]:
+        """What the backup alone has and keeps, by the number of the primary's entry that it stands behind (or -1).
+
+        Entries of one identity keep their order, and all stay where they are when the result is merged again.
+        """
+        additions: defaultdict[int, list[Entry]] = defaultdict(list)
+        behind = -1
+        last: dict[tuple[str, Names], int] = {}
+        for number, entry in enumerate(found.ours):
+            identity = entry.tag, entry.names
+            slot = found.slots.get(number)
+            if slot is not None:
+                behind = slot
+            elif entry.is_kept or self._keep.holds(entry.element, entry.place):
+                behind = max(behind, last.get(identity, -1))
+                additions[behind].append(entry)
+            else:
                 continue
-            ahead = [element for other, element in placed.items() if other[:2] == address[:2]]
-            if before is not None:
-                ahead.append(before)
-            _insert(target, addition, max(ahead, key=target.index, default=None))
-            placed[address] = addition
-        before = placed[address]
+            last[identity] = max(behind, last.get(identity, -1))
+        return additions
+
+    def _add_own(self, out: etree._Element, scope: Scope, own: Entry) -> None:
+        """Add what only the backup has behind what is there, inside of the white space that ends it."""
+        before = out[-1] if len(out) else None
+        added = _copy(out, scope, own.element) if own.is_kept else self._add_frame(out, scope, own.element, own.place)
+        if before is not None:
+            added.tail, before.tail = before.tail, None
+
+    def _add_frame(self, parent: etree._Element, above: Scope, own: etree._Element, place: Place) -> etree._Element:
+        """Add of an ordinary element that the primary does not have its names and what is kept in it."""
+        out = _create(parent, above, own)
+        scope = _scope_of(own)
+        for key, value in _attributes(own):
+            if key == XSI_TYPE or self._keeps(key, place) or self._keep.is_name_attribute(key, place):
+                out.set(key, value)
+        for child in children(own):
+            labels = labels_of(child)
+            inner = below(place, labels)
+            if self._keep.keeps(place, labels) or self._keep.is_name(child, place):
+                _copy(out, scope, child)
+            elif self._keep.holds(child, inner):
+                self._add_frame(out, scope, child, inner)
+        return out
 
 
-def _keep_own_attributes(target: etree._Element, own: etree._Element | None, path: Path, rules: Rules) -> None:
-    own_attributes = {str(k): str(v) for k, v in own.attrib.items()} if own is not None else {}
-    for key in {*(str(k) for k in target.attrib), *own_attributes}:
-        if not rules.match((*path, attribute_labels(key))):
-            continue
-        if key in own_attributes:
-            target.set(key, own_attributes[key])
-        else:
-            del target.attrib[key]
+def _place_of_pair(primary: Entry, own: Entry | None) -> Place:
+    """Where names differ, the primary's is the one that stays; where only a kept one differs, both stay."""
+    if own is None:
+        return primary.place
+    theirs, ours = primary.place[0], own.place[1]
+    return (theirs, theirs) if theirs == ours or primary.names != own.names else (theirs, ours)
 
 
-def _addition(own: etree._Element, path: Path, rules: Rules) -> etree._Element | None:
-    """What to add for an element that only the backup has: all of it, its kept parts alone, or nothing."""
-    if rules.match(path):
-        return deepcopy(own)
-    if next(kept_below(own, path, rules), None) is None:
-        return None
-    skeleton = deepcopy(own)
-    skeleton.text = None
-    for key in [str(key) for key in own.attrib if plain_name(str(key)) not in NAME_KEYS]:
-        del skeleton.attrib[key]
-    identity = {child for child in children(skeleton) if _is_key(child)}
-    for child in list(skeleton):
-        if child not in identity:
-            skeleton.remove(child)
-    _keep_own(skeleton, own, path, rules)
-    return skeleton
+def _step(element: etree._Element) -> str:
+    return local_name(element)[:_LONGEST_STEP]
 
 
-def _addressed(parent: etree._Element | None, lone: frozenset[str]) -> dict[Address, etree._Element]:
-    """The children by what makes each the counterpart of another document's: tag, key, and position among equals."""
-    seen: Counter[tuple[str, str]] = Counter()
-    addressed: dict[Address, etree._Element] = {}
-    for child in children(parent) if parent is not None else ():
-        tag = str(child.tag)
-        identity = (tag, "" if tag in lone else key_of(child))
-        addressed[(*identity, seen[identity])] = child
-        seen[identity] += 1
-    return addressed
+def _attributes(element: etree._Element) -> Iterator[tuple[str, str]]:
+    return ((str(key), str(value)) for key, value in element.attrib.items())
 
 
-def _lone_sections(target: etree._Element, own: etree._Element | None, path: Path, rules: Rules) -> frozenset[str]:
-    """Tags of which both have one child that is not kept as a whole: there a name is a value like any other."""
-    ours, theirs = _only_children(target), _only_children(own)
-    return frozenset(
-        tag
-        for tag in ours.keys() & theirs.keys()
-        if key_of(ours[tag]) != key_of(theirs[tag])
-        and not any(rules.match((*path, labels_of(child))) for child in (ours[tag], theirs[tag]))
-    )
+def _append_text(out: etree._Element, text: str) -> None:
+    if len(out):
+        out[-1].tail = (out[-1].tail or "") + text
+    else:
+        out.text = (out.text or "") + text
 
 
-def _only_children(parent: etree._Element | None) -> dict[str, etree._Element]:
-    """The children that are the only ones of their tag."""
-    by_tag: dict[str, etree._Element | None] = {}
-    for child in children(parent) if parent is not None else ():
-        by_tag[str(child.tag)] = None if str(child.tag) in by_tag else child
-    return {tag: child for tag, child in by_tag.items() if child is not None}
+# Copies that mean the same -------------------------------------------------------------------------------------------
 
 
-def _is_key(element: etree._Element) -> bool:
-    return plain_name(str(element.tag)) in NAME_KEYS and bool(own_value(element))
+def _scope_of(element: etree._Element) -> dict[str | None, str]:
+    return {None: "", **element.nsmap}
 
 
-def _replace(old: etree._Element, new: etree._Element) -> etree._Element:
-    new.tail = old.tail
-    parent = old.getparent()
-    if parent is None:
-        raise AssertionError("the root is never replaced")
-    parent.replace(old, new)
-    return new
+def _meanings(values: list[tuple[str, str]], scope: Scope) -> dict[str | None, str]:
+    """The namespaces that attributes' values may refer to, by prefix."""
+    found: dict[str | None, str] = {}
+    for key, value in values:
+        found |= {prefix: scope[prefix] for prefix in _PREFIX.findall(value) if prefix in scope}
+        if key == XSI_TYPE and ":" not in value:
+            found[None] = scope[None]
+    return found
 
 
-def _remove(element: etree._Element) -> None:
-    parent = element.getparent()
-    if parent is None:
-        raise AssertionError("the root is never removed")
-    if element.tail and element.tail.strip():
-        previous = element.getprevious()
-        if previous is None:
-            parent.text = (parent.text or "") + element.tail
-        else:
-            previous.tail = (previous.tail or "") + element.tail
-    parent.remove(element)
-    if next(children(parent), None) is None and not text_of(parent).strip():
-        # White space between elements would become the value of an element that has none left.
-        parent.text = None
-        for comment in parent:
-            comment.tail = None
+def _create(parent: etree._Element, above: Scope, source: etree._Element, scope: Scope | None = None) -> etree._Element:
+    """Add an empty element like ``source`` where ``above`` holds. In it holds ``scope``, or else what holds in it."""
+    wanted = _scope_of(source) if scope is None else scope
+    changed = {prefix: uri for prefix, uri in wanted.items() if above.get(prefix) != uri}
+    # The stubs do not know that the default namespace is None, and that an empty one takes it back.
+    return etree.SubElement(parent, str(source.tag), nsmap=changed or None)  # type: ignore[arg-type]
 
 
-def _insert(parent: etree._Element, addition: etree._Element, before: etree._Element | None) -> None:
-    """Insert ``addition`` behind ``before``, or as the first child when there is none before it."""
-    addition.tail = None
-    if before is None:
-        parent.insert(0, addition)
-        return
-    addition.tail, before.tail = before.tail, None
-    parent.insert(parent.index(before) + 1, addition)
+def _copy(parent: etree._Element, above: Scope, source: etree._Element) -> etree._Element:
+    """Add a copy of an element with all that is in it, where ``above`` holds."""
+    out = _create(parent, above, source)
+    for key, value in _attributes(source):
+        out.set(key, value)
+    out.text = source.text
+    scope = _scope_of(source) if len(source) else {}
+    for node in source:
+        added = _copy(out, scope, node) if isinstance(node.tag, str) else _copy_aside(out, node)
+        added.tail = node.tail
+    return out
+
+
+def _copy_aside(parent: etree._Element, node: etree._Element) -> etree._Element:
+    """Add a copy of a comment or processing instruction."""
+    made = deepcopy(node)
+    parent.append(made)
+    return made

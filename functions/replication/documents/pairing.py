@@ -1,0 +1,355 @@
+"""Which entries of the backup's document are which of the primary's, and which must be paired at all.
+
+An entry's identity is its element's name together with all its names: every
+name-like attribute and child. Entries of one identity on both sides are the
+same entry. Several of one identity, and all that have no name, are told apart
+by their ordinary content: what is in them and not kept. A section that both
+servers have once needs neither, unless it is the only entry of a list.
+
+A kept entry is replaced as a whole, so that it is never paired with an
+ordinary one. An ordinary entry in which the backup keeps something must have a
+certain counterpart, or certainly none; where neither is so, the entries are
+``unclear``. Everything else can be paired anyhow: the result is the same.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+from replication.documents.canonical import XSI_TYPE, children, meaning, own_value, plain_name, text_of
+from replication.documents.keep_patterns import (
+    NAME_KEYS,
+    Labels,
+    Path,
+    Rules,
+    attribute_labels,
+    kept_below,
+    labels_of,
+)
+
+type Names = frozenset[tuple[str, str]]
+type Place = tuple[Path, Path]
+"""The path of a pair on the primary and on the backup. A match of either keeps."""
+
+_IDENTITY_KEYS = frozenset({*NAME_KEYS, "title", "caption", "label", "displayname", "guid", "uuid"})
+"""What tells entries apart. A title does not say what a setting is about, so keep patterns do not look at it."""
+_LIST_ENDS = ("s", "es", "list", "array", "table", "collection")
+_SHORTEST_ENTRY = 3
+
+
+class KeepList:
+    """The keep patterns, asked about both documents at once."""
+
+    def __init__(self, rules: Rules, primary: etree._Element, own: etree._Element) -> None:
+        self.rules = rules
+        self._holding = {*_holding(primary, rules), *_holding(own, rules)}
+
+    def keeps(self, place: Place, labels: Labels) -> bool:
+        """Whether a node with these labels is kept below a place."""
+        primary, own = place
+        return self.rules.match((*primary, labels)) or (own is not primary and self.rules.match((*own, labels)))
+
+    def holds(self, element: etree._Element, place: Place) -> bool:
+        """Whether anything inside an element, its attributes included, is kept. ``place`` is the element's own."""
+        primary, own = place
+        if own is primary:
+            return element in self._holding
+        return any(next(kept_below(element, path, self.rules), None) is not None for path in place)
+
+    def is_name(self, child: etree._Element, place: Place) -> bool:
+        """Whether a child is part of the identity of its parent, which is at ``place``."""
+        return (
+            plain_name(str(child.tag)) in _IDENTITY_KEYS
+            and bool(own_value(child))
+            and not self.keeps(place, labels_of(child))
+        )
+
+    def is_name_attribute(self, key: str, place: Place) -> bool:
+        """The same of an attribute."""
+        return plain_name(key) in _IDENTITY_KEYS and not self.keeps(place, attribute_labels(key))
+
+    def names(self, element: etree._Element, place: Place) -> Names:
+        """All names of an element. One that is kept itself is a value of the machine and names nothing."""
+        found = {
+            (plain_name(str(key)), str(value))
+            for key, value in element.attrib.items()
+            if value and self.is_name_attribute(str(key), place)
+        }
+        found |= {
+            (plain_name(str(child.tag)), own_value(child) or "")
+            for child in children(element)
+            if self.is_name(child, place)
+        }
+        return frozenset(found)
+
+
+def _holding(root: etree._Element, rules: Rules) -> Iterator[etree._Element]:
+    """The elements that hold anything kept and are not kept themselves."""
+    found: set[etree._Element] = set()
+    for node in kept_below(root, (labels_of(root),), rules):
+        holder = node[0] if isinstance(node, tuple) else node.getparent()
+        while holder is not None and holder not in found:
+            found.add(holder)
+            yield holder
+            holder = holder.getparent()
+
+
+def below(place: Place, labels: Labels) -> Place:
+    """The place of a child with these labels, whichever document it is in."""
+    primary, own = place
+    path = (*primary, labels)
+    return path, (path if own is primary else (*own, labels))
+
+
+@dataclass(slots=True)
+class Entry:
+    """A child of one of two paired elements. ``place`` is its own."""
+
+    element: etree._Element
+    labels: Labels
+    place: Place
+    names: Names
+    is_kept: bool
+
+    @property
+    def tag(self) -> str:
+        return str(self.element.tag)
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """Its name, and its type where it says one."""
+        element = self.element
+        declared = element.get(XSI_TYPE)
+        return self.tag, meaning(element, XSI_TYPE, declared) if declared else ""
+
+
+@dataclass
+class Pairing:
+    """The children of two paired elements. ``slots``: positions among the primary's by positions among the backup's.
+
+    ``unclear`` are the tags of which a person has to say what belongs together.
+    """
+
+    theirs: list[Entry]
+    ours: list[Entry]
+    slots: dict[int, int] = field(default_factory=dict)
+    unclear: set[str] = field(default_factory=set)
+
+
+def pair(primary: etree._Element, own: etree._Element | None, place: Place, keep: KeepList) -> Pairing:
+    """Pair the children of two elements that belong together. ``own`` is None where the backup has no counterpart."""
+    return _Pairs(primary, own, place, keep).found
+
+
+class _Pairs:
+    def __init__(self, primary: etree._Element, own: etree._Element | None, place: Place, keep: KeepList) -> None:
+        self._keep = keep
+        self._parent = plain_name(str(primary.tag))
+        self._place = place
+        self.found = Pairing(self._entries(primary), self._entries(own) if own is not None else [])
+        self._keep_on_either_side()
+        self._pair_kept()
+        self._pair_ordinary()
+
+    def _entries(self, parent: etree._Element) -> list[Entry]:
+        found = []
+        for child in children(parent):
+            labels = labels_of(child)
+            place = below(self._place, labels)
+            is_kept = self._keep.keeps(self._place, labels)
+            found.append(Entry(child, labels, place, self._keep.names(child, place), is_kept))
+        return found
+
+    def _keep_on_either_side(self) -> None:
+        both = (*self.found.theirs, *self.found.ours)
+        kept = {(entry.tag, entry.names) for entry in both if entry.is_kept and entry.names}
+        for entry in both:
+            entry.is_kept = entry.is_kept or (entry.tag, entry.names) in kept
+
+    def _pair_kept(self) -> None:
+        """A kept entry stands where the primary's of the same identity stood."""
+        theirs = _by_identity(_numbered(self.found.theirs, kept=True))
+        for identity, ours in _by_identity(_numbered(self.found.ours, kept=True)).items():
+            self._together(theirs.get(identity, ()), ours)
+
+    def _together(self, theirs: Iterable[int], ours: Iterable[int]) -> None:
+        self.found.slots.update(zip(ours, theirs, strict=False))
+
+    def _pair_ordinary(self) -> None:
+        theirs = _by_tag(_numbered(self.found.theirs, kept=False))
+        ours = _by_tag(_numbered(self.found.ours, kept=False))
+        counts = [Counter(entry.tag for entry in side) for side in (self.found.theirs, self.found.ours)]
+        for tag, own in ours.items():
+            primary = theirs.get(tag, [])
+            is_lone = all(count[tag] == 1 for count in counts) and primary
+            if is_lone and not self._is_list_of(tag) and self._is_one_section(primary[0][1], own[0][1]):
+                self._together([primary[0][0]], [own[0][0]])
+            else:
+                self._pair_alike(tag, primary, own)
+
+    def _is_list_of(self, tag: str) -> bool:
+        """Whether the parent is called after its children: the only entry of a list may be another one."""
+        name = plain_name(tag)
+        stems = (name, name[:-1] + "ie") if name.endswith("y") else (name,)
+        return len(name) >= _SHORTEST_ENTRY and self._parent.endswith(
+            tuple(stem + end for stem in stems for end in _LIST_ENDS)
+        )
+
+    def _is_one_section(self, primary: Entry, own: Entry) -> bool:
+        """Whether it makes no difference to the keep patterns which of the two names the section bears."""
+        if primary.labels == own.labels or not self._keep.rules.look_above:
+            return True
+        return same_decisions((primary.element, own.element), (primary.place[0], own.place[1]), self._keep.rules)
+
+    def _pair_alike(self, tag: str, primary: list[tuple[int, Entry]], own: list[tuple[int, Entry]]) -> None:
+        theirs, ours = _by_identity(primary, kind=True), _by_identity(own, kind=True)
+        for identity, mine in ours.items():
+            others = theirs.get(identity, [])
+            if identity[1] and len(mine) == len(others) == 1:
+                self._together(others, mine)
+            elif others:
+                self._pair_by_content(tag, others, mine)
+        taken = {*self.found.slots.values()}
+        self._check_left(
+            tag,
+            [entry for number, entry in primary if number not in taken],
+            [entry for number, entry in own if number not in self.found.slots and self._holds(entry)],
+        )
+
+    def _holds(self, entry: Entry) -> bool:
+        return self._keep.holds(entry.element, entry.place)
+
+    def _pair_by_content(self, tag: str, theirs: list[int], ours: list[int]) -> None:
+        """Entries that nothing tells apart but what is in them."""
+        contents = {number: _content(self.found.theirs[number], self._keep) for number in theirs}
+        expected = {name for content in contents.values() for name in content.bare}
+        by_content: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+        for number, content in contents.items():
+            by_content[content.key(expected)].append(number)
+        own_by_content: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
+        for number in ours:
+            entry = self.found.ours[number]
+            content = _content(entry, self._keep)
+            own_by_content[content.key(expected)].append(number)
+            # What is left of it when the primary has no such entry must not look like one that it has.
+            if self._holds(entry) and content.key(expected) not in by_content and content.rest(expected) in by_content:
+                self.found.unclear.add(tag)
+        for key, mine in own_by_content.items():
+            others = by_content.get(key, [])
+            if others and len(others) != len(mine) and any(self._holds(self.found.ours[number]) for number in mine):
+                self.found.unclear.add(tag)
+            self._together(others, mine)
+
+    def _check_left(self, tag: str, theirs: list[Entry], ours: list[Entry]) -> None:
+        """What is left of the backup's is not on the primary if nothing that is left there can be the same."""
+        if not theirs or not ours:
+            return
+        names = {name for entry in theirs for name in entry.names}
+        if any(not entry.names for entry in (*theirs, *ours)) or any(entry.names & names for entry in ours):
+            self.found.unclear.add(tag)
+
+
+def same_decisions(elements: Iterable[etree._Element], paths: Iterable[Path], rules: Rules) -> bool:
+    """Whether the same is kept in each element, at whichever of the paths it is."""
+    paths = tuple(paths)
+    for element in elements:
+        first, *others = ({*kept_below(element, path, rules)} for path in paths)
+        if any(other != first for other in others):
+            return False
+    return True
+
+
+def _numbered(entries: list[Entry], *, kept: bool) -> list[tuple[int, Entry]]:
+    return [(number, entry) for number, entry in enumerate(entries) if entry.is_kept == kept]
+
+
+def _by_tag(entries: list[tuple[int, Entry]]) -> dict[str, list[tuple[int, Entry]]]:
+    found: defaultdict[str, list[tuple[int, Entry]]] = defaultdict(list)
+    for number, entry in entries:
+        found[entry.tag].append((number, entry))
+    return found
+
+
+def _by_identity(
+    entries: list[tuple[int, Entry]], *, kind: bool = False
+) -> dict[tuple[tuple[str, str], Names], list[int]]:
+    found: defaultdict[tuple[tuple[str, str], Names], list[int]] = defaultdict(list)
+    for number, entry in entries:
+        found[entry.kind if kind else (entry.tag, ""), entry.names].append(number)
+    return found
+
+
+# Ordinary content ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Content:
+    """What is in an entry and not kept.
+
+    ``bare`` are elements inside that hold nothing but names once what is kept is
+    taken out of them, and whether something was. They do not count in the text:
+    the backup has some of them only because it keeps what is in them.
+    """
+
+    text: str = ""
+    bare: Counter[str] = field(default_factory=Counter)
+    holding: set[str] = field(default_factory=set)
+
+    def key(self, expected: set[str]) -> tuple[object, ...]:
+        """Equal for two entries of the same content. ``expected``: bare elements that any of the primary's has."""
+        return self.text, frozenset(
+            (name, number) for name, number in self.bare.items() if name in expected or name not in self.holding
+        )
+
+    def rest(self, expected: set[str]) -> tuple[object, ...]:
+        """The key of the entry without all that is neither kept nor leads to what is kept."""
+        return "", frozenset(
+            (name, number) for name, number in self.bare.items() if name in expected and name in self.holding
+        )
+
+
+def _content(entry: Entry, keep: KeepList) -> _Content:
+    found = _Content()
+    found.text = "".join(_described(entry.element, entry.place, keep, "", found)[0])
+    return found
+
+
+def _described(
+    element: etree._Element, place: Place, keep: KeepList, path: str, content: _Content
+) -> tuple[list[str], bool]:
+    """The ordinary content of an element, empty for a bare one, and whether anything in it is kept."""
+    parts: list[str] = []
+    holds = False
+    for key, value in sorted((str(key), str(value)) for key, value in element.attrib.items()):
+        if keep.keeps(place, attribute_labels(key)):
+            holds = True
+        elif key != XSI_TYPE and not keep.is_name_attribute(key, place):
+            parts += ("\x02", key, "\x03", value)
+    if text := text_of(element).strip():
+        parts += ("\x04", text)
+    for child in children(element):
+        labels = labels_of(child)
+        if keep.keeps(place, labels):
+            holds = True
+        elif not keep.is_name(child, place):
+            inner, inner_holds = _below(
+                Entry(child, labels, below(place, labels), frozenset(), is_kept=False), keep, path, content
+            )
+            parts += inner
+            holds = holds or inner_holds
+    return parts, holds
+
+
+def _below(child: Entry, keep: KeepList, path: str, content: _Content) -> tuple[list[str], bool]:
+    names = sorted(keep.names(child.element, child.place))
+    head = "\x01".join((*child.kind, *(part for name in names for part in name)))
+    path = f"{path}\x06{head}"
+    parts, holds = _described(child.element, child.place, keep, path, content)
+    if parts:
+        return ["\x05", head, *parts, "\x05"], holds
+    content.bare[path] += 1
+    if holds:
+        content.holding.add(path)
+    return [], holds
