@@ -164,6 +164,7 @@ def _view(
                 reason=block.reason,
                 message=block.message,
                 remedy=Failure(block.reason, "").remedy,
+                approvable=block.approvable,
                 numbers=dict(block.numbers),
             )
             for block in seen.blocks

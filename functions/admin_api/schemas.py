@@ -686,12 +686,16 @@ class PlannedPartView(Model):
 
 
 class BlockView(Model):
-    """Why a part waits for an approval, with the numbers that stopped it."""
+    """Why a part waits for a person, with the numbers that stopped it.
+
+    One that is not ``approvable`` waits until its remedy is carried out.
+    """
 
     part: str
     reason: str
     message: str
     remedy: str
+    approvable: bool
     numbers: dict[str, int]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from common.errors import Reason
 from replication.documents.canonical import digest
+from replication.documents.merge import AmbiguousEntries
 from replication.model import (
     UNSURE,
     Cause,
@@ -35,9 +36,10 @@ class PartPlan:
     ``desired`` what the backup should hold; None where it was not read or there
     is nothing to write. ``settled`` is set when it is already known what
     becomes of the part: it is equal, or it cannot be replicated. A part that
-    is ``missing`` is settled too, but an approval can release it. One that is
-    ``uncommitted`` is equal, but may not outlive a restart of the server. One that
-    is ``suspect``, equal or not, must be looked at first, for the reason given.
+    is ``missing`` is settled too, but an approval can release it; one that is
+    ``ambiguous`` is settled, and none can. One that is ``uncommitted`` is equal,
+    but may not outlive a restart of the server. One that is ``suspect``, equal or
+    not, must be looked at first, for the reason given.
     """
 
     part: Part[Any]
@@ -73,6 +75,11 @@ class PartPlan:
         """
         return self.settled is not None and self.settled.reason is Reason.PRIMARY_EMPTY
 
+    @property
+    def ambiguous(self) -> bool:
+        """Whether it cannot be told what of the backup's own belongs where: there is no result to approve."""
+        return self.settled is not None and self.settled.reason is Reason.ENTRIES_AMBIGUOUS
+
     def released(self) -> "PartPlan":
         """The same, to be written although the primary holds nothing of it: what an approval makes of a missing part.
 
@@ -102,7 +109,11 @@ class Plan:
     @cached_property
     def hash(self) -> str:
         """Hex digest over what is to be approved: the blocked parts where there are any, or else all that differ."""
-        blocked = {plan.name for plan in self.parts if plan.settled and plan.settled.status is PartStatus.BLOCKED}
+        blocked = {
+            plan.name
+            for plan in self.parts
+            if plan.settled and plan.settled.status is PartStatus.BLOCKED and not plan.ambiguous
+        }
         return self.hash_of(blocked or {plan.name for plan in self.parts if plan.desired is not None})
 
     def hash_of(self, names: Collection[PartName]) -> str:
@@ -164,7 +175,15 @@ def _plan(
         return PartPlan(part, settled=_failed(part, Reason.FEATURE_MISSING, message))
     own = part.read(server)
     source = primary.states[part.name]
-    desired = part.desired(source, own, policy)
+    try:
+        desired = part.desired(source, own, policy)
+    except AmbiguousEntries as failure:
+        return PartPlan(
+            part,
+            own,
+            source,
+            settled=PartOutcome(part.name, PartStatus.BLOCKED, Changes(), failure.reason, failure.message),
+        )
     warnings = part.warnings(source, own)
     if part.same(own, desired, policy):
         wanted = part.fingerprint(desired, policy)

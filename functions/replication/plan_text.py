@@ -57,10 +57,11 @@ def _lines(
         yield from (
             f"  ! {one.part}: {one.kind} {printable(one.item)} {printable(one.path)}" for one in access_increases
         )
-    if blocks:
-        yield ""
-        yield "Blocked until approved:"
-        yield from (f"  ! {one.part}: {printable(one.message)} [{one.reason}]" for one in blocks)
+    for title, approvable in (("Blocked until approved:", True), ("Blocked until it is settled:", False)):
+        if stopped := [block for block in blocks if block.approvable == approvable]:
+            yield ""
+            yield title
+            yield from (f"  ! {one.part}: {printable(one.message)} [{one.reason}]" for one in stopped)
     if details.warnings:
         yield ""
         yield "Warnings:"

@@ -76,13 +76,15 @@ def _plan(request: Request, session: Session) -> Exit:
 
 def _sync(request: Request, session: Session) -> Exit:
     looked = _looked(request, session)
-    if not looked.differing:
+    if not looked.differing | looked.blocked:
         return Exit.FAILED if looked.failing else Exit.AS_IT_SHOULD_BE
     if request.approved and request.approved != looked.preview.details.hash:
         raise Failure(Reason.PLAN_NOT_CURRENT, "the plan is not the one that was approved; nothing was written")
-    nothing_is_left = looked.blocked == looked.differing or (looked.blocked and request.snapshot)
-    if nothing_is_left and not request.approved:
-        _tell("BLOCKED: nothing was written. If it is meant, give --approve with the plan's hash.")
+    let_through = looked.approvable if request.approved else frozenset()
+    stopped = looked.blocked - let_through
+    if stopped >= looked.differing or (stopped and request.snapshot):
+        approve = "If it is meant, give --approve with the plan's hash." if looked.approvable - let_through else ""
+        _tell(f"BLOCKED: nothing was written. {approve}".strip())
         return Exit.BLOCKED
     if not (request.unasked or request.approved or _confirmed(looked)):
         _tell("Not confirmed; nothing was written.")

@@ -46,6 +46,11 @@ class Looked:
         return frozenset(block.part for block in self.preview.blocks)
 
     @property
+    def approvable(self) -> frozenset[PartName]:
+        """What an approval lets through."""
+        return frozenset(block.part for block in self.preview.blocks if block.approvable)
+
+    @property
     def failing(self) -> bool:
         """Whether a part cannot be replicated at all."""
         return any(

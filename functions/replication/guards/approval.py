@@ -22,16 +22,18 @@ class Guard:
 
         A part that says why it is blocked is not written; parts that depend on
         it are skipped; everything else goes on. An approved plan goes through
-        whole, parts included of which the primary holds nothing.
+        whole, parts included of which the primary holds nothing, except what no
+        approval can let through.
         """
         blocks = self.blocks(plan)
-        names = {block.part for block in blocks}
+        names = {block.part for block in blocks if block.approvable}
         if names and plan.hash_of(names) == self.approved:
-            return replace(plan, parts=tuple(part.released() if part.missing else part for part in plan.parts))
+            blocks = tuple(block for block in blocks if not block.approvable)
+            plan = replace(plan, parts=tuple(part.released() if part.missing else part for part in plan.parts))
         return replace(plan, parts=tuple(_blocked(part, blocks) for part in plan.parts))
 
     def blocks(self, plan: Plan) -> tuple[Block, ...]:
-        """Everything about the plan that has to be approved first."""
+        """Everything about the plan that waits for a person."""
         blocks = exceeded_limits(plan, self.limits)
         if self.block_widened_access:
             blocks += _as_blocks(access_increases(plan))

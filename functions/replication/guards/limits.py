@@ -74,16 +74,21 @@ class Limits:
 
 @dataclass(frozen=True)
 class Block:
-    """Why a part is not written until the plan is approved. ``numbers`` are the counts that exceeded the limits."""
+    """Why a part is not written until somebody has looked. ``numbers`` are the counts that exceeded the limits."""
 
     part: PartName
     reason: Reason
     message: str
     numbers: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def approvable(self) -> bool:
+        """Whether an approval of the plan lets the part through."""
+        return self.reason is not Reason.ENTRIES_AMBIGUOUS
+
 
 def exceeded_limits(plan: Plan, limits: Limits) -> tuple[Block, ...]:
-    """Everything about the plan that has to be approved first, in the order of writing; empty for a harmless one.
+    """Everything about the plan that waits for a person, in the order of writing; empty for a harmless one.
 
     An equal part costs nothing, unless it is suspect. One part can be blocked for several reasons.
     """
@@ -93,6 +98,8 @@ def exceeded_limits(plan: Plan, limits: Limits) -> tuple[Block, ...]:
 def _blocks(plan: PartPlan, limits: Limits, source: str) -> Iterator[Block]:
     if plan.suspect:
         yield Block(plan.name, Reason.MACHINE_VALUES_CHANGED, plan.suspect)
+    if plan.ambiguous and plan.settled:
+        yield Block(plan.name, Reason.ENTRIES_AMBIGUOUS, plan.settled.message)
     if plan.missing and plan.settled:
         removed = sum(1 for item in items_of(plan) if item.kind is Kind.REMOVED)
         message = f"{plan.settled.message} ({removed} would go)"

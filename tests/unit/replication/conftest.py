@@ -97,9 +97,9 @@ type PlanFactory = Callable[..., Plan]
 def make_plan_between(make_server: ServerFactory, make_primary: ServerFactory) -> PlanFactory:
     """The plan that leads from a backup's content to a primary's; ``own`` and ``source`` replace the usual content."""
 
-    def make(own: dict[str, Any], source: dict[str, Any], policy: Policy | None = None) -> Plan:
+    def make(own: dict[str, Any], source: dict[str, Any], policy: Policy | None = None, suspicion: str = "") -> Plan:
         policy = policy or Policy(parts=frozenset(PartName))
         primary = read_primary(make_primary(**source), policy.parts, accept_empty=True)
-        return make_plan(primary, make_server(**own), FACTS.features, policy, {})
+        return make_plan(primary, make_server(**own), FACTS.features, policy, {}, suspicion)
 
     return make

@@ -8,7 +8,7 @@ from replication.documents.canonical import canonical
 from replication.documents.keep_patterns import Rules
 from replication.documents.merge import AmbiguousEntries, merge
 from tests.support.documents import parse_text
-from tests.unit.replication.documents.settings_model import PATTERNS, Case, Options, cases, judge
+from tests.support.settings_model import PATTERNS, Case, Options, cases, judge
 
 RULES = Rules(PATTERNS)
 CERTAIN = st.one_of(
