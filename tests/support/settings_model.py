@@ -6,7 +6,7 @@ exactly when ``is_kept`` says so. The judge reads with lxml and shares nothing w
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from random import Random
@@ -100,7 +100,7 @@ def _case(options: Options, size: int, seed: int) -> Case:
 
 
 NAME_VALUES = ("Secure", "Main", "ftpSecure", "soapSecure", "certStore", "1", "2")
-ELEMENTS = ("soapPort", "certFile", "port", "node", "timeout", "mode")
+ELEMENTS = ("soapPort", "soapBox", "certFile", "port", "node", "timeout", "mode")
 
 
 class _Common:
@@ -187,7 +187,7 @@ class _Side:
         wording = self._random.randint(0, 1) if fixed is None else fixed
         inner = []
         for key, value in section.names:
-            if key in ("name", "key", "title") and section.truth % 2:
+            if key in ("name", "key", "title") and self._random.random() < 0.5:
                 inner.append(self._element(key, value))
             else:
                 attributes += f' {key}="{value}"'
@@ -224,17 +224,25 @@ class _Side:
                     written.append(self._section(member, fixed))
             elif is_kept(section.tag, _labels_of(member)) or fixed is None:
                 if self._random.random() < 0.6:
-                    written.append(self._entry(member, self._next(), typed=member.typed))
+                    written.append(self._entry(self._written_here(member), self._next(), typed=member.typed))
             else:
                 written.append(self._entry(member, f"w{fixed}", typed=False))
         return written
+
+    def _written_here(self, entry: Entry) -> Entry:
+        """Servers may write the same in other styles."""
+        if entry.style == "element" or self._random.random() < 0.9:
+            return entry
+        return replace(entry, style=self._random.choice(("attributes", "children", "text")))
 
     def _listing(self, listing: Listing, fixed: int | None) -> str:
         """The items that this server has, in its order."""
         chosen = list(listing.items)
         if fixed is None:
             self._random.shuffle(chosen)
-            chosen = [item for item in chosen if self._has(item)]
+            namesakes = Counter(item.names for item in listing.items)
+            # One that is on one server only has no namesake: what bears the same names on both is the same entry.
+            chosen = [item for item in chosen if self._has(item) or (item.names and namesakes[item.names] > 1)]
             if self._side == "p" and listing.container.endswith("Holder") and len(chosen) < 2:
                 chosen = list(listing.items)  # one of a kind on both sides is a section, not a list
         written = [self._item(item, fixed) for item in chosen]
@@ -261,7 +269,11 @@ class _Side:
             types = f'{self._declaration("entry")} xsi:type="{self._type_prefix}:Kind"'
             value = f"{self._type_prefix}:{value}"
         if entry.style == "element":
-            return self._element(entry.names[0][1], value, types, bare=entry.bare)
+            tag = entry.names[0][1]
+            if tag == "soapBox":
+                items = self._element("item", value, types) + self._element("item", "")
+                return self._element(tag, items, bare=entry.bare)
+            return self._element(tag, value, types, bare=entry.bare)
         if entry.style == "children":
             inner = [*entry.names, ("value", value)]
             written = [f"<{key}>{held}</{key}>" if entry.bare else self._element(key, held) for key, held in inner]

@@ -139,9 +139,11 @@ class Rules:
 
     def match(self, path: Path) -> bool:
         """Whether the node at the end of ``path`` is kept; each step is the set of its labels, as words."""
-        return (
-            any(self._label_matches(label) for label in path[-1])
-            or any(_matches(steps, path[-len(steps) :]) for steps in self._floating)
+        for label in path[-1]:
+            if self._label_matches(label):
+                return True
+        return self.look_above and (
+            any(_matches(steps, path[-len(steps) :]) for steps in self._floating)
             or any(_matches(steps, path) for steps in self._anchored)
         )
 

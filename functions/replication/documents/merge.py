@@ -27,15 +27,13 @@ _LONGEST_STEP = 60
 
 
 class AmbiguousEntries(Failure):
-    """It cannot be told which entries of two documents are the same, and the backup keeps something in them."""
+    """The backup keeps values in entries of which it cannot be told which of the primary's they are."""
 
     def __init__(self, places: list[str]) -> None:
         named = ", ".join(places[:_SHOWN_PLACES]) + (", ..." if len(places) > _SHOWN_PLACES else "")
-        super().__init__(
-            Reason.ENTRIES_AMBIGUOUS,
-            "it holds values of its own in entries of which it cannot be told which of the primary's they are, "
-            f"at {len(places)} places: {named}",
-        )
+        lists = "1 list" if len(places) == 1 else f"{len(places)} lists"
+        message = f"it keeps values in entries that cannot be matched with the primary's, in {lists}: {named}"
+        super().__init__(Reason.ENTRIES_AMBIGUOUS, message)
 
 
 def merge(primary: etree._Element, own: etree._Element, rules: Rules) -> etree._Element:
@@ -101,7 +99,7 @@ class _Merge:
         if changed:
             said = [(key, value) for key, value in _attributes(primary) if not self._keeps(key, place)]
             if changed.keys() & _meanings([*said, ("", text_of(primary))], scope).keys():
-                self._unclear[where] = None
+                self._unclear[f"{where} (one prefix of two namespaces)"] = None
         return {**scope, **changed}
 
     def _keeps(self, key: str, place: Place) -> bool:

@@ -166,7 +166,7 @@ def test_entries_without_a_name_are_told_apart_by_what_is_in_them(
 )
 def test_entries_that_nothing_tells_apart_wait_for_a_person(primary: list[str], own: list[str]) -> None:
     message = blocked(sites(*primary), sites(*own))
-    assert message.endswith("at 1 places: /s/sites/site")
+    assert message.endswith("in 1 list: /s/sites/site")
 
 
 TITLED = "<site><title>{}</title><x>{}</x>{}</site>"
@@ -208,7 +208,7 @@ def test_a_title_keeps_nothing() -> None:
 def test_an_entry_that_could_be_one_of_the_primarys_waits_for_a_person(
     primary: tuple[str, ...], own: tuple[str, ...]
 ) -> None:
-    assert blocked(f"<s>{''.join(primary)}</s>", f"<s>{''.join(own)}</s>").endswith("at 1 places: /s/l")
+    assert blocked(f"<s>{''.join(primary)}</s>", f"<s>{''.join(own)}</s>").endswith("in 1 list: /s/l")
 
 
 def test_the_only_entry_of_a_list_is_another_one_when_it_is_called_otherwise() -> None:
@@ -225,7 +225,7 @@ def test_every_place_is_named_and_no_value() -> None:
     primary = "<s>" + "".join(f"<a{n}s><a{n}>secret1</a{n}></a{n}s>" for n in range(1000, 1007)) + "</s>"
     own = primary.replace("secret1", "secret2<cert/>")
     message = blocked(primary, own)
-    assert "at 7 places: /s/a1000s/a1000, " in message
+    assert "in 7 lists: /s/a1000s/a1000, " in message
     assert message.endswith("/s/a1004s/a1004, ...")
     assert "secret" not in message
     tag = "x" * 500
@@ -308,7 +308,7 @@ def test_an_unprefixed_type_means_what_it_meant() -> None:
 def test_a_prefix_that_one_element_needs_in_two_meanings_waits_for_a_person() -> None:
     primary = f'<s {XSI}><x xmlns:q="urn:p" i:type="q:Type"/></s>'
     own = f'<s {XSI}><x xmlns:q="urn:b" soap="q:Mode"/></s>'
-    assert blocked(primary, own).endswith("/s/x")
+    assert blocked(primary, own).endswith("/s/x (one prefix of two namespaces)")
 
 
 # Wide lists ----------------------------------------------------------------------------------------------------------
