@@ -78,6 +78,21 @@ def test_what_the_guards_stop_is_told_with_its_numbers(pair: Pair) -> None:
     assert (pair.part("accounts")["state"], pair.part("accounts")["removed"]) == ("settled", 5)
 
 
+def test_entries_that_cannot_be_told_apart_are_blocked_and_not_to_be_approved(pair: Pair) -> None:
+    drift.set_setting(pair.primary.state, "sites/site/host", "new.files.example")
+    drift.set_setting(pair.backup.state, "sites/site/host", "old.files.example")
+    drift.set_setting(pair.backup.state, "sites/site/certificate", "C:\\own.crt")
+    pair.remove_users(5)
+    plan = pair.plan()
+    ambiguous, removed = plan["blocked"]
+    assert (ambiguous["part"], ambiguous["reason"]) == ("settings", "entries_ambiguous")
+    assert (ambiguous["approvable"], removed["approvable"]) == (False, True)
+    assert "/settings/sites/site" in ambiguous["message"]
+    pair.gateway.store.approve(Approval("b", plan["hash"], "a colleague", datetime.now(UTC)))
+    assert [block["reason"] for block in pair.plan()["blocked"]] == ["entries_ambiguous"]
+    assert pair.part("accounts")["state"] == "different"
+
+
 def test_the_limits_of_the_settings_hold(pair: Pair) -> None:
     pair.remove_users(1)
     assert pair.plan()["blocked"] == []

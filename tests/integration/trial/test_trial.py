@@ -94,6 +94,24 @@ def test_a_wrong_pin_is_a_mismatch_and_nothing_is_sent(laptop: Laptop) -> None:
     assert laptop.primary.requests == laptop.backup.requests == []
 
 
+def test_what_no_approval_lets_through_is_blocked_and_the_rest_goes_on(laptop: Laptop) -> None:
+    ACTIONS["set_setting"](laptop.primary.state, "sites/site/host", "new.files.example")
+    ACTIONS["set_setting"](laptop.backup.state, "sites/site/host", "old.files.example")
+    ACTIONS["set_setting"](laptop.backup.state, "sites/site/certificate", "own.crt")
+    status, out, err = laptop.run("sync", *laptop.trust, "--yes")
+    assert status == 4
+    assert "Blocked until it is settled:" in out
+    assert "BLOCKED: nothing was written." in err
+    assert "--approve" not in err
+    assert laptop.backup.writes == []
+
+    ACTIONS["add_user"](laptop.primary.state, "newcomer")
+    status, out, err = laptop.run("sync", *laptop.trust, "--yes")
+    assert status == 4
+    assert [write.operation for write in laptop.backup.writes] == ["SaveProfiles"]
+    assert "entries_ambiguous" in err
+
+
 def test_servers_of_an_own_authority_are_trusted_by_its_certificate(laptop: Laptop, tmp_path: Path) -> None:
     files = []
     for name, server in laptop.servers.items():

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from lxml import etree
 
 from common.errors import Reason
+from local.fakes.snapshots import PartSnapshots
 from replication.documents.keep_patterns import Rules
 from replication.guards.approval import Guard
 from replication.model import PartName, PartStatus, Policy, Status
@@ -20,11 +21,9 @@ from tests.support.documents import parse_text
 from tests.support.settings_model import PATTERNS, Case, cases, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from common.runtime import Runtime
     from replication.model import Outcome
-    from replication.ports import ServerFacts
-    from tests.unit.replication.conftest import Clock, PlanFactory, ServerFactory
+    from tests.unit.replication.conftest import PlanFactory, ServerFactory
 
 PRIMARY = "<s><sites><site><x>new</x></site><site><x>1</x></site></sites></s>"
 OWN = "<s><sites><site><x>old</x><cert>b</cert></site><site><x>1</x></site></sites></s>"
@@ -34,27 +33,16 @@ POLICY = Policy(PARTS)
 """The type mappings of ``SOURCE`` are blocked until somebody approves them."""
 
 
-class Kept:
-    """Snapshots that are only counted."""
-
-    def __init__(self) -> None:
-        self.parts: list[frozenset[str]] = []
-
-    def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
-        self.parts.append(frozenset(parts))
-        return f"snapshot-{len(self.parts)}"
-
-
 def statuses(outcome: Outcome) -> dict[PartName, PartStatus]:
     return {part.part: part.status for part in outcome.parts}
 
 
 def test_the_part_is_blocked_with_the_places_and_the_others_go_through(
-    make_primary: ServerFactory, make_server: ServerFactory, clock: Clock
+    make_primary: ServerFactory, make_server: ServerFactory, clock: Runtime
 ) -> None:
     source = read_primary(make_primary(settings=PRIMARY, blocked_addresses="<ips/>"), PARTS)
     server = make_server(settings=OWN)
-    outcome = replicate(source, server, POLICY, snapshots=Kept(), now=clock, guard=Guard())
+    outcome = replicate(source, server, POLICY, snapshots=PartSnapshots(), runtime=clock, guard=Guard())
     assert (outcome.status, outcome.reason) == (Status.BLOCKED, Reason.ENTRIES_AMBIGUOUS)
     assert "/s/sites/site" in outcome.message
     assert outcome.verified_at is None
@@ -66,24 +54,26 @@ def test_the_part_is_blocked_with_the_places_and_the_others_go_through(
 
 @pytest.mark.parametrize("aligned", ["primary", "backup", "pattern"])
 def test_the_next_run_goes_through_when_it_is_settled(
-    make_primary: ServerFactory, make_server: ServerFactory, clock: Clock, aligned: str
+    make_primary: ServerFactory, make_server: ServerFactory, clock: Runtime, aligned: str
 ) -> None:
     primary = PRIMARY.replace("new", "old") if aligned == "primary" else PRIMARY
     server = make_server(settings=OWN.replace("old", "new") if aligned == "backup" else OWN)
     policy = Policy(PARTS, Rules.standard(["sites"])) if aligned == "pattern" else POLICY
     source = read_primary(make_primary(settings=primary), PARTS)
-    outcome = replicate(source, server, policy, snapshots=Kept(), now=clock, guard=Guard())
+    outcome = replicate(source, server, policy, snapshots=PartSnapshots(), runtime=clock, guard=Guard())
     assert outcome.status is Status.IN_SYNC
 
 
 def test_no_approval_lets_it_through_nor_does_it_hold_back_what_was_approved(
-    make_primary: ServerFactory, make_server: ServerFactory, clock: Clock
+    make_primary: ServerFactory, make_server: ServerFactory, clock: Runtime
 ) -> None:
     source = read_primary(make_primary(**SOURCE), PARTS)
     server = make_server(settings=OWN)
 
     def run(approved: str = "") -> Outcome:
-        return replicate(source, server, POLICY, snapshots=Kept(), now=clock, guard=Guard(approved=approved))
+        return replicate(
+            source, server, POLICY, snapshots=PartSnapshots(), runtime=clock, guard=Guard(approved=approved)
+        )
 
     first = run()
     assert statuses(first)[PartName.MIME_MAPPINGS] is PartStatus.BLOCKED
@@ -126,7 +116,7 @@ def test_a_plan_shows_what_an_approval_does_not_lift(make_plan_between: PlanFact
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(case=cases())
 def test_a_run_keeps_what_is_the_backups_or_writes_nothing_and_the_next_one_has_nothing_to_do(
-    make_primary: ServerFactory, make_server: ServerFactory, clock: Clock, case: Case
+    make_primary: ServerFactory, make_server: ServerFactory, clock: Runtime, case: Case
 ) -> None:
     assume(len(parse_text(case.primary)))  # without any element inside it is refused as empty
     policy = Policy(frozenset({PartName.SETTINGS}), Rules(PATTERNS))
@@ -134,9 +124,9 @@ def test_a_run_keeps_what_is_the_backups_or_writes_nothing_and_the_next_one_has_
     server = make_server(settings=case.own)
 
     def run() -> Outcome:
-        seen = replicate(source, server, policy, snapshots=Kept(), now=clock, guard=Guard(), write=False)
+        seen = replicate(source, server, policy, snapshots=PartSnapshots(), runtime=clock, guard=Guard(), write=False)
         guard = Guard(approved=seen.plan_hash)
-        return replicate(source, server, policy, snapshots=Kept(), now=clock, guard=guard)
+        return replicate(source, server, policy, snapshots=PartSnapshots(), runtime=clock, guard=guard)
 
     first = run()
     event(str(first.status))
