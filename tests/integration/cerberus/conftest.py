@@ -222,14 +222,14 @@ def connect(certificates: SimpleNamespace) -> Iterator[Callable[..., BackupClien
     """Makes clients: ``connect(server or port, deadline=..., and any field of Endpoint)``."""
     clients: list[BackupClient] = []
 
-    def make(target: Server | int, *, deadline: float | Deadline = 20.0, **changes: Any) -> BackupClient:
+    def make(target: Server | int, *, deadline: float | Deadline = 120.0, **changes: Any) -> BackupClient:
         fields: dict[str, Any] = {
             "label": "backup-1 (localhost)",
             "host": "127.0.0.1",
             "port": target if isinstance(target, int) else target.port,
             "credentials": (USER, PASSWORD),
             "trust": CaBundle(certificates.good.pem),
-            "timeouts": Timeouts(connect=5.0, read=5.0),
+            "timeouts": Timeouts(connect=60.0, read=60.0),
             "addresses": AddressPolicy.allowing(["127.0.0.0/8"], SystemRuntime()),
         }
         limit = deadline if isinstance(deadline, Deadline) else Deadline(deadline, monotonic)
