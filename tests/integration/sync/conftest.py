@@ -12,8 +12,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any, Self
 
@@ -47,6 +47,7 @@ from registry.models import (
 )
 from registry.store import CredentialStore, Store
 from replication.model import PrimaryState
+from replication.ports import WritableServer
 from sync.context import RunContext
 from sync.events import RunRequest, Trigger
 from sync.results import Report
@@ -57,7 +58,8 @@ PREFIX = "cerberus-sync/test"
 BUCKET = "snapshots"
 HOST = "127.0.0.1"
 LOOPBACK = AddressPolicy.allowing(["127.0.0.0/8"], SystemRuntime())
-QUICK = SyncSettings(connect_timeout=2.0, read_timeout=5.0)
+PATIENT = SyncSettings(connect_timeout=60.0, read_timeout=60.0)
+"""A busy machine is no slow server."""
 
 
 class Evidence(logging.Handler):
@@ -233,10 +235,12 @@ class Listening:
         self._evidence = evidence
         self.primary_label = ""
         self.faults: dict[str, str] = {}
+        self.done: set[str] = set()
         self.on_started: Callable[[], object] = lambda: None
 
     def started(self, run: Run) -> None:
         self._evidence.add("progress", run)
+        self.done.clear()
         self.on_started()
 
     def primary_read(self, run: Run, primary: PrimaryState) -> None:
@@ -250,11 +254,32 @@ class Listening:
 
     def backup_done(self, run: Run, result: BackupResult, fault: str) -> None:
         self._evidence.add("progress", (run, result, fault))
+        self.done.add(result.backup_id)
         if fault:
             self.faults[result.backup_id] = fault
 
     def finished(self, run: Run) -> None:
         self._evidence.add("progress", run)
+
+
+def _deadline_when(happened: Callable[[], bool]) -> Deadline:
+    """One that comes as soon as something has happened, however long that takes on a busy machine."""
+    return Deadline(600.0, lambda: 1200.0 if happened() else 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ImpatientServers(CerberusServers):
+    """Servers of which one is given less time for an answer."""
+
+    backup_id: str
+    read_timeout: float
+
+    def backup(
+        self, backup: Backup, credentials: Credentials, settings: SyncSettings, deadline: Deadline
+    ) -> AbstractContextManager[WritableServer]:
+        if backup.id == self.backup_id:
+            settings = replace(settings, read_timeout=self.read_timeout)
+        return super().backup(backup, credentials, settings, deadline)
 
 
 @dataclass
@@ -277,10 +302,10 @@ class Fleet:
         self.progress = Listening(self.evidence)
         self.clock = ShiftedClock()
         self.snapshots = MemorySnapshots()
-        self.lease_seconds = 60
+        self.lease_seconds = 900
         self.connections: Servers = CerberusServers(LOOPBACK, SystemRuntime())
         self.reports: list[Report] = []
-        self.registry.store.save_settings(QUICK)
+        self.registry.store.save_settings(PATIENT)
 
     @property
     def store(self) -> Store:
@@ -305,8 +330,12 @@ class Fleet:
         return self.servers[PRIMARY_ID]
 
     def configure(self, **changes: Any) -> None:
-        """Settings of the fleet other than the quick ones of these tests."""
-        self.store.save_settings(SyncSettings(**{"connect_timeout": 2.0, "read_timeout": 5.0, **changes}))
+        """Settings of the fleet other than the patient ones of these tests."""
+        self.store.save_settings(replace(PATIENT, **changes))
+
+    def lose_patience(self, backup_id: str, read_timeout: float) -> None:
+        """With this backup alone: the others may be slow, as servers on a busy machine are."""
+        self.connections = _ImpatientServers(LOOPBACK, SystemRuntime(), backup_id=backup_id, read_timeout=read_timeout)
 
     def state(self, machine: Machine, **content: Any) -> ServerState:
         """What a server of this fleet holds before anybody touches it."""
@@ -347,10 +376,21 @@ class Fleet:
         self.store.add_backup(Backup(backup_id, host, server.port, trust, **(registration or {})))
         return server
 
-    def run(self, *backups: str, seconds: float = 20.0, trigger: Trigger = Trigger.ON_DEMAND, **request: Any) -> Report:
-        """One run; what came of it is in the report. ``seconds`` is the time it has."""
+    def run(
+        self,
+        *backups: str,
+        seconds: float = 600.0,
+        until: Callable[[], bool] | None = None,
+        trigger: Trigger = Trigger.ON_DEMAND,
+        **request: Any,
+    ) -> Report:
+        """One run; what came of it is in the report.
+
+        ``seconds`` is the time it has. With ``until`` its time ends when that is so, and not before.
+        """
+        deadline = Deadline(seconds, monotonic) if until is None else _deadline_when(until)
         try:
-            report = run(RunRequest(trigger, backups=backups, **request), self.context, Deadline(seconds, monotonic))
+            report = run(RunRequest(trigger, backups=backups, **request), self.context, deadline)
         except BaseException as error:
             self.evidence.add_error(error)
             raise
@@ -369,6 +409,14 @@ class Fleet:
 
     def parts(self, backup_id: str) -> dict[str, PartResult]:
         return {part.part: part for part in self.result(backup_id).parts}
+
+    def done(self, *backups: str) -> bool:
+        """Whether the run that is under way, or was the last one, has results of these backups."""
+        return self.progress.done.issuperset(backups)
+
+    def asked(self, server_id: str, operation: str) -> bool:
+        """Whether a server was asked for an operation since the last ``forget``."""
+        return any(request.operation == operation for request in self.servers[server_id].requests)
 
     def writes(self, server_id: str) -> list[str]:
         """The writing operations a server was asked for since the last ``forget``."""
@@ -432,10 +480,10 @@ def fleet(make_fleet: Callable[..., Fleet]) -> Fleet:
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Waits up to five seconds for something another thread is about to do."""
+    """Waits for something another thread is about to do; what takes a minute never comes."""
 
     def wait(holds: Callable[[], bool]) -> None:
-        end = time.monotonic() + 5.0
+        end = time.monotonic() + 60.0
         while not holds():
             assert time.monotonic() < end, "it did not happen"
             threading.Event().wait(0.01)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,19 +51,15 @@ class TestNetwork:
         assert_alone_failed(one, "failed:address_forbidden")
 
     def test_a_server_that_keeps_silent_longer_than_the_read_time_out(self, one: Fleet) -> None:
-        one.configure(read_timeout=0.3)
-        one.add_backup("b1").fault(Kind.SLOW, seconds=30)
-        started = time.monotonic()
+        one.lose_patience("b1", read_timeout=0.3)
+        one.add_backup("b1").fault(Kind.SLOW, seconds=600)
         one.run()
         assert_alone_failed(one, "failed:read_timeout")
-        assert time.monotonic() - started < 5
 
     def test_a_reply_that_drips_on_past_the_deadline(self, one: Fleet) -> None:
         one.add_backup("b1").fault(Kind.DRIP, "GetProfiles", seconds=0.01)
-        started = time.monotonic()
-        one.run(seconds=1.5)
+        one.run(until=lambda: one.done("b2") and one.asked("b1", "GetProfiles"))
         assert_alone_failed(one, "incomplete:deadline")
-        assert time.monotonic() - started < 1.5 + 0.75
 
 
 class TestTls:

@@ -11,9 +11,8 @@ import pytest
 
 import sync.backup_runner
 from local.cerberus import Kind, drift
-from local.cerberus.server import Options
-from sync.backup_runner import GRACE
 from sync.results import Report
+from tests.support.patience import with_enough_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,16 +24,21 @@ if TYPE_CHECKING:
 class TestTheLease:
     def test_of_two_runs_at_once_one_does_the_work_and_the_other_says_that_it_did_not(self, fleet: Fleet) -> None:
         drift.everywhere(fleet.servers["b1"].state)
-        fleet.primary.fault(Kind.SLOW, "ServerInformation", seconds=0.3)
-        under_way = threading.Event()
-        fleet.progress.on_started = under_way.set
+        under_way, go_on = threading.Event(), threading.Event()
+
+        def wait() -> None:
+            under_way.set()
+            assert go_on.wait(60)
+
+        fleet.progress.on_started = wait
         reports: list[Report] = []
         worker = threading.Thread(target=lambda: reports.append(fleet.run()))
         worker.start()
-        assert under_way.wait(5)
+        assert under_way.wait(60)
 
         second = fleet.run()
-        worker.join(10)
+        go_on.set()
+        worker.join(60)
 
         assert (second.run.status, second.run.reason) == ("not_run", "lease_held")
         assert second.results == ()
@@ -84,42 +88,43 @@ class TestTheDeadline:
         fleet = make_fleet()
         names = ("b1", "b2", "b3", "b4", "b5", "b6")
         for name in names:
-            fleet.add_backup(name, options=Options(latency=0.08))  # 13 reads: 1.04 seconds each
+            fleet.add_backup(name)
 
-        started = time.monotonic()
-        report = fleet.run(seconds=1.6)
-        took = time.monotonic() - started
+        report = fleet.run(until=lambda: len(fleet.progress.done) >= 2)
 
         done = [name for name, status in fleet.statuses().items() if status == "in_sync"]
         left = [name for name, status in fleet.statuses().items() if status == "incomplete:deadline"]
-        assert done == ["b1", "b2"]
-        assert left == ["b3", "b4", "b5", "b6"]
+        assert len(done) in (2, 3)  # a third one may be done at the same moment as the second one
+        assert sorted(done + left) == list(names)
+        assert "b6" in left
         assert report.run.status == "partial"
-        assert took < 1.6 + GRACE
         fleet.forget()
 
-        fleet.run(seconds=3.5)
+        fleet.run()
 
         first_seen = {name: fleet.servers[name].requests[0].at for name in names if fleet.servers[name].requests}
         order = sorted(first_seen, key=first_seen.__getitem__)
-        assert set(order[:4]) == set(left)
+        assert set(order[: len(left)]) == set(left)
         assert all(fleet.statuses()[name] == "in_sync" for name in left)
 
     def test_servers_that_hang_do_not_hold_a_run_past_its_deadline(self, make_fleet: Callable[..., Fleet]) -> None:
         fleet = make_fleet("b1", "b2", "b3")
-        fleet.configure(read_timeout=30)
         for name in ("b1", "b2"):
-            fleet.servers[name].fault(Kind.SLOW, "GetProfiles", seconds=30)
-        started = time.monotonic()
-        fleet.run(seconds=0.8)
-        assert time.monotonic() - started < 0.8 + GRACE
+            fleet.servers[name].fault(Kind.SLOW, "GetProfiles", seconds=600)
+
+        def serves_the_other(seconds: float) -> bool:
+            started = time.monotonic()
+            fleet.run(seconds=seconds)
+            assert time.monotonic() - started < 600
+            return fleet.statuses().get("b3") == "in_sync"
+
+        with_enough_time(serves_the_other, 0.8)
         assert fleet.statuses() == {"b1": "incomplete:deadline", "b2": "incomplete:deadline", "b3": "in_sync"}
 
     def test_a_deadline_in_the_middle_of_writing_says_what_was_written(self, fleet: Fleet) -> None:
-        fleet.configure(read_timeout=30)
         drift.everywhere(fleet.servers["b1"].state)
-        fleet.servers["b1"].fault(Kind.SLOW, "SaveProfiles", seconds=30)
-        fleet.run(seconds=1.0)
+        fleet.servers["b1"].fault(Kind.DRIP, "SaveProfiles", seconds=0.02)
+        fleet.run(until=lambda: fleet.asked("b1", "SaveProfiles"))
         assert fleet.statuses()["b1"] == "incomplete:deadline"
         assert fleet.writes("b1") == ["SaveConfiguration", "SetAuthenticationList", "SaveProfiles"]
         statuses = {name: part.status for name, part in fleet.parts("b1").items()}
@@ -145,15 +150,14 @@ class TestSize:
         state = fleet.servers["b1"].state
         drift.remove_user(state, "user019999")
         drift.edit_user(state, "user010001", "@email", "drifted@elsewhere.example")
-        fleet.configure(read_timeout=60)
 
-        fleet.run(seconds=120)
+        fleet.run()
 
         assert fleet.statuses() == {"b1": "updated"}
         accounts = fleet.parts("b1")["accounts"]
         assert (accounts.added, accounts.removed, accounts.changed) == (1, 0, 1)
         assert state.document("profiles") == fleet.primary.state.document("profiles")
         fleet.forget()
-        fleet.run(seconds=120)
+        fleet.run()
         assert fleet.statuses() == {"b1": "in_sync"}
         assert fleet.all_writes() == []
