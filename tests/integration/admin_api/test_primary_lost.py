@@ -46,7 +46,7 @@ class Fleet:
             lease_seconds=60,
             runtime=SystemRuntime(),
         )
-        run(read_request(event), context, Deadline(20, monotonic))
+        run(read_request(event), context, Deadline(600, monotonic))
         self.after(event)
 
     def differences(self, one: str, other: str) -> list[Any]:

@@ -38,7 +38,7 @@ def plan(
     endpoint = endpoint_of(
         gateway.store.backup("b"), gateway.credentials.get("b"), gateway.store.settings(), gateway.addresses
     )
-    with BackupClient(endpoint, Deadline(20, monotonic), SystemRuntime()) as client:
+    with BackupClient(endpoint, Deadline(600, monotonic), SystemRuntime()) as client:
         content = SnapshotContent(dump(read_primary(client, parts)), client.facts())
     gateway.snapshots.keep_backup("b", RUN, content)
     gateway.snapshots.keep_primary(DIGEST, content)

@@ -33,7 +33,7 @@ class Primary:
         source = Source(
             self.gateway.store, self.gateway.credentials, CerberusServers(self.gateway.addresses, SystemRuntime()), None
         )
-        state = source.read(DEFAULT_PARTS, self.gateway.store.settings(), Deadline(20, monotonic))
+        state = source.read(DEFAULT_PARTS, self.gateway.store.settings(), Deadline(600, monotonic))
         digest = fingerprint(state)
         self.gateway.snapshots.keep_primary(digest, SnapshotContent(dump(state), state.facts))
         return digest

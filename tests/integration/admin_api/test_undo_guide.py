@@ -41,7 +41,7 @@ def test_every_command_for_undoing_a_run_does_what_the_guide_says(
             lease_seconds=60,
             runtime=SystemRuntime(),
         )
-        run(read_request(event), context, Deadline(20, monotonic))
+        run(read_request(event), context, Deadline(600, monotonic))
 
     monkeypatch.setattr(gateway.starter, "start", start)
     with server("primary") as primary, server("ftp2") as backup, gateway.listening() as address:

@@ -39,13 +39,15 @@ def endpoint(server: LocalServer, trust: Trust) -> Endpoint:
 
 @pytest.fixture
 def client(server: LocalServer) -> Iterator[BackupClient]:
-    with BackupClient(endpoint(server, CaBundle(server.ca_pem)), Deadline(30, monotonic), SystemRuntime()) as connected:
+    with BackupClient(
+        endpoint(server, CaBundle(server.ca_pem)), Deadline(600, monotonic), SystemRuntime()
+    ) as connected:
         yield connected
 
 
 def test_a_pinned_server_is_read(server: LocalServer) -> None:
     with BackupClient(
-        endpoint(server, Pins((server.fingerprint,))), Deadline(30, monotonic), SystemRuntime()
+        endpoint(server, Pins((server.fingerprint,))), Deadline(600, monotonic), SystemRuntime()
     ) as pinned:
         assert len(pinned.user_names()) == 8
 
@@ -69,7 +71,7 @@ def test_fresh_facts_come_over_a_new_connection_from_the_machine_that_answered_f
 
     monkeypatch.setattr(socket, "create_connection", dial)
     named = replace(endpoint(server, Pins((server.fingerprint,))), host="files.example")
-    with BackupClient(named, Deadline(30, monotonic), SystemRuntime()) as pinned:
+    with BackupClient(named, Deadline(600, monotonic), SystemRuntime()) as pinned:
         assert pinned.facts() == pinned.fresh_facts()
     assert dialled == [server.host, server.host]
 

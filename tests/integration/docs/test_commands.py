@@ -95,7 +95,14 @@ def test_there_are_commands() -> None:
 @pytest.mark.parametrize("command", _to_run())
 def test_it_does_what_it_says(command: str) -> None:
     done = subprocess.run(  # noqa: S602 # the pages' own commands, as a reader's shell takes them
-        command, shell=True, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+        command,
+        shell=True,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -39,7 +39,7 @@ def connect() -> Connect:
     """Opens a connection to a server, trusting what the server offers as its root."""
 
     @contextmanager
-    def opened(server: LocalServer, timeout: float = 10.0) -> Iterator[http.client.HTTPSConnection]:
+    def opened(server: LocalServer, timeout: float = 60.0) -> Iterator[http.client.HTTPSConnection]:
         context = ssl.create_default_context(cadata=server.ca_pem)
         connection = http.client.HTTPSConnection(server.host, server.port, timeout=timeout, context=context)
         try:

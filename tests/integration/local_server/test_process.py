@@ -33,7 +33,7 @@ def hostname(server: RemoteServer) -> bytes:
         f"</s:GetHostnameRequest></e:Body></e:Envelope>"
     )
     context = ssl.create_default_context(cadata=server.ca_pem)
-    connection = http.client.HTTPSConnection(server.host, server.port, timeout=10, context=context)
+    connection = http.client.HTTPSConnection(server.host, server.port, timeout=60, context=context)
     try:
         connection.request("POST", PATHS[0], body)
         return connection.getresponse().read()

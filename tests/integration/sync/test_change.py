@@ -30,7 +30,7 @@ CHANGES: dict[str, Callable[[Fleet], None]] = {
 
 
 def changed(fleet: Fleet) -> bool:
-    return look_at_primary(fleet.context, Deadline(20, monotonic)) is not None
+    return look_at_primary(fleet.context, Deadline(600, monotonic)) is not None
 
 
 def test_before_the_first_verified_run_there_is_nothing_to_compare_with_and_no_server_is_asked(fleet: Fleet) -> None:
@@ -79,7 +79,7 @@ def test_a_refused_log_in_is_recorded_by_the_run_and_not_tried_a_second_time(fle
     fleet.run()
     fleet.log_in("primary", "admin", "NOT-THE-PASSWORD")
     asked = len(fleet.primary.requests)
-    seen = look_at_primary(fleet.context, Deadline(20, monotonic))
-    report = run(RunRequest(Trigger.CHANGE), fleet.context, Deadline(20, monotonic), seen=seen)
+    seen = look_at_primary(fleet.context, Deadline(600, monotonic))
+    report = run(RunRequest(Trigger.CHANGE), fleet.context, Deadline(600, monotonic), seen=seen)
     assert (report.run.status, report.run.reason) == ("failed", "authentication_failed")
     assert len(fleet.primary.requests) == asked + 1

@@ -276,7 +276,7 @@ def test_only_yes_is_yes(laptop: Laptop, typed: str, status: int) -> None:
     ACTIONS["set_mime"](laptop.backup.state, extension="pdf", kind="text/plain")
     process, ours = _terminal(laptop)
     os.write(ours, f"{typed}\n".encode())
-    laptop.said += "".join(process.communicate(timeout=60))
+    laptop.said += "".join(process.communicate(timeout=600))
     os.close(ours)
     assert (process.returncode, laptop.differences() == []) == (status, status == 0)
 
@@ -286,7 +286,7 @@ def test_what_moved_while_somebody_thought_is_not_written_over(laptop: Laptop) -
     process, ours = _terminal(laptop)
     ACTIONS["set_mime"](laptop.backup.state, extension="txt", kind="text/markdown")
     os.write(ours, b"yes\n")
-    said = "".join(process.communicate(timeout=60))
+    said = "".join(process.communicate(timeout=600))
     os.close(ours)
     assert (process.returncode, "[plan_not_current]" in said, laptop.backup.writes) == (1, True, [])
 

@@ -19,7 +19,7 @@ def at_once[Answer](action: Callable[[int], Answer]) -> list[Answer]:
     barrier = Barrier(THREADS)
 
     def start(number: int) -> Answer:
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=60)
         return action(number)
 
     with ThreadPoolExecutor(THREADS) as pool:

@@ -33,7 +33,7 @@ def test_one_differing_backup_of_many_users_takes_limited_memory() -> None:
         env=os.environ | {"PYTHONPATH": f"{ROOT / 'functions'}{os.pathsep}{ROOT}", "MALLOC_ARENA_MAX": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=True,
     )
     status, changed, megabytes = done.stdout.split()

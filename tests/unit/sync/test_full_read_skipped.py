@@ -42,7 +42,7 @@ class Scheduled:
         run(
             RunRequest(trigger, **request),
             replace(self.world.context, runtime=WallClockRuntime(lambda: self.now)),
-            Deadline(30, monotonic),
+            Deadline(600, monotonic),
         )
         self.calls = list(backup.calls)
         status = self.world.store.status("b1")

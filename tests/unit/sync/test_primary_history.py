@@ -33,7 +33,7 @@ class History:
     def run(self, *backups: str, after: timedelta = timedelta(minutes=15), **asked: Any) -> Report:
         self.now += after
         context = replace(self.world.context, snapshot_days=RETENTION, runtime=WallClockRuntime(lambda: self.now))
-        return run(RunRequest(Trigger.SCHEDULE, backups=backups, **asked), context, Deadline(30, monotonic))
+        return run(RunRequest(Trigger.SCHEDULE, backups=backups, **asked), context, Deadline(600, monotonic))
 
     @property
     def states(self) -> tuple[KeptState, ...]:

@@ -46,7 +46,7 @@ class Turned:
     def run(self, *backups: str, trigger: Trigger = Trigger.SCHEDULE, **asked: Any) -> Report:
         self.now += MINUTE
         context = replace(self.world.context, runtime=WallClockRuntime(lambda: self.now))
-        return run(RunRequest(trigger, backups=backups, **asked), context, Deadline(30, monotonic))
+        return run(RunRequest(trigger, backups=backups, **asked), context, Deadline(600, monotonic))
 
     @property
     def held(self) -> str:
@@ -208,22 +208,22 @@ def test_a_look_at_the_old_primary_is_not_pushed_from_by_a_run_under_the_new_one
     turned = Turned(world)
     turned.run()
     world.servers.by_id[PRIMARY_ID].greeting = "of the old one"
-    looked = look_at_primary(world.context, Deadline(30, monotonic))
+    looked = look_at_primary(world.context, Deadline(600, monotonic))
     assert looked is not None
     assert not isinstance(looked, Failure)
     turned.promote("b1", "old")
     world.store.save_primary(replace(world.store.primary(), held=""))
-    report = run(RunRequest(Trigger.CHANGE), world.context, Deadline(30, monotonic), seen=looked)
+    report = run(RunRequest(Trigger.CHANGE), world.context, Deadline(600, monotonic), seen=looked)
     assert statuses(report) == {"b2": Status.IN_SYNC, "b3": Status.IN_SYNC}
     assert turned.writes() == {}
 
 
 def test_looks_for_changes_wait_for_a_verified_run_under_the_new_primary(turned: Turned) -> None:
     turned.world.store.save_baseline(PrimaryBaseline(3, 2, NOON, "r0", fingerprint="0f"))
-    assert look_at_primary(turned.world.context, Deadline(30, monotonic)) is None
+    assert look_at_primary(turned.world.context, Deadline(600, monotonic)) is None
     turned.run(trigger=Trigger.ON_DEMAND)
     turned.world.servers.by_id[PRIMARY_ID].greeting = "good day"
-    assert look_at_primary(turned.world.context, Deadline(30, monotonic)) is not None
+    assert look_at_primary(turned.world.context, Deadline(600, monotonic)) is not None
 
 
 def test_a_promotion_while_a_run_holds_the_lease_is_refused_and_the_run_pushes_from_where_it_began(world: Any) -> None:

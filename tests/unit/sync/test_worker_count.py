@@ -77,6 +77,6 @@ def test_a_run_serves_as_many_backups_at_a_time_as_have_room(world: World, memor
     for backup_id in ("b1", "b2", "b3"):
         world.servers.by_id[backup_id].on_call = note
     context = replace(world.context, memory_megabytes=memory)
-    report = run(RunRequest(Trigger.ON_DEMAND), context, Deadline(30, monotonic))
+    report = run(RunRequest(Trigger.ON_DEMAND), context, Deadline(600, monotonic))
     assert {result.status for result in report.results} <= {"updated", "in_sync"}
     assert len(names) == expected
