@@ -11,6 +11,7 @@ an attribute. The root's own name is not part of it.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from lxml import etree
 
@@ -107,6 +108,7 @@ def key(element: etree._Element) -> str | None:
     return same_case(found) if found is not None and kind in _FOLDED else found
 
 
+@lru_cache(maxsize=4096)
 def same_case(name: str) -> str:
     """A name as Windows compares it without regard to case: one letter is never two."""
     return "".join(

@@ -181,28 +181,32 @@ class _Writer:
         return "".join(self._out)
 
     def _write(self, element: etree._Element) -> None:
-        self._out += ("\x01", str(element.tag))
-        for key, value in sorted((str(key), str(value)) for key, value in element.attrib.items()):
-            if not self._ignored or plain_name(key) not in self._ignored:
-                self._out += ("\x02", key, "\x03", self._folded(element, key, meaning(element, key, value)))
+        out, ignored = self._out, self._ignored
+        named = self._fold is not None and self._fold.owner is element
+        out += ("\x01", str(element.tag))
+        attributes: list[tuple[str, str]] = sorted(element.items())  # type: ignore[arg-type]  # the stubs allow bytes
+        for key, value in attributes:
+            if not ignored or plain_name(key) not in ignored:
+                said = meaning(element, key, value) if key == _XSI_TYPE else value
+                out += ("\x02", key, "\x03", self._folded(key, said) if named else said)
         text = element.text or ""
         is_leaf = True
         for child in element:
             if isinstance(child.tag, str):
                 is_leaf = False
-                if child not in self._skip and not is_ignored(child, self._ignored):
+                if not (self._skip and child in self._skip) and not (ignored and is_ignored(child, ignored)):
                     if text.strip():
-                        self._out += ("\x04", text)
+                        out += ("\x04", text)
                     text = ""
                     self._write(child)
             text += child.tail or ""
         if text if is_leaf else text.strip():
-            self._out += ("\x04", self._folded(element, None, text))
-        self._out.append("\x05")
+            out += ("\x04", self._folded(None, text) if named else text)
+        out.append("\x05")
 
-    def _folded(self, element: etree._Element, key: str | None, value: str) -> str:
-        fold = self._fold
-        return folded(value) if fold and fold.owner is element and fold.key == key else value
+    def _folded(self, key: str | None, value: str) -> str:
+        """A value of the element that holds the name: folded if it is the name."""
+        return folded(value) if self._fold is not None and self._fold.key == key else value
 
 
 def is_ignored(element: etree._Element, ignored: frozenset[str]) -> bool:
@@ -225,9 +229,10 @@ def _entry_name(element: etree._Element) -> str:
     each with ``key`` for ``name`` too.
     """
     if len(element) == 0:
-        named = (str(value) for key, value in element.attrib.items() if plain_name(str(key)) in _ENTRY_KEYS)
-        name = next(named, "")
-        return name if name and _value_of(element) is not None else ""
+        for key, value in element.items():
+            if plain_name(str(key)) in _ENTRY_KEYS:
+                return str(value) if value and _value_of(element) is not None else ""
+        return ""
     if len(element) != 2:
         return ""
     pair = {plain_name(str(child.tag)): own_value(child) for child in children(element)}

@@ -105,19 +105,24 @@ def as_entries(sections: Sections) -> str:
 STYLES = (as_elements, as_attributes, as_entries)
 
 
-@st.composite
-def accounts(draw: st.DrawFn, tag: str) -> str:
+# Strategies are made once: one that is made for each draw is checked for each draw, which takes longer than to draw.
+ROOTS = st.lists(st.tuples(NAMES, VALUES), max_size=2, unique_by=lambda root: root[0])
+DISABLED = st.sampled_from(["", ' disabled="true"', ' disabled="false"'])
+LAST_LOG_IN = st.one_of(st.just(""), st.integers(0, 9).map(lambda day: f"<lastLogin>{day}</lastLogin>"))
+ACCOUNTS = st.lists(
+    st.tuples(NAMES, ROOTS, DISABLED, LAST_LOG_IN, VALUES), max_size=5, unique_by=lambda account: account[0].casefold()
+)
+
+
+def accounts(tag: str) -> st.SearchStrategy[str]:
     """A list of users or groups with odd names, each name once without regard to case."""
-    names = draw(st.lists(NAMES, max_size=5, unique_by=str.casefold))
-    items = []
-    for name in names:
-        roots = draw(st.lists(st.tuples(NAMES, VALUES), max_size=2, unique_by=lambda root: root[0]))
+
+    def written(name: str, roots: list[tuple[str, str]], disabled: str, last_log_in: str, password: str) -> str:
         inside = "".join(f"<root name={quoteattr(each)}><path>{escape(path)}</path></root>" for each, path in roots)
-        disabled = draw(st.sampled_from(["", ' disabled="true"', ' disabled="false"']))
-        last = f"<lastLogin>{draw(st.integers(0, 9))}</lastLogin>" if draw(st.booleans()) else ""
-        password = f"<password hash={quoteattr(draw(VALUES))}/>"
-        items.append(f"<{tag} name={quoteattr(name)}{disabled}>{password}<roots>{inside}</roots>{last}</{tag}>")
-    return f"<{tag}s>{''.join(items)}</{tag}s>"
+        hashed = f"<password hash={quoteattr(password)}/>"
+        return f"<{tag} name={quoteattr(name)}{disabled}>{hashed}<roots>{inside}</roots>{last_log_in}</{tag}>"
+
+    return ACCOUNTS.map(lambda found: f"<{tag}s>{''.join(written(*account) for account in found)}</{tag}s>")
 
 
 def listed(tag: str) -> st.SearchStrategy[str]:
@@ -128,42 +133,50 @@ def listed(tag: str) -> st.SearchStrategy[str]:
 
 SOURCES = st.lists(st.builds(AuthenticationSource, st.booleans(), NAMES, st.sampled_from(["ldap", "ad"]), VALUES))
 MIME = st.dictionaries(st.sampled_from(["txt", "pdf", "zip", "png"]), st.sampled_from(["text/plain", "a/b", "c/d"]))
-
-
-@st.composite
-def listeners(draw: st.DrawFn) -> tuple[Listener, ...]:
-    ports = draw(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([21, 22, 443])), max_size=4, unique=True))
-    return tuple(
+LISTENERS = st.lists(
+    st.tuples(
+        st.tuples(st.integers(0, 3), st.sampled_from([21, 22, 443])),
+        st.integers(0, 9),
+        st.sampled_from(["10.0.0.1", "10.0.0.2"]),
+        st.integers(0, 3),
+        st.sampled_from(["192.0.2.1", "192.0.2.2"]),
+    ),
+    max_size=4,
+    unique_by=lambda listener: listener[0],
+).map(
+    lambda found: tuple(
         Listener(
-            10 * number + draw(st.integers(0, 9)),
-            draw(st.sampled_from(["10.0.0.1", "10.0.0.2"])),
+            10 * number + offset,
+            address,
             protocol,
-            {
-                "listenPort": port,
-                "connectionLimit": draw(st.integers(0, 3)),
-                "passiveSettings": {"ipAddress": draw(st.sampled_from(["192.0.2.1", "192.0.2.2"]))},
-            },
+            {"listenPort": port, "connectionLimit": limit, "passiveSettings": {"ipAddress": passive}},
         )
-        for number, (protocol, port) in enumerate(ports)
+        for number, ((protocol, port), offset, address, limit, passive) in enumerate(found)
+    )
+)
+
+
+def states(style: Callable[[Sections], str]) -> st.SearchStrategy[tuple[Sections, dict[str, Any]]]:
+    """What a server holds in every part, and its settings as values too."""
+    parts = {
+        "authentication": st.builds(Authentication, listed("source"), SOURCES.map(tuple)),
+        "users": accounts("user"),
+        "groups": accounts("group"),
+        "event_rules": st.one_of(listed("rule"), st.just("")),
+        "mime_mappings": MIME.map(lambda held: tuple(MimeMapping(*each) for each in held.items())),
+        "blocked_addresses": listed("ip"),
+        "auto_blocked_addresses": listed("ip"),
+        "account_requests": st.one_of(listed("request"), st.just("")),
+        "listeners": LISTENERS,
+    }
+    return st.tuples(SETTINGS, st.fixed_dictionaries(parts)).map(
+        lambda held: (held[0], {"settings": style(held[0]), **held[1]})
     )
 
 
-@st.composite
-def states(draw: st.DrawFn, style: Callable[[Sections], str]) -> tuple[Sections, dict[str, Any]]:
-    """What a server holds in every part, and its settings as values too."""
-    sections = draw(SETTINGS)
-    return sections, {
-        "settings": style(sections),
-        "authentication": Authentication(draw(listed("source")), tuple(draw(SOURCES))),
-        "users": draw(accounts("user")),
-        "groups": draw(accounts("group")),
-        "event_rules": draw(st.one_of(listed("rule"), st.just(""))),
-        "mime_mappings": tuple(MimeMapping(*each) for each in draw(MIME).items()),
-        "blocked_addresses": draw(listed("ip")),
-        "auto_blocked_addresses": draw(listed("ip")),
-        "account_requests": draw(st.one_of(listed("request"), st.just(""))),
-        "listeners": draw(listeners()),
-    }
+STATES: dict[Callable[[Sections], str], st.SearchStrategy[tuple[Sections, dict[str, Any]]]] = {
+    style: states(style) for style in STYLES
+}
 
 
 # What is expected ----------------------------------------------------------------------------------------------------
@@ -304,8 +317,8 @@ def test_the_backup_becomes_the_primary_except_what_rules_keep_and_a_restore_und
     auto: bool,
     rules: list[OneRule],
 ) -> None:
-    source_settings, wanted = data.draw(states(style))
-    own_settings, held = data.draw(states(style))
+    source_settings, wanted = data.draw(STATES[style])
+    own_settings, held = data.draw(STATES[style])
     patterns = [rule.pattern for rule in rules]
     policy = Policy(frozenset(PartName), Rules.standard(patterns) if standard else Rules(patterns), auto)
     source = read_primary(make_primary(**deepcopy(wanted)), policy.parts, accept_empty=True)
