@@ -187,7 +187,7 @@ class _Writer:
         attributes: list[tuple[str, str]] = sorted(element.items())  # type: ignore[arg-type]  # the stubs allow bytes
         for key, value in attributes:
             if not ignored or plain_name(key) not in ignored:
-                said = meaning(element, key, value) if key == _XSI_TYPE else value
+                said = meaning(element, key, value) if key == XSI_TYPE else value
                 out += ("\x02", key, "\x03", self._folded(key, said) if named else said)
         text = element.text or ""
         is_leaf = True
