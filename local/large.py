@@ -56,7 +56,7 @@ class LargeFleet:
         while (run := self.deployment.store.run(run_id)) is None or run.finished_at is None:
             if time.monotonic() > end:
                 raise FleetError(f"the run {run_id} did not end within {seconds:.0f} seconds")
-            time.sleep(0.5)
+            time.sleep(0.1)
         return run
 
     def _register(self) -> None:

@@ -12,7 +12,7 @@ from botocore.credentials import Credentials
 
 @dataclass(frozen=True)
 class Reply:
-    """Status and decoded JSON body (None when empty) of one request."""
+    """Status and decoded JSON body of one request: None when it is empty, the text when it is none."""
 
     status: int
     body: Any
@@ -36,4 +36,7 @@ class ManagementApi:
             reply = session.request(
                 method, self._base_url + path, data=data, headers=dict(request.headers.items()), timeout=60
             )
-        return Reply(reply.status_code, reply.json() if reply.content else None)
+        try:
+            return Reply(reply.status_code, reply.json() if reply.content else None)
+        except requests.exceptions.JSONDecodeError:
+            return Reply(reply.status_code, reply.text)

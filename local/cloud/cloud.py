@@ -1,10 +1,8 @@
 """The local cloud as its users see it: start, deploy, look inside, stop."""
 
-import json
 import os
 import secrets
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
@@ -16,10 +14,11 @@ from typing import Any, Self, cast
 import boto3
 from botocore.config import Config
 
-from local.build import ARCHITECTURE, BUILT_TEMPLATE, ROOT, RUNTIME, SAM, build_lock, sam_environment
+from local.build import ARCHITECTURE, RUNTIME, sam_environment
 from local.cloud import bridge
 from local.cloud.api import ManagementApi
 from local.cloud.ministack import ACCOUNT, CloudFailed, MiniStack
+from local.cloud.stacks import Stacks
 
 REGION = "eu-central-1"
 
@@ -38,6 +37,7 @@ class LocalCloud:
       are not switched on: expired items stay;
     - a ``rate(1 minute)`` rule first fires 60 to 70 s after it was made, then
       every minute; a shorter interval counts from the last time it fired;
+      ``let_a_minute_pass`` brings that forward;
     - retries and age of asynchronous invocations are taken from the
       template's default parameters;
     - it speaks plain HTTP, so ``deploy`` takes the policies off that demand TLS of a stack's buckets;
@@ -57,6 +57,8 @@ class LocalCloud:
         self._ministack = MiniStack(
             self.folder, region=REGION, access_key=self._access_key, secret_key=self._secret_key
         )
+        self._clients: dict[tuple[str, float], Any] = {}
+        self._stacks = Stacks(self.folder, self.sam_environment, self.client)
 
     def __enter__(self) -> Self:
         self._ministack.start()
@@ -93,6 +95,17 @@ class LocalCloud:
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
+    @property
+    def sam_environment(self) -> dict[str, str]:
+        """The variables of a SAM CLI that deploys into this cloud."""
+        direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        return {**sam_environment(), **self.environment, **direct, "SAM_CLI_POLL_DELAY": "0.1"}
+
+    @property
+    def packed_template(self) -> Path:
+        """The built template with the places its code was uploaded to: there as soon as one stack is deployed."""
+        return self._stacks.packed
+
     def kill_function(self, function_name: str) -> int:
         """End every process of a function at once and without a word (SIGKILL); how many there were.
 
@@ -104,31 +117,38 @@ class LocalCloud:
                 os.kill(process, signal.SIGKILL)
         return len(processes)
 
+    def let_a_minute_pass(self) -> None:
+        """For every schedule, at once. When this returns, the targets of the rules that are due have been called."""
+        self._ministack.let_a_minute_pass()
+
     def client(self, service: str, *, read_timeout: float = 60) -> Any:
         """A boto3 client of ``service`` as the administrator. Annotate the variable with the type it has.
 
         ``read_timeout`` in seconds: how long an invocation may take, for example.
         """
-        session = boto3.Session(
-            aws_access_key_id=self._access_key, aws_secret_access_key=self._secret_key, region_name=REGION
-        )
-        config = Config(proxies={}, read_timeout=read_timeout, retries={"total_max_attempts": 1})
-        make = cast(Any, session.client)  # its stubs know literal names only
-        return make(service, endpoint_url=self.endpoint, config=config)
+        known = self._clients.get((service, read_timeout))
+        if known is None:
+            session = boto3.Session(
+                aws_access_key_id=self._access_key, aws_secret_access_key=self._secret_key, region_name=REGION
+            )
+            config = Config(proxies={}, read_timeout=read_timeout, retries={"total_max_attempts": 1})
+            make = cast(Any, session.client)  # its stubs know literal names only
+            known = self._clients[service, read_timeout] = make(service, endpoint_url=self.endpoint, config=config)
+        return known
 
-    def deploy(self, stack_name: str, parameters: Mapping[str, str] | None = None) -> dict[str, str]:
-        """``sam deploy`` of the built template; the stack's outputs.
+    def deploy(
+        self, stack_name: str, parameters: Mapping[str, str] | None = None, *, sam: bool = False
+    ) -> dict[str, str]:
+        """Make a stack of the built template, or change it; the stack's outputs.
 
-        Deploying again updates the stack. Raises CloudFailed with the end of
-        the SAM CLI's output when it fails.
+        The first stack of a cloud is made by ``sam deploy``, and so are others
+        with ``sam``. Without it CloudFormation makes them from the template that
+        the SAM CLI packed. Raises CloudFailed with what either says when it fails.
         """
-        given = {"Runtime": RUNTIME, "Architecture": ARCHITECTURE, **(parameters or {})}
-        # JSON is YAML, and a file keeps every character of a value.
-        values = self.folder / f"{stack_name}-parameters.yaml"
-        values.write_text(json.dumps(given))
-        print(f"Deploying the stack {stack_name} with sam deploy ...", flush=True)
+        print(f"Deploying the stack {stack_name} ...", flush=True)
         started = time.monotonic()
-        self._sam_deploy(stack_name, values)
+        given = {"Runtime": RUNTIME, "Architecture": ARCHITECTURE, **(parameters or {})}
+        self._stacks.deploy(stack_name, given, sam=sam)
         bridge.accept_plain_http(self.client("cloudformation"), self.client("s3"), stack_name)
         bridge.let_batches_be_sent(self.client("cloudformation"), self.client("iam"), stack_name)
         bridge.make_concurrency_a_number(self.client("cloudformation"), self.client("lambda"), stack_name)
@@ -154,31 +174,6 @@ class LocalCloud:
         )
         return [event["message"] for page in pages for event in page["events"]]
 
-    def _sam_deploy(self, stack_name: str, values: Path) -> None:
-        command: list[str | Path] = [SAM, "deploy", "--template-file", BUILT_TEMPLATE, "--stack-name", stack_name]
-        command += ["--parameter-overrides", f"file://{values}", "--resolve-s3", "--capabilities", "CAPABILITY_IAM"]
-        command += ["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"]
-        log_file = self.folder / f"{stack_name}-deploy.log"
-        with build_lock(exclusive=False), log_file.open("wb") as log:
-            if not BUILT_TEMPLATE.is_file():
-                raise CloudFailed("there is nothing to deploy; run `make build`")
-            done = subprocess.run(
-                command,
-                cwd=ROOT,
-                env=self._sam_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-        if done.returncode:
-            end = "\n".join(log_file.read_text().splitlines()[-25:])
-            raise CloudFailed(f"sam deploy ended with status {done.returncode}:\n{end}")
-
     def _log_groups(self, logs: Any) -> list[str]:
         pages = logs.get_paginator("describe_log_groups").paginate()
         return [group["logGroupName"] for page in pages for group in page["logGroups"]]
-
-    def _sam_environment(self) -> dict[str, str]:
-        direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
-        return {**sam_environment(), **self.environment, **direct, "SAM_CLI_POLL_DELAY": "1"}

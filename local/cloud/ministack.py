@@ -1,6 +1,7 @@
 """MiniStack as a process group that ends with whoever started it."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -13,12 +14,13 @@ from pathlib import Path
 
 from local.build import ROOT
 
-MINISTACK = ROOT / ".tools" / "cloud" / "bin" / "ministack"
+_PYTHON = ROOT / ".tools" / "cloud" / "bin" / "python"
+_PROGRAM = Path(__file__).with_name("launch.py")
 ACCOUNT = "123456789012"
 
 # The pipe on standard input ends when the starting process does, however it
 # does: then the whole group ends too, the functions' processes included.
-_END_WITH_STARTER = 'exec 3<&0; (cat <&3 >/dev/null; kill -TERM 0) & exec "$0" 3<&- </dev/null'
+_END_WITH_STARTER = 'exec 3<&0; (cat <&3 >/dev/null; kill -TERM 0) & exec "$0" "$@" 3<&- </dev/null'
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 
@@ -43,6 +45,7 @@ class MiniStack:
         self.log_file = folder / "ministack.log"
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self._direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     @property
     def endpoint(self) -> str:
@@ -53,7 +56,7 @@ class MiniStack:
         self._scratch.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", _END_WITH_STARTER, MINISTACK],
+                ["/bin/sh", "-c", _END_WITH_STARTER, _PYTHON, "-P", _PROGRAM],
                 cwd=self._folder,
                 env=self._environment(),
                 stdin=subprocess.PIPE,
@@ -82,6 +85,10 @@ class MiniStack:
         if process.stdin:
             process.stdin.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def let_a_minute_pass(self) -> None:
+        """For schedules, at once. When this returns, the targets of the rules that are due have been called."""
+        self._direct.open(f"{self.endpoint}/_minute", data=b"", timeout=_START_SECONDS).close()
 
     def function_processes(self, function_name: str) -> list[int]:
         """The ids of the processes that run a function at the moment, busy or waiting."""
@@ -117,14 +124,13 @@ class MiniStack:
         }
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 raise CloudFailed(f"MiniStack ended with status {process.returncode}:\n{self._end_of_log()}")
             with (
                 suppress(urllib.error.URLError, ConnectionError, TimeoutError),
-                direct.open(f"{self.endpoint}/_ministack/ready", timeout=2),
+                self._direct.open(f"{self.endpoint}/_ministack/ready", timeout=2),
             ):
                 return
             time.sleep(0.05)
@@ -135,8 +141,13 @@ class MiniStack:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of 127.0.0.1 that nobody listens on at the moment.
+
+    It is not one of those that systems give to whoever asks for any port, so
+    that nobody gets it before it is used.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

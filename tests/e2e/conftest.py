@@ -1,4 +1,4 @@
-"""One local cloud and one deployed stack for all end-to-end tests of a session."""
+"""One local cloud and one deployed stack for all end-to-end tests of a worker."""
 
 from collections.abc import Iterator
 
@@ -7,10 +7,12 @@ import pytest
 from local.build import build
 from local.cloud import LocalCloud
 
+WAITING = {"test_events", "test_failover", "test_fan_out", "test_platform_alarms", "test_replication"}
+
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    # One worker of pytest-xdist takes all tests of this folder, so that the session's cloud is one.
-    item.add_marker(pytest.mark.xdist_group("e2e"))
+    # Two workers of pytest-xdist take this folder, each with a cloud of its own. Both parts take about as long.
+    item.add_marker(pytest.mark.xdist_group("e2e-waiting" if item.path.stem in WAITING else "e2e"))
 
 
 @pytest.fixture(scope="session")
@@ -24,4 +26,4 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 @pytest.fixture(scope="session")
 def stack(cloud: LocalCloud) -> dict[str, str]:
     """The outputs of the real template, deployed with nothing but what running locally needs. Its rule is off."""
-    return cloud.deploy("e2e", {"AllowedNetworks": "127.0.0.0/8", "SyncEnabled": "false"})
+    return cloud.deploy("e2e", {"AllowedNetworks": "127.0.0.0/8", "SyncEnabled": "false"}, sam=True)

@@ -219,11 +219,16 @@ def test_disabling_stops_the_runs_and_enabling_starts_them(
     cloud: LocalCloud, api: ManagementApi, registered: dict[str, Any]
 ) -> None:
     settings = api.call("GET", "/sync-settings").body
+    before = _scheduled(api)
     api.call("PUT", "/sync-settings", settings | {"enabled": True, "interval_minutes": 1})
-    _wait(lambda: _scheduled(api) >= 1, 90)
+    cloud.let_a_minute_pass()
+    _wait(lambda: _scheduled(api) > before, 60)
     api.call("PUT", "/sync-settings", settings | {"enabled": False, "interval_minutes": 1})
+    _finished(api, {"dry_run": True})  # whatever was on its way has arrived
     seen = _scheduled(api)
-    time.sleep(70)
+    for _ in range(3):
+        cloud.let_a_minute_pass()
+    _finished(api, {"dry_run": True})
     assert _scheduled(api) == seen
 
 
@@ -302,4 +307,4 @@ def _wait(condition: Callable[[], bool], seconds: float) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"it did not happen within {seconds} seconds"
-        time.sleep(1)
+        time.sleep(0.05)

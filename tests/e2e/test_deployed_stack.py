@@ -63,5 +63,5 @@ def test_what_is_not_a_route_is_refused(cloud: LocalCloud, stack: dict[str, str]
 
 
 def test_deploying_the_same_again_changes_nothing(cloud: LocalCloud, stack: dict[str, str]) -> None:
-    again = cloud.deploy("e2e", {"AllowedNetworks": "127.0.0.0/8", "SyncEnabled": "false"})
+    again = cloud.deploy("e2e", {"AllowedNetworks": "127.0.0.0/8", "SyncEnabled": "false"}, sam=True)
     assert again == stack

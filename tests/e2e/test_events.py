@@ -113,4 +113,4 @@ def _wait_for_runs(store: DynamoStore) -> None:
     end = time.monotonic() + 60
     while any(run.finished_at is None for run in store.runs(limit=10)):
         assert time.monotonic() < end
-        time.sleep(0.5)
+        time.sleep(0.05)

@@ -1,4 +1,7 @@
-"""A thousand backups through the queue of the deployed stack, and all of its workers killed on the way."""
+"""More backups than one invocation serves, through the queue of the deployed stack; its workers are killed on the way.
+
+A thousand of them are measured by ``python -m benchmarks queue``.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -9,9 +12,13 @@ import pytest
 
 from local.cloud import LocalCloud
 from local.fleet import Deployment
-from local.large import BACKUPS, LargeFleet
+from local.large import LargeFleet
 from registry.models import BackupResult, Run
 
+BACKUPS = 250
+"""More than are served without the queue by default, than one transaction takes, and many batches for each worker."""
+TIMEOUT, VISIBLE_AGAIN = 40, 45
+"""Seconds that a worker has, and after which what it was given is given to another: less than any parameter allows."""
 SECONDS = 900.0
 """Far more than it takes on a machine that has nothing else to do."""
 
@@ -29,7 +36,9 @@ class BatchResult:
 @pytest.fixture(scope="module")
 def batch(cloud: LocalCloud) -> Iterator[BatchResult]:
     with ExitStack() as stack:
-        fleet = stack.enter_context(LargeFleet(cloud, "queue", SyncTimeoutSeconds="60", FanOutConcurrency="2"))
+        parameters = {"SyncTimeoutSeconds": "60", "FanOutConcurrency": "2"}
+        fleet = stack.enter_context(LargeFleet(cloud, "queue", backups=BACKUPS, **parameters))
+        _shorten(cloud, fleet.deployment)
         drifted = fleet.names[::10]
         fleet.swarm.drift(drifted, "set_mime", extension="pdf", kind="application/edited-by-hand")
         reply = fleet.deployment.invoke({"action": "sync"})
@@ -39,6 +48,14 @@ def batch(cloud: LocalCloud) -> Iterator[BatchResult]:
         killed = cloud.kill_function(fleet.deployment.outputs["SyncFunctionName"])
         run = fleet.finished(run_id, SECONDS)
         yield BatchResult(fleet, run, fleet.deployment.store.results(run_id), killed)
+
+
+def _shorten(cloud: LocalCloud, deployment: Deployment) -> None:
+    outputs = deployment.outputs
+    cloud.client("lambda").update_function_configuration(FunctionName=outputs["SyncFunctionName"], Timeout=TIMEOUT)
+    cloud.client("sqs").set_queue_attributes(
+        QueueUrl=outputs["BackupQueueUrl"], Attributes={"VisibilityTimeout": str(VISIBLE_AGAIN)}
+    )
 
 
 def _until(holds: Callable[[], bool]) -> None:
@@ -72,20 +89,28 @@ def test_every_backup_is_equal_to_the_primary_as_the_servers_themselves_say(batc
     assert batch.fleet.swarm.differing(batch.fleet.primary.snapshot()) == set()
 
 
-def test_none_was_served_twice_but_those_whose_worker_was_killed(batch: BatchResult) -> None:
+def _served_twice(batch: BatchResult) -> set[str]:
     served = {name: found["GetLicenseInfo"] for name, found in batch.fleet.swarm.requests().items()}
     assert set(served.values()) <= {1, 2}
+    return {name for name, count in served.items() if count == 2}
+
+
+def test_none_was_served_twice_but_those_whose_worker_was_killed(batch: BatchResult) -> None:
     assert batch.killed >= 2
-    twice = [name for name, count in served.items() if count == 2]
-    assert len(twice) <= 10 * batch.killed, "a worker has ten messages at most"
+    assert len(_served_twice(batch)) <= 10 * batch.killed, "a worker has ten messages at most"
     written = [found["SetMimeMappings"] + found["SaveMimeMappings"] for found in batch.fleet.swarm.requests().values()]
     assert max(written) <= 2
 
 
 def test_the_kill_hit_work_under_way(batch: BatchResult) -> None:
     first = min(result.attempted_at for result in batch.results)
-    late = [result for result in batch.results if (result.attempted_at - first).total_seconds() > 60]
+    late = {
+        result.backup_id
+        for result in batch.results
+        if (result.attempted_at - first).total_seconds() > VISIBLE_AGAIN * 2 / 3
+    }
     assert late, "what a killed worker had comes again when its message is visible again"
+    assert _served_twice(batch) <= late
 
 
 def test_the_queues_are_empty(batch: BatchResult) -> None:

@@ -43,6 +43,7 @@ def deployment(cloud: LocalCloud) -> Iterator[Deployment]:
 @pytest.fixture(scope="module")
 def first_run(deployment: Deployment) -> dict[str, tuple[str, str]]:
     """Status and reason by backup of the first run, which the rule started; the rule is off afterwards."""
+    deployment.cloud.let_a_minute_pass()
     run, results = deployment.wait_for_scheduled_run(after="", seconds=150, progress=lambda _: None)
     deployment.cloud.client("events").disable_rule(Name=deployment.outputs["RuleName"])
     assert run.trigger == "schedule"
