@@ -7,7 +7,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build test explore lint pages demo stack bench ci clean
+.PHONY: help setup build test check explore lint pages demo stack bench ci clean
 
 bin := .venv/bin
 checkov := .tools/policy/bin/checkov --framework cloudformation --skip-download --quiet --compact
@@ -24,7 +24,10 @@ build: setup ## Build what is deployed (ARCHITECTURE=arm64 for that processor)
 
 test: build ## Run all tests: unit, integration, end to end in a local cloud
 	@echo "Running the tests ..."
-	$(bin)/pytest -n 2 --dist loadgroup --tb=short
+	$(bin)/pytest -n 2 --dist loadgroup --tb=short --durations=15
+
+check: setup ## Check what has changed since HEAD (SINCE=... for another revision): lint, types, unit tests of its rooms
+	@$(bin)/python -m local.check $(SINCE)
 
 explore: setup ## Run the generated tests alone with new seeds (SEED=... for a known one, RUNS=... for that many)
 	@for run in $$(seq $(or $(RUNS),1)); do \

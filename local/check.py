@@ -1,0 +1,76 @@
+"""What a change needs between two commits: lint of the files it touches, types, import arrows, unit tests of its rooms.
+
+``python -m local.check [REVISION]`` compares with REVISION, HEAD unless given, and with what is not committed.
+``make test`` and ``make lint`` run everything.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / "bin"
+UNIT = Path("tests") / "unit"
+ABOVE = {
+    "cerberus": ("fleet", "sync", "admin_api", "trial"),
+    "registry": ("fleet", "sync", "admin_api", "trial"),
+    "replication": ("fleet", "sync", "admin_api", "trial"),
+    "fleet": ("sync", "admin_api", "trial"),
+}
+"""The rooms that import a room: what changes in it can break them."""
+ALWAYS = ("project",)
+
+
+def changed_files(revision: str) -> list[Path]:
+    """Files that differ from ``revision``, and new ones that git does not ignore."""
+    differing = _git("diff", "--name-only", "--diff-filter=d", revision)
+    return [Path(name) for name in dict.fromkeys([*differing, *_git("ls-files", "--others", "--exclude-standard")])]
+
+
+def unit_tests_for(files: Iterable[Path]) -> list[str]:
+    """The folders of unit tests that a change of these files concerns; all of them where that cannot be told."""
+    folders = {folder.name for folder in (ROOT / UNIT).iterdir() if any(folder.rglob("test_*.py"))}
+    wanted = set(ALWAYS)
+    for file in files:
+        match file.parts:
+            case ("functions", room, *_) if room in folders:
+                wanted |= {room, *ABOVE.get(room, ())} if room != "common" else folders
+            case ("tests", "unit", folder, *_) if folder in folders:
+                wanted.add(folder)
+            case ("infra" | "docs" | "README.md", *_):
+                wanted |= {"template", "docs"}
+            case ("events" | "benchmarks", *_) | ("tests", "integration" | "e2e", *_):
+                pass  # no unit test looks at them
+            case _:
+                wanted |= folders
+    return sorted(str(UNIT / folder) for folder in wanted & folders)
+
+
+def main() -> int:
+    """Run the checks one after the other; the first that fails ends them."""
+    files = changed_files(sys.argv[1] if len(sys.argv) > 1 else "HEAD")
+    if not files:
+        print("Nothing has changed. Name a revision to compare with: make check SINCE=main")
+        return 0
+    python = [str(file) for file in files if file.suffix == ".py"]
+    tests = unit_tests_for(files)
+    print(f"{len(files)} changed files; unit tests: {', '.join(tests)}", flush=True)
+    steps = [[BIN / "mypy"], [BIN / "lint-imports"], [BIN / "pytest", "-q", "-n", "2", *tests]]
+    if python:
+        steps = [[BIN / "ruff", "check", *python], [BIN / "ruff", "format", "--check", *python], *steps]
+    return next((code for step in steps if (code := _run(step))), 0)
+
+
+def _run(command: list[str | Path]) -> int:
+    environment = {"PATH": f"{BIN}:/usr/bin:/bin", "PYTHONPATH": "functions", "HOME": str(Path.home())}
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def _git(*arguments: str) -> list[str]:
+    command = ["/usr/bin/env", "git", *arguments]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
