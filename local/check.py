@@ -56,7 +56,7 @@ def main() -> int:
     python = [str(file) for file in files if file.suffix == ".py"]
     tests = unit_tests_for(files)
     print(f"{len(files)} changed files; unit tests: {', '.join(tests)}", flush=True)
-    steps = [[BIN / "mypy"], [BIN / "lint-imports"], [BIN / "pytest", "-q", "-n", "2", *tests]]
+    steps: list[list[str | Path]] = [[BIN / "mypy"], [BIN / "lint-imports"], [BIN / "pytest", "-q", "-n", "2", *tests]]
     if python:
         steps = [[BIN / "ruff", "check", *python], [BIN / "ruff", "format", "--check", *python], *steps]
     return next((code for step in steps if (code := _run(step))), 0)
