@@ -64,7 +64,12 @@ def _about_the_address(check: Any, response: Any) -> bool:
     return bool(check.name == "positive_data_acceptance" and response.json().get("reason") == "address_forbidden")
 
 
-def _by_gateway(check: Any) -> bool:
+def _about_the_snapshot(check: Any, response: Any) -> bool:
+    """Whether what was not found is the snapshot or state that a request names, and not the backup just made."""
+    return bool(check.name == "ensure_resource_availability" and response.json().get("reason") == "snapshot_missing")
+
+
+def _by_gateway(check: Any, _: Any) -> bool:
     """Whether the complaint is that API Gateway refuses a request without a signature with 403 instead of 401."""
     return "Got 403 when missing required 'Authorization' header" in str(check.failure_info.failure)
 
@@ -117,7 +122,7 @@ def _problems(event: Any) -> Iterator[str]:
             for check in checks:
                 if check.status != Status.FAILURE or not check.failure_info:
                     continue
-                if not (_by_gateway(check) or _about_the_address(check, response)):
+                if not any(known(check, response) for known in (_by_gateway, _about_the_address, _about_the_snapshot)):
                     yield f"{check.name}: {check.failure_info.failure}\n{check.failure_info.code_sample}"
     elif isinstance(event, events.NonFatalError | events.FatalError):
         yield f"{event.info.title}: {event.info.message}" if hasattr(event, "info") else str(event)
