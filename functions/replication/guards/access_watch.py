@@ -107,7 +107,7 @@ def _of_accounts(plan: PartPlan, users: int) -> Iterator[AccessIncrease]:
 
 def _of_changed(item: Item, found: list[Difference]) -> Iterator[tuple[AccessIncreaseKind, str]]:
     limited = [one for one in found if any(map(_limits_addresses, _all_names(one.steps)))]
-    addresses = [one for one in limited if _last_word(one.steps[-1].name) not in _INHERITING]
+    addresses = [one for one in limited if _own_word(one.steps) not in _INHERITING]
     if addresses and _addresses_widened(item):
         yield AccessIncreaseKind.ADDRESS_LIMIT_LIFTED, addresses[0].path
     for difference in found:
@@ -248,7 +248,7 @@ def _adds_protocol(difference: Difference) -> bool:
         split(words(step.name)) & {"protocol", "protocols"} for step in difference.steps
     ):
         return False
-    if _last_word(difference.steps[-1].name) in _INHERITING or truth(difference.after) is False:
+    if _own_word(difference.steps) in _INHERITING or truth(difference.after) is False:
         return False
     return turned_on(difference) or (truth(difference.after) is None and bool(difference.after))
 
@@ -275,7 +275,7 @@ def _says_key(name: str) -> bool:
 def _joins_group(difference: Difference) -> bool:
     if difference.kind is Kind.REMOVED or not (difference.after or "").strip() or truth(difference.after) is not None:
         return False
-    return _last_word(difference.steps[-1].name) not in _INHERITING and any(
+    return _own_word(difference.steps) not in _INHERITING and any(
         _last_word(step.name) in {"group", "groups"} or split(words(step.name)) >= {"member", "of"}
         for step in difference.steps[-2:]
     )
@@ -360,8 +360,8 @@ def _allowed(element: etree._Element | None) -> frozenset[str]:
         address
         for one in values_of(element, (), ignored=RUNTIME_NAMES)
         if any(map(_limits_addresses, _all_names(one.steps)))
-        and _last_word(one.steps[-1].name) not in _INHERITING
-        and _last_word(one.steps[-1].name) not in {"name", "key"}
+        and _own_word(one.steps) not in _INHERITING
+        and _own_word(one.steps) not in {"name", "key"}
         for address in re.split(r"[\s,;]+", one.after or "")
         if address and truth(address) is None
     )
@@ -380,7 +380,7 @@ def _changes_inheritance(difference: Difference) -> bool:
     return (
         difference.kind is Kind.CHANGED
         and len(difference.steps) > 1
-        and _last_word(difference.steps[-1].name) in _INHERITING
+        and _own_word(difference.steps) in _INHERITING
         and any(split(label) & _TELLING for label in difference.steps[-2].labels)
     )
 
@@ -389,9 +389,14 @@ def _is_password(difference: Difference) -> bool:
     """Whether it is the stored password itself that changes, not what is said of it."""
     values = [value for value in (difference.before, difference.after) if value is not None]
     return any("pass" in step.name.casefold() or "hash" in step.name.casefold() for step in difference.steps) and (
-        _last_word(difference.steps[-1].name) in {"value", "hash", "password", "text", "data", "salt"}
+        _own_word(difference.steps) in {"value", "hash", "password", "text", "data", "salt"}
         and any(truth(value) is None for value in values)
     )
+
+
+def _own_word(steps: Steps) -> str:
+    """The last word of what a value is called; empty for the text of an item itself, which has no path."""
+    return _last_word(steps[-1].name) if steps else ""
 
 
 def _last_word(name: str) -> str:

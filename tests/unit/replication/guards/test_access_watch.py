@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from replication.guards.access_watch import AccessIncrease, AccessIncreaseKind, access_increases
+from replication.guards.approval import Guard, access_warnings
 from replication.model import PartName, Policy
+from replication.plan_details import preview
+from replication.plan_text import render
 from replication.ports import Listener
 
 if TYPE_CHECKING:
@@ -27,6 +32,54 @@ def of_user(make_plan_between: PlanFactory, own: str, source: str) -> list[tuple
     found = access_increases(plan)
     assert {(one.part, one.item) for one in found} <= {(PartName.ACCOUNTS, "users/ann")}
     return [(one.kind, one.path) for one in found]
+
+
+WORDS = (
+    "allow",
+    "denyDelete",
+    "group",
+    "ipAllowedList",
+    "priority",
+    "enabled",
+    "role",
+    "publicKey",
+    "expires",
+    "value",
+)
+
+
+def pieces(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    element = st.builds(
+        lambda tag, key, value, content: f'<{tag} {key}="{value}">{content}</{tag}>',
+        st.sampled_from(WORDS),
+        st.sampled_from(WORDS),
+        st.sampled_from(("", "true", "false", "10.0.0.1", "2026-01-01")),
+        inner,
+    )
+    return st.lists(element | st.sampled_from(("note", "true", "10.0.0.1", " ")), max_size=3).map("".join)
+
+
+CONTENT = st.recursive(st.sampled_from(("", "note", "true")), pieces, max_leaves=6)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(own=CONTENT, source=CONTENT, policy=st.sampled_from([ACCOUNTS, Policy(parts=frozenset({PartName.SETTINGS}))]))
+@example(own="", source="note", policy=ACCOUNTS)
+def test_no_document_is_beyond_the_watch_or_its_rendering(
+    make_plan_between: PlanFactory, own: str, source: str, policy: Policy
+) -> None:
+    """Text stands beside elements, or directly in a user or a group: a warning must not fail a run."""
+
+    def content(inner: str) -> dict[str, str]:
+        return {
+            "users": f"<u><user name='ann'>{inner}</user></u>",
+            "groups": f"<g><group name='staff'>{inner}</group></g>",
+            "settings": f"<s><always/>{inner}</s>",
+        }
+
+    plan = make_plan_between(content(own), content(source), policy)
+    found = preview(plan, Guard(block_widened_access=True), access_warnings(plan))
+    assert render(found.details, "b1", blocks=found.blocks, access_increases=found.access_increases)
 
 
 ROOT = "<rootList><root><name>{}</name><path>{}</path><permissions>{}</permissions></root>{}</rootList>"
