@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from local.build import ROOT
 from local.cloud import LocalCloud, ManagementApi
 from local.fleet import PRIMARY, Servers, password_of, start_servers
+from tests.support.patience import eventually
 
 BACKUP = "api-backup"
 PARAMETERS = {"AllowedNetworks": "127.0.0.0/8", "SyncEnabled": "false"}
@@ -222,7 +223,7 @@ def test_disabling_stops_the_runs_and_enabling_starts_them(
     before = _scheduled(api)
     api.call("PUT", "/sync-settings", settings | {"enabled": True, "interval_minutes": 1})
     cloud.let_a_minute_pass()
-    _wait(lambda: _scheduled(api) > before, 60)
+    eventually(lambda: _scheduled(api) > before)
     api.call("PUT", "/sync-settings", settings | {"enabled": False, "interval_minutes": 1})
     _finished(api, {"dry_run": True})  # whatever was on its way has arrived
     seen = _scheduled(api)
@@ -290,7 +291,7 @@ def _finished(api: ManagementApi, body: dict[str, Any], path: str = "/sync-runs"
         details.update(api.call("GET", f"/sync-runs/{started.body['id']}").body)
         return details["finished_at"] is not None
 
-    _wait(done, 60)
+    eventually(done)
     return details
 
 
@@ -301,10 +302,3 @@ def _scheduled(api: ManagementApi) -> int:
 def _rule(cloud: LocalCloud, name: str) -> dict[str, Any]:
     described: dict[str, Any] = cloud.client("events").describe_rule(Name=name)
     return {key: value for key, value in described.items() if key not in ("ResponseMetadata", "CreatedBy")}
-
-
-def _wait(condition: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"it did not happen within {seconds} seconds"
-        time.sleep(0.05)

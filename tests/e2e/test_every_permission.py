@@ -6,7 +6,6 @@ has to use it, or nobody needs it.
 """
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -19,6 +18,7 @@ from local.cloud import LocalCloud
 from local.fleet import PRIMARY, Deployment, password_of, start_servers
 from registry.credentials import SecretsManagerCredentials
 from registry.models import Backup, Credentials, Primary, Run, TlsTrust
+from tests.support.patience import eventually
 
 SERVER, SECOND = "every-permission", "every-permission-2"
 
@@ -76,10 +76,14 @@ def _emptied(deployment: Deployment) -> None:
 
 def _finished(deployment: Deployment, run_id: str) -> Run:
     """The run when it has come to its end."""
-    end = time.monotonic() + 60
-    while (run := deployment.store.run(run_id)) is None or run.finished_at is None:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+
+    def ended() -> bool:
+        run = deployment.store.run(run_id)
+        return run is not None and run.finished_at is not None
+
+    eventually(ended)
+    run = deployment.store.run(run_id)
+    assert run is not None
     return run
 
 

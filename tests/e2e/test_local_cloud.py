@@ -2,13 +2,13 @@ import json
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from local.build import ROOT
 from local.cloud import CloudFailed, LocalCloud
+from tests.support.patience import eventually
 
 STARTER = """
 import sys, time
@@ -32,10 +32,7 @@ def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> N
         port = int(starter.stdout.readline())
         assert _listens(port)
         starter.kill()
-    deadline = time.monotonic() + 10
-    while _listens(port) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not _listens(port)
+    eventually(lambda: not _listens(port))
 
 
 def test_it_ends_with_its_block_and_keeps_its_log(tmp_path: Path) -> None:

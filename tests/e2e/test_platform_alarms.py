@@ -7,8 +7,7 @@ queue, which is where SQS has it from.
 """
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ from local.cerberus import Kind
 from local.cloud import LocalCloud
 from local.cloudwatch import Alarm, Datapoint
 from local.fleet import Deployment, start_servers
+from tests.support.patience import eventually
 
 SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event"}
 NAME = "watched"
@@ -99,13 +99,6 @@ def long_run(platform: Platform) -> Iterator[Future[dict[str, Any]]]:
     platform.deployment.servers.primary.fault(Kind.SLOW, "GetProfiles", seconds=120)
     with ThreadPoolExecutor(1) as pool:
         yield pool.submit(platform.deployment.invoke, SCHEDULED)
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 300  # a function that fails is started anew for each delivery
-    while not holds():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
 
 
 def test_all_alarms_of_the_template_are_there_and_quiet_while_all_is_well(platform: Platform) -> None:

@@ -14,6 +14,7 @@ from local.cerberus.machine import SECTIONS, Machine, Secrets
 from local.cloud import LocalCloud
 from local.fleet import PRIMARY, Deployment, start_servers
 from replication.model import PartName
+from tests.support.patience import NEVER
 
 DRIFTED, BARE, BROKEN = "drifted", "bare", "broken"
 GOOD = (DRIFTED, BARE)
@@ -44,7 +45,7 @@ def deployment(cloud: LocalCloud) -> Iterator[Deployment]:
 def first_run(deployment: Deployment) -> dict[str, tuple[str, str]]:
     """Status and reason by backup of the first run, which the rule started; the rule is off afterwards."""
     deployment.cloud.let_a_minute_pass()
-    run, results = deployment.wait_for_scheduled_run(after="", seconds=150, progress=lambda _: None)
+    run, results = deployment.wait_for_scheduled_run(after="", seconds=NEVER, progress=lambda _: None)
     deployment.cloud.client("events").disable_rule(Name=deployment.outputs["RuleName"])
     assert run.trigger == "schedule"
     return {result.backup_id: (result.status, result.reason) for result in results}

@@ -9,7 +9,6 @@ import base64
 import logging
 import os
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -476,16 +475,3 @@ def make_fleet(registry: Registry, evidence: Evidence) -> Iterator[Callable[...,
 def fleet(make_fleet: Callable[..., Fleet]) -> Fleet:
     """A primary and two backups, ``b1`` and ``b2``, equal except for their machines."""
     return make_fleet("b1", "b2")
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], bool]], None]:
-    """Waits for something another thread is about to do; what takes a minute never comes."""
-
-    def wait(holds: Callable[[], bool]) -> None:
-        end = time.monotonic() + 60.0
-        while not holds():
-            assert time.monotonic() < end, "it did not happen"
-            threading.Event().wait(0.01)
-
-    return wait

@@ -10,6 +10,7 @@ import pytest
 from local.cerberus import Kind, Machine, drift, replicable_differences
 from local.cerberus.server import Options
 from local.cerberus.soap import Behaviour
+from tests.support.patience import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,9 +186,7 @@ class TestReading:
 
 class TestWriting:
     @pytest.mark.parametrize("kind", [kind for kind, expected in WRITING.items() if expected])
-    def test_a_fault_is_recorded_and_the_others_are_served(
-        self, trio: Fleet, kind: Kind, eventually: Callable[[Callable[[], bool]], None]
-    ) -> None:
+    def test_a_fault_is_recorded_and_the_others_are_served(self, trio: Fleet, kind: Kind) -> None:
         expected = WRITING[kind]
         assert expected is not None
         play(trio, kind, "SaveProfiles", expected)
