@@ -57,6 +57,7 @@ class Reason(StrEnum):
     PRIMARY_EMPTY = "primary_empty"
     PRIMARY_INCOMPLETE = "primary_incomplete"
     PRIMARY_SHRUNK = "primary_shrunk"
+    PART_NOT_READ = "part_not_read"
     PRIMARY_NOT_REGISTERED = "primary_not_registered"
     # Requests to the management API
     REQUEST_INVALID = "request_invalid"
@@ -153,6 +154,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.PRIMARY_EMPTY: "Check the primary; if it is meant to be empty, start a run that accepts it.",
     Reason.PRIMARY_INCOMPLETE: "Check the primary; its lists and documents disagree.",
     Reason.PRIMARY_SHRUNK: "Check the primary; if it is meant to be that small, start a run that accepts it.",
+    Reason.PART_NOT_READ: "Nothing to do: the next run reads the part and compares it.",
     Reason.PRIMARY_NOT_REGISTERED: "Set the primary's host in the stack's parameters or through the API.",
     Reason.REQUEST_INVALID: "Correct the named fields; /openapi.json describes every request.",
     Reason.BODY_MALFORMED: "Send one JSON object in UTF-8.",

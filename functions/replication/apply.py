@@ -49,7 +49,7 @@ _STOPS_A_BACKUP = _UNREACHABLE | frozenset(
 )
 """Reasons that concern the server as a whole: after one of them the remaining parts are not tried."""
 
-_NOT_DONE = frozenset({PartStatus.FAILED, PartStatus.SKIPPED, PartStatus.BLOCKED, PartStatus.ROLLED_BACK})
+_NOT_DONE = frozenset(PartStatus) - {PartStatus.PUSHED, PartStatus.UNCHANGED, PartStatus.DIFFERENT}
 
 
 class Push:

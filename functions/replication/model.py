@@ -59,6 +59,11 @@ class PartStatus(StrEnum):
     ROLLED_BACK = "rolled_back"
     FAILED = "failed"
     SKIPPED = "skipped"
+    """Not tried, because the server or a part that it depends on failed."""
+    NOT_OFFERED = "not_offered"
+    """The primary's edition does not have it, so there is nothing to be equal to."""
+    NOT_READ = "not_read"
+    """The primary has it, and this run did not read it: whether the backup is equal is not known."""
 
 
 @dataclass(frozen=True)

@@ -167,9 +167,14 @@ def _plan(
     policy: Policy,
     known: PartFingerprints | None,
 ) -> PartPlan:
-    if part.name not in primary.states:
+    if not part.offered(primary.facts.features):
         message = "the primary's edition does not have this part"
-        return PartPlan(part, settled=PartOutcome(part.name, PartStatus.SKIPPED, message=message))
+        return PartPlan(part, settled=PartOutcome(part.name, PartStatus.NOT_OFFERED, message=message))
+    if part.name not in primary.states:
+        message = f"the run read the primary without {part.name}, which was chosen later"
+        return PartPlan(
+            part, settled=PartOutcome(part.name, PartStatus.NOT_READ, reason=Reason.PART_NOT_READ, message=message)
+        )
     if not part.offered(features):
         message = "the backup's edition does not have this part"
         return PartPlan(part, settled=_failed(part, Reason.FEATURE_MISSING, message))

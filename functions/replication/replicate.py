@@ -209,6 +209,10 @@ def _summary(
         return replace(found, status=Status.BLOCKED, reason=blocked[0].reason, message=message)
     if any(part.status is PartStatus.DIFFERENT for part in parts):
         return replace(found, status=Status.DRIFTED)
+    unread = [part for part in parts if part.status is PartStatus.NOT_READ]
+    if unread:
+        message = "; ".join(f"{part.part}: {part.message}" for part in unread)
+        return replace(found, status=Status.INCOMPLETE, reason=Reason.PART_NOT_READ, message=message)
     return replace(found, verified_at=runtime.now())
 
 

@@ -28,7 +28,10 @@ def _compared(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[P
             yield _part(part, part.load(before[part.name], "the first"), part.load(after[part.name], "the second"))
         elif part.name in before or part.name in after:
             which = "first" if part.name in before else "second"
-            yield PartPlan(part, settled=_untold(part, f"only the {which} has this part"))
+            yield PartPlan(
+                part,
+                settled=_untold(part, f"only the {which} holds this part; the other has none, or was read without it"),
+            )
 
 
 def _part(part: Part[Any], before: Any, after: Any) -> PartPlan:

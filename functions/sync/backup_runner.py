@@ -283,8 +283,13 @@ def liveness_check(server: ReadableServer, last: BackupResult) -> Outcome | None
     if not server.security().soap_secure:
         return None
     names = frozenset(PartName)
+    # What was verified was equal, or the primary's edition does not have it.
     parts = tuple(
-        PartOutcome(PartName(part.part), PartStatus.UNCHANGED, message=part.message)
+        PartOutcome(
+            PartName(part.part),
+            PartStatus.NOT_OFFERED if part.status == PartStatus.NOT_OFFERED else PartStatus.UNCHANGED,
+            message=part.message,
+        )
         for part in last.parts
         if part.part in names
     )

@@ -21,6 +21,7 @@ from registry.models import QUEUED, Backup, BackupResult, Notice, Primary, Run, 
 from registry.store import Store, VersionConflict
 from registry.store_rules import current_term_only
 from replication.model import Policy, PrimaryState, Status
+from replication.primary import unread_parts
 from sync.backup_runner import BackupRunner
 from sync.context import RunContext
 from sync.events import RunRequest, Trigger
@@ -174,9 +175,14 @@ class _Fleet:
             raise self._seen
         primary = self._seen
         source = self._context.source
-        # A promotion after the look has made another server the primary.
-        if primary is None or primary.address != (source.primary.host, source.primary.port):
-            primary = source.read(parts_of(policies), settings, self._deadline, accept_empty=accepted)
+        wanted = parts_of(policies)
+        # After the look another server may have become the primary, or another part may have been chosen.
+        if (
+            primary is None
+            or primary.address != (source.primary.host, source.primary.port)
+            or unread_parts(primary, wanted)
+        ):
+            primary = source.read(wanted, settings, self._deadline, accept_empty=accepted)
         self._context.progress.primary_read(self._record, primary)
         # Also what is refused below: how it differs from the state before is what then has to be looked into.
         unkept = keep_state(primary, self._recorder)

@@ -244,4 +244,4 @@ class TestChecks:
         fleet.add_backup("b1", state=fleet.state(Machine.named("b1"), edition="Professional"))
         fleet.run()
         assert fleet.statuses() == {"b1": "in_sync"}
-        assert fleet.parts("b1")["event_rules"].status == "skipped"
+        assert fleet.parts("b1")["event_rules"].status == "not_offered"

@@ -284,7 +284,7 @@ def test_a_part_the_backups_edition_lacks_fails_and_the_others_are_written(
     assert "authentication" not in drifted.calls
 
 
-def test_a_part_the_primarys_edition_lacks_is_skipped(
+def test_a_part_the_primarys_edition_lacks_is_not_offered_and_nothing_is_missing(
     make_primary: ServerFactory, drifted: FakeServer, clock: Runtime
 ) -> None:
     facts = make_primary().server_facts
@@ -297,7 +297,7 @@ def test_a_part_the_primarys_edition_lacks_is_skipped(
         guard=OPEN,
         snapshots=PartSnapshots(),
     )
-    assert statuses(outcome)[PartName.EVENT_RULES] is PartStatus.SKIPPED
+    assert statuses(outcome)[PartName.EVENT_RULES] is PartStatus.NOT_OFFERED
     assert outcome.status is Status.UPDATED
     assert "event_rules" not in drifted.calls
     assert any("features" in warning for warning in outcome.warnings)

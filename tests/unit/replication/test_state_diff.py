@@ -53,8 +53,8 @@ def test_the_whole_text() -> None:
         "settings          0 added, 2 changed, 0 removed\n"
         "accounts          1 added, 1 changed, 1 removed\n"
         "event_rules       equal\n"
-        "account_requests  only the first has this part\n"
-        "listeners         only the second has this part\n"
+        "account_requests  only the first holds this part; the other has none, or was read without it\n"
+        "listeners         only the second holds this part; the other has none, or was read without it\n"
         "\n"
         "In all: 1 added, 3 changed, 1 removed.\n"
     )

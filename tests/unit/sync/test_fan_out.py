@@ -16,7 +16,7 @@ from common.errors import Failure, Reason
 from local.fakes.aws_services import MemoryQueue
 from local.fakes.runtime import FakeRuntime, HangingRuntime, Killed, WallClockRuntime
 from registry.backup_queue import Message
-from registry.models import Backup, BackupResult, Claim, Credentials, Run
+from registry.models import Backup, BackupResult, Claim, Credentials, Run, SyncSettings
 from registry.snapshots import primary_key
 from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
@@ -420,6 +420,28 @@ class TestNoneTwice:
             assert found
             assert (found.status, found.counts["in_sync"]) == ("succeeded", 3)
             assert fleet.world.store.lease() is None
+
+
+class TestAPartChosenWhileTheyWait:
+    def test_leaves_the_backup_unverified_and_the_next_run_reads_it(self, fleet: Fleet) -> None:
+        fleet.world.store.save_settings(SyncSettings(parts=("settings",)))
+        fleet.start()
+        fleet.world.store.save_settings(SyncSettings(parts=("settings", "event_rules")))
+        fleet.work()
+        result = fleet.world.store.results(fleet.only_run().id)[0]
+        assert (result.status, result.reason, result.verified_at) == ("incomplete", "part_not_read", None)
+        assert "event_rules" in result.message
+        assert {part.part: part.status for part in result.parts} == {
+            "settings": "unchanged",
+            "event_rules": "not_read",
+        }
+        assert fleet.only_run().status == "partial"
+
+        fleet.queue.messages.clear()
+        fleet.time += timedelta(minutes=5)
+        report = fleet.start()
+        fleet.work()
+        assert [one.status for one in fleet.world.store.results(report.run.id)] == ["in_sync"] * 3
 
 
 class TestDeath:

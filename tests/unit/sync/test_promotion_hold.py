@@ -13,10 +13,10 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
 from local.fakes.runtime import WallClockRuntime
-from registry.models import QUEUED, Approval, Primary, PrimaryBaseline, Run, new_run_id
+from registry.models import QUEUED, Approval, Primary, PrimaryBaseline, Run, SyncSettings, new_run_id
 from registry.store import VersionConflict
 from registry.store_rules import promotion
-from replication.model import Status
+from replication.model import PrimaryState, Status
 from sync.events import RunRequest, Trigger
 from sync.poll import look_at_primary
 from sync.run import run
@@ -216,6 +216,20 @@ def test_a_look_at_the_old_primary_is_not_pushed_from_by_a_run_under_the_new_one
     report = run(RunRequest(Trigger.CHANGE), world.context, Deadline(600, monotonic), seen=looked)
     assert statuses(report) == {"b2": Status.IN_SYNC, "b3": Status.IN_SYNC}
     assert turned.writes() == {}
+
+
+def test_a_part_that_was_chosen_after_the_look_is_read(world: Any) -> None:
+    world.store.save_settings(SyncSettings(parts=("settings",)))
+    turned = Turned(world)
+    turned.run()
+    world.servers.by_id[PRIMARY_ID].greeting = "good day"
+    looked = look_at_primary(world.context, Deadline(600, monotonic))
+    assert isinstance(looked, PrimaryState)
+    world.store.save_settings(SyncSettings(parts=("settings", "accounts")))
+    world.servers.by_id["b1"].people = ("anna", "boris", "dora")
+    report = run(RunRequest(Trigger.CHANGE), world.context, Deadline(600, monotonic), seen=looked)
+    assert statuses(report) == dict.fromkeys(("b1", "b2", "b3"), Status.UPDATED)
+    assert world.servers.by_id["b1"].people == ("anna", "boris", "chen")
 
 
 def test_looks_for_changes_wait_for_a_verified_run_under_the_new_primary(turned: Turned) -> None:
