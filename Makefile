@@ -24,7 +24,7 @@ build: setup ## Build what is deployed (ARCHITECTURE=arm64 for that processor)
 
 test: build ## Run all tests: unit, integration, end to end in a local cloud
 	@echo "Running the tests ..."
-	$(bin)/pytest -n 2 --dist loadgroup --tb=short --durations=15
+	$(bin)/pytest -n 3 --dist loadgroup --tb=short --durations=15
 
 check: setup ## Check what has changed since HEAD (SINCE=... for another revision): lint, types, unit tests of its rooms
 	@$(bin)/python -m local.check $(SINCE)

@@ -36,14 +36,14 @@ def is_needed(
     at_a_time: int,
     deadline: Deadline,
 ) -> bool:
-    """Whether the backups are too many, or took too long last time, to be served by one invocation.
+    """Whether the backups are too many, or took too long last time, for one invocation.
 
-    What is served side by side anyway gains nothing from a queue.
+    Backups that fit into one parallel round are not queued.
     """
     if len(backups) > terms.above:
         return True
-    known = (statuses[backup.id].duration for backup in backups if backup.id in statuses)
-    return len(backups) > at_a_time and sum(known) / at_a_time > deadline.remaining() * SHARE_OF_TIME
+    durations = (statuses[backup.id].duration for backup in backups if backup.id in statuses)
+    return len(backups) > at_a_time and sum(durations) / at_a_time > deadline.remaining() * SHARE_OF_TIME
 
 
 def enqueue_backups(
@@ -51,8 +51,9 @@ def enqueue_backups(
 ) -> Report:
     """Queue the backups in their order; the run goes on without this invocation.
 
-    ``results`` is what it has of other backups. Raises Failure before anything
-    is queued. A backup that the queue does not take is recorded as incomplete.
+    ``results`` is what it has of other backups. Raises Failure only while
+    nothing is queued: from then on a worker may be writing to any of them.
+    A backup that the queue does not take is recorded as incomplete.
     """
     recorder, primary = runner.recorder, runner.primary
     context, run = recorder.context, recorder.run
@@ -63,7 +64,7 @@ def enqueue_backups(
     ends_at = now + timedelta(seconds=terms.seconds)
     if context.store.acquire_lease(recorder.owner, now=now, expires_at=ends_at) is None:
         raise Failure(Reason.LEASE_LOST, "another run has taken over before the backups were queued")
-    context.store.save_run(run)  # with what is to be told of it so far
+    context.store.save_run(run)  # so that its notices are stored
     host, port = primary.address
     fan_out = FanOut(
         run_id=run.id,
@@ -80,12 +81,28 @@ def enqueue_backups(
     context.store.begin_fan_out(fan_out, [backup.id for backup in backups])
     refused = terms.queue.send([Message(run.id, backup.id) for backup in backups])
     context.progress.queued(run, len(backups) - len(refused))
-    for message, why in refused.items():
-        if recorder.claim(message.backup_id):
-            not_queued = Failure(Reason.NOT_QUEUED, f"it could not be queued: {why}")
-            recorder.record(message.backup_id, failed_outcome(not_queued))
-    concluded = conclude_if_done(context, fan_out, run, primary) if refused else None
+    concluded = _without_queue(recorder, fan_out, primary, refused) if refused else None
     return concluded or Report(run, tuple(results))
+
+
+def _without_queue(
+    recorder: ResultRecorder, fan_out: FanOut, primary: PrimaryState, refused: Mapping[Message, str]
+) -> Report | None:
+    """Record the backups that the queue refused; the report of the run if it has no others.
+
+    What cannot be recorded stays open. The next run that gets the lease finishes it.
+    """
+    context, run = recorder.context, recorder.run
+    try:
+        for message, why in refused.items():
+            if recorder.claim(message.backup_id):
+                not_queued = Failure(Reason.NOT_QUEUED, f"it could not be queued: {why}")
+                recorder.record(message.backup_id, failed_outcome(not_queued))
+        return conclude_if_done(context, fan_out, run, primary)
+    except Failure as failure:
+        for message in refused:
+            context.progress.not_served(run.id, message.backup_id, failure)
+        return None
 
 
 def conclude_if_done(context: RunContext, fan_out: FanOut, run: Run, primary: PrimaryState) -> Report | None:

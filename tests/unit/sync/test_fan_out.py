@@ -171,6 +171,35 @@ class TestHandingOut:
         assert (report.run.status, report.run.counts["incomplete"]) == ("partial", 3)
         assert fleet.world.store.lease() is None
 
+    @pytest.mark.parametrize("method", ["claim_backup", "record_result", "open_backups", "results", "finish_run"])
+    @pytest.mark.parametrize("refused", [{"b2"}, {"b1", "b2", "b3"}])
+    def test_once_messages_are_out_no_failure_ends_the_run_over_their_heads(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch, method: str, refused: set[str]
+    ) -> None:
+        def broken(*_: object, **__: object) -> None:
+            raise Failure(Reason.REGISTRY_UNAVAILABLE, "throttled")
+
+        fleet.queue.refused = refused
+        with monkeypatch.context() as patch:
+            patch.setattr(fleet.world.store, method, broken)
+            assert fleet.start().run.status == "running"
+        assert set(fleet.statuses().values()) <= {"incomplete:not_queued"}
+        assert fleet.world.store.lease() is not None
+        fleet.work()
+        assert {name: status for name, status in fleet.statuses().items() if name not in refused} == {
+            name: status for name, status in ALL_IN_SYNC.items() if name not in refused
+        }
+        fleet.time += timedelta(seconds=2 * HOUR)
+        fleet.queue.refused = set()
+        first = fleet.only_run().id
+        fleet.start()
+        ended = fleet.world.store.run(first)
+        assert ended is not None
+        assert (ended.status, ended.finished_at is None) == ("partial", False)
+        results = fleet.world.store.results(first)
+        assert {result.backup_id for result in results} == set(ALL_IN_SYNC)
+        assert {result.reason for result in results if result.backup_id in refused} <= {"not_queued", "run_cut_off"}
+
     def test_a_state_that_cannot_be_kept_ends_the_run_before_anything_is_queued(
         self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
