@@ -1,10 +1,13 @@
 """Which unit tests a change concerns."""
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from local.check import ABOVE, unit_tests_for
+from local import check
+from local.check import unit_tests_for
 
 ROOT = Path(__file__).resolve().parents[3]
 ALL = sorted(
@@ -33,9 +36,31 @@ def test_a_page_concerns_the_tests_of_pages_and_template() -> None:
     assert concerned("docs/guide.md") == ["tests/unit/docs", "tests/unit/project", "tests/unit/template"]
 
 
-def test_the_rooms_above_are_those_that_import_it() -> None:
-    modules = {path: path.read_text("utf-8") for path in (ROOT / "functions").rglob("*.py")}
-    imports = {room: {path.parts for path, text in modules.items() if f"from {room}." in text} for room in ABOVE}
-    rooms = {"fleet", "sync", "admin_api"}
-    for room, above in ABOVE.items():
-        assert {one for one in rooms - {room} if any(one in parts for parts in imports[room])} <= {*above}
+def importers(room: str) -> set[str]:
+    """Rooms of the product and folders of unit tests that import the room."""
+    importing = re.compile(rf"^\s*(from|import) {room}\b", re.MULTILINE)
+    folders = [*(ROOT / "functions").iterdir(), *(ROOT / "tests" / "unit").iterdir()]
+    modules = ((folder.name, module) for folder in folders for module in folder.rglob("*.py"))
+    return {name for name, module in modules if name != room and importing.search(module.read_text("utf-8"))}
+
+
+@pytest.mark.parametrize(
+    "room", sorted({path.parent.name for path in (ROOT / "functions").glob("*/__init__.py")} - {"common"})
+)
+def test_a_change_of_a_room_concerns_all_that_import_it(room: str) -> None:
+    with_tests = {Path(folder).name for folder in ALL}
+    assert importers(room) & with_tests <= {Path(folder).name for folder in concerned(f"functions/{room}/module.py")}
+
+
+def test_a_deletion_is_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def git(*arguments: str) -> None:
+        command = ["/usr/bin/env", "git", "-c", "user.name=a", "-c", "user.email=a@b.example", *arguments]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)  # noqa: S603  (the commands below)
+
+    (tmp_path / "gone.py").touch()
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "all")
+    (tmp_path / "gone.py").unlink()
+    monkeypatch.setattr(check, "ROOT", tmp_path)
+    assert check.changed_files("HEAD") == [Path("gone.py")]
