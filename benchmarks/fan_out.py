@@ -12,7 +12,7 @@ from local.cloud import LocalCloud
 from local.large import LargeFleet
 from local.tables import markdown
 
-NAME = "queue"
+NAME = "fan-out"
 TITLE = "A fleet through the queue"
 FLEETS = ((100, 2, False), (1000, 2, False), (1000, 4, False), (1000, 2, True))
 """Backups, invocations at a time, and whether all of these are killed when a tenth of the fleet is done."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cerberus.address_policy import AddressPolicy, checked_host
-from cerberus.pinned_adapter import Route
+from cerberus.checked_connection import Dialer
 from cerberus.tls import Trust, certificate_of, fingerprint, handshake, unproven
 from common.deadline import Deadline
 from common.errors import Failure, Reason
@@ -40,10 +40,10 @@ def inspect_certificate(
 
     Raises Failure with a reason of connecting or of TLS, never for lack of trust.
     """
-    route = Route(checked_host(host), port, addresses)
+    dialer = Dialer(checked_host(host), port, addresses)
 
     def shown(context: ssl.SSLContext) -> bytes:
-        raw = route.dial(timeout=timeout, deadline=deadline)
+        raw = dialer.dial(timeout=timeout, deadline=deadline)
         with handshake(raw, context, host, timeout=timeout, deadline=deadline) as connection:
             return certificate_of(connection)
 

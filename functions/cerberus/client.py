@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from cerberus.certificate import end_of
+from cerberus.checked_connection import Dialer
 from cerberus.decoder import Values
 from cerberus.endpoint import Endpoint
-from cerberus.pinned_adapter import Route
 from cerberus.soap import SoapClient
 from common.deadline import Deadline
 from common.errors import Failure, Reason
@@ -95,7 +95,7 @@ class PrimaryClient:
     """Reads one server. For one thread; close it, or use it in a ``with`` statement.
 
     All its connections go to the address that answered first, so whatever was
-    found out about the server holds for all that follows. ``route`` is that of
+    found out about the server holds for all that follows. ``dialer`` is that of
     another client, for staying with the machine it talks to.
 
     Every method raises Failure, naming the server. READ_REFUSED is a server's
@@ -105,12 +105,14 @@ class PrimaryClient:
 
     _writes: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, endpoint: Endpoint, deadline: Deadline, runtime: Runtime, *, route: Route | None = None) -> None:
+    def __init__(
+        self, endpoint: Endpoint, deadline: Deadline, runtime: Runtime, *, dialer: Dialer | None = None
+    ) -> None:
         self._endpoint = endpoint
         self._deadline = deadline
         self._runtime = runtime
-        self._route = route or Route(endpoint.host, endpoint.port, endpoint.addresses)
-        self._soap = SoapClient(endpoint, deadline, runtime, route=self._route, reads=READS, writes=self._writes)
+        self._dialer = dialer or Dialer(endpoint.host, endpoint.port, endpoint.addresses)
+        self._soap = SoapClient(endpoint, deadline, runtime, dialer=self._dialer, reads=READS, writes=self._writes)
 
     def __enter__(self) -> Self:
         return self
@@ -334,7 +336,7 @@ class BackupClient(PrimaryClient):
 
     def fresh_facts(self) -> ServerFacts:
         """The facts over a new connection to the same machine, with a new log-in."""
-        with BackupClient(self._endpoint, self._deadline, self._runtime, route=self._route) as another:
+        with BackupClient(self._endpoint, self._deadline, self._runtime, dialer=self._dialer) as another:
             return another.facts()
 
     def commit_listeners(self, listeners: tuple[Listener, ...], settings: Content) -> None:

@@ -1,13 +1,13 @@
-"""One operation after the other on one server: log-in, repetition, and which operations there are at all."""
+"""Calls SOAP operations of one server: log-in, one repetition after a 401, and the list of allowed operations."""
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+from cerberus.checked_connection import Dialer
 from cerberus.decoder import NOTHING_SENT, Values, read_reply
 from cerberus.encoder import write_request
 from cerberus.endpoint import Endpoint
-from cerberus.pinned_adapter import Route
 from cerberus.transport import Reply, Transport
 from cerberus.wsdl import Operation, service
 from common.deadline import Deadline
@@ -35,7 +35,7 @@ class SoapClient:
         deadline: Deadline,
         runtime: Runtime,
         *,
-        route: Route,
+        dialer: Dialer,
         reads: frozenset[str],
         writes: frozenset[str] = frozenset(),
     ) -> None:
@@ -43,7 +43,7 @@ class SoapClient:
         self._runtime = runtime
         self._reads = reads
         self._known = reads | writes
-        self._transport = Transport(endpoint, deadline, route)
+        self._transport = Transport(endpoint, deadline, dialer)
         self._log_in_failed = False
         self._sent = NOTHING_SENT
 

@@ -1,9 +1,8 @@
-"""Whom a server's certificate is trusted by, and the TLS that follows from it.
+"""How a server's certificate is checked: system roots, a CA bundle, or pinned fingerprints.
 
-Three ways and no fourth: the system's roots, an own CA bundle, or the SHA-256
-fingerprints of the certificate itself. There is no way to switch checking
-off. Whoever opens a connection calls ``handshake`` with ``context()``, and
-``accept()`` right after it, before anything is sent.
+There is no fourth way, and none to switch checking off. Whoever opens a
+connection calls ``handshake`` with ``context()``, and ``accept()`` right after
+it, before anything is sent.
 """
 
 import hashlib
@@ -103,19 +102,19 @@ class Pins:
 Trust = SystemRoots | CaBundle | Pins
 
 
-class WatchedSocket(ssl.SSLSocket):
+class BoundedSocket(ssl.SSLSocket):
     """A TLS socket on which no wait is longer than its owner allows.
 
-    Before every wait it asks ``patience`` how many seconds the wait may last. A
+    Before every wait it asks ``wait_limit`` how many seconds the wait may last. A
     time-out of the socket alone is counted from byte to byte, so a peer that
     drips its reply (headers included) could hold the caller for ever.
-    ``patience`` may raise; it is None until the owner sets it. A time-out that
+    ``wait_limit`` may raise; it is None until the owner sets it. A time-out that
     a library sets on the socket lasts until the next wait, and counts for none.
 
     ``received`` counts the bytes that the peer has sent.
     """
 
-    patience: Callable[[], float] | None = None
+    wait_limit: Callable[[], float] | None = None
     received = 0
 
     def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
@@ -129,20 +128,20 @@ class WatchedSocket(ssl.SSLSocket):
         return super().send(data, flags)
 
     def _limit(self) -> None:
-        if self.patience is not None:
-            self.settimeout(self.patience())
+        if self.wait_limit is not None:
+            self.settimeout(self.wait_limit())
 
 
 def handshake(
     raw: socket.socket, context: ssl.SSLContext, host: str, *, timeout: float, deadline: Deadline
-) -> WatchedSocket:
+) -> BoundedSocket:
     """TLS over ``raw``, for ``host``; closes it on failure.
 
     Raises Failure with CERTIFICATE_UNTRUSTED, TLS_FAILED, CONNECT_TIMEOUT, CONNECTION_CLOSED or DEADLINE.
     """
     try:
         raw.settimeout(deadline.bounded(timeout))
-        return cast(WatchedSocket, context.wrap_socket(raw, server_hostname=host.rstrip(".")))
+        return cast(BoundedSocket, context.wrap_socket(raw, server_hostname=host.rstrip(".")))
     except Failure as late:
         failure = late
     except ssl.SSLCertVerificationError as error:
@@ -215,5 +214,5 @@ def _client() -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.sslsocket_class = WatchedSocket
+    context.sslsocket_class = BoundedSocket
     return context

@@ -18,8 +18,8 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse
 from urllib3.connection import HTTPException
 
+from cerberus.checked_connection import CheckedAdapter, Dialer, Peer
 from cerberus.endpoint import Endpoint
-from cerberus.pinned_adapter import Peer, PinnedAdapter, Route
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 
@@ -31,12 +31,12 @@ _HEADERS = {"User-Agent": "synchronization-manager", "Accept": "*/*", "Accept-En
 _FRAMINGS = ("", "identity", "chunked")
 """Transfer-Encoding of replies whose end urllib3 and http.client find at the same place."""
 
-_RAISED = (RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
+_LIBRARY_ERRORS = (RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
 """What requests raises, and what it may let through of the libraries below."""
-_SILENT = (TimeoutError, urllib3.exceptions.TimeoutError)
-_CUT = "the server closed the connection before its reply was complete"
+_TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError)
+_CLOSED_EARLY = "the server closed the connection before its reply was complete"
 _TWO_LENGTHS = "the answer has two lengths"
-_CLOSED = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_DISCONNECTS = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,18 @@ class Reply:
 
 
 class Transport:
-    """Posts to one server, by ``route``.
+    """Posts to one server, by ``dialer``.
 
     Belongs to the thread that uses it first; close it, or use it in a ``with`` statement.
     """
 
-    def __init__(self, endpoint: Endpoint, deadline: Deadline, route: Route) -> None:
+    def __init__(self, endpoint: Endpoint, deadline: Deadline, dialer: Dialer) -> None:
         self._endpoint = endpoint
         self._deadline = deadline
         self._owner: int | None = None
-        self._peer = Peer(route, endpoint.trust, endpoint.timeouts, deadline)
-        self._adapter = PinnedAdapter(self._peer)
-        # Prepared once: only headers and body differ. The host is the adapter's affair and not the URL's.
+        self._peer = Peer(dialer, endpoint.trust, endpoint.timeouts, deadline)
+        self._adapter = CheckedAdapter(self._peer)
+        # Prepared once: only headers and body differ. The adapter dials the checked address; the URL's host is ignored.
         self._request = Request("POST", f"https://cerberus{PATH}").prepare()
 
     def __enter__(self) -> Self:
@@ -90,25 +90,26 @@ class Transport:
     ) -> Reply:
         """Send the pieces of ``body`` and read the whole answer, whatever its status.
 
-        A kept connection that the server closed before it answered anything is
-        replaced once if ``repeatable``. ``basic`` adds Basic authentication.
+        A kept connection that the server closed before the head of its reply was
+        complete is replaced once if ``repeatable``. ``basic`` adds Basic authentication.
         Raises Failure with a reason of the connection, REDIRECT_REFUSED,
         REPLY_TOO_LARGE or DEADLINE, and RuntimeError in a second thread.
         """
-        self._claim()
+        self._check_thread()
         sent = {**_HEADERS, **headers, "Content-Length": str(sum(map(len, body))), **_basic_auth(basic)}
         request = self._prepared(sent, packed(body))
         attempts = self._peer.attempts
         try:
             response = self._send(request)
         except Failure as failure:
-            stale = failure.reason is Reason.CONNECTION_CLOSED and attempts == self._peer.attempts
-            if not (stale and repeatable):
+            # No new connection was tried, so the request went over a kept one.
+            was_kept = failure.reason is Reason.CONNECTION_CLOSED and attempts == self._peer.attempts
+            if not (was_kept and repeatable):
                 raise
             response = None
         return self._read(self._send(request) if response is None else response)
 
-    def _claim(self) -> None:
+    def _check_thread(self) -> None:
         current = threading.get_ident()
         self._owner = self._owner or current
         if self._owner != current:
@@ -125,8 +126,8 @@ class Transport:
         waits = self._endpoint.timeouts
         try:
             response: HTTPResponse = self._adapter.send(request, stream=True, timeout=(waits.connect, waits.read)).raw
-        except _RAISED as error:
-            failure = self._explain(error, Reason.HTTP_ERROR, "the answer is not HTTP")
+        except _LIBRARY_ERRORS as error:
+            failure = self._as_failure(error, Reason.HTTP_ERROR, "the answer is not HTTP")
         else:
             return response
         raise failure
@@ -134,8 +135,8 @@ class Transport:
     def _read(self, response: HTTPResponse) -> Reply:
         try:
             return self._reply(response)
-        except _RAISED as error:
-            failure = self._explain(error, Reason.CONNECTION_CLOSED, _CUT)
+        except _LIBRARY_ERRORS as error:
+            failure = self._as_failure(error, Reason.CONNECTION_CLOSED, _CLOSED_EARLY)
         finally:
             response.close()  # and the connection, unless the reply was read to its end
         raise failure
@@ -163,7 +164,7 @@ class Transport:
                 raise self._too_large()
             whole = response.read(length)
             if len(whole) < length:
-                raise Failure(Reason.CONNECTION_CLOSED, _CUT)
+                raise Failure(Reason.CONNECTION_CLOSED, _CLOSED_EARLY)
             return whole
         body = bytearray()
         while chunk := response.read1(min(_CHUNK, limit - len(body) + 1)):
@@ -177,21 +178,21 @@ class Transport:
             Reason.REPLY_TOO_LARGE, f"the reply is larger than the limit of {self._endpoint.reply_limit} bytes"
         )
 
-    def _explain(self, error: BaseException, otherwise: Reason, message: str) -> Failure:
-        """The reason for what a library raised: ``otherwise`` if it is about HTTP. Nothing of its text is kept."""
+    def _as_failure(self, error: BaseException, http_reason: Reason, message: str) -> Failure:
+        """The failure for what a library raised: ``http_reason`` if it is about HTTP. Its text is not kept."""
         origin = _origin(error)
-        if isinstance(origin, _SILENT):
+        if isinstance(origin, _TIMEOUTS):
             if self._deadline.remaining() <= 0:
                 return Failure(Reason.DEADLINE, "the time of this run was used up while waiting for the server")
             return Failure(Reason.READ_TIMEOUT, "the server went silent")
-        if isinstance(origin, _CLOSED):
-            return Failure(Reason.CONNECTION_CLOSED, _CUT)
+        if isinstance(origin, _DISCONNECTS):
+            return Failure(Reason.CONNECTION_CLOSED, _CLOSED_EARLY)
         if isinstance(origin, ssl.SSLError):
             return Failure(Reason.TLS_FAILED, "the TLS connection broke")
         if isinstance(origin, urllib3.exceptions.InvalidHeader):
             return Failure(Reason.HTTP_ERROR, _TWO_LENGTHS)
         if isinstance(origin, urllib3.exceptions.HTTPError | HTTPException):
-            return Failure(otherwise, message)
+            return Failure(http_reason, message)
         return Failure(Reason.CONNECTION_FAILED, "the connection failed")
 
 

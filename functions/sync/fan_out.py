@@ -2,9 +2,9 @@
 
 The run hands its lease on, with an end that covers the work, and keeps what it
 has read of the primary. An invocation that gets messages of the queue claims
-each backup, serves it, and records its result. A message is done exactly when
-its backup is no longer open, so no invocation answers for a single message:
-what is still open when it ends is delivered again.
+each backup, serves it, and records its result. A message is done when its
+backup is no longer open, or when its run is over, unknown or has lost the
+lease. All others are delivered again.
 """
 
 from collections.abc import Mapping, Sequence

@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cerberus.address_policy import AddressPolicy
+from cerberus.checked_connection import Dialer
 from cerberus.endpoint import Endpoint, Timeouts
-from cerberus.pinned_adapter import Route
-from cerberus.tls import CaBundle, Pins, WatchedSocket, fingerprint
+from cerberus.tls import BoundedSocket, CaBundle, Pins, fingerprint
 from cerberus.transport import Reply, Transport
 from common.deadline import Deadline
 from common.errors import Failure, Reason
@@ -65,7 +65,9 @@ def reach(certificates: SimpleNamespace) -> Iterator[Callable[..., Transport]]:
         endpoint = Endpoint(**{**fields, **changes})
         made.append(
             Transport(
-                endpoint, Deadline(deadline, RUNTIME.monotonic), Route(endpoint.host, endpoint.port, endpoint.addresses)
+                endpoint,
+                Deadline(deadline, RUNTIME.monotonic),
+                Dialer(endpoint.host, endpoint.port, endpoint.addresses),
             )
         )
         return made[-1]
@@ -137,13 +139,13 @@ def test_no_record_of_tls_tells_how_long_a_secret_is(
     serve: Any, reach: Any, wire: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[int] = []
-    real = WatchedSocket.send
+    real = BoundedSocket.send
 
-    def send(self: WatchedSocket, data: Any, flags: int = 0) -> int:
+    def send(self: BoundedSocket, data: Any, flags: int = 0) -> int:
         sent.append(len(data))
         return real(self, data, flags)
 
-    monkeypatch.setattr(WatchedSocket, "send", send)
+    monkeypatch.setattr(BoundedSocket, "send", send)
     post(reach(serve(wire.always(ok()))))
     assert len(sent) == 2
     assert sent[1] == len(b"".join(BODY))
@@ -400,17 +402,17 @@ def test_an_answer_before_the_whole_request_was_read_is_read(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates.good.path)
     answered, done = threading.Event(), threading.Event()
-    real = WatchedSocket.send
+    real = BoundedSocket.send
     sent: list[int] = []
 
-    def send(self: WatchedSocket, data: Any, flags: int = 0) -> int:
+    def send(self: BoundedSocket, data: Any, flags: int = 0) -> int:
         if sent:
             assert answered.wait(10)
             raise error(errno.EPIPE if error is BrokenPipeError else errno.ECONNRESET, "planted")
         sent.append(real(self, data, flags))
         return sent[-1]
 
-    monkeypatch.setattr(WatchedSocket, "send", send)
+    monkeypatch.setattr(BoundedSocket, "send", send)
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def attend() -> None:

@@ -9,8 +9,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPSConnection
 
 from cerberus.address_policy import AddressPolicy
+from cerberus.checked_connection import CheckedAdapter, CheckedConnection, Dialer, Peer
 from cerberus.endpoint import Endpoint, Timeouts
-from cerberus.pinned_adapter import Peer, PinnedAdapter, PinnedConnection, Route
 from cerberus.tls import SystemRoots
 from cerberus.transport import Transport, packed
 from common.deadline import Deadline
@@ -62,7 +62,7 @@ def test_every_host_that_can_be_registered_reaches_the_address_policy(host: str)
     """No library on the way has a narrower notion of a host."""
     nowhere = Nowhere(RUNTIME)
     endpoint = Endpoint("label", host, 8443, ("u", "p"), nowhere)
-    with Transport(endpoint, Deadline(60, RUNTIME.monotonic), Route(host, 8443, nowhere)) as transport:
+    with Transport(endpoint, Deadline(60, RUNTIME.monotonic), Dialer(host, 8443, nowhere)) as transport:
         with pytest.raises(Failure) as caught:
             transport.post((b"x",), {}, repeatable=True)
         assert caught.value.reason is Reason.ADDRESS_FORBIDDEN
@@ -72,7 +72,7 @@ def test_every_host_that_can_be_registered_reaches_the_address_policy(host: str)
 def test_a_client_can_be_used_again_after_it_was_closed() -> None:
     nowhere = Nowhere(RUNTIME)
     endpoint = Endpoint("label", "files.example", 8443, ("u", "p"), nowhere)
-    transport = Transport(endpoint, Deadline(60, RUNTIME.monotonic), Route("files.example", 8443, nowhere))
+    transport = Transport(endpoint, Deadline(60, RUNTIME.monotonic), Dialer("files.example", 8443, nowhere))
     for _ in range(2):
         with transport, pytest.raises(Failure) as caught:
             transport.post((b"x",), {}, repeatable=True)
@@ -81,8 +81,8 @@ def test_a_client_can_be_used_again_after_it_was_closed() -> None:
 
 def test_no_attribute_of_ours_hides_one_of_the_libraries() -> None:
     """An update that brings one of the same name is seen here."""
-    route = Route("files.example", 8443, AddressPolicy(RUNTIME))
-    peer = Peer(route, SystemRoots(), Timeouts(), Deadline(1, RUNTIME.monotonic))
-    theirs, ours = HTTPSConnection("files.example", 8443), PinnedConnection("files.example", 8443, peer=peer)
-    assert set(dir(ours)) - set(dir(theirs)) == {"_peer", "_head_limit", "_received", "_patience"}
-    assert set(dir(PinnedAdapter(peer))) - set(dir(HTTPAdapter())) == {"_peer", "_pool", "_empty"}
+    dialer = Dialer("files.example", 8443, AddressPolicy(RUNTIME))
+    peer = Peer(dialer, SystemRoots(), Timeouts(), Deadline(1, RUNTIME.monotonic))
+    theirs, ours = HTTPSConnection("files.example", 8443), CheckedConnection("files.example", 8443, peer=peer)
+    assert set(dir(ours)) - set(dir(theirs)) == {"_peer", "_head_limit", "_received", "_wait_limit"}
+    assert set(dir(CheckedAdapter(peer))) - set(dir(HTTPAdapter())) == {"_peer", "_pool", "_new_pool"}

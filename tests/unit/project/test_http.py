@@ -43,5 +43,5 @@ def test_no_function_uses_http_client() -> None:
 
 
 def test_requests_is_what_carries_soap() -> None:
-    assert importers("requests") == {"cerberus/pinned_adapter.py", "cerberus/transport.py"}
-    assert importers("urllib3") == {"cerberus/pinned_adapter.py", "cerberus/transport.py"}
+    assert importers("requests") == {"cerberus/checked_connection.py", "cerberus/transport.py"}
+    assert importers("urllib3") == {"cerberus/checked_connection.py", "cerberus/transport.py"}

@@ -1,12 +1,10 @@
-"""How requests reaches a server: at a checked address, over TLS, with a checked certificate. There is no other way.
+"""The connection that requests uses: it dials a checked address and checks the certificate before a byte is sent.
 
-HTTP is the part of requests and urllib3. The part of this module is the
-connection, through the methods they offer for it: ``connect`` of urllib3's
-connection, and those of requests' adapter that choose a connection, a trust
-and a path. What they would take from the environment, from a URL or from an
-earlier reply (proxies, CA files, cookies) has no way in. An adapter is used
-without a session: a session is what follows redirects, keeps cookies and
-reads .netrc.
+requests and urllib3 speak HTTP. This module replaces their connection through
+the methods they offer for it: ``connect`` of urllib3's connection, and those
+of requests' adapter that choose a connection, a trust and a path. Nothing is
+taken from the environment, a URL or an earlier reply. The adapter is used
+without a Session, which would follow redirects, keep cookies and read .netrc.
 """
 
 import logging
@@ -23,7 +21,7 @@ from urllib3.util import Retry
 
 from cerberus.address_policy import AddressPolicy
 from cerberus.endpoint import Timeouts
-from cerberus.tls import Trust, WatchedSocket, certificate_of, handshake
+from cerberus.tls import BoundedSocket, Trust, certificate_of, handshake
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 
@@ -35,13 +33,12 @@ _LARGEST_HEAD = 1024 * 1024
 
 
 @dataclass
-class Route:
-    """The way to one server, which stays the same once it was found.
+class Dialer:
+    """Dials one server. After the first connection every later one uses the same ``address``.
 
     A name may have the addresses of several machines, and its addresses may
     change. What was learnt of the machine behind one address says nothing of
-    another one: so the first ``address`` that took a connection is the only
-    one from then on.
+    another one.
     """
 
     host: str
@@ -82,18 +79,18 @@ class Peer:
     one that was accepted last, None before the first.
     """
 
-    route: Route
+    dialer: Dialer
     trust: Trust
     timeouts: Timeouts
     deadline: Deadline
     attempts: int = 0
     certificate: bytes | None = None
 
-    def connect(self) -> WatchedSocket:
-        """A connection. Raises what ``Route.dial`` and ``handshake`` raise, and CERTIFICATE_PIN_MISMATCH."""
+    def connect(self) -> BoundedSocket:
+        """A connection. Raises what ``Dialer.dial`` and ``handshake`` raise, and CERTIFICATE_PIN_MISMATCH."""
         self.attempts += 1
-        wait, host = self.timeouts.connect, self.route.host
-        raw = self.route.dial(timeout=wait, deadline=self.deadline)
+        wait, host = self.timeouts.connect, self.dialer.host
+        raw = self.dialer.dial(timeout=wait, deadline=self.deadline)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         secure = handshake(raw, self.trust.context(), host, timeout=wait, deadline=self.deadline)
         try:
@@ -106,7 +103,7 @@ class Peer:
         return secure
 
 
-class PinnedConnection(HTTPSConnection):
+class CheckedConnection(HTTPSConnection):
     """urllib3's connection; when ``connect`` returns, address and certificate have been checked.
 
     No wait for the server is longer than ``peer.timeouts.read``, and none
@@ -122,7 +119,7 @@ class PinnedConnection(HTTPSConnection):
     def connect(self) -> None:
         """Make the connection. Raises what ``Peer.connect`` raises."""
         secure = self._peer.connect()
-        secure.patience = self._patience
+        secure.wait_limit = self._wait_limit
         self.sock = secure
         self.is_verified = True  # by the system's roots, the own CA or a pin; urllib3 warns unless it is set
 
@@ -130,7 +127,7 @@ class PinnedConnection(HTTPSConnection):
     @override
     def is_connected(self) -> bool:
         """Whether it can take a request: it is open, and nothing has arrived that nobody asked for."""
-        unread = isinstance(self.sock, WatchedSocket) and self.sock.pending()
+        unread = isinstance(self.sock, BoundedSocket) and self.sock.pending()
         return super().is_connected and not unread
 
     @override
@@ -143,37 +140,37 @@ class PinnedConnection(HTTPSConnection):
             self._head_limit = None
 
     def _received(self) -> int:
-        return self.sock.received if isinstance(self.sock, WatchedSocket) else 0
+        return self.sock.received if isinstance(self.sock, BoundedSocket) else 0
 
-    def _patience(self) -> float:
+    def _wait_limit(self) -> float:
         if self._head_limit is not None and self._received() > self._head_limit:
             raise Failure(Reason.HTTP_ERROR, "the head of the reply does not end")
         return self._peer.deadline.bounded(self._peer.timeouts.read)
 
 
-class PinnedPool(HTTPSConnectionPool):
+class CheckedPool(HTTPSConnectionPool):
     """Keeps the one connection that there is with a server."""
 
-    ConnectionCls = PinnedConnection
+    ConnectionCls = CheckedConnection
 
 
-class PinnedAdapter(HTTPAdapter):
-    """requests' way to one server, whatever host a URL names: over one kept connection, never through a proxy.
+class CheckedAdapter(HTTPAdapter):
+    """requests' adapter for one server, whatever host a URL names: one kept connection, never through a proxy.
 
-    urllib3 repeats nothing. For the thread that made it; ``close`` it.
+    urllib3 repeats nothing. For the thread that uses it first; ``close`` it.
     """
 
     def __init__(self, peer: Peer) -> None:
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=Retry(False))
         self._peer = peer
-        self._pool = self._empty()
+        self._pool = self._new_pool()
 
     @override
     def close(self) -> None:
         """Close the connection; the next request would open another one."""
         super().close()
         self._pool.close()
-        self._pool = self._empty()
+        self._pool = self._new_pool()
 
     @override
     def get_connection_with_tls_context(
@@ -182,7 +179,7 @@ class PinnedAdapter(HTTPAdapter):
         verify: bool | str | None,
         proxies: Mapping[str, str] | None = None,
         cert: tuple[str, str] | str | None = None,
-    ) -> PinnedPool:
+    ) -> CheckedPool:
         """The one there is."""
         return self._pool
 
@@ -204,5 +201,5 @@ class PinnedAdapter(HTTPAdapter):
         response.raw = resp
         return response
 
-    def _empty(self) -> PinnedPool:
-        return PinnedPool(self._peer.route.host, self._peer.route.port, maxsize=1, peer=self._peer)
+    def _new_pool(self) -> CheckedPool:
+        return CheckedPool(self._peer.dialer.host, self._peer.dialer.port, maxsize=1, peer=self._peer)
