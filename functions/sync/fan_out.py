@@ -46,15 +46,8 @@ def is_needed(
     return len(backups) > at_a_time and sum(durations) / at_a_time > deadline.remaining() * SHARE_OF_TIME
 
 
-def enqueue_backups(
-    runner: BackupRunner, terms: FanOutTerms, backups: Sequence[Backup], results: Sequence[BackupResult]
-) -> Report:
-    """Queue the backups in their order; the run goes on without this invocation.
-
-    ``results`` is what it has of other backups. Raises Failure only while
-    nothing is queued: from then on a worker may be writing to any of them.
-    A backup that the queue does not take is recorded as incomplete.
-    """
+def begin_fan_out(runner: BackupRunner, terms: FanOutTerms, backups: Sequence[Backup]) -> FanOut:
+    """Store what workers need to serve these backups, and extend the lease. Nothing is queued yet. Raises Failure."""
     recorder, primary = runner.recorder, runner.primary
     context, run = recorder.context, recorder.run
     state = run.snapshot or context.snapshots.keep_primary(
@@ -79,19 +72,27 @@ def enqueue_backups(
         settings=primary.settings,
     )
     context.store.begin_fan_out(fan_out, [backup.id for backup in backups])
+    return fan_out
+
+
+def enqueue_backups(
+    runner: BackupRunner, terms: FanOutTerms, fan_out: FanOut, backups: Sequence[Backup]
+) -> Report | None:
+    """Queue the backups in their order. The report if the run ends with this, None while workers go on with it.
+
+    A backup that the queue refuses is recorded as incomplete. If it cannot be
+    recorded it stays open, and the next run that gets the lease finishes it:
+    from the first message on a worker may be writing, so no Failure is raised.
+    """
+    context, run = runner.recorder.context, runner.recorder.run
     refused = terms.queue.send([Message(run.id, backup.id) for backup in backups])
     context.progress.queued(run, len(backups) - len(refused))
-    concluded = _without_queue(recorder, fan_out, primary, refused) if refused else None
-    return concluded or Report(run, tuple(results))
+    return _record_refused(runner.recorder, fan_out, runner.primary, refused) if refused else None
 
 
-def _without_queue(
+def _record_refused(
     recorder: ResultRecorder, fan_out: FanOut, primary: PrimaryState, refused: Mapping[Message, str]
 ) -> Report | None:
-    """Record the backups that the queue refused; the report of the run if it has no others.
-
-    What cannot be recorded stays open. The next run that gets the lease finishes it.
-    """
     context, run = recorder.context, recorder.run
     try:
         for message, why in refused.items():

@@ -17,7 +17,18 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason, places
 from fleet.primary import check_not_shrunk, parts_of, policy_of
 from fleet.restore_source import RestoreSource
-from registry.models import QUEUED, Backup, BackupResult, Notice, Primary, Run, SyncSettings, new_run_id, requested_at
+from registry.models import (
+    QUEUED,
+    Backup,
+    BackupResult,
+    FanOut,
+    Notice,
+    Primary,
+    Run,
+    SyncSettings,
+    new_run_id,
+    requested_at,
+)
 from registry.store import Store, VersionConflict
 from registry.store_rules import current_term_only
 from replication.model import Policy, PrimaryState, Status
@@ -25,7 +36,7 @@ from replication.primary import unread_parts
 from sync.backup_runner import BackupRunner
 from sync.context import RunContext
 from sync.events import RunRequest, Trigger
-from sync.fan_out import enqueue_backups, is_needed
+from sync.fan_out import begin_fan_out, enqueue_backups, is_needed
 from sync.primary_history import keep_state
 from sync.result_recorder import ResultRecorder
 from sync.results import Report, RunStatus, conclude, failed_outcome, finish
@@ -61,15 +72,13 @@ def run(
         if _was_started(request, context.store):
             return Report(_again(record, context))
         return finish(context, record, RunStatus.NOT_RUN, Reason.LEASE_HELD, "another run is under way")
-    enqueued = False
+    fleet = _Fleet(request, context, deadline, ResultRecorder(context, record, owner), seen)
     try:
         if _was_started(request, context.store):
             return Report(_again(record, context))
-        report = _Fleet(request, context, deadline, ResultRecorder(context, record, owner), seen).run()
-        enqueued = report.run.status == RunStatus.RUNNING
-        return report
+        return fleet.run()
     finally:
-        if not enqueued:
+        if fleet.fan_out is None:  # otherwise workers write under this lease, whatever has happened here
             with suppress(Failure):  # one that is not given back expires by itself; what the run did is recorded
                 context.store.release_lease(owner)
 
@@ -106,6 +115,8 @@ class _Fleet:
         self._recorder = recorder
         self._record = recorder.run
         self._seen = seen
+        self.fan_out: FanOut | None = None
+        """Set when the backups are about to be queued: from then on the run is the workers'."""
 
     def run(self) -> Report:
         failures = finish_dead_runs(self._context, self._recorder.owner)
@@ -144,12 +155,14 @@ class _Fleet:
             runner = BackupRunner(self._recorder, settings, statuses.get, primary, self._deadline, restore_source)
             terms = self._context.fan_out
             if terms and is_needed(terms, chosen, statuses, runner.at_a_time, self._deadline):
-                return enqueue_backups(runner, terms, chosen, results)
+                self.fan_out = begin_fan_out(runner, terms, chosen)
         except Failure as failure:
             return self._abort(chosen, results, failure)
         except Exception as error:  # noqa: BLE001 - its text could hold content of a reply: it goes no further
             message = f"the program failed ({type(error).__name__}: {places(error)})"
             return self._abort(chosen, results, Failure(Reason.INTERNAL_ERROR, message))
+        if terms and self.fan_out:
+            return enqueue_backups(runner, terms, self.fan_out, chosen) or Report(self._record, tuple(results))
         results += runner.serve_all(chosen)
         return conclude(self._context, self._record, primary, results)
 

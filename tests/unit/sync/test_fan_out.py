@@ -200,6 +200,20 @@ class TestHandingOut:
         assert {result.backup_id for result in results} == set(ALL_IN_SYNC)
         assert {result.reason for result in results if result.backup_id in refused} <= {"not_queued", "run_cut_off"}
 
+    def test_not_even_a_defect_in_queueing_gives_the_lease_back_or_records_that_nothing_was_done(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def defect(messages: Sequence[Message]) -> None:
+            fleet.queue.messages += messages[:1]
+            raise RuntimeError
+
+        monkeypatch.setattr(fleet.queue, "send", defect)
+        with pytest.raises(RuntimeError):
+            fleet.start()
+        assert (fleet.only_run().status, fleet.statuses()) == ("running", {})
+        fleet.work()
+        assert fleet.statuses() == {"b1": "in_sync"}
+
     def test_a_state_that_cannot_be_kept_ends_the_run_before_anything_is_queued(
         self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
