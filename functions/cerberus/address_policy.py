@@ -75,12 +75,12 @@ class AddressPolicy:
         Raises Failure(NAME_NOT_RESOLVED), Failure(DEADLINE) or, when any
         address is not permitted, Failure(ADDRESS_FORBIDDEN).
         """
-        found = _resolve(host, port, deadline, self.runtime)
-        if not found:
+        addresses = _resolve(host, port, deadline, self.runtime)
+        if not addresses:
             raise Failure(Reason.NAME_NOT_RESOLVED, "the host name does not resolve")
-        if not all(self.permits(ip_address(address)) for address in found):
+        if not all(self.permits(ip_address(address)) for address in addresses):
             raise Failure(Reason.ADDRESS_FORBIDDEN, "the host resolves to an address that is never connected to")
-        return found
+        return addresses
 
     def _permits_one(self, address: Address) -> bool:
         if any(address in network for network in self.allowed_networks):
@@ -129,11 +129,11 @@ def _resolve(host: str, port: int, deadline: Deadline, runtime: Runtime) -> tupl
             return ()
         return tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
-    found = runtime.run_with_timeout(ask, deadline.remaining())
-    if found is UNFINISHED:
+    addresses = runtime.run_with_timeout(ask, deadline.remaining())
+    if addresses is UNFINISHED:
         deadline.check()
         raise Failure(Reason.NAME_NOT_RESOLVED, "the resolver did not answer in time")
-    return found
+    return addresses
 
 
 def _is_ipv6(host: str) -> bool:

@@ -151,13 +151,13 @@ class PrimaryClient:
 
     def security(self) -> Security:
         """What it says of SOAP and TLS."""
-        told = self._read("ServerSummaryStatus")["result"]
+        summary = self._read("ServerSummaryStatus")["result"]
         return Security(
-            soap_enabled=told["isSoapWebEnabled"],
-            soap_secure=told["isSoapSecure"],
-            soap_port=told["soapPort"],
-            tls_key_type=told.get("sslKeyType", ""),
-            tls_key_bits=told.get("sslKeyBits", 0),
+            soap_enabled=summary["isSoapWebEnabled"],
+            soap_secure=summary["isSoapSecure"],
+            soap_port=summary["soapPort"],
+            tls_key_type=summary.get("sslKeyType", ""),
+            tls_key_bits=summary.get("sslKeyBits", 0),
         )
 
     def user_names(self) -> tuple[str, ...]:
@@ -248,31 +248,31 @@ class PrimaryClient:
         try:
             native = self.native_sync()
         except Failure as failure:
-            if failure.reason not in _NOT_TOLD:
+            if failure.reason not in _UNANSWERED:
                 raise
             return None
         return native.enabled and any(target.enabled for target in native.targets)
 
     def _licence(self) -> Licence:
-        told = self._read("GetLicenseInfo")["LicenseInformation"]
+        licence = self._read("GetLicenseInfo")["LicenseInformation"]
         return Licence(
-            valid=told["isValid"],
-            name=told.get("name", ""),
-            company=told.get("companyName", ""),
-            edition=told.get("productEdition", ""),
-            issued=told.get("issuedDate", 0),
-            installed=told.get("installedDate", 0),
-            days_left=told.get("daysValid", 0),
-            error=told.get("errorMessage", ""),
+            valid=licence["isValid"],
+            name=licence.get("name", ""),
+            company=licence.get("companyName", ""),
+            edition=licence.get("productEdition", ""),
+            issued=licence.get("issuedDate", 0),
+            installed=licence.get("installedDate", 0),
+            days_left=licence.get("daysValid", 0),
+            error=licence.get("errorMessage", ""),
         )
 
     def _features(self) -> Features:
-        told = self._read("GetFeatures")["Features"]
+        features = self._read("GetFeatures")["Features"]
         return Features(
-            server_sync=told["enableServerSync"],
-            directory_authentication=told["enableActiveDirectory"] or told["enableLDAPAuthentication"],
-            events=told["enableEvents"],
-            edition_code=told.get("productEditionCode", 0),
+            server_sync=features["enableServerSync"],
+            directory_authentication=features["enableActiveDirectory"] or features["enableLDAPAuthentication"],
+            events=features["enableEvents"],
+            edition_code=features.get("productEditionCode", 0),
         )
 
     def _document(self, operation: str, field: str) -> Content:
@@ -357,7 +357,7 @@ class BackupClient(PrimaryClient):
             raise Failure(Reason.WRITE_REFUSED, f"the server answered false to {operation}", server=self.label)
 
 
-_NOT_TOLD = frozenset(
+_UNANSWERED = frozenset(
     {Reason.OPERATION_UNSUPPORTED, Reason.READ_REFUSED, Reason.SOAP_FAULT, Reason.HTTP_ERROR, Reason.NOT_SOAP}
     | {Reason.REPLY_EMPTY, Reason.REPLY_MALFORMED, Reason.REPLY_INCOMPLETE}
 )

@@ -56,7 +56,7 @@ _KNOWN_FAULTS = tuple(
         ),
     )
 )
-"""What servers are known to say, what it means, and how it is told: never in their words."""
+"""What servers are known to say, the reason it stands for, and the sentence that reports it: never their words."""
 _FAULT_CODES = frozenset(
     {"Client", "Server", "Sender", "Receiver", "VersionMismatch", "MustUnderstand", "DataEncodingUnknown"}
 )
@@ -114,7 +114,7 @@ def read_reply(
     """
     shorter = cut(reply.body, sent, runtime)
     if shorter is not None:
-        with suppress(Failure):  # what is wrong with it is told by reading it whole
+        with suppress(Failure):  # reading it whole says what is wrong with it
             values = _read(operation, replace(reply, body=shorter.rest), server)
             if _put_back(values, shorter):
                 return values
@@ -196,9 +196,9 @@ def _envelope_body(raw: bytes | bytearray) -> etree._Element:
 def _child(parent: etree._Element, name: str) -> etree._Element | None:
     """The first child of this local name that belongs to SOAP: in a SOAP namespace, or in none."""
     for namespace in _ENVELOPES:
-        found = parent.find(f"{{{namespace}}}{name}")
-        if found is not None:
-            return found
+        child = parent.find(f"{{{namespace}}}{name}")
+        if child is not None:
+            return child
     return parent.find(name)
 
 
@@ -217,17 +217,17 @@ def _structure(node: etree._Element, described: Any, place: Place) -> Values:
         if name == _SIMPLE_CONTENT:
             values[name] = _simple(_text(node, place), element.type, place)
             continue
-        found = [
+        items = [
             _value(child, element.type, place.inside(name))
             for child in node.findall(element.qname.text)
             if child.get(_NIL) not in ("true", "1")
         ]
         if element.accepts_multiple:
-            values[name] = found
-        elif len(found) > 1:
+            values[name] = items
+        elif len(items) > 1:
             raise place.inside(name).failure(Reason.REPLY_MALFORMED, "is there more than once")
-        elif found:
-            values[name] = found[0]
+        elif items:
+            values[name] = items[0]
     return values
 
 
@@ -295,11 +295,11 @@ def _explain(fault: etree._Element) -> Failure:
     """
     statement = _QUOTED.sub("", _first_text(fault, "faultstring", "Text"))
     code = _first_text(fault, "faultcode", "Value").strip().rpartition(":")[2].partition(".")[0]
-    told = f" ({code})" if code in _FAULT_CODES else ""
+    fault_code = f" ({code})" if code in _FAULT_CODES else ""
     for sentence, reason, said in _KNOWN_FAULTS:
         if sentence.search(statement):
-            return Failure(reason, said + told)
-    return Failure(Reason.SOAP_FAULT, f"the server answered with a fault{told}")
+            return Failure(reason, said + fault_code)
+    return Failure(Reason.SOAP_FAULT, f"the server answered with a fault{fault_code}")
 
 
 def _first_text(fault: etree._Element, *names: str) -> str:

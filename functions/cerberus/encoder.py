@@ -108,8 +108,8 @@ def _template(operation: Operation, fields: Mapping[str, Any], runtime: Runtime)
     key = tuple(sorted(_flat(fields)))
     if key not in operation.templates:
         operation.templates[key] = _cut(operation, fields, runtime)
-    found: _Template | None = operation.templates[key]
-    return found
+    template: _Template | None = operation.templates[key]
+    return template
 
 
 def _cut(operation: Operation, fields: Mapping[str, Any], runtime: Runtime) -> _Template | None:
@@ -124,8 +124,8 @@ def _cut(operation: Operation, fields: Mapping[str, Any], runtime: Runtime) -> _
     for token, name in sorted(
         ((token, name) for name, token in tokens.items()), key=lambda one: rest.find(one[0].encode())
     ):
-        before, found, after = rest.partition(token.encode())
-        if not found or token.encode() in after or not (before.endswith(b">") and after.startswith(b"</")):
+        before, placeholder, after = rest.partition(token.encode())
+        if not placeholder or token.encode() in after or not (before.endswith(b">") and after.startswith(b"</")):
             return None
         pieces += (before, name)
         rest = after

@@ -46,10 +46,10 @@ def cut(reply: bytes | bytearray, sent: Mapping[bytes, bytes], runtime: Runtime)
     """
     if len(reply) < LARGE or not is_utf8(bytes(reply[:1024])):
         return None
-    found = _find(reply)
-    if found is None:
+    span = _find(reply)
+    if span is None:
         return None
-    start, end = found
+    start, end = span
     text = sent.get(hashlib.sha256(memoryview(reply)[start:end]).digest()) if sent else None
     if text is None:
         text = _undone(reply, start, end)

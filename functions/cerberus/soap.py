@@ -42,7 +42,7 @@ class SoapClient:
         self._endpoint = endpoint
         self._runtime = runtime
         self._reads = reads
-        self._known = reads | writes
+        self._operations = reads | writes
         self._transport = Transport(endpoint, deadline, dialer)
         self._log_in_failed = False
         self._sent = NOTHING_SENT
@@ -70,7 +70,7 @@ class SoapClient:
         Raises Failure, naming the server, and RuntimeError for an operation
         that this client does not have.
         """
-        if operation not in self._known:
+        if operation not in self._operations:
             raise RuntimeError(f"{operation} is not among the operations of this client")
         try:
             return self._call(operation, fields)

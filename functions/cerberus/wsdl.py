@@ -22,7 +22,7 @@ from common.errors import Failure, Reason
 SHIPPED = Path(__file__).with_name("Cerberus.wsdl")
 """Written from what is known of the servers' own; a deployment may use the file of its server version instead."""
 
-# zeep tells whole envelopes at DEBUG. Its levels are pinned one by one because a level set on one of them would count.
+# zeep logs whole envelopes at DEBUG. Its levels are pinned one by one because a level set on one of them would count.
 for _name in ("zeep", "zeep.transports", "zeep.wsdl", "zeep.wsdl.wsdl", "zeep.wsdl.bindings.soap", "zeep.xsd"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
@@ -59,17 +59,17 @@ class Service:
         if self._binding is None:
             raise Failure(Reason.CONFIGURATION_INVALID, f"the WSDL {wsdl.name} has no SOAP binding")
         self._port = self._client.create_service(self._binding.name.text, "")
-        self._known: dict[str, Operation] = {}
+        self._operations: dict[str, Operation] = {}
 
     def operation(self, name: str) -> Operation:
         """Raises Failure(OPERATION_UNSUPPORTED) if the WSDL has no such operation."""
-        if name not in self._known:
+        if name not in self._operations:
             if name not in self._binding.all():
                 raise Failure(Reason.OPERATION_UNSUPPORTED, f"the WSDL in use has no operation {name}")
             described = self._binding.get(name)
             headers = self._headers(described.soapaction)
-            self._known[name] = Operation(name, headers, described.output.body, self._client, self._port)
-        return self._known[name]
+            self._operations[name] = Operation(name, headers, described.output.body, self._client, self._port)
+        return self._operations[name]
 
     def operations(self) -> frozenset[str]:
         """The names of all operations."""

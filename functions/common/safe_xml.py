@@ -89,8 +89,8 @@ def is_utf8(beginning: bytes) -> bool:
 
 def behind_declaration(document: bytes) -> int:
     """Where ``document``, in UTF-8, goes on behind a byte-order mark and an XML declaration."""
-    found = _DECLARATION.match(document)
-    return found.end() if found else 0
+    declaration = _DECLARATION.match(document)
+    return declaration.end() if declaration else 0
 
 
 def declaration(document: bytes) -> bytes:

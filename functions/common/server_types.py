@@ -1,4 +1,4 @@
-"""What a server tells and takes, as plain values that every room may use."""
+"""What a server reports and takes, as plain values that every room may use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Licence:
-    """What a server tells of its licence. Dates are in the server's own unit; 0 means not told."""
+    """What a server reports about its licence. Dates are in the server's own unit; 0 means not reported."""
 
     valid: bool
     name: str = ""
@@ -71,7 +71,7 @@ class ServerFacts:
     """Everything a server says of itself that checks are made on.
 
     ``certificate_ends`` is of the certificate it showed, ``native_sync`` whether
-    its own Synchronization Manager pushes to anybody; None where it was not told.
+    its own Synchronization Manager pushes to anybody; None where the server did not report it.
     """
 
     version: Version

@@ -101,10 +101,10 @@ def with_credentials[Result](
     A changed secret is noticed within one run, and unchanged credentials are
     never tried twice: a server may lock the address out.
     """
-    known = store.get(server_id)
-    result = use(known)
+    previous = store.get(server_id)
+    result = use(previous)
     if refused(result):
         current = store.get(server_id, fresh=True)
-        if current != known:
+        if current != previous:
             return use(current)
     return result
