@@ -26,7 +26,7 @@ test: build ## Run all tests: unit, integration, end to end in a local cloud
 	@echo "Running the tests ..."
 	$(bin)/pytest -n 3 --dist loadgroup --tb=short --durations=15
 
-check: setup ## Check what has changed since HEAD (SINCE=... for another revision): lint, types, unit tests of its rooms
+check: setup ## Check what changed since HEAD (SINCE=... for another revision): lint, types, its unit tests
 	@$(bin)/python -m local.check $(SINCE)
 
 explore: setup ## Run the generated tests alone with new seeds (SEED=... for a known one, RUNS=... for that many)
@@ -44,7 +44,7 @@ lint: setup ## Check style, types, import arrows, the template and its policy
 	$(checkov) --file infra/template.yaml
 	@mkdir -p .build
 	.tools/sam/bin/python -m local.translate > .build/translated.json
-	@# What concerns the API's stage is explained at the API: the transform makes one from the other.
+	@# SAM makes the stage from the API. The findings for the stage are explained there, so they are skipped here.
 	$(checkov) --file .build/translated.json --skip-check CKV_AWS_76,CKV_AWS_120
 
 pages: setup ## Write into docs/ what programs say: the API's description, the trial's output, the costs

@@ -1,8 +1,9 @@
 """Time, chance and threads, as one object that is handed down to whoever needs them.
 
-No other module reads a clock, sleeps, draws an identifier or starts a thread.
-So a test that brings a runtime of its own decides all of it, and the same run
-twice is the same run to the letter. The entries create the production runtime.
+No other module of ``functions/`` reads a clock, sleeps, draws an identifier or
+starts a thread. A test that brings its own runtime decides all of it: two runs
+with the same input write the same log to the letter. The entries create the
+production runtime.
 """
 
 import random
@@ -44,9 +45,9 @@ class Runtime(Protocol):
         ...
 
     def new_token(self) -> str:
-        """32 hexadecimal digits that nobody can guess, for use inside the process; no record has them.
+        """32 hexadecimal digits that nobody can guess, for use inside the process; never recorded.
 
-        Tokens are drawn apart from identifiers: how many a process draws depends on what it has cached.
+        Drawn apart from identifiers, because their number depends on caches and identifiers must be repeatable.
         """
         ...
 
@@ -57,10 +58,10 @@ class Runtime(Protocol):
     def run_parallel[Result](
         self, works: Sequence[Callable[[], Result]], *, max_workers: int, timeout: float
     ) -> list[Result | Unfinished]:
-        """Do the works, at most ``max_workers`` at a time and begun in their order; one result each, in their order.
+        """Run the works in order, at most ``max_workers`` at a time; results in the same order.
 
-        After ``timeout`` no work begins any more, and nobody waits for those
-        under way. What a work raises is raised here.
+        After ``timeout`` seconds no work begins any more, and nobody waits for
+        those under way. What a work raises is raised here.
         """
         ...
 
