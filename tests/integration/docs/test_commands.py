@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import __main__ as benchmarks
 from local.build import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -25,6 +26,7 @@ BY_ANOTHER_TEST = {
 TOO_LONG = {
     "make test": ".ci/run",
     "make lint": ".ci/run",
+    "make check": "tests/unit/project/test_check.py",
     "make explore": "tests/unit/project/test_steady_examples.py",  # its option, on a few tests
     "make demo": "tests/e2e/test_replication.py",  # the same servers, stack and rule, and more of them
 }
@@ -147,6 +149,14 @@ def test_targets_modules_and_files_that_commands_name_exist() -> None:
         ]
         wrong += [command for path in re.findall(r"\S*requirements[\w-]*\.txt", command) if not (ROOT / path).is_file()]
     assert wrong == []
+
+
+def test_benchmarks_that_pages_name_exist_and_are_started_with_the_path_they_need() -> None:
+    pages = " ".join(" ".join(page.read_text().split()) for page in PAGES)
+    named = re.findall(r"`([^`]*)-m benchmarks ?([\w-]*)`", pages)
+    assert named
+    assert {before for before, _ in named} == {"PYTHONPATH=functions .venv/bin/python "}
+    assert {name for _, name in named} <= {str(benchmark.NAME) for benchmark in benchmarks.ALL}
 
 
 def test_links_between_pages_lead_somewhere() -> None:
