@@ -111,7 +111,11 @@ Rule = Annotated[
     Field(
         min_length=1,
         max_length=256,
-        description="A pattern over the paths of a document: every step between slashes names something.",
+        description=(
+            "A keep pattern over the paths of the settings: every step between slashes names something. One that "
+            "begins with `!/` is an exception: this exact path is replicated all the same. One that can match nothing "
+            "is refused."
+        ),
         json_schema_extra={"format": "preservation-rule", "pattern": f"^{RULE_FORM}$"},
     ),
     AfterValidator(_rule),

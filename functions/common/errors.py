@@ -78,6 +78,7 @@ class Reason(StrEnum):
     PART_MISSING_ON_PRIMARY = "part_missing_on_primary"
     MACHINE_SPECIFIC_UNRULED = "machine_specific_unruled"
     ENTRIES_AMBIGUOUS = "entries_ambiguous"
+    NAMES_UNDECIDED = "names_undecided"
     ACCESS_WIDENED = "access_widened"
     # A promotion
     PROMOTION_UNSAFE = "promotion_unsafe"
@@ -171,7 +172,8 @@ REMEDIES: dict[Reason, str] = {
     Reason.REMOVES_TOO_MUCH: "Look at the plan; approve its hash if so much is meant to go.",
     Reason.DISABLES_TOO_MUCH: "Look at the plan; approve its hash if so many are meant to be disabled.",
     Reason.PART_MISSING_ON_PRIMARY: "Check the part on the primary; approve the plan's hash if it is meant to be gone.",
-    Reason.MACHINE_SPECIFIC_UNRULED: "Look at the named paths; add a rule for what is the backup's own, or approve.",
+    Reason.MACHINE_SPECIFIC_UNRULED: "Add the lines of the message to the rules for what is its own; approve the rest.",
+    Reason.NAMES_UNDECIDED: "Add a line of the message to the rules: as it is to keep it, with ! to replicate it.",
     Reason.ENTRIES_AMBIGUOUS: "Make the named entries equal on both servers, or add a pattern that keeps their list.",
     Reason.ACCESS_WIDENED: "Look at what the plan marks; approve its hash if the wider access is meant.",
     Reason.PROMOTION_UNSAFE: "Mend what is named or choose another backup; force promotes it all the same.",

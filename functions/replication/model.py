@@ -131,6 +131,9 @@ class PartFingerprints:
     held: str
 
 
+WAIT_FOR_A_DECISION = frozenset({Reason.ENTRIES_AMBIGUOUS, Reason.NAMES_UNDECIDED})
+"""Why there is no result for a part that could be approved: its remedy must be carried out."""
+
 UNSURE = PartFingerprints("", "")
 """What is known of a part from the first write on until it was read back."""
 

@@ -13,8 +13,10 @@ from typing import Any
 from common.errors import Reason
 from replication.documents.canonical import digest
 from replication.documents.merge import AmbiguousEntries
+from replication.documents.undecided import NamesUndecided
 from replication.model import (
     UNSURE,
+    WAIT_FOR_A_DECISION,
     Cause,
     Changes,
     PartFingerprints,
@@ -77,8 +79,8 @@ class PartPlan:
 
     @property
     def ambiguous(self) -> bool:
-        """Whether it cannot be told what of the backup's own belongs where: there is no result to approve."""
-        return self.settled is not None and self.settled.reason is Reason.ENTRIES_AMBIGUOUS
+        """Whether it cannot be told what is the backup's own, or where it belongs: there is no result to approve."""
+        return self.settled is not None and self.settled.reason in WAIT_FOR_A_DECISION
 
     def released(self) -> "PartPlan":
         """The same, to be written although the primary holds nothing of it: what an approval makes of a missing part.
@@ -182,7 +184,7 @@ def _plan(
     source = primary.states[part.name]
     try:
         desired = part.desired(source, own, policy)
-    except AmbiguousEntries as failure:
+    except (AmbiguousEntries, NamesUndecided) as failure:
         return PartPlan(
             part,
             own,

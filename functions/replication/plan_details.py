@@ -14,8 +14,9 @@ from typing import Any
 
 from common.errors import Reason
 from common.safe_xml import local_name
-from replication.documents.diff import Difference, Kind, Steps, root_step, show, step_below
-from replication.documents.keep_patterns import Rules, kept
+from replication.documents.diff import Difference, Kind, show, steps_to
+from replication.documents.keep_labels import kept
+from replication.documents.keep_patterns import Rules
 from replication.guards.access_watch import AccessIncrease, access_increases
 from replication.guards.approval import Guard
 from replication.guards.limits import Block
@@ -206,11 +207,7 @@ def _kept(plan: PartPlan, rules: Rules) -> list[str]:
 
 
 def _path_of(element: Any, attribute: str = "") -> str:
-    above = list(element.iterancestors())[::-1]
-    steps: Steps = root_step(above[0] if above else element)
-    for one in [*above[1:], element] if above else []:
-        steps = step_below(steps, one)
-    return show(steps) + (f"/@{local_name(attribute)}" if attribute else "")
+    return show(steps_to(element)) + (f"/@{local_name(attribute)}" if attribute else "")
 
 
 @dataclass(frozen=True)

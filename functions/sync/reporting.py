@@ -14,7 +14,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from common.errors import Failure, Reason
 from registry.models import BackupResult, Run
-from replication.documents.keep_patterns import RULES_VERSION
+from replication.documents.keep_list import RULES_VERSION
 from replication.model import PartStatus, PrimaryState, Status
 from sync.context import RunContext
 from sync.fleet_health import BackupHealth, FleetHealth, fleet_health_of

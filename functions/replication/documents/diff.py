@@ -43,12 +43,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a path. ``labels`` are the words it is known by; ``secret``: it or one above it names a secret."""
+    """One step of a path. ``labels`` are the words it is known by; ``secret``: it or one above it names a secret.
+
+    ``called`` is the name or key that an element bears, empty where it bears none or that may be a secret.
+    """
 
     shown: str
     name: str
     labels: Labels
     secret: bool
+    called: str = ""
 
 
 type Steps = tuple[Step, ...]
@@ -99,6 +103,15 @@ def root_step(element: etree._Element) -> Steps:
     name = local_name(element)
     secret = is_secret_name(name) or _says_secret(element)
     return (Step(f"/{name}", name, frozenset({words(name)}), secret),)
+
+
+def steps_to(element: etree._Element) -> Steps:
+    """The path of an element from its document's root on."""
+    above = [*reversed(list(element.iterancestors())), element]
+    steps = root_step(above[0])
+    for one in above[1:]:
+        steps = step_below(steps, one)
+    return steps
 
 
 def hidden_step(step: Step) -> Steps:
@@ -184,10 +197,9 @@ def step_below(
     name = local_name(element)
     inherited = is_secret_name(name) or (bool(steps) and steps[-1].secret)
     secret = inherited or any(_is_secret(one) for one in (element, counterpart) if one is not None)
-    label = "" if inherited else _label(element, key, secret=secret)
-    if not label:
-        label = str(position) if position else ""
-    return (*steps, Step(f"{name}[{label}]" if label else name, name, labels_of(element), secret))
+    called = "" if inherited else _label(element, key, secret=secret)
+    label = called or (str(position) if position else "")
+    return (*steps, Step(f"{name}[{label}]" if label else name, name, labels_of(element), secret, called))
 
 
 def _is_secret(element: etree._Element) -> bool:

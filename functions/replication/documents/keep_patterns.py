@@ -1,18 +1,22 @@
-"""Machine-specific values of a backup stay its own, by rules that are data.
+"""Keep patterns: what of a settings document stays the backup's own, by rules that are data.
 
-A rule is a pattern over the path of a node. Each step of a path is a label: an
+A pattern goes over the path of a node. Each step of a path has labels: an
 element's name without its namespace, an attribute's name with ``@`` before it,
-or, in documents that write ``<entry name="soapPort" value="..."/>`` or
-``<entry><key>soapPort</key>...``, the entry's name or key. Labels are compared
-as words: ``soapPort``, ``SOAP_Port`` and ``soap-port`` are all ``soap-port``.
-The words of a pattern may be written together in a label: ``host-key`` is ``hostkey`` too.
+and the names or keys that an element bears. Labels are compared as words:
+``soapPort``, ``SOAP_Port`` and ``soap-port`` are all ``soap-port``. The words
+of a pattern may be written together in a label: ``host-key`` is ``hostkey`` too.
 In a pattern ``*`` stands for any run of characters, ``?`` for one, ``[cs]``
 for one of these. A pattern matches at any depth; with slashes it matches that
 many steps (``listener/*-port``), and one that begins with a slash starts at
-the document's root element. The root itself is never matched.
+the document's root element. In such a one ``entry[soapPort]`` is the element
+``entry`` that bears exactly this name. The root itself is never matched.
 
 What matches is kept as the backup has it, with everything inside, and so is
 its absence: the primary's own never goes over.
+
+A name that people may have given matches no loose pattern: not one of the
+product's, and not one with a wildcard (see ``keep_labels``). A pattern that
+begins with ``!`` is an exception: one exact path that goes over all the same.
 """
 
 import re
@@ -26,155 +30,244 @@ from lxml import etree
 from common.errors import Failure, Reason
 from common.safe_xml import local_name
 from replication.documents.canonical import children, own_value, plain_name
+from replication.documents.keep_list import RULES, Rule
 
 type Labels = frozenset[str]
 type Path = tuple[Labels, ...]
 
 NAME_KEYS = ("name", "key", "setting", "property", "option", "parameter", "id")
 """What a name or key is called, the most telling first."""
+EXCEPTION = "!"
+"""What an exception begins with."""
+EITHER = "="
+"""What the label of a name begins with that may be a setting's, or be given by people."""
+GIVEN = "~"
+"""What the label of a name begins with that people have given."""
 
 # Between camelCase words, and between an acronym and a word; the s of a plural (CRLs) belongs to its acronym.
 _CAMEL_EDGE = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s(?![a-z]))[a-z])"
 _WORD_EDGES = re.compile(_CAMEL_EDGE + r"|[^0-9A-Za-z]+")
-_PATTERN_EDGES = re.compile(_CAMEL_EDGE + r"|[-_. ]+")
 _STEP = r"[@ ]*[^/@ \x00-\x1f\x7f][^/\x00-\x1f\x7f]*"
-RULE_FORM = rf"/?{_STEP}(/{_STEP})*"
+RULE_FORM = rf"(!?/)?{_STEP}(/{_STEP})*"
 """The form of a pattern, for a match of the whole text: each step has a character besides ``@`` and blanks."""
 _HYPHEN_OF_PATTERN = re.compile(r"(?<=\w)\\-(?=\w)")
+_PIECES = re.compile(r"(\[[^]]*\]|[*?])")
+_NAMED_STEP = re.compile(r"[^\[\]*?]+\[.*\]", re.DOTALL)
+_UNWRITABLE = re.compile(r"""[%/"\\\x00-\x1f\x7f]""")
+_TRIED = "".join(map(chr, range(0x30, 0x3A))) + "abcdefghijklmnopqrstuvwxyz-"
 
 
 @dataclass(frozen=True)
-class Rule:
-    """One pattern and why it is there."""
+class _Step:
+    """One step of a pattern. ``literal`` is set for ``entry[name]``; ``exact``: it has no wildcard."""
 
-    pattern: str
-    why: str
+    expression: re.Pattern[str]
+    literal: str = ""
+    exact: bool = False
+
+    def matches(self, label: str, *, loosely: bool = False) -> bool:
+        """Whether the step is this label. ``loosely``: names that people may have given count as well."""
+        if self.literal or "[" in label:
+            return label == self.literal
+        if label.startswith((EITHER, GIVEN)):
+            return (self.exact or loosely) and self.expression.fullmatch(label[1:]) is not None
+        return self.expression.fullmatch(label) is not None
 
 
-RULES_VERSION = 1
-RULES: tuple[Rule, ...] = (
-    Rule("*licen[cs]*", "each server has its own licence"),
-    Rule("*product-key*", "each server has its own licence"),
-    Rule("*registration-key*", "each server has its own licence"),
-    Rule("*registration-code*", "each server has its own licence"),
-    Rule("*activation-key*", "each server has its own licence"),
-    Rule("*serial-number*", "each server has its own licence"),
-    Rule("*soap*", "the way in that replication itself uses"),
-    Rule("*web-service*", "another name of the SOAP service"),
-    Rule("*wsdl*", "another name of the SOAP service"),
-    Rule("remote", "remote administration is set up per machine"),
-    Rule("*remote-settings*", "remote administration is set up per machine"),
-    Rule("*remote-access*", "remote administration is set up per machine"),
-    Rule("*remote-port*", "remote administration is set up per machine"),
-    Rule("*remote-password*", "remote administration is set up per machine"),
-    Rule(
-        "*admin*", "web administration and the administrator's log-in, the one replication uses, are set up per machine"
-    ),
-    Rule("*cert*", "the server's certificate belongs to its name"),
-    Rule("*pfx*", "the server's certificate belongs to its name"),
-    Rule("*pkcs*", "the server's certificate belongs to its name"),
-    Rule("*priv*key*", "a private key never leaves its machine"),
-    Rule("*server-key", "a private key never leaves its machine"),
-    Rule("*host-key*", "a private key never leaves its machine"),
-    Rule("*key-pair*", "a private key never leaves its machine"),
-    Rule("*key-store*", "a private key never leaves its machine"),
-    Rule("*[dr]sa-key", "a private key never leaves its machine"),
-    Rule("*ec-key", "a private key never leaves its machine"),
-    Rule("*ss[hl]-key", "a private key never leaves its machine"),
-    Rule("*tls-key", "a private key never leaves its machine"),
-    Rule("*key-file*", "a private key's place on this machine's disk"),
-    Rule("*key-path*", "a private key's place on this machine's disk"),
-    Rule("*key-pass*", "the pass phrase of a private key"),
-    Rule("*pass-phrase*", "the pass phrase of a private key"),
-    Rule("ca", "certificate authorities are files of this machine"),
-    Rule("cas", "certificate authorities are files of this machine"),
-    Rule("ca-*", "certificate authorities are files of this machine"),
-    Rule("*-ca", "certificate authorities are files of this machine"),
-    Rule("*-cas", "certificate authorities are files of this machine"),
-    Rule("*-ca-*", "certificate authorities are files of this machine"),
-    Rule("*ca-file*", "certificate authorities are files of this machine"),
-    Rule("*ca-path*", "certificate authorities are files of this machine"),
-    Rule("*ca-list*", "certificate authorities are files of this machine"),
-    Rule("*trust-store*", "certificate authorities are files of this machine"),
-    Rule("*crl", "revocation lists are files of this machine"),
-    Rule("*crl[!f]*", "revocation lists are files of this machine"),
-    Rule("*crl-file*", "revocation lists are files of this machine"),
-    Rule("*revocation*", "revocation lists are files of this machine"),
-    Rule("sync", "the native Synchronization Manager's own list"),
-    Rule("sync-*", "the native Synchronization Manager's own list"),
-    Rule("*-sync", "the native Synchronization Manager's own list"),
-    Rule("*-sync-*", "the native Synchronization Manager's own list"),
-    Rule("*sync-server*", "the native Synchronization Manager's own list"),
-    Rule("*synchroni*", "the native Synchronization Manager's own list"),
-    Rule("*backup-server*", "the native Synchronization Manager's own list"),
-    Rule("*replicat*", "the native Synchronization Manager's own list"),
-)
-"""What is never replicated inside ``settings``: licence, SOAP, remote and web administration, certificate, private
-key, CA, CRL, native synchronization. The real document's names are not public, so the patterns go by what such
-names have in common (``*crl[!f]*`` spares CRLF, the end of a line); keeping a little too much leaves a difference,
-keeping too little can lock an administrator out.
-"""
+type _Steps = tuple[_Step, ...]
 
 
 class Rules:
-    """Compiled patterns. Raises Failure(CONFIGURATION_INVALID) for one that cannot be understood."""
+    """Compiled patterns, and after ``product`` those that people ``add``.
 
-    def __init__(self, patterns: Iterable[str]) -> None:
-        self.patterns = tuple(dict.fromkeys(patterns))
-        self._anchored = [_compiled(pattern) for pattern in self.patterns if pattern.startswith("/")]
-        self._floating = [_compiled(pattern) for pattern in self.patterns if not pattern.startswith("/")]
-        self._single = [steps[0] for steps in self._floating if len(steps) == 1]
-        self._floating = [steps for steps in self._floating if len(steps) > 1]
+    Raises Failure(CONFIGURATION_INVALID) for a pattern that cannot match anything.
+    """
+
+    def __init__(self, additions: Iterable[str], product: Iterable[Rule] = ()) -> None:
+        self._product = tuple(_ProductRule.of(rule) for rule in product)
+        own = tuple(rule.rule.pattern for rule in self._product)
+        self.additions = tuple(pattern for pattern in dict.fromkeys(additions) if pattern not in own)
+        self.patterns = (*own, *self.additions)
+        self.exceptions = tuple(pattern for pattern in self.additions if pattern.startswith(EXCEPTION))
+        self._exceptions = [compiled(pattern) for pattern in self.exceptions]
+        kept = [(pattern, compiled(pattern)) for pattern in self.additions if not pattern.startswith(EXCEPTION)]
+        self._anchored = [steps for pattern, steps in kept if pattern.startswith("/")]
+        floating = [steps for pattern, steps in kept if not pattern.startswith("/")]
+        self._single = [steps[0] for steps in floating if len(steps) == 1]
+        self._floating = [steps for steps in floating if len(steps) > 1]
         self._label_matches = lru_cache(maxsize=4096)(self._any_single)
+        self._label_proved = lru_cache(maxsize=4096)(self._any_proved)
 
     @classmethod
     def standard(cls, *additions: Iterable[str]) -> "Rules":
         """The product's own rules and, after them, a deployment's and a backup's."""
-        return _rules((*(rule.pattern for rule in RULES), *(pattern for more in additions for pattern in more)))
+        return _rules(tuple(pattern for more in additions for pattern in more), RULES)
 
     @property
     def look_above(self) -> bool:
         """Whether any pattern asks what a node is in; the others look at the node alone."""
-        return bool(self._floating or self._anchored)
+        return bool(self._floating or self._anchored or self._exceptions)
 
     def match(self, path: Path) -> bool:
-        """Whether the node at the end of ``path`` is kept; each step is the set of its labels, as words."""
-        for label in path[-1]:
-            if self._label_matches(label):
-                return True
-        return self.look_above and (
-            any(_matches(steps, path[-len(steps) :]) for steps in self._floating)
-            or any(_matches(steps, path) for steps in self._anchored)
+        """Whether the node at the end of ``path`` is kept."""
+        if not self._matches(path, loosely=False):
+            return False
+        return not (self._exceptions and self.is_exception(path)) or self.is_proved(path)
+
+    def is_exception(self, path: Path) -> bool:
+        """Whether an exception names exactly this path."""
+        return any(is_exactly(steps, path) for steps in self._exceptions)
+
+    def is_proved(self, path: Path) -> bool:
+        """Whether the typed answers prove that the node is the machine's, so that no exception reaches it."""
+        return any(map(self._label_proved, path[-1]))
+
+    def is_undecided(self, path: Path) -> bool:
+        """Whether it takes a person to say if the node is kept: only a name that people may have given matches."""
+        return (
+            self._matches(path, loosely=True)
+            and not self._matches(path, loosely=False)
+            and not (self.is_exception(path))
         )
 
-    def _any_single(self, label: str) -> bool:
-        return any(step.fullmatch(label) for step in self._single)
+    def _matches(self, path: Path, *, loosely: bool) -> bool:
+        for label in path[-1]:
+            if self._label_matches(label, loosely):
+                return True
+        return bool(self._floating or self._anchored) and (
+            any(_fits(steps, path[-len(steps) :], loosely=loosely) for steps in self._floating)
+            or any(_fits(steps, path, loosely=loosely) for steps in self._anchored)
+        )
+
+    def _any_single(self, label: str, loosely: bool) -> bool:
+        return any(step.matches(label, loosely=loosely) for step in self._single) or any(
+            rule.matches(label, loosely=loosely) for rule in self._product
+        )
+
+    def _any_proved(self, label: str) -> bool:
+        return any(rule.rule.proved and rule.matches(label) for rule in self._product)
+
+
+@dataclass(frozen=True)
+class _ProductRule:
+    rule: Rule
+    step: _Step
+    but: _Steps
+
+    @classmethod
+    @lru_cache(maxsize=1024)  # every backup's rules have them
+    def of(cls, rule: Rule) -> "_ProductRule":
+        (step,) = compiled(rule.pattern)
+        return cls(rule, step, tuple(compiled(pattern)[0] for pattern in rule.but))
+
+    def matches(self, label: str, *, loosely: bool = False) -> bool:
+        """A name that people may have given is none of the product's, and one that they have given never is."""
+        if "[" in label or label.startswith(GIVEN) or (label.startswith(EITHER) and not loosely):
+            return False
+        word = label.removeprefix(EITHER)
+        return self.step.matches(word) and not any(step.matches(word.removeprefix("@")) for step in self.but)
 
 
 @lru_cache(maxsize=64)
-def _rules(patterns: tuple[str, ...]) -> Rules:
+def _rules(patterns: tuple[str, ...], product: tuple[Rule, ...]) -> Rules:
     """Most backups of a fleet have the same rules, and what was matched once is remembered with them."""
-    return Rules(patterns)
+    return Rules(patterns, product)
 
 
-@lru_cache(maxsize=1024)  # every backup's rules have the product's own in them
-def _compiled(pattern: str) -> tuple[re.Pattern[str], ...]:
-    if not re.fullmatch(RULE_FORM, pattern):
-        raise Failure(Reason.CONFIGURATION_INVALID, f"the rule {pattern!r} has an empty step or a control character")
-    return tuple(_compiled_step(step.strip()) for step in pattern.removeprefix("/").split("/"))
-
-
-def _compiled_step(step: str) -> re.Pattern[str]:
-    """``soapPort``, ``SOAP_Port`` and ``soap-port`` become one expression; what is in brackets is left alone."""
-    pieces = re.split(r"(\[[^]]*\])", step)
-    written = "".join(piece if piece.startswith("[") else _PATTERN_EDGES.sub("-", piece) for piece in pieces)
-    return re.compile(_HYPHEN_OF_PATTERN.sub(r"\\-?", translate(written.casefold())))
-
-
-def _matches(steps: tuple[re.Pattern[str], ...], path: Path) -> bool:
+def _fits(steps: _Steps, path: Path, *, loosely: bool = False) -> bool:
     return len(steps) == len(path) and all(
-        any(step.fullmatch(label) for label in labels) for step, labels in zip(steps, path, strict=True)
+        any(step.matches(label, loosely=loosely) for label in labels) for step, labels in zip(steps, path, strict=True)
     )
+
+
+def is_exactly(steps: _Steps, path: Path) -> bool:
+    """Whether an exception's steps name the node at the end of ``path`` and no other: one with a name by its name."""
+    return len(steps) == len(path) and all(
+        any(step.matches(label) for label in _identifying(labels)) for step, labels in zip(steps, path, strict=True)
+    )
+
+
+def _identifying(labels: Labels) -> Labels:
+    named = frozenset(label for label in labels if "[" in label)
+    return named or labels
+
+
+# The form of a pattern -----------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def compiled(pattern: str) -> _Steps:
+    """The steps of a pattern or an exception. Raises Failure(CONFIGURATION_INVALID) when nothing can match it."""
+    if not re.fullmatch(RULE_FORM, pattern):
+        raise _invalid(pattern, "it has an empty step or a control character")
+    bare = pattern.removeprefix(EXCEPTION)
+    anchored = bare.startswith("/")
+    texts = [text.strip() for text in bare.removeprefix("/").split("/")]
+    if bare != pattern:
+        _check_exception(pattern, texts, anchored)
+    if anchored and len(texts) == 1:
+        raise _invalid(pattern, "it names the root element, which is never kept as a whole")
+    if any(text.startswith("@") for text in texts[:-1]):
+        raise _invalid(pattern, "an attribute has nothing inside")
+    steps = tuple(_compiled_step(text, named=anchored) for text in texts)
+    for text, step in zip(texts, steps, strict=True):
+        if not step.literal and not (_has_whole_brackets(text) and _can_match(text, step.expression)):
+            raise _invalid(pattern, f"no name can match {text!r}")
+    return steps
+
+
+def _check_exception(pattern: str, texts: list[str], anchored: bool) -> None:
+    if not anchored:
+        raise _invalid(pattern, "an exception begins with !/ and names one exact path from the root element on")
+    if any(set("*?") & set(text.partition("[")[0]) or ("[" in text and not text.endswith("]")) for text in texts):
+        raise _invalid(pattern, "an exception names one exact path, without wildcards")
+    named = [words(text.partition("[")[0]) for text in texts[1:]]
+    proving = [rule.rule for rule in map(_ProductRule.of, RULES) if rule.rule.proved and any(map(rule.matches, named))]
+    if proving:
+        raise _invalid(pattern, f"no exception reaches what is the machine's own: {proving[0].why}")
+
+
+def _invalid(pattern: str, why: str) -> Failure:
+    return Failure(Reason.CONFIGURATION_INVALID, f"the rule {pattern!r} cannot be used: {why}")
+
+
+def _compiled_step(text: str, *, named: bool) -> _Step:
+    """``soapPort``, ``SOAP_Port`` and ``soap-port`` become one expression; what is in brackets is left alone."""
+    if named and _NAMED_STEP.fullmatch(text):
+        return _Step(re.compile("(?!)"), text, exact=True)
+    sign, body = ("@", text[1:].lstrip()) if text.startswith("@") else ("", text)
+    pieces = _PIECES.split(body.strip("-_. "))
+    written = "".join(piece if _PIECES.fullmatch(piece) else _WORD_EDGES.sub("-", piece) for piece in pieces)
+    written = sign + re.sub(r"^-+|-+$", "", re.sub(r"--+", "-", written))
+    expression = re.compile(_HYPHEN_OF_PATTERN.sub(r"\\-?", translate(written.casefold())))
+    return _Step(expression, exact=len(pieces) == 1)
+
+
+def _has_whole_brackets(text: str) -> bool:
+    return not {"[", "]"} & set("".join(piece for piece in _PIECES.split(text) if not _PIECES.fullmatch(piece)))
+
+
+def _can_match(text: str, expression: re.Pattern[str]) -> bool:
+    """Whether there is a label that a step matches: one is made of the step itself, with each wildcard tried."""
+    for run in ("x", ""):
+        made = ""
+        for piece in _PIECES.split(text.strip("-_. ")):
+            if piece == "*":
+                made += run
+            elif piece == "?":
+                made += "x"
+            elif piece.startswith("[") and piece.endswith("]"):
+                one = re.compile(translate(piece.casefold()))
+                made += next((letter for letter in _TRIED if one.fullmatch(letter)), "")
+            else:
+                made += piece
+        sign, bare = ("@", made[1:]) if made.startswith("@") else ("", made)
+        if words(bare) and expression.fullmatch(sign + words(bare)):
+            return True
+    return False
+
+
+# What nodes are called -----------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=8192)
@@ -183,34 +276,13 @@ def words(label: str) -> str:
     return "-".join(word.casefold() for word in _WORD_EDGES.split(label) if word)
 
 
-def kept(root: etree._Element, rules: Rules) -> Iterator[etree._Element | tuple[etree._Element, str]]:
-    """The outermost nodes of a document that the rules keep: elements, or an element and an attribute's key."""
-    yield from kept_below(root, (labels_of(root),), rules)
-
-
-def kept_below(
-    element: etree._Element, path: Path, rules: Rules
-) -> Iterator[etree._Element | tuple[etree._Element, str]]:
-    """The same below an element at the end of ``path``, its own attributes included."""
-    for key in element.attrib:
-        if rules.match((*path, attribute_labels(str(key)))):
-            yield element, str(key)
-    for child in children(element):
-        child_path = (*path, labels_of(child))
-        if rules.match(child_path):
-            yield child
-        else:
-            yield from kept_below(child, child_path, rules)
-
-
-@lru_cache(maxsize=8192)
-def attribute_labels(key: str) -> Labels:
-    """All that the step of an attribute is known by."""
-    return frozenset({"@" + words(local_name(key)), words(local_name(key))})
+def exact_step(tag: str, name: str) -> str:
+    """The step of a pattern for the element of this tag that bears exactly this name."""
+    return f"{local_name(tag)}[{_UNWRITABLE.sub(lambda found: f'%{ord(found[0]):02X}', name)}]"
 
 
 def labels_of(element: etree._Element) -> Labels:
-    """All that a step of a path is known by, as words: the element's name, and every name or key it bears."""
+    """All that an element is called, as words: its own name, and every name or key it bears."""
     return frozenset({words(local_name(element)), *(words(value) for _, value in names_of(element))})
 
 

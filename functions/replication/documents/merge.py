@@ -15,8 +15,10 @@ from lxml import etree
 from common.errors import Failure, Reason
 from common.safe_xml import local_name
 from replication.documents.canonical import XSI_TYPE, children, text_of
-from replication.documents.keep_patterns import Rules, attribute_labels, labels_of
+from replication.documents.keep_labels import attribute_labels, element_labels
+from replication.documents.keep_patterns import Rules
 from replication.documents.pairing import Entry, KeepList, Names, Pairing, Place, below, pair, same_decisions
+from replication.documents.undecided import check_decided
 
 type Scope = Mapping[str | None, str]
 """Namespaces by the prefixes that are bound to them at some place."""
@@ -42,9 +44,11 @@ def merge(primary: etree._Element, own: etree._Element, rules: Rules) -> etree._
     Neither argument is changed. ``merge(p, merge(p, b))`` equals ``merge(p, b)``:
     ordinary entries stand in the primary's order, a kept one stands where the
     primary's of the same identity stood, or else behind the entry that precedes
-    it in the backup. Raises AmbiguousEntries.
+    it in the backup. Raises AmbiguousEntries and NamesUndecided.
     """
-    return _Merge(primary, own, rules).result()
+    merged = _Merge(primary, own, rules).result()
+    check_decided(own, merged, rules)
+    return merged
 
 
 class _Merge:
@@ -66,7 +70,7 @@ class _Merge:
         return out
 
     def _root_place(self) -> Place:
-        theirs, ours = (labels_of(self._primary),), (labels_of(self._own),)
+        theirs, ours = (element_labels(self._primary),), (element_labels(self._own),)
         if theirs == ours:
             return theirs, theirs
         place = theirs, ours
@@ -196,7 +200,7 @@ class _Merge:
             if key == XSI_TYPE or self._keeps(key, place) or self._keep.is_name_attribute(key, place):
                 out.set(key, value)
         for child in children(own):
-            labels = labels_of(child)
+            labels = element_labels(child)
             inner = below(place, labels)
             if self._keep.keeps(place, labels) or self._keep.is_name(child, place):
                 _copy(out, scope, child)

@@ -19,15 +19,8 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from replication.documents.canonical import XSI_TYPE, children, meaning, own_value, plain_name, text_of
-from replication.documents.keep_patterns import (
-    NAME_KEYS,
-    Labels,
-    Path,
-    Rules,
-    attribute_labels,
-    kept_below,
-    labels_of,
-)
+from replication.documents.keep_labels import attribute_labels, element_labels, kept_below
+from replication.documents.keep_patterns import NAME_KEYS, Labels, Path, Rules
 
 type Names = frozenset[tuple[str, str]]
 type Place = tuple[Path, Path]
@@ -63,7 +56,7 @@ class KeepList:
         return (
             plain_name(str(child.tag)) in _IDENTITY_KEYS
             and bool(own_value(child))
-            and not self.keeps(place, labels_of(child))
+            and not self.keeps(place, element_labels(child))
         )
 
     def is_name_attribute(self, key: str, place: Place) -> bool:
@@ -88,7 +81,7 @@ class KeepList:
 def _holding(root: etree._Element, rules: Rules) -> Iterator[etree._Element]:
     """The elements that hold anything kept and are not kept themselves."""
     found: set[etree._Element] = set()
-    for node in kept_below(root, (labels_of(root),), rules):
+    for node in kept_below(root, (element_labels(root),), rules):
         holder = node[0] if isinstance(node, tuple) else node.getparent()
         while holder is not None and holder not in found:
             found.add(holder)
@@ -156,7 +149,7 @@ class _Pairs:
     def _entries(self, parent: etree._Element) -> list[Entry]:
         found = []
         for child in children(parent):
-            labels = labels_of(child)
+            labels = element_labels(child)
             place = below(self._place, labels)
             is_kept = self._keep.keeps(self._place, labels)
             found.append(Entry(child, labels, place, self._keep.names(child, place), is_kept))
@@ -330,7 +323,7 @@ def _described(
     if text := text_of(element).strip():
         parts += ("\x04", text)
     for child in children(element):
-        labels = labels_of(child)
+        labels = element_labels(child)
         if keep.keeps(place, labels):
             holds = True
         elif not keep.is_name(child, place):

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from common.errors import Reason
-from replication.documents.diff import Kind
+from replication.documents.diff import Difference, Kind
+from replication.documents.keep_lines import keep_line, quoted_lines, shown_paths
 from replication.documents.machine_specific import looks_machine_specific
 from replication.documents.names import disables
-from replication.model import PartName
+from replication.model import WAIT_FOR_A_DECISION, PartName
 from replication.parts.accounts import Accounts
 from replication.parts.base import Document
 from replication.parts.single_documents import AuthenticationState
@@ -84,7 +85,7 @@ class Block:
     @property
     def approvable(self) -> bool:
         """Whether an approval of the plan lets the part through."""
-        return self.reason is not Reason.ENTRIES_AMBIGUOUS
+        return self.reason not in WAIT_FOR_A_DECISION
 
 
 def exceeded_limits(plan: Plan, limits: Limits) -> tuple[Block, ...]:
@@ -98,8 +99,8 @@ def exceeded_limits(plan: Plan, limits: Limits) -> tuple[Block, ...]:
 def _blocks(plan: PartPlan, limits: Limits, source: str) -> Iterator[Block]:
     if plan.suspect:
         yield Block(plan.name, Reason.MACHINE_VALUES_CHANGED, plan.suspect)
-    if plan.ambiguous and plan.settled:
-        yield Block(plan.name, Reason.ENTRIES_AMBIGUOUS, plan.settled.message)
+    if plan.ambiguous and plan.settled and plan.settled.reason:
+        yield Block(plan.name, plan.settled.reason, plan.settled.message)
     if plan.missing and plan.settled:
         removed = sum(1 for item in items_of(plan) if item.kind is Kind.REMOVED)
         message = f"{plan.settled.message} ({removed} would go)"
@@ -168,13 +169,18 @@ def _is_disabled(item: Item) -> bool:
 
 def _unruled(plan: PartPlan) -> Iterator[Block]:
     """Settings that look machine-specific, that no rule keeps, and that the push would overwrite."""
-    paths = [
-        difference.path for item in items_of(plan) for difference in item.find() if looks_machine_specific(difference)
-    ]
-    if paths:
-        named = ", ".join(paths[:_NAMED_PATHS]) + (", ..." if len(paths) > _NAMED_PATHS else "")
-        message = f"{len(paths)} differing settings look machine-specific and are kept by no rule: {named}"
-        yield Block(plan.name, Reason.MACHINE_SPECIFIC_UNRULED, message, {"paths": len(paths)})
+    found = [difference for item in items_of(plan) for difference in item.find() if looks_machine_specific(difference)]
+    if found:
+        named = shown_paths([difference.path for difference in found])
+        message = f"{len(found)} differing settings look machine-specific and are kept by no rule: {named}" + (
+            f"; to keep, add {pasted}" if (pasted := quoted_lines(_lines(plan, found))) else ""
+        )
+        yield Block(plan.name, Reason.MACHINE_SPECIFIC_UNRULED, message, {"paths": len(found)})
+
+
+def _lines(plan: PartPlan, found: list[Difference]) -> list[str]:
+    documents = [root for state in (plan.own, plan.desired) if (root := state.parse()) is not None]
+    return [keep_line(documents, difference.steps, difference.new_from) for difference in found[:_NAMED_PATHS]]
 
 
 def _above(number: int, held: int, floor: int, share: float, maximum: int) -> bool:

@@ -11,6 +11,7 @@ from cerberus.client import BackupClient
 from common.errors import Failure, Reason
 from local.cerberus import Kind, Machine, drift
 from replication.documents import keep_patterns
+from replication.documents.keep_list import RULES, Rule
 from sync.events import Trigger
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tests.integration.sync.conftest import Fleet
 
 
-def without_rules(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, left: tuple[keep_patterns.Rule, ...] = ()) -> None:
+def without_rules(fleet: Fleet, monkeypatch: pytest.MonkeyPatch, left: tuple[Rule, ...] = ()) -> None:
     """No rule but those ``left`` keeps anything, and somebody has approved the plan that follows from that."""
     monkeypatch.setattr(keep_patterns, "RULES", left)
     drift.set_setting(fleet.primary.state, "general/welcomeMessage", "New")
@@ -76,7 +77,7 @@ class TestTheProofIsNotHeardOf:
     @pytest.fixture
     def fleet(self, make_fleet: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch) -> Fleet:
         fleet = make_fleet("b1")
-        others = tuple(rule for rule in keep_patterns.RULES if not re.search("soap|remote", rule.pattern))
+        others = tuple(rule for rule in RULES if not re.search("soap|remote", rule.pattern))
         without_rules(fleet, monkeypatch, others)
         return fleet
 

@@ -14,7 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from admin_api import openapi, schemas
 from admin_api.app import api
+from common.errors import Failure
 from local.cerberus import Authority
+from replication.documents.keep_patterns import Rules
 
 DOCUMENT = openapi.document(api)
 BODIES: dict[str, str] = {
@@ -35,6 +37,7 @@ PEM = Authority.create().pem
 FORMATS = {
     # A pattern cannot say all of it: a good one, and some that are not even as their pattern says.
     "pem-certificates": [PEM, "no certificate", f"{PEM}-----BEGIN EC PRIVATE KEY-----"],
+    "preservation-rule": ["*logo*", "!/a/b[c]", "[", "/a", "!a", "!/a/*", "a/@b/c", "-"],
 }
 TEXTS = st.text(max_size=8) | st.sampled_from(
     [
@@ -159,7 +162,16 @@ def _values(query: str) -> st.SearchStrategy[Any]:
 @cache
 def _validator(reference: str) -> jsonschema_rs.Draft202012Validator:
     whole = {"$ref": reference, "components": DOCUMENT["components"]}
-    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True, formats={"preservation-rule": _is_rule})
+
+
+def _is_rule(text: str) -> bool:
+    """What the document's own format means."""
+    try:
+        Rules([text])
+    except Failure:
+        return False
+    return True
 
 
 def _model(reference: str) -> type[BaseModel]:
@@ -200,7 +212,10 @@ def test_a_body_is_accepted_exactly_when_the_document_allows_it(reference: str, 
         ("putPrimary", {"host": "ftp1", "port": 8443, "secure_connection": 1}, False),
         ("changeBackup", {"rules": ["a//b"]}, False),
         ("changeBackup", {"rules": ["@ /b"]}, False),
-        ("changeBackup", {"rules": ["/a/@b", "[z-a"]}, True),
+        ("changeBackup", {"rules": ["/a/@b", "[b-z]", "/a/b[any name]", "!/a/b[any name]"]}, True),
+        ("changeBackup", {"rules": ["[z-a"]}, False),
+        ("changeBackup", {"rules": ["/a"]}, False),
+        ("changeBackup", {"rules": ["!a/b"]}, False),
     ],
 )
 def test_what_once_was_allowed_and_refused_is_agreed_on(operation: str, body: object, allowed: bool) -> None:

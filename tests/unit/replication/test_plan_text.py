@@ -49,8 +49,8 @@ def test_the_whole_text(make_plan_between: PlanFactory) -> None:
         "  ! accounts: account_enabled users/ann isDisabled\n"
         "\n"
         "Blocked until approved:\n"
-        "  ! settings: 1 differing settings look machine-specific and are kept by no rule: /s/dir"
-        " [machine_specific_unruled]\n"
+        "  ! settings: 1 differing settings look machine-specific and are kept by no rule: /s/dir;"
+        ' to keep, add "/s/dir" [machine_specific_unruled]\n'
         "\n"
         "settings     0 to add, 2 to change, 0 to remove; 1 kept by rules\n"
         "accounts     1 to add, 1 to change, 1 to remove\n"

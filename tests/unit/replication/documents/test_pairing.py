@@ -13,7 +13,7 @@ from replication.documents.keep_patterns import Rules
 from replication.documents.merge import AmbiguousEntries, merge
 from tests.support.documents import parse_text
 
-RULES = Rules(["*soap*", "*cert*", "*admin*"])
+RULES = Rules(["*soap*", "*cert*", "admin"])
 
 
 def merged(primary: str, own: str, rules: Rules = RULES) -> etree._Element:

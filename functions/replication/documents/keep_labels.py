@@ -1,0 +1,135 @@
+"""By which labels keep patterns know a node, and which nodes of a document they keep.
+
+Names of elements and attributes are a program's: they say what a setting is
+about. A name in a value may be that as well (``<entry name="soapPort"
+value="1"/>``), or people have given it (``<policy name="Admins">``). Which of
+both it is, is told by what bears the name: a key with a value is a setting's,
+a policy, a job or a site is people's. What remains, such as ``<section
+name="SOAP">``, is marked as either.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from lxml import etree
+
+from common.safe_xml import local_name
+from replication.documents.canonical import XSI_TYPE, children, plain, plain_name, text_of
+from replication.documents.keep_patterns import (
+    EITHER,
+    GIVEN,
+    NAME_KEYS,
+    Labels,
+    Path,
+    Rules,
+    exact_step,
+    names_of,
+    words,
+)
+
+VALUES = frozenset({"value", "values", "val", "v", "data", "content", "text", "string", "default"})
+"""What the value of an entry is called, beside its name."""
+_ABOUT_VALUES = frozenset({"type", "kind", "datatype", "format", "encrypted", "encoding", "readonly", "isdefault"})
+"""What may stand beside the value of an entry."""
+_ENTRIES = frozenset(
+    {"e", "entry", "param", "parameter", "setting", "option", "property", "pref", "preference", "add", "key", "var"}
+    | {"variable", "item", "field", "attribute", "config", "int", "bool", "string", "dword", "value"}
+)
+"""Elements whose name is a setting's also where they hold no value."""
+_THINGS = frozenset(
+    {"account", "user", "role", "policy", "job", "task", "rule", "event", "trigger", "action", "schedule", "partner"}
+    | {"customer", "vendor", "company", "department", "team", "site", "folder", "share", "root", "template", "report"}
+    | {"profile", "notification", "message", "contact", "recipient", "zone", "tenant", "project", "workflow"}
+    | {"person", "member", "owner", "filter", "queue", "connection", "target", "destination", "source", "domain"}
+    | {"organization", "office", "branch", "location", "agreement", "contract", "transfer", "campaign", "mailbox"}
+)
+"""What people make and give a name to."""
+_WORDS_OF_SETTINGS = frozenset(
+    {"a", "access", "account", "address", "admin", "administration", "administrator", "allow", "and", "api", "auth"}
+    | {"authentication", "authority", "authorities", "backup", "bind", "ca", "cas", "cert", "certificate"}
+    | {"certificates", "certs", "chain", "client", "code", "config", "configuration", "console", "control", "crl"}
+    | {"crls", "data", "default", "directory", "enable", "enabled", "engine", "file", "files", "folder", "for", "ftp"}
+    | {"ftps", "general", "host", "http", "https", "id", "in", "info", "information", "interface", "ip", "is", "key"}
+    | {"keys", "licence", "license", "licensing", "list", "listen", "listener", "local", "log", "login", "manage"}
+    | {"management", "manager", "mode", "name", "native", "number", "of", "on", "option", "options", "pair", "pass"}
+    | {"passphrase", "password", "path", "pem", "pfx", "pkcs", "policy", "port", "ports", "private", "product"}
+    | {"public", "pwd", "registration", "remote", "replication", "revocation", "root", "roots", "secure", "security"}
+    | {"serial", "server", "servers", "service", "services", "session", "setting", "settings", "setup", "sftp", "soap"}
+    | {"ssh", "ssl", "store", "sync", "synchronization", "synchronisation", "system", "the", "timeout", "tls", "trust"}
+    | {"trusted", "url", "use", "user", "username", "web", "wsdl", "activation", "enabling"}
+)
+"""Of such words the title of a group of settings is made."""
+
+
+@lru_cache(maxsize=8192)
+def attribute_labels(key: str) -> Labels:
+    """All that the step of an attribute is known by."""
+    return frozenset({"@" + words(local_name(key)), words(local_name(key))})
+
+
+def element_labels(element: etree._Element) -> Labels:
+    """All that the step of an element is known by: its own name, each name it bears, and both together."""
+    tag = local_name(element)
+    own = words(tag)
+    names = [value for _, value in names_of(element)]
+    if not names:
+        return frozenset({own})
+    given = {mark + words(name) for name in names for mark in [_mark(element, name)]}
+    return frozenset({own, *given, *(exact_step(tag, name) for name in names)})
+
+
+def is_entry(element: etree._Element) -> bool:
+    """Whether an element with a name is a key with its value, or could be one whose value is absent."""
+    values = 0
+    for key in element.attrib:
+        name = plain_name(str(key))
+        if name in VALUES:
+            values += 1
+        elif name not in NAME_KEYS and name not in _ABOUT_VALUES and str(key) != XSI_TYPE:
+            return False
+    for child in children(element):
+        name = plain_name(str(child.tag))
+        if name not in NAME_KEYS and (name not in VALUES or next(children(child), None) is not None):
+            return False
+        values += name in VALUES
+    return bool(values or text_of(element).strip() or plain(local_name(element)) in _ENTRIES)
+
+
+def _mark(element: etree._Element, name: str) -> str:
+    """What the label of a name begins with: nothing where it is a setting's."""
+    kind = words(local_name(element)).rpartition("-")[2]
+    if kind in _THINGS:
+        return GIVEN
+    is_title = " " not in name.strip() or all(word in _WORDS_OF_SETTINGS for word in words(name).split("-"))
+    if is_entry(element):
+        return "" if is_title else EITHER
+    return EITHER if is_title and _holds_values(element) else GIVEN
+
+
+def _holds_values(element: etree._Element) -> bool:
+    """Whether an element holds more than its names: without any value there is no setting."""
+    return (
+        any(plain_name(str(key)) not in NAME_KEYS for key in element.attrib)
+        or any(plain_name(str(child.tag)) not in NAME_KEYS for child in children(element))
+        or bool(text_of(element).strip())
+    )
+
+
+def kept(root: etree._Element, rules: Rules) -> Iterator[etree._Element | tuple[etree._Element, str]]:
+    """The outermost nodes of a document that the rules keep: elements, or an element and an attribute's key."""
+    yield from kept_below(root, (element_labels(root),), rules)
+
+
+def kept_below(
+    element: etree._Element, path: Path, rules: Rules
+) -> Iterator[etree._Element | tuple[etree._Element, str]]:
+    """The same below an element at the end of ``path``, its own attributes included."""
+    for key in element.attrib:
+        if rules.match((*path, attribute_labels(str(key)))):
+            yield element, str(key)
+    for child in children(element):
+        child_path = (*path, element_labels(child))
+        if rules.match(child_path):
+            yield child
+        else:
+            yield from kept_below(child, child_path, rules)

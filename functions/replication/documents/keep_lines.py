@@ -1,0 +1,77 @@
+"""Lines to paste: the keep pattern for one place of two documents, and for nothing else in them."""
+
+from collections.abc import Iterable, Sequence
+
+from lxml import etree
+
+from replication.documents.canonical import children, plain
+from replication.documents.diff import Steps
+from replication.documents.keep_labels import VALUES, attribute_labels, element_labels, is_entry
+from replication.documents.keep_patterns import compiled, exact_step
+
+LONGEST_LINE = 256
+"""Characters of a pattern that a registration accepts."""
+_SHOWN_LINES = 5
+_LONGEST_LIST = 500
+_LONGEST_PATHS = 250
+"""Characters of all lines and of all paths in a message, which is cut when it is stored."""
+
+
+def keep_line(documents: Sequence[etree._Element], steps: Steps, shared: int) -> str:
+    """The pattern that keeps the value at the end of ``steps``, as near to it as it can be told apart.
+
+    ``shared`` is the number of steps that both documents have: what only one
+    of them has is kept as a whole, and so is an entry, its name included.
+    Empty where nothing tells the place from others.
+    """
+    end = min(len(steps), shared + 1)
+    if plain(steps[end - 1].name) in VALUES and _is_entry(documents, _path(steps[: end - 1])):
+        end -= 1
+    lines = [_path(steps[:length]) for length in range(end, 1, -1)]
+    return next((line for line in lines if len(line) <= LONGEST_LINE and _is_one_place(documents, line)), "")
+
+
+def shown_paths(paths: Sequence[str]) -> str:
+    """The first paths as a message names them."""
+    shown = [paths[0]]
+    for path in paths[1:_SHOWN_LINES]:
+        if len(", ".join((*shown, path))) > _LONGEST_PATHS:
+            break
+        shown.append(path)
+    return ", ".join(shown) + (", ..." if len(paths) > len(shown) else "")
+
+
+def quoted_lines(lines: Iterable[str]) -> str:
+    """Lines as they are pasted into a list of rules, as many as fit into a message."""
+    quoted = [f'"{line}"' for line in dict.fromkeys(lines) if line][:_SHOWN_LINES]
+    while len(quoted) > 1 and len(", ".join(quoted)) > _LONGEST_LIST:
+        quoted.pop()
+    return ", ".join(quoted)
+
+
+def _path(steps: Steps) -> str:
+    def one(shown: str, name: str, called: str) -> str:
+        return f"@{name}" if shown.startswith("@") else exact_step(name, called) if called else name
+
+    return "/" + "/".join(one(step.shown, step.name, step.called) for step in steps)
+
+
+def _is_one_place(documents: Sequence[etree._Element], line: str) -> bool:
+    return max(len(_kept(document, line)) for document in documents) == 1
+
+
+def _is_entry(documents: Sequence[etree._Element], line: str) -> bool:
+    found = [one for document in documents for one in _kept(document, line)] if line.count("/") > 1 else []
+    return bool(found) and all(isinstance(one, etree._Element) and is_entry(one) for one in found)
+
+
+def _kept(root: etree._Element, line: str) -> list[etree._Element | str]:
+    """The nodes of a document that a line keeps: elements, and attributes by their keys."""
+    first, *inner, last = compiled(line)
+    level = [root] if any(map(first.matches, element_labels(root))) else []
+    for step in inner:
+        level = [child for one in level for child in children(one) if any(map(step.matches, element_labels(child)))]
+    return [
+        *(child for one in level for child in children(one) if any(map(last.matches, element_labels(child)))),
+        *(str(key) for one in level for key in one.attrib if any(map(last.matches, attribute_labels(str(key))))),
+    ]

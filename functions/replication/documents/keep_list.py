@@ -1,0 +1,117 @@
+"""The product's own keep patterns: names of settings that belong to one machine, each with its reason.
+
+The real document's names are not public, so the patterns go by what such names
+have in common. What a pattern keeps although it differs is listed in every
+plan and result, so that a name too many is seen; a name too few can lock an
+administrator out.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One pattern and why it is there. ``but``: names that it would match and does not mean.
+
+    ``proved``: the server's typed answers prove after each push that it is as
+    it was (licence, SOAP, TLS, the log-in), so that no exception reaches it.
+    """
+
+    pattern: str
+    why: str
+    but: tuple[str, ...] = ()
+    proved: bool = False
+
+
+_LICENCE = "each server has its own licence"
+_SOAP = "another name of the SOAP service"
+_REMOTE = "remote administration is set up per machine"
+_CERTIFICATE = "the server's certificate belongs to its name"
+_KEY = "a private key never leaves its machine"
+_PASS = "the pass phrase of a private key"  # noqa: S105 - says what a pattern is for
+_CA = "certificate authorities are files of this machine"
+_CRL = "revocation lists are files of this machine"
+_SYNC = "the native Synchronization Manager's own list"
+
+_TELLING_SOMEBODY = (
+    *("notify*", "*-notify-*", "*notif*ation*", "alert*", "*-alert*", "warn*", "email-*", "mail-*", "send-*"),
+    *("log-*", "audit-*", "*badminton*"),
+)
+"""Who is told of something is no log-in."""
+_DEMANDS = (
+    *("require*", "*-require*", "verify-*", "validate-*", "request-*", "accept-*", "allow-*"),
+    *("*concert*", "*certain*", "*certified*", "*certify*"),
+)
+"""What is demanded of the certificates that clients show."""
+_OTHER_SYNC = (
+    *("time-*", "*-time-sync*", "sync-time", "sync-time-*", "*synchroni?e-time*", "*clock*", "*ntp*"),
+    *("*directory*", "*ldap*", "ad-sync*", "*-ad-sync*", "sync-ad-*", "*file-sync*", "*folder-sync*", "*data-sync*"),
+)
+"""What is synchronized with a clock, a directory or a disk."""
+
+RULES_VERSION = 2
+RULES: tuple[Rule, ...] = (
+    *(
+        Rule(pattern, _LICENCE, proved=True)
+        for pattern in ("*licen[cs]*", "*product-key*", "*registration-key*", "*registration-code*")
+    ),
+    Rule("*activation-key*", _LICENCE, proved=True),
+    Rule("*serial-number*", _LICENCE, proved=True),
+    Rule("*soap*", "the way in that replication itself uses", proved=True),
+    Rule("*web-service*", _SOAP, proved=True),
+    Rule("*wsdl*", _SOAP, proved=True),
+    Rule("remote", _REMOTE, proved=True),
+    *(
+        Rule(f"*remote-{aspect}*", _REMOTE, proved=True)
+        for aspect in ("settings", "access", "port", "pass", "pwd", "user", "log-in", "enable", "secur", "ssl", "tls")
+    ),
+    Rule("enable-remote*", _REMOTE, proved=True),
+    Rule("allow-remote*", _REMOTE, proved=True),
+    *(
+        Rule(f"*management-{aspect}*", _REMOTE, ("user-management*", "*-user-management*"), proved=True)
+        for aspect in ("pass", "pwd", "port", "user", "interface")
+    ),
+    Rule(
+        "*admin*",
+        "web administration and the administrator's log-in, the one replication uses, are set up per machine",
+        _TELLING_SOMEBODY,
+        proved=True,
+    ),
+    Rule("*cert*", _CERTIFICATE, _DEMANDS, proved=True),
+    *(Rule(pattern, _CERTIFICATE, proved=True) for pattern in ("*pfx*", "*pkcs*", "pem*", "*-pem*")),
+    *(
+        Rule(pattern, _KEY, proved=True)
+        for pattern in ("*private-key*", "*priv-key*", "*server-key", "*host-key*", "*key-pair*", "*key-store*")
+    ),
+    *(
+        Rule(pattern, _KEY, proved=True)
+        for pattern in ("*[dr]sa-key", "ec-key", "*-ec-key", "*ss[hl]-key", "*tls-key", "*ed25519-key*")
+    ),
+    *(Rule(f"*ssh-key-{kind}*", _KEY, proved=True) for kind in ("ed", "[dr]sa", "ecd")),
+    Rule("*key-file*", "a private key's place on this machine's disk", proved=True),
+    Rule("*key-path*", "a private key's place on this machine's disk", proved=True),
+    *(
+        Rule(pattern, _PASS, proved=True)
+        for pattern in ("*key-pass*", "*pass-phrase*", "*ssl-pass*", "*tls-pass*", "*ssl-pwd*", "*tls-pwd*")
+    ),
+    *(
+        Rule(pattern, _CA, proved=True)
+        for pattern in ("ca", "cas", "ca-*", "*-ca", "*-cas", "*-ca-*", "*ca-file*", "*ca-path*", "*ca-list*")
+    ),
+    Rule("*trust-store*", _CA, proved=True),
+    Rule("*trusted-root*", _CA, proved=True),
+    # *crl[!f]* spares CRLF, the end of a line.
+    *(Rule(pattern, _CRL, proved=True) for pattern in ("*crl", "*crl[!f]*", "*crl-file*", "*revocation*")),
+    Rule("sync", _SYNC),
+    Rule("sync-*", _SYNC, _OTHER_SYNC),
+    *(Rule(f"{word}-sync*", _SYNC, _OTHER_SYNC) for word in ("enable", "last", "next", "auto", "native")),
+    Rule("is-sync-*", _SYNC, _OTHER_SYNC),
+    Rule("*server-sync*", _SYNC, _OTHER_SYNC),
+    Rule("*sync-server*", _SYNC, _OTHER_SYNC),
+    Rule("*synchroni*", _SYNC, _OTHER_SYNC),
+    Rule("*backup-server*", _SYNC),
+    Rule("*replicat*", _SYNC),
+)
+"""What is never replicated inside ``settings``: licence, SOAP, remote and web administration, certificate, private
+key, CA, CRL, native synchronization.
+"""

@@ -1,0 +1,247 @@
+"""Names that a program gives to its settings, and names that people give to what they make."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.errors import Reason
+from replication.documents.canonical import canonical
+from replication.documents.keep_patterns import Rules
+from replication.documents.merge import merge
+from replication.documents.undecided import NamesUndecided
+from tests.support.documents import parse_text
+
+MACHINE = [
+    *(
+        "enable remote",
+        "remote enabled",
+        "remote user",
+        "remote user name",
+        "remote secure",
+        "remote ssl",
+        "remote pwd",
+    ),
+    *("ssl password", "tls password", "pem password", "ssh key ed25519", "trusted roots", "management password"),
+    *("soap port", "license key", "serial number", "web admin port", "admin password", "server certificate"),
+    *("private key", "ssl cert file", "crl path", "trusted cas", "host key", "key store", "sync server", "enable sync"),
+]
+"""Settings of one machine, word by word."""
+SHARED = [
+    *("require client certificate", "notify administrator on login", "directory sync", "time sync", "concert mode"),
+    *("exec key", "ldap sync interval", "client certificate required", "alert admins", "synchronize clock"),
+    *("idle timeout", "welcome message", "max connections", "password policy", "key exchange", "log level"),
+]
+"""Settings that are replicated."""
+PEOPLES = [
+    *("Admins", "Remote access vendors", "HR sync", "SOAP", "Certified partners", "License office", "sync", "remote"),
+    *("Administrators", "web-admin", "soapPort", "CA", "Backup servers of Vienna", "remote_access"),
+]
+"""Names of policies, jobs and the like."""
+THINGS = ["policy", "job", "role", "site", "task", "passwordPolicy", "eventRule", "user"]
+
+CASES = {
+    "camel": lambda words: words[0] + "".join(map(str.capitalize, words[1:])),
+    "pascal": lambda words: "".join(map(str.capitalize, words)),
+    "snake": "_".join,
+    "kebab": "-".join,
+    "capitals": lambda words: "_".join(words).upper(),
+    "dots": ".".join,
+}
+SETTING_STYLES = {
+    "element": "<s><net><{0}>{1}</{0}></net></s>",
+    "value attribute": '<s><net><{0} value="{1}"/></net></s>',
+    "attribute": '<s><net {0}="{1}"/></s>',
+    "key and value": '<s><net><entry name="{0}" value="{1}"/></net></s>',
+    "key and text": '<s><net><param key="{0}">{1}</param></net></s>',
+    "key and value as elements": "<s><net><e><key>{0}</key><value>{1}</value></e></net></s>",
+    "with a number and a type": '<s><net><item id="7" name="{0}" type="string" value="{1}"/></net></s>',
+}
+THING_STYLES = {
+    "section": '<s><list><{0} name="{1}"><level>{2}</level></{0}></list></s>',
+    "attributes": '<s><list><{0} name="{1}" enabled="{2}"/></list></s>',
+    "names as elements": "<s><list><{0}><name>{1}</name><level>{2}</level></{0}></list></s>",
+    "text": '<s><list><{0} name="{1}">{2}</{0}></list></s>',
+    "value": '<s><list><{0} id="{1}" value="{2}"/></list></s>',
+}
+
+
+def merged(primary: str, own: str, *rules: str) -> str:
+    return canonical(merge(parse_text(primary), parse_text(own), Rules.standard(rules)))
+
+
+def told(text: str) -> str:
+    return canonical(parse_text(text))
+
+
+@pytest.mark.parametrize("style", SETTING_STYLES)
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", MACHINE)
+def test_a_setting_of_the_machine_is_kept_in_every_spelling_and_style(name: str, case: str, style: str) -> None:
+    primary, own = (SETTING_STYLES[style].format(CASES[case](name.split()), value) for value in ("p", "b"))
+    assert merged(primary, own) == told(own)
+
+
+@pytest.mark.parametrize("style", SETTING_STYLES)
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", SHARED)
+def test_any_other_setting_is_replicated_in_every_spelling_and_style(name: str, case: str, style: str) -> None:
+    primary, own = (SETTING_STYLES[style].format(CASES[case](name.split()), value) for value in ("p", "b"))
+    assert merged(primary, own) == told(primary)
+
+
+@pytest.mark.parametrize("style", THING_STYLES)
+@pytest.mark.parametrize("thing", THINGS)
+@pytest.mark.parametrize("name", PEOPLES)
+def test_a_name_that_people_give_keeps_nothing(name: str, thing: str, style: str) -> None:
+    primary, own = (THING_STYLES[style].format(thing, name, value) for value in ("p", "b"))
+    assert merged(primary, own) == told(primary)
+    assert merged(primary, "<s><list/></s>") == told(primary)
+    assert merged("<s><list/></s>", own) == told("<s><list/></s>")
+
+
+def test_a_section_with_a_title_in_words_of_people_is_replicated() -> None:
+    primary, own = (f'<s><section name="Remote access vendors"><level>{value}</level></section></s>' for value in "pb")
+    assert merged(primary, own) == told(primary)
+
+
+@pytest.mark.parametrize("name", ["SOAP", "soap", "Remote Access", "Admins", "SSL Certificates", "WebAdmin", "License"])
+@pytest.mark.parametrize(
+    ("primary", "own"),
+    [
+        ("<section name='{0}'><level>p</level></section>", "<section name='{0}'><level>b</level></section>"),
+        ("<section name='{0}'><level>p</level></section>", ""),
+        ("", "<section name='{0}'><level>b</level></section>"),
+        ("<category><name>{0}</name><level>p</level></category>", "<category><name>{0}</name></category>"),
+        ("<node id='{0}' level='p'/>", "<node id='{0}' level='b'/>"),
+    ],
+)
+class TestASectionThatMayBeEither:
+    def test_it_waits_where_the_push_would_change_it(self, name: str, primary: str, own: str) -> None:
+        with pytest.raises(NamesUndecided) as failure:
+            merged(*documents(name, primary, own))
+        assert failure.value.reason is Reason.NAMES_UNDECIDED
+
+    def test_the_lines_of_the_message_decide(self, name: str, primary: str, own: str) -> None:
+        theirs, ours = documents(name, primary, own)
+        with pytest.raises(NamesUndecided) as failure:
+            merged(theirs, ours)
+        keep, replicate = failure.value.message.split('"')[1::2]
+        assert replicate == f"!{keep}"
+        assert merged(theirs, ours, keep) == told(ours.replace("<x>b</x>", "<x>p</x>"))
+        assert merged(theirs, ours, replicate) == told(theirs)
+
+    def test_it_costs_nothing_where_both_hold_the_same(self, name: str, primary: str, own: str) -> None:
+        theirs, _ = documents(name, primary, own)
+        assert merged(theirs, theirs.replace("<x>p</x>", "<x>b</x>")) == told(theirs)
+
+
+def documents(name: str, primary: str, own: str) -> tuple[str, str]:
+    first, second = primary.format(name), own.format(name)
+    return f"<s><all>{first}</all><x>p</x></s>", f"<s><all>{second}</all><x>b</x></s>"
+
+
+def test_what_is_kept_inside_an_undecided_section_is_no_difference() -> None:
+    primary, own = (f"<s><section name='SOAP'><soapPort>{port}</soapPort><x>1</x></section></s>" for port in "12")
+    assert merged(primary, own) == told(own)
+
+
+def test_a_wildcard_of_a_person_over_a_name_of_people_waits_for_the_exact_line() -> None:
+    primary, own = (f"<s><job name='Vienna night'><at>{at}</at></job></s>" for at in "12")
+    with pytest.raises(NamesUndecided):
+        merged(primary, own, "*night*")
+    assert merged(primary, own, "*night*", "/s/job[Vienna night]") == told(own)
+    assert merged(primary, own, "*night*", "!/s/job[Vienna night]") == told(primary)
+    assert merged(primary, own, "vienna-night") == told(own), "a pattern without a wildcard names it"
+
+
+def test_a_title_of_a_value_that_is_in_peoples_words_waits() -> None:
+    primary, own = (f"<s><entry name='HR sync' value='{value}'/><x/></s>" for value in "12")
+    with pytest.raises(NamesUndecided):
+        merged(primary, own, "*-sync")
+
+
+# Exceptions ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("document", "line"),
+    [
+        ("<s><net><backupServerName>{}</backupServerName></net></s>", "!/s/net/backupServerName"),
+        ('<s><net replicationMode="{}"/></s>', "!/s/net/@replicationMode"),
+        ('<s><e name="replicationMode" value="{}"/><e name="x" value="1"/></s>', "!/s/e[replicationMode]"),
+        ("<s><e><key>replicationMode</key><value>{}</value></e></s>", "!/s/e[replicationMode]"),
+        ('<s><e name="replication/größe%" value="{}"/></s>', "!/s/e[replication%2Fgröße%25]"),
+    ],
+)
+def test_an_exception_replicates_one_path_all_the_same(document: str, line: str) -> None:
+    primary, own = document.format("p"), document.format("b")
+    assert merged(primary, own) == told(own)
+    assert merged(primary, own, line) == told(primary)
+
+
+def test_an_exception_reaches_no_other_path() -> None:
+    document = "<s><a><replicationMode>{0}</replicationMode></a><b><replicationMode>{0}</replicationMode></b></s>"
+    result = merged(document.format("p"), document.format("b"), "!/s/a/replicationMode")
+    assert result == told(
+        "<s><a><replicationMode>p</replicationMode></a><b><replicationMode>b</replicationMode></b></s>"
+    )
+
+
+def test_an_exception_for_an_element_is_none_for_all_that_bear_names() -> None:
+    primary, own = (f'<s><e name="replicationMode" value="{value}"/></s>' for value in "pb")
+    assert merged(primary, own, "!/s/e") == told(own)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        '<s><e name="soapPort" value="{}"/></s>',
+        '<s><e name="LicenseKey" value="{}"/></s>',
+        '<s><e name="tlsCertFile" value="{}"/></s>',
+        '<s><e name="adminPassword" value="{}"/></s>',
+    ],
+)
+def test_no_exception_reaches_what_the_typed_answers_prove(document: str) -> None:
+    primary, own = document.format("p"), document.format("b")
+    name = document.split('"')[1]
+    assert merged(primary, own, f"!/s/e[{name}]") == told(own)
+
+
+# Any names -----------------------------------------------------------------------------------------------------------
+
+NAMES = st.one_of(
+    st.tuples(st.just("machine"), st.sampled_from(MACHINE)),
+    st.tuples(st.just("shared"), st.sampled_from(SHARED)),
+    st.tuples(st.just("people"), st.sampled_from(PEOPLES)),
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            NAMES,
+            st.sampled_from(list(CASES)),
+            st.sampled_from(list(SETTING_STYLES)),
+            st.sampled_from(list(THING_STYLES)),
+            st.sampled_from(THINGS),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_any_mixture_of_names_is_told_apart(
+    drawn: list[tuple[tuple[str, str], str, str, str, str]],
+) -> None:
+    def one(number: int, side: str) -> str:
+        (kind, name), case, setting, thing_style, thing = drawn[number]
+        if kind == "people":
+            written = THING_STYLES[thing_style].format(thing, name, side)
+        else:
+            written = SETTING_STYLES[setting].format(CASES[case](name.split()), side)
+        return f"<part{number}>{written[3:-4]}</part{number}>"
+
+    def document(sides: list[str]) -> str:
+        return f"<s>{''.join(one(number, side) for number, side in enumerate(sides))}</s>"
+
+    expected = ["b" if kind == "machine" else "p" for (kind, _), *_ in drawn]
+    assert merged(document(["p"] * len(drawn)), document(["b"] * len(drawn))) == told(document(expected))
