@@ -15,10 +15,10 @@ DOCUMENT = ROOT / "docs" / "performance.md"
 def put(document: str, name: str, content: str) -> str:
     """The document with other content between the markers of this name. Raises ValueError if it has none."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    found = re.search(rf"{re.escape(begin)}.*?{re.escape(end)}", document, re.DOTALL)
-    if found is None:
+    section = re.search(rf"{re.escape(begin)}.*?{re.escape(end)}", document, re.DOTALL)
+    if section is None:
         raise ValueError(f"there is no place for {name}")
-    return f"{document[: found.start()]}{begin}\n\n{content}\n\n{end}{document[found.end() :]}"
+    return f"{document[: section.start()]}{begin}\n\n{content}\n\n{end}{document[section.end() :]}"
 
 
 def main() -> None:

@@ -46,7 +46,7 @@ def measure(fleets: tuple[int, ...] = (3, 10, 100), users: int = 640, latency: f
     rows = []
     for backups in fleets:
         with running(Layout(backups, users, latency)) as fleet:
-            asked = {"told": asdict(fleet.told), "runs": 2}
+            asked = {"access": asdict(fleet.access), "runs": 2}
             seconds = in_own_process("benchmarks.ours", asked, **AS_DEPLOYED)[1]["wall"]
         items = _month(backups, seconds)
         rows.append((str(backups), f"{seconds:.1f}", *(f"{amount:.2f}" for amount in items), f"{sum(items):.2f}"))

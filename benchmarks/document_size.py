@@ -49,11 +49,11 @@ def measure(users: tuple[int, ...] = USERS) -> str:
 
 def _one_run(users: int) -> dict[str, float]:
     with running(Layout(1, users, 0.0, min(5, users))) as fleet:
-        asked = {"told": asdict(fleet.told), "runs": 1, "memory_megabytes": MEMORY}
+        asked = {"access": asdict(fleet.access), "runs": 1, "memory_megabytes": MEMORY}
         (figures,) = in_own_process("benchmarks.ours", asked, **AS_DEPLOYED)
         if users > 1 and figures["statuses"] != {"updated": 1}:
             raise RuntimeError(f"the product did not replicate: {figures}")
-        return {**figures, "documents": fleet.told.documents}
+        return {**figures, "documents": fleet.access.documents}
 
 
 def main() -> None:

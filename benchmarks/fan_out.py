@@ -35,7 +35,7 @@ def measured(backups: int, at_a_time: int, *, kill: bool) -> list[str]:
         took = time.monotonic() - started
         results = fleet.deployment.store.results(run_id)
         verified = sum(result.verified_at is not None for result in results)
-        served = [found["GetLicenseInfo"] for found in fleet.swarm.requests().values()]
+        served = [operations["GetLicenseInfo"] for operations in fleet.swarm.requests().values()]
         if fleet.swarm.differing(fleet.primary.snapshot()):
             raise RuntimeError("a backup is not what the primary is")
     return [

@@ -16,18 +16,18 @@ TITLE = "A drifted fleet"
 def measure(backups: int = 100, users: int = 640, latency: float = 0.05, edited: int = 5) -> str:
     """The table. Raises RuntimeError if one of the three did not do its work."""
     with running(Layout(backups, users, latency, edited)) as fleet:
-        told = asdict(fleet.told)
-        ours = in_own_process("benchmarks.ours", {"told": told, "runs": 2}, **AS_DEPLOYED)
+        access = asdict(fleet.access)
+        ours = in_own_process("benchmarks.ours", {"access": access, "runs": 2}, **AS_DEPLOYED)
         drifted, unchanged = ours
         if drifted["statuses"] != {"updated": backups} or unchanged["statuses"] != {"in_sync": backups}:
             raise RuntimeError(f"the product did not replicate: {drifted}, {unchanged}")
         plain = {}
         for script in ("steps", "blind"):
             fleet.reset()
-            plain[script] = in_own_process("benchmarks.plain", {"told": told, "script": script})
+            plain[script] = in_own_process("benchmarks.plain", {"access": access, "script": script})
             if plain[script]["served"] != backups:
                 raise RuntimeError(f"the plain script did not push to every backup: {plain[script]}")
-        megabytes = fleet.told.documents / 1e6
+        megabytes = fleet.access.documents / 1e6
     rows = [
         ("product, all drifted", drifted, 1.0),
         ("plain script, same steps", plain["steps"], plain["steps"]["wall"] / drifted["wall"]),

@@ -15,9 +15,9 @@ def measure(backups: int = 20, users: int = 640, latency: float = 0.05) -> str:
     """The table. Raises RuntimeError if anything was written."""
     rows = []
     with running(Layout(backups, users, latency)) as fleet:
-        told = asdict(fleet.told)
+        access = asdict(fleet.access)
         for name, minutes in (("every run verifies", 0), ("verified recently", 60)):
-            asked = {"told": told, "runs": 2, "full_verification_minutes": minutes}
+            asked = {"access": access, "runs": 2, "full_verification_minutes": minutes}
             before = fleet.counts()
             first, second = in_own_process("benchmarks.ours", asked, **AS_DEPLOYED)
             if set(second["statuses"]) != {"in_sync"}:
@@ -43,8 +43,8 @@ def measure(backups: int = 20, users: int = 640, latency: float = 0.05) -> str:
         "full_verification_minutes", "calls", "writes", "documents read", "KB from it", "KB to it", "CPU ms", "run s"
     )  # fmt: skip
     caption = (
-        f"Per backup, of {backups} with {fleet.told.documents / 1e6:.1f} MB of users and groups; the CPU is the whole "
-        f"run's, the reading of the primary included, by backup. {latency * 1000:.0f} ms injected per call."
+        f"Per backup, of {backups} with {fleet.access.documents / 1e6:.1f} MB of users and groups; the CPU is the "
+        f"whole run's, the reading of the primary included, by backup. {latency * 1000:.0f} ms injected per call."
     )
     return f"{caption}\n\n{table(heads, rows)}"
 

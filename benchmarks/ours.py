@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 
 from benchmarks.measuring import peak_bytes
-from benchmarks.servers import HOST, PRIMARY, Told
+from benchmarks.servers import HOST, PRIMARY, FleetAccess
 from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
 from common.runtime import SystemRuntime
@@ -29,14 +29,14 @@ from sync.results import Report
 from sync.run import run
 
 
-def context(told: Told, memory_megabytes: int | None = None, full_verification_minutes: int = 0) -> RunContext:
+def context(access: FleetAccess, memory_megabytes: int | None = None, full_verification_minutes: int = 0) -> RunContext:
     """All that a run needs, with every backup registered."""
     store, credentials = MemoryStore(), MemoryCredentials()
     store.save_settings(SyncSettings(full_verification_minutes=full_verification_minutes))
-    trust = TlsTrust(ca_pem=told.ca_pem)
-    for name, port in told.ports.items():
+    trust = TlsTrust(ca_pem=access.ca_pem)
+    for name, port in access.ports.items():
         server_id = PRIMARY_ID if name == PRIMARY else name
-        credentials.put(server_id, Credentials(told.user, told.passwords[name]))
+        credentials.put(server_id, Credentials(access.user, access.passwords[name]))
         if name == PRIMARY:
             store.save_primary(Primary(HOST, port, trust))
         else:
@@ -73,10 +73,10 @@ def measured(context: RunContext) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Do as many runs as asked, one after the other, and tell the figures of each."""
+    """Do as many runs as asked, one after the other, and print the figures of each."""
     asked = json.loads(sys.stdin.readline())
     run_context = context(
-        Told(**asked["told"]), asked.get("memory_megabytes"), asked.get("full_verification_minutes", 0)
+        FleetAccess(**asked["access"]), asked.get("memory_megabytes"), asked.get("full_verification_minutes", 0)
     )
     print(json.dumps([measured(run_context) for _ in range(asked["runs"])]), flush=True)
 

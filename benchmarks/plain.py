@@ -18,7 +18,7 @@ import requests
 import zeep
 from lxml import etree
 
-from benchmarks.servers import HOST, PRIMARY, Told
+from benchmarks.servers import HOST, PRIMARY, FleetAccess
 
 WSDL = str(Path(__file__).resolve().parents[1] / "functions" / "cerberus" / "Cerberus.wsdl")
 FACTS = ("ServerInformation", "GetLicenseInfo", "GetFeatures", "ServerSummaryStatus")
@@ -31,29 +31,31 @@ RUN_TIME = ("lastLoginTime", "lastLoginIP")
 class Server:
     """A server with everything zeep offers, over one session."""
 
-    def __init__(self, told: Told, name: str, ca_file: str) -> None:
+    def __init__(self, access: FleetAccess, name: str, ca_file: str) -> None:
         session = requests.Session()
         session.trust_env = False  # or else a variable such as REQUESTS_CA_BUNDLE decides whom to trust
         session.verify = ca_file
         library: Any = zeep  # which has no types
         client = library.Client(WSDL, transport=library.Transport(session=session, operation_timeout=60))
         binding = next(iter(client.wsdl.bindings))
-        self._service = client.create_service(binding, f"https://{HOST}:{told.ports[name]}/service/cerberusftpservice")
-        self._credentials = {"user": told.user, "password": told.passwords[name]}
+        self._service = client.create_service(
+            binding, f"https://{HOST}:{access.ports[name]}/service/cerberusftpservice"
+        )
+        self._credentials = {"user": access.user, "password": access.passwords[name]}
 
     def call(self, operation: str, **fields: object) -> Any:
         return self._service[operation](credentials=self._credentials, **fields)
 
 
-def blind(told: Told, ca_file: str) -> int:
+def blind(access: FleetAccess, ca_file: str) -> int:
     """Push to every backup what the primary holds. The number of backups."""
-    primary = Server(told, PRIMARY, ca_file)
+    primary = Server(access, PRIMARY, ca_file)
     users, groups = primary.call("GetProfiles").data, primary.call("GetGroups").data
     settings, rules = primary.call("GetConfiguration").data, primary.call("GetEventRules").dataXml
     sources = primary.call("GetAuthenticationList")
-    backups = [name for name in told.ports if name != PRIMARY]
+    backups = [name for name in access.ports if name != PRIMARY]
     for name in backups:
-        backup = Server(told, name, ca_file)
+        backup = Server(access, name, ca_file)
         done = (
             _result(backup.call("SaveProfiles", ProfilesXML=users, GroupsXML=groups)),
             _result(backup.call("SaveConfiguration", ConfigXML=settings)),
@@ -69,12 +71,12 @@ def blind(told: Told, ca_file: str) -> int:
     return len(backups)
 
 
-def steps(told: Told, ca_file: str) -> int:
+def steps(access: FleetAccess, ca_file: str) -> int:
     """Look, compare, push what differs, read back. The number of backups that were pushed to."""
-    wanted = _read(Server(told, PRIMARY, ca_file))
+    wanted = _read(Server(access, PRIMARY, ca_file))
     pushed = 0
-    for name in [name for name in told.ports if name != PRIMARY]:
-        backup = Server(told, name, ca_file)
+    for name in [name for name in access.ports if name != PRIMARY]:
+        backup = Server(access, name, ca_file)
         held = _read(backup)
         if _settings(held) != _settings(wanted):
             raise RuntimeError("the settings of this benchmark differ in nothing that is shared")
@@ -88,14 +90,14 @@ def steps(told: Told, ca_file: str) -> int:
 
 
 def _read(server: Server) -> dict[str, Any]:
-    found: dict[str, Any] = {operation: server.call(operation) for operation in FACTS}
-    if not found["GetLicenseInfo"].LicenseInformation.isValid or not found["ServerSummaryStatus"].isSoapSecure:
+    answers: dict[str, Any] = {operation: server.call(operation) for operation in FACTS}
+    if not answers["GetLicenseInfo"].LicenseInformation.isValid or not answers["ServerSummaryStatus"].isSoapSecure:
         raise RuntimeError("not ready for replication")
     for operation in ("GetConfiguration", "GetProfiles", "GetGroups"):
-        found[operation] = server.call(operation).data
-    found["GetEventRules"] = server.call("GetEventRules").dataXml
-    found["GetAuthenticationList"] = server.call("GetAuthenticationList")
-    return found | {operation: server.call(operation) for operation in OTHERS}
+        answers[operation] = server.call(operation).data
+    answers["GetEventRules"] = server.call("GetEventRules").dataXml
+    answers["GetAuthenticationList"] = server.call("GetAuthenticationList")
+    return answers | {operation: server.call(operation) for operation in OTHERS}
 
 
 def _canonical(document: str) -> bytes:
@@ -121,14 +123,14 @@ def _result(answer: Any) -> bool:
 
 
 def main() -> None:
-    """Do one of the two, and tell wall and CPU seconds."""
+    """Do one of the two, and print wall and CPU seconds."""
     asked = json.loads(sys.stdin.readline())
-    told = Told(**asked["told"])
+    access = FleetAccess(**asked["access"])
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as ca_file:
-        ca_file.write(told.ca_pem)
+        ca_file.write(access.ca_pem)
         ca_file.flush()
         wall, cpu = time.perf_counter(), time.process_time()
-        served = {"blind": blind, "steps": steps}[asked["script"]](told, ca_file.name)
+        served = {"blind": blind, "steps": steps}[asked["script"]](access, ca_file.name)
         figures = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "served": served}
     print(json.dumps(figures), flush=True)
 

@@ -6,8 +6,8 @@ escaped bytes it came in. The log-in is checked in every request, and each
 reply waits for the injected latency. Whoever is measured talks to the same.
 
 Run as ``python -m benchmarks.servers`` it takes a line of JSON (``Layout``) and
-prints one (``Told``) when all serve; then each line it is given is answered
-with one: ``reset`` puts the documents back, ``counts`` tells what was asked.
+prints one (``FleetAccess``) when all serve; then each line it is given is answered
+with one: ``reset`` puts the documents back, ``counts`` reports what was asked.
 """
 
 import argparse
@@ -69,7 +69,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Told:
+class FleetAccess:
     """Ports and passwords by the servers' names, the authority that signed their certificate, and the documents' size.
 
     ``documents`` is in bytes of UTF-8, of the users and groups of one server.
@@ -100,8 +100,8 @@ class Stocked:
 
     def answer(self, body: bytes) -> tuple[bytes, ...]:
         """The reply's pieces. Raises ValueError for a wrong password or an operation that is not stocked."""
-        found = _OPERATION.search(body, 0, 2048)
-        operation = contract.BY_REQUEST[found[1].decode()].name if found else ""
+        request = _OPERATION.search(body, 0, 2048)
+        operation = contract.BY_REQUEST[request[1].decode()].name if request else ""
         if self._password not in body[:4096]:
             raise ValueError("wrong credentials")
         self.calls[operation] += 1
@@ -221,18 +221,18 @@ def _edited(users: str, number: int, layout: Layout) -> str:
 def _ready(state: Any, operation: str) -> tuple[bytes, bytes, bytes]:
     response = contract.OPERATIONS[operation].response
     reply = soap.envelope(soap.SOAP_12, write(f"ns1:{response}", HANDLERS[operation](state, {}), response))
-    found = _DOCUMENT.search(reply)
-    if found is None:
+    document = _DOCUMENT.search(reply)
+    if document is None:
         return reply, b"", b""
-    return reply[: found.start(1)], found[1], reply[found.end(1) :]
+    return reply[: document.start(1)], document[1], reply[document.end(1) :]
 
 
 class Fleet:
     """The servers in a process of their own."""
 
-    def __init__(self, process: subprocess.Popen[str], told: Told) -> None:
+    def __init__(self, process: subprocess.Popen[str], access: FleetAccess) -> None:
         self._process = process
-        self.told = told
+        self.access = access
 
     def reset(self) -> None:
         """Let every server hold what it held at first."""
@@ -271,7 +271,7 @@ def running(layout: Layout) -> Iterator[Fleet]:
             if not line:
                 complaints.seek(0)
                 raise RuntimeError(f"the servers did not start: {complaints.read()}")
-            yield Fleet(process, Told(**json.loads(line)))
+            yield Fleet(process, FleetAccess(**json.loads(line)))
         finally:
             process.kill()
             process.communicate()
@@ -285,7 +285,7 @@ def main() -> None:
     authority = Authority.create()
     listening = Listening(servers, authority.issue(HOST).server_context(), layout.latency)
     passwords = {name: machine.admin_password for name, machine in machines.items()}
-    print(json.dumps(asdict(Told(listening.ports, passwords, authority.pem, size))), flush=True)
+    print(json.dumps(asdict(FleetAccess(listening.ports, passwords, authority.pem, size))), flush=True)
     for line in sys.stdin:
         if line.strip() == "reset":
             for server in servers.values():

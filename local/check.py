@@ -30,7 +30,7 @@ def changed_files(revision: str) -> list[Path]:
 
 
 def unit_tests_for(files: Iterable[Path]) -> list[str]:
-    """The folders of unit tests that a change of these files concerns; all of them where that cannot be told."""
+    """The folders of unit tests that a change of these files concerns; all of them where that cannot be decided."""
     folders = {folder.name for folder in (ROOT / UNIT).iterdir() if any(folder.rglob("test_*.py"))}
     wanted = set(ALWAYS)
     for file in files:

@@ -83,10 +83,10 @@ class Alarm:
 
     def evaluate(self, figures: Iterable[Datapoint], now: datetime) -> str:
         """Look at the periods up to ``now``; the state after that."""
-        found = self._state(self._values(figures, now))
-        if found != self.state:
-            self.changes.append(found)
-            self.state = found
+        state = self._state(self._values(figures, now))
+        if state != self.state:
+            self.changes.append(state)
+            self.state = state
         return self.state
 
     def _values(self, figures: Iterable[Datapoint], now: datetime) -> list[float]:

@@ -147,5 +147,5 @@ def differences(documented: Any, given: Any, at: str = "answer") -> list[str]:
             return [] if documented == given else [f"{at} is {given!r}, documented is {documented!r}"]
 
 
-def _all(found: Iterable[list[str]]) -> list[str]:
-    return [difference for part in found for difference in part]
+def _all(parts: Iterable[list[str]]) -> list[str]:
+    return [difference for part in parts for difference in part]

@@ -99,7 +99,7 @@ class Deployment:
             _expect(201, api.call("POST", "/backups", {"id": name, **_registration(name, server)}))
 
     def plan(self, name: str) -> str:
-        """What the next run would do to a backup, as the management API tells it to people."""
+        """What the next run would do to a backup, as the management API shows it to people."""
         reply = self.cloud.management_api(self.outputs).call("GET", f"/backups/{name}/plan")
         _expect(200, reply)
         return str(reply.body["text"])

@@ -60,10 +60,10 @@ def _names(text: str) -> list[str]:
 
 
 def _holds(condition: str, row: Row) -> bool:
-    if found := re.fullmatch(r"ispresent\(([\w.@]+)\)", condition):
-        return found[1] in row
-    if found := re.fullmatch(r'([\w.@]+) (=|!=) "([^"]*)"', condition):
-        name, operator, value = found.groups()
+    if match := re.fullmatch(r"ispresent\(([\w.@]+)\)", condition):
+        return match[1] in row
+    if match := re.fullmatch(r'([\w.@]+) (=|!=) "([^"]*)"', condition):
+        name, operator, value = match.groups()
         return name in row and (row[name] == value) == (operator == "=")
     raise ValueError(f"unknown condition {condition}")
 
@@ -83,6 +83,6 @@ def _stats(text: str, rows: list[Row]) -> Iterator[Row]:
 def _aggregate(expression: str, rows: list[Row]) -> Any:
     if expression == "count(*)":
         return len(rows)
-    if found := re.fullmatch(r"latest\(([\w.@]+)\)", expression):
-        return next((row[found[1]] for row in reversed(rows) if found[1] in row), None)
+    if match := re.fullmatch(r"latest\(([\w.@]+)\)", expression):
+        return next((row[match[1]] for row in reversed(rows) if match[1] in row), None)
     raise ValueError(f"unknown aggregate {expression}")

@@ -46,9 +46,9 @@ class Swarm:
         for process, names in zip(self._running, self._shares, strict=True):
             process.say({"start": names, **self._size})
         for process in self._running:
-            told = process.hear()
+            ready = process.hear()
             self.places |= {
-                name: Place(told["host"], port, told["fingerprint"]) for name, port in told["ports"].items()
+                name: Place(ready["host"], port, ready["fingerprint"]) for name, port in ready["ports"].items()
             }
         return self
 
@@ -64,7 +64,9 @@ class Swarm:
 
     def requests(self) -> dict[str, Counter[str]]:
         """How often each server was asked for each operation since ``forget_requests``."""
-        return {name: Counter(found) for answer in self._ask({"requests": True}) for name, found in answer.items()}
+        return {
+            name: Counter(operations) for answer in self._ask({"requests": True}) for name, operations in answer.items()
+        }
 
     def forget_requests(self) -> None:
         self._ask({"forget": True})

@@ -36,12 +36,12 @@ class Stack:
     def __init__(self, name: str, parameters: Mapping[str, str] | None = None) -> None:
         self.name = name
         self._template = translated()
-        known = self._template["Parameters"]
-        unknown = set(parameters or {}) - set(known)
+        declared = self._template["Parameters"]
+        unknown = set(parameters or {}) - set(declared)
         if unknown:
             raise ValueError(f"the template has no parameters {sorted(unknown)}")
         self._values: dict[str, Any] = {
-            **{key: str(parameter.get("Default", "")) for key, parameter in known.items()},
+            **{key: str(parameter.get("Default", "")) for key, parameter in declared.items()},
             **(parameters or {}),
             "AWS::StackName": name,
             "AWS::Region": REGION,
@@ -68,7 +68,7 @@ class Stack:
             case {"Fn::GetAtt": str(path)}:
                 return path
             case {"Fn::Sub": str(text)}:
-                return re.sub(r"\$\{([^}]+)\}", lambda found: str(self._values.get(found[1], found[1])), text)
+                return re.sub(r"\$\{([^}]+)\}", lambda match: str(self._values.get(match[1], match[1])), text)
             case {"Fn::FindInMap": [name, first, second]}:
                 return self._template["Mappings"][name][self.resolve(first)][self.resolve(second)]
             case {"Fn::If": [name, yes, no]}:

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         control.start()
         for ending in (signal.SIGTERM, signal.SIGINT):  # Ctrl-C reaches all that a terminal has started
             signal.signal(ending, lambda *_: control.ended.set())
-        print(json.dumps(_told(given.name, server, control)), flush=True)
+        print(json.dumps(_ready_message(given.name, server, control)), flush=True)
         control.ended.wait()
         control.stop()
     return 0
@@ -68,7 +68,7 @@ def _identity(kind: str) -> Identity:
     return makers[kind]()
 
 
-def _told(name: str, server: LocalServer, control: ControlServer) -> dict[str, object]:
+def _ready_message(name: str, server: LocalServer, control: ControlServer) -> dict[str, object]:
     return {
         "name": name,
         "host": HOST,

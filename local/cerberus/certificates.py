@@ -83,7 +83,7 @@ class Authority:
 
 
 def self_signed(host: str = _ADDRESS, *, san: bool = True, days: int = 365) -> Identity:
-    """What the server's own "Create Cert" button makes, with ``days`` to go: trusted by nobody who was not told."""
+    """What the server's own "Create Cert" button makes, with ``days`` to go. It is trusted by its fingerprint."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _leaf(_builder(host, host, key, days=days), host, san=san).sign(key, hashes.SHA256())
     return Identity(certificate, key, _pem(certificate))

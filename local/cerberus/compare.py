@@ -24,7 +24,7 @@ PARTS = (
     "ip_block_lists",
     "account_requests",
 )
-"""What is replicated unless told otherwise. ``listeners`` and ``auto_block_list`` can be added."""
+"""What is replicated by default. ``listeners`` and ``auto_block_list`` can be added."""
 
 _DOCUMENTS = {
     "event_rules": ("event_rules",),
@@ -74,17 +74,17 @@ def kept_machine_values(before: Snapshot, after: Snapshot, parts: Iterable[str] 
 
 def _account_differences(primary: Snapshot, backup: Snapshot) -> list[Difference]:
     """User by user and group by group: all values of 20,000 users at once would take a gigabyte."""
-    found: list[Difference] = []
+    differences: list[Difference] = []
     for name in ("profiles", "groups"):
         roots = [documents.parse(server.documents[name]) for server in (primary, backup)]
-        found += _differences("accounts", *({f"{name}/": root.tag, **_attributes(name, root)} for root in roots))
+        differences += _differences("accounts", *({f"{name}/": root.tag, **_attributes(name, root)} for root in roots))
         first, second = (documents.items(root) for root in roots)
         for item in sorted(first.keys() | second.keys()):
             one, other = first.get(item), second.get(item)
             if not _written_alike(one, other):  # most are, and to compare all their values takes twenty times as long
                 path = f"{name}/{item}"
-                found += _differences("accounts", _item_view(path, one), _item_view(path, other))
-    return found
+                differences += _differences("accounts", _item_view(path, one), _item_view(path, other))
+    return differences
 
 
 def _written_alike(one: etree._Element | None, other: etree._Element | None) -> bool:
@@ -139,17 +139,19 @@ def machine_view(server: Snapshot, parts: Iterable[str] = PARTS) -> Values:
 def is_machine_setting(path: str) -> bool:
     """Whether a path of the modelled settings is, or lies in, a machine-specific one."""
     return any(
-        path == known or path.startswith(f"{known}/")
+        path == setting or path.startswith(f"{setting}/")
         for paths in documents.MACHINE_SETTINGS.values()
-        for known in paths
+        for setting in paths
     )
 
 
 def _differences(part: str, first: Mapping[str, str], second: Mapping[str, str]) -> list[Difference]:
-    found = [Difference(part, path, "missing") for path in first.keys() - second.keys()]
-    found += [Difference(part, path, "extra") for path in second.keys() - first.keys()]
-    found += [Difference(part, path, "changed") for path in first.keys() & second.keys() if first[path] != second[path]]
-    return sorted(found)
+    differences = [Difference(part, path, "missing") for path in first.keys() - second.keys()]
+    differences += [Difference(part, path, "extra") for path in second.keys() - first.keys()]
+    differences += [
+        Difference(part, path, "changed") for path in first.keys() & second.keys() if first[path] != second[path]
+    ]
+    return sorted(differences)
 
 
 def _flat(server: Snapshot, document: str) -> Values:

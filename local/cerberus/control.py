@@ -1,6 +1,6 @@
 """The control endpoint: plain HTTP on 127.0.0.1 to watch and drive a server in another process.
 
-It tells everything a server holds, secrets included: it is for servers whose
+It returns everything a server holds, secrets included: it is for servers whose
 content is made up.
 
     GET    /summary     counts, names and settings that a person wants to see

@@ -102,10 +102,10 @@ def key(element: etree._Element) -> str | None:
     kind = local_name(element.tag)
     if kind not in _ITEMS:
         return None
-    found = element.get(q("name")) or element.get(q("guid"))
-    if found is None:
-        found = _key_of_children(element, kind)
-    return same_case(found) if found is not None and kind in _FOLDED else found
+    own_key = element.get(q("name")) or element.get(q("guid"))
+    if own_key is None:
+        own_key = _key_of_children(element, kind)
+    return same_case(own_key) if own_key is not None and kind in _FOLDED else own_key
 
 
 @lru_cache(maxsize=4096)
@@ -134,12 +134,12 @@ def step(element: etree._Element) -> str:
 
 def find(root: etree._Element, path: str) -> etree._Element | None:
     """The element at ``path`` (which must not end in an attribute), None if there is none."""
-    found: etree._Element | None = root
+    element: etree._Element | None = root
     for wanted in _steps(path):
-        if found is None:
+        if element is None:
             return None
-        found = next((child for child in found if _leads(child, wanted)), None)
-    return found
+        element = next((child for child in element if _leads(child, wanted)), None)
+    return element
 
 
 def _leads(child: etree._Element, wanted: str) -> bool:
@@ -185,8 +185,8 @@ def set_value(root: etree._Element, path: str, value: str) -> None:
     walked = ""
     for wanted in _steps(where):
         walked = f"{walked}/{wanted}"
-        found = find(root, walked)
-        element = etree.SubElement(element, q(wanted)) if found is None else found
+        existing = find(root, walked)
+        element = etree.SubElement(element, q(wanted)) if existing is None else existing
     if not attribute and element.get(q("value")) is not None:
         attribute = "value"
     if attribute:

@@ -41,10 +41,10 @@ def _set(state: ServerState, document: str, path: str, value: str) -> None:
 
 def _set_in_item(state: ServerState, document: str, item: str, path: str, value: str) -> None:
     with state.edit(document) as tree:
-        found = documents.find(tree, item)
-        if found is None:
+        element = documents.find(tree, item)
+        if element is None:
             raise LookupError(item)
-        documents.set_value(found, path, value)
+        documents.set_value(element, path, value)
 
 
 @_action
@@ -217,7 +217,7 @@ def everywhere(state: ServerState) -> None:
 
 
 def _one(items: list[dict[str, Any]], field: str, value: str) -> dict[str, Any]:
-    found = next((each for each in items if each[field] == value), None)
-    if found is None:
+    item = next((each for each in items if each[field] == value), None)
+    if item is None:
         raise LookupError(value)
-    return found
+    return item

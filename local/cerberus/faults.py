@@ -124,8 +124,8 @@ class Fault:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Raises ValueError for an unknown kind, TypeError for an unknown field."""
-        known = {field.name for field in fields(cls)}
-        if unknown := data.keys() - known:
+        names = {field.name for field in fields(cls)}
+        if unknown := data.keys() - names:
             raise TypeError(f"unknown fields: {sorted(unknown)}")
         return cls(**{**data, "kind": Kind(data["kind"])})
 

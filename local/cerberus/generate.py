@@ -372,7 +372,7 @@ def _requested_accounts(seed: int) -> str:
 
 
 def _mime_mappings() -> list[dict[str, Any]]:
-    known = {
+    kinds = {
         "csv": "text/csv",
         "edi": "application/EDIFACT",
         "pdf": "application/pdf",
@@ -380,7 +380,7 @@ def _mime_mappings() -> list[dict[str, Any]]:
         "xml": "application/xml",
         "zip": "application/zip",
     }
-    return [{"ext": extension, "type": kind} for extension, kind in known.items()]
+    return [{"ext": extension, "type": kind} for extension, kind in kinds.items()]
 
 
 def _interfaces(machine: Machine, secrets: Secrets) -> list[dict[str, Any]]:

@@ -157,9 +157,9 @@ def _deleter(operation: str, document: str) -> None:
         if _item(state, document, values["name"]) is None:
             return {"result": False, "message": "No such name"}
         with state.edit(document) as tree:
-            found = _find(tree, values["name"])
-            if found is not None:
-                tree.remove(found)
+            element = _find(tree, values["name"])
+            if element is not None:
+                tree.remove(element)
         return {"result": True, "message": ""}
 
     _writes(operation)(answer)
@@ -182,11 +182,11 @@ _name_lister("GetGroupList", "groups", "GroupList")
 
 @_reads("GetUserInformation")
 def _get_user_information(state: ServerState, values: Values) -> Values:
-    """Hash kinds that the contract's enumeration lacks are told as they are, as newer servers do."""
-    found = _item(state, "profiles", values["userName"])
-    if found is None:
+    """Hash kinds that the contract's enumeration lacks are returned as they are, as newer servers do."""
+    user = _item(state, "profiles", values["userName"])
+    if user is None:
         return {"result": False, "message": "No such user"}
-    return {"UserInformation": _as_user(found), "result": True, "message": ""}
+    return {"UserInformation": _as_user(user), "result": True, "message": ""}
 
 
 def _as_user(element: etree._Element) -> Values:
@@ -211,9 +211,9 @@ def _rename_user(state: ServerState, values: Values) -> Values:
     if documents.same_case(new) != documents.same_case(old) and _item(state, "profiles", new) is not None:
         return {"result": False, "message": "The name is in use"}
     with state.edit("profiles") as tree:
-        found = _find(tree, old)
-        if found is not None:
-            found.set(q("name"), new)
+        user = _find(tree, old)
+        if user is not None:
+            user.set(q("name"), new)
     return {"result": True, "message": ""}
 
 
@@ -222,11 +222,11 @@ def _change_password(state: ServerState, values: Values) -> Values:
     if _item(state, "profiles", values["userName"]) is None or not values["newPassword"]:
         return {"result": False, "message": "No such user"}
     with state.edit("profiles") as tree:
-        found = _find(tree, values["userName"])
-        if found is not None:
-            password = documents.find(found, "password")
+        user = _find(tree, values["userName"])
+        if user is not None:
+            password = documents.find(user, "password")
             if password is None:
-                password = etree.SubElement(found, q("password"))
+                password = etree.SubElement(user, q("password"))
             password.set(q("value"), password_digest(values["newPassword"]))
             password.set(q("type"), "sha512")
     return {"result": True, "message": ""}
@@ -237,11 +237,11 @@ def _add_root(state: ServerState, values: Values) -> Values:
     if _item(state, "profiles", values["userName"]) is None or "Root" not in values:
         return {"result": False, "message": "No such user"}
     with state.edit("profiles") as tree:
-        found = _find(tree, values["userName"])
-        if found is not None:
-            roots = found.find(q("rootList"))
+        user = _find(tree, values["userName"])
+        if user is not None:
+            roots = user.find(q("rootList"))
             if roots is None:
-                roots = etree.SubElement(found, q("rootList"))
+                roots = etree.SubElement(user, q("rootList"))
             roots.append(_document_element("root", values["Root"], "VirtualDirectory"))
     return {"result": True, "message": ""}
 
@@ -249,8 +249,8 @@ def _add_root(state: ServerState, values: Values) -> Values:
 @_writes("DeleteRoot")
 def _delete_root(state: ServerState, values: Values) -> Values:
     with state.edit("profiles") as tree:
-        found = _find(tree, values["userName"])
-        removed = found is not None and documents.remove(found, f"rootList/root[{values['dirName']}]")
+        user = _find(tree, values["userName"])
+        removed = user is not None and documents.remove(user, f"rootList/root[{values['dirName']}]")
     return {"result": removed, "message": "" if removed else "No such directory"}
 
 
@@ -320,16 +320,16 @@ def interfaces_document(interfaces: list[dict[str, Any]]) -> str:
 
 @_reads("GetInterfaceByID")
 def _get_interface_by_id(state: ServerState, values: Values) -> Values:
-    found = _interface(state, values["InterfaceID"])
-    return {"result": False} if found is None else {"Interface": found, "result": True}
+    interface = _interface(state, values["InterfaceID"])
+    return {"result": False} if interface is None else {"Interface": interface, "result": True}
 
 
 @_writes("ModifyInterface")
 def _modify_interface(state: ServerState, values: Values) -> Values:
-    found = _interface(state, values["InterfaceID"])
-    if found is None or "Opts" not in values:
+    interface = _interface(state, values["InterfaceID"])
+    if interface is None or "Opts" not in values:
         return {"result": False}
-    found["options"] = values["Opts"]
+    interface["options"] = values["Opts"]
     return {"result": True}
 
 

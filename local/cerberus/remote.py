@@ -25,14 +25,14 @@ _TIMEOUT = 120.0
 class RemoteServer:
     """A running server process; made by ``start``, or with the addresses of one that runs already."""
 
-    def __init__(self, told: dict[str, Any], process: subprocess.Popen[str] | None = None) -> None:
-        """``told`` is the line of JSON that the process prints when it is ready."""
-        self.name: str = told["name"]
-        self.port: int = told["port"]
-        self.control_port: int = told["control_port"]
-        self.fingerprint: str = told["fingerprint"]
-        self.ca_pem: str = told["ca_pem"]
-        self.user: str = told["user"]
+    def __init__(self, ready: dict[str, Any], process: subprocess.Popen[str] | None = None) -> None:
+        """``ready`` is the line of JSON that the process prints when it is ready."""
+        self.name: str = ready["name"]
+        self.port: int = ready["port"]
+        self.control_port: int = ready["control_port"]
+        self.fingerprint: str = ready["fingerprint"]
+        self.ca_pem: str = ready["ca_pem"]
+        self.user: str = ready["user"]
         self._process = process
 
     @classmethod

@@ -70,13 +70,13 @@ def read(element: etree._Element, type_name: str, *, strict: bool = False) -> Va
 
 
 def _refuse_unknown(element: etree._Element, children: dict[str, list[etree._Element]], type_name: str) -> None:
-    known = {field.tag: field for field in contract.fields(type_name)}
-    for tag, found in children.items():
-        field = known.get(tag)
-        if field is None or field.kind != "element" or (len(found) > 1 and not field.repeated):
-            raise _occurrence(found[0])
+    described = {field.tag: field for field in contract.fields(type_name)}
+    for tag, occurrences in children.items():
+        field = described.get(tag)
+        if field is None or field.kind != "element" or (len(occurrences) > 1 and not field.repeated):
+            raise _occurrence(occurrences[0])
     for key in element.attrib:
-        if not str(key).startswith(_XSI) and (str(key) not in known or known[str(key)].kind != "attribute"):
+        if not str(key).startswith(_XSI) and (str(key) not in described or described[str(key)].kind != "attribute"):
             raise _occurrence(element)
 
 
@@ -93,15 +93,15 @@ def _read_attribute(element: etree._Element, field: contract.Field, values: Valu
         values[field.name] = _default(field.type)
 
 
-def _read_element(found: list[etree._Element], field: contract.Field, values: Values, *, strict: bool) -> None:
-    found = [each for each in found if each.get(_NIL) not in ("true", "1")]
+def _read_element(occurrences: list[etree._Element], field: contract.Field, values: Values, *, strict: bool) -> None:
+    occurrences = [each for each in occurrences if each.get(_NIL) not in ("true", "1")]
     if field.repeated:
-        values[field.name] = [_read_one(each, field, strict=strict) for each in found]
+        values[field.name] = [_read_one(each, field, strict=strict) for each in occurrences]
     elif field.item:
-        items = found[0].iterchildren(field.item_tag) if found else ()
+        items = occurrences[0].iterchildren(field.item_tag) if occurrences else ()
         values[field.name] = [_read_one(each, field, strict=strict) for each in items]
-    elif found:
-        values[field.name] = _read_one(found[0], field, strict=strict)
+    elif occurrences:
+        values[field.name] = _read_one(occurrences[0], field, strict=strict)
     elif strict and field.required and contract.is_simple(field.type):
         raise ValidationError(
             f"Validation constraint violation: occurrence constraint violation in element '{field.name}'"

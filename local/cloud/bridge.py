@@ -31,8 +31,8 @@ def make_concurrency_a_number(cloudformation: Any, functions: Any, stack_name: s
     """Write the bound of a stack's event sources down again: from a parameter the local cloud takes it as a text,
     and then asks no queue of any stack any more."""
     for mapping in _resources(cloudformation, stack_name, "AWS::Lambda::EventSourceMapping"):
-        found = functions.get_event_source_mapping(UUID=mapping)["ScalingConfig"]["MaximumConcurrency"]
-        functions.update_event_source_mapping(UUID=mapping, ScalingConfig={"MaximumConcurrency": int(found)})
+        maximum = functions.get_event_source_mapping(UUID=mapping)["ScalingConfig"]["MaximumConcurrency"]
+        functions.update_event_source_mapping(UUID=mapping, ScalingConfig={"MaximumConcurrency": int(maximum)})
 
 
 def _with_batches(statement: dict[str, Any]) -> dict[str, Any]:

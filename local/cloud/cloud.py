@@ -126,15 +126,15 @@ class LocalCloud:
 
         ``read_timeout`` in seconds: how long an invocation may take, for example.
         """
-        known = self._clients.get((service, read_timeout))
-        if known is None:
+        client = self._clients.get((service, read_timeout))
+        if client is None:
             session = boto3.Session(
                 aws_access_key_id=self._access_key, aws_secret_access_key=self._secret_key, region_name=REGION
             )
             config = Config(proxies={}, read_timeout=read_timeout, retries={"total_max_attempts": 1})
             make = cast(Any, session.client)  # its stubs know literal names only
-            known = self._clients[service, read_timeout] = make(service, endpoint_url=self.endpoint, config=config)
-        return known
+            client = self._clients[service, read_timeout] = make(service, endpoint_url=self.endpoint, config=config)
+        return client
 
     def deploy(
         self, stack_name: str, parameters: Mapping[str, str] | None = None, *, sam: bool = False

@@ -95,13 +95,13 @@ class MiniStack:
         if self._process is None:
             return []
         mark = f"AWS_LAMBDA_FUNCTION_NAME={function_name}".encode()
-        found = []
+        process_ids = []
         for folder in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # it has ended meanwhile, or is somebody else's
                 own = os.getpgid(int(folder.name)) == self._process.pid
                 if own and mark in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append(int(folder.name))
-        return found
+                    process_ids.append(int(folder.name))
+        return process_ids
 
     def _environment(self) -> dict[str, str]:
         # Made from nothing: functions inherit it, and what this machine has

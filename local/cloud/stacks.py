@@ -72,8 +72,8 @@ class Stacks:
 
     def _keep_packed(self, name: str) -> None:
         """Keep the template that the SAM CLI made, here and in its bucket: it is too long for a request."""
-        found = self._client("cloudformation").get_template(StackName=name, TemplateStage="Original")
-        text = json.dumps(found["TemplateBody"])
+        template = self._client("cloudformation").get_template(StackName=name, TemplateStage="Original")
+        text = json.dumps(template["TemplateBody"])
         bucket = re.findall(r"s3://([^/]+)/", text)[0]
         self._client("s3").put_object(Bucket=bucket, Key=self.packed.name, Body=text.encode())
         self._packed_url = f"https://s3.amazonaws.com/{bucket}/{self.packed.name}"

@@ -17,10 +17,10 @@ class MemoryCredentials:
         self._credentials: dict[str, Credentials] = {}
 
     def get(self, secret_id: str, *, fresh: bool = False) -> Credentials:  # noqa: ARG002 # nothing is cached here
-        found = self._credentials.get(secret_id)
-        if found is None or not found.username or not found.password:
+        credentials = self._credentials.get(secret_id)
+        if credentials is None or not credentials.username or not credentials.password:
             raise Failure(Reason.CREDENTIALS_MISSING, f"there are no credentials for {secret_id}")
-        return found
+        return credentials
 
     def put(self, secret_id: str, credentials: Credentials) -> None:
         self._credentials[secret_id] = credentials

@@ -35,19 +35,19 @@ class Journal:
 
     def call(self, what: str, do: Callable[..., Any], *given: object, **named: object) -> Any:
         """Call ``do``, and note the call before and its end after."""
-        arguments = [told(one) for one in given] + [f"{key}={told(value)}" for key, value in named.items()]
+        arguments = [as_text(one) for one in given] + [f"{key}={as_text(value)}" for key, value in named.items()]
         self.note(f"{what}({', '.join(arguments)})")
         try:
-            found = do(*given, **named)
+            answer = do(*given, **named)
         except Failure as failure:
             self.note(f"{what} failed: {failure.reason} {failure.message}")
             raise
         except BaseException as error:
             self.note(f"{what} raised {type(error).__name__}")
             raise
-        if found is not None:
-            self.note(f"{what} = {told(found)}")
-        return found
+        if answer is not None:
+            self.note(f"{what} = {as_text(answer)}")
+        return answer
 
 
 class _Watched:
@@ -58,11 +58,11 @@ class _Watched:
         self._methods = methods
 
     def __getattr__(self, attribute: str) -> Any:
-        found = getattr(self._target, attribute)
-        if not callable(found) or (self._methods is not None and attribute not in self._methods):
-            return found
+        member = getattr(self._target, attribute)
+        if not callable(member) or (self._methods is not None and attribute not in self._methods):
+            return member
         what = f"{self._name}.{attribute}"
-        return lambda *given, **named: self._journal.call(what, found, *given, **named)
+        return lambda *given, **named: self._journal.call(what, member, *given, **named)
 
 
 class JournaledServers:
@@ -93,17 +93,17 @@ class JournaledServers:
             yield self._journal.watch(name, server)
 
 
-def told(value: object) -> str:
+def as_text(value: object) -> str:
     """A value as a text that depends on nothing but the value: sets are sorted, and no object's address is in it."""
     if is_dataclass(value) and not isinstance(value, type):
-        inner = (f"{field.name}={told(getattr(value, field.name))}" for field in fields(value) if field.repr)
+        inner = (f"{field.name}={as_text(getattr(value, field.name))}" for field in fields(value) if field.repr)
         return f"{type(value).__name__}({', '.join(inner)})"
     if isinstance(value, set | frozenset):
-        return f"{{{', '.join(sorted(map(told, value)))}}}"
+        return f"{{{', '.join(sorted(map(as_text, value)))}}}"
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{told(key)}: {told(inner)}' for key, inner in value.items())}}}"
+        return f"{{{', '.join(f'{as_text(key)}: {as_text(inner)}' for key, inner in value.items())}}}"
     if isinstance(value, tuple | list):
-        return f"[{', '.join(map(told, value))}]"
+        return f"[{', '.join(map(as_text, value))}]"
     if isinstance(value, Failure | StrEnum | datetime):
         return str(value)
     return repr(value)

@@ -144,7 +144,7 @@ class FakeServer:
             )
 
     def commit_listeners(self, listeners: tuple[Listener, ...], settings: Content) -> None:
-        """Nothing changes. Raises AssertionError when it is told anything but what it holds, which would change it."""
+        """Nothing changes. Raises AssertionError when it is sent anything but what it holds, which would change it."""
         self._called("commit_listeners")
         if (listeners, as_text(settings)) != (self.content["listeners"], self.content["settings"]):
             raise AssertionError("listeners are committed with other values than the server's own")
@@ -164,7 +164,9 @@ class FakeServer:
         self._called(call)
         if call not in self.dropped:
             for name, value in values.items():
-                self.content[name] = self.normalise(as_text(value)) if isinstance(value, str | bytes) else _told(value)
+                self.content[name] = (
+                    self.normalise(as_text(value)) if isinstance(value, str | bytes) else _as_returned(value)
+                )
 
 
 class FleetServer(FakeServer):
@@ -285,6 +287,6 @@ def _tree(document: str) -> etree._Element:
     return parse_document(as_bytes(document))
 
 
-def _told(value: Any) -> Any:
-    """A value as a server would tell it."""
+def _as_returned(value: Any) -> Any:
+    """A value as a server would return it."""
     return replace(value, document=as_text(value.document)) if isinstance(value, Authentication) else value

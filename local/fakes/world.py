@@ -17,13 +17,13 @@ from sync.context import RunContext
 
 
 class RecordedProgress:
-    """A ``Progress`` that remembers what it was told. ``faults`` are the places of unforeseen errors, by backup."""
+    """A ``Progress`` that keeps what is reported to it. ``faults`` are the places of unforeseen errors, by backup."""
 
     def __init__(self) -> None:
         self.steps: list[str] = []
         self.faults: dict[str, str] = {}
 
-    def started(self, run: Run) -> None:  # noqa: ARG002 # runs are told apart by what comes of them
+    def started(self, run: Run) -> None:  # noqa: ARG002 # a test recognises a run by its results
         self.steps.append("started")
 
     def primary_read(self, run: Run, primary: PrimaryState) -> None:  # noqa: ARG002 # as above

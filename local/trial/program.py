@@ -47,11 +47,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _check(_: Request, session: Session) -> Exit:
-    found = [(server_id, finding) for server_id in (PRIMARY_ID, BACKUP_ID) for finding in session.examine(server_id)]
+    findings = [(server_id, finding) for server_id in (PRIMARY_ID, BACKUP_ID) for finding in session.examine(server_id)]
     rows = [("SERVER", "REQUIREMENT", "RESULT", "DETAIL")]
-    rows += [(server_id, finding.requirement, *_judged(finding)) for server_id, finding in found]
+    rows += [(server_id, finding.requirement, *_judged(finding)) for server_id, finding in findings]
     _show(table(rows))
-    failures = [finding.failure for _, finding in found if finding.failure]
+    failures = [finding.failure for _, finding in findings if finding.failure]
     if failures:
         _show("\n" + "".join(f"{printable(str(failure))}\n" for failure in failures))
         return Exit.FAILED
@@ -131,7 +131,7 @@ _COMMANDS = {Command.CHECK: _check, Command.PLAN: _plan, Command.SYNC: _sync, Co
 
 
 class _Progress:
-    """Tells what is being done, with the seconds since the start."""
+    """Reports what is being done, with the seconds since the start."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()

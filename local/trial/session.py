@@ -144,7 +144,7 @@ class Session:
         endpoint = self._endpoint(BACKUP_ID)
         try:
             with PrimaryClient(endpoint, self._deadline, self._runtime) as client:
-                server = cast(ReadableServer, _Told(client, BACKUP_ID, self._tell))
+                server = cast(ReadableServer, _AnnouncedServer(client, BACKUP_ID, self._tell))
                 facts = server.facts()
                 warnings = source.check(facts, server.address, server.label)
                 plan = make_plan(source.state, server, facts.features, source.policy, {})
@@ -166,7 +166,7 @@ class Session:
         with BackupClient(self._endpoint(BACKUP_ID), self._deadline, self._runtime) as client:
             return replicate(
                 source.state,
-                cast(WritableServer, _Told(client, BACKUP_ID, self._tell)),
+                cast(WritableServer, _AnnouncedServer(client, BACKUP_ID, self._tell)),
                 source.policy,
                 snapshots=FolderSnapshots(self._request.snapshots, self._name, run_id, primary),
                 runtime=self._runtime,
@@ -201,7 +201,9 @@ class Session:
 
     def _read_primary(self) -> PrimaryState:
         with PrimaryClient(self._endpoint(PRIMARY_ID), self._deadline, self._runtime) as client:
-            return read_primary(cast(ReadableServer, _Told(client, PRIMARY_ID, self._tell)), self._policy.parts)
+            return read_primary(
+                cast(ReadableServer, _AnnouncedServer(client, PRIMARY_ID, self._tell)), self._policy.parts
+            )
 
     def _endpoint(self, server_id: str) -> Endpoint:
         if server_id not in self._log_ins:
@@ -240,8 +242,8 @@ def _whole(plan: Plan) -> str:
     return plan.hash_of({part.name for part in plan.parts if part.desired is not None})
 
 
-class _Told:
-    """A server each call of which is told before it is made: by name, without what is sent."""
+class _AnnouncedServer:
+    """A server whose calls are announced before they are made: by name, without what is sent."""
 
     def __init__(self, server: PrimaryClient, server_id: str, tell: Tell) -> None:
         self._server = server
@@ -249,14 +251,14 @@ class _Told:
         self._tell = tell
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._server, name)
-        if not callable(found):
-            return found
+        method = getattr(self._server, name)
+        if not callable(method):
+            return method
 
         def call(*arguments: object) -> Any:
             writes = name.startswith(("write_", "commit_"))
             what = name.removeprefix("write_").removeprefix("commit_").replace("_", " ")
             self._tell(f"{self._server_id}: {'writing' if writes else 'reading'} {what} ...")
-            return found(*arguments)
+            return method(*arguments)
 
         return call
