@@ -2,8 +2,9 @@
 
 Children are matched by their name or key; those that bear none, by equal
 content first and then by their order. A child that is the only one of its kind
-on both sides is the same child, whatever it is called. What differs only in
-prefixes, comments or white space between elements does not differ.
+on both sides is the same child, whatever it is called, unless it is a key with
+a value. What differs only in prefixes, comments or white space between elements
+does not differ.
 """
 
 from collections import defaultdict
@@ -16,6 +17,7 @@ from lxml import etree
 
 from common.safe_xml import local_name
 from replication.documents.canonical import canonical, children, is_ignored, meaning, own_value, plain_name, text_of
+from replication.documents.keep_labels import is_entry
 from replication.documents.keep_patterns import Labels, key_of, labels_of, words
 from replication.documents.sensitive import is_secret_name, looks_generated, may_hold_secret
 
@@ -172,13 +174,18 @@ def pairs_of(
     mine, theirs = _by_tag(own, ignored), _by_tag(desired, ignored)
     for tag in {**theirs, **mine}:
         left, right = mine.get(tag, []), theirs.get(tag, [])
-        if lone and len(left) <= 1 and len(right) <= 1:
+        if lone and len(left) <= 1 and len(right) <= 1 and not _are_two_entries([*left, *right]):
             yield (left[0] if left else None, right[0] if right else None, 0)
         else:
             positions = {element: n for side in (left, right) for n, element in enumerate(side, 1)}
             for one, other in _matched(left, right, key):
                 element = one if other is None else other
                 yield one, other, positions[element] if element is not None else 0
+
+
+def _are_two_entries(lone: list[etree._Element]) -> bool:
+    """Whether both are a key with a value, and the keys differ: two settings, and not one that is called otherwise."""
+    return len(lone) == 2 and all(map(is_entry, lone)) and len({key_of(entry) for entry in lone}) == 2
 
 
 def step_below(

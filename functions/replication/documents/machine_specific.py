@@ -1,4 +1,4 @@
-"""What looks as if it belonged to one machine: an address, a host, a place on its disk, a port, a key.
+"""What looks as if it belonged to one machine: an address, a host, a place on its disk, a port, a password, a key.
 
 Goes by the words of a name and by the shape of a value; a boolean never looks so.
 """
@@ -17,6 +17,19 @@ _LAST_WORDS = frozenset(
     | {"filename", "file", "url", "urls", "uri", "uris", "endpoint", "interface", "interfaces", "nic", "machine"}
     | {"computer", "guid", "uuid", "key", "keys", "thumbprint", "fingerprint", "keyfile", "logfile", "datadir"}
 )
+_SECRETS = (
+    "password",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "pwd",
+    "kennwort",
+    "passwort",
+    "secret",
+    "credential",
+    "token",
+)
+"""How the last word of a secret's name ends, in the singular; ``key`` is a word of its own above."""
 _LAST_PAIRS = frozenset(
     {"host-name", "server-name", "computer-name", "machine-name", "domain-name", "file-name", "path-name"}
     | {"port-range", "ip-range", "address-range", "machine-id", "server-id", "instance-id"}
@@ -49,10 +62,14 @@ def looks_machine_specific(difference: Difference) -> bool:
 
 
 def names_machine_value(steps: Steps) -> bool:
-    """Whether the last words of a name say that a value is of one machine: ``listenPort``, ``log-directory``."""
+    """Whether the last words of a name say that a value is of one machine: ``listenPort``, ``smtpPassword``."""
     for name in names(steps):
         said = [word for word in name.split("-") if not word.isdigit()]
-        if said and (said[-1] in _LAST_WORDS or "-".join(said[-2:]) in _LAST_PAIRS):
+        if said and (
+            said[-1] in _LAST_WORDS
+            or "-".join(said[-2:]) in _LAST_PAIRS
+            or said[-1].removesuffix("s").endswith(_SECRETS)
+        ):
             return True
     return False
 

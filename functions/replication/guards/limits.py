@@ -20,7 +20,8 @@ from replication.parts.single_documents import AuthenticationState
 from replication.plan import PartPlan, Plan
 from replication.plan_items import GROUPS, USERS, Item, items_of
 
-_NAMED_PATHS = 5
+_MOST_LINES = 20
+"""Differences for which a line to paste is looked for. A message has room for fewer."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def _unruled(plan: PartPlan) -> Iterator[Block]:
 
 def _lines(plan: PartPlan, found: list[Difference]) -> list[str]:
     documents = [root for state in (plan.own, plan.desired) if (root := state.parse()) is not None]
-    return [keep_line(documents, difference.steps, difference.new_from) for difference in found[:_NAMED_PATHS]]
+    return [keep_line(documents, difference.steps, difference.new_from) for difference in found[:_MOST_LINES]]
 
 
 def _above(number: int, held: int, floor: int, share: float, maximum: int) -> bool:

@@ -60,8 +60,17 @@ def test_a_nameless_child_put_in_front_leaves_the_others_alone() -> None:
 
 
 def test_the_only_section_of_its_kind_is_the_same_section_under_another_name() -> None:
-    assert diff("<a><s name='x'><v>1</v></s></a>", "<a><s name='y'><v>1</v></s></a>") == [
+    assert diff("<a><s name='x'><w>1</w></s></a>", "<a><s name='y'><w>1</w></s></a>") == [
         ("changed", "s[y]/@name", "x", "y")
+    ]
+
+
+def test_the_only_entry_of_its_kind_is_another_one_when_its_key_is() -> None:
+    assert diff("<a><e name='x' value='1'/></a>", "<a><e name='y' value='1'/></a>") == [
+        ("added", "e[y]/@name", None, "y"),
+        ("added", "e[y]/@value", None, "1"),
+        ("removed", "e[x]/@name", "x", None),
+        ("removed", "e[x]/@value", "1", None),
     ]
 
 

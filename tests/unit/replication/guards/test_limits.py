@@ -209,6 +209,12 @@ MACHINE_SPECIFIC = [
     ("<s><log><directory>a</directory></log></s>", "<s><log><directory>b</directory></log></s>"),
     ("<s><x>0123456789abcdef0123456789abcdef</x></s>", "<s><x>1</x></s>"),
     ("<s><x>1</x></s>", "<s><x>1</x><passiveAddress>nat</passiveAddress></s>"),
+    ("<s><smtpPassword>one</smtpPassword></s>", "<s><smtpPassword>two</smtpPassword></s>"),
+    ("<s><smtp pwd='one'/></s>", "<s><smtp pwd='two'/></s>"),
+    ("<s><e name='proxy_passwd' value='one'/></s>", "<s><e name='proxy_passwd' value='two'/></s>"),
+    ("<s><e><key>radiusSecret</key><value>a</value></e></s>", "<s><e><key>radiusSecret</key><value>b</value></e></s>"),
+    ("<s><api><token>a</token></api></s>", "<s><api><token>b</token></api></s>"),
+    ("<s><x/></s>", "<s><x/><encryptionKey>abc</encryptionKey></s>"),
 ]
 
 
@@ -223,6 +229,11 @@ def test_settings_that_look_machine_specific_are_stopped(make_plan_between: Plan
     ("own", "source"),
     [
         ("<s><maxFiles>3</maxFiles></s>", "<s><maxFiles>4</maxFiles></s>"),
+        (
+            "<s><minimumPasswordLength>8</minimumPasswordLength></s>",
+            "<s><minimumPasswordLength>9</minimumPasswordLength></s>",
+        ),
+        ("<s><allowPassword>true</allowPassword></s>", "<s><allowPassword>false</allowPassword></s>"),
         ("<s><keyExchange>curve25519-sha256</keyExchange></s>", "<s><keyExchange>ecdh-sha2-nistp384</keyExchange></s>"),
         ("<s><reverseDns>true</reverseDns></s>", "<s><reverseDns>false</reverseDns></s>"),
         ("<s><w>Welcome. Be brief.</w></s>", "<s><w>Hello, e.g. you!</w></s>"),
