@@ -74,12 +74,18 @@ def policy_of(backup: Backup, settings: SyncSettings) -> Policy | Failure:
     return Policy(parts, rules, settings.replicate_auto_block_list)
 
 
-def guard_of(settings: SyncSettings, approval: Approval | None) -> Guard:
-    """What must not go through to a backup unseen, and the plan that was approved for it, if any."""
+def guard_of(settings: SyncSettings, approval: Approval | None, expected: str = "") -> Guard:
+    """What must not go through to a backup unseen, and the plan that was approved for it, if any.
+
+    ``expected`` is the hash of the plan that a run was asked to carry out: who
+    asks has looked at it, and approves it too unless somebody else must.
+    """
+    approved = approval.plan_hash if approval else ""
     return Guard(
         limits=Limits(**asdict(settings.limits)) if settings.limits else Limits(),
         block_widened_access=settings.block_widened_access,
-        approved=approval.plan_hash if approval else "",
+        approved=expected if expected and not settings.approval_by_another else approved,
+        expected=expected,
     )
 
 

@@ -55,7 +55,7 @@ class RestoreSource:
         parts = policy.parts & self.state.states.keys()
         if not parts:
             return Failure(Reason.SNAPSHOT_UNFIT, "it holds none of the parts that are chosen for this backup")
-        return replace(policy, parts=parts)
+        return replace(policy, parts=parts, whole=True)
 
     def check(self, facts: ServerFacts, address: tuple[str, int], label: str) -> tuple[str, ...]:
         """Raise Failure unless a server may get it back; return warnings."""

@@ -28,6 +28,7 @@ all.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched, islice
@@ -374,6 +375,12 @@ class DynamoStore:
 
     def approval(self, backup_id: str) -> Approval | None:
         return self._single(Approval, (_APPROVAL, backup_id))
+
+    def withdraw_approval(self, approval: Approval) -> None:
+        row = to_row(approval)
+        same = Attr("plan_hash").eq(row["plan_hash"]) & Attr("at").eq(row["at"])
+        with suppress(ConditionsFailed):  # another one has taken its place, or it is gone
+            self._table.transact(Delete(_APPROVAL, approval.backup_id, same))
 
     def baseline(self) -> PrimaryBaseline | None:
         return self._single(PrimaryBaseline, _BASELINE)

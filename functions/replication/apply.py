@@ -8,13 +8,15 @@ they are not, the part is put back at once. Where a backup gets its own earlier
 settings back, what it said of itself when it held them is as right.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from common.errors import Failure, Reason
 from common.runtime import Runtime
 from replication.access_proof import changed
-from replication.model import Changes, PartName, PartOutcome, PartStatus
+from replication.model import NOT_DONE, PartName, PartOutcome, PartStatus
 from replication.plan import PartPlan, Plan
+from replication.plan_items import changes_of
 from replication.ports import ServerFacts, WritableServer
 
 PAUSES = (1.0, 2.0, 4.0)
@@ -49,8 +51,6 @@ _STOPS_A_BACKUP = _UNREACHABLE | frozenset(
 )
 """Reasons that concern the server as a whole: after one of them the remaining parts are not tried."""
 
-_NOT_DONE = frozenset(PartStatus) - {PartStatus.PUSHED, PartStatus.UNCHANGED, PartStatus.DIFFERENT}
-
 
 class Push:
     """One plan on its way to one backup. ``facts`` are what the server said of itself before.
@@ -78,18 +78,15 @@ class Push:
     def run(self) -> None:
         """Go through all parts; ``outcomes`` and ``pushed_at`` tell what came of it."""
         for part in self._plan.parts:
-            due = part.due
-            self.outcomes.append(due.settled or self._hindered(due) or self._push(due))
+            due = self._after_failures(part)
+            self.outcomes.append(due.settled or self._push(due))
 
-    def _hindered(self, part: PartPlan) -> PartOutcome | None:
-        """Why a part is not even tried, if it is not."""
-        if self._stopped:
-            reason, message = self._stopped.reason, "not tried after the server failed"
-        elif missing := part.part.needs & {outcome.part for outcome in self.outcomes if outcome.status in _NOT_DONE}:
-            reason, message = Reason.DEPENDENCY_FAILED, "it depends on " + ", ".join(sorted(missing))
-        else:
-            return None
-        return PartOutcome(part.name, PartStatus.SKIPPED, part.changes, reason, message)
+    def _after_failures(self, part: PartPlan) -> PartPlan:
+        """The part, settled where writing another one has failed and it cannot go without that."""
+        if self._stopped and not part.settled:
+            message = "not tried after the server failed"
+            return part.settled_as(PartStatus.SKIPPED, self._stopped.reason, message)
+        return part.hindered({outcome.part for outcome in self.outcomes if outcome.status in NOT_DONE})
 
     def _push(self, part: PartPlan) -> PartOutcome:
         try:
@@ -128,7 +125,7 @@ class Push:
             message = f"the server added {added} values of its own"
             fingerprints = part.fingerprints(held, policy)
             return PartOutcome(part.name, PartStatus.PUSHED, part.changes, message=message, fingerprints=fingerprints)
-        left: Changes = part.part.changes(held, part.desired, policy)
+        left = changes_of(replace(part, own=held))
         message = (
             f"it acknowledged the new {part.name}, but what it holds now is something else "
             f"({len(left.added)} missing, {len(left.changed)} changed, {len(left.removed)} added by the server)"

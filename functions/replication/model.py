@@ -66,18 +66,24 @@ class PartStatus(StrEnum):
     """The primary has it, and this run did not read it: whether the backup is equal is not known."""
 
 
+NOT_DONE = frozenset(PartStatus) - {PartStatus.PUSHED, PartStatus.UNCHANGED, PartStatus.DIFFERENT}
+"""What becomes of a part that the backup does not get; parts that refer to it are not written either."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """What holds for one backup: the chosen parts and the rules of what stays its own.
 
     ``exact`` is for a source that is the backup's own earlier state: all of it
     goes back, what belongs to the machine included, and no rule holds.
+    ``whole``: all parts go through or none does.
     """
 
     parts: frozenset[PartName] = DEFAULT_PARTS
     rules: Rules = field(default_factory=Rules.standard)
     replicate_auto_block_list: bool = False
     exact: bool = False
+    whole: bool = False
 
     @property
     def source(self) -> str:
@@ -87,7 +93,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Changes:
-    """What a push would do to a part: keys of items (names, paths, addresses), never their values."""
+    """What a push would do to a part: labels of items (names, paths, addresses), never their values."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -95,22 +101,6 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed)
-
-    @classmethod
-    def between(cls, own: Mapping[str, object], desired: Mapping[str, object]) -> "Changes":
-        """The changes that lead from ``own`` to ``desired``, both by key."""
-        return cls(
-            added=tuple(key for key in desired if key not in own),
-            removed=tuple(key for key in own if key not in desired),
-            changed=tuple(key for key in desired if key in own and own[key] != desired[key]),
-        )
-
-    def under(self, prefix: str) -> "Changes":
-        """The same changes with every key below ``prefix``."""
-        return Changes(*(tuple(f"{prefix}/{key}" for key in keys) for keys in (self.added, self.removed, self.changed)))
-
-    def __add__(self, other: "Changes") -> "Changes":
-        return Changes(self.added + other.added, self.removed + other.removed, self.changed + other.changed)
 
 
 class Cause(StrEnum):

@@ -1,12 +1,15 @@
 """What is to be done about one backup, decided before anything is done.
 
 A plan is made from what both sides hold and from the policy, and nothing else.
-Its hash is the same as long as neither side of what differs and not the policy
-has changed, so that somebody can approve exactly what was seen.
+It decides about every part, also what the block of one part means for others;
+a run carries it out and decides nothing more, unless a write fails. Its hash
+covers all that may be written and why, so that somebody can approve exactly
+what was seen.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +18,7 @@ from replication.documents.canonical import digest
 from replication.documents.merge import AmbiguousEntries
 from replication.documents.undecided import NamesUndecided
 from replication.model import (
+    NOT_DONE,
     UNSURE,
     WAIT_FOR_A_DECISION,
     Cause,
@@ -27,33 +31,51 @@ from replication.model import (
     PrimaryState,
 )
 from replication.parts import PARTS, Part
+from replication.plan_items import changes_of
 from replication.ports import Features, ReadableServer
+
+OUTDATED = "Nothing is written: this is not the plan that was approved or asked for."
+
+
+@dataclass(frozen=True)
+class Block:
+    """Why a part is not written until somebody has looked. ``numbers`` are the counts that exceeded the limits."""
+
+    part: PartName
+    reason: Reason
+    message: str
+    numbers: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def approvable(self) -> bool:
+        """Whether an approval of the plan lets the part through."""
+        return self.reason not in WAIT_FOR_A_DECISION
 
 
 @dataclass(frozen=True)
 class PartPlan:
     """What is to be done about one part.
 
-    ``own`` is what the backup holds, ``source`` what the primary holds,
-    ``desired`` what the backup should hold; None where it was not read or there
-    is nothing to write. ``settled`` is set when it is already known what
-    becomes of the part: it is equal, or it cannot be replicated. A part that
-    is ``missing`` is settled too, but an approval can release it; one that is
-    ``ambiguous`` is settled, and none can. One that is ``uncommitted`` is equal,
-    but may not outlive a restart of the server. One that is ``suspect``, equal or
-    not, must be looked at first, for the reason given.
+    ``own`` is what the backup holds, ``desired`` what it should hold; None
+    where it was not read or there is nothing to write. ``settled`` is set when
+    nothing is written, and says why: it is equal, it cannot be replicated, or
+    the plan as a whole stops it (``blocks`` of its own, or of another part). A
+    part that is ``missing`` is settled too, but an approval can release it; one
+    that is ``ambiguous`` is settled, and none can. One that is ``uncommitted``
+    is equal, but may not outlive a restart of the server: it is written once
+    more. One that is ``suspect``, equal or not, must be looked at first, for
+    the reason given.
     """
 
     part: Part[Any]
     own: Any = None
-    source: Any = None
     desired: Any = None
     settled: PartOutcome | None = None
-    changes: Changes = Changes()
     warnings: tuple[str, ...] = ()
     cause: Cause | None = None
     uncommitted: bool = False
     suspect: str = ""
+    blocks: tuple[Block, ...] = ()
 
     def fingerprints(self, held: object, policy: Policy) -> PartFingerprints:
         """What is worth remembering when the backup was found to hold ``held``, and that counted as equal."""
@@ -63,6 +85,11 @@ class PartPlan:
     @property
     def name(self) -> PartName:
         return self.part.name
+
+    @cached_property
+    def changes(self) -> Changes:
+        """The items that a push would add, remove and change, also where it is stopped."""
+        return changes_of(self)
 
     @property
     def stopped(self) -> bool:
@@ -82,6 +109,11 @@ class PartPlan:
         """Whether it cannot be told what is the backup's own, or where it belongs: there is no result to approve."""
         return self.settled is not None and self.settled.reason in WAIT_FOR_A_DECISION
 
+    @property
+    def may_change(self) -> bool:
+        """Whether the part is written now, or once it is approved."""
+        return self.desired is not None or any(block.approvable for block in self.blocks)
+
     def released(self) -> "PartPlan":
         """The same, to be written although the primary holds nothing of it: what an approval makes of a missing part.
 
@@ -91,51 +123,112 @@ class PartPlan:
             raise ValueError(f"{self.name} is not missing")
         return replace(self, settled=None)
 
-    @property
-    def due(self) -> "PartPlan":
-        """The same as it is to be written: one that is unproved once more, as the backup shows it."""
-        return replace(self, desired=self.own, settled=None) if self.uncommitted else self
+    def settled_as(self, status: PartStatus, reason: Reason | None, message: str) -> "PartPlan":
+        """The same, not to be written."""
+        return replace(self, settled=PartOutcome(self.name, status, self.changes, reason, message, cause=self.cause))
+
+    def hindered(self, not_done: Collection[PartName]) -> "PartPlan":
+        """The same, not to be written where it refers to one of the parts that the backup does not get."""
+        missing = sorted(self.part.needs.intersection(not_done))
+        if self.settled or not missing:
+            return self
+        return self.settled_as(PartStatus.SKIPPED, Reason.DEPENDENCY_FAILED, f"it depends on {', '.join(missing)}")
+
+    def facts(self, policy: Policy) -> list[object]:
+        """All that an approval of this part is about, as plain values without content."""
+        own, desired = ("" if state is None else self.part.seal(state, policy) for state in (self.own, self.desired))
+        blocks = [[block.reason, block.message, sorted(block.numbers.items())] for block in self.blocks]
+        return [self.name, own, desired, self.uncommitted, blocks]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The plans of all chosen parts, in the order of writing."""
+    """The plans of all chosen parts, in the order of writing.
+
+    ``approved``: blocks that an approval can lift do not stop their parts.
+    ``outdated``: another plan was approved or asked for, so nothing is written.
+    """
 
     parts: tuple[PartPlan, ...]
     policy: Policy
+    approved: bool = False
+    outdated: bool = False
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return tuple(warning for plan in self.parts for warning in plan.warnings)
+        found = tuple(warning for plan in self.parts for warning in plan.warnings)
+        return (OUTDATED, *found) if self.outdated else found
+
+    @property
+    def may_change(self) -> bool:
+        """Whether anything is written now, or once it is approved."""
+        return any(plan.may_change for plan in self.parts)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing at all is written: it is outdated, or goes through whole and a part of it is stopped."""
+        return self.outdated or (self.policy.whole and any(plan.stopped for plan in self.parts))
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """What stops parts of it."""
+        return tuple(block for plan in self.parts for block in plan.blocks if self._holds(block))
 
     @cached_property
     def hash(self) -> str:
-        """Hex digest over what is to be approved: the blocked parts where there are any, or else all that differ."""
-        blocked = {
-            plan.name
-            for plan in self.parts
-            if plan.settled and plan.settled.status is PartStatus.BLOCKED and not plan.ambiguous
-        }
-        return self.hash_of(blocked or {plan.name for plan in self.parts if plan.desired is not None})
+        """Hex digest over all that the plan may write and why.
 
-    def hash_of(self, names: Collection[PartName]) -> str:
-        """Hex digest over both sides' content of some parts, and the policy.
-
-        Only of some: parts that go through at once move the backup, and an
-        approval of the others must survive that.
+        That is the content of every part before and after, what blocks it,
+        approved or not, and the policy with its keep patterns. What is equal is
+        not in it.
         """
-        return digest("\n".join(self._facts(names)))
+        return self.hash_without(())
 
-    def _facts(self, names: Collection[PartName]) -> Iterator[str]:
-        yield f"rules {self.policy.rules.patterns} automatic {self.policy.replicate_auto_block_list}"
-        if self.policy.exact:
-            yield "exact"
-        for plan in self.parts:
-            if plan.name not in names:
-                continue
-            own = plan.part.fingerprint(plan.own, self.policy) if plan.own is not None else "-"
-            source = plan.part.fingerprint(plan.source, self.policy) if plan.source is not None else "-"
-            yield f"{plan.name} own {own} source {source}"
+    def hash_without(self, done: Collection[PartName]) -> str:
+        """The hash of the plan that is left when some of its parts were written."""
+        facts = [
+            plan.facts(self.policy) for plan in self.parts if plan.name not in done and (plan.may_change or plan.blocks)
+        ]
+        policy = self.policy
+        terms = [policy.rules.patterns, policy.replicate_auto_block_list, policy.exact, policy.whole]
+        return digest(json.dumps([terms, facts]))
+
+    def blocked(self, blocks: Iterable[Block], *, approved: bool = False) -> "Plan":
+        """The plan with all parts settled that must not be written, and those that cannot go without them.
+
+        With ``approved`` only what no approval can lift is stopped. Blocks and
+        approval change nothing about an outdated plan.
+        """
+        found = tuple(blocks)
+        plan = replace(self, approved=approved)
+        parts: list[PartPlan] = []
+        for part in self.parts:
+            not_done = {one.name for one in parts if one.settled and one.settled.status in NOT_DONE}
+            own = replace(part, blocks=tuple(block for block in found if block.part is part.name))
+            parts.append(plan._judged(own).hindered(not_done))
+        plan = replace(plan, parts=tuple(parts))
+        return plan._not_written(None, "it goes through whole or not at all") if plan.stopped else plan
+
+    def as_outdated(self) -> "Plan":
+        """The plan when another one was approved or asked for: nothing is written."""
+        message = "it is not the plan that was approved or asked for"
+        return replace(self._not_written(Reason.PLAN_NOT_CURRENT, message), outdated=True)
+
+    def _judged(self, part: PartPlan) -> PartPlan:
+        holding = [block for block in part.blocks if self._holds(block)]
+        if holding:
+            message = "; ".join(block.message for block in holding)
+            return part.settled_as(PartStatus.BLOCKED, holding[0].reason, message)
+        return part.released() if part.missing and self.approved else part
+
+    def _holds(self, block: Block) -> bool:
+        return not (self.approved and block.approvable)
+
+    def _not_written(self, reason: Reason | None, message: str) -> "Plan":
+        parts = (
+            part if part.settled else part.settled_as(PartStatus.DIFFERENT, reason, message) for part in self.parts
+        )
+        return replace(self, parts=tuple(parts))
 
 
 def make_plan(
@@ -185,26 +278,21 @@ def _plan(
     try:
         desired = part.desired(source, own, policy)
     except (AmbiguousEntries, NamesUndecided) as failure:
-        return PartPlan(
-            part,
-            own,
-            source,
-            settled=PartOutcome(part.name, PartStatus.BLOCKED, Changes(), failure.reason, failure.message),
-        )
+        settled = PartOutcome(part.name, PartStatus.BLOCKED, reason=failure.reason, message=failure.message)
+        return PartPlan(part, own, settled=settled)
     warnings = part.warnings(source, own)
     if part.same(own, desired, policy):
         wanted = part.fingerprint(desired, policy)
         # What is as it was when it was last read back after all was done, lasts.
         uncommitted = part.shows_before_it_lasts and known is not None and known.held != wanted
-        settled = PartOutcome(
-            part.name, PartStatus.UNCHANGED, fingerprints=None if uncommitted else PartFingerprints(wanted, wanted)
-        )
-        return PartPlan(part, own, source, settled=settled, warnings=warnings, uncommitted=uncommitted)
-    changes = part.changes(own, desired, policy)
+        if uncommitted:
+            return PartPlan(part, own, own, warnings=warnings, uncommitted=True)
+        settled = PartOutcome(part.name, PartStatus.UNCHANGED, fingerprints=PartFingerprints(wanted, wanted))
+        return PartPlan(part, own, settled=settled, warnings=warnings)
     if blank := part.blanks(desired) - part.blanks(own):
         named = ", ".join(sorted(blank))
         message = f"{policy.source} answered with nothing at all ({named}), the backup holds some; it was left alone"
-        return PartPlan(part, own, source, desired, _failed(part, Reason.PRIMARY_EMPTY, message), changes, warnings)
+        return PartPlan(part, own, desired, _failed(part, Reason.PRIMARY_EMPTY, message), warnings)
     now = PartFingerprints(part.fingerprint(desired, policy), part.fingerprint(own, policy))
     added = part.additions(own, desired, None) if now == known and now.desired != now.held else None
     if added is not None:
@@ -212,8 +300,8 @@ def _plan(
         # sending it again would only end in the same.
         message = f"the server added {added} values of its own"
         settled = PartOutcome(part.name, PartStatus.UNCHANGED, message=message, fingerprints=now)
-        return PartPlan(part, own, source, settled=settled, warnings=warnings)
-    return PartPlan(part, own, source, desired, None, changes, warnings, _cause(known, now))
+        return PartPlan(part, own, settled=settled, warnings=warnings)
+    return PartPlan(part, own, desired, None, warnings, _cause(known, now))
 
 
 def _cause(known: PartFingerprints | None, now: PartFingerprints) -> Cause:

@@ -19,10 +19,9 @@ from replication.documents.keep_labels import kept
 from replication.documents.keep_patterns import Rules
 from replication.guards.access_watch import AccessIncrease, access_increases
 from replication.guards.approval import Guard
-from replication.guards.limits import Block
-from replication.model import PartName, PartOutcome, PartStatus
+from replication.model import PartName, PartStatus
 from replication.parts.base import Document
-from replication.plan import PartPlan, Plan
+from replication.plan import Block, PartPlan, Plan
 from replication.plan_items import Item, items_of
 
 MAX_ITEMS = 200
@@ -34,6 +33,7 @@ MAX_VALUE = 200
 MAX_KEPT = 100
 """Paths listed of what stays the backup's own; the rest is counted."""
 
+_COMMITTED_AGAIN = "equal, but it may not outlive a restart, so it is written once more"
 _URGENCY = {Kind.REMOVED: 0, Kind.CHANGED: 1, Kind.ADDED: 2}
 
 
@@ -153,7 +153,7 @@ def _part(plan: PartPlan, rules: Rules, max_items: int) -> PartDetails:
         plan.name,
         _state(plan),
         plan.settled.reason if plan.settled else None,
-        plan.settled.message if plan.settled else "",
+        plan.settled.message if plan.settled else _COMMITTED_AGAIN if plan.uncommitted else "",
         counts[Kind.ADDED],
         counts[Kind.REMOVED],
         counts[Kind.CHANGED],
@@ -212,11 +212,12 @@ def _path_of(element: Any, attribute: str = "") -> str:
 
 @dataclass(frozen=True)
 class Preview:
-    """What the plan would do, what of it waits for an approval, and where it widens access."""
+    """What the plan would do, what of it waits for an approval, where it widens access, and whether it is outdated."""
 
     details: PlanDetails
     blocks: tuple[Block, ...]
     access_increases: tuple[AccessIncrease, ...]
+    outdated: bool = False
 
 
 def preview(
@@ -227,27 +228,6 @@ def preview(
     ``warnings`` come before the plan's own. ``look`` makes the details, for who wants fewer of them.
     """
     guarded = guard.apply(plan)
-    stopped = {part.name: part.settled for part in guarded.parts if part.settled and _is_blocked(part.settled)}
-    # What is stopped is to be looked at, and only the plan before the guard still holds it.
-    shown = plan if stopped else guarded
-    found = look(shown)
-    return Preview(
-        PlanDetails(
-            guarded.hash,
-            tuple(_marked(part, stopped.get(part.part)) for part in found.parts),
-            warnings + found.warnings,
-        ),
-        tuple(block for block in guard.blocks(plan) if block.part in stopped),
-        access_increases(shown),
-    )
-
-
-def _is_blocked(outcome: PartOutcome) -> bool:
-    return outcome.status is PartStatus.BLOCKED
-
-
-def _marked(part: PartDetails, blocked: PartOutcome | None) -> PartDetails:
-    """The details of a part with why it is not written, if it is blocked."""
-    if blocked is None:
-        return part
-    return replace(part, state=State.SETTLED, reason=blocked.reason, message=blocked.message)
+    found = look(guarded)
+    found = replace(found, warnings=warnings + found.warnings)
+    return Preview(found, guarded.blocks, access_increases(guarded), guarded.outdated)

@@ -6,10 +6,11 @@ one value. Which values of a changed item differ is found out only when asked
 for, so that naming 50,000 items costs little.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from ipaddress import ip_address, ip_network
+from typing import Protocol
 
 from lxml import etree
 
@@ -33,14 +34,13 @@ from replication.documents.diff import (
     show,
     step_below,
 )
-from replication.model import PartName
+from replication.model import Changes, PartName
 from replication.parts.accounts import Accounts, ListDocument
 from replication.parts.base import Document
 from replication.parts.ip_block_lists import BlockLists
 from replication.parts.listeners import PORT, Listeners
 from replication.parts.mime_mappings import Mappings
 from replication.parts.single_documents import AuthenticationState
-from replication.plan import PartPlan
 
 USERS = "users"
 GROUPS = "groups"
@@ -53,7 +53,7 @@ class Item:
     """One item that differs. ``key`` is what it is called; ``within`` the list it is of, empty where there is one.
 
     ``find`` finds its differing values, for a changed item and for a value of
-    ``settings``; ``excerpts`` are a user or group before and after, as XML:
+    ``settings``; ``look_up`` finds a user or group before and after, as XML:
     thousands of them take much less room so than parsed.
     """
 
@@ -61,7 +61,7 @@ class Item:
     key: str
     within: str = ""
     find: Callable[[], list[Difference]] = list
-    excerpts: tuple[bytes | None, bytes | None] = (None, None)
+    look_up: Callable[[], tuple[bytes | None, bytes | None]] = lambda: (None, None)
 
     @property
     def label(self) -> str:
@@ -71,7 +71,7 @@ class Item:
     @property
     def elements(self) -> tuple[etree._Element | None, etree._Element | None]:
         """The user or group before and after, parsed anew."""
-        before, after = self.excerpts
+        before, after = self.look_up()
         return _parsed(before), _parsed(after)
 
 
@@ -79,17 +79,33 @@ def _parsed(excerpt: bytes | None) -> etree._Element | None:
     return None if excerpt is None else parse(excerpt)
 
 
-def items_of(plan: PartPlan) -> Iterator[Item]:
-    """What a push of this part would do, item by item; nothing for a part that has nothing to be written.
+class PartStates(Protocol):
+    """What a part holds and what it should hold, None where nothing is to be written."""
 
-    Of a part that is missing on the primary: what an approval would let through.
-    """
+    @property
+    def name(self) -> PartName: ...
+    @property
+    def own(self) -> object: ...
+    @property
+    def desired(self) -> object: ...
+
+
+def items_of(plan: PartStates) -> Iterator[Item]:
+    """What a push of this part would do, item by item, also where the push is stopped; nothing for an equal part."""
     own, desired = plan.own, plan.desired
-    if (plan.settled is not None and not plan.missing) or desired is None:
+    if desired is None or desired is own:
         return
     found = list(_items(plan.name, own, desired))
     # What differs and yet in no item (white space that counts, text between items) is still a difference.
     yield from found or [Item(Kind.CHANGED, OTHER, find=lambda: [marker((), OTHER)])]
+
+
+def changes_of(plan: PartStates) -> Changes:
+    """The labels of the items by what happens to them."""
+    labels: dict[Kind, list[str]] = {kind: [] for kind in Kind}
+    for item in items_of(plan):
+        labels[item.kind].append(item.label)
+    return Changes(tuple(labels[Kind.ADDED]), tuple(labels[Kind.REMOVED]), tuple(labels[Kind.CHANGED]))
 
 
 def _items(name: PartName, own: object, desired: object) -> Iterator[Item]:
@@ -114,26 +130,40 @@ def _items(name: PartName, own: object, desired: object) -> Iterator[Item]:
 def _named(own: ListDocument, desired: ListDocument, within: str) -> Iterator[Item]:
     """Users or groups: matched by name without regard to case."""
     held, wanted = own.items, desired.items
-    differing = {key for key, entry in held.entries.items() if wanted.entries.get(key) != entry}
-    before = own.excerpts(differing)
-    after = desired.excerpts({key for key, entry in wanted.entries.items() if held.entries.get(key) != entry})
-    for key, excerpt in before.items():
-        if key in after:
-            yield _changed_account(excerpt, after[key], wanted.written(key), within)
+    before = _Excerpts(own, [key for key, entry in held.entries.items() if wanted.entries.get(key) != entry])
+    after = _Excerpts(desired, [key for key, entry in wanted.entries.items() if held.entries.get(key) != entry])
+    for key in before.keys:
+        if key in wanted.entries:
+            look_up = partial(_both, before, after, key)
+            yield Item(Kind.CHANGED, wanted.written(key), within, partial(_inside_account, look_up), look_up)
         else:
-            yield Item(Kind.REMOVED, held.written(key), within, excerpts=(excerpt, None))
-    for key, excerpt in after.items():
-        if key not in before:
-            yield Item(Kind.ADDED, wanted.written(key), within, excerpts=(None, excerpt))
+            yield Item(Kind.REMOVED, held.written(key), within, look_up=partial(_both, before, after, key))
+    for key in after.keys:
+        if key not in held.entries:
+            yield Item(Kind.ADDED, wanted.written(key), within, look_up=partial(_both, before, after, key))
     if held.rest != wanted.rest:
         yield Item(Kind.CHANGED, OTHER, within, find=lambda: [marker((), OTHER)])
 
 
-def _changed_account(own: bytes, desired: bytes, key: str, within: str) -> Item:
-    def find() -> list[Difference]:
-        return _differing(parse(own), parse(desired), (), canonical.RUNTIME_NAMES)
+class _Excerpts:
+    """Some items of a list as XML, cut out together when the first of them is looked up."""
 
-    return Item(Kind.CHANGED, key, within, find, (own, desired))
+    def __init__(self, document: ListDocument, keys: Collection[str]) -> None:
+        self._document = document
+        self.keys = keys
+
+    @cached_property
+    def by_key(self) -> Mapping[str, bytes]:
+        return self._document.excerpts(frozenset(self.keys))
+
+
+def _both(before: _Excerpts, after: _Excerpts, key: str) -> tuple[bytes | None, bytes | None]:
+    return before.by_key.get(key), after.by_key.get(key)
+
+
+def _inside_account(look_up: Callable[[], tuple[bytes | None, bytes | None]]) -> list[Difference]:
+    own, desired = (parse(excerpt) for excerpt in look_up() if excerpt is not None)
+    return _differing(own, desired, (), canonical.RUNTIME_NAMES)
 
 
 def _differing(

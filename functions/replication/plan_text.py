@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from replication.documents.diff import Kind
 from replication.guards.access_watch import AccessIncrease
-from replication.guards.limits import Block
 from replication.model import PartName
+from replication.plan import Block
 from replication.plan_details import FieldChange, ItemChange, PartDetails, PlanDetails, State
 
 _SIGNS = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
@@ -129,14 +129,16 @@ def _summary(part: PartDetails) -> str:
         case State.EQUAL:
             return f"equal{kept}"
         case State.DIFFERENT:
-            return f"{counts}{kept}"
+            return f"{counts}{kept}" + (f"; {printable(part.message)}" if part.message else "")
         case State.SETTLED:
             why = f"{printable(part.message)} [{part.reason}]" if part.reason else printable(part.message)
             return f"not written: {why}" + (f"; {counts}" if part.items else "")
 
 
 def _quoted(value: str | None) -> str:
-    return f'"{printable(value or "")}"'
+    """The value between quotes, so written that no other value looks the same."""
+    escaped = (value or "").replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{printable(escaped)}"'
 
 
 def printable(text: str) -> str:

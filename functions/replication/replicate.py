@@ -89,12 +89,9 @@ def replicate(
         check: Check = restore.check if restore else partial(check_backup, primary.facts, primary.address)
         warnings = check(facts, server.address, server.label)
         suspect = "" if restore else suspicion(facts, pending_access_proof)  # a restore is what mends it
-        plan = make_plan(primary, server, facts.features, policy, known or {}, suspect)
+        plan = guard.apply(make_plan(primary, server, facts.features, policy, known or {}, suspect))
         warnings += plan.warnings + access_warnings(plan)
-        plan = guard.apply(plan)
-        if restore and any(part.stopped for part in plan.parts):
-            write = False
-        if write:
+        if write and not plan.stopped:
             if restore:
                 restore.pause()
             then = restore.then if restore else None
@@ -138,7 +135,7 @@ def _push(
 ) -> Outcome:
     about_to_change = {str(part.name): part.part.dump(part.own) for part in plan.parts if not part.settled}
     snapshot = snapshots.keep(about_to_change, facts) if about_to_change else ""
-    if any(part.due.settled is None for part in plan.parts):
+    if about_to_change:
         begin(replace(_interrupted(plan, warnings, snapshot), facts=facts))
     push = Push(plan, server, facts, runtime, then)
     push.run()
@@ -161,7 +158,7 @@ def _interrupted(plan: Plan, warnings: tuple[str, ...], snapshot: str) -> Outcom
         Status.INCOMPLETE,
         Reason.INTERRUPTED,
         "the run began to write to it, and its end was not heard of",
-        parts=tuple(outcome(part.due) for part in plan.parts),
+        parts=tuple(outcome(part) for part in plan.parts),
         warnings=warnings,
         plan_hash=plan.hash,
         snapshot=snapshot,
@@ -187,16 +184,18 @@ def _summary(
 ) -> Outcome:
     causes = {part.name: part.cause for part in plan.parts}
     parts = tuple(replace(outcome, cause=causes[outcome.part]) for outcome in outcomes)
-    differed = any(part.desired is not None or part.suspect for part in plan.parts)
     proved = any(part.part is PartName.SETTINGS and part.status in _PROVED for part in parts)
     found = Outcome(
         Status.UPDATED if pushed_at else Status.IN_SYNC,
         pushed_at=pushed_at,
         parts=parts,
         warnings=warnings,
-        plan_hash=plan.hash if differed else "",
+        plan_hash=_hash_after(plan, parts),
         settings_before="" if proved else None,
     )
+    if plan.outdated:
+        message = "a side or the policy has changed since the plan was looked at; nothing was written"
+        return replace(found, status=Status.BLOCKED, reason=Reason.PLAN_NOT_CURRENT, message=message)
     broken = [part for part in parts if part.status in (PartStatus.FAILED, PartStatus.ROLLED_BACK)]
     if broken:
         first = _worst(broken)
@@ -214,6 +213,16 @@ def _summary(
         message = "; ".join(f"{part.part}: {part.message}" for part in unread)
         return replace(found, status=Status.INCOMPLETE, reason=Reason.PART_NOT_READ, message=message)
     return replace(found, verified_at=runtime.now())
+
+
+def _hash_after(plan: Plan, parts: Iterable[PartOutcome]) -> str:
+    """The plan's hash, or, where a part waits for somebody, that of the plan that is left; empty without any."""
+    parts = tuple(parts)
+    pushed = {part.part for part in parts if part.status is PartStatus.PUSHED}
+    left = [part for part in plan.parts if part.may_change and part.name not in pushed]
+    if not any(part.status is PartStatus.BLOCKED for part in parts):
+        return plan.hash if plan.may_change else ""
+    return plan.hash_without(pushed) if left else ""
 
 
 def _worst(parts: list[PartOutcome]) -> PartOutcome:

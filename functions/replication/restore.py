@@ -40,4 +40,4 @@ def exact_policy(state: PrimaryState, *, auto_block_list: bool) -> Policy:
 
     ``auto_block_list`` says whether the list of automatically blocked addresses goes back too.
     """
-    return Policy(frozenset(state.states), Rules([]), auto_block_list, exact=True)
+    return Policy(frozenset(state.states), Rules([]), auto_block_list, exact=True, whole=True)

@@ -38,8 +38,8 @@ def _part(part: Part[Any], before: Any, after: Any) -> PartPlan:
     if isinstance(after, BlockLists):  # the automatic list changes by itself: that is no change of the primary
         after = BlockLists(after.manual, before.automatic)
     if part.same(before, after, _AS_THEY_ARE):
-        return PartPlan(part, before, after, settled=_untold(part, ""))
-    return PartPlan(part, before, after, after, changes=part.changes(before, after, _AS_THEY_ARE))
+        return PartPlan(part, before, settled=_untold(part, ""))
+    return PartPlan(part, before, after)
 
 
 def _untold(part: Part[Any], message: str) -> PartOutcome:

@@ -11,7 +11,7 @@ from common.runtime import UNFINISHED, Runtime
 from fleet.primary import guard_of, known_parts, pending_access_proof_of, policy_of
 from fleet.restore_source import RestoreSource
 from fleet.servers import with_credentials
-from registry.models import Backup, BackupResult, Credentials, Run, SyncSettings
+from registry.models import Approval, Backup, BackupResult, Credentials, Run, SyncSettings
 from registry.snapshots import SnapshotContent, SnapshotStore
 from registry.store import Store, VersionConflict
 from registry.store_rules import current_term_only
@@ -155,24 +155,38 @@ class BackupRunner:
                     return failed_outcome(failure.at(server.label))
                 if brief:
                     return brief
+            approval = current_term_only(self._context.store.approval(backup.id), run.term)
+            write = not (run.dry_run or run.held or backup.report_only or (backup.paused and not self.restore_source))
             outcome = replicate(
                 self.primary,
                 server,
                 policy,
                 snapshots=_BackupSnapshots(self._context.snapshots, backup.id, run.id, self._facts_of_primary, policy),
                 runtime=self._context.runtime,
-                guard=guard_of(self.settings, current_term_only(self._context.store.approval(backup.id), run.term)),
+                guard=guard_of(self.settings, approval),
                 known=known_parts(last),
                 pending_access_proof=pending_access_proof_of(last, self._context.snapshots),
-                write=not (
-                    run.dry_run or run.held or backup.report_only or (backup.paused and not self.restore_source)
-                ),
+                write=write,
                 begin=lambda outcome: self.recorder.begin(backup.id, outcome, started),
                 restore=self._restore(backup, self.restore_source) if self.restore_source else None,
             )
+        if approval and write:
+            outcome = self._use_up(approval, outcome)
         if self.restore_source:
             return _told(outcome, self.restore_source, run)
         return replace(outcome, basis=basis) if outcome.verified_at else outcome
+
+    def _use_up(self, approval: Approval, outcome: Outcome) -> Outcome:
+        """Remove the approval unless it still says what may be done: nothing was written, and the plan is the same."""
+        is_void = outcome.reason is Reason.PLAN_NOT_CURRENT or outcome.status is Status.IN_SYNC
+        if not (is_void or outcome.pushed_at):
+            return outcome
+        try:
+            self._context.store.withdraw_approval(approval)
+        except Failure as failure:
+            warning = f"The approval of {approval.plan_hash} was not removed: {failure.message}."
+            return replace(outcome, warnings=(*outcome.warnings, warning))
+        return outcome
 
     def _restore(self, backup: Backup, restore_source: RestoreSource) -> Restore:
         why = f"{restore_source.key} was put back by the run {self.recorder.run.id}"

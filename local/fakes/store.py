@@ -245,6 +245,11 @@ class MemoryStore:
     def approval(self, backup_id: str) -> Approval | None:
         return self._approvals.get(backup_id)
 
+    def withdraw_approval(self, approval: Approval) -> None:
+        with self._lock:
+            if self._approvals.get(approval.backup_id) == approval:
+                del self._approvals[approval.backup_id]
+
     def baseline(self) -> PrimaryBaseline | None:
         return self._baseline
 

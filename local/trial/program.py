@@ -71,18 +71,20 @@ def _plan(request: Request, session: Session) -> Exit:
         return Exit.FAILED
     if looked.blocked:
         return Exit.BLOCKED
-    return Exit.DIFFERS if looked.differing else Exit.AS_IT_SHOULD_BE
+    return Exit.DIFFERS if looked.writable else Exit.AS_IT_SHOULD_BE
 
 
 def _sync(request: Request, session: Session) -> Exit:
     looked = _looked(request, session)
-    if not looked.differing | looked.blocked:
+    if looked.preview.outdated:
+        message = "the plan is not the one that was approved; nothing was written"
+        _tell(f"BLOCKED: {Failure(Reason.PLAN_NOT_CURRENT, message)}")
+        return Exit.BLOCKED
+    if not looked.writable | looked.blocked:
         return Exit.FAILED if looked.failing else Exit.AS_IT_SHOULD_BE
-    if request.approved and request.approved != looked.preview.details.hash:
-        raise Failure(Reason.PLAN_NOT_CURRENT, "the plan is not the one that was approved; nothing was written")
     let_through = looked.approvable if request.approved else frozenset()
     stopped = looked.blocked - let_through
-    if stopped >= looked.differing or (stopped and request.snapshot):
+    if stopped >= looked.writable or (stopped and request.snapshot):
         approve = "If it is meant, give --approve with the plan's hash." if looked.approvable - let_through else ""
         _tell(f"BLOCKED: nothing was written. {approve}".strip())
         return Exit.BLOCKED

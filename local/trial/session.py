@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, cast
@@ -19,10 +19,9 @@ from fleet.servers import PRIMARY_ID, endpoint_of, trust_of
 from local.trial.request import BACKUP_ID, Request
 from local.trial.snapshots import FolderSnapshots, load
 from registry.models import Backup, Credentials, Primary, new_run_id
-from replication.guards.approval import Guard
 from replication.guards.preflight import COMPARED, Finding, check_backup, examine_backup, examine_primary
 from replication.model import Outcome, PartName, Policy, PrimaryState
-from replication.plan import Plan, make_plan
+from replication.plan import make_plan
 from replication.plan_details import Preview, State, preview
 from replication.ports import ReadableServer, ServerFacts, WritableServer
 from replication.primary import read_primary
@@ -35,11 +34,14 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Looked:
-    """A plan as it was shown. ``whole`` is a hash over all that differs, which does not change with what is blocked."""
+    """A plan as it was shown. ``writable`` are the parts that are written, at once or after an approval."""
 
     preview: Preview
-    whole: str
-    differing: frozenset[PartName]
+    writable: frozenset[PartName]
+
+    @property
+    def hash(self) -> str:
+        return self.preview.details.hash
 
     @property
     def blocked(self) -> frozenset[PartName]:
@@ -150,8 +152,10 @@ class Session:
                 plan = make_plan(source.state, server, facts.features, source.policy, {})
         except Failure as failure:
             raise failure.at(endpoint.label) from None
-        shown = preview(plan, guard_of(self._request.settings, None), warnings)
-        return Looked(shown, _whole(plan), frozenset(part.name for part in plan.parts if part.desired is not None))
+        # An approval that fits is shown with what it lifts, so it is only compared here.
+        guard = replace(guard_of(self._request.settings, None), expected=self._request.approved)
+        shown = preview(plan, guard, warnings)
+        return Looked(shown, frozenset(part.name for part in plan.parts if part.desired is not None))
 
     def push(self, looked: Looked) -> Outcome:
         """Do what was shown and nothing else: both servers are read again, and the plan must still be that one.
@@ -160,7 +164,6 @@ class Session:
         """
         self._deadline = Deadline(self._request.seconds, self._runtime.monotonic)
         run_id = new_run_id(self._runtime.now(), self._runtime.new_id())
-        limits = guard_of(self._request.settings, None)
         source = self._source()
         primary = source.restore_source.content.primary if source.restore_source else source.state.facts
         with BackupClient(self._endpoint(BACKUP_ID), self._deadline, self._runtime) as client:
@@ -170,8 +173,8 @@ class Session:
                 source.policy,
                 snapshots=FolderSnapshots(self._request.snapshots, self._name, run_id, primary),
                 runtime=self._runtime,
-                guard=_OnlyWhatWasSeen(
-                    limits.limits, limits.block_widened_access, self._request.approved, looked.whole
+                guard=replace(
+                    guard_of(self._request.settings, None), expected=looked.hash, approved=self._request.approved
                 ),
                 restore=Restore(source.check, lambda: None) if source.restore_source else None,
             )
@@ -224,22 +227,6 @@ class _Source:
     policy: Policy
     check: Check
     restore_source: RestoreSource | None = None
-
-
-@dataclass(frozen=True)
-class _OnlyWhatWasSeen(Guard):
-    """Lets nothing through but the plan that was shown: who waits at a prompt does not see what moves meanwhile."""
-
-    seen: str = ""
-
-    def apply(self, plan: Plan) -> Plan:
-        if _whole(plan) != self.seen:
-            raise Failure(Reason.PLAN_NOT_CURRENT, "a server has moved since the plan was shown; nothing was written")
-        return super().apply(plan)
-
-
-def _whole(plan: Plan) -> str:
-    return plan.hash_of({part.name for part in plan.parts if part.desired is not None})
 
 
 class _AnnouncedServer:

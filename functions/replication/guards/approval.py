@@ -1,36 +1,40 @@
-"""From what the guards and the access watch say of a plan to what is done about it."""
+"""From what the guards say of a plan to what is done about it."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from common.errors import Reason
 from replication.guards.access_watch import AccessIncrease, access_increases
-from replication.guards.limits import Block, Limits, exceeded_limits
-from replication.model import PartOutcome, PartStatus
-from replication.plan import PartPlan, Plan
+from replication.guards.limits import Limits, exceeded_limits
+from replication.plan import Block, Plan
 
 
 @dataclass(frozen=True)
 class Guard:
-    """What may go through unseen. ``approved`` is the hash of a plan that somebody has looked at, empty for none."""
+    """What may go through to a backup.
+
+    ``approved`` is the hash of a plan that somebody has looked at and may let
+    through, ``expected`` that of the plan which a run was asked to carry out;
+    each empty for none.
+    """
 
     limits: Limits = field(default_factory=Limits)
     block_widened_access: bool = False
     approved: str = ""
+    expected: str = ""
 
     def apply(self, plan: Plan) -> Plan:
-        """The same plan with every part settled as blocked that must not go through.
+        """The plan as it is carried out: what must not go through is settled, and so is what depends on it.
 
-        A part that says why it is blocked is not written; parts that depend on
-        it are skipped; everything else goes on. An approved plan goes through
-        whole, parts included of which the primary holds nothing, except what no
-        approval can let through.
+        Without approval everything else goes on. The approved plan goes
+        through, parts included of which the primary holds nothing, except what
+        no approval can lift. Of a plan with another hash than the one given
+        nothing is written, whether something of it is blocked or not.
         """
         blocks = self.blocks(plan)
-        names = {block.part for block in blocks if block.approvable}
-        if names and plan.hash_of(names) == self.approved:
-            blocks = tuple(block for block in blocks if not block.approvable)
-            plan = replace(plan, parts=tuple(part.released() if part.missing else part for part in plan.parts))
-        return replace(plan, parts=tuple(_blocked(part, blocks) for part in plan.parts))
+        found = plan.blocked(blocks)
+        if self._is_outdated(found):
+            return found.as_outdated()
+        return plan.blocked(blocks, approved=True) if self.approved == found.hash else found
 
     def blocks(self, plan: Plan) -> tuple[Block, ...]:
         """Everything about the plan that waits for a person."""
@@ -38,6 +42,12 @@ class Guard:
         if self.block_widened_access:
             blocks += _as_blocks(access_increases(plan))
         return blocks
+
+    def _is_outdated(self, plan: Plan) -> bool:
+        """Whether something else was looked at. An approval says nothing about a plan without anything to do."""
+        if self.expected:
+            return self.expected != plan.hash
+        return bool(self.approved) and plan.may_change and self.approved != plan.hash
 
 
 def access_warnings(plan: Plan) -> tuple[str, ...]:
@@ -55,11 +65,3 @@ def _as_blocks(found: tuple[AccessIncrease, ...]) -> tuple[Block, ...]:
         Block(part, Reason.ACCESS_WIDENED, f"it widens access in {count} places", {"widened": count})
         for part, count in counts.items()
     )
-
-
-def _blocked(part: PartPlan, blocks: tuple[Block, ...]) -> PartPlan:
-    found = [block for block in blocks if block.part is part.name]
-    if not found:
-        return part
-    message = "; ".join(block.message for block in found)
-    return replace(part, settled=PartOutcome(part.name, PartStatus.BLOCKED, part.changes, found[0].reason, message))

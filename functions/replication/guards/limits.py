@@ -5,19 +5,19 @@ a kind, that nobody should let a machine make unseen. A push is stopped part by
 part; everything else goes on.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from common.errors import Reason
 from replication.documents.diff import Difference, Kind
 from replication.documents.keep_lines import keep_line, quoted_lines, shown_paths
 from replication.documents.machine_specific import looks_machine_specific
 from replication.documents.names import disables
-from replication.model import WAIT_FOR_A_DECISION, PartName
+from replication.model import PartName
 from replication.parts.accounts import Accounts
 from replication.parts.base import Document
 from replication.parts.single_documents import AuthenticationState
-from replication.plan import PartPlan, Plan
+from replication.plan import Block, PartPlan, Plan
 from replication.plan_items import GROUPS, USERS, Item, items_of
 
 _MOST_LINES = 20
@@ -72,21 +72,6 @@ class Limits:
     def disables_too_much(self, disabled: int, held: int) -> bool:
         """Whether disabling ``disabled`` of ``held`` is too much."""
         return _above(disabled, held, self.disabling_floor, self.disabling_share, self.disabling_maximum)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Why a part is not written until somebody has looked. ``numbers`` are the counts that exceeded the limits."""
-
-    part: PartName
-    reason: Reason
-    message: str
-    numbers: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def approvable(self) -> bool:
-        """Whether an approval of the plan lets the part through."""
-        return self.reason not in WAIT_FOR_A_DECISION
 
 
 def exceeded_limits(plan: Plan, limits: Limits) -> tuple[Block, ...]:

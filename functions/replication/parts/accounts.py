@@ -8,7 +8,7 @@ from itertools import chain
 
 from common.chunks import decoded, json_string
 from replication.documents import canonical, list_index
-from replication.model import Changes, PartName, Policy
+from replication.model import PartName, Policy
 from replication.parts.base import Document, Part
 from replication.ports import Content, ReadableServer, WritableServer
 
@@ -81,10 +81,10 @@ class AccountsPart(Part[Accounts]):
     def fingerprint(self, state: Accounts, policy: Policy) -> str:
         return canonical.digest(f"{state.users.digest}{state.groups.digest}")
 
-    def changes(self, own: Accounts, desired: Accounts, policy: Policy) -> Changes:
-        users = _item_changes(own.users.items, desired.users.items)
-        groups = _item_changes(own.groups.items, desired.groups.items)
-        return users.under("users") + groups.under("groups")
+    def seal(self, state: Accounts, policy: Policy) -> str:
+        """The names as written, too: their letter case is no difference, but it goes over."""
+        found = (f"{one.what}{one.items.rest}\n{_as_written(one.items)}" for one in (state.users, state.groups))
+        return canonical.digest("\n".join(found))
 
     def dump(self, state: Accounts) -> str:
         users, groups = (json_string(decoded(document.data)) for document in (state.users, state.groups))
@@ -101,11 +101,5 @@ class AccountsPart(Part[Accounts]):
         server.write_accounts(desired.users.data, desired.groups.data)
 
 
-def _item_changes(own: canonical.Items, desired: canonical.Items) -> Changes:
-    by_key = Changes.between(own.entries, desired.entries)
-    beside_items = ("(document)",) if own.rest != desired.rest else ()
-    return Changes(
-        added=tuple(desired.written(key) for key in by_key.added),
-        removed=tuple(own.written(key) for key in by_key.removed),
-        changed=tuple(desired.written(key) for key in by_key.changed) + beside_items,
-    )
+def _as_written(items: canonical.Items) -> str:
+    return json.dumps(sorted([key, items.written(key), entry] for key, entry in items.entries.items()))

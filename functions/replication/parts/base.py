@@ -11,7 +11,7 @@ from lxml import etree
 
 from replication.documents import canonical
 from replication.documents.server_additions import count_additions
-from replication.model import Changes, PartName, Policy
+from replication.model import PartName, Policy
 from replication.ports import Content, Features, ReadableServer, WritableServer, as_bytes, as_text
 
 _ONE_TREE = Lock()
@@ -122,9 +122,12 @@ class Part[State](ABC):
         Says whether a server changed since it was last looked at, without keeping what it held.
         """
 
-    @abstractmethod
-    def changes(self, own: State, desired: State, policy: Policy) -> Changes:
-        """What leads from ``own`` to ``desired``, by key."""
+    def seal(self, state: State, policy: Policy) -> str:
+        """A digest of what a write of this state sends, also of what does not count as a difference by itself.
+
+        Run-time values, order and white space that mean nothing are not in it: they move with every reading.
+        """
+        return self.fingerprint(state, policy)
 
     def additions(self, held: State, sent: State, before: State | None) -> int | None:
         """How many values the server added to what it was ``sent``; None when ``held`` is something else.
@@ -168,9 +171,6 @@ class DocumentPart(Part[Document]):
 
     def fingerprint(self, state: Document, policy: Policy) -> str:
         return state.digest
-
-    def changes(self, own: Document, desired: Document, policy: Policy) -> Changes:
-        return Changes.between(own.values, desired.values)
 
     def additions(self, held: Document, sent: Document, before: Document | None) -> int | None:
         """A server may add values that it has defaults for. It may not keep what was to go, nor lose or change any."""

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from replication.documents import canonical
-from replication.model import Changes, PartName, Policy
+from replication.model import PartName, Policy
 from replication.parts.base import Document, Part
 from replication.ports import ReadableServer, WritableServer
 
@@ -47,12 +47,6 @@ class IpBlockLists(Part[BlockLists]):
     def fingerprint(self, state: BlockLists, policy: Policy) -> str:
         automatic = state.automatic.digest if policy.replicate_auto_block_list else ""
         return canonical.digest(f"{state.manual.digest}{automatic}")
-
-    def changes(self, own: BlockLists, desired: BlockLists, policy: Policy) -> Changes:
-        manual = Changes.between(own.manual.values, desired.manual.values)
-        if not policy.replicate_auto_block_list:
-            return manual
-        return manual + Changes.between(own.automatic.values, desired.automatic.values).under("automatic")
 
     def dump(self, state: BlockLists) -> str:
         return json.dumps({"manual": state.manual.text, "automatic": state.automatic.text})

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 from common.errors import Failure, Reason
 from replication.documents import canonical
-from replication.model import Changes, PartName, Policy
+from replication.model import PartName, Policy
 from replication.parts.base import Part
 from replication.ports import Listener, ReadableServer, WritableServer
 
@@ -77,9 +77,6 @@ class ListenersPart(Part[Listeners]):
 
     def fingerprint(self, state: Listeners, policy: Policy) -> str:
         return canonical.digest(str(sorted(_values(state).items())))
-
-    def changes(self, own: Listeners, desired: Listeners, policy: Policy) -> Changes:
-        return Changes.between(_values(own), _values(desired))
 
     def dump(self, state: Listeners) -> str:
         return json.dumps([asdict(listener) for listener in state])

@@ -3,7 +3,7 @@
 import json
 
 from replication.documents import canonical
-from replication.model import Changes, PartName, Policy
+from replication.model import PartName, Policy
 from replication.parts.base import Part
 from replication.ports import MimeMapping, ReadableServer, WritableServer
 
@@ -30,8 +30,9 @@ class MimeMappings(Part[Mappings]):
     def fingerprint(self, state: Mappings, policy: Policy) -> str:
         return canonical.digest(str(sorted(_by_extension(state).items())))
 
-    def changes(self, own: Mappings, desired: Mappings, policy: Policy) -> Changes:
-        return Changes.between(_by_extension(own), _by_extension(desired))
+    def seal(self, state: Mappings, policy: Policy) -> str:
+        """The extensions as written, too: their letter case is no difference, but it goes over."""
+        return canonical.digest(self.fingerprint(state, policy) + str(sorted(mapping.extension for mapping in state)))
 
     def dump(self, state: Mappings) -> str:
         return json.dumps([[mapping.extension, mapping.type] for mapping in state])

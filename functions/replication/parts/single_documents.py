@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from replication.documents import canonical
-from replication.model import Changes, PartName, Policy
+from replication.model import PartName, Policy
 from replication.parts.base import Document, DocumentPart, Part
 from replication.ports import Authentication, AuthenticationSource, Features, ReadableServer, WritableServer
 
@@ -73,11 +73,6 @@ class AuthenticationPart(Part[AuthenticationState]):
     def fingerprint(self, state: AuthenticationState, policy: Policy) -> str:
         return canonical.digest(f"{state.document.digest}\0{state.sources}")
 
-    def changes(self, own: AuthenticationState, desired: AuthenticationState, policy: Policy) -> Changes:
-        return Changes.between(own.document.values, desired.document.values) + Changes.between(
-            _by_position(own.sources), _by_position(desired.sources)
-        ).under("sources")
-
     def dump(self, state: AuthenticationState) -> str:
         return json.dumps({"document": state.document.text, "sources": [asdict(source) for source in state.sources]})
 
@@ -96,7 +91,3 @@ class AuthenticationPart(Part[AuthenticationState]):
         policy: Policy,
     ) -> None:
         server.write_authentication(Authentication(desired.document.data, desired.sources))
-
-
-def _by_position(sources: tuple[AuthenticationSource, ...]) -> dict[str, AuthenticationSource]:
-    return {f"{position}:{source.name}": source for position, source in enumerate(sources)}

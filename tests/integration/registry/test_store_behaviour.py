@@ -390,6 +390,16 @@ class TestApprovals:
         assert store.approval("b1") == second
         assert store.approval("b2") == other
 
+    def test_one_that_is_withdrawn_is_gone_and_no_other_one(self, store: Store) -> None:
+        first = Approval("b1", "a" * 64, "arn:aws:iam::1:user/ops", NOON)
+        newer = replace(first, at=NOON + MINUTE)
+        store.approve(newer)
+        store.withdraw_approval(first)
+        assert store.approval("b1") == newer
+        for _ in range(2):
+            store.withdraw_approval(newer)
+            assert store.approval("b1") is None
+
 
 class TestStatesOfThePrimary:
     STATE = KeptState(

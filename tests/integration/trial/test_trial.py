@@ -231,7 +231,7 @@ def test_the_guards_stop_until_exactly_that_plan_is_approved(laptop: Laptop) -> 
     assert laptop.run("sync", *laptop.trust, *only)[0] == 4  # nobody is asked for what could not be done
     assert laptop.run("sync", *laptop.trust, *only, "--yes")[0] == 4
     status, _, err = laptop.run("sync", *laptop.trust, *only, "--approve", "00" * 32)
-    assert (status, "[plan_not_current]" in err, laptop.backup.writes) == (1, True, [])
+    assert (status, "[plan_not_current]" in err, laptop.backup.writes) == (4, True, [])
     plan = out.partition("Hash: ")[2].strip()
     assert laptop.run("sync", *laptop.trust, *only, "--approve", plan)[0] == 0
     assert laptop.differences() == []
@@ -288,7 +288,7 @@ def test_what_moved_while_somebody_thought_is_not_written_over(laptop: Laptop) -
     os.write(ours, b"yes\n")
     said = "".join(process.communicate(timeout=600))
     os.close(ours)
-    assert (process.returncode, "[plan_not_current]" in said, laptop.backup.writes) == (1, True, [])
+    assert (process.returncode, "[plan_not_current]" in said, laptop.backup.writes) == (4, True, [])
 
 
 def test_the_page_shows_what_the_program_prints() -> None:

@@ -36,7 +36,7 @@ def test_the_whole_text(make_plan_between: PlanFactory) -> None:
         "\n"
         "settings:\n"
         '  ~ /s/a = "1" -> "2"\n'
-        '  ~ /s/dir = "C:\\x" -> "D:\\x"\n'
+        '  ~ /s/dir = "C:\\\\x" -> "D:\\\\x"\n'
         "\n"
         "accounts:\n"
         "  - users/eve\n"

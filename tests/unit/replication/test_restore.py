@@ -86,7 +86,7 @@ def put_back(clock: Runtime, facts: ServerFacts) -> Put:
 
 def make_blocked_hash(state: PrimaryState, server: FakeServer, policy: Policy) -> str:
     plan = make_plan(state, server, server.server_facts.features, policy, {})
-    return plan.hash_of({block.part for block in Guard().blocks(plan)})
+    return Guard().apply(plan).hash
 
 
 def test_every_part_is_what_it_was_to_the_letter(put_back: Put, make_server: ServerFactory) -> None:

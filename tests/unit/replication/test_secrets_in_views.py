@@ -85,7 +85,8 @@ def views_of(make_plan_between: PlanFactory, before: str, after: str) -> str:
     found = preview(plan, guard, access_warnings(plan))
     guarded = guard.apply(plan)
     own = {str(part.name): part.part.dump(part.own) for part in plan.parts if part.own is not None}
-    source = {str(part.name): part.part.dump(part.source) for part in plan.parts if part.source is not None}
+    wanted = {part.name: part.own if part.desired is None else part.desired for part in plan.parts}
+    source = {str(part.name): part.part.dump(wanted[part.name]) for part in plan.parts if part.own is not None}
     difference = details(compared(own, source))
     return "\n".join(
         (

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from common.errors import Reason
 from replication.guards import limits
-from replication.guards.limits import Block, Limits, exceeded_limits
+from replication.guards.limits import Limits, exceeded_limits
 from replication.model import PartName, Policy
+from replication.plan import Block
 from replication.ports import Authentication, MimeMapping
 
 if TYPE_CHECKING:
