@@ -131,6 +131,7 @@ RUN = Run(
     requested_backups=(BACKUP_ID,),
     dry_run=True,
     snapshot=primary_key(DIGEST),
+    plan_hash=HASH,
     status="partial",
     reason="access_lost",
     message="nobody may be able to log in any more",

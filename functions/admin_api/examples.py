@@ -112,6 +112,7 @@ PROMOTION = {
 NEW_RUN = {
     "fleet": _example("The whole fleet", {}),
     "dry": _example("What would be done to two backups", {"backups": ["ftp2", "ftp3"], "dry_run": True}),
+    "seen": _example("The plan that was looked at", {"backups": ["ftp2"], "plan_hash": _FINGERPRINT}),
     "older": _example("An older state of the primary, to the whole fleet", {"state": _FINGERPRINT}),
 }
 RESTORE = {

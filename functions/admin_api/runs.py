@@ -22,11 +22,13 @@ def start(
     dry_run: bool = False,
     accept_primary: bool = False,
     snapshot: str = "",
+    plan_hash: str = "",
 ) -> Response[RunView]:
     """Queue a run and start it; the answer says where to follow it.
 
-    With ``snapshot``, the key of what is put back, it is a restore. Raises
-    Failure when it could not be started, which its record then says too.
+    With ``snapshot``, the key of what is put back, it is a restore. With
+    ``plan_hash`` no backup with another plan is written to. Raises Failure when
+    it could not be started, which its record then says too.
     """
     now = services.runtime.now()
     run = Run(
@@ -37,6 +39,7 @@ def start(
         requested_backups=backups,
         dry_run=dry_run,
         snapshot=snapshot,
+        plan_hash=plan_hash,
         status=QUEUED,
         notices=_busy(services),
     )
@@ -64,7 +67,9 @@ def refuse_unservable(wanted: tuple[str, ...], services: Services) -> None:
 
 
 def _event(run: Run, *, accept_primary: bool) -> Mapping[str, object]:
-    own = {"snapshot": run.snapshot} if run.snapshot else {"accept_primary": accept_primary}
+    own: dict[str, object] = {"snapshot": run.snapshot} if run.snapshot else {"accept_primary": accept_primary}
+    if run.plan_hash:
+        own["plan_hash"] = run.plan_hash
     return {
         "action": "restore" if run.snapshot else "sync",
         **own,

@@ -518,6 +518,9 @@ class NewRun(Model):
 
     ``state`` is the digest of an older state of the primary, to go over instead of what it holds now. The primary
     is not read then, so ``accept_primary`` cannot be true beside it.
+
+    ``plan_hash`` is that of the plan of one backup, as it was looked at: exactly that is done, what the guards stop
+    included, and no backup with another plan is written to. Where somebody else has to approve, it approves nothing.
     """
 
     backups: Annotated[list[BackupId], Field(min_length=1, max_length=_MAX_BACKUPS)] = LEFT_OUT
@@ -528,12 +531,14 @@ class NewRun(Model):
         Field(description="The primary is meant to be as empty or as small as it is. Not true beside a state."),
         NotBeside("state", "The primary is not read when an older state of it goes over"),
     ] = False
+    plan_hash: Annotated[str, Field(pattern=DIGEST_PATTERN)] = LEFT_OUT
 
 
 class NewRestore(Model):
     """What to put back: a snapshot of this backup, or a state of the primary. A dry run writes nothing.
 
-    ``plan_hash`` is that of the plan, as it was looked at: it lets through what the guards would stop.
+    ``plan_hash`` is that of the plan, as it was looked at: exactly that is done, what the guards stop included, or
+    nothing. Where somebody else has to approve, it approves nothing.
     """
 
     snapshot: SnapshotName
@@ -604,7 +609,8 @@ class NoticeView(Model):
 class RunView(Model):
     """A run. ``queued`` until it begins; ``counts`` has the backups by status once it has ended.
 
-    ``snapshot`` is the key of what it puts back, empty for a replication.
+    ``snapshot`` is the key of what it puts back, empty for a replication; ``plan_hash`` that of the only plan that it
+    carries out, empty for any.
     """
 
     id: str
@@ -617,6 +623,7 @@ class RunView(Model):
     requested_by: str
     requested_backups: list[str]
     snapshot: str
+    plan_hash: str
     started_at: datetime
     finished_at: datetime | None
     counts: dict[str, int]

@@ -98,6 +98,7 @@ def run_view(run: Run) -> schemas.RunView:
         requested_by=run.requested_by,
         requested_backups=list(run.requested_backups),
         snapshot=run.snapshot,
+        plan_hash=run.plan_hash,
         started_at=run.started_at,
         finished_at=run.finished_at,
         counts=dict(run.counts),

@@ -165,7 +165,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.METHOD_NOT_ALLOWED: "Use one of the methods that the Allow header names.",
     Reason.ALREADY_REGISTERED: "Change the existing registration, or delete it first.",
     Reason.VERSION_CONFLICT: "Read it again, and send the change with the new ETag in If-Match.",
-    Reason.PLAN_NOT_CURRENT: "Look at the plan as it is now; when a run has recorded its hash, approve that one.",
+    Reason.PLAN_NOT_CURRENT: "A side changed since; make a new dry run, look at its plan, and approve that hash.",
     Reason.PLAN_TOO_SLOW: "Start a dry run over this backup: it has more time, and its result has the plan's hash.",
     Reason.COMPARISON_TOO_SLOW: "Start a dry run, which keeps what the primary holds, and compare two kept states.",
     Reason.APPROVAL_BY_ANOTHER: "Let somebody approve who did not ask for the run, as the settings demand.",

@@ -248,10 +248,11 @@ class Run:
 
     Ids are made by ``new_run_id`` and sort in the order of time: runs and
     histories are listed by them. ``snapshot`` is the key of what is put back,
-    empty for a replication.
+    empty for a replication. ``plan_hash`` is that of the plan it was asked to
+    carry out, empty for whatever the plan is: a backup with another one is not written to.
     """
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
 
     id: str
     trigger: str
@@ -260,6 +261,7 @@ class Run:
     requested_backups: tuple[str, ...] = ()
     dry_run: bool = False
     snapshot: str = ""
+    plan_hash: str = ""
     status: str = "running"
     reason: str = ""
     message: str = ""

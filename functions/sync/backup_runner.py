@@ -163,7 +163,7 @@ class BackupRunner:
                 policy,
                 snapshots=_BackupSnapshots(self._context.snapshots, backup.id, run.id, self._facts_of_primary, policy),
                 runtime=self._context.runtime,
-                guard=guard_of(self.settings, approval),
+                guard=guard_of(self.settings, approval, run.plan_hash),
                 known=known_parts(last),
                 pending_access_proof=pending_access_proof_of(last, self._context.snapshots),
                 write=write,
@@ -178,7 +178,8 @@ class BackupRunner:
 
     def _use_up(self, approval: Approval, outcome: Outcome) -> Outcome:
         """Remove the approval unless it still says what may be done: nothing was written, and the plan is the same."""
-        is_void = outcome.reason is Reason.PLAN_NOT_CURRENT or outcome.status is Status.IN_SYNC
+        is_outdated = outcome.reason is Reason.PLAN_NOT_CURRENT and not self.recorder.run.plan_hash
+        is_void = is_outdated or outcome.status is Status.IN_SYNC
         if not (is_void or outcome.pushed_at):
             return outcome
         try:

@@ -1,5 +1,6 @@
 """What a run was asked to do, read from the event that started it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,6 +8,8 @@ from enum import StrEnum
 from common.errors import Failure, Reason
 from registry.models import RUN_ID
 from registry.snapshots import backup_of, is_key
+
+_HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class Trigger(StrEnum):
@@ -28,6 +31,7 @@ class RunRequest:
     half, is meant to be so. ``run_id`` is the id that whoever asked has already
     given it, empty for none. ``snapshot`` is the key of what is put back
     instead of what the primary holds now, empty for a replication.
+    ``plan_hash`` is that of the plan to carry out, empty for whatever it is.
     """
 
     trigger: Trigger
@@ -37,6 +41,7 @@ class RunRequest:
     requested_by: str = ""
     run_id: str = ""
     snapshot: str = ""
+    plan_hash: str = ""
 
 
 def read_request(event: object) -> RunRequest:
@@ -46,11 +51,11 @@ def read_request(event: object) -> RunRequest:
     may lead to is over the whole fleet.
 
     On demand: ``{"action": "sync"}`` with, as wanted, ``backups`` (a list of
-    ids), ``dry_run``, ``accept_primary`` (true or false), ``requested_by`` and
-    ``run_id`` (one that ``registry.models.new_run_id`` made).
+    ids), ``dry_run``, ``accept_primary`` (true or false), ``plan_hash``,
+    ``requested_by`` and ``run_id`` (one that ``registry.models.new_run_id`` made).
 
     A restore is ``{"action": "restore", "snapshot": KEY}`` with, as wanted,
-    ``backups``, ``dry_run``, ``requested_by`` and ``run_id``. A backup's own
+    ``backups``, ``dry_run``, ``plan_hash``, ``requested_by`` and ``run_id``. A backup's own
     snapshot goes back to that backup, and ``backups`` can name no other; a
     state of the primary goes to the named backups, or to the whole fleet.
 
@@ -75,6 +80,7 @@ def read_request(event: object) -> RunRequest:
         backups=_ids(event.get("backups", [])),
         dry_run=_flag(event, "dry_run"),
         accept_primary=_flag(event, "accept_primary"),
+        plan_hash=_plan_hash(event),
         requested_by=_text(event, "requested_by"),
         run_id=_run_id(event),
     )
@@ -95,11 +101,12 @@ def _restore(event: Mapping[str, object]) -> RunRequest:
         requested_by=_text(event, "requested_by"),
         run_id=_run_id(event),
         snapshot=snapshot,
+        plan_hash=_plan_hash(event),
     )
 
 
 def _refuse_unknown(event: Mapping[str, object], own: set[str]) -> None:
-    unknown = sorted(set(event) - {"action", "backups", "dry_run", "requested_by", "run_id"} - own)
+    unknown = sorted(set(event) - {"action", "backups", "dry_run", "plan_hash", "requested_by", "run_id"} - own)
     if unknown:
         raise Failure(Reason.EVENT_INVALID, f"the event has an unknown field: {unknown[0]!r}")
 
@@ -131,6 +138,13 @@ def _text(event: Mapping[str, object], name: str) -> str:
     value = event.get(name, "")
     if not isinstance(value, str):
         raise Failure(Reason.EVENT_INVALID, f"the field {name} is not a text")
+    return value
+
+
+def _plan_hash(event: Mapping[str, object]) -> str:
+    value = _text(event, "plan_hash")
+    if value and not _HASH.fullmatch(value):
+        raise Failure(Reason.EVENT_INVALID, "the field plan_hash is not the hash of a plan")
     return value
 
 

@@ -63,6 +63,7 @@ def run(
         requested_backups=request.backups,
         dry_run=request.dry_run,
         snapshot=request.snapshot,
+        plan_hash=request.plan_hash,
         status=RunStatus.RUNNING,
     )
     expires_at = started_at + timedelta(seconds=context.lease_seconds)

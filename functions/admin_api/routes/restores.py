@@ -6,13 +6,12 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from admin_api import examples
-from admin_api.dependencies import Injected, Services
+from admin_api.dependencies import Injected
 from admin_api.parameters import BackupIdParameter, Limit, NextRuns, registered_backup
 from admin_api.request import caller, new_router
 from admin_api.runs import key_for, refuse_unservable, start
 from admin_api.schemas import NewRestore, RunView, SnapshotPage, SnapshotView
 from common.errors import Failure, Reason
-from registry.models import Approval
 
 router = new_router()
 
@@ -53,24 +52,19 @@ def restore_backup(
 ) -> Response[RunView]:
     """Start a run that puts a snapshot back and pauses the backup, so that no other run undoes it until it is resumed.
 
-    It goes through whole or not at all: what the guards stop waits for ``plan_hash``, or for an approval.
+    It goes through whole or not at all: what the guards stop waits for ``plan_hash``, or for an approval. With
+    ``plan_hash`` nothing is written when the plan is another one by now.
     """
     backup = registered_backup(backup_id, services)
     refuse_unservable((backup_id,), services)
     if backup.report_only and not body.dry_run:
         raise Failure(Reason.BACKUP_REPORT_ONLY, f"the backup {backup_id} is only reported on")
     key = key_for(body.snapshot, backup_id, services)
-    who = caller(router.current_event.raw_event)
-    if body.plan_hash is not None:
-        _confirm(backup_id, body.plan_hash, who, services)
-    return start(services, requested_by=who, backups=(backup_id,), dry_run=body.dry_run, snapshot=key)
-
-
-def _confirm(backup_id: str, plan_hash: str, who: str, services: Services) -> None:
-    """Approve exactly this plan, which somebody else has to do where the settings demand it."""
-    if services.store.settings().approval_by_another:
-        raise Failure(
-            Reason.APPROVAL_BY_ANOTHER,
-            "start it without plan_hash; when the guards stop it, somebody else approves the hash that its run records",
-        )
-    services.store.approve(Approval(backup_id, plan_hash, who, services.runtime.now(), services.term()))
+    return start(
+        services,
+        requested_by=caller(router.current_event.raw_event),
+        backups=(backup_id,),
+        dry_run=body.dry_run,
+        snapshot=key,
+        plan_hash=body.plan_hash or "",
+    )

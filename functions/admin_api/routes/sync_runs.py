@@ -28,7 +28,8 @@ def start_run(
     """Start a run over the whole fleet or over the named backups, and say where to follow it.
 
     With ``state`` it is an older state of the primary that goes over, and the
-    backups that get it are paused, so that no other run undoes it until they are resumed.
+    backups that get it are paused, so that no other run undoes it until they are resumed. With ``plan_hash`` a backup
+    whose plan is another one by now is not written to.
     """
     wanted = tuple(dict.fromkeys(body.backups or ()))
     refuse_unservable(wanted, services)
@@ -41,6 +42,7 @@ def start_run(
         dry_run=body.dry_run,
         accept_primary=body.accept_primary,
         snapshot="" if body.state is None else primary_key(body.state),
+        plan_hash=body.plan_hash or "",
     )
 
 

@@ -62,7 +62,7 @@ def test_it_says_what_would_come_back_and_from_where(plan: Any, backup: LocalSer
     assert backup.writes == []
 
 
-def test_what_the_guards_stop_is_let_through_by_the_hash_that_is_shown(
+def test_what_the_guards_stop_is_shown_with_a_hash_that_changes_with_the_plan(
     plan: Any, backup: LocalServer, gateway: Any
 ) -> None:
     for number in range(5):
@@ -73,9 +73,9 @@ def test_what_the_guards_stop_is_let_through_by_the_hash_that_is_shown(
     assert "PLANTED" not in str(body)
     confirmed = {"snapshot": RUN, "plan_hash": body["hash"]}
     assert gateway.call("POST", "/backups/b/restore", confirmed)[0] == 202
-    assert plan(RUN)[1]["blocked"] == []
+    assert plan(RUN)[1]["hash"] == body["hash"]
     drift.add_user(backup.state, "one-more")
-    assert plan(RUN)[1]["blocked"] != []
+    assert plan(RUN)[1]["hash"] != body["hash"]
 
 
 def test_a_state_of_the_primary_is_checked_as_one(plan: Any) -> None:

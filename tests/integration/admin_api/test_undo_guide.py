@@ -65,7 +65,7 @@ def test_every_command_for_undoing_a_run_does_what_the_guide_says(
     restored = json.loads((tmp_path / "restored.json").read_text())
     assert restored["last_result"]["status"] == "restored"
     assert restored["last_result"]["run_id"] in restored["paused"]
-    assert gateway.store.approval("ftp2").plan_hash == plan["hash"]
+    assert restored["last_result"]["plan_hash"] == plan["hash"]
     assert json.loads((tmp_path / "resumed.json").read_text())["paused"] == ""
 
 

@@ -106,19 +106,11 @@ def test_a_dry_run_is_handed_on_as_one(kept: Any) -> None:
     assert kept.starter.events[0]["dry_run"] is True
 
 
-def test_the_hash_of_a_plan_that_was_looked_at_lets_it_through(kept: Any) -> None:
-    assert _restore(kept, plan_hash=PLAN).status == 202
-    stored = kept.store.approval("ftp2")
-    assert (stored.plan_hash, stored.approved_by) == (PLAN, ME)
-
-
-def test_where_another_is_demanded_nobody_confirms_their_own_restore(kept: Any) -> None:
-    settings = kept.call("GET", "/sync-settings").body
-    kept.call("PUT", "/sync-settings", settings | {"approval_by_another": True})
+def test_the_hash_of_a_plan_that_was_looked_at_belongs_to_the_run_alone(kept: Any) -> None:
     answer = _restore(kept, plan_hash=PLAN)
-    assert (answer.status, answer.body["reason"]) == (403, "approval_by_another")
-    assert (kept.store.approval("ftp2"), kept.starter.events) == (None, [])
-    assert _restore(kept).status == 202
+    assert (answer.status, answer.body["plan_hash"]) == (202, PLAN)
+    assert kept.starter.events[0]["plan_hash"] == PLAN
+    assert kept.store.approval("ftp2") is None
 
 
 def test_while_another_run_is_under_way_the_answer_says_what_that_means(kept: Any) -> None:
