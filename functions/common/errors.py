@@ -80,6 +80,7 @@ class Reason(StrEnum):
     ENTRIES_AMBIGUOUS = "entries_ambiguous"
     NAMES_UNDECIDED = "names_undecided"
     ACCESS_WIDENED = "access_widened"
+    ACCESS_NOT_JUDGED = "access_not_judged"
     # A promotion
     PROMOTION_UNSAFE = "promotion_unsafe"
     PUSHES_HELD = "pushes_held"
@@ -176,6 +177,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.NAMES_UNDECIDED: "Add a line of the message to the rules: as it is to keep it, with ! to replicate it.",
     Reason.ENTRIES_AMBIGUOUS: "Make the named entries equal on both servers, or add a pattern that keeps their list.",
     Reason.ACCESS_WIDENED: "Look at what the plan marks; approve its hash if the wider access is meant.",
+    Reason.ACCESS_NOT_JUDGED: "Look at the plan for wider access yourself, and report the place in the program.",
     Reason.PROMOTION_UNSAFE: "Mend what is named or choose another backup; force promotes it all the same.",
     Reason.PUSHES_HELD: "Look at what the runs find; then POST /primary/resume, or start a run over the fleet.",
     Reason.ACCESS_LOST: "Log in to the server by hand at once and restore its settings from the snapshot.",

@@ -53,8 +53,8 @@ class Item:
     """One item that differs. ``key`` is what it is called; ``within`` the list it is of, empty where there is one.
 
     ``find`` finds its differing values, for a changed item and for a value of
-    ``settings``; ``look_up`` finds a user or group before and after, as XML:
-    thousands of them take much less room so than parsed.
+    ``settings``; ``look_up`` finds a user or group, or what stands around them,
+    before and after, as XML: thousands take much less room so than parsed.
     """
 
     kind: Kind
@@ -142,7 +142,22 @@ def _named(own: ListDocument, desired: ListDocument, within: str) -> Iterator[It
         if key not in held.entries:
             yield Item(Kind.ADDED, wanted.written(key), within, look_up=partial(_both, before, after, key))
     if held.rest != wanted.rest:
-        yield Item(Kind.CHANGED, OTHER, within, find=lambda: [marker((), OTHER)])
+        look_up = partial(_around, own, desired)
+        yield Item(Kind.CHANGED, OTHER, within, partial(_around_accounts, look_up), look_up)
+
+
+def _around(own: ListDocument, desired: ListDocument) -> tuple[bytes | None, bytes | None]:
+    return own.around_items, desired.around_items
+
+
+def _around_accounts(look_up: Callable[[], tuple[bytes | None, bytes | None]]) -> list[Difference]:
+    """What differs around the items of a list, such as a value of the whole document."""
+    before, after = look_up()
+    if before is None or after is None:
+        return [marker((), OTHER)]
+    left, right = parse(before), parse(after)
+    found = differences(left, right, hidden_step(root_step(right)[0]), ignored=canonical.RUNTIME_NAMES)
+    return [one for one in found if (one.before or "").split() != (one.after or "").split()] or [marker((), OTHER)]
 
 
 class _Excerpts:

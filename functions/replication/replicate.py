@@ -90,7 +90,7 @@ def replicate(
         warnings = check(facts, server.address, server.label)
         suspect = "" if restore else suspicion(facts, pending_access_proof)  # a restore is what mends it
         plan = guard.apply(make_plan(primary, server, facts.features, policy, known or {}, suspect))
-        warnings += plan.warnings + access_warnings(plan)
+        warnings += plan.warnings + access_warnings(plan, server.label)
         if write and not plan.stopped:
             if restore:
                 restore.pause()

@@ -307,6 +307,14 @@ def excerpts(root: etree._Element, hint: str, keys: Collection[str]) -> dict[str
     return {key: excerpt(item.element) for key, item in _keyed(root, hint).items() if key in keys}
 
 
+def around_items(root: etree._Element, hint: str) -> bytes:
+    """A list document without its items: what stands around them. The tree is changed by this."""
+    for item in _find_items(root, hint):
+        if (parent := item.element.getparent()) is not None:
+            parent.remove(item.element)
+    return excerpt(root)
+
+
 def excerpt(element: etree._Element) -> bytes:
     """An element as a document of its own, with the prefixes that it uses."""
     return etree.tostring(element, encoding="utf-8", with_tail=False)

@@ -1,36 +1,50 @@
-"""The account-security watch: what a plan would do to widen access.
+"""The access watch: what a plan would do to widen access.
 
 The primary is the source and what it says is pushed; but a permission, a key
 or an account that comes back deserves a look, because that is also what an
-attack on the primary looks like. The schema is not public, so names are taken
-as words, wherever they stand inside a user or a group; where a value cannot be
-understood, it is reported rather than passed over.
+attack on the primary looks like. The schema is not public: what a value is
+about is decided by where it stands (``access_places``), what it is then called
+for by a table (``access_rules``). What is not understood is reported as well.
 
-Users and groups are watched in full; of settings and listeners, permissions
-and secure connections.
+Users and groups are watched in full, with what stands around them in their
+documents; of settings and listeners, what the table says of servers.
 
 A new user is the daily business of replication and no widening by itself. It
 is reported (``ACCOUNT_ADDED``) only when it is not disabled and is open in a
 way that users are not supposed to be: anonymous, with an administrator's
 rights, or with secure connections expressly not required. A new group gives
 nobody anything until somebody joins it, which is reported.
+
+A defect in the watch itself is reported too (``NOT_JUDGED``), and stops
+nothing: what waits for wider access then waits for what was not judged.
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
-from functools import lru_cache
+from functools import partial
 
 from lxml import etree
 
+from common.contained import contained
 from replication.documents.canonical import RUNTIME_NAMES
-from replication.documents.diff import Difference, Kind, Steps, show, values_of
-from replication.documents.keep_patterns import words
-from replication.documents.names import enables, names, names_disabled, split, truth, turned_off, turned_on, word_sets
+from replication.documents.diff import ORDER, OTHER, Difference, Kind, Steps, root_step, show, values_of
+from replication.documents.names import truth
+from replication.guards.access_addresses import limits_addresses, widened_lists
+from replication.guards.access_places import Place, is_thing, place_of
+from replication.guards.access_rules import (
+    AccessIncreaseKind,
+    Judgement,
+    is_dead,
+    is_status,
+    judge,
+    rule_of,
+    tells_of_access,
+)
+from replication.guards.access_scales import Change
+from replication.guards.access_words import FILLERS, meanings
 from replication.model import PartName
 from replication.parts.accounts import Accounts
+from replication.parts.base import Document
 from replication.plan import PartPlan, Plan
 from replication.plan_items import GROUPS, USERS, Item, items_of
 
@@ -39,27 +53,8 @@ MANY_PASSWORDS_SHARE = 0.1
 MANY_PASSWORDS_FLOOR = 2
 """So many may always change."""
 
-
-class AccessIncreaseKind(StrEnum):
-    """In which way access gets wider."""
-
-    PERMISSION_ADDED = "permission_added"
-    DIRECTORY_ADDED = "directory_added"
-    """A directory that could not be reached before: a new one, or one that now lies elsewhere."""
-    ACCOUNT_ENABLED = "account_enabled"
-    ACCOUNT_ADDED = "account_added"
-    EXPIRY_LIFTED = "expiry_lifted"
-    ADDRESS_LIMIT_LIFTED = "address_limit_lifted"
-    SECURE_CONNECTION_DROPPED = "secure_connection_dropped"
-    SSH_KEY_ADDED = "ssh_key_added"
-    AUTHENTICATION_WEAKENED = "authentication_weakened"
-    PROTOCOL_ADDED = "protocol_added"
-    ADMIN_GRANTED = "admin_granted"
-    GROUP_JOINED = "group_joined"
-    INHERITANCE_CHANGED = "inheritance_changed"
-    """Whether the user's or the group's value holds, for a property of which the others of this list tell."""
-    PASSWORDS_CHANGED = "passwords_changed"
-    """Many users' stored passwords at once."""
+type Found = Iterator[tuple[AccessIncreaseKind, str]]
+"""In which ways access gets wider, and where inside of the item."""
 
 
 @dataclass(frozen=True)
@@ -72,354 +67,169 @@ class AccessIncrease:
     path: str
 
 
-type Rule = Callable[[Difference], bool]
-
-
 def access_increases(plan: Plan) -> tuple[AccessIncrease, ...]:
-    """Everything in the plan that widens access, each once, in the order of the parts and their items."""
-    found = (increase for part in plan.parts for increase in _of_part(part))
+    """Everything in which access gets wider, once, in the order of the parts and their items. Raises nothing."""
+    found = (increase for part in plan.parts for increase in _judged(part.name, "", partial(_of_part, part)))
     return tuple(dict.fromkeys(found))
 
 
+def _judged(part: PartName, item: str, look: Callable[[], Iterable[AccessIncrease]]) -> tuple[AccessIncrease, ...]:
+    """What ``look`` finds; where it fails, that this was not judged."""
+    return contained(
+        lambda: tuple(look()),
+        lambda defect: (AccessIncrease(part, AccessIncreaseKind.NOT_JUDGED, item, defect),),
+    )
+
+
 def _of_part(plan: PartPlan) -> Iterator[AccessIncrease]:
+    def told(label: str, found: Found) -> Iterator[AccessIncrease]:
+        return (AccessIncrease(plan.name, kind, label, path) for kind, path in found)
+
     if plan.name in (PartName.SETTINGS, PartName.LISTENERS):
-        for item in items_of(plan):
-            for difference in item.find():
-                kind = _first(_OF_A_SERVER, difference)
-                if kind:
-                    yield AccessIncrease(plan.name, kind, item.label, difference.path)
+        items = list(items_of(plan))
+        for item in items:
+            yield from _judged(plan.name, item.label, lambda item=item: told(item.label, _of_server(item)))  # type: ignore[misc]
+        yield from told(plan.name, _lists_of_settings(plan, items))
     elif isinstance(plan.own, Accounts):
-        yield from _of_accounts(plan, len(plan.own.users.items.entries))
+        passwords: list[str] = []
+        for item in items_of(plan):
+            yield from _judged(
+                plan.name,
+                item.label,
+                lambda item=item: told(item.label, _of_account(item, passwords)),  # type: ignore[misc]
+            )
+        yield from told(USERS, _of_passwords(len(passwords), len(plan.own.users.items.entries)))
 
 
-def _of_accounts(plan: PartPlan, users: int) -> Iterator[AccessIncrease]:
-    passwords = 0
-    for item in items_of(plan):
-        if item.kind is Kind.ADDED and item.within == USERS:
-            yield from (AccessIncrease(plan.name, kind, item.label, path) for kind, path in _of_new_user(item))
-        elif item.kind is Kind.CHANGED:
-            found = item.find()
-            passwords += item.within == USERS and any(map(_is_password, found))
-            yield from (AccessIncrease(plan.name, kind, item.label, path) for kind, path in _of_changed(item, found))
-    if passwords > MANY_PASSWORDS_FLOOR and passwords > MANY_PASSWORDS_SHARE * users:
-        yield AccessIncrease(plan.name, AccessIncreaseKind.PASSWORDS_CHANGED, USERS, f"{passwords} of {users}")
+def _of_server(item: Item) -> Found:
+    for difference in item.find():
+        yield from _of_value(difference, of_server=True)
 
 
-def _of_changed(item: Item, found: list[Difference]) -> Iterator[tuple[AccessIncreaseKind, str]]:
-    limited = [one for one in found if any(map(_limits_addresses, _all_names(one.steps)))]
-    addresses = [one for one in limited if _own_word(one.steps) not in _INHERITING]
-    if addresses and _addresses_widened(item):
-        yield AccessIncreaseKind.ADDRESS_LIMIT_LIFTED, addresses[0].path
-    for difference in found:
-        if difference in limited:
-            if _changes_inheritance(difference):
-                yield AccessIncreaseKind.INHERITANCE_CHANGED, difference.path
-        elif (directory := _directory(difference)) is not None:
-            yield AccessIncreaseKind.DIRECTORY_ADDED, directory
-        elif (key := _ssh_key(difference)) is not None:
-            yield AccessIncreaseKind.SSH_KEY_ADDED, key
-        else:
-            kind = _first(_OF_AN_ACCOUNT, difference)
-            # What names a group inside of a group is no membership.
-            if kind and not (kind is AccessIncreaseKind.GROUP_JOINED and item.within == GROUPS):
-                yield kind, difference.path
-
-
-def _of_new_user(item: Item) -> Iterator[tuple[AccessIncreaseKind, str]]:
-    element = item.elements[1]
-    if element is None:
+def _lists_of_settings(plan: PartPlan, items: list[Item]) -> Found:
+    """Lists of addresses, which no single value tells."""
+    if not (isinstance(plan.own, Document) and isinstance(plan.desired, Document)):
         return
-    held = list(values_of(element, (), ignored=RUNTIME_NAMES))
-    if any(truth(one.after) is True and names_disabled(one.steps) for one in held):
+    found = [one for item in items for one in item.find() if limits_addresses(place_of(one.steps))]
+    before, after = (plan.own.parse(), plan.desired.parse()) if found else (None, None)
+    if before is not None and after is not None:
+        steps = root_step(after)
+        for path in widened_lists(values_of(before, steps), values_of(after, steps), found):
+            yield AccessIncreaseKind.ADDRESS_LIMIT_LIFTED, path
+
+
+def _of_account(item: Item, passwords: list[str]) -> Found:
+    """``passwords`` gets the name of a user whose stored password changes."""
+    if item.kind is Kind.ADDED and item.within == USERS:
+        yield from _of_new_user(item)
+    elif item.kind is Kind.CHANGED:
+        found = item.find()
+        if item.within == USERS and any(map(_is_password, found)):
+            passwords.append(item.key)
+        if any(limits_addresses(place_of(one.steps)) for one in found):
+            before, after = (_values(element) for element in item.elements)
+            for path in widened_lists(before, after, found):
+                yield AccessIncreaseKind.ADDRESS_LIMIT_LIFTED, path
+        for difference in found:
+            for kind, path in _of_value(difference, of_server=False):
+                # What names a group inside of a group is no membership.
+                if not (kind is AccessIncreaseKind.GROUP_JOINED and item.within == GROUPS):
+                    yield kind, path
+
+
+def _values(element: etree._Element | None) -> list[Difference]:
+    return [] if element is None else list(values_of(element, (), ignored=RUNTIME_NAMES))
+
+
+def _of_new_user(item: Item) -> Found:
+    held = [(one, place_of(one.steps)) for one in _values(item.elements[1])]
+    if any(is_status(place) and is_dead(place, one.after) for one, place in held):
         return
-    for one in held:
-        if (truth(one.after) is True and (_is_anonymous(one) or _is_admin(one))) or (
-            truth(one.after) is False and _requires_security(one.steps)
-        ):
+    for one, place in held:
+        judged = judge(place, Change(None, one.after), of_server=False)
+        if judged and judged.rule and judged.rule.opens:
             yield AccessIncreaseKind.ACCOUNT_ADDED, one.path
             return
 
 
-def _first(rules: tuple[tuple[AccessIncreaseKind, Rule], ...], difference: Difference) -> AccessIncreaseKind | None:
-    return next((kind for kind, holds in rules if holds(difference)), None)
+def _of_value(difference: Difference, *, of_server: bool) -> Found:
+    """In which way one value gets wider."""
+    place = place_of(difference.steps)
+    if difference.before is None and difference.after is None:
+        if _is_about_access(difference.steps, place):
+            yield AccessIncreaseKind.MAY_WIDEN, difference.path
+    elif "inherit" in place.own:
+        yield from _of_inheritance(difference, place, of_server=of_server)
+    elif not of_server and (directory := _new_directory(difference, place)):
+        yield AccessIncreaseKind.DIRECTORY_ADDED, directory
+    elif not (difference.kind is Kind.REMOVED and _inside_thing(difference)):
+        judged = judge(place, Change(difference.before, difference.after), of_server=of_server)
+        if judged and not (_is_default(judged, difference) and _inside_thing(difference)):
+            yield judged.kind, _path(judged, difference)
 
 
-# Permissions
-
-_GRANTING = frozenset({"allow", "allows", "allowed", "can", "may", "permit", "permits", "permitted", "grant", "grants"})
-_DENYING = frozenset({"deny", "denies", "denied", "forbid", "forbids", "forbidden", "prohibit", "readonly"})
-_PERMISSIONS = frozenset({"permission", "permissions", "right", "rights", "privilege", "privileges"})
+def _is_about_access(steps: Steps, place: Place) -> bool:
+    """Whether a difference that lies in no value may matter: an order among rules, an account in another list."""
+    return steps[-1].name == OTHER or (steps[-1].name == ORDER and any(map(tells_of_access, place.names[:-1])))
 
 
-def _permits(difference: Difference) -> bool:
-    if turned_off(difference):
-        return any(said & _DENYING for said in word_sets(difference.steps))
-    if not turned_on(difference):
-        return False
-    said = word_sets(difference.steps)
-    around = any(split(words(step.name)) & _PERMISSIONS for step in difference.steps)
-    return not any(one & _DENYING for one in said) and (around or any(one & _GRANTING for one in said))
+def _of_inheritance(difference: Difference, place: Place, *, of_server: bool) -> Found:
+    if len(place.names) < 2 or of_server or difference.new_from < len(difference.steps) - 1:
+        return
+    of_what = place_of(difference.steps[:-1])
+    if (rule := rule_of(of_what, of_server=False)) and rule.kind is not AccessIncreaseKind.MAY_WIDEN:
+        changed = difference.kind is Kind.CHANGED
+        yield AccessIncreaseKind.INHERITANCE_CHANGED if changed else AccessIncreaseKind.MAY_WIDEN, difference.path
 
 
-_DIRECTORIES = frozenset({"root", "directory", "folder", "home", "homedir", "virtualdirectory", "vdir", "mount", "dir"})
-_PLACES = frozenset({"path", "dir", "directory", "folder", "location", "target", "root", "home", "homedir"})
-
-
-def _directory(difference: Difference) -> str | None:
-    """The path of a directory that is new, or that lies elsewhere."""
-    if difference.kind is Kind.REMOVED:
-        return None
+def _new_directory(difference: Difference, place: Place) -> str:
+    """The path of a directory that is new, empty when there is none."""
+    if difference.kind is not Kind.ADDED:
+        return ""
     for depth in range(difference.new_from + 1, len(difference.steps) + 1):
-        step = difference.steps[depth - 1]
-        if difference.kind is Kind.ADDED and _last_word(step.name) in _DIRECTORIES:
+        said = place.names[depth - 1]
+        if "directory" in said and said <= {"directory", "path"} | FILLERS:
             return show(difference.steps[:depth])
-    is_place = any(_last(name) in _PLACES for name in names(difference.steps))
-    around = any(_last_word(step.name) in _DIRECTORIES for step in difference.steps)
-    moved = is_place and around and truth(difference.after) is None and bool((difference.after or "").strip())
-    return difference.path if moved else None
+    return ""
 
 
-# Being let in at all
+def _inside_thing(difference: Difference) -> bool:
+    """Whether a whole thing, such as a directory, comes or goes with this value."""
+    return any(map(is_thing, difference.steps[difference.new_from : -1]))
 
 
-def _is_anonymous(difference: Difference) -> bool:
-    return any("anonymous" in said for said in word_sets(difference.steps))
+def _is_default(judged: Judgement, difference: Difference) -> bool:
+    """Whether it is only unknown what holds where a switch is not there."""
+    change = Change(difference.before, difference.after)
+    return judged.kind is AccessIncreaseKind.MAY_WIDEN and change.is_switch
 
 
-_ADMIN = frozenset({"admin", "admins", "administrator", "administrators", "superuser", "sysadmin", "sudo", "operator"})
-_ROLES = frozenset({"role", "roles", "level"})
+def _path(judged: Judgement, difference: Difference) -> str:
+    """The path of the value; of a key, the path of the key."""
+    if judged.kind is AccessIncreaseKind.SSH_KEY_ADDED:
+        for depth in range(len(difference.steps), 0, -1):
+            if "key" in meanings(difference.steps[depth - 1].name):
+                return show(difference.steps[:depth])
+    return difference.path
 
 
-def _is_admin(difference: Difference) -> bool:
-    return any(said & _ADMIN for said in word_sets(difference.steps))
+# Stored passwords
 
 
-def _grants_admin(difference: Difference) -> bool:
-    if turned_on(difference) and _is_admin(difference):
-        return True
-    is_role = any(said & _ROLES for said in word_sets(difference.steps))
-    after = (difference.after or "").casefold()
-    return is_role and difference.kind is not Kind.REMOVED and any(word in after for word in _ADMIN)
-
-
-_FACTORS = {"none": 0, "anonymous": 0, "password": 1, "publickey": 2, "passwordandpublickey": 3}
-"""How much a method of authentication asks for. The three of the contract, and two that ask for nothing."""
-
-
-def _weakens_authentication(difference: Difference) -> bool:
-    if turned_on(difference):
-        return _is_anonymous(difference)
-    if not any(_is_method(said) for said in word_sets(difference.steps)):
-        return False
-    if truth(difference.before) is not None or truth(difference.after) is not None:
-        return False
-    before, after = _factors(difference.before), _factors(difference.after)
-    # What is not known may be weaker.
-    return before is None or after is None or after < before
-
-
-def _factors(method: str | None) -> int | None:
-    """None for a method that is not known; nothing said counts as a password, the least that a server asks for."""
-    return _FACTORS["password"] if not method else _FACTORS.get("".join(filter(str.isalnum, method.casefold())))
-
-
-def _is_method(said: frozenset[str]) -> bool:
-    return bool(said & {"auth", "authentication"}) and bool(said & {"method", "methods", "type", "mode"})
-
-
-_SECURITY = frozenset({"secure", "security", "tls", "ssl", "encrypted", "encryption", "https", "certificate", "cert"})
-_FACTOR_NAMES = frozenset({"mfa", "2fa", "totp", "otp", "factor"})
-_REQUIRING = frozenset({"require", "requires", "required", "force", "forces", "enforce", "only", "redirect", "need"})
-
-
-def _requires_security(steps: Steps) -> bool:
-    return any(
-        said & _FACTOR_NAMES or (said & _REQUIRING and said & (_SECURITY | {"key", "public"}))
-        for said in word_sets(steps)
-    )
-
-
-def _drops_security(difference: Difference) -> bool:
-    return turned_off(difference) and _requires_security(difference.steps)
-
-
-def _adds_protocol(difference: Difference) -> bool:
-    if difference.kind is Kind.REMOVED or not any(
-        split(words(step.name)) & {"protocol", "protocols"} for step in difference.steps
-    ):
-        return False
-    if _own_word(difference.steps) in _INHERITING or truth(difference.after) is False:
-        return False
-    return turned_on(difference) or (truth(difference.after) is None and bool(difference.after))
-
-
-_KEY_WORDS = tuple(
-    frozenset({whose, key}) for whose in ("public", "ssh", "authorized", "pub") for key in ("key", "keys")
-)
-
-
-def _ssh_key(difference: Difference) -> str | None:
-    """The path of a key that is new or another."""
-    if difference.kind is Kind.REMOVED or not (difference.after or "").strip() or truth(difference.after) is not None:
-        return None
-    for depth in range(len(difference.steps), 0, -1):
-        if _says_key(words(difference.steps[depth - 1].name)):
-            return show(difference.steps[:depth])
-    return difference.path if any(map(_says_key, names(difference.steps))) else None
-
-
-def _says_key(name: str) -> bool:
-    return any(wanted <= split(name) for wanted in _KEY_WORDS)
-
-
-def _joins_group(difference: Difference) -> bool:
-    if difference.kind is Kind.REMOVED or not (difference.after or "").strip() or truth(difference.after) is not None:
-        return False
-    return _own_word(difference.steps) not in _INHERITING and any(
-        _last_word(step.name) in {"group", "groups"} or split(words(step.name)) >= {"member", "of"}
-        for step in difference.steps[-2:]
-    )
-
-
-# Limits in time and place
-
-_EXPIRY = frozenset({"expire", "expires", "expired", "expiry", "expiration"})
-_NEVER = frozenset({"no", "never", "not", "without", "non", "disable", "dont"})
-_UNTIL = ({"valid", "until"}, {"valid", "to"}, {"not", "after"}, {"disable", "after"}, {"disabled", "after"})
-
-
-def _lifts_expiry(difference: Difference) -> bool:
-    said = word_sets(difference.steps)
-    expires = any(one & _EXPIRY for one in said)
-    if expires and any(one & _EXPIRY and one & _NEVER for one in said):
-        return turned_on(difference)
-    if not expires and not any(until <= one for one in said for until in _UNTIL):
-        return False
-    if truth(difference.before) is not None and not (difference.before or "").strip().isdigit():
-        return turned_off(difference)
-    return _later(difference.before, difference.after)
-
-
-def _later(before: str | None, after: str | None) -> bool:
-    """Whether a limit in time is gone or lies later. Two that cannot be compared count as later."""
-    if not (before or "").strip() or _is_never(before or ""):
-        return False
-    if not (after or "").strip() or _is_never(after or ""):
-        return True
-    for read in (float, _moment):
-        try:
-            return bool(read(after or "") > read(before or ""))  # type: ignore[operator]
-        except ValueError:
-            continue
-    return True
-
-
-def _moment(text: str) -> datetime:
-    """Raises ValueError. A time without a zone is taken as UTC."""
-    moment = datetime.fromisoformat(text.strip())
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _is_never(text: str) -> bool:
-    """Whether a limit in time is none: zero, or the zero of a calendar."""
-    if text.strip() in {"0", "-1"}:
-        return True
-    try:
-        return _moment(text).year <= 1970
-    except ValueError:
-        return False
-
-
-_ADDRESS_WORDS = frozenset({"ip", "ips", "address", "addresses", "subnet", "subnets", "network", "networks", "cidr"})
-_LIMITING = frozenset(
-    {"allowed", "allow", "white", "whitelist", "allowlist", "permitted", "restrict", "restricted"}
-    | {"restriction", "restrictions"}
-)
-
-
-@lru_cache(maxsize=8192)
-def _limits_addresses(name: str) -> bool:
-    said = split(name)
-    return bool(said & _ADDRESS_WORDS) and bool(said & _LIMITING)
-
-
-def _all_names(steps: Steps) -> Iterator[str]:
-    return (label for step in steps for label in step.labels)
-
-
-def _addresses_widened(item: Item) -> bool:
-    """Whether anybody may come from an address that was not among the allowed; no address at all allows every one."""
-    before, after = (_allowed(element) for element in item.elements)
-    return bool(before) and not (after and after <= before)
-
-
-def _allowed(element: etree._Element | None) -> frozenset[str]:
-    if element is None:
-        return frozenset()
-    return frozenset(
-        address
-        for one in values_of(element, (), ignored=RUNTIME_NAMES)
-        if any(map(_limits_addresses, _all_names(one.steps)))
-        and _own_word(one.steps) not in _INHERITING
-        and _own_word(one.steps) not in {"name", "key"}
-        for address in re.split(r"[\s,;]+", one.after or "")
-        if address and truth(address) is None
-    )
-
-
-# Whose value holds
-
-_INHERITING = frozenset({"priority", "inherit", "inherited", "inherits", "override", "overrides"})
-_TELLING = (
-    {"allow", "can", "permit"} | _DENYING | _SECURITY | _REQUIRING | _EXPIRY | _ADDRESS_WORDS | _ADMIN | _FACTOR_NAMES
-    | {"disabled", "enabled", "auth", "authentication", "protocols", "protocol", "anonymous", "disable"}
-)  # fmt: skip
-
-
-def _changes_inheritance(difference: Difference) -> bool:
-    return (
-        difference.kind is Kind.CHANGED
-        and len(difference.steps) > 1
-        and _own_word(difference.steps) in _INHERITING
-        and any(split(label) & _TELLING for label in difference.steps[-2].labels)
-    )
+def _of_passwords(changed: int, users: int) -> Found:
+    if changed > MANY_PASSWORDS_FLOOR and changed > MANY_PASSWORDS_SHARE * users:
+        yield AccessIncreaseKind.PASSWORDS_CHANGED, f"{changed} of {users}"
 
 
 def _is_password(difference: Difference) -> bool:
     """Whether it is the stored password itself that changes, not what is said of it."""
+    names = [step.name.casefold() for step in difference.steps]
     values = [value for value in (difference.before, difference.after) if value is not None]
-    return any("pass" in step.name.casefold() or "hash" in step.name.casefold() for step in difference.steps) and (
-        _own_word(difference.steps) in {"value", "hash", "password", "text", "data", "salt"}
+    return (
+        any("pass" in name or "hash" in name for name in names)
+        and (
+            names[-1] in {"value", "hash", "password", "text", "data", "salt"}
+            or names[-1].endswith(("hash", "password"))
+        )
         and any(truth(value) is None for value in values)
     )
-
-
-def _own_word(steps: Steps) -> str:
-    """The last word of what a value is called; empty for the text of an item itself, which has no path."""
-    return _last_word(steps[-1].name) if steps else ""
-
-
-def _last_word(name: str) -> str:
-    return _last(words(name))
-
-
-def _last(name: str) -> str:
-    return name.rpartition("-")[2]
-
-
-_OF_A_SERVER: tuple[tuple[AccessIncreaseKind, Rule], ...] = (
-    (AccessIncreaseKind.SECURE_CONNECTION_DROPPED, _drops_security),
-    (AccessIncreaseKind.PERMISSION_ADDED, _permits),
-)
-_OF_AN_ACCOUNT: tuple[tuple[AccessIncreaseKind, Rule], ...] = (
-    (AccessIncreaseKind.INHERITANCE_CHANGED, _changes_inheritance),
-    (AccessIncreaseKind.ACCOUNT_ENABLED, enables),
-    (AccessIncreaseKind.EXPIRY_LIFTED, _lifts_expiry),
-    (AccessIncreaseKind.SECURE_CONNECTION_DROPPED, _drops_security),
-    (AccessIncreaseKind.AUTHENTICATION_WEAKENED, _weakens_authentication),
-    (AccessIncreaseKind.ADMIN_GRANTED, _grants_admin),
-    (AccessIncreaseKind.PROTOCOL_ADDED, _adds_protocol),
-    (AccessIncreaseKind.GROUP_JOINED, _joins_group),
-    (AccessIncreaseKind.PERMISSION_ADDED, _permits),
-)
-"""The first that holds says what it is."""

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from common.errors import Reason
+from common.errors import Failure, Reason
+from replication.guards.access_rules import AccessIncreaseKind
 from replication.guards.access_watch import AccessIncrease, access_increases
 from replication.guards.limits import Limits, exceeded_limits
 from replication.plan import Block, Plan
@@ -50,18 +51,33 @@ class Guard:
         return bool(self.approved) and plan.may_change and self.approved != plan.hash
 
 
-def access_warnings(plan: Plan) -> tuple[str, ...]:
-    """What of the plan widens access, one sentence each."""
-    return tuple(
-        f"Access becomes wider: {found.part} {found.item}: {found.kind} ({found.path})."
-        for found in access_increases(plan)
-    )
+def access_warnings(plan: Plan, server: str) -> tuple[str, ...]:
+    """What of the plan widens access, or was not judged, one sentence each. ``server`` names the backup."""
+    return tuple(_sentence(found, server) for found in access_increases(plan))
+
+
+def _sentence(found: AccessIncrease, server: str) -> str:
+    if found.kind is AccessIncreaseKind.NOT_JUDGED:
+        failure = Failure(Reason.ACCESS_NOT_JUDGED, f"the access watch could not judge {_item(found)} ({found.path})")
+        return f"{failure.at(server)}"
+    becomes = "may become" if found.kind is AccessIncreaseKind.MAY_WIDEN else "becomes"
+    return f"Access {becomes} wider: {_item(found)}: {found.kind} ({found.path})."
+
+
+def _item(found: AccessIncrease) -> str:
+    return f"{found.part} {found.item}".strip()
 
 
 def _as_blocks(found: tuple[AccessIncrease, ...]) -> tuple[Block, ...]:
-    parts = dict.fromkeys(increase.part for increase in found)
-    counts = {part: sum(1 for increase in found if increase.part is part) for part in parts}
-    return tuple(
-        Block(part, Reason.ACCESS_WIDENED, f"it widens access in {count} places", {"widened": count})
-        for part, count in counts.items()
-    )
+    """Who wants wider access to wait wants what nobody could judge to wait as well."""
+    blocks = []
+    for part in dict.fromkeys(increase.part for increase in found):
+        kinds = [increase.kind for increase in found if increase.part is part]
+        unjudged = kinds.count(AccessIncreaseKind.NOT_JUDGED)
+        if widened := len(kinds) - unjudged:
+            message = f"it widens access in {widened} places"
+            blocks.append(Block(part, Reason.ACCESS_WIDENED, message, {"widened": widened}))
+        if unjudged:
+            message = f"whether it widens access could not be judged in {unjudged} places"
+            blocks.append(Block(part, Reason.ACCESS_NOT_JUDGED, message, {"unjudged": unjudged}))
+    return tuple(blocks)

@@ -12,7 +12,7 @@ from common.errors import Reason
 from replication.documents.diff import Difference, Kind
 from replication.documents.keep_lines import keep_line, quoted_lines, shown_paths
 from replication.documents.machine_specific import looks_machine_specific
-from replication.documents.names import disables
+from replication.guards.access_rules import disables
 from replication.model import PartName
 from replication.parts.accounts import Accounts
 from replication.parts.base import Document

@@ -46,6 +46,11 @@ class ListDocument(Document):
             return self._pieces.excerpts(self.data, keys)
         return self.with_tree(lambda root: canonical.excerpts(root, self.hint, keys), empty={})
 
+    @property
+    def around_items(self) -> bytes | None:
+        """What stands around the items, as XML of its own; None for an empty document."""
+        return self.with_tree(lambda root: canonical.around_items(root, self.hint), empty=None)
+
 
 @dataclass(frozen=True)
 class Accounts:

@@ -82,7 +82,7 @@ def views_of(make_plan_between: PlanFactory, before: str, after: str) -> str:
     policy = Policy(parts=frozenset(PartName), replicate_auto_block_list=True)
     plan = make_plan_between(contents(before), contents(after), policy)
     guard = Guard(Limits(0, 0, 0, 0, 0, 0), block_widened_access=True)
-    found = preview(plan, guard, access_warnings(plan))
+    found = preview(plan, guard, access_warnings(plan, "b1"))
     guarded = guard.apply(plan)
     own = {str(part.name): part.part.dump(part.own) for part in plan.parts if part.own is not None}
     wanted = {part.name: part.own if part.desired is None else part.desired for part in plan.parts}

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from replication.guards.access_watch import AccessIncrease, AccessIncreaseKind, access_increases
+from replication.guards.access_rules import AccessIncreaseKind
+from replication.guards.access_watch import AccessIncrease, access_increases
 from replication.guards.approval import Guard, access_warnings
 from replication.model import PartName, Policy
 from replication.plan_details import preview
@@ -78,7 +79,7 @@ def test_no_document_is_beyond_the_watch_or_its_rendering(
         }
 
     plan = make_plan_between(content(own), content(source), policy)
-    found = preview(plan, Guard(block_widened_access=True), access_warnings(plan))
+    found = preview(plan, Guard(block_widened_access=True), access_warnings(plan, "b1"))
     assert render(found.details, "b1", blocks=found.blocks, access_increases=found.access_increases)
 
 

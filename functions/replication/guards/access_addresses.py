@@ -1,0 +1,192 @@
+"""From where somebody may come: lists of allowed and of blocked addresses, compared as the addresses they mean.
+
+An address, a network with a prefix or a mask, a range, and a ``*`` in place of
+a number are all ranges. What is none of these, such as a host's name, is known
+only by its text.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+from replication.documents.diff import Difference, Steps, show
+from replication.guards.access_places import Place, place_of
+from replication.guards.access_scales import said
+from replication.guards.access_words import meanings
+
+type Span = tuple[int, int, int]
+"""IP version, first and last address."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """A list of addresses: spans, and texts that are no addresses."""
+
+    spans: frozenset[Span]
+    texts: frozenset[str]
+
+    def covers(self, other: "Addresses") -> bool:
+        """Whether every address of ``other`` is one of these."""
+        merged = _merged(self.spans)
+        return other.texts <= self.texts and all(
+            any(version == held[0] and held[1] <= first and last <= held[2] for held in merged)
+            for version, first, last in other.spans
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.spans or self.texts)
+
+
+def limits_addresses(place: Place) -> bool:
+    """Whether a place is about the addresses from which somebody may, or may not, come."""
+    if "inherit" in place.own:
+        return False
+    named = [said for said in place.names if "address" in said and said & {"limit", "allow", "deny", "require"}]
+    inside = place.names and "address" in place.anywhere and "limit" in place.anywhere
+    around = any("address" in one for one in place.names[:-1]) and bool(place.own & {"allow", "deny"})
+    return bool(named or inside or around)
+
+
+def is_blocking(place: Place) -> bool:
+    """Whether it is a list of those who may not come."""
+    return "deny" in place.anywhere
+
+
+def widened_lists(
+    before: Iterable[Difference], after: Iterable[Difference], found: Iterable[Difference]
+) -> Iterator[str]:
+    """Where lists let in more addresses than before: for each the path of its first difference among those ``found``.
+
+    ``before`` and ``after`` are all values of one item on both sides.
+    """
+    was, becomes = _lists(before), _lists(after)
+    paths: dict[tuple[str, bool], str] = {}
+    for one in found:
+        place = place_of(one.steps)
+        if limits_addresses(place) and not _tells_of_it(place):
+            paths.setdefault((_list_path(one.steps), is_blocking(place)), one.path)
+    for (path, blocking), held in was.items():
+        wanted = becomes.get((path, blocking), _of(()))
+        if not (wanted.covers(held) if blocking else wanted and held.covers(wanted)):
+            yield paths.get((path, blocking), path)
+
+
+def _lists(values: Iterable[Difference]) -> Mapping[tuple[str, bool], Addresses]:
+    entries: defaultdict[tuple[str, bool], defaultdict[Steps, list[tuple[str, str]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for one in values:
+        place = place_of(one.steps)
+        value = (one.after or "").strip()
+        if limits_addresses(place) and value and said(value) is None and not _tells_of_it(place):
+            if place.is_name and isinstance(_span(value), str):
+                continue  # what an entry is called
+            entries[_list_path(one.steps), is_blocking(place)][one.steps[:-1]].append((one.steps[-1].name, value))
+    return {key: _of(span for entry in held.values() for span in _entry(entry)) for key, held in entries.items()}
+
+
+def _tells_of_it(place: Place) -> bool:
+    """Whether a value says something of a list or an entry, and is no address: its name, its note."""
+    return place.is_identity or bool(place.own & {"plain talk", "method", "status", "enabled", "quantity"})
+
+
+def _list_path(steps: Steps) -> str:
+    """The path of the list: its outermost step that speaks of addresses or limits."""
+    depth = 1
+    for depth in range(1, len(steps) + 1):
+        if limits_addresses(place_of(steps[:depth])):
+            break
+    return _POSITION.sub("", show(steps[:depth]))
+
+
+_POSITION = re.compile(r"\[[0-9]+\]$")
+
+
+_MASKS = frozenset({"mask", "netmask", "subnetmask", "prefix", "prefixlength", "bits", "maskbits"})
+_LASTS = frozenset({"to", "end", "last", "high", "max", "until", "upper", "endip", "toip", "lastip", "endaddress"})
+
+
+def _entry(values: list[tuple[str, str]]) -> Iterator[Span | str]:
+    """What one entry allows: an address with its mask, a first with a last address, or each value for itself."""
+    masks = [value for name, value in values if _role(name) == "mask"]
+    lasts = [value for name, value in values if _role(name) == "last"]
+    firsts = [value for name, value in values if not _role(name)]
+    if len(firsts) == 1 and len(masks) == 1:
+        yield _span(f"{firsts[0]}/{masks[0]}")
+    elif len(firsts) == 1 and len(lasts) == 1:
+        yield _span(f"{firsts[0]}-{lasts[0]}")
+    else:
+        for _, value in values:
+            yield from map(_span, _single(value))
+
+
+def _single(value: str) -> list[str]:
+    """The single addresses of a text; what belongs together is written without blanks."""
+    together = _SPACED_MASK.sub(r"\1/\2", re.sub(r"\s*([-/])\s*", r"\1", value))
+    return [one for one in re.split(r"[\s,;]+", together) if one]
+
+
+_SPACED_MASK = re.compile(r"([0-9.]{7,15})\s+(255\.[0-9.]{5,11})")
+
+
+def _role(name: str) -> str:
+    plain = "".join(filter(str.isalnum, name.casefold()))
+    if plain in _MASKS:
+        return "mask"
+    return "last" if plain in _LASTS or {"to", "end"} & set(meanings(name)) else ""
+
+
+def _of(found: Iterable[Span | str]) -> Addresses:
+    held = list(found)
+    return Addresses(
+        frozenset(one for one in held if not isinstance(one, str)),
+        frozenset(one.casefold() for one in held if isinstance(one, str)),
+    )
+
+
+def _span(text: str) -> Span | str:
+    """A span of addresses; the text itself where it is none."""
+    for read in (_network, _range, _pattern):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _network(text: str) -> Span:
+    network = ip_network(text, strict=False)
+    return network.version, int(network.network_address), int(network.broadcast_address)
+
+
+def _range(text: str) -> Span:
+    first, _, last = text.partition("-")
+    if last.isdigit() and "." in first:
+        last = f"{first.rpartition('.')[0]}.{last}"
+    lowest, highest = ip_address(first), ip_address(last)
+    if lowest.version != highest.version or int(lowest) > int(highest):
+        raise ValueError("no range")
+    return lowest.version, int(lowest), int(highest)
+
+
+def _pattern(text: str) -> Span:
+    numbers = text.split(".")
+    if text == "*":
+        return 4, 0, 2**32 - 1
+    if len(numbers) > 4 or "*" not in numbers or any(one != "*" for one in numbers[numbers.index("*") :]):
+        raise ValueError("no pattern")
+    known = numbers[: numbers.index("*")]
+    return _network(".".join(known + ["0"] * (4 - len(known))) + f"/{8 * len(known)}")
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """The same addresses in as few spans as possible."""
+    found: list[Span] = []
+    for version, first, last in sorted(spans):
+        if found and found[-1][0] == version and first <= found[-1][2] + 1:
+            found[-1] = (version, found[-1][1], max(found[-1][2], last))
+        else:
+            found.append((version, first, last))
+    return found

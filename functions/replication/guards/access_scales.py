@@ -1,0 +1,265 @@
+"""Whether a value gives more than the one before it.
+
+Each scale knows one kind of value: switches, sets of rights, ways to log in,
+roles, states of an account, moments, places on a disk. A value it does not
+know, or two that it cannot compare, may be wider; what is not there is the
+server's default, which is not known.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+
+from replication.documents.names import truth
+from replication.guards.access_words import is_known, meanings
+
+
+class Verdict(Enum):
+    """Whether something gets wider."""
+
+    NO = "no"
+    MAYBE = "maybe"
+    YES = "yes"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A value before and after, None where it is not there."""
+
+    before: str | None
+    after: str | None
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether both sides say on or off, or nothing."""
+        sides = [said(one) for one in (self.before, self.after) if (one or "").strip()]
+        return bool(sides) and None not in sides
+
+
+type Scale = Callable[[Change], Verdict]
+
+_ON = frozenset(
+    {"enabled", "enable", "active", "required", "mandatory", "always", "allow", "allowed", "granted", "permitted"}
+    | {"checked", "y", "t"}
+)
+_OFF = frozenset(
+    {"disabled", "disable", "inactive", "optional", "never", "none", "deny", "denied", "forbidden", "unchecked"}
+    | {"notrequired", "n", "f", "nothing"}
+)
+
+
+def said(value: str | None) -> bool | None:
+    """What a switch says, in whatever words; None for anything else, and for nothing."""
+    word = "".join(filter(str.isalnum, (value or "").casefold()))
+    return True if word in _ON else False if word in _OFF else truth(value)
+
+
+def granting(change: Change) -> Verdict:
+    """Something that gives access when it is on."""
+    if not change.is_switch:
+        return _unlike(change, least=False)
+    before, after = said(change.before), said(change.after)
+    if before is True or after is False:
+        return Verdict.NO
+    return Verdict.YES if after else Verdict.MAYBE
+
+
+def protecting(change: Change) -> Verdict:
+    """Something that gives access when it is off."""
+    if not change.is_switch:
+        return _unlike(change, least=True)
+    before, after = said(change.before), said(change.after)
+    if before is False or after is True:
+        return Verdict.NO
+    return Verdict.YES if before else Verdict.MAYBE
+
+
+def _unlike(change: Change, *, least: bool) -> Verdict:
+    """Values that are no switch, such as a level. ``least`` is what a switch says that gives least."""
+    before, after = said(change.before), said(change.after)
+    if after is least or before is (not least):
+        return Verdict.NO
+    if after is (not least):
+        return Verdict.YES
+    if not (change.after or "").strip():
+        return Verdict.YES if least else Verdict.NO
+    return Verdict.NO if least and not (change.before or "").strip() else Verdict.MAYBE
+
+
+# Sets of rights
+
+_ALL = frozenset({"all", "full", "everything", "fullcontrol", "any", "unlimited", "admin"})
+_NOTHING = frozenset({"", "none", "nothing", "no", "noaccess", "0", "-", "off", "false"})
+_SEVERAL = {
+    "readonly": frozenset({"read", "list"}),
+    "readwrite": frozenset({"read", "list", "write"}),
+    "writeonly": frozenset({"write"}),
+    "change": frozenset({"read", "list", "write", "delete"}),
+    "modify": frozenset({"read", "list", "write", "delete"}),
+}
+_LETTERS = re.compile(r"(?=.*[a-zA-Z])(?:[A-Z+-]{1,16}|[rwxdlcm-]{1,12})")
+_NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,19}")
+
+
+def rights(change: Change) -> Verdict:
+    """What may be done: as a number whose bits are rights, as letters, as words."""
+    before, after = (one.strip() if one is not None else None for one in (change.before, change.after))
+    if after is None or _plain(after) in _NOTHING:
+        return Verdict.MAYBE if after is None and _plain(before or "") in _NOTHING else Verdict.NO
+    if _NUMBER.fullmatch(after) and (before is None or _NUMBER.fullmatch(before) or _plain(before) in _NOTHING):
+        return _bits(_number(before), _number(after))
+    was, becomes = _set_of(before or ""), _set_of(after)
+    if becomes is None:
+        return Verdict.NO if was is None else Verdict.YES
+    if was is None or becomes <= was:
+        return Verdict.NO
+    return Verdict.YES
+
+
+def _number(text: str | None) -> int:
+    found = (text or "").casefold()
+    return 0 if not _NUMBER.fullmatch(found) else int(found, 16 if found.startswith("0x") else 10)
+
+
+def _bits(before: int, after: int) -> Verdict:
+    if not after & ~before:
+        return Verdict.NO
+    # Bits come and go: it may be a level or an octal number just as well.
+    return Verdict.YES if not before & ~after else Verdict.MAYBE
+
+
+def _set_of(text: str) -> frozenset[str] | None:
+    """The single rights that a text names; None for all of them."""
+    parts = [part for part in re.split(r"[\s,;|/]+", text) if part]
+    is_word = _plain(text) in _ALL | _NOTHING | _SEVERAL.keys() or all(map(is_known, meanings(text)))
+    if len(parts) == 1 and _LETTERS.fullmatch(text) and not is_word:
+        return frozenset(text.casefold()) - {"-", "+"}
+    found: set[str] = set()
+    for part in parts:
+        word = _plain(part)
+        if word in _ALL:
+            return None
+        if word not in _NOTHING:
+            found |= _SEVERAL.get(word, frozenset({word}))
+    return frozenset(found)
+
+
+def _plain(text: str) -> str:
+    return "".join(one for one in text.casefold() if one.isalnum() or (one == "-" and text == "-"))
+
+
+def members(change: Change) -> Verdict:
+    """A list of names: one that was not in it makes it wider."""
+    was, becomes = (
+        {part.strip().casefold() for part in re.split(r"[,;|\n]+", one or "") if part.strip()}
+        for one in (change.before, change.after)
+    )
+    return Verdict.YES if becomes - was else Verdict.NO
+
+
+# Ways to log in, roles
+
+_FACTORS = {"none": 0, "anonymous": 0, "password": 1, "publickey": 2, "passwordandpublickey": 3}
+"""How much a method of authentication asks for. The three of the contract, and two that ask for nothing."""
+
+
+def factors(change: Change) -> Verdict:
+    """A method of authentication. What is not known may ask for less, and nothing said counts as a password."""
+    before, after = (
+        _FACTORS.get("".join(filter(str.isalnum, (one or "password").casefold())))
+        for one in (change.before, change.after)
+    )
+    return Verdict.YES if before is None or after is None or after < before else Verdict.NO
+
+
+_ORDINARY = frozenset(
+    {"user", "users", "none", "guest", "readonly", "member", "standard", "normal", "limited", "regular", "basic"}
+)
+
+
+def roles(change: Change) -> Verdict:
+    """Who somebody is: an administrator, an ordinary user, or something that is not known."""
+    before, after = _is_admin(change.before), _is_admin(change.after)
+    if before or not (change.after or "").strip() or _plain(change.after or "") in _ORDINARY:
+        return Verdict.NO
+    return Verdict.YES if after else Verdict.MAYBE
+
+
+def _is_admin(value: str | None) -> bool:
+    text = value or ""
+    return "admin" in meanings(text) or any(word in text.casefold() for word in ("admin", "superuser", "sysop"))
+
+
+# States of an account
+
+_LIVE = frozenset({"active", "enabled", "normal", "ok", "open", "unlocked", "valid", "approved", "live", "on"})
+_DEAD = frozenset(
+    {"disabled", "inactive", "suspended", "locked", "lockedout", "deactivated", "blocked", "closed", "expired"}
+    | {"banned", "off", "disable", "denied", "revoked", "archived", "terminated"}
+)
+
+
+def is_live(status: str | None) -> bool | None:
+    """Whether a state lets somebody in; None for one that is not known, and for none."""
+    word = "".join(filter(str.isalnum, (status or "").casefold()))
+    return True if word in _LIVE else False if word in _DEAD else said(status)
+
+
+def states(change: Change) -> Verdict:
+    """A state in words: out of one that lets nobody in."""
+    before, after = is_live(change.before), is_live(change.after)
+    if after is False or before is True:
+        return Verdict.NO
+    nothing = not (change.before or "").strip(), not (change.after or "").strip()
+    if nothing[0]:
+        return Verdict.NO if after else Verdict.MAYBE
+    return Verdict.YES if after or nothing[1] else Verdict.MAYBE
+
+
+# Moments and places
+
+
+def later(change: Change) -> Verdict:
+    """A limit in time that is gone, or lies later. Two that cannot be compared count as later."""
+    before, after = ((one or "").strip() for one in (change.before, change.after))
+    if not before or _is_never(before):
+        return Verdict.NO
+    if not after or _is_never(after):
+        return Verdict.YES
+    for read in (float, _moment):
+        try:
+            return Verdict.YES if read(after) > read(before) else Verdict.NO  # type: ignore[operator]
+        except ValueError:
+            continue
+    return Verdict.YES
+
+
+def _moment(text: str) -> datetime:
+    """Raises ValueError. A time without a zone is taken as UTC."""
+    moment = datetime.fromisoformat(text.strip())
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _is_never(text: str) -> bool:
+    """Whether a limit in time is none: zero, or the zero of a calendar."""
+    if text in {"0", "-1"} or said(text) is False:
+        return True
+    try:
+        return _moment(text).year <= 1970
+    except ValueError:
+        return False
+
+
+def elsewhere(change: Change) -> Verdict:
+    """A place on a disk that does not lie inside of the one before."""
+    before, after = (_folders(one or "") for one in (change.before, change.after))
+    if not after:
+        return Verdict.NO if not before else Verdict.MAYBE
+    inside = bool(before) and after[: len(before)] == before and ".." not in after
+    return Verdict.NO if inside else Verdict.YES
+
+
+def _folders(path: str) -> list[str]:
+    return [one.casefold() for one in re.split(r"[\\/]+", path.strip()) if one not in ("", ".")]

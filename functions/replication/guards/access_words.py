@@ -1,0 +1,171 @@
+"""The words of access: what the name of a setting says, in whatever spelling.
+
+``requireTLS``, ``require_tls``, ``RequireTls`` and ``requiretls`` all say
+*require*, *secure*. Words of one meaning are one word here. A word that is not
+known stays as it is.
+"""
+
+import re
+from functools import lru_cache
+
+from replication.documents.keep_patterns import words
+
+_MEANINGS = {
+    # Which way a switch goes
+    "enabled": "enabled enable enables active activated activate activates on",
+    "disabled": "disabled deactivated suspended lockedout locked inactive",
+    "not": "no not never non without dont off disable disables disabling skip skips bypass bypasses ignore ignores"
+    " exempt exempts exempted optional",
+    "allow": "allow allows allowed allowing can may permit permits permitted grant grants granted",
+    "deny": "deny denies denied disallow disallows disallowed forbid forbids forbidden prohibit prohibits prohibited"
+    " block blocks blocked ban banned blacklist blacklisted blocklist denylist reject rejects rejected refuse"
+    " refused",
+    "readonly": "readonly",
+    "require": "require requires required requirement force forces forced enforce enforces enforced only need needs"
+    " needed mandatory must demand demands demanded redirect redirects",
+    "any": "any all every everyone everywhere anywhere unrestricted",
+    # What protects
+    "version": "version versions cipher ciphers",
+    "secure": "secure secured tls ssl starttls encrypted encrypt encryption hsts certificate certificates cert certs",
+    "insecure": "insecure unsecure unsecured unencrypted cleartext plaintext plain",
+    "security": "security",
+    "factor": "2fa mfa totp otp authenticator captcha",
+    "lockout": "lockout bruteforce",
+    "address": "ip ips ipv4 ipv6 host hosts address addresses subnet subnets network networks cidr cidrs netmask"
+    " netmasks",
+    "limit": "white whitelist whitelisted allowlist restrict restricts restricted restricting restriction restrictions"
+    " limit limits limited limiting filter filters filtering filtered trusted",
+    "rule": "rule rules policy policies",
+    "expire": "expire expires expired expiry expiration",
+    # Who somebody is
+    "anonymous": "anonymous anonymously anon guest guests",
+    "admin": "admin admins administrator administrators administration superuser sysadmin sudo operator operators",
+    "role": "role roles",
+    "level": "level levels",
+    "auth": "auth authentication authenticate authenticates authenticated",
+    "method": "method methods type types mode modes scheme schemes",
+    "group": "group groups memberof membership memberships",
+    "key": "key keys",
+    "public": "public pub authorized",
+    "password": "password passwords pass pwd passwd hash hashes salt",
+    # What somebody may do, and where
+    "permission": "permission permissions perm perms right rights privilege privileges acl acls capability"
+    " capabilities",
+    "access": "access",
+    "action": "upload uploads download downloads delete deletes deletion rename renames list lists create creates"
+    " creation read reads write writes zip unzip share shares execute append modify overwrite mkdir browse view hidden"
+    " move copy fxp transfer transfers",
+    "protocol": "protocol protocols",
+    "ftp": "ftp ftps ftpes sftp scp http webdav",
+    "https": "https",
+    "ssh": "ssh",
+    "directory": "root roots directory directories folder folders home homes homedir vdir virtualdirectory mount"
+    " mounts dir dirs drive drives",
+    "path": "path paths location locations target targets",
+    # What says nothing of access
+    "inherit": "priority inherit inherits inherited override overrides overridden",
+    "quantity": "max maximum min minimum count quota size filesize rate speed bandwidth timeout seconds minutes hours"
+    " number length age days",
+    "status": "status state",
+    "time": "date time",
+    "change": "change changes",
+    "plain talk": "name fname sname email mail mails tel telephone phone mobile fax desc description descriptions"
+    " comment comments note notes title company department city street country language locale theme notify notifies"
+    " notification notifications notice notices message messages welcome banner logo icon created modified changed"
+    " color colour template id guid uuid firstname lastname fullname surname",
+    "account": "is has be was the a an of to by for from in at this when if user users account accounts login logins"
+    " logon entry entries item items value val text string data content flag flags property properties prop setting"
+    " settings option options attribute attributes general profile param parameter parameters control connection"
+    " connections channel client file files use uses used using end valid until till after",
+}
+_ONE_MEANING = {word: meaning for meaning, spelled in _MEANINGS.items() for word in spelled.split()}
+_KEEP_APART = frozenset({"to", "valid", "until", "till", "after", "end", "name", "email", "mail"})
+"""Words of a group whose own name counts."""
+
+FILLERS = frozenset({"account", *_KEEP_APART} - {"email", "mail"})
+"""Words beside which a name says nothing but what stands around it."""
+SWITCHES = frozenset(
+    {"enabled", "disabled", "not", "allow", "deny", "require", "any", "limit", "status", "method", "inherit"}
+)
+"""Words that say which way, and not of what."""
+HARMLESS = frozenset({"plain talk", "email", "mail", "name", "quantity"})
+
+_TOGETHER = {
+    ("read", "only"): "readonly",
+    ("log", "in"): "login",
+    ("log", "on"): "login",
+    ("sign", "in"): "login",
+    ("white", "list"): "whitelist",
+    ("black", "list"): "blacklist",
+    ("block", "list"): "blocklist",
+    ("deny", "list"): "denylist",
+    ("locked", "out"): "lockedout",
+    ("lock", "out"): "lockout",
+    ("two", "factor"): "2fa",
+    ("multi", "factor"): "2fa",
+    ("second", "factor"): "2fa",
+    ("two", "step"): "2fa",
+    ("start", "tls"): "tls",
+    ("member", "of"): "memberof",
+    ("net", "mask"): "netmask",
+    ("sub", "net"): "subnet",
+    ("super", "user"): "superuser",
+    ("clear", "text"): "cleartext",
+    ("plain", "text"): "plaintext",
+    ("un", "encrypted"): "unencrypted",
+    ("virtual", "directory"): "virtualdirectory",
+}
+_PIECES = frozenset(_ONE_MEANING) | {piece for pair in _TOGETHER for piece in pair}
+_SECOND_FACTOR = re.compile(r"2[-_ ]?(?:FA|Fa|fa)")
+_VERSION = re.compile(r"([a-z]*(?:tls|ssl))v?[0-9]{1,3}")
+_LONGEST = 60
+_SHORTEST_PIECE = 2
+
+
+@lru_cache(maxsize=8192)
+def meanings(name: str) -> tuple[str, ...]:
+    """What the words of a name mean, in their order."""
+    apart = [
+        piece for word in words(_SECOND_FACTOR.sub(" 2fa ", name)).split("-") if word for piece in _taken_apart(word)
+    ]
+    return tuple(meaning_of(word) for word in _joined(apart))
+
+
+def meaning_of(word: str) -> str:
+    """What one word means; the word itself where its meaning is not known."""
+    return word if word in _KEEP_APART else _ONE_MEANING.get(word, word)
+
+
+def is_known(meaning: str) -> bool:
+    """Whether a meaning is one of those listed here."""
+    return meaning in _MEANINGS or meaning in _KEEP_APART
+
+
+def _taken_apart(word: str) -> tuple[str, ...]:
+    """``requiretls`` as *require*, *tls*: the fewest known words that make up all of it, or the word itself."""
+    if word in _PIECES or len(word) > _LONGEST:
+        return (word,)
+    if version := _VERSION.fullmatch(word):
+        return (*_taken_apart(version[1]), "version")
+    best: list[tuple[str, ...] | None] = [(), *[None] * len(word)]
+    for end in range(1, len(word) + 1):
+        for start in range(end - _SHORTEST_PIECE + 1):
+            before = best[start]
+            found = best[end]
+            if before is None or word[start:end] not in _PIECES:
+                continue
+            if found is None or len(before) + 1 < len(found):
+                best[end] = (*before, word[start:end])
+    return best[-1] or (word,)
+
+
+def _joined(apart: list[str]) -> list[str]:
+    """Pairs of words that are one: *read*, *only*."""
+    found: list[str] = []
+    for word in apart:
+        pair = (found[-1], word) if found else None
+        if pair in _TOGETHER:
+            found[-1] = _TOGETHER[pair]
+        else:
+            found.append(word)
+    return found

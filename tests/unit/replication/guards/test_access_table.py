@@ -1,0 +1,500 @@
+"""A table of access increases, kind by spelling by style of document: each is told, and the way back is not.
+
+All cells are users (or settings, or options of listeners) of one plan, so that
+the whole table is judged as one push.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape, quoteattr
+
+import pytest
+
+from replication.guards.access_rules import RULES, AccessIncreaseKind, disables
+from replication.guards.access_watch import access_increases
+from replication.model import PartName, Policy
+from replication.plan_items import items_of
+from replication.ports import Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.unit.replication.conftest import PlanFactory
+
+K = AccessIncreaseKind
+
+# ---------------------------------------------------------------- what is said, by the words of its name
+SWITCHES = [("false", "true"), ("0", "1"), ("no", "yes"), ("off", "on"), ("disabled", "enabled"), (" False ", "TRUE")]
+MORE_WORDS = {pair for on_off in SWITCHES[1:] for pair in (on_off, on_off[::-1])}
+"""How else a switch is written: in one spelling of its name, which has nothing to do with it."""
+
+WIDER_WHEN_ON = {
+    K.PERMISSION_ADDED: [
+        "allow upload",
+        "can delete", "permit rename", "is allow password change", "allowed to share", "upload", "delete",
+    ],
+    K.ACCOUNT_ENABLED: ["enabled", "is enabled", "active", "account active", "login enabled", "allow login"],
+    K.AUTHENTICATION_WEAKENED: ["is anonymous", "allow anonymous", "anonymous login allowed", "guest access"],
+    K.ADMIN_GRANTED: ["is admin", "administrator", "is super user", "admin enabled"],
+    K.PROTOCOL_ADDED: ["allow ftp", "ftp enabled", "use sftp", "https allowed"],
+    K.SECURE_CONNECTION_DROPPED: ["disable 2FA",
+        "skip two factor",
+        "allow unencrypted", "allow plain ftp", "bypass mfa"],
+    K.ADDRESS_LIMIT_LIFTED: ["allow any ip", "disable ip restrictions", "ignore ip allow list"],
+    K.EXPIRY_LIFTED: ["never expires", "no expire", "password never expires"],
+}  # fmt: skip
+WIDER_WHEN_OFF = {
+    K.PERMISSION_ADDED: ["deny delete", "forbid upload", "read only", "disallow rename", "disable upload"],
+    K.ACCOUNT_ENABLED: ["disabled", "is disabled", "is locked", "suspended", "account locked out", "is blocked"],
+    K.AUTHENTICATION_WEAKENED: ["deny anonymous", "forbid guest", "require password", "require public key"],
+    K.SECURE_CONNECTION_DROPPED: [
+        "require secure control",
+        "require TLS", "tls required", "force ssl", "encryption required", "redirect to https",
+        "require 2FA", "is 2FA enabled", "mfa enabled", "two factor required", "totp enabled", "enforce multi factor",
+        "require two step", "block unencrypted",
+    ],
+    K.ADDRESS_LIMIT_LIFTED: ["restrict by ip", "ip restrictions enabled", "limit ip addresses", "ip filter enabled"],
+    K.EXPIRY_LIFTED: ["expires", "account expires", "is expiry enabled"],
+}  # fmt: skip
+
+NESTED = {
+    K.SECURE_CONNECTION_DROPPED: ["two factor", "mfa", "totp", "tls"],
+    K.ADDRESS_LIMIT_LIFTED: ["ip restrictions", "allowed networks", "ip allow list", "address restrictions"],
+}
+"""Things that protect, with a switch inside of them."""
+
+VALUES = {
+    K.PERMISSION_ADDED: [
+        ("permissions", "1", "3"), ("permissions", "0", "4095"), ("rights", "0x1", "0x9"), ("permissions", "R", "RWD"),
+        ("rights", "r--", "rwx"), ("permissions", "read", "read,write"), ("rights", "readonly", "full"),
+        ("permissions", "none", "list"), ("privileges", "list;read", "list;read;delete"), ("access", "read", "full"),
+        ("denied permissions", "upload,delete", "upload"),
+    ],
+    K.ACCOUNT_ENABLED: [
+        ("status", "disabled", "active"), ("account status", "locked", "ok"), ("state", "suspended", "enabled"),
+        ("status", "0", "1"), ("account state", "Inactive", "Active"),
+    ],
+    K.DIRECTORY_ADDED: [
+        ("root path", "D:\\ftp\\ann", "D:\\"), ("home path", "/srv/ann", "/srv"), ("home directory", "/a/b", "/a"),
+        ("home", "D:\\a\\b", "d:/A"), ("root dir", "x/y/z", "x/y"),
+    ],
+    K.ADDRESS_LIMIT_LIFTED: [
+        ("ip allowed list", "192.0.2.1", "192.0.2.1,192.0.2.2"), ("allowed ips", "10.0.0.0/24", "10.0.0.0/16"),
+        ("ip whitelist", "10.0.0.0/255.255.255.0", "10.0.0.0/255.255.0.0"), ("allowed networks", "10.0.0.1", "*"),
+        ("allowed addresses", "10.0.0.1-10.0.0.9", "10.0.0.1-10.0.0.99"), ("allowed ips", "10.1.2.*", "10.1.*.*"),
+        ("ip restrictions", "2001:db8::/64", "2001:db8::/32"), ("blocked ips", "10.0.0.0/8", "10.0.0.0/9"),
+        ("allowed networks", "10.0.0.0 255.255.255.0", "10.0.0.0 255.0.0.0"), ("allowed hosts ip", "a.example", ""),
+    ],
+    K.ADMIN_GRANTED: [("role", "user", "Administrator"), ("roles", "readonly", "sysadmin"), ("user role", "", "admin")],
+    K.AUTHENTICATION_WEAKENED: [
+        ("auth method", "public_key", "password"), ("authentication type", "password_and_public_key", "PublicKey"),
+        ("authentication mode", "password", "none"),
+    ],
+    K.SECURE_CONNECTION_DROPPED: [("two factor mode", "totp", "none"), ("tls mode", "required", "optional")],
+    K.PROTOCOL_ADDED: [("protocols", "sftp", "sftp,ftp"), ("allowed protocols", "1", "5")],
+    K.EXPIRY_LIFTED: [
+        ("expiry date", "2026-01-01", "2027-01-01"), ("disable after time", "2026-01-01T00:00:00Z", "1970-01-01"),
+        ("expire days", "30", "0"), ("valid until", "2026-01-01", ""),
+    ],
+    K.GROUP_JOINED: [("groups", "staff", "staff,bosses"), ("member of", "", "no")],
+    K.SSH_KEY_ADDED: [("public key", "ssh-ed25519 AAAA1", "ssh-ed25519 AAAA2"), ("authorized keys", "", "no")],
+}  # fmt: skip
+ONE_WAY = {K.SSH_KEY_ADDED}
+"""Another key is as new on the way back."""
+
+ABSENT = None
+
+# ---------------------------------------------------------------- how a name is spelled
+SPELLINGS: dict[str, Callable[[list[str]], str]] = {
+    "camelCase": lambda words: words[0].lower() + "".join(map(_capital, words[1:])),
+    "PascalCase": lambda words: "".join(map(_capital, words)),
+    "snake_case": lambda words: "_".join(words).lower(),
+    "kebab-case": lambda words: "-".join(words).lower(),
+    "UPPER_CASE": lambda words: "_".join(words).upper(),
+    "lowercase": lambda words: "".join(words).lower(),
+}
+
+
+def _capital(word: str) -> str:
+    return word[0].upper() + word[1:]
+
+
+# ---------------------------------------------------------------- how a document writes a value
+def _element(name: str, value: str) -> str:
+    return f"<{name}>{escape(value)}</{name}>"
+
+
+STYLES: dict[str, Callable[[str, str], str]] = {
+    "element": _element,
+    "element with a value": lambda name, value: f"<{name} value={quoteattr(value)}/>",
+    "element with a value and whose it is": lambda name, value: f"<{name} value={quoteattr(value)} priority='user'/>",
+    "attribute": lambda name, value: f"<settings {name}={quoteattr(value)}/>",
+    "key and value": lambda name, value: f"<entry><key>{name}</key><value>{escape(value)}</value></entry>",
+    "name and value": lambda name, value: f"<param name='{name}' value={quoteattr(value)}/>",
+    "name and text": lambda name, value: f"<e id='{name}'>{escape(value)}</e>",
+}
+SWITCH_STYLES: dict[str, Callable[[str, str], str]] = {
+    "attribute": lambda name, value: f"<{name} enabled={quoteattr(value)}/>",
+    "element": lambda name, value: f"<{name}><isEnabled>{value}</isEnabled></{name}>",
+    "value": lambda name, value: f"<{name}><active value={quoteattr(value)}/></{name}>",
+    "required": lambda name, value: f"<{name} required={quoteattr(value)}/>",
+    "section": lambda name, value: f"<section name='{name}'><entry name='Enabled' value={quoteattr(value)}/></section>",
+    "use": lambda name, value: f"<option name='{name}'><use>{value}</use></option>",
+}
+
+# ---------------------------------------------------------------- where it stands: what people call things is no matter
+GIVEN = (
+    "allowed network",
+    "Restricted network drive",
+    "deny all",
+    "disabled",
+    "Administrators",
+    "ip whitelist",
+    "none",
+)
+
+
+def _everywhere(inner: str) -> Iterator[str]:
+    yield inner
+    yield f"<properties>{inner}</properties>"
+
+
+def _in_directories(inner: str) -> Iterator[str]:
+    for name in GIVEN:
+        yield f"<rootList><root name={quoteattr(name)}>{inner}</root></rootList>"
+        yield f"<rootList><root><name>{name}</name><path>p</path><permissions>{inner}</permissions></root></rootList>"
+        yield f"<drive name={quoteattr(name)}>{inner}</drive>"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One change of one user. ``said`` names it in a message."""
+
+    kind: AccessIncreaseKind
+    said: str
+    before: str
+    after: str
+
+
+def _named() -> Iterator[tuple[AccessIncreaseKind, str, str | None, str | None]]:
+    for kind, names in WIDER_WHEN_ON.items():
+        yield from ((kind, name, off, on) for name in names for off, on in SWITCHES)
+        if kind is not K.ACCOUNT_ENABLED:
+            yield from ((kind, name, ABSENT, "true") for name in names)
+    for kind, names in WIDER_WHEN_OFF.items():
+        yield from ((kind, name, on, off) for name in names for off, on in SWITCHES)
+        if kind is not K.PERMISSION_ADDED:
+            yield from ((kind, name, "true", ABSENT) for name in names)
+    for kind, values in VALUES.items():
+        yield from ((kind, name, before, after) for name, before, after in values)
+
+
+def cells() -> Iterator[Cell]:
+    """The whole table for one user each."""
+    for (kind, name, before, after), (spelling, spell), (style, write) in product(
+        _named(), SPELLINGS.items(), STYLES.items()
+    ):
+        if spelling != "camelCase" and (before, after) in MORE_WORDS:
+            continue
+        spelled = spell(name.split())
+        was, becomes = ("" if one is ABSENT else write(spelled, one) for one in (before, after))
+        places = zip(_everywhere(was), _everywhere(becomes), strict=True)
+        for number, (own, source) in enumerate(places):
+            yield Cell(kind, f"{name}: {before} -> {after}, {spelling}, {style}, place {number}", own, source)
+    for (kind, names), (off, on), (style, write) in product(NESTED.items(), SWITCHES, SWITCH_STYLES.items()):
+        for name, (spelling, spell) in product(names, SPELLINGS.items()):
+            spelled = spell(name.split())
+            yield Cell(
+                kind, f"{name}: {on} -> {off}, {spelling}, switch as {style}", write(spelled, on), write(spelled, off)
+            )
+    for name in ["delete", "allow delete", "allow upload", "deny rename"]:
+        for (off, on), (style, write) in product(SWITCHES, STYLES.items()):
+            was, becomes = (on, off) if name.startswith("deny") else (off, on)
+            spelled = SPELLINGS["camelCase"](name.split())
+            places = zip(_in_directories(write(spelled, was)), _in_directories(write(spelled, becomes)), strict=True)
+            for number, (own, source) in enumerate(places):
+                yield Cell(K.PERMISSION_ADDED, f"{name}: {was} -> {becomes}, {style}, directory {number}", own, source)
+    yield from _structures()
+
+
+def _structures() -> Iterator[Cell]:
+    """What is no single value."""
+    for name in GIVEN:
+        root = "<rootList><root name='a'><path>p</path></root>{}</rootList>"
+        inside = "<path>q</path><permissions><allowDelete>true</allowDelete></permissions>"
+        added = f"<root><name>{name}</name>{inside}</root>"
+        yield Cell(K.DIRECTORY_ADDED, f"a new directory {name}", root.format(""), root.format(added))
+        groups = "<groupList><group name='a'/>{}</groupList>"
+        joined = f"<group name={quoteattr(name)}/>"
+        yield Cell(K.GROUP_JOINED, f"a new group {name}", groups.format(""), groups.format(joined))
+        keys = "<sshKeys><publicKey name='a'>k</publicKey>{}</sshKeys>"
+        key = f"<publicKey name={quoteattr(name)}>l</publicKey>"
+        yield Cell(K.SSH_KEY_ADDED, f"a new key {name}", keys.format(""), keys.format(key))
+    for before, after in [
+        ("<ip address='10.0.0.0' mask='255.255.255.0'/>", "<ip address='10.0.0.0' mask='255.255.0.0'/>"),
+        ("<ip><from>10.0.0.1</from><to>10.0.0.9</to></ip>", "<ip><from>10.0.0.1</from><to>10.0.1.9</to></ip>"),
+        ("<ip>10.0.0.1</ip>", "<ip>10.0.0.1</ip><ip>10.0.0.2</ip>"),
+        ("<ip>10.0.0.1</ip>", ""),
+    ]:
+        for outer in ("allowedIps", "ipWhiteList", "ipRestrictions", "allowed_networks"):
+            yield Cell(
+                K.ADDRESS_LIMIT_LIFTED,
+                f"{outer} {before}",
+                f"<{outer}>{before}</{outer}>",
+                f"<{outer}>{after}</{outer}>",
+            )
+
+
+ACCOUNTS = Policy(parts=frozenset({PartName.ACCOUNTS}))
+ALL = list(cells())
+
+
+def told_of_users(make_plan_between: PlanFactory, changes: list[tuple[str, str]]) -> dict[int, set[AccessIncreaseKind]]:
+    """What is told of each user, all in one plan."""
+    sides = [
+        f"<users>{''.join(f'<user name="u{n}">{change[side]}</user>' for n, change in enumerate(changes))}</users>"
+        for side in (0, 1)
+    ]
+    found = access_increases(make_plan_between({"users": sides[0]}, {"users": sides[1]}, ACCOUNTS))
+    told: dict[int, set[AccessIncreaseKind]] = {}
+    for one in found:
+        told.setdefault(int(one.item.removeprefix("users/u")), set()).add(one.kind)
+    return told
+
+
+def test_every_cell_is_told(make_plan_between: PlanFactory) -> None:
+    told = told_of_users(make_plan_between, [(cell.before, cell.after) for cell in ALL])
+    wrong = [f"{cell.kind} {cell.said}: {told.get(n)}" for n, cell in enumerate(ALL) if told.get(n) != {cell.kind}]
+    assert not wrong, f"{len(wrong)} of {len(ALL)}:\n" + "\n".join(wrong[:60])
+
+
+def test_the_way_back_is_no_increase(make_plan_between: PlanFactory) -> None:
+    back = [cell for cell in ALL if cell.kind not in ONE_WAY or cell.said.startswith("a new")]
+    told = told_of_users(make_plan_between, [(cell.after, cell.before) for cell in back])
+    wrong = [f"{cell.said}: {told[n]}" for n, cell in enumerate(back) if n in told]
+    assert not wrong, f"{len(wrong)} of {len(back)}:\n" + "\n".join(wrong[:60])
+
+
+def test_the_table_has_every_kind_that_a_rule_tells_of() -> None:
+    assert {rule.kind for rule in RULES} - {K.MAY_WIDEN, K.INHERITANCE_CHANGED} == {cell.kind for cell in ALL}
+
+
+# ---------------------------------------------------------------- settings, and the typed options of listeners
+OF_SERVERS = (K.PERMISSION_ADDED, K.SECURE_CONNECTION_DROPPED, K.AUTHENTICATION_WEAKENED, K.PROTOCOL_ADDED)
+ONLY_OF_ACCOUNTS = ("upload", "delete")
+"""Bare words that say nothing outside of a user."""
+
+
+def _of_servers() -> list[tuple[AccessIncreaseKind, str, bool]]:
+    """Kind, name and what a boolean says that is wider."""
+    on = [(kind, name, True) for kind in OF_SERVERS for name in WIDER_WHEN_ON.get(kind, [])]
+    off = [(kind, name, False) for kind in OF_SERVERS for name in WIDER_WHEN_OFF.get(kind, [])]
+    return [
+        (kind, spell(name.split()), wider)
+        for kind, name, wider in on + off
+        for spell in SPELLINGS.values()
+        if name not in ONLY_OF_ACCOUNTS
+    ]
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_settings_and_typed_options_are_told_alike(make_plan_between: PlanFactory, *, back: bool) -> None:
+    cells = _of_servers()
+
+    def content(*, wide: bool) -> dict[str, object]:
+        said = [(name, wider is wide) for _, name, wider in cells]
+        tags = "".join(f"<s{n}><{name}>{str(value).lower()}</{name}></s{n}>" for n, (name, value) in enumerate(said))
+        options = [{"listenPort": n, name: value} for n, (name, value) in enumerate(said)]
+        return {
+            "settings": f"<all>{tags}</all>",
+            "listeners": tuple(Listener(n, "", 1, option) for n, option in enumerate(options)),
+        }
+
+    policy = Policy(parts=frozenset({PartName.SETTINGS, PartName.LISTENERS}))
+    found = access_increases(make_plan_between(content(wide=back), content(wide=not back), policy))
+    told = {(one.part, one.kind, one.path.rpartition("/")[2], one.item) for one in found}
+    expected = {
+        entry
+        for n, (kind, name, _) in enumerate(cells)
+        for entry in (
+            (PartName.SETTINGS, kind, name, f"/all/s{n}/{name}"),
+            (PartName.LISTENERS, kind, name, f"protocol 1 port {n}"),
+        )
+    }
+    assert told == (set() if back else expected)
+
+
+def test_a_listener_that_is_switched_on_or_lets_people_log_in_is_told(make_plan_between: PlanFactory) -> None:
+    def content(*, wide: bool) -> dict[str, object]:
+        options = {
+            "listenPort": 21,
+            "isActive": wide,
+            "allowLogin": wide,
+            "useHSTS": not wide,
+            "redirectToHttps": not wide,
+        }
+        return {"listeners": (Listener(1, "", 1, options),)}
+
+    policy = Policy(parts=frozenset({PartName.LISTENERS}))
+    found = access_increases(make_plan_between(content(wide=False), content(wide=True), policy))
+    assert [(one.kind, one.path) for one in found] == [
+        (K.PROTOCOL_ADDED, "isActive"),
+        (K.PERMISSION_ADDED, "allowLogin"),
+        (K.SECURE_CONNECTION_DROPPED, "useHSTS"),
+        (K.SECURE_CONNECTION_DROPPED, "redirectToHttps"),
+    ]
+    assert access_increases(make_plan_between(content(wide=True), content(wide=False), policy)) == ()
+
+
+def test_a_list_of_addresses_in_settings_is_compared_as_a_whole(make_plan_between: PlanFactory) -> None:
+    def content(*addresses: str) -> dict[str, object]:
+        return {
+            "settings": f"<s><always/><allowedIps>{''.join(f'<ip>{one}</ip>' for one in addresses)}</allowedIps></s>"
+        }
+
+    policy = Policy(parts=frozenset({PartName.SETTINGS}))
+    wider = access_increases(make_plan_between(content("10.0.0.0/25"), content("10.0.0.0/24"), policy))
+    assert {one.kind for one in wider} == {K.ADDRESS_LIMIT_LIFTED}
+    halves = content("10.0.0.0/25", "10.0.0.128/25")
+    assert access_increases(make_plan_between(halves, content("10.0.0.0/24"), policy)) == ()
+    assert access_increases(make_plan_between(halves, content("10.0.0.7"), policy)) == ()
+
+
+# -------------------------------------------------------- what stands around users, new users, what is not known
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        (" allowAnonymous='false'", " allowAnonymous='true'", K.AUTHENTICATION_WEAKENED),
+        ("", " allowAnonymous='true'", K.AUTHENTICATION_WEAKENED),
+        (" require2FA='true'", "", K.SECURE_CONNECTION_DROPPED),
+        (" restrictByIp='yes'", " restrictByIp='no'", K.ADDRESS_LIMIT_LIFTED),
+        (" allowedIps='10.0.0.1'", " allowedIps='10.0.0.0/8'", K.ADDRESS_LIMIT_LIFTED),
+    ],
+)
+@pytest.mark.parametrize("what", ["users", "groups"])
+def test_what_stands_around_the_users_is_watched(
+    make_plan_between: PlanFactory, what: str, before: str, after: str, kind: AccessIncreaseKind
+) -> None:
+    own, source = ({what: f"<{what}{one}><{what[:-1]} name='ann'/></{what}>"} for one in (before, after))
+    told = access_increases(make_plan_between(own, source, ACCOUNTS))
+    assert [(one.kind, one.item) for one in told] == [(kind, f"{what}/(document)")]
+    assert access_increases(make_plan_between(source, own, ACCOUNTS)) == ()
+
+
+def test_a_user_that_moves_into_another_list_is_told(make_plan_between: PlanFactory) -> None:
+    lists = "<u><blocked>{}<user name='x'/></blocked><open>{}<user name='y'/></open></u>"
+    ann = "<user name='ann'/>"
+    told = access_increases(
+        make_plan_between({"users": lists.format(ann, "")}, {"users": lists.format("", ann)}, ACCOUNTS)
+    )
+    assert [one.kind for one in told if one.item == "users/ann"] == [K.MAY_WIDEN]
+
+
+OPEN = [
+    ("<role>Administrator</role>", K.ACCOUNT_ADDED),
+    ("<userRole value='sysadmin'/>", K.ACCOUNT_ADDED),
+    ("<entry name='role' value='admin'/>", K.ACCOUNT_ADDED),
+    ("<require2FA>false</require2FA>", K.ACCOUNT_ADDED),
+    ("<twoFactor enabled='false'/>", K.ACCOUNT_ADDED),
+    ("<disable2fa>yes</disable2fa>", K.ACCOUNT_ADDED),
+    ("<requireTls>0</requireTls>", K.ACCOUNT_ADDED),
+    ("<role>wizard</role>", K.ACCOUNT_ADDED),
+]
+CLOSED = [
+    "<role>user</role>",
+    "<twoFactor enabled='true'/>",
+    "<isAnonymous value='false'/>",
+    "<emailDisabled>true</emailDisabled>",
+]
+
+
+def test_a_new_account_is_told_of_when_it_is_open(make_plan_between: PlanFactory) -> None:
+    inner = [*(one for one, _ in OPEN), *CLOSED]
+    users = "".join(f"<user name='u{n}'>{one}</user>" for n, one in enumerate(inner))
+    more = "".join(
+        f"<user name='d{n}'>{one}{dead}</user>"
+        for n, (one, dead) in enumerate(
+            product((one for one, _ in OPEN), ["<isDisabled>1</isDisabled>", "<status>suspended</status>"])
+        )
+    )
+    hidden = "<user name='e'><isAdmin>true</isAdmin><emailDisabled>true</emailDisabled></user>"
+    told = access_increases(make_plan_between({"users": "<u/>"}, {"users": f"<u>{users}{more}{hidden}</u>"}, ACCOUNTS))
+    assert {(one.item, one.kind) for one in told} == {
+        *((f"users/u{n}", kind) for n, (_, kind) in enumerate(OPEN)),
+        ("users/e", K.ACCOUNT_ADDED),
+    }
+
+
+UNKNOWN = [
+    ("<permissions>something</permissions>", "<permissions>other</permissions>"),
+    ("<isFrobbed>false</isFrobbed>", "<isFrobbed>true</isFrobbed>"),
+    ("<isSimpleDirectoryMode value='true'/>", "<isSimpleDirectoryMode value='false'/>"),
+    ("<twoFactor><method>totp</method></twoFactor>", "<twoFactor><method>mail</method></twoFactor>"),
+    ("<security level='high'/>", "<security level='low'/>"),
+    (
+        "<accessRules><rule>a</rule><rule>b</rule></accessRules>",
+        "<accessRules><rule>b</rule><rule>a</rule></accessRules>",
+    ),
+    ("<ipRestrictions mode='allow'/>", "<ipRestrictions mode='sometimes'/>"),
+    ("<basePath>a</basePath>", "<basePath>b</basePath>"),
+    ("<role>user</role>", "<role>wizard</role>"),
+    ("<status>quarantine</status>", "<status>perhaps</status>"),
+    ("<minTlsVersion>1.2</minTlsVersion>", "<minTlsVersion>1.0</minTlsVersion>"),
+    ("<allowUpload>false</allowUpload>", ""),
+    ("<authenticate>strong</authenticate>", "<authenticate>weak</authenticate>"),
+    ("<permissions>755</permissions>", "<permissions>766</permissions>"),
+]
+
+
+def test_what_is_not_understood_in_a_place_that_matters_is_told(make_plan_between: PlanFactory) -> None:
+    told = told_of_users(make_plan_between, UNKNOWN)
+    assert {n: said for n, said in told.items() if said <= {K.MAY_WIDEN, K.PERMISSION_ADDED}} == told
+    assert [UNKNOWN[n] for n in range(len(UNKNOWN)) if n not in told] == []
+
+
+HARMLESS = [
+    ("<email>a@example</email>", "<email>b@example</email>"),
+    ("<emailDisabled>true</emailDisabled>", "<emailDisabled>false</emailDisabled>"),
+    ("<notificationsEnabled>false</notificationsEnabled>", "<notificationsEnabled>true</notificationsEnabled>"),
+    ("<notifications enabled='false'/>", "<notifications enabled='true'/>"),
+    ("<maxLoginsAllowed value='1'/>", "<maxLoginsAllowed value='5'/>"),
+    ("<maxLoginsAllowed value='0'/>", "<maxLoginsAllowed value='1'/>"),
+    ("<desc>allow all</desc>", "<desc>deny all</desc>"),
+    ("<title>user</title>", "<title>Administrator</title>"),
+    ("<quota>1</quota>", "<quota>0</quota>"),
+    ("<password value='a' type='sha256'/>", "<password value='b' type='sha512'/>"),
+    ("<language>de</language>", "<language>no</language>"),
+]
+
+
+def test_what_is_no_access_is_not_told_in_neither_direction(make_plan_between: PlanFactory) -> None:
+    assert told_of_users(make_plan_between, HARMLESS + [(after, before) for before, after in HARMLESS]) == {}
+
+
+@pytest.mark.parametrize("name", ["emailDisabled", "isEmailDisabled", "notifyDisabled", "homeDisabled", "sshDisabled"])
+def test_a_disabled_thing_of_a_user_is_no_disabled_user(make_plan_between: PlanFactory, name: str) -> None:
+    users = [f"<u><user name='ann'><{name}>{said}</{name}></user></u>" for said in ("false", "true")]
+    plan = make_plan_between({"users": users[0]}, {"users": users[1]}, ACCOUNTS)
+    found = [difference for part in plan.parts for item in items_of(part) for difference in item.find()]
+    assert found
+    assert not any(map(disables, found))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("<isDisabled>0</isDisabled>", "<isDisabled>1</isDisabled>"),
+        ("", "<disabled value='true'/>"),
+        ("<status>active</status>", "<status>disabled</status>"),
+        ("<account><enabled>yes</enabled></account>", "<account><enabled>no</enabled></account>"),
+        ("<e><key>lockedOut</key><value>false</value></e>", "<e><key>lockedOut</key><value>true</value></e>"),
+    ],
+)
+def test_a_user_is_disabled_in_many_words(make_plan_between: PlanFactory, before: str, after: str) -> None:
+    users = [f"<u><user name='ann'>{inner}</user></u>" for inner in (before, after)]
+    plan = make_plan_between({"users": users[0]}, {"users": users[1]}, ACCOUNTS)
+    found = [difference for part in plan.parts for item in items_of(part) for difference in item.find()]
+    assert any(map(disables, found))
