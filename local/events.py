@@ -72,19 +72,31 @@ def seed(
     server = primary[0]
     store.save_primary(Primary(server.host, server.port, TlsTrust(pins=(server.fingerprint,))))
     server = backup[0]
-    store.add_backup(Backup(BACKUP, server.host, server.port, TlsTrust(pins=(server.fingerprint,))))
+    registered = store.add_backup(Backup(BACKUP, server.host, server.port, TlsTrust(pins=(server.fingerprint,))))
     at = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
     store.acquire_lease(RUN, now=at, expires_at=at + timedelta(minutes=1))
     store.record_result(
         BackupResult(
-            BACKUP, RUN, "blocked", at, "removes_too_much", pushed_at=at, verified_at=at, duration=1.5, plan_hash=PLAN
+            BACKUP,
+            RUN,
+            "blocked",
+            at,
+            "removes_too_much",
+            pushed_at=at,
+            verified_at=at,
+            duration=1.5,
+            plan_hash=PLAN,
+            registration=registered.registration,
         ),
         lease_owner=RUN,
     )
     for digest, users, seen in zip(STATES, (("ann",), ("ann", "bob")), (at - timedelta(minutes=15), at), strict=True):
         _keep_state(store, snapshots, digest, users, seen)
     snapshots.keep_backup(
-        BACKUP, RUN, SnapshotContent({"mime_mappings": '[["pdf", "application/pdf"]]'}, _FACTS_OF_BACKUP)
+        BACKUP,
+        RUN,
+        SnapshotContent({"mime_mappings": '[["pdf", "application/pdf"]]'}, _FACTS_OF_BACKUP),
+        registered.registration,
     )
     store.release_lease(RUN)
     store.save_run(Run(RUN, "schedule", at, status="partial", finished_at=at, counts={"blocked": 1}))

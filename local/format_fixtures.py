@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from common.runtime import SystemRuntime
 from common.server_types import Features, Licence, Security, ServerFacts, Version
+from local.fakes.runtime import FakeRuntime
 from registry.audit import AuditRecord, DynamoAuditLog
 from registry.backup_queue import Message
 from registry.dynamo import DynamoStore
@@ -53,6 +53,9 @@ HASH = "fedcba9876543210" * 4
 BACKUP_ID = "files-2"
 OWNER = f"{RUN_ID}/0123456789abcdef0123456789abcdef"
 CLAIM = "fedcba9876543210fedcba9876543210"
+REGISTRATION = FakeRuntime().new_id()
+"""The first one that a store with such a runtime makes."""
+SOURCE = "files-1.example#9443"
 
 
 def later(minutes: int) -> datetime:
@@ -75,6 +78,7 @@ BACKUP = Backup(
     created_at=later(3),
     updated_at=later(4),
     secret="files-2-secret",  # noqa: S106 - the id of a secret is none
+    registration=REGISTRATION,
     version=1,
 )
 PRIMARY_RECORD = Primary(
@@ -86,6 +90,7 @@ PRIMARY_RECORD = Primary(
     held="files-1 was made the primary",
     promoted_at=later(5),
     as_backup=BACKUP,
+    since=later(20),
     version=1,
 )
 SETTINGS = SyncSettings(
@@ -122,6 +127,8 @@ RESULT = BackupResult(
     harmed=True,
     condition=CONDITION,
     settings_before=backup_key(BACKUP_ID, RUN_ID, ("settings", "accounts")),
+    registration=REGISTRATION,
+    source=SOURCE,
 )
 RUN = Run(
     id=RUN_ID,
@@ -141,9 +148,11 @@ RUN = Run(
     term=3,
     held=True,
     primary=CONDITION,
+    source=SOURCE,
+    same_machine=True,
 )
 FAN_OUT = FanOut(RUN_ID, OWNER, later(9), primary_key(DIGEST), "primary files-1", "files-1.example", 9443, 5, 6, 7)
-BASELINE = PrimaryBaseline(5, 6, later(10), RUN_ID, DIGEST, 7, 3)
+BASELINE = PrimaryBaseline(5, 6, later(10), RUN_ID, DIGEST, 7, 3, SOURCE)
 STATE = KeptState(
     digest=DIGEST,
     server="files-1.example:9443",
@@ -159,7 +168,7 @@ STATE = KeptState(
     kept_at=later(13),
     kept_until=later(14),
 )
-APPROVAL = Approval(BACKUP_ID, HASH, "arn:aws:iam::123456789012:user/bob", later(15), 3)
+APPROVAL = Approval(BACKUP_ID, HASH, "arn:aws:iam::123456789012:user/bob", later(15), 3, REGISTRATION, SOURCE)
 AUDIT = AuditRecord(
     request_id="request-1",
     at=later(16),
@@ -200,7 +209,7 @@ EXAMPLES: Mapping[str, Stored] = {
     "run": RUN,
     "unfinished": UnfinishedRow(),
     "fanout": FAN_OUT,
-    "open": OpenBackupRow(CLAIM, later(19)),
+    "open": OpenBackupRow(CLAIM, later(19), REGISTRATION),
     "result": RESULT,
     "history": RESULT,
     "audit": AUDIT,
@@ -244,8 +253,9 @@ class _WriteOnlyTable:
 
     items: dict[tuple[str, str], Mapping[str, Any]]
 
-    def get_item(self, **_: object) -> dict[str, Any]:
-        return {}
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        item = self.items.get((request["Key"]["pk"]["S"], request["Key"]["sk"]["S"]))
+        return {"Item": item} if item else {}
 
     def query(self, **_: object) -> dict[str, Any]:
         return {"Items": []}
@@ -264,7 +274,7 @@ def _rows() -> Mapping[tuple[str, str], Mapping[str, Any]]:
     """One row of each kind, written by the store itself."""
     table = _WriteOnlyTable({})
     client = cast("DynamoDBClient", table)
-    store = DynamoStore("table", client, SystemRuntime())
+    store = DynamoStore("table", client, FakeRuntime())
     store.save_primary(PRIMARY_RECORD)
     store.save_settings(SETTINGS)
     store.add_backup(BACKUP)
@@ -273,10 +283,10 @@ def _rows() -> Mapping[tuple[str, str], Mapping[str, Any]]:
     store.save_baseline(BASELINE)
     store.record_state(STATE, lease_owner=OWNER)
     store.begin_run(RUN)
-    store.begin_fan_out(FAN_OUT, [BACKUP_ID])
+    store.begin_fan_out(FAN_OUT, [BACKUP])
     store.claim_backup(RUN_ID, BACKUP_ID, CLAIM, now=AT, until=later(19))
     store.record_result(RESULT, lease_owner=OWNER)
-    DynamoAuditLog("table", client, SystemRuntime()).write(AUDIT)
+    DynamoAuditLog("table", client, FakeRuntime()).write(AUDIT)
     return table.items
 
 

@@ -16,10 +16,11 @@ from registry.aws import open_clients, open_management_clients
 from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
 from registry.invoker import LambdaStarter, Starter
-from registry.models import Primary
+from registry.models import Approval, Backup, BackupResult, Primary
 from registry.schedule import EventBridgeSchedule, ScheduleKeeper
 from registry.snapshots import S3Snapshots, SnapshotStore
 from registry.store import CredentialStore, Store
+from registry.store_rules import of_primary, of_registration
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,30 @@ class Services:
         """The primary in use: the registered one, else the stack's."""
         return self.store.primary() or self.stack_primary
 
-    def term(self) -> int:
-        """The primary's term, 0 while there is no primary."""
+    def last_result(self, backup: Backup) -> BackupResult | None:
+        """The last result of the backup as it is registered, against the primary as it is registered."""
+        registered = of_registration(self.store.status(backup.id), backup.registration)
+        return of_primary(registered, self.primary())
+
+    def approval(self, backup: Backup) -> Approval | None:
+        """The approval for the backup as it is registered, of a plan from the primary as it is registered."""
+        given = of_registration(self.store.approval(backup.id), backup.registration)
+        return of_primary(given, self.primary())
+
+    def approve(self, backup: Backup, plan_hash: str, who: str) -> Approval:
+        """Store an approval for the backup as it was read. Raises VersionConflict, Failure(REGISTRATION_CHANGED)."""
         primary = self.primary()
-        return primary.term if primary else 0
+        given = Approval(
+            backup_id=backup.id,
+            plan_hash=plan_hash,
+            approved_by=who,
+            at=self.runtime.now(),
+            term=primary.term if primary else 0,
+            source=primary.source if primary else "",
+            registration=backup.registration,
+        )
+        self.store.approve(given, expected_version=backup.version)
+        return given
 
 
 @cache

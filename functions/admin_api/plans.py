@@ -20,7 +20,7 @@ from fleet.restore_source import RestoreSource
 from fleet.servers import CerberusServers, endpoint_of, with_credentials
 from registry.models import Backup, Credentials, SyncSettings
 from registry.snapshots import primary_key
-from registry.store_rules import current_term_only
+from registry.store_rules import of_primary, of_registration
 from replication.access_proof import suspicion
 from replication.guards.approval import Guard
 from replication.guards.preflight import check_backup
@@ -64,7 +64,7 @@ def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     primary = source.read(policy.parts, settings, deadline)
     check = partial(check_backup, primary.facts, primary.address)
     plan, warnings = _accepted(_made(backup, policy, primary, check, settings, services, deadline, judged=True))
-    guard = guard_of(settings, current_term_only(services.store.approval(backup.id), services.term()))
+    guard = guard_of(settings, services.approval(backup))
     return _view(_name(backup), backup, plan, guard, warnings + _shrunk(primary, services) + _held(services), services)
 
 
@@ -75,8 +75,10 @@ def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Dea
     plan, warnings = _accepted(
         _made(backup, policy, restore_source.state, restore_source.check, settings, services, deadline, judged=False)
     )
-    guard = guard_of(settings, current_term_only(services.store.approval(backup.id), services.term()))
-    return _view(f"{_name(backup)} from {key}", backup, plan, guard, warnings, services)
+    guard = guard_of(settings, services.approval(backup))
+    return _view(
+        f"{_name(backup)} from {key}", backup, plan, guard, _former(restore_source, backup) + warnings, services
+    )
 
 
 def _settings(services: Services) -> SyncSettings:
@@ -107,9 +109,9 @@ def _made(
     judged: bool,
 ) -> tuple[Plan, tuple[str, ...]] | Failure:
     """The plan and the warnings; ``judged``: settings of a run that did not see the end are held against it."""
-    last = current_term_only(services.store.status(backup.id), services.term())
-    known = known_parts(last)
-    pending = pending_access_proof_of(last, services.snapshots) if judged else None
+    registered = of_registration(services.store.status(backup.id), backup.registration)
+    known = known_parts(of_primary(registered, services.primary()))
+    pending = pending_access_proof_of(registered, services.snapshots) if judged else None
 
     def attempt(credentials: Credentials) -> tuple[Plan, tuple[str, ...]] | Failure:
         endpoint = endpoint_of(backup, credentials, settings, services.addresses, services.wsdl)
@@ -132,9 +134,18 @@ def _made(
 def _shrunk(primary: PrimaryState, services: Services) -> tuple[str, ...]:
     """That a run would not even begin, when it would not."""
     try:
-        check_not_shrunk(primary, current_term_only(services.store.baseline(), services.term()))
+        check_not_shrunk(primary, of_primary(services.store.baseline(), services.primary()))
     except Failure as failure:
         return (f"No run would begin: {failure.message} [{failure.reason}].",)
+    return ()
+
+
+def _former(restore_source: RestoreSource, backup: Backup) -> tuple[str, ...]:
+    """That the snapshot may be of another machine, when it was kept under another registration."""
+    try:
+        restore_source.check_registration(backup, same_machine=False)
+    except Failure as failure:
+        return (f"{failure.message[:1].upper()}{failure.message[1:]} [{failure.reason}]. {failure.remedy}",)
     return ()
 
 

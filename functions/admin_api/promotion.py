@@ -11,7 +11,7 @@ from common.errors import Failure, Reason
 from fleet.primary import policy_of
 from fleet.servers import PRIMARY_ID
 from registry.models import Backup, BackupResult, Primary
-from registry.store_rules import current_term_only
+from registry.store_rules import of_primary, of_registration
 from replication.model import PartName
 
 RECENTLY = timedelta(days=1)
@@ -46,7 +46,8 @@ def concerns_about(backup: Backup, primary: Primary, check: CheckReport, service
     if backup.paused:
         yield f"it is paused ({backup.paused})"
     try:
-        yield from _unverified(current_term_only(services.store.status(backup.id), primary.term), services)
+        last = of_registration(services.store.status(backup.id), backup.registration)
+        yield from _unverified(of_primary(last, primary), services)
     except Failure as failure:  # in an emergency a person may overrule it
         if failure.reason is not Reason.RECORD_UNREADABLE:
             raise
@@ -83,7 +84,7 @@ def _partial(backup: Backup, services: Services) -> Iterator[str]:
 
 def warnings_about(backup: Backup, services: Services) -> Iterator[str]:
     """What to see to on the promoted server itself."""
-    last = services.store.statuses([backup.id]).get(backup.id)
+    last = of_registration(services.store.statuses([backup.id]).get(backup.id), backup.registration)
     native = last.condition.native_sync if last else None
     if native is None:
         yield f"Nobody has seen whether {backup.id}'s own Synchronization Manager is off. It must be."

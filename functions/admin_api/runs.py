@@ -10,7 +10,7 @@ from admin_api import views
 from admin_api.dependencies import Services
 from admin_api.schemas import DIGEST_PATTERN, RUN_ID_PATTERN, RunView
 from common.errors import Failure, Reason
-from registry.models import QUEUED, Notice, Run, new_run_id
+from registry.models import QUEUED, Backup, Notice, Run, new_run_id
 from registry.snapshots import PRIMARY, backup_of, primary_key
 
 
@@ -23,12 +23,13 @@ def start(
     accept_primary: bool = False,
     snapshot: str = "",
     plan_hash: str = "",
+    same_machine: bool = False,
 ) -> Response[RunView]:
     """Queue a run and start it; the answer says where to follow it.
 
     With ``snapshot``, the key of what is put back, it is a restore. With
-    ``plan_hash`` no backup with another plan is written to. Raises Failure when
-    it could not be started, which its record then says too.
+    ``plan_hash`` no backup with another plan is written to. ``same_machine`` as
+    in ``Run``. Raises Failure when it could not be started, which its record then says too.
     """
     now = services.runtime.now()
     run = Run(
@@ -40,6 +41,7 @@ def start(
         dry_run=dry_run,
         snapshot=snapshot,
         plan_hash=plan_hash,
+        same_machine=same_machine,
         status=QUEUED,
         notices=_busy(services),
     )
@@ -67,7 +69,9 @@ def refuse_unservable(wanted: tuple[str, ...], services: Services) -> None:
 
 
 def _event(run: Run, *, accept_primary: bool) -> Mapping[str, object]:
-    own: dict[str, object] = {"snapshot": run.snapshot} if run.snapshot else {"accept_primary": accept_primary}
+    restored: dict[str, object] = {"snapshot": run.snapshot, "same_machine": run.same_machine}
+    replicated: dict[str, object] = {"accept_primary": accept_primary}
+    own = restored if run.snapshot else replicated
     if run.plan_hash:
         own["plan_hash"] = run.plan_hash
     return {
@@ -93,8 +97,8 @@ _DIGEST = re.compile(DIGEST_PATTERN)
 _RUN_ID = re.compile(RUN_ID_PATTERN)
 
 
-def key_for(meant: str, backup_id: str, services: Services) -> str:
-    """The key of what is to be put back to this backup.
+def key_for(meant: str, backup: Backup, services: Services) -> str:
+    """The key of what is to be put back to this backup; its own present server's where a run kept two.
 
     Raises Failure: SNAPSHOT_UNFIT for another backup's, SNAPSHOT_MISSING when
     the backup has none like that. Whether a state of the primary is kept is
@@ -105,10 +109,10 @@ def key_for(meant: str, backup_id: str, services: Services) -> str:
     if meant.startswith(f"{PRIMARY}/"):
         return meant
     owner = backup_of(meant)
-    if owner and owner != backup_id:
+    if owner and owner != backup.id:
         raise Failure(Reason.SNAPSHOT_UNFIT, f"the snapshot is of {owner}, and goes back to no other backup")
-    for entry in services.snapshots.of_backup(backup_id):
-        if meant in (entry.key, entry.run_id):
-            return entry.key
+    found = [entry for entry in services.snapshots.of_backup(backup.id) if meant in (entry.key, entry.run_id)]
+    if found:
+        return min(found, key=lambda entry: entry.registration != backup.registration).key
     what = f"kept by the run {meant}" if _RUN_ID.match(meant) else meant
-    raise Failure(Reason.SNAPSHOT_MISSING, f"{backup_id} has no snapshot {what}")
+    raise Failure(Reason.SNAPSHOT_MISSING, f"{backup.id} has no snapshot {what}")

@@ -34,7 +34,9 @@ RUN_ID_PATTERN = r"^[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}$"
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 _RUN = RUN_ID_PATTERN[1:-1]
 _DIGEST = DIGEST_PATTERN[1:-1]
-SNAPSHOT_PATTERN = rf"^({_RUN}|{_DIGEST}|primary/{_DIGEST}|backups/{ID_PATTERN[1:-1]}/{_RUN}/[a-z_.]{{1,150}})$"
+SNAPSHOT_PATTERN = (
+    rf"^({_RUN}|{_DIGEST}|primary/{_DIGEST}|backups/{ID_PATTERN[1:-1]}/{_RUN}/([a-z0-9-]{{1,63}}/)?[a-z_.]{{1,150}})$"
+)
 _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 _MAX_BACKUPS = 1000
 
@@ -327,6 +329,8 @@ class PrimaryView(Model):
 class LastResult(Model):
     """What the last run did to a backup; the two times are the newest known ones.
 
+    There is none before a run has looked at the server that is registered now beside the primary that is now.
+
     ``plan_hash`` is what an approval names, empty when nothing differed.
     """
 
@@ -539,21 +543,27 @@ class NewRestore(Model):
 
     ``plan_hash`` is that of the plan, as it was looked at: exactly that is done, what the guards stop included, or
     nothing. Where somebody else has to approve, it approves nothing.
+    ``same_machine`` says that a snapshot which is ``former`` is of the machine that is registered now.
     """
 
     snapshot: SnapshotName
     dry_run: bool = False
+    same_machine: bool = False
     plan_hash: Annotated[str, Field(pattern=DIGEST_PATTERN)] = LEFT_OUT
 
 
 class SnapshotView(Model):
-    """What was kept of a backup before a run wrote to it. ``at`` is when that run was asked for, ``size`` in bytes."""
+    """What was kept of a backup before a run wrote to it. ``at`` is when that run was asked for, ``size`` in bytes.
+
+    ``former``: the id was another registration then, removed since or at another address. It may be another machine.
+    """
 
     key: str
     run_id: str
     at: datetime
     parts: list[str]
     size: int
+    former: bool
 
 
 class SnapshotPage(Model):
@@ -580,9 +590,11 @@ class ResultView(Model):
     """What a run did to a backup. ``duration`` in seconds.
 
     ``snapshot`` is the key of what the backup held before it was written to, empty when it was not.
+    ``former``: the id was another registration then, removed since or at another address.
     """
 
     backup_id: str
+    former: bool
     run_id: str
     status: str
     reason: str

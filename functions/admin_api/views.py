@@ -3,6 +3,7 @@
 from admin_api import schemas
 from common.errors import REMEDIES, Reason
 from registry.models import Backup, BackupResult, KeptState, Primary, Run, TlsTrust
+from replication.model import Status
 
 
 def trust(shown: schemas.Trust) -> TlsTrust:
@@ -56,7 +57,7 @@ def backup_summary(backup: Backup, last: BackupResult | None) -> schemas.BackupS
         created_at=backup.created_at,
         updated_at=backup.updated_at,
         version=backup.version,
-        last_result=_last_result(last) if last else None,
+        last_result=_last_result(last, backup) if last else None,
     )
 
 
@@ -70,12 +71,14 @@ def backup_view(backup: Backup, last: BackupResult | None, username: str | None)
     )
 
 
-def _last_result(result: BackupResult) -> schemas.LastResult:
+def _last_result(result: BackupResult, backup: Backup) -> schemas.LastResult:
+    """The last result of a backup. What follows from it is told as the backup is registered now."""
+    is_kept = result.status == Status.RESTORED and backup.paused
     return schemas.LastResult(
         run_id=result.run_id,
         status=result.status,
         reason=result.reason,
-        message=result.message,
+        message=f"{result.message}; {_UNTIL_RESUMED}" if is_kept else result.message,
         remedy=remedy(result.reason),
         attempted_at=result.attempted_at,
         pushed_at=result.pushed_at,
@@ -83,6 +86,9 @@ def _last_result(result: BackupResult) -> schemas.LastResult:
         plan_hash=result.plan_hash,
         snapshot=result.snapshot,
     )
+
+
+_UNTIL_RESUMED = "nothing is written to it until it is resumed"
 
 
 def run_view(run: Run) -> schemas.RunView:
@@ -127,10 +133,11 @@ def state_view(state: KeptState) -> schemas.StateView:
     )
 
 
-def result_view(result: BackupResult) -> schemas.ResultView:
-    """What a run did to a backup."""
+def result_view(result: BackupResult, registration: str | None) -> schemas.ResultView:
+    """What a run did to a backup. ``registration`` is that of its id by now, None when it is not registered."""
     return schemas.ResultView(
         backup_id=result.backup_id,
+        former=result.registration != registration,
         run_id=result.run_id,
         status=result.status,
         reason=result.reason,

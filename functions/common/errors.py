@@ -58,6 +58,7 @@ class Reason(StrEnum):
     PRIMARY_INCOMPLETE = "primary_incomplete"
     PRIMARY_SHRUNK = "primary_shrunk"
     PART_NOT_READ = "part_not_read"
+    PRIMARY_REPLACED = "primary_replaced"
     PRIMARY_NOT_REGISTERED = "primary_not_registered"
     # Requests to the management API
     REQUEST_INVALID = "request_invalid"
@@ -92,6 +93,7 @@ class Reason(StrEnum):
     SNAPSHOT_NOT_KEPT = "snapshot_not_kept"
     STATE_NOT_KEPT = "state_not_kept"
     SNAPSHOT_UNFIT = "snapshot_unfit"
+    SNAPSHOT_OF_FORMER_SERVER = "snapshot_of_former_server"
     MACHINE_VALUES_CHANGED = "machine_values_changed"
     ROLLBACK_NOT_EFFECTIVE = "rollback_not_effective"
     # The run and its surroundings
@@ -110,6 +112,7 @@ class Reason(StrEnum):
     BACKUP_REPORT_ONLY = "backup_report_only"
     CREDENTIALS_MISSING = "credentials_missing"
     REGISTRATION_INVALID = "registration_invalid"
+    REGISTRATION_CHANGED = "registration_changed"
     EVENT_INVALID = "event_invalid"
     CONFIGURATION_INVALID = "configuration_invalid"
     REGISTRY_UNAVAILABLE = "registry_unavailable"
@@ -156,6 +159,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.PRIMARY_EMPTY: "Check the primary; if it is meant to be empty, start a run that accepts it.",
     Reason.PRIMARY_INCOMPLETE: "Check the primary; its lists and documents disagree.",
     Reason.PRIMARY_SHRUNK: "Check the primary; if it is meant to be that small, start a run that accepts it.",
+    Reason.PRIMARY_REPLACED: "Nothing to do: the next run reads the primary that is registered now.",
     Reason.PART_NOT_READ: "Nothing to do: the next run reads the part and compares it.",
     Reason.PRIMARY_NOT_REGISTERED: "Set the primary's host in the stack's parameters or through the API.",
     Reason.REQUEST_INVALID: "Correct the named fields; /openapi.json describes every request.",
@@ -187,9 +191,10 @@ REMEDIES: dict[Reason, str] = {
     Reason.SNAPSHOT_NOT_KEPT: "Name a folder that you may write to, and that has room.",
     Reason.INTERRUPTED: "Nothing to do while a run is under way; if none is, the next run looks at it again.",
     Reason.SNAPSHOT_UNFIT: "Choose a snapshot of this very server, of its major version, edition and listeners.",
+    Reason.SNAPSHOT_OF_FORMER_SERVER: "If it is the same machine, look at the plan and restore with same_machine.",
     Reason.ROLLBACK_NOT_EFFECTIVE: "Restore the settings from the snapshot that the result names.",
     Reason.MACHINE_VALUES_CHANGED: "Add a rule for the setting that belongs to the machine, then start a run.",
-    Reason.LEASE_HELD: "Nothing to do: another run is under way.",
+    Reason.LEASE_HELD: "Nothing to do: the other run has done it, or the next one does.",
     Reason.ALREADY_STARTED: "Nothing to do: the event was delivered twice, and the run's record is of the first time.",
     Reason.LEASE_LOST: "Nothing to do if a newer run has finished; otherwise raise the function's time-out.",
     Reason.CLAIM_LOST: "Nothing to do: the backup's result is that of whoever took over.",
@@ -204,6 +209,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.BACKUP_REPORT_ONLY: "Switch report_only off for the backup, if it is to be written to.",
     Reason.CREDENTIALS_MISSING: "Store user name and password in the server's secret.",
     Reason.REGISTRATION_INVALID: "Correct the registration.",
+    Reason.REGISTRATION_CHANGED: "Nothing to do: the next run goes to the server that is registered now.",
     Reason.EVENT_INVALID: "Correct the event; the shapes are in events/.",
     Reason.CONFIGURATION_INVALID: "Correct the function's configuration and deploy again.",
     Reason.REGISTRY_UNAVAILABLE: "Check the function's permissions and AWS' health; the next run tries again.",

@@ -6,7 +6,7 @@ from common.errors import Failure, Reason
 from common.server_types import ServerFacts
 from fleet.primary import policy_of
 from registry.models import Backup, Primary, SyncSettings
-from registry.snapshots import Snapshot, SnapshotContent, SnapshotStore, backup_of
+from registry.snapshots import Snapshot, SnapshotContent, SnapshotStore, backup_of, registration_of
 from replication.guards.preflight import check_backup, check_restored
 from replication.model import Policy, PrimaryState
 from replication.restore import earlier_state, exact_policy
@@ -45,6 +45,14 @@ class RestoreSource:
         """The backup whose own snapshot it is, empty for a state of the primary."""
         return backup_of(self.key)
 
+    def check_registration(self, backup: Backup, *, same_machine: bool) -> None:
+        """Raise Failure(SNAPSHOT_OF_FORMER_SERVER) when it was kept of the backup under another registration.
+
+        ``same_machine`` is the word of a person that the server registered now is the one it was kept of.
+        """
+        if not same_machine and self.owner and is_of_former_server(self.key, backup):
+            raise snapshot_of_former_server(self.key)
+
     def policy(self, backup: Backup, settings: SyncSettings) -> Policy | Failure:
         """What goes back, and what stays the backup's own. Only parts that were kept are touched."""
         if self.owner:
@@ -62,3 +70,16 @@ class RestoreSource:
         if self.owner:
             return check_restored(self.content.facts, self.content.primary, self.state.address, facts, address, label)
         return check_backup(self.state.facts, self.state.address, facts, address, label)
+
+
+def is_of_former_server(key: str, backup: Backup) -> bool:
+    """Whether a backup's own snapshot was kept when its id was registered otherwise: anew since, or elsewhere."""
+    return registration_of(key) != backup.registration
+
+
+def snapshot_of_former_server(key: str) -> Failure:
+    """Why such a snapshot does not go back without a person's word."""
+    return Failure(
+        Reason.SNAPSHOT_OF_FORMER_SERVER,
+        f"the snapshot {key} was kept before the backup was registered anew, or at another host or port",
+    )

@@ -15,11 +15,15 @@ STATE                   first run's id             KeptState
 RUN                     run's id                   Run
 UNFINISHED              run's id                   that this run has begun and is not finished
 FANOUT                  run's id                   FanOut
-OPEN# + run's id        backup's id                that it waits in the queue; who serves it, and until when
+OPEN# + run's id        backup's id                that it waits in the queue; as what, who serves it, and until when
 RESULT# + run's id      backup's id                BackupResult
 HISTORY# + backup's id  run's id                   BackupResult
 AUDIT# + year-month     time # request's id        AuditRecord, see ``registry.audit``
 ======================  =========================  ==============================================
+
+STATUS and APPROVAL are of the registration in the BACKUP row: whoever changes
+that one to another server removes both in the same transaction, and whoever
+writes one of them checks it.
 
 RUN, RESULT#, HISTORY#, STATE and AUDIT# rows, and those of a run under way, have
 ``expires_at``, the table's TTL attribute, in seconds since 1970. DynamoDB
@@ -50,6 +54,7 @@ from registry.models import (
     PrimaryBaseline,
     Run,
     SyncSettings,
+    address_key,
     requested_at,
 )
 from registry.rows import (
@@ -69,12 +74,13 @@ from registry.serialization import Row, Stored, time_text, to_row
 from registry.store import AlreadyRegistered, VersionConflict
 from registry.store_rules import (
     Promotion,
-    address_key,
     capped_result,
     capped_run,
     claim_lost,
     lease_held,
     merged_status,
+    primary_replaced,
+    registration_gone,
 )
 from registry.table import TRANSACTION_LIMIT, Check, ConditionsFailed, Delete, Put, Table, unchanged
 
@@ -89,11 +95,13 @@ _BACKUP = "BACKUP"
 _ADDRESS = "ADDRESS"
 _STATUS = "STATUS"
 _APPROVAL = "APPROVAL"
+_OF_A_REGISTRATION = (_STATUS, _APPROVAL)
+"""What goes with a registration."""
 _RUN = "RUN"
 _UNFINISHED = "UNFINISHED"
 _FAN_OUT = "FANOUT"
 _STATE = "STATE"
-_STATUS_ATTEMPTS = 3
+_STATUS_ATTEMPTS = 4
 _FAILED = "failed"
 """The status of a result that cannot be understood."""
 _MAY_REPLACE = known_format(BackupResult)
@@ -108,6 +116,7 @@ class DynamoStore:
 
     def __init__(self, table_name: str, client: "DynamoDBClient", runtime: Runtime, history_days: int = 90) -> None:
         self._table = Table(table_name, client, runtime)
+        self._runtime = runtime
         self._kept = timedelta(days=history_days)
 
     # Primary and settings
@@ -120,7 +129,7 @@ class DynamoStore:
 
     def promote(self, promotion: Promotion, *, now: datetime) -> None:
         self.lease()  # a run of a newer version may be under way under one that cannot be understood
-        old, backup, former = promotion.old, promotion.backup, promotion.former
+        old, backup, former = promotion.old, promotion.backup, self._registered_anew(promotion.former)
         as_seen = Attr("version").eq(old.version) if old.version else Attr("pk").not_exists()
         try:
             self._table.transact(
@@ -130,8 +139,7 @@ class DynamoStore:
                 Put(_backup_row(former), Attr("pk").not_exists()),
                 Put(_address_row(former), Attr("pk").not_exists()),
                 *(Delete(_ADDRESS, held) for held in self._addresses(backup.id)),
-                Delete(_STATUS, backup.id),
-                Delete(_STATUS, former.id),
+                *(Delete(kind, one.id) for one in (backup, former) for kind in _OF_A_REGISTRATION),
             )
         except ConditionsFailed as failed:
             if 0 in failed.found:
@@ -161,13 +169,17 @@ class DynamoStore:
     def backup(self, backup_id: str) -> Backup | None:
         return self._single(Backup, (_BACKUP, backup_id))
 
+    def registration(self, backup_id: str) -> str | None:
+        row = self._table.get(_BACKUP, backup_id)
+        return None if row is None else _registration_in(row)
+
     def add_backup(self, backup: Backup) -> Backup:
-        added = replace(backup, version=1)
+        added = self._registered_anew(backup)
         try:
             self._table.transact(
                 Put(_backup_row(added), Attr("pk").not_exists()),
                 Put(_address_row(added), Attr("pk").not_exists()),
-                Delete(_STATUS, added.id),  # a late result of a former registration is not this one's
+                *(Delete(kind, added.id) for kind in _OF_A_REGISTRATION),
             )
         except ConditionsFailed as failed:
             raise AlreadyRegistered(added.id if 0 in failed.found else _owner(failed.found[1])) from None
@@ -175,13 +187,20 @@ class DynamoStore:
 
     def update_backup(self, backup: Backup, *, expected_version: int | None = None) -> Backup:
         found = self._registered(backup.id)
-        updated = replace(backup, version=_next_version(found, expected_version))
+        stays, is_trusted_alike = _is_at(found, backup), found.get("trust") == _backup_row(backup)["trust"]
+        updated = replace(
+            backup,
+            version=_next_version(found, expected_version),
+            registration=_registration_in(found) if stays else self._runtime.new_id(),
+        )
+        void = [] if stays and is_trusted_alike else [_APPROVAL] if stays else _OF_A_REGISTRATION
         address = _address_row(updated)
         try:
             self._table.transact(
                 Put(_backup_row(updated), unchanged(found, "version")),
                 Put(address, Attr("pk").not_exists() | Attr("backup_id").eq(updated.id)),
                 *(Delete(_ADDRESS, held) for held in self._addresses(updated.id) if held != address["sk"]),
+                *(Delete(kind, updated.id) for kind in void),
             )
         except ConditionsFailed as failed:
             if 0 in failed.found:
@@ -196,7 +215,7 @@ class DynamoStore:
             self._table.transact(
                 Delete(_BACKUP, backup_id, unchanged(found, "version")),
                 *(Delete(_ADDRESS, held) for held in self._addresses(backup_id)),
-                Delete(_STATUS, backup_id),
+                *(Delete(kind, backup_id) for kind in _OF_A_REGISTRATION),
             )
         except ConditionsFailed:
             raise VersionConflict from None
@@ -279,19 +298,30 @@ class DynamoStore:
             *([Put({**keys(f"RESULT#{result.run_id}", result.backup_id), **record}, _MAY_REPLACE)] if final else []),
             Put({**keys(f"HISTORY#{result.backup_id}", result.run_id), **record}, _MAY_REPLACE),
         ]
+        written = [Check(*_LEASE, Attr("held_by").eq(lease_owner)), *bound, *kept]
+        unchanged_primary = [] if final else [Check(*_PRIMARY, _term_is(result.term))]
+        is_registered = True
         for _ in range(_STATUS_ATTEMPTS):
-            status = self._status_after(result, final=final)
+            unless_moved = _registered_as(result.registration)
+            registered = Check(_BACKUP, result.backup_id, unless_moved if is_registered else ~unless_moved)
+            status = self._status_after(result, final=final) if is_registered else []
             try:
-                self._table.transact(Check(*_LEASE, Attr("held_by").eq(lease_owner)), *bound, *kept, *status)
+                self._table.transact(*written, registered, *unchanged_primary, *status)
             except ConditionsFailed as failed:
                 if 0 in failed.found:
                     raise Failure(Reason.LEASE_LOST, "another run has taken over; this result was not stored") from None
                 if bound and 1 in failed.found:
                     raise claim_lost(result.backup_id) from None
                 for position, row in failed.found.items():
-                    if position <= len(bound) + len(kept):
+                    if position < len(written):
                         read_row(BackupResult, row)  # raises: a newer version has written it
-                continue  # the status has changed since it was read
+                if len(written) in failed.found:
+                    if not final:
+                        raise registration_gone(result.backup_id) from None
+                    is_registered = not is_registered
+                if not final and len(written) + 1 in failed.found:
+                    raise primary_replaced() from None
+                continue  # the status or the registration has changed since it was read
             return
         raise Failure(Reason.REGISTRY_UNAVAILABLE, f"the status of {result.backup_id} kept changing")
 
@@ -322,10 +352,16 @@ class DynamoStore:
     def fan_out(self, run_id: str) -> FanOut | None:
         return self._single(FanOut, (_FAN_OUT, run_id))
 
-    def begin_fan_out(self, fan_out: FanOut, backup_ids: Iterable[str]) -> None:
+    def begin_fan_out(self, fan_out: FanOut, backups: Iterable[Backup]) -> None:
         expiry = self._expiry(fan_out.ends_at)
-        waiting = {**to_row(OpenBackupRow()), **expiry}
-        rows = [{**keys(f"OPEN#{fan_out.run_id}", backup_id), **waiting} for backup_id in backup_ids]
+        rows = [
+            {
+                **keys(f"OPEN#{fan_out.run_id}", backup.id),
+                **to_row(OpenBackupRow(registration=backup.registration)),
+                **expiry,
+            }
+            for backup in backups
+        ]
         rows.append({**keys(_FAN_OUT, fan_out.run_id), **to_row(fan_out), **expiry})
         for some in batched(rows, TRANSACTION_LIMIT):
             self._table.transact(*map(Put, some))
@@ -333,8 +369,16 @@ class DynamoStore:
     def open_backups(self, run_id: str) -> tuple[str, ...]:
         return tuple(row["sk"] for row in self._table.rows(f"OPEN#{run_id}"))
 
+    def open_registration(self, run_id: str, backup_id: str) -> str | None:
+        found = self._single(OpenBackupRow, (f"OPEN#{run_id}", backup_id))
+        return found.registration if found else None
+
     def claim_backup(self, run_id: str, backup_id: str, claim: str, *, now: datetime, until: datetime) -> Claim:
-        row = {**keys(f"OPEN#{run_id}", backup_id), **to_row(OpenBackupRow(claim, until)), **self._expiry(until)}
+        registration = self.open_registration(run_id, backup_id)  # it does not change as long as the row is there
+        if registration is None:
+            return Claim.CLOSED
+        claimed = OpenBackupRow(claim, until, registration)
+        row = {**keys(f"OPEN#{run_id}", backup_id), **to_row(claimed), **self._expiry(until)}
         unclaimed = Attr("held_by").not_exists() & Attr("held_until").not_exists() & known_format(OpenBackupRow)
         free = Attr("pk").exists() & (unclaimed | Attr("held_by").eq(claim))
         in_the_way = self._take(row, free, OpenBackupRow, now)
@@ -354,8 +398,12 @@ class DynamoStore:
     def result(self, backup_id: str, run_id: str) -> BackupResult | None:
         return self._single(BackupResult, (f"HISTORY#{backup_id}", run_id))
 
-    def history(self, backup_id: str, *, limit: int, before: str | None = None) -> tuple[BackupResult, ...]:
-        return self._newest(BackupResult, f"HISTORY#{backup_id}", limit, before)
+    def history(
+        self, backup_id: str, *, limit: int, before: str | None = None, registration: str | None = None
+    ) -> tuple[BackupResult, ...]:
+        rows = self._table.rows(f"HISTORY#{backup_id}", newest_first=True, before=before, page=limit)
+        results = readable(BackupResult, rows)
+        return tuple(islice((one for one in results if registration in (None, one.registration)), limit))
 
     def status(self, backup_id: str) -> BackupResult | None:
         return self._single(BackupResult, (_STATUS, backup_id))
@@ -370,8 +418,17 @@ class DynamoStore:
     def unreadable_statuses(self) -> tuple[tuple[str, str], ...]:
         return tuple(unreadable_rows(BackupResult, self._table.rows(_STATUS)))
 
-    def approve(self, approval: Approval) -> None:
-        self._table.put({**keys(_APPROVAL, approval.backup_id), **to_row(approval)})
+    def approve(self, approval: Approval, *, expected_version: int | None = None) -> None:
+        as_seen = _registered_as(approval.registration)
+        if expected_version is not None:
+            as_seen &= Attr("version").eq(expected_version)
+        row = {**keys(_APPROVAL, approval.backup_id), **to_row(approval)}
+        try:
+            self._table.transact(Check(_BACKUP, approval.backup_id, as_seen), Put(row))
+        except ConditionsFailed as failed:
+            if failed.found[0] and _registration_in(failed.found[0]) == approval.registration:
+                raise VersionConflict from None
+            raise registration_gone(approval.backup_id) from None
 
     def approval(self, backup_id: str) -> Approval | None:
         return self._single(Approval, (_APPROVAL, backup_id))
@@ -436,6 +493,9 @@ class DynamoStore:
             return failed.found[0]
         return None
 
+    def _registered_anew(self, backup: Backup) -> Backup:
+        return replace(backup, version=1, registration=self._runtime.new_id())
+
     def _single[Model: Stored](self, model: type[Model], key: tuple[str, str]) -> Model | None:
         row = self._table.get(*key)
         return None if row is None else read_row(model, row)
@@ -483,6 +543,30 @@ def _claimed(run_id: str, backup_id: str, claim: str) -> Check:
 
 def _closing(run_id: str, backup_id: str, claim: str) -> Delete:
     return Delete(f"OPEN#{run_id}", backup_id, Attr("held_by").eq(claim))
+
+
+def _registered_as(registration: str) -> ConditionBase:
+    """That a backup is registered so. Before registrations could be told apart, rows had no such attribute."""
+    same = Attr("registration").eq(registration)
+    return same if registration else Attr("pk").exists() & (same | Attr("registration").not_exists())
+
+
+def _term_is(term: int) -> ConditionBase:
+    """That the registered primary is of this term. None is registered as long as the stack's is in use."""
+    return Attr("pk").not_exists() | Attr("term").eq(term)
+
+
+def _registration_in(backup_row: Row) -> str:
+    """The registration of a row that may be unreadable."""
+    return str(backup_row.get("registration", ""))
+
+
+def _is_at(backup_row: Row, backup: Backup) -> bool:
+    """Whether a registration, which may be unreadable, has the host and port of ``backup``."""
+    host = backup_row.get("host")
+    return isinstance(host, str) and address_key(host, number(backup_row, "port")) == address_key(
+        backup.host, backup.port
+    )
 
 
 def _backup_row(backup: Backup) -> Row:

@@ -36,6 +36,11 @@ def requested_at(run_id: str) -> datetime:
     return datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%S.%f%z")
 
 
+def address_key(host: str, port: int) -> str:
+    """What no two registrations may share. Host names ignore case."""
+    return f"{host.casefold()}#{port}"
+
+
 @dataclass(frozen=True)
 class TlsTrust:
     """How a server's certificate is checked.
@@ -58,9 +63,13 @@ class Backup:
     when it is not paused. ``version`` counts changes and guards against lost updates;
     the store counts it. The two times are the caller's to set. ``secret`` is the
     id of its credentials, empty when that is the backup's own.
+
+    ``registration`` tells which server this is. The store makes it anew when
+    an id is registered and when host or port change: what was found, approved
+    or kept under another one is of another server.
     """
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
 
     id: str
     host: str
@@ -75,6 +84,7 @@ class Backup:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     secret: str = ""
+    registration: str = ""
     version: int = 0
 
     @property
@@ -91,14 +101,15 @@ PRIMARY_SECRET = "primary"  # noqa: S105 - the id of a secret is none
 class Primary:
     """Where the primary is. ``secret`` is the id of its credentials.
 
-    ``term`` counts promotions: what was found or approved under an earlier one
-    is void, because it was told of another direction. ``promoted_at`` is when
-    the last one was. ``held`` says why nothing is pushed until somebody
+    ``term`` counts the servers that took this place: what was found or approved
+    under an earlier one is void, because it was told of another server.
+    ``since`` is when this one took it, None for the first. ``promoted_at`` is
+    when the last promotion was. ``held`` says why nothing is pushed until somebody
     resumes, empty when it is. ``as_backup`` is how it was registered before it
     was promoted, for when it becomes a backup again.
     """
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
 
     host: str
     port: int
@@ -108,12 +119,18 @@ class Primary:
     held: str = ""
     promoted_at: datetime | None = None
     as_backup: Backup | None = None
+    since: datetime | None = None
     version: int = 0
 
     @property
     def secret_id(self) -> str:
         """The id of its credentials."""
         return self.secret
+
+    @property
+    def source(self) -> str:
+        """Its address, as what was found or approved names it."""
+        return address_key(self.host, self.port)
 
 
 @dataclass(frozen=True)
@@ -191,7 +208,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class BackupResult:
-    """What one run did to one backup.
+    """What one run did to one backup. ``registration`` says as what it was registered then.
 
     ``pushed_at`` and ``verified_at`` are None when this run did not push or
     could not verify; the status that is kept per backup then retains the older times.
@@ -203,9 +220,10 @@ class BackupResult:
     and in ``condition``, means that this run has nothing to say of it: what was known stays.
     The same of ``settings_before``, the key of the snapshot from before new settings whose proof
     of access was not heard of; empty when there are no such settings.
+    ``term`` and ``source`` say with which primary it was compared, ``Primary.source``.
     """
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
 
     backup_id: str
     run_id: str
@@ -227,6 +245,8 @@ class BackupResult:
     harmed: bool | None = None
     condition: Condition = Condition()
     settings_before: str | None = None
+    registration: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -241,7 +261,7 @@ class Notice:
 class Run:
     """One run over the fleet. ``finished_at`` None means it is queued, under way or was killed.
 
-    ``term`` is the primary's; ``held``: it only looks, because the direction
+    ``term`` and ``source`` are the primary's; ``held``: it only looks, because the direction
     has turned and nobody has said yet that the new one is meant.
 
     ``primary`` is the primary's condition, None when the run did not get so far as to ask it.
@@ -250,6 +270,8 @@ class Run:
     histories are listed by them. ``snapshot`` is the key of what is put back,
     empty for a replication. ``plan_hash`` is that of the plan it was asked to
     carry out, empty for whatever the plan is: a backup with another one is not written to.
+    ``same_machine``: somebody said that a snapshot of an earlier registration is of
+    the machine that is registered now.
     """
 
     FORMAT: ClassVar[int] = 2
@@ -271,6 +293,8 @@ class Run:
     term: int = 0
     held: bool = False
     primary: Condition | None = None
+    source: str = ""
+    same_machine: bool = False
 
 
 @dataclass(frozen=True)
@@ -314,10 +338,10 @@ class PrimaryBaseline:
     ``settings`` counts the values of its settings.
 
     The fingerprint is of the last run over the whole fleet, empty before there was one.
-    ``term`` is the primary's at that time.
+    ``term`` and ``source`` are the primary's at that time.
     """
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
 
     users: int
     groups: int
@@ -326,6 +350,7 @@ class PrimaryBaseline:
     fingerprint: str = ""
     settings: int = 0
     term: int = 0
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -360,16 +385,19 @@ class KeptState:
 class Approval:
     """Somebody has looked at a plan, and lets exactly that one through. Void as soon as either side moves.
 
-    ``term`` is the primary's at that time: an approval is void under another one.
+    ``term`` and ``source`` are the primary's at that time, ``registration`` is the
+    backup's: for another server in either place an approval is void.
     """
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
 
     backup_id: str
     plan_hash: str
     approved_by: str
     at: datetime
     term: int = 0
+    registration: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)

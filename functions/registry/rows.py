@@ -53,12 +53,16 @@ class LeaseRow:
 
 @dataclass(frozen=True)
 class OpenBackupRow:
-    """A backup that waits in the queue; who serves it, and until when. Nobody: both are None."""
+    """A backup that waits in the queue, as it was registered when it was queued.
 
-    FORMAT: ClassVar[int] = 1
+    Who serves it, and until when; nobody: both are None.
+    """
+
+    FORMAT: ClassVar[int] = 2
 
     held_by: str | None = None
     held_until: datetime | None = None
+    registration: str = ""
 
 
 def keys(pk: str, sk: str) -> Row:

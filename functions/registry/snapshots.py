@@ -6,8 +6,10 @@ settings, so they are never logged, and nothing of them is ever shown but keys
 and sizes and, as in a plan, how two states differ.
 
 A key says whose snapshot it is, which run kept it, and of which parts, so that
-a list of keys is a list of snapshots: ``backups/ID/RUN/accounts.event_rules``.
-A state's key is its digest: ``primary/DIGEST``.
+a list of keys is a list of snapshots:
+``backups/ID/RUN/REGISTRATION/accounts.event_rules``. With another registration
+the same id is another server, also within one run. Of a backup without one
+that level is missing. A state's key is its digest: ``primary/DIGEST``.
 """
 
 import hashlib
@@ -36,7 +38,8 @@ PRIMARY = "primary"
 
 _PART = "[a-z][a-z_]*"
 _KEY = re.compile(
-    rf"{BACKUPS}/(?P<origin>[a-z0-9][a-z0-9-]{{0,62}})/(?P<run>{RUN_ID.pattern})/(?P<parts>{_PART}(?:\.{_PART})*)"
+    rf"{BACKUPS}/(?P<origin>[a-z0-9][a-z0-9-]{{0,62}})/(?P<run>{RUN_ID.pattern})/"
+    rf"(?:(?P<registration>[a-z0-9-]{{1,63}})/)?(?P<parts>{_PART}(?:\.{_PART})*)"
 )
 _PRIMARY_KEY = re.compile(rf"{PRIMARY}/[0-9a-f]{{64}}")
 
@@ -72,22 +75,26 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class SnapshotEntry:
-    """A snapshot in a list. ``at`` is when its run was asked for, ``size`` in bytes."""
+    """A snapshot in a list. ``at`` is when its run was asked for, ``size`` in bytes.
+
+    ``registration`` is what the backup was registered as.
+    """
 
     key: str
     run_id: str
     at: datetime
     parts: tuple[str, ...]
     size: int
+    registration: str = ""
 
 
 class SnapshotStore(Protocol):
     """Where snapshots are. Every method may raise Failure(REGISTRY_UNAVAILABLE)."""
 
-    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent) -> str:
+    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent, registration: str = "") -> str:
         """Store what a backup held before this run wrote to it; the snapshot's key.
 
-        The first one of a run stands: who serves a backup again, because
+        ``registration`` is ``Backup.registration``. The first one of a run stands: who serves a backup again, because
         whoever began was killed, finds what that one may have written.
         """
         ...
@@ -112,8 +119,8 @@ class S3Snapshots:
         self._bucket = bucket
         self._client = client
 
-    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent) -> str:
-        key = backup_key(backup_id, run_id, content.parts)
+    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent, registration: str = "") -> str:
+        key = backup_key(backup_id, run_id, content.parts, registration)
         try:
             self._put(key, backup_id, content, IfNoneMatch="*")
         except ClientError as error:
@@ -155,12 +162,13 @@ class S3Snapshots:
         )
 
 
-def backup_key(backup_id: str, run_id: str, parts: Iterable[str]) -> str:
+def backup_key(backup_id: str, run_id: str, parts: Iterable[str], registration: str = "") -> str:
     """Where a backup's snapshot of one run is. Keys of one backup sort by time, as runs' ids do.
 
     Raises ValueError for what cannot be in a key.
     """
-    key = f"{BACKUPS}/{backup_id}/{run_id}/{'.'.join(parts)}"
+    level = f"{registration}/" if registration else ""
+    key = f"{BACKUPS}/{backup_id}/{run_id}/{level}{'.'.join(parts)}"
     if not _KEY.fullmatch(key):
         raise ValueError("not the id of a backup, the id of a run and names of parts")
     return key
@@ -170,6 +178,12 @@ def backup_of(key: str) -> str:
     """The id of the backup whose snapshot this is the key of, empty for any other text."""
     found = _KEY.fullmatch(key)
     return found["origin"] if found else ""
+
+
+def registration_of(key: str) -> str:
+    """What the backup was registered as whose snapshot this is the key of, empty where that is not known."""
+    found = _KEY.fullmatch(key)
+    return (found["registration"] or "") if found else ""
 
 
 def primary_key(digest: str) -> str:
@@ -242,7 +256,14 @@ def entries_of(found: Iterable[tuple[str, int]]) -> tuple[SnapshotEntry, ...]:
     """The snapshots among keys and their sizes, newest first; other keys are passed over."""
     read = ((match, size) for key, size in sorted(found, reverse=True) if (match := _KEY.fullmatch(key)))
     return tuple(
-        SnapshotEntry(match.string, match["run"], requested_at(match["run"]), tuple(match["parts"].split(".")), size)
+        SnapshotEntry(
+            match.string,
+            match["run"],
+            requested_at(match["run"]),
+            tuple(match["parts"].split(".")),
+            size,
+            match["registration"] or "",
+        )
         for match, size in read
     )
 

@@ -68,12 +68,22 @@ class Store(Protocol):
 
     def backup(self, backup_id: str) -> Backup | None: ...
 
+    def registration(self, backup_id: str) -> str | None:
+        """``Backup.registration`` of an id, also of one that cannot be understood; None when there is none."""
+        ...
+
     def add_backup(self, backup: Backup) -> Backup:
-        """Store a new registration. Raises AlreadyRegistered for the same id or the same host and port."""
+        """Store a new registration. Raises AlreadyRegistered for the same id or the same host and port.
+
+        Nothing that is known of an earlier one under this id counts for it.
+        """
         ...
 
     def update_backup(self, backup: Backup, *, expected_version: int | None = None) -> Backup:
         """Replace a registration, also one that cannot be understood.
+
+        With another host or port it is another server: status and approval go,
+        and ``Backup.registration`` is made anew. With another trust the approval goes.
 
         Raises VersionConflict, AlreadyRegistered when another one has this host
         and port, Failure(UNKNOWN_BACKUP) when there is none with this id.
@@ -81,7 +91,7 @@ class Store(Protocol):
         ...
 
     def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> str:
-        """Remove a registration and its last status; its history stays. The id of its secret.
+        """Remove a registration, its last status and its approval; its history stays. The id of its secret.
 
         Raises VersionConflict, and Failure(UNKNOWN_BACKUP) when there is none with this id.
         """
@@ -127,9 +137,14 @@ class Store(Protocol):
         """Store a result in the run, in the backup's history and as its last status, all or nothing.
 
         Recording it again replaces it. One that is not ``final`` says what is
-        true if nothing more is heard, and is not among the run's results. Texts are cut to ``semantics.MESSAGE_LIMIT``,
-        warnings to ``semantics.WARNING_LIMIT``. Raises Failure(LEASE_LOST), and
+        true if nothing more is heard, and is not among the run's results. Texts are
+        cut to ``store_rules.MESSAGE_LIMIT``, warnings to ``store_rules.WARNING_LIMIT``. Raises Failure(LEASE_LOST), and
         stores nothing, when ``lease_owner`` no longer holds the lease.
+
+        A backup that is not registered any more as the result says keeps or has
+        another status, or none: the result is only in the run and in the history.
+        One that is not ``final`` raises Failure(REGISTRATION_CHANGED) then, and stores nothing; so does
+        PRIMARY_REPLACED when another server is the primary by now.
 
         With the ``claim`` on an open backup, a final result closes it in the same
         step. Raises Failure(CLAIM_LOST), and stores nothing, when the claim is
@@ -142,12 +157,16 @@ class Store(Protocol):
         ...
 
     def fan_out(self, run_id: str) -> FanOut | None: ...
-    def begin_fan_out(self, fan_out: FanOut, backup_ids: Iterable[str]) -> None:
-        """Remember how a run's backups are served, and that each of them is open."""
+    def begin_fan_out(self, fan_out: FanOut, backups: Iterable[Backup]) -> None:
+        """Remember how a run's backups are served, and that each of them is open, as it is registered."""
         ...
 
     def open_backups(self, run_id: str) -> tuple[str, ...]:
         """The ids of the backups of a run that have neither a result nor been left out, in their order."""
+        ...
+
+    def open_registration(self, run_id: str, backup_id: str) -> str | None:
+        """``Backup.registration`` of an open backup when it was queued; None when it is not open."""
         ...
 
     def claim_backup(self, run_id: str, backup_id: str, claim: str, *, now: datetime, until: datetime) -> Claim:
@@ -173,8 +192,13 @@ class Store(Protocol):
         """The last result of a backup in a run, also one that was not final."""
         ...
 
-    def history(self, backup_id: str, *, limit: int, before: str | None = None) -> tuple[BackupResult, ...]:
-        """Newest first, at most ``limit``; ``before`` is the run's id after which a page goes on."""
+    def history(
+        self, backup_id: str, *, limit: int, before: str | None = None, registration: str | None = None
+    ) -> tuple[BackupResult, ...]:
+        """Newest first, at most ``limit``; ``before`` is the run's id after which a page goes on.
+
+        ``registration`` None: also those of earlier registrations under this id.
+        """
         ...
 
     def status(self, backup_id: str) -> BackupResult | None:
@@ -192,8 +216,13 @@ class Store(Protocol):
         """Backup's id and complaint of each last result that cannot be understood: it is not the same as none."""
         ...
 
-    def approve(self, approval: Approval) -> None:
-        """Remember that a plan was approved; a newer approval for the same backup takes its place."""
+    def approve(self, approval: Approval, *, expected_version: int | None = None) -> None:
+        """Remember that a plan was approved; a newer approval for the same backup takes its place.
+
+        Raises Failure(REGISTRATION_CHANGED) when the backup is not, or no
+        longer, registered as the approval says, and VersionConflict when it is
+        not of the version that was seen.
+        """
         ...
 
     def approval(self, backup_id: str) -> Approval | None: ...

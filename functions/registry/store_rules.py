@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from common.errors import Failure, Reason
-from registry.models import Approval, Backup, BackupResult, Condition, Primary, PrimaryBaseline, Run
+from registry.models import Approval, Backup, BackupResult, Condition, Primary, PrimaryBaseline, Run, address_key
 
 MESSAGE_LIMIT = 1_000
 """Characters that are kept of one message or warning."""
@@ -22,9 +22,22 @@ def claim_lost(backup_id: str) -> Failure:
     return Failure(Reason.CLAIM_LOST, f"somebody else has taken over {backup_id}; this was not stored")
 
 
-def address_key(host: str, port: int) -> str:
-    """What no two registrations may share. Host names ignore case."""
-    return f"{host.casefold()}#{port}"
+def registration_gone(backup_id: str) -> Failure:
+    """What is raised when a backup is not registered any more as it was when it was read."""
+    return Failure(
+        Reason.REGISTRATION_CHANGED,
+        f"{backup_id} was removed, or its host or port changed, after its registration was read",
+    )
+
+
+def primary_replaced() -> Failure:
+    """What is raised when a run is about to write and another server is the primary by now."""
+    return Failure(Reason.PRIMARY_REPLACED, "another server has become the primary since the run began")
+
+
+def of_registration[Found: (Approval, BackupResult)](found: Found | None, registration: str) -> Found | None:
+    """What was found or approved of a backup as it is registered; another registration is another server."""
+    return found if found is not None and found.registration == registration else None
 
 
 def capped_result(result: BackupResult) -> BackupResult:
@@ -48,11 +61,11 @@ def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResul
     A run that did not push or could not verify does not make the last
     successful push or verification unknown, and a late word from an older run
     does not turn the clock back. Neither does what a run has nothing to say of.
-    What was pushed and verified under an earlier term of the primary is void.
+    What was pushed and verified from an earlier primary is void.
     """
     if stored is None:
         return new
-    stored, new = _under(new.term, stored), _under(stored.term, new)
+    stored, new = _unless_void(stored, beside=new), _unless_void(new, beside=stored)
     is_later = (new.term, new.attempted_at) >= (stored.term, stored.attempted_at)
     older, latest = (stored, new) if is_later else (new, stored)
     return replace(
@@ -67,9 +80,12 @@ def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResul
     )
 
 
-def _under(term: int, result: BackupResult) -> BackupResult:
-    """``result`` without what is void under a later term: what it was found equal to is no longer the primary."""
-    return result if result.term >= term else replace(result, pushed_at=None, verified_at=None, fingerprints={})
+def _unless_void(result: BackupResult, *, beside: BackupResult) -> BackupResult:
+    """``result`` without what is void beside one of a later primary: what it was found equal to has gone."""
+    is_earlier = (result.term, result.attempted_at) < (beside.term, beside.attempted_at)
+    if _is_same_primary(result, beside) or not is_earlier:
+        return result
+    return replace(result, pushed_at=None, verified_at=None, fingerprints={})
 
 
 def _in_a_row(stored: BackupResult, new: BackupResult) -> int | None:
@@ -93,9 +109,20 @@ def lease_held(until: str) -> Failure:
     )
 
 
-def current_term_only[Found: (Approval, BackupResult, PrimaryBaseline)](found: Found | None, term: int) -> Found | None:
-    """What was found or approved under this term of the primary; a promotion makes all that is older void."""
-    return found if found is not None and found.term == term else None
+type _OfPrimary = Primary | Run | Approval | BackupResult | PrimaryBaseline
+"""What says by ``term`` and ``source`` which primary it is of."""
+
+
+def of_primary[Found: (Approval, BackupResult, PrimaryBaseline)](
+    found: Found | None, primary: Primary | Run | None
+) -> Found | None:
+    """What was found or approved of this primary; that of another server in its place is void."""
+    return found if found is not None and _is_same_primary(found, primary or Primary("", 0)) else None
+
+
+def _is_same_primary(one: _OfPrimary, other: _OfPrimary) -> bool:
+    """The stack's parameters can name another server without a new term. Older records do not say the address."""
+    return one.term == other.term and (one.source == other.source or not (one.source and other.source))
 
 
 def _cut(text: str) -> str:
@@ -146,6 +173,7 @@ def promotion(old: Primary, backup: Backup, former_id: str, why: str, at: dateti
         term=old.term + 1,
         held=why,
         promoted_at=at,
+        since=at,
         as_backup=backup,
         version=old.version + 1,
     )

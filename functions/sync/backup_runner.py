@@ -14,7 +14,7 @@ from fleet.servers import with_credentials
 from registry.models import Approval, Backup, BackupResult, Credentials, Run, SyncSettings
 from registry.snapshots import SnapshotContent, SnapshotStore
 from registry.store import Store, VersionConflict
-from registry.store_rules import current_term_only
+from registry.store_rules import of_primary, of_registration, registration_gone
 from replication.documents.canonical import digest
 from replication.model import Outcome, PartName, PartOutcome, PartStatus, Policy, PrimaryState, Status
 from replication.parts import PARTS
@@ -84,7 +84,7 @@ class BackupRunner:
     def serve_all(self, backups: Sequence[Backup]) -> list[BackupResult]:
         """Serve backups in parallel, in their order, until the deadline; a result for each."""
         done, late = self.in_parallel(backups, self.serve)
-        return done + [self.cut_off(backup.id) for backup in late]
+        return done + [self.cut_off(backup) for backup in late]
 
     def in_parallel[Item, Result](
         self, items: Sequence[Item], do: Callable[[Item], Result]
@@ -99,15 +99,15 @@ class BackupRunner:
         late = [item for item, result in zip(items, results, strict=True) if result is UNFINISHED]
         return [result for result in results if result is not UNFINISHED], late
 
-    def cut_off(self, backup_id: str) -> BackupResult:
+    def cut_off(self, backup: Backup) -> BackupResult:
         """Record that the deadline came before a backup was done; one that is being written to says so.
 
         A backup that had its result just after the deadline keeps it.
         """
-        if backup_id in self.recorder.recorded:
-            return self.recorder.recorded[backup_id]
+        if backup.id in self.recorder.recorded:
+            return self.recorder.recorded[backup.id]
         late = failed_outcome(Failure(Reason.DEADLINE, "the run ended before it was done"))
-        return self.recorder.record(backup_id, self.recorder.begun.get(backup_id, late))
+        return self.recorder.record(backup.id, backup.registration, self.recorder.begun.get(backup.id, late))
 
     def serve(self, backup: Backup) -> BackupResult:
         """Replicate to one backup and record what came of it, whatever that is."""
@@ -121,17 +121,25 @@ class BackupRunner:
             fault = places(error)
             outcome = failed_outcome(Failure(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})"))
         if not outcome.snapshot:  # how to undo what was begun must not be lost
-            outcome = replace(outcome, snapshot=self._begun_with(backup.id))
-        return self.recorder.record(backup.id, outcome, started, fault)
+            outcome = replace(outcome, snapshot=self._begun_with(backup))
+        return self.recorder.record(backup.id, backup.registration, outcome, started, fault)
 
-    def _begun_with(self, backup_id: str) -> str:
+    def _begun_with(self, backup: Backup) -> str:
         """What was kept of the backup before this run first wrote to it, here or where a killed process had it."""
-        if backup_id in self.recorder.begun:
-            return self.recorder.begun[backup_id].snapshot
-        last = self.last(backup_id)
+        if backup.id in self.recorder.begun:
+            return self.recorder.begun[backup.id].snapshot
+        last = self._last_of(backup)
         return last.snapshot if last and last.run_id == self.recorder.run.id else ""
 
+    def _last_of(self, backup: Backup) -> BackupResult | None:
+        return of_registration(self.last(backup.id), backup.registration)
+
+    def _approval_of(self, backup: Backup) -> Approval | None:
+        return of_registration(self._context.store.approval(backup.id), backup.registration)
+
     def _replicate(self, backup: Backup, started: datetime) -> Outcome:
+        if self.restore_source:
+            self.restore_source.check_registration(backup, same_machine=self.recorder.run.same_machine)
         policy = (self.restore_source.policy if self.restore_source else policy_of)(backup, self.settings)
         if isinstance(policy, Failure):
             raise policy
@@ -147,7 +155,8 @@ class BackupRunner:
         run = self.recorder.run
         with self._context.servers.backup(backup, credentials, self.settings, self.deadline) as server:
             basis = "" if self.restore_source else basis_of(self.primary, backup, policy, run.term)
-            last = current_term_only(self.last(backup.id), run.term)
+            registered = self._last_of(backup)
+            last = of_primary(registered, run)
             if last and basis and may_skip_full_read(last, basis, backup, run, self.settings, started):
                 try:
                     brief = liveness_check(server, last)
@@ -155,19 +164,19 @@ class BackupRunner:
                     return failed_outcome(failure.at(server.label))
                 if brief:
                     return brief
-            approval = current_term_only(self._context.store.approval(backup.id), run.term)
+            approval = of_primary(self._approval_of(backup), run)
             write = not (run.dry_run or run.held or backup.report_only or (backup.paused and not self.restore_source))
             outcome = replicate(
                 self.primary,
                 server,
                 policy,
-                snapshots=_BackupSnapshots(self._context.snapshots, backup.id, run.id, self._facts_of_primary, policy),
+                snapshots=_BackupSnapshots(self._context.snapshots, backup, run.id, self._facts_of_primary, policy),
                 runtime=self._context.runtime,
                 guard=guard_of(self.settings, approval, run.plan_hash),
                 known=known_parts(last),
-                pending_access_proof=pending_access_proof_of(last, self._context.snapshots),
+                pending_access_proof=pending_access_proof_of(registered, self._context.snapshots),
                 write=write,
-                begin=lambda outcome: self.recorder.begin(backup.id, outcome, started),
+                begin=lambda outcome: self.recorder.begin(backup, outcome, started),
                 restore=self._restore(backup, self.restore_source) if self.restore_source else None,
             )
         if approval and write:
@@ -193,7 +202,7 @@ class BackupRunner:
         why = f"{restore_source.key} was put back by the run {self.recorder.run.id}"
         then = restore_source.content.facts if restore_source.owner else None
         return Restore(
-            restore_source.check, lambda: pause(backup.id, why, self._context.store, self._context.runtime), then
+            restore_source.check, lambda: pause(backup, why, self._context.store, self._context.runtime), then
         )
 
     @property
@@ -208,11 +217,10 @@ class BackupRunner:
 
 
 def _told(outcome: Outcome, restore_source: RestoreSource, run: Run) -> Outcome:
-    """The outcome of a restore with what was put back, and what follows from it."""
+    """The outcome of a restore with what was put back. What follows from that changes, and is no part of a record."""
     if outcome.status is not Status.RESTORED:
         return outcome
-    what = "it holds that already" if run.dry_run else "nothing is written to it until it is resumed"
-    return replace(outcome, message=f"{restore_source.key}: {what}")
+    return replace(outcome, message=f"it {'held' if run.dry_run else 'got back'} {restore_source.key}")
 
 
 @dataclass(frozen=True)
@@ -220,31 +228,34 @@ class _BackupSnapshots:
     """Keeps what one backup held before one run wrote to it."""
 
     store: SnapshotStore
-    backup_id: str
+    backup: Backup
     run_id: str
     primary: ServerFacts | None
     policy: Policy
 
     def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
         content = SnapshotContent(parts, facts, self.primary, self.policy.replicate_auto_block_list)
-        return self.store.keep_backup(self.backup_id, self.run_id, content)
+        return self.store.keep_backup(self.backup.id, self.run_id, content, self.backup.registration)
 
 
 _ATTEMPTS = 5
 
 
-def pause(backup_id: str, why: str, store: Store, runtime: Runtime) -> None:
+def pause(backup: Backup, why: str, store: Store, runtime: Runtime) -> None:
     """Pause a backup, whatever else is changed about it meanwhile.
 
-    Raises Failure(UNKNOWN_BACKUP) for one that was removed, BACKUP_DISABLED for
-    one that was disabled since the run began, and REGISTRY_UNAVAILABLE when it cannot be stored.
+    Raises Failure(UNKNOWN_BACKUP) for one that was removed, REGISTRATION_CHANGED
+    for one that is another server by now, BACKUP_DISABLED for one that was
+    disabled since the run began, and REGISTRY_UNAVAILABLE when it cannot be stored.
     """
     for _ in range(_ATTEMPTS):
-        found = store.backup(backup_id)
+        found = store.backup(backup.id)
         if found is None:
-            raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup_id}")
+            raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup.id}")
+        if found.registration != backup.registration:
+            raise registration_gone(backup.id)
         if not found.enabled:
-            raise Failure(Reason.BACKUP_DISABLED, f"the backup {backup_id!r} is disabled")
+            raise Failure(Reason.BACKUP_DISABLED, f"the backup {backup.id!r} is disabled")
         if found.paused == why:
             return
         try:
@@ -252,7 +263,7 @@ def pause(backup_id: str, why: str, store: Store, runtime: Runtime) -> None:
         except VersionConflict:
             continue
         return
-    raise Failure(Reason.REGISTRY_UNAVAILABLE, f"the registration of {backup_id} kept changing")
+    raise Failure(Reason.REGISTRY_UNAVAILABLE, f"the registration of {backup.id} kept changing")
 
 
 _BY_ITSELF = (Trigger.SCHEDULE, Trigger.CHANGE)
@@ -270,7 +281,7 @@ def basis_of(primary: PrimaryState, backup: Backup, policy: Policy, term: int) -
         if part.name in policy.parts
     )
     return digest(
-        f"{term} {primary.address} {primary.facts.version} {primary.facts.features} {backup.id} {backup.created_at} "
+        f"{term} {primary.address} {primary.facts.version} {primary.facts.features} {backup.id} {backup.registration} "
         f"{backup.version} {policy.rules.patterns} {policy.replicate_auto_block_list} {' '.join(parts)}"
     )
 
@@ -308,5 +319,5 @@ def liveness_check(server: ReadableServer, last: BackupResult) -> Outcome | None
         for part in last.parts
         if part.part in names
     )
-    message = "it answers; nothing has changed on the primary since it was verified, and it was not read again"
+    message = "it answered; the primary held what it was verified against, and it was not read again"
     return Outcome(Status.IN_SYNC, message=message, parts=parts, warnings=last.warnings, basis=last.basis)

@@ -32,6 +32,8 @@ class RunRequest:
     given it, empty for none. ``snapshot`` is the key of what is put back
     instead of what the primary holds now, empty for a replication.
     ``plan_hash`` is that of the plan to carry out, empty for whatever it is.
+    ``same_machine`` says that a snapshot of an earlier registration is of the
+    machine that is registered now.
     """
 
     trigger: Trigger
@@ -42,6 +44,7 @@ class RunRequest:
     run_id: str = ""
     snapshot: str = ""
     plan_hash: str = ""
+    same_machine: bool = False
 
 
 def read_request(event: object) -> RunRequest:
@@ -55,7 +58,7 @@ def read_request(event: object) -> RunRequest:
     ``requested_by`` and ``run_id`` (one that ``registry.models.new_run_id`` made).
 
     A restore is ``{"action": "restore", "snapshot": KEY}`` with, as wanted,
-    ``backups``, ``dry_run``, ``plan_hash``, ``requested_by`` and ``run_id``. A backup's own
+    ``backups``, ``dry_run``, ``plan_hash``, ``same_machine``, ``requested_by`` and ``run_id``. A backup's own
     snapshot goes back to that backup, and ``backups`` can name no other; a
     state of the primary goes to the named backups, or to the whole fleet.
 
@@ -87,7 +90,7 @@ def read_request(event: object) -> RunRequest:
 
 
 def _restore(event: Mapping[str, object]) -> RunRequest:
-    _refuse_unknown(event, {"snapshot"})
+    _refuse_unknown(event, {"snapshot", "same_machine"})
     snapshot, backups = _text(event, "snapshot"), _ids(event.get("backups", []))
     if not is_key(snapshot):
         raise Failure(Reason.EVENT_INVALID, "the field snapshot is not the key of a snapshot")
@@ -102,6 +105,7 @@ def _restore(event: Mapping[str, object]) -> RunRequest:
         run_id=_run_id(event),
         snapshot=snapshot,
         plan_hash=_plan_hash(event),
+        same_machine=_flag(event, "same_machine"),
     )
 
 

@@ -17,6 +17,7 @@ from fleet.restore_source import RestoreSource
 from registry.backup_queue import Message
 from registry.models import Backup, BackupResult, FanOut, Run
 from registry.snapshots import SnapshotContent
+from registry.store_rules import registration_gone
 from replication.model import PrimaryState
 from replication.primary import dump, fingerprint
 from replication.restore import earlier_state
@@ -71,7 +72,7 @@ def begin_fan_out(runner: BackupRunner, terms: FanOutTerms, backups: Sequence[Ba
         groups=primary.groups,
         settings=primary.settings,
     )
-    context.store.begin_fan_out(fan_out, [backup.id for backup in backups])
+    context.store.begin_fan_out(fan_out, backups)
     return fan_out
 
 
@@ -98,7 +99,8 @@ def _record_refused(
         for message, why in refused.items():
             if recorder.claim(message.backup_id):
                 not_queued = Failure(Reason.NOT_QUEUED, f"it could not be queued: {why}")
-                recorder.record(message.backup_id, failed_outcome(not_queued))
+                queued_as = context.store.open_registration(run.id, message.backup_id)
+                recorder.record(message.backup_id, queued_as or "", failed_outcome(not_queued))
         return conclude_if_done(context, fan_out, run, primary)
     except Failure as failure:
         for message in refused:
@@ -194,6 +196,7 @@ class _Share:
         self._deadline = deadline
         self._ends_at = ends_at
         self._needed = deadline.remaining() * LATEST_START
+        self._begun: dict[str, Backup] = {}
         self._recorder = ResultRecorder(context, run, fan_out.owner)
         self._runner = BackupRunner(
             self._recorder,
@@ -208,8 +211,8 @@ class _Share:
         """Serve those that are still open, not claimed by somebody else, and for which there is time."""
         _, late = self._runner.in_parallel(backup_ids, self._serve)
         for backup_id in late:
-            if backup_id in self._recorder.claims:
-                self._runner.cut_off(backup_id)
+            if backup_id in self._begun:
+                self._runner.cut_off(self._begun[backup_id])
             else:  # nobody here began it, and another invocation may already be at it
                 self._context.progress.not_served(self._run.id, backup_id, Failure(Reason.DEADLINE, _NO_TIME))
 
@@ -232,24 +235,36 @@ class _Share:
         if self._fan_out.ends_at < self._ends_at:  # the lease could end before this process does
             self._recorder.settle(backup_id, Failure(Reason.DEADLINE, "the time of its run was used up"))
             return
+        store = self._context.store
+        queued_as = store.open_registration(self._run.id, backup_id)
         try:
-            backup = self._context.store.backup(backup_id)
-            self._context.store.status(backup_id)  # one that cannot be understood may say how to undo what was begun
+            backup = store.backup(backup_id)
+            store.status(backup_id)  # one that cannot be understood may say how to undo what was begun
         except Failure as failure:
             if failure.reason is not Reason.RECORD_UNREADABLE:
                 raise
-            self._recorder.record(backup_id, failed_outcome(failure))
+            self._recorder.record(backup_id, queued_as or "", failed_outcome(failure))
             return
-        if backup is None or not backup.enabled:
-            self._leave_out(backup_id, Reason.BACKUP_DISABLED if backup else Reason.UNKNOWN_BACKUP)
-            return
-        self._runner.serve(backup)
+        if backup is None:
+            self._leave_out(backup_id, Failure(Reason.UNKNOWN_BACKUP, "it was deleted while it waited in the queue"))
+        elif backup.registration != queued_as:
+            self._leave_out(backup_id, registration_gone(backup_id))
+        elif not backup.enabled:
+            self._leave_out(backup_id, Failure(Reason.BACKUP_DISABLED, "it was disabled while it waited in the queue"))
+        else:
+            self._begun[backup_id] = backup
+            self._runner.serve(backup)
 
-    def _leave_out(self, backup_id: str, reason: Reason) -> None:
-        """What is not registered or enabled any more has no result, as in a run that began later."""
+    def _leave_out(self, backup_id: str, why: Failure) -> None:
+        """What is not registered so or enabled any more has no result, as in a run that began later.
+
+        But what a worker that died had begun to write is told.
+        """
+        if self._context.store.result(backup_id, self._run.id):
+            self._recorder.settle(backup_id, why)
+            return
         self._context.store.leave_out(self._run.id, backup_id, self._recorder.claims[backup_id])
-        failure = Failure(reason, "it was disabled or deleted while it waited in the queue")
-        self._context.progress.not_served(self._run.id, backup_id, failure)
+        self._context.progress.not_served(self._run.id, backup_id, why)
 
 
 def _loaded(fan_out: FanOut, context: RunContext) -> RestoreSource:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from common.errors import Reason
-from registry.models import Backup, BackupResult, Condition
+from registry.models import Backup, BackupResult, Condition, Primary
 from registry.store import Store
+from registry.store_rules import of_primary, of_registration
 from replication.model import Status
 
 _MINUTE = timedelta(minutes=1)
@@ -19,7 +20,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class BackupHealth:
-    """One enabled backup. ``unverified`` in minutes since it was found equal, or registered.
+    """One enabled backup. ``unverified`` in minutes since it was found equal to the primary, or both were registered.
 
     Days are None as long as the server has not told them.
     """
@@ -93,13 +94,17 @@ class FleetHealth:
         return (backup for backup in self.backups if not backup.paused)
 
 
-def fleet_health_of(store: Store, primary: Condition | None, now: datetime) -> FleetHealth:
-    """The fleet as the registry knows it. Raises Failure(REGISTRY_UNAVAILABLE)."""
+def fleet_health_of(store: Store, primary: Condition | None, now: datetime, registered: Primary | None) -> FleetHealth:
+    """The fleet as the registry knows it, beside the primary that is ``registered``. Raises Failure."""
     statuses, unknown = store.statuses(), dict(store.unreadable_statuses())
-    known = {backup.id: _health(backup, statuses.get(backup.id), now) for backup in store.backups() if backup.enabled}
+    known = {
+        backup.id: _health(backup, of_registration(statuses.get(backup.id), backup.registration), now, registered)
+        for backup in store.backups()
+        if backup.enabled
+    }
     # A registration that cannot be read has nothing but an id, and must not be forgotten for that.
     broken = {
-        backup_id: _health(Backup(backup_id, "", 0), statuses.get(backup_id), now)
+        backup_id: _health(Backup(backup_id, "", 0), statuses.get(backup_id), now, registered)
         for backup_id, _ in store.unreadable_backups()
     }
     backups = known | broken
@@ -117,14 +122,16 @@ def _unknown(backup: BackupHealth) -> BackupHealth:
     return replace(backup, status=Status.FAILED, reason=Reason.RECORD_UNREADABLE, failures=1, harmed=True)
 
 
-def _health(backup: Backup, last: BackupResult | None, now: datetime) -> BackupHealth:
-    verified = last.verified_at if last else None
+def _health(backup: Backup, last: BackupResult | None, now: datetime, registered: Primary | None) -> BackupHealth:
+    """``last`` is of the backup as it is registered; beside another primary only what it says of the server holds."""
+    compared = of_primary(last, registered)
     condition = last.condition if last else Condition()
+    known_since = max(filter(None, (backup.created_at, registered.since if registered else None)), default=now)
     return BackupHealth(
         id=backup.id,
-        status=last.status if last else "",
-        reason=last.reason if last else "",
-        unverified=(now - (verified or backup.created_at or now)) / _MINUTE,
+        status=compared.status if compared else "",
+        reason=compared.reason if compared else "",
+        unverified=(now - ((compared.verified_at if compared else None) or known_since)) / _MINUTE,
         failures=(last.failures if last else None) or 0,
         harmed=bool(last and last.harmed),
         native_sync=bool(condition.native_sync),

@@ -3,7 +3,7 @@
 from common.deadline import Deadline
 from common.errors import Failure
 from fleet.primary import parts_of, policy_of
-from registry.store_rules import current_term_only
+from registry.store_rules import of_primary
 from replication.model import PrimaryState
 from replication.primary import fingerprint
 from sync.context import RunContext
@@ -20,8 +20,7 @@ def look_at_primary(context: RunContext, deadline: Deadline) -> PrimaryState | F
     """
     settings = context.store.settings()
     policies = [policy_of(backup, settings) for backup in context.store.backups() if backup.enabled]
-    known = context.store.primary()
-    baseline = current_term_only(context.store.baseline(), known.term if known else 0)
+    baseline = of_primary(context.store.baseline(), context.known_primary)
     if not policies or baseline is None or not baseline.fingerprint:
         return None
     try:

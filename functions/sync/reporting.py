@@ -184,7 +184,7 @@ def emit_metrics(report: Report, context: RunContext) -> None:
     for reason, count in reasons.items():
         _print({FAILURES: count}, {REASON: reason})
     if own:
-        health = fleet_health_of(context.store, run.primary, context.runtime.now())
+        health = fleet_health_of(context.store, run.primary, context.runtime.now(), context.known_primary)
         _print(_of_fleet(health))
         for backup in health.backups[: context.backups_with_metrics]:
             _print(_of_backup(backup), {BACKUP: backup.id}, status=backup.status, reason=backup.reason)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from common.errors import Failure
-from registry.models import BackupResult, Claim, Run
+from registry.models import Backup, BackupResult, Claim, Run
 from replication.model import Outcome, Status
 from sync.context import RunContext
 from sync.results import failed_outcome, result_of
@@ -42,14 +42,22 @@ class ResultRecorder:
         return True
 
     def record(
-        self, backup_id: str, outcome: Outcome, started: datetime | None = None, fault: str = ""
+        self, backup_id: str, registration: str, outcome: Outcome, started: datetime | None = None, fault: str = ""
     ) -> BackupResult:
         """Store what came of a backup and tell of it. A result that cannot be stored says so instead.
 
-        ``started`` None means that it was not tried. ``fault`` as in ``Progress.backup_done``.
+        ``registration`` is that of the server that was dealt with. ``started`` None
+        means that it was not tried. ``fault`` as in ``Progress.backup_done``.
         """
         finished = self.context.runtime.now()
-        result = result_of(outcome, backup_id=backup_id, run=self.run, started=started or finished, finished=finished)
+        result = result_of(
+            outcome,
+            backup_id=backup_id,
+            registration=registration,
+            run=self.run,
+            started=started or finished,
+            finished=finished,
+        )
         try:
             self.context.store.record_result(result, lease_owner=self.owner, claim=self.claims.get(backup_id))
         except Failure as failure:
@@ -62,22 +70,29 @@ class ResultRecorder:
         return result
 
     def settle(self, backup_id: str, failure: Failure) -> None:
-        """Record of a claimed backup that nobody serves any more what was stored before its first write, if it was.
+        """Finish a claimed backup whose worker died: record the interim result from before its first push, if any.
 
-        Otherwise that it was not served, and why. Raises Failure.
+        Otherwise record that it was not served, and why. Raises Failure.
         """
         store = self.context.store
         begun = store.result(backup_id, self.run.id)
         if begun is None:
-            self.record(backup_id, failed_outcome(failure))
+            queued_as = store.open_registration(self.run.id, backup_id) or ""
+            self.record(backup_id, queued_as, failed_outcome(failure))
             return
         store.record_result(begun, lease_owner=self.owner, claim=self.claims.get(backup_id))
         self.recorded[backup_id] = begun
         self.context.progress.backup_done(self.run, begun, "")
 
-    def begin(self, backup_id: str, outcome: Outcome, started: datetime) -> None:
+    def begin(self, backup: Backup, outcome: Outcome, started: datetime) -> None:
         """Store what is true of a backup if the run is killed now. Raises Failure: then it must not be written to."""
-        now = self.context.runtime.now()
-        result = result_of(outcome, backup_id=backup_id, run=self.run, started=started, finished=now)
-        self.context.store.record_result(result, lease_owner=self.owner, final=False, claim=self.claims.get(backup_id))
-        self.begun[backup_id] = outcome
+        result = result_of(
+            outcome,
+            backup_id=backup.id,
+            registration=backup.registration,
+            run=self.run,
+            started=started,
+            finished=self.context.runtime.now(),
+        )
+        self.context.store.record_result(result, lease_owner=self.owner, final=False, claim=self.claims.get(backup.id))
+        self.begun[backup.id] = outcome

@@ -9,7 +9,7 @@ from enum import StrEnum
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
 from registry.models import BackupResult, Condition, PartResult, PrimaryBaseline, RecordedFingerprints, Run
-from registry.store_rules import current_term_only
+from registry.store_rules import of_primary
 from replication.model import Outcome, PartName, PartOutcome, PrimaryState, Status
 from replication.primary import fingerprint
 from sync.context import RunContext
@@ -20,8 +20,10 @@ _NOT_REACHED = (Reason.DEADLINE, Reason.RUN_ABORTED, Reason.NOT_QUEUED, Reason.R
 """Reasons that lie with the run and not with the backup."""
 
 
-def result_of(outcome: Outcome, *, backup_id: str, run: Run, started: datetime, finished: datetime) -> BackupResult:
-    """The record of one backup in one run."""
+def result_of(
+    outcome: Outcome, *, backup_id: str, registration: str, run: Run, started: datetime, finished: datetime
+) -> BackupResult:
+    """The record of one backup, registered as ``registration``, in one run."""
     return BackupResult(
         backup_id=backup_id,
         run_id=run.id,
@@ -47,6 +49,8 @@ def result_of(outcome: Outcome, *, backup_id: str, run: Run, started: datetime, 
         condition=condition_of(outcome.facts, finished) if outcome.facts else Condition(),
         settings_before=outcome.settings_before,
         term=run.term,
+        source=run.source,
+        registration=registration,
     )
 
 
@@ -173,7 +177,7 @@ def _baseline(context: RunContext, run: Run, primary: PrimaryState) -> PrimaryBa
     That it has not changed since can only be said of a run over the whole fleet.
     """
     now = context.runtime.now()
-    known = current_term_only(context.store.baseline(), run.term) or PrimaryBaseline(0, 0, now, run.id)
+    known = of_primary(context.store.baseline(), run) or PrimaryBaseline(0, 0, now, run.id)
     accounts, settings = PartName.ACCOUNTS in primary.states, PartName.SETTINGS in primary.states
     partial = run.requested_backups or run.dry_run or run.held
     return PrimaryBaseline(
@@ -184,4 +188,5 @@ def _baseline(context: RunContext, run: Run, primary: PrimaryState) -> PrimaryBa
         run_id=run.id,
         fingerprint=known.fingerprint if partial else fingerprint(primary),
         term=run.term,
+        source=run.source,
     )

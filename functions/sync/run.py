@@ -30,7 +30,7 @@ from registry.models import (
     requested_at,
 )
 from registry.store import Store, VersionConflict
-from registry.store_rules import current_term_only
+from registry.store_rules import of_primary
 from replication.model import Policy, PrimaryState, Status
 from replication.primary import unread_parts
 from sync.backup_runner import BackupRunner
@@ -64,6 +64,7 @@ def run(
         dry_run=request.dry_run,
         snapshot=request.snapshot,
         plan_hash=request.plan_hash,
+        same_machine=request.same_machine,
         status=RunStatus.RUNNING,
     )
     expires_at = started_at + timedelta(seconds=context.lease_seconds)
@@ -72,7 +73,7 @@ def run(
     if context.store.acquire_lease(owner, now=started_at, expires_at=expires_at) is None:
         if _was_started(request, context.store):
             return Report(_again(record, context))
-        return finish(context, record, RunStatus.NOT_RUN, Reason.LEASE_HELD, "another run is under way")
+        return finish(context, record, RunStatus.NOT_RUN, Reason.LEASE_HELD, "another run was under way")
     fleet = _Fleet(request, context, deadline, ResultRecorder(context, record, owner), seen)
     try:
         if _was_started(request, context.store):
@@ -170,7 +171,7 @@ class _Fleet:
     def _abort(self, chosen: Sequence[Backup], results: list[BackupResult], failure: Failure) -> Report:
         """End the run before any backup was touched, with a result for each that would have been."""
         aborted = failed_outcome(Failure(Reason.RUN_ABORTED, f"nothing was done: {failure}"))
-        results = results + [self._recorder.record(backup.id, aborted) for backup in chosen]
+        results = results + [self._recorder.record(backup.id, backup.registration, aborted) for backup in chosen]
         return finish(self._context, self._record, RunStatus.FAILED, failure.reason, str(failure), results)
 
     def _tell(self, record: Run) -> None:
@@ -180,7 +181,7 @@ class _Fleet:
 
     def _refuse(self, backup_id: str, what: str, complaint: str) -> BackupResult:
         failure = Failure(Reason.RECORD_UNREADABLE, f"its {what} cannot be understood: {complaint}")
-        return self._recorder.record(backup_id, failed_outcome(failure))
+        return self._recorder.record(backup_id, self._store.registration(backup_id) or "", failed_outcome(failure))
 
     def _read_primary(self, policies: Iterable[Policy | Failure], settings: SyncSettings) -> PrimaryState:
         """The primary with every part that any backup is to get, and not suspiciously small."""
@@ -203,7 +204,7 @@ class _Fleet:
         if unkept:
             self._tell(with_notice(self._record, unkept))
         if not accepted:
-            check_not_shrunk(primary, current_term_only(self._store.baseline(), self._record.term))
+            check_not_shrunk(primary, of_primary(self._store.baseline(), self._record))
         return primary
 
 
@@ -242,7 +243,7 @@ def apply_promotion_hold(run: Run, request: RunRequest, primary: Primary | None)
     if primary is None:
         return run
     held = bool(primary.held) and not _asked_since(request, primary)
-    run = replace(run, term=primary.term, held=held)
+    run = replace(run, term=primary.term, source=primary.source, held=held)
     return with_notice(run, Failure(Reason.PUSHES_HELD, primary.held)) if held else run
 
 
@@ -257,7 +258,9 @@ def end_hold(store: Store, request: RunRequest, primary: Primary | None) -> Fail
     try:
         store.save_primary(replace(primary, held=""), expected_version=primary.version)
     except VersionConflict:
-        return Failure(Reason.PUSHES_HELD, "the primary's registration was changed meanwhile, so the hold stays")
+        return Failure(
+            Reason.PUSHES_HELD, "the primary's registration was changed meanwhile, so the hold was not ended"
+        )
     except Failure as failure:
         return Failure(Reason.PUSHES_HELD, f"the hold could not be ended: {failure.message}")
     return None

@@ -26,8 +26,8 @@ class MemorySnapshots:
     def __init__(self) -> None:
         self.stored: dict[str, bytes] = {}
 
-    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent) -> str:
-        key = backup_key(backup_id, run_id, content.parts)
+    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent, registration: str = "") -> str:
+        key = backup_key(backup_id, run_id, content.parts, registration)
         self.stored.setdefault(key, encode(backup_id, content))
         return key
 
@@ -56,8 +56,8 @@ class ForgottenSnapshots:
     def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
         return str(len(encode("b1", SnapshotContent(parts, facts))))
 
-    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent) -> str:
-        return f"{backup_id}/{run_id}/{len(encode(backup_id, content))}"
+    def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent, registration: str = "") -> str:
+        return f"{backup_id}/{run_id}/{registration}/{len(encode(backup_id, content))}"
 
     def keep_primary(self, digest: str, content: SnapshotContent) -> str:
         return f"{digest}/{len(encode(PRIMARY, content))}"

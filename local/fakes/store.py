@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
+from itertools import count
 from threading import RLock
 
 from common.errors import Failure, Reason
@@ -18,17 +19,19 @@ from registry.models import (
     PrimaryBaseline,
     Run,
     SyncSettings,
+    address_key,
 )
 from registry.serialization import time_text
 from registry.store import AlreadyRegistered, VersionConflict
 from registry.store_rules import (
     Promotion,
-    address_key,
     capped_result,
     capped_run,
     claim_lost,
     lease_held,
     merged_status,
+    primary_replaced,
+    registration_gone,
 )
 
 
@@ -41,12 +44,14 @@ class MemoryStore:
         self._settings = SyncSettings()
         self._approvals: dict[str, Approval] = {}
         self._backups: dict[str, Backup] = {}
+        self._registrations = count(1)
         self._lease: Lease | None = None
         self._runs: dict[str, Run] = {}
         self._unfinished: set[str] = set()
         self._fan_outs: dict[str, FanOut] = {}
         # A claim and its end, by run's and backup's id.
         self._open: dict[tuple[str, str], tuple[str, datetime] | None] = {}
+        self._queued: dict[tuple[str, str], str] = {}  # the registration of each open backup
         self._results: dict[tuple[str, str], BackupResult] = {}  # by run's id and backup's id
         self._final: set[tuple[str, str]] = set()
         self._statuses: dict[str, BackupResult] = {}
@@ -76,9 +81,9 @@ class MemoryStore:
             self._refuse_shared_address(former)
             self._primary = promotion.primary
             del self._backups[backup.id]
-            self._backups[former.id] = former
+            self._backups[former.id] = self._registered_anew(former)
             for server_id in (backup.id, former.id):
-                self._statuses.pop(server_id, None)
+                self._forget(server_id)
 
     def settings(self) -> SyncSettings:
         return self._settings
@@ -98,20 +103,32 @@ class MemoryStore:
     def backup(self, backup_id: str) -> Backup | None:
         return self._backups.get(backup_id)
 
+    def registration(self, backup_id: str) -> str | None:
+        with self._lock:
+            return self._backups[backup_id].registration if backup_id in self._backups else None
+
     def add_backup(self, backup: Backup) -> Backup:
         with self._lock:
             if backup.id in self._backups:
                 raise AlreadyRegistered(backup.id)
             self._refuse_shared_address(backup)
-            self._statuses.pop(backup.id, None)
-            added = self._backups[backup.id] = replace(backup, version=1)
+            self._forget(backup.id)
+            added = self._backups[backup.id] = self._registered_anew(backup)
             return added
 
     def update_backup(self, backup: Backup, *, expected_version: int | None = None) -> Backup:
         with self._lock:
-            version = _next_version(self._registered(backup.id).version, expected_version)
+            found = self._registered(backup.id)
+            version = _next_version(found.version, expected_version)
             self._refuse_shared_address(backup)
-            updated = self._backups[backup.id] = replace(backup, version=version)
+            if address_key(found.host, found.port) != address_key(backup.host, backup.port):
+                updated = replace(self._registered_anew(backup), version=version)
+                self._forget(backup.id)
+            else:
+                updated = replace(backup, version=version, registration=found.registration)
+            if found.trust != backup.trust:
+                self._approvals.pop(backup.id, None)
+            self._backups[backup.id] = updated
             return updated
 
     def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> str:
@@ -119,7 +136,7 @@ class MemoryStore:
             registered = self._registered(backup_id)
             _next_version(registered.version, expected_version)
             del self._backups[backup_id]
-            self._statuses.pop(backup_id, None)
+            self._forget(backup_id)
             return registered.secret_id
 
     def acquire_lease(self, owner: str, *, now: datetime, expires_at: datetime) -> Lease | None:
@@ -180,23 +197,35 @@ class MemoryStore:
             key = result.run_id, result.backup_id
             if claim is not None:
                 self._check_claim(key, claim)
+            is_registered = self.registration(result.backup_id) == result.registration
+            if not (is_registered or final):
+                raise registration_gone(result.backup_id)
+            if not final and self._primary and self._primary.term != result.term:
+                raise primary_replaced()
             if claim is not None and final:
                 del self._open[key]
             self._results[key] = result
             self._final |= {key} if final else set()
-            self._statuses[result.backup_id] = merged_status(self._statuses.get(result.backup_id), result)
+            if is_registered:
+                self._statuses[result.backup_id] = merged_status(self._statuses.get(result.backup_id), result)
 
     def fan_out(self, run_id: str) -> FanOut | None:
         return self._fan_outs.get(run_id)
 
-    def begin_fan_out(self, fan_out: FanOut, backup_ids: Iterable[str]) -> None:
+    def begin_fan_out(self, fan_out: FanOut, backups: Iterable[Backup]) -> None:
         with self._lock:
             self._fan_outs[fan_out.run_id] = fan_out
-            self._open |= {(fan_out.run_id, backup_id): None for backup_id in backup_ids}
+            for backup in backups:
+                self._open[fan_out.run_id, backup.id] = None
+                self._queued[fan_out.run_id, backup.id] = backup.registration
 
     def open_backups(self, run_id: str) -> tuple[str, ...]:
         with self._lock:
             return tuple(backup_id for run, backup_id in sorted(self._open) if run == run_id)
+
+    def open_registration(self, run_id: str, backup_id: str) -> str | None:
+        with self._lock:
+            return self._queued[run_id, backup_id] if (run_id, backup_id) in self._open else None
 
     def claim_backup(self, run_id: str, backup_id: str, claim: str, *, now: datetime, until: datetime) -> Claim:
         with self._lock:
@@ -222,9 +251,15 @@ class MemoryStore:
     def result(self, backup_id: str, run_id: str) -> BackupResult | None:
         return self._results.get((run_id, backup_id))
 
-    def history(self, backup_id: str, *, limit: int, before: str | None = None) -> tuple[BackupResult, ...]:
+    def history(
+        self, backup_id: str, *, limit: int, before: str | None = None, registration: str | None = None
+    ) -> tuple[BackupResult, ...]:
         with self._lock:
-            runs = (run_id for run_id, backup in self._results if backup == backup_id)
+            runs = (
+                run_id
+                for (run_id, backup), result in self._results.items()
+                if backup == backup_id and registration in (None, result.registration)
+            )
             return tuple(self._results[run_id, backup_id] for run_id in _newest(runs, limit, before))
 
     def status(self, backup_id: str) -> BackupResult | None:
@@ -238,8 +273,12 @@ class MemoryStore:
     def unreadable_statuses(self) -> tuple[tuple[str, str], ...]:
         return ()
 
-    def approve(self, approval: Approval) -> None:
+    def approve(self, approval: Approval, *, expected_version: int | None = None) -> None:
         with self._lock:
+            registered = self._backups.get(approval.backup_id)
+            if registered is None or registered.registration != approval.registration:
+                raise registration_gone(approval.backup_id)
+            _next_version(registered.version, expected_version)
             self._approvals[approval.backup_id] = approval
 
     def approval(self, backup_id: str) -> Approval | None:
@@ -268,6 +307,14 @@ class MemoryStore:
             if not self._holds_lease(lease_owner):
                 raise Failure(Reason.LEASE_LOST, "another run has taken over; this state was not stored")
             self._states[state.first_run_id] = state
+
+    def _registered_anew(self, backup: Backup) -> Backup:
+        return replace(backup, version=1, registration=f"registration-{next(self._registrations)}")
+
+    def _forget(self, backup_id: str) -> None:
+        """Drop what goes with a registration."""
+        self._statuses.pop(backup_id, None)
+        self._approvals.pop(backup_id, None)
 
     def _registered(self, backup_id: str) -> Backup:
         if backup_id not in self._backups:

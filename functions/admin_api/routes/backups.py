@@ -32,6 +32,7 @@ from admin_api.schemas import (
 )
 from registry.models import Backup, BackupResult, Credentials
 from registry.store import Store
+from registry.store_rules import of_primary, of_registration
 from replication.model import PartName
 
 NEVER_RUN = "never_run"
@@ -52,16 +53,17 @@ def list_backups(
 ) -> BackupPage:
     """The registered backups with what the last run did to each, in the order of their ids."""
     after = next or ""
-    statuses = services.store.statuses()
-    wanted = [
-        backup
-        for backup in services.store.backups()
-        if backup.id > after and status in (None, _status(statuses.get(backup.id)))
-    ]
+    statuses, primary = services.store.statuses(), services.primary()
+    backups = services.store.backups()
+    last = {
+        backup.id: of_primary(of_registration(statuses.get(backup.id), backup.registration), primary)
+        for backup in backups
+    }
+    wanted = [backup for backup in backups if backup.id > after and status in (None, _status(last[backup.id]))]
     page = wanted[:limit]
     unreadable = _unreadable(services.store) if not after and status is None else []
     return BackupPage(
-        backups=[views.backup_summary(backup, statuses.get(backup.id)) for backup in page],
+        backups=[views.backup_summary(backup, last[backup.id]) for backup in page],
         unreadable=unreadable,
         next=page[-1].id if len(wanted) > limit else None,
     )

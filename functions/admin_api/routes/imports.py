@@ -17,9 +17,8 @@ from cerberus.endpoint import MAX_PORT
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.servers import endpoint_of
-from registry.models import Backup, Credentials
+from registry.models import Backup, Credentials, address_key
 from registry.store import AlreadyRegistered
-from registry.store_rules import address_key
 
 _READ_SECONDS = 15.0
 """For asking the primary; the rest of the time is for looking up names and registering."""

@@ -14,8 +14,8 @@ from admin_api.request import caller, expected_version, new_router
 from admin_api.runs import key_for
 from admin_api.schemas import ApprovalView, BackupView, NewApproval, Pause, PlanView, SnapshotName
 from common.errors import Failure, Reason
-from registry.models import Approval, BackupResult
-from registry.store_rules import current_term_only
+from registry.models import Backup, BackupResult
+from registry.store_rules import of_primary
 from replication.model import PartStatus, Status
 
 _LOOKED_BACK = 200
@@ -37,7 +37,7 @@ def get_plan(
     With ``snapshot`` it is the plan of a restore, and the primary is not asked.
     """
     backup = registered_backup(backup_id, services)
-    return plan_of(backup, services, key_for(snapshot, backup_id, services) if snapshot else "")
+    return plan_of(backup, services, key_for(snapshot, backup, services) if snapshot else "")
 
 
 @router.post("/backups/<backup_id>/approve", summary="Approve a plan", tags=["backups"], operation_id="approvePlan")
@@ -50,13 +50,12 @@ def approve_plan(
 
     The plan of a restore that was stopped can be approved also after other runs.
     """
-    registered_backup(backup_id, services)
-    recorded = _results_with(body.hash, backup_id, services)
+    backup = registered_backup(backup_id, services)
+    recorded = _results_with(body.hash, backup, services)
     who = caller(router.current_event.raw_event)
     if services.store.settings().approval_by_another:
         _refuse_own(who, recorded, services)
-    approval = Approval(backup_id, body.hash, who, services.runtime.now(), services.term())
-    services.store.approve(approval)
+    approval = services.approve(backup, body.hash, who)
     return ApprovalView(
         backup_id=approval.backup_id, hash=approval.plan_hash, approved_by=approval.approved_by, at=approval.at
     )
@@ -90,18 +89,19 @@ def _set_paused(backup_id: str, why: str, if_match: str | None, services: Servic
     return shown_backup(changed, services)
 
 
-def _results_with(plan_hash: str, backup_id: str, services: Services) -> list[BackupResult]:
+def _results_with(plan_hash: str, backup: Backup, services: Services) -> list[BackupResult]:
     """What recorded this plan, newest first. Raises Failure(PLAN_NOT_CURRENT) when it does not wait for an approval.
 
     Scheduled runs come between whoever asks and whoever approves: what they
     recorded of the same plan does not hide who asked for it.
     """
-    term = services.term()
-    last = current_term_only(services.store.status(backup_id), term)
+    primary = services.primary()
+    last = services.last_result(backup)
+    recorded = services.store.history(backup.id, limit=_LOOKED_BACK, registration=backup.registration)
     found = [
         result
-        for result in services.store.history(backup_id, limit=_LOOKED_BACK)
-        if result.term == term and result.plan_hash == plan_hash and _waits(result)
+        for result in recorded
+        if of_primary(result, primary) and result.plan_hash == plan_hash and _waits(result)
     ]
     if last and last.plan_hash == plan_hash and _waits(last):
         return found or [last]

@@ -1,6 +1,7 @@
 """The primary: where it is, and whether it can be replicated from."""
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -35,7 +36,7 @@ from admin_api.schemas import (
 )
 from common.errors import Failure, Reason
 from registry.models import Primary
-from registry.store_rules import address_key, promotion
+from registry.store_rules import promotion
 
 router = new_router()
 
@@ -56,7 +57,7 @@ def put_primary(
     stored = services.store.primary()
     version = expected_version(if_match, stored.version if stored else 0)
     refuse_forbidden_address(body.host, services)
-    changed = _changed(stored, body)
+    changed = _changed(services.primary(), body, services.runtime.now())
     credentials = changed_credentials(changed.secret_id, body.username, body.password, services)
     saved = services.store.save_primary(changed, expected_version=version)
     if credentials:
@@ -114,17 +115,18 @@ def resume_primary(services: Injected, if_match: IfMatch = None) -> Response[Pri
     return _shown(primary, services)
 
 
-def _changed(stored: Primary | None, body: NewPrimary) -> Primary:
-    """What is to be stored. At another address it is another server, which was never a backup here."""
-    known = stored or Primary(body.host, body.port)
-    stays = address_key(known.host, known.port) == address_key(body.host, body.port)
-    return replace(
-        known,
-        host=body.host,
-        port=body.port,
-        trust=views.trust(body.tls),
-        as_backup=known.as_backup if stays else None,
-    )
+def _changed(known: Primary | None, body: NewPrimary, now: datetime) -> Primary:
+    """What is to be stored. At another address it is another server: what was found or approved of ``known`` is void.
+
+    That one was never a backup here.
+    """
+    new = Primary(body.host, body.port, views.trust(body.tls))
+    if known is None:
+        return new
+    stays = replace(known, host=new.host, port=new.port, trust=new.trust)
+    if known.source == new.source:
+        return stays
+    return replace(stays, term=known.term + 1, since=now, as_backup=None)
 
 
 def _known(services: Services) -> Primary:

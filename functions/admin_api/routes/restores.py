@@ -12,6 +12,8 @@ from admin_api.request import caller, new_router
 from admin_api.runs import key_for, refuse_unservable, start
 from admin_api.schemas import NewRestore, RunView, SnapshotPage, SnapshotView
 from common.errors import Failure, Reason
+from fleet.restore_source import is_of_former_server, snapshot_of_former_server
+from registry.snapshots import backup_of
 
 router = new_router()
 
@@ -26,12 +28,20 @@ def list_snapshots(
     next: NextRuns = None,  # noqa: A002 - the parameter's name
 ) -> SnapshotPage:
     """What was kept of a backup before runs wrote to it, newest first; also of one that is no longer registered."""
+    registration = services.store.registration(backup_id)
     found = [entry for entry in services.snapshots.of_backup(backup_id) if next is None or entry.run_id < next]
-    if not found and next is None and services.store.backup(backup_id) is None:
+    if not found and next is None and registration is None:
         raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is or was registered as {backup_id}")
     return SnapshotPage(
         snapshots=[
-            SnapshotView(key=entry.key, run_id=entry.run_id, at=entry.at, parts=list(entry.parts), size=entry.size)
+            SnapshotView(
+                key=entry.key,
+                run_id=entry.run_id,
+                at=entry.at,
+                parts=list(entry.parts),
+                size=entry.size,
+                former=entry.registration != registration,
+            )
             for entry in found[:limit]
         ],
         next=found[limit - 1].run_id if len(found) > limit else None,
@@ -59,7 +69,9 @@ def restore_backup(
     refuse_unservable((backup_id,), services)
     if backup.report_only and not body.dry_run:
         raise Failure(Reason.BACKUP_REPORT_ONLY, f"the backup {backup_id} is only reported on")
-    key = key_for(body.snapshot, backup_id, services)
+    key = key_for(body.snapshot, backup, services)
+    if backup_of(key) and is_of_former_server(key, backup) and not body.same_machine:
+        raise snapshot_of_former_server(key)
     return start(
         services,
         requested_by=caller(router.current_event.raw_event),
@@ -67,4 +79,5 @@ def restore_backup(
         dry_run=body.dry_run,
         snapshot=key,
         plan_hash=body.plan_hash or "",
+        same_machine=body.same_machine,
     )

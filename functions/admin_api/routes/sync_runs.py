@@ -1,9 +1,9 @@
 """Runs: starting one, and what came of them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from admin_api import examples, views
 from admin_api.dependencies import Injected, Services
@@ -64,10 +64,11 @@ def get_run(run_id: RunIdParameter, services: Injected) -> RunDetails:
         raise Failure(Reason.UNKNOWN_RUN, f"there is no run {run_id}")
     results = services.store.results(run_id)
     view = views.run_view(run)
+    registrations = {backup.id: backup.registration for backup in services.store.backups()}
     return RunDetails(
         **{name: getattr(view, name) for name in type(view).model_fields},
         progress=_progress(run, results, services),
-        results=[views.result_view(result) for result in results],
+        results=[views.result_view(result, registrations.get(result.backup_id)) for result in results],
     )
 
 
@@ -77,13 +78,20 @@ def get_history(
     services: Injected,
     limit: Limit = 50,
     next: NextRuns = None,  # noqa: A002 - the parameter's name
+    registrations: Annotated[
+        Literal["present", "all"],
+        Query(description="all: also what runs did to earlier registrations under this id, such as another host."),
+    ] = "present",
 ) -> HistoryPage:
-    """What runs did to a backup, newest first; also of one that is no longer registered."""
-    results = services.store.history(backup_id, limit=limit + 1, before=next)
-    if not results and next is None and services.store.backup(backup_id) is None:
+    """What runs did to a backup as it is registered, newest first; all of it for an id that is no longer registered."""
+    registration = services.store.registration(backup_id)
+    results = services.store.history(
+        backup_id, limit=limit + 1, before=next, registration=registration if registrations == "present" else None
+    )
+    if not results and next is None and registration is None:
         raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is or was registered as {backup_id}")
     return HistoryPage(
-        results=[views.result_view(result) for result in results[:limit]],
+        results=[views.result_view(result, registration) for result in results[:limit]],
         next=results[limit - 1].run_id if len(results) > limit else None,
     )
 

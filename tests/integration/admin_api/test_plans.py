@@ -11,6 +11,7 @@ import pytest
 from admin_api import plans
 from local.cerberus import Kind, LocalServer, Machine, drift, generate
 from registry.models import Approval, PrimaryBaseline
+from tests.support.registrations import as_registered
 
 USERS = 20
 
@@ -88,7 +89,9 @@ def test_entries_that_cannot_be_told_apart_are_blocked_and_not_to_be_approved(pa
     assert (ambiguous["part"], ambiguous["reason"]) == ("settings", "entries_ambiguous")
     assert (ambiguous["approvable"], removed["approvable"]) == (False, True)
     assert "/settings/sites/site" in ambiguous["message"]
-    pair.gateway.store.approve(Approval("b", plan["hash"], "a colleague", datetime.now(UTC)))
+    pair.gateway.store.approve(
+        as_registered(Approval("b", plan["hash"], "a colleague", datetime.now(UTC)), pair.gateway.store)
+    )
     assert [block["reason"] for block in pair.plan()["blocked"]] == ["entries_ambiguous"]
     assert pair.part("accounts")["state"] == "different"
 
@@ -104,7 +107,9 @@ def test_the_limits_of_the_settings_hold(pair: Pair) -> None:
 
 def test_an_approved_plan_is_stopped_no_more_until_a_side_moves(pair: Pair) -> None:
     pair.remove_users(5)
-    pair.gateway.store.approve(Approval("b", pair.plan()["hash"], "a colleague", datetime.now(UTC)))
+    pair.gateway.store.approve(
+        as_registered(Approval("b", pair.plan()["hash"], "a colleague", datetime.now(UTC)), pair.gateway.store)
+    )
     assert pair.plan()["blocked"] == []
     assert pair.part("accounts")["state"] == "different"
     drift.edit_user(pair.backup.state, "user000019", "@email", "moved@example.org")

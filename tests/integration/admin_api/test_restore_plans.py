@@ -40,7 +40,7 @@ def plan(
     )
     with BackupClient(endpoint, Deadline(600, monotonic), SystemRuntime()) as client:
         content = SnapshotContent(dump(read_primary(client, parts)), client.facts())
-    gateway.snapshots.keep_backup("b", RUN, content)
+    gateway.snapshots.keep_backup("b", RUN, content, gateway.store.registration("b"))
     gateway.snapshots.keep_primary(DIGEST, content)
 
     def of(snapshot: str) -> tuple[int, dict[str, Any]]:
@@ -57,7 +57,7 @@ def test_it_says_what_would_come_back_and_from_where(plan: Any, backup: LocalSer
     settings = next(part for part in body["parts"] if part["part"] == "settings")
     (field,) = settings["items"][0]["fields"]
     assert (field["before"], settings["changed"]) == ("Since then", 1)
-    assert f"from backups/b/{RUN}/settings.authentication." in body["text"].splitlines()[0]
+    assert f"from backups/b/{RUN}/registration-1/settings.authentication." in body["text"].splitlines()[0]
     assert body["blocked"] == []
     assert backup.writes == []
 

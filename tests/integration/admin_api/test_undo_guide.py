@@ -74,5 +74,6 @@ def _shown(text: str) -> str:
     text = text.replace("127.0.0.1:", "ftp2.example.com:")
     text = re.sub(r"example.com:[0-9]+", "example.com:8443", text)
     text = re.sub(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}", "20261122T120000.000000Z-0badc0de", text)
+    text = text.replace("/registration-1/", "/4f1d2c3b5a69788790a1b2c3d4e5f607/")
     text = re.sub(r"Hash: [0-9a-f]{64}", f"Hash: {PLAN}", text)
     return "".join(f"    {line}".rstrip() + "\n" for line in text.splitlines())

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import pytest
@@ -74,9 +75,19 @@ def raw(clients: Clients) -> RawTable:
     return RawTable(clients)
 
 
+class CountingRuntime(SystemRuntime):
+    """The machine's own runtime, whose ids are those that the store in memory gives to registrations."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+
+    def new_id(self) -> str:
+        return f"registration-{next(self._numbers)}"
+
+
 @pytest.fixture
 def dynamo_store(clients: Clients) -> DynamoStore:
-    return DynamoStore(TABLE, clients.dynamodb, SystemRuntime())
+    return DynamoStore(TABLE, clients.dynamodb, CountingRuntime())
 
 
 @pytest.fixture(params=["memory", "dynamo"])

@@ -22,10 +22,14 @@ from registry.store import AlreadyRegistered, VersionConflict
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BACKUP = Backup("b1", "files1.example", 8443)
+ADDED = replace(BACKUP, registration="registration-1", version=1)
+"""``BACKUP`` as the first registration of a store."""
 
 
 def result(backup_id: str = "b1", run_id: str = "r1", **attributes: Any) -> BackupResult:
-    return BackupResult(backup_id=backup_id, run_id=run_id, status="synchronized", attempted_at=NOON, **attributes)
+    """Of the first registration of a store, unless it is said otherwise."""
+    registered = {"registration": "registration-1", **attributes}
+    return BackupResult(backup_id=backup_id, run_id=run_id, status="synchronized", attempted_at=NOON, **registered)
 
 
 def bulky(backup_id: str, run_id: str) -> BackupResult:
@@ -90,7 +94,9 @@ class TestPages:
     ) -> None:
         hold_lease(dynamo_store)
         for number in range(45):
-            dynamo_store.record_result(bulky(f"b{number:02}", "r1"), lease_owner="me")
+            added = dynamo_store.add_backup(Backup(f"b{number:02}", "files.example", number + 1))
+            one = replace(bulky(added.id, "r1"), registration=added.registration)
+            dynamo_store.record_result(one, lease_owner="me")
         queries = []
         clients.dynamodb.meta.events.register("before-call.dynamodb.Query", lambda **_: queries.append(1))
         assert [one.backup_id for one in dynamo_store.results("r1")] == [f"b{number:02}" for number in range(45)]
@@ -126,7 +132,7 @@ class TestUnreadableRows:
         dynamo_store.add_backup(BACKUP)
         raw.put("BACKUP", "a-bad", id={"S": "a-bad"}, host={"S": "x.example"}, port={"S": "planted-value"})
         raw.put("BACKUP", "z-copy", id={"S": "b1"}, host={"S": "x.example"}, port={"N": "1"})
-        assert dynamo_store.backups() == (replace(BACKUP, version=1),)
+        assert dynamo_store.backups() == (ADDED,)
         reported = dict(dynamo_store.unreadable_backups())
         assert set(reported) == {"a-bad", "z-copy"}
         assert "port" in reported["a-bad"]
@@ -147,8 +153,9 @@ class TestUnreadableRows:
     def test_it_can_be_replaced(self, dynamo_store: DynamoStore, raw: Any) -> None:
         dynamo_store.add_backup(BACKUP)
         raw.put("BACKUP", "b1", host={"N": "1"}, version={"S": "?"})
-        assert dynamo_store.update_backup(BACKUP) == replace(BACKUP, version=1)
-        assert dynamo_store.backups() == (replace(BACKUP, version=1),)
+        moved = dynamo_store.update_backup(BACKUP)
+        assert moved == replace(ADDED, registration="registration-2")
+        assert dynamo_store.backups() == (moved,)
 
     def test_it_can_be_removed_together_with_its_address(self, dynamo_store: DynamoStore, raw: Any) -> None:
         dynamo_store.add_backup(BACKUP)
@@ -211,7 +218,8 @@ class TestChangesAtTheSameMoment:
         }
         with pytest.raises(VersionConflict):
             mine[change]()
-        assert dynamo_store.backups() == (replace(theirs, version=2),)
+        (found,) = dynamo_store.backups()
+        assert found == replace(theirs, registration=found.registration, version=2)
         dynamo_store.add_backup(Backup("b2", "mine.example", BACKUP.port))
         with pytest.raises(AlreadyRegistered):
             dynamo_store.add_backup(Backup("b3", "theirs.example", BACKUP.port))
@@ -237,6 +245,7 @@ class TestChangesAtTheSameMoment:
     def test_a_result_recorded_meanwhile_is_merged_into_the_status(
         self, dynamo_store: DynamoStore, meanwhile: Callable[[Callable[[], object]], None]
     ) -> None:
+        dynamo_store.add_backup(BACKUP)
         hold_lease(dynamo_store)
         for number in (1, 2):  # the first without, the second with a status stored before
             later = NOON + timedelta(minutes=number)
@@ -249,6 +258,7 @@ class TestChangesAtTheSameMoment:
 
 class TestSize:
     def test_the_largest_result_is_stored(self, dynamo_store: DynamoStore) -> None:
+        dynamo_store.add_backup(BACKUP)
         hold_lease(dynamo_store)
         long = "\N{GRINNING FACE}" * 20_000
         parts = tuple(PartResult(f"part-{number}", "failed", message=long) for number in range(8))
@@ -309,7 +319,7 @@ class TestErrorsOfAws:
     def test_a_failed_condition_beside_a_conflict_is_an_answer(self, stubbed: tuple[DynamoStore, Stubber]) -> None:
         store, stubber = stubbed
         stubber.add_response("get_item", {})
-        cancelled(stubber, "ConditionalCheckFailed", "None", "None", "TransactionConflict")
+        cancelled(stubber, "ConditionalCheckFailed", "None", "None", "None", "TransactionConflict")
         with pytest.raises(Failure) as failed:
             store.record_result(result(), lease_owner="me")
         assert failed.value.reason is Reason.LEASE_LOST
@@ -319,7 +329,7 @@ class TestErrorsOfAws:
     ) -> None:
         store, stubber = stubbed
         stubber.add_response("get_item", {})
-        cancelled(stubber, "None", "None", "None", "ConditionalCheckFailed")
+        cancelled(stubber, "None", "None", "None", "None", "ConditionalCheckFailed")
         stubber.add_response("get_item", {})
         stubber.add_response("transact_write_items", {})
         store.record_result(result(), lease_owner="me")

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.errors import Failure, Reason
-from registry.models import BackupResult, Claim, FanOut, Run
+from registry.models import Backup, BackupResult, Claim, FanOut, Run
 from registry.store import Store
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 RUN = Run("r1", "schedule", NOON)
 FAN_OUT = FanOut("r1", "me", NOON + MINUTE, "primary/digest", "primary", "main.example", 443, 3, 2, 1)
-RESULT = BackupResult("b1", "r1", "in_sync", NOON)
+RESULT = BackupResult("b1", "r1", "in_sync", NOON, registration="registration-1")
 
 
 def reason_of(act: object) -> Reason:
@@ -25,7 +25,8 @@ def reason_of(act: object) -> Reason:
 @pytest.fixture
 def fanned_out(store: Store) -> Store:
     assert store.acquire_lease("me", now=NOON, expires_at=NOON + MINUTE)
-    store.begin_fan_out(FAN_OUT, ["b2", "b1"])
+    backups = [store.add_backup(Backup(name, name, 443)) for name in ("b1", "b2")]
+    store.begin_fan_out(FAN_OUT, reversed(backups))
     return store
 
 
@@ -71,8 +72,16 @@ class TestOpenBackups:
 
     def test_more_than_one_transaction_can_write(self, store: Store) -> None:
         ids = [f"b{number:04}" for number in range(250)]
-        store.begin_fan_out(FAN_OUT, ids)
+        store.begin_fan_out(FAN_OUT, [Backup(backup_id, backup_id, 443) for backup_id in ids])
         assert store.open_backups("r1") == tuple(ids)
+
+    def test_what_it_was_registered_as_stays_with_it(self, fanned_out: Store) -> None:
+        claimed(fanned_out, "one")
+        fanned_out.delete_backup("b1")
+        assert fanned_out.open_registration("r1", "b1") == "registration-1"
+        assert fanned_out.open_registration("r1", "b3") is None
+        fanned_out.leave_out("r1", "b1", "one")
+        assert fanned_out.open_registration("r1", "b1") is None
 
     def test_one_claim_holds_until_its_end(self, fanned_out: Store) -> None:
         assert claimed(fanned_out, "one") is Claim.MINE

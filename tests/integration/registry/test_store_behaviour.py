@@ -21,7 +21,7 @@ from registry.models import (
     TlsTrust,
 )
 from registry.store import AlreadyRegistered, Store, VersionConflict
-from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, current_term_only, promotion
+from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, of_primary, promotion
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -41,8 +41,19 @@ BACKUP = Backup(
 
 
 def result(backup_id: str = "b1", run_id: str = "r1", **attributes: object) -> BackupResult:
-    plain = BackupResult(backup_id=backup_id, run_id=run_id, status="synchronized", attempted_at=NOON)
+    registration = f"registration-{backup_id.removeprefix('b')}"
+    plain = BackupResult(backup_id, run_id, "synchronized", NOON, registration=registration)
     return replace(plain, **attributes)  # type: ignore[arg-type] # each test names fields of the model
+
+
+def register(store: Store) -> None:
+    """Three backups, the first registrations of the store."""
+    for number in (1, 2, 3):
+        store.add_backup(Backup(f"b{number}", f"files{number}.example", 8443))
+
+
+ADDED = replace(BACKUP, registration="registration-1", version=1)
+"""``BACKUP`` as the first registration of a store."""
 
 
 def hold_lease(store: Store, owner: str = "me") -> None:
@@ -83,8 +94,8 @@ class TestPrimaryAndSettings:
 
 class TestRegistrations:
     def test_an_added_backup_comes_back_whole_with_version_one(self, store: Store) -> None:
-        assert store.add_backup(BACKUP) == replace(BACKUP, version=1)
-        assert store.backup("b1") == replace(BACKUP, version=1)
+        assert store.add_backup(BACKUP) == ADDED
+        assert store.backup("b1") == ADDED
         assert store.backup("b2") is None
 
     def test_backups_are_listed_in_the_order_of_their_ids(self, store: Store) -> None:
@@ -98,7 +109,7 @@ class TestRegistrations:
         with pytest.raises(AlreadyRegistered) as refused:
             store.add_backup(Backup("b1", "other.example", 443))
         assert refused.value.existing == "b1"
-        assert store.backups() == (replace(BACKUP, version=1),)
+        assert store.backups() == (ADDED,)
 
     def test_the_same_host_and_port_is_refused_whatever_the_case(self, store: Store) -> None:
         store.add_backup(BACKUP)
@@ -120,7 +131,7 @@ class TestRegistrations:
         store.update_backup(replace(added, enabled=False), expected_version=1)
         with pytest.raises(VersionConflict):
             store.update_backup(replace(added, host="lost.example"), expected_version=1)
-        assert store.backup("b1") == replace(BACKUP, enabled=False, version=2)
+        assert store.backup("b1") == replace(ADDED, enabled=False, version=2)
 
     def test_an_update_or_removal_of_nothing_is_an_unknown_backup(self, store: Store) -> None:
         for attempt in (lambda: store.update_backup(BACKUP), lambda: store.delete_backup("b1")):
@@ -252,6 +263,10 @@ class TestRuns:
 
 
 class TestResults:
+    @pytest.fixture(autouse=True)
+    def registered(self, store: Store) -> None:
+        register(store)
+
     def test_a_result_is_found_in_its_run_in_the_history_and_as_status(self, store: Store) -> None:
         hold_lease(store)
         recorded = result(
@@ -378,20 +393,24 @@ class TestBaseline:
 
 
 class TestApprovals:
+    @pytest.fixture(autouse=True)
+    def registered(self, store: Store) -> None:
+        register(store)
+
     def test_there_is_none_before_one_is_given(self, store: Store) -> None:
         assert store.approval("b1") is None
 
     def test_the_last_one_counts_and_each_backup_has_its_own(self, store: Store) -> None:
-        first = Approval("b1", "a" * 64, "arn:aws:iam::1:user/ops", NOON)
+        first = Approval("b1", "a" * 64, "arn:aws:iam::1:user/ops", NOON, registration="registration-1")
         second = replace(first, plan_hash="b" * 64)
-        other = replace(first, backup_id="b2")
+        other = replace(first, backup_id="b2", registration="registration-2")
         for approval in (first, other, second):
             store.approve(approval)
         assert store.approval("b1") == second
         assert store.approval("b2") == other
 
     def test_one_that_is_withdrawn_is_gone_and_no_other_one(self, store: Store) -> None:
-        first = Approval("b1", "a" * 64, "arn:aws:iam::1:user/ops", NOON)
+        first = Approval("b1", "a" * 64, "arn:aws:iam::1:user/ops", NOON, registration="registration-1")
         newer = replace(first, at=NOON + MINUTE)
         store.approve(newer)
         store.withdraw_approval(first)
@@ -455,10 +474,10 @@ class TestPromotion:
         old, backup = registered(store)
         made = promotion(old, backup, "main", "because", NOON)
         store.promote(made, now=NOON)
-        assert (store.primary(), store.backups()) == (made.primary, (made.former,))
+        former = replace(made.former, registration="registration-2")
+        assert (store.primary(), store.backups()) == (made.primary, (former,))
         assert (made.primary.host, made.primary.trust, made.primary.secret_id) == (BACKUP.host, BACKUP.trust, "b1")
         assert (made.primary.term, made.primary.held, made.primary.promoted_at) == (1, "because", NOON)
-        former = made.former
         assert (former.id, former.host, former.trust, former.secret_id) == ("main", OLD.host, OLD.trust, "primary")
         assert (former.enabled, former.paused) == (False, "")
 
@@ -493,8 +512,9 @@ class TestPromotion:
 
     def test_what_was_known_of_both_as_backups_is_gone(self, store: Store) -> None:
         old, backup = registered(store)
+        store.add_backup(Backup("b2", "files2.example", 8443))
         hold_lease(store)
-        for name in ("b1", "main", "b2"):
+        for name in ("b1", "b2"):
             store.record_result(result(name), lease_owner="me")
         store.release_lease("me")
         store.promote(promotion(old, backup, "main", "because", NOON), now=NOON)
@@ -546,7 +566,10 @@ class TestPromotion:
         store.promote(first, now=NOON)
         with pytest.raises(VersionConflict):
             store.promote(second, now=NOON)
-        assert (store.primary(), store.backups()) == (first.primary, (other, first.former))
+        assert (store.primary(), store.backups()) == (
+            first.primary,
+            (other, replace(first.former, registration="registration-3")),
+        )
 
     def test_not_under_an_id_or_at_an_address_that_another_backup_has(self, store: Store) -> None:
         old, backup = registered(store)
@@ -571,6 +594,7 @@ class TestPromotion:
 
 class TestTerms:
     def test_what_was_verified_under_an_earlier_term_is_void(self, store: Store) -> None:
+        register(store)
         hold_lease(store)
         before = result(pushed_at=NOON, verified_at=NOON, fingerprints={"accounts": RecordedFingerprints("a", "a")})
         store.record_result(before, lease_owner="me")
@@ -580,4 +604,4 @@ class TestTerms:
         late = replace(before, run_id="r3", attempted_at=NOON + 2 * MINUTE)
         store.record_result(late, lease_owner="me")
         assert store.status("b1") == after
-        assert current_term_only(store.status("b1"), 0) is None
+        assert of_primary(store.status("b1"), OLD) is None

@@ -4,17 +4,16 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from common.errors import Failure, Reason
 from local.format_fixtures import (
-    APPROVAL,
     AT,
     BACKUP,
     BACKUP_ID,
-    BASELINE,
     CLAIM,
     EXAMPLES,
     FAN_OUT,
@@ -22,7 +21,6 @@ from local.format_fixtures import (
     OWNER,
     PRIMARY_RECORD,
     RESULT,
-    RUN,
     RUN_ID,
     SETTINGS,
     STATE,
@@ -33,6 +31,7 @@ from registry.dynamo import DynamoStore
 from registry.models import Backup, Claim, Lease
 from registry.store import AlreadyRegistered
 from registry.store_rules import promotion
+from tests.support.formats import meaning, newest_before
 
 ROWS = [kind for kind in EXAMPLES if kind not in ("snapshot", "primary_state", "message")]
 LONG_AFTER = AT + timedelta(days=30)
@@ -41,7 +40,8 @@ OTHER = Backup("other", "other.example", 443)
 type Item = dict[str, Any]
 
 
-def fixture(kind: str, folder: str = "1") -> Item:
+def fixture(kind: str) -> Item:
+    folder = str(EXAMPLES[kind].FORMAT)
     item: Item = json.loads((FIXTURES / folder / f"{kind}.json").read_text("utf-8"))
     return item
 
@@ -158,11 +158,11 @@ class TestUnknown:
     ) -> None:
         """A pending proof of access, or the key of what was kept before a push, may be in it."""
         status = spoil(fixture("status"))
-        table(status, fixture("lease"))
+        table(status, fixture("lease"), fixture("backup"))
         with pytest.raises(Failure) as failed:
             dynamo_store.record_result(RESULT, lease_owner=OWNER, final=False)
         assert failed.value.reason is Reason.RECORD_UNREADABLE
-        assert by_key(raw.items()) == by_key([status, fixture("lease")])
+        assert by_key(raw.items()) == by_key([status, fixture("lease"), fixture("backup")])
         dynamo_store.record_result(RESULT, lease_owner=OWNER)
         assert raw.item("STATUS", BACKUP_ID) == status
         assert dynamo_store.results(RUN_ID) == dynamo_store.history(BACKUP_ID, limit=5) == (RESULT,)
@@ -216,22 +216,23 @@ class TestOlderFormats:
 
     @pytest.fixture(autouse=True)
     def stored(self, folder: str, table: Callable[..., None]) -> None:
-        table(*(fixture(kind, folder) for kind in ROWS if (FIXTURES / folder / f"{kind}.json").exists()))
+        table(*(json.loads(newest_before(folder, kind).read_text("utf-8")) for kind in ROWS))
 
-    def test_all_of_it_is_read_as_it_was_meant(self, dynamo_store: DynamoStore) -> None:
-        assert dynamo_store.primary() == PRIMARY_RECORD
+    def test_all_of_it_is_read_as_it_was_meant(self, folder: str, dynamo_store: DynamoStore) -> None:
+        meant = partial(meaning, folder)
+        assert dynamo_store.primary() == meant("primary")
         assert dynamo_store.settings() == SETTINGS
-        assert dynamo_store.backups() == (BACKUP,)
+        assert dynamo_store.backups() == (meant("backup"),)
         assert dynamo_store.unreadable_backups() == dynamo_store.unreadable_statuses() == ()
-        assert dynamo_store.status(BACKUP_ID) == dynamo_store.result(BACKUP_ID, RUN_ID) == RESULT
-        assert dynamo_store.statuses() == {BACKUP_ID: RESULT}
-        assert dynamo_store.results(RUN_ID) == dynamo_store.history(BACKUP_ID, limit=5) == (RESULT,)
-        assert dynamo_store.approval(BACKUP_ID) == APPROVAL
-        assert dynamo_store.baseline() == BASELINE
+        assert dynamo_store.status(BACKUP_ID) == dynamo_store.result(BACKUP_ID, RUN_ID) == meant("status")
+        assert dynamo_store.statuses() == {BACKUP_ID: meant("status")}
+        assert dynamo_store.results(RUN_ID) == dynamo_store.history(BACKUP_ID, limit=5) == (meant("result"),)
+        assert dynamo_store.approval(BACKUP_ID) == meant("approval")
+        assert dynamo_store.baseline() == meant("baseline")
         assert dynamo_store.newest_state() == STATE
         assert dynamo_store.states(limit=5) == (STATE,)
-        assert dynamo_store.run(RUN_ID) == RUN
-        assert dynamo_store.runs(limit=5) == (RUN,)
+        assert dynamo_store.run(RUN_ID) == meant("run")
+        assert dynamo_store.runs(limit=5) == (meant("run"),)
         assert dynamo_store.fan_out(RUN_ID) == FAN_OUT
         assert dynamo_store.lease() == Lease(OWNER, later(18))
         assert dynamo_store.open_backups(RUN_ID) == (BACKUP_ID,)
@@ -245,8 +246,8 @@ class TestOlderFormats:
         assert dynamo_store.acquire_lease("me", now=after, expires_at=later(30)) == Lease("me", later(30))
         assert dynamo_store.claim_backup(RUN_ID, BACKUP_ID, "me", now=after, until=later(30)) is Claim.MINE
 
-    def test_its_run_goes_on_and_its_records_are_written_anew(self, dynamo_store: DynamoStore) -> None:
-        result = replace(RESULT, attempted_at=later(1), fingerprints={})
+    def test_its_run_goes_on_and_its_records_are_written_anew(self, folder: str, dynamo_store: DynamoStore) -> None:
+        result = replace(meaning(folder, "result"), attempted_at=later(1), fingerprints={})
         dynamo_store.record_result(result, lease_owner=OWNER, claim=CLAIM)
         assert dynamo_store.open_backups(RUN_ID) == ()
         assert dynamo_store.results(RUN_ID) == (result,)

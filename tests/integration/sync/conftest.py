@@ -51,6 +51,7 @@ from sync.context import RunContext
 from sync.events import RunRequest, Trigger
 from sync.results import Report
 from sync.run import run
+from tests.support.registrations import as_registered
 
 TABLE = "sync-test"
 PREFIX = "cerberus-sync/test"
@@ -428,7 +429,9 @@ class Fleet:
         """Approve what the last run's plans were for each backup."""
         run_id = self.reports[-1].run.id
         for result in self.store.results(run_id):
-            self.store.approve(Approval(result.backup_id, result.plan_hash, "a colleague", self.clock()))
+            self.store.approve(
+                as_registered(Approval(result.backup_id, result.plan_hash, "a colleague", self.clock()), self.store)
+            )
 
     def forget(self) -> None:
         """Forget the requests of the backups. The primary's are kept: they are looked through at the end."""

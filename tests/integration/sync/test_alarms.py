@@ -23,6 +23,7 @@ from local.template import Stack
 from registry.models import Approval
 from sync import app
 from sync.reporting import NAMESPACE
+from tests.support.registrations import as_registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,7 +161,7 @@ def test_a_backup_that_waits_for_an_approval(watch: Any, make_fleet: Callable[..
 
 
 def approve(fleet: Fleet, backup_id: str, plan_hash: str) -> None:
-    fleet.store.approve(Approval(backup_id, plan_hash, "a colleague", fleet.clock()))
+    fleet.store.approve(as_registered(Approval(backup_id, plan_hash, "a colleague", fleet.clock()), fleet.store))
 
 
 def test_a_push_that_was_put_back(watch: Any, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:

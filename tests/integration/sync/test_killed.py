@@ -28,6 +28,7 @@ from registry.dynamo import DynamoStore
 from registry.models import Approval
 from registry.snapshots import S3Snapshots
 from replication.model import PartName
+from tests.support.registrations import as_registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -213,7 +214,11 @@ class World:
         order = {"action": "restore", "snapshot": key}
         [result] = self.function(order)["reply"]["backups"]
         if result["status"] == "blocked":
-            self.account.store.approve(Approval("b1", self.status.plan_hash, "a colleague", datetime.now(UTC)))
+            self.account.store.approve(
+                as_registered(
+                    Approval("b1", self.status.plan_hash, "a colleague", datetime.now(UTC)), self.account.store
+                )
+            )
             [result] = self.function(order)["reply"]["backups"]
         assert result["status"] == "restored", result
         self.server.state.restart()

@@ -8,6 +8,7 @@ import pytest
 
 from local.cerberus import drift
 from registry.models import Approval
+from tests.support.registrations import as_registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,8 +77,10 @@ def test_an_approval_is_void_as_soon_as_either_side_has_moved(large: Fleet, side
 def test_an_approval_of_another_backup_or_another_plan_opens_nothing(large: Fleet) -> None:
     remove_users(large, 5)
     large.run()
-    large.store.approve(Approval("b2", large.result("b2").plan_hash, "a colleague", large.clock()))
-    large.store.approve(Approval("b1", "0" * 64, "a colleague", large.clock()))
+    large.store.approve(
+        as_registered(Approval("b2", large.result("b2").plan_hash, "a colleague", large.clock()), large.store)
+    )
+    large.store.approve(as_registered(Approval("b1", "0" * 64, "a colleague", large.clock()), large.store))
     large.run()
     assert large.statuses() == {"b1": "blocked:plan_not_current", "b2": "updated"}
 

@@ -8,6 +8,7 @@ import pytest
 
 from local.cerberus import documents, drift, replicable_differences
 from registry.models import Approval
+from tests.support.registrations import as_registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,7 +200,7 @@ class TestTheFirstPushToANewBackup:
     def test_with_an_approval_it_is_overwritten_and_a_rule_added_later_voids_that(self, new: Fleet) -> None:
         plan = new.result("b1").plan_hash
         new.configure(rules=("something-else",))
-        new.store.approve(Approval("b1", plan, "a colleague", new.clock()))
+        new.store.approve(as_registered(Approval("b1", plan, "a colleague", new.clock()), new.store))
         new.run()
         assert new.statuses() == {"b1": "blocked:machine_specific_unruled"}
         new.configure()

@@ -299,7 +299,7 @@ class TestWhatIsRefused:
             backup, host="localhost", port=primary.port, trust=replace(backup.trust, pins=(primary.fingerprint,))
         )
         fleet.store.update_backup(moved)
-        restore(fleet, key, "b1")
+        restore(fleet, key, "b1", same_machine=True)
         assert fleet.statuses() == {"b1": "failed:same_as_primary"}
 
     def _refused(self, fleet: Fleet, key: str, reason: str) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from common.errors import Failure, Reason
 from registry.models import BackupResult, Credentials
+from tests.support.registrations import as_registered
 
 PINS = {"mode": "pins", "fingerprints": ["AB:" * 31 + "AB"]}
 
@@ -294,6 +295,7 @@ def test_removing_ends_the_registration_and_its_secret_and_keeps_the_history(
 def _record(world: Any, backup_id: str, run_id: str, **fields: Any) -> None:
     world.store.acquire_lease(run_id, now=world.now, expires_at=world.now.replace(hour=23))
     world.store.record_result(
-        BackupResult(backup_id=backup_id, run_id=run_id, attempted_at=world.now, **fields), lease_owner=run_id
+        as_registered(BackupResult(backup_id=backup_id, run_id=run_id, attempted_at=world.now, **fields), world.store),
+        lease_owner=run_id,
     )
     world.store.release_lease(run_id)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from registry.models import BackupResult, PartResult, Run
+from tests.support.registrations import as_registered
 
 ME = "arn:aws:sts::123456789012:assumed-role/administrators/alex"
 PLAN = "5f" * 32
@@ -24,7 +25,10 @@ def last(world: Any, register: Any) -> Any:
         world.store.save_run(run)
         world.store.acquire_lease(run.id, now=world.now, expires_at=world.now + timedelta(minutes=1))
         world.store.record_result(
-            BackupResult("ftp2", run.id, status, world.now, plan_hash=plan_hash, parts=parts), lease_owner=run.id
+            as_registered(
+                BackupResult("ftp2", run.id, status, world.now, plan_hash=plan_hash, parts=parts), world.store
+            ),
+            lease_owner=run.id,
         )
         world.store.release_lease(run.id)
         return run.id

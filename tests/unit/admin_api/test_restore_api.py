@@ -13,6 +13,7 @@ from common.server_types import Features, Licence, Security, ServerFacts, Versio
 from registry.models import BackupResult, KeptState, Run
 from registry.snapshots import SnapshotContent
 from sync.events import read_request
+from tests.support.registrations import as_registered
 
 ME = "arn:aws:sts::123456789012:assumed-role/administrators/alex"
 RUN = "20261101T120000.000000Z-0badc0de"
@@ -28,7 +29,7 @@ HELD = SnapshotContent(
         security=Security(soap_enabled=True, soap_secure=True, soap_port=1, tls_key_type="RSA", tls_key_bits=2048),
     ),
 )
-KEY = f"backups/ftp2/{RUN}/accounts.event_rules"
+KEY = f"backups/ftp2/{RUN}/registration-1/accounts.event_rules"
 
 
 @pytest.fixture
@@ -36,8 +37,8 @@ def kept(world: Any, register: Any) -> Any:
     """A world with ``ftp2`` and ``ftp3``, of each of which there are snapshots."""
     for backup_id, port in (("ftp2", 8443), ("ftp3", 8444)):
         register(id=backup_id, port=port)
-        world.snapshots.keep_backup(backup_id, RUN, HELD)
-    world.snapshots.keep_backup("ftp2", LATER, HELD)
+        world.snapshots.keep_backup(backup_id, RUN, HELD, world.store.registration(backup_id))
+    world.snapshots.keep_backup("ftp2", LATER, HELD, world.store.registration("ftp2"))
     return world
 
 
@@ -57,6 +58,7 @@ def test_snapshots_are_listed_newest_first_with_all_but_their_content(kept: Any)
         "at": "2026-11-01T12:00:00Z",
         "parts": ["accounts", "event_rules"],
         "size": 0,
+        "former": False,
     }
     assert body["snapshots"][1]["size"] == len(kept.snapshots.stored[KEY])
     assert body["next"] is None
@@ -91,6 +93,7 @@ def test_a_restore_is_a_run_that_can_be_followed(kept: Any, meant: str) -> None:
         {
             "action": "restore",
             "snapshot": KEY,
+            "same_machine": False,
             "run_id": run["id"],
             "backups": ["ftp2"],
             "dry_run": False,
@@ -269,7 +272,7 @@ def ran(kept: Any) -> Callable[..., None]:
         kept.store.save_run(Run(run_id, "any", kept.now, requested_by=requested_by, snapshot=snapshot))
         kept.store.acquire_lease(run_id, now=kept.now, expires_at=kept.now + timedelta(minutes=1))
         result = BackupResult("ftp2", run_id, status, kept.now, plan_hash=plan_hash)
-        kept.store.record_result(result, lease_owner=run_id)
+        kept.store.record_result(as_registered(result, kept.store), lease_owner=run_id)
         kept.store.release_lease(run_id)
 
     return record

@@ -6,6 +6,7 @@ import pytest
 from common.errors import Failure, Reason
 from registry.models import BackupResult, PartResult, PushLimits, Run
 from registry.schedule import Schedule
+from tests.support.registrations import as_registered
 
 # ---------------------------------------------------------------- settings
 
@@ -221,20 +222,18 @@ def _finished_run(world: Any, backup_id: str) -> str:
         Run(run_id, "schedule", world.now, status="succeeded", finished_at=world.now, counts={"updated": 1})
     )
     world.store.acquire_lease(run_id, now=world.now, expires_at=world.now + timedelta(minutes=1))
-    world.store.record_result(
-        BackupResult(
-            backup_id,
-            run_id,
-            "updated",
-            world.now,
-            pushed_at=world.now,
-            verified_at=world.now,
-            duration=1.5,
-            parts=(PartResult("accounts", "pushed", added=1, changed=2, cause="backup_edited"),),
-            plan_hash="ab" * 32,
-            snapshot="backups/ftp2/kept",
-        ),
-        lease_owner=run_id,
+    result = BackupResult(
+        backup_id,
+        run_id,
+        "updated",
+        world.now,
+        pushed_at=world.now,
+        verified_at=world.now,
+        duration=1.5,
+        parts=(PartResult("accounts", "pushed", added=1, changed=2, cause="backup_edited"),),
+        plan_hash="ab" * 32,
+        snapshot="backups/ftp2/kept",
     )
+    world.store.record_result(as_registered(result, world.store), lease_owner=run_id)
     world.store.release_lease(run_id)
     return run_id

@@ -12,6 +12,7 @@ from admin_api.schemas import CheckReport
 from common.errors import Failure, Reason
 from local.fakes.store import MemoryStore
 from registry.models import Backup, BackupResult, Primary
+from tests.support.registrations import as_registered
 
 WHY = "the stored row STATUS / ftp2 cannot be understood: format: 2 is not known here; the newest known one is 1"
 
@@ -80,13 +81,15 @@ class TestPromotion:
 
     def concerns(self, world: Any) -> list[str]:
         check = CheckReport(server="ftp2", checked_at=world.now, passed=True, requirements=[], certificate=None)
-        return list(concerns_about(self.BACKUP, self.PRIMARY, check, world.services()))
+        backup = world.store.backups()[0] if world.store.backups() else self.BACKUP
+        return list(concerns_about(backup, self.PRIMARY, check, world.services()))
 
     def verified(self, world: Any) -> None:
         store: MemoryStore = world.store
+        store.add_backup(self.BACKUP)
         store.acquire_lease("me", now=world.now, expires_at=world.now + timedelta(minutes=1))
         result = BackupResult("ftp2", "r1", "in_sync", world.now, verified_at=world.now)
-        store.record_result(replace(result, pushed_at=world.now), lease_owner="me")
+        store.record_result(as_registered(replace(result, pushed_at=world.now), store), lease_owner="me")
 
     @pytest.mark.parametrize("method", ["status", "newest_state"])
     def test_what_is_not_understood_speaks_against_it(

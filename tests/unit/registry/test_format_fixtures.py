@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,11 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 
 from common.errors import Failure, Reason
-from local.format_fixtures import EXAMPLES, FIXTURES, RUN, SNAPSHOT_KEYS, stored_now, write_missing
+from local.format_fixtures import EXAMPLES, FIXTURES, SNAPSHOT_KEYS, stored_now, write_missing
 from registry.backup_queue import Message
 from registry.rows import read_row
-from registry.serialization import Stored
 from registry.snapshots import decode
-
-DIFFERENT: dict[tuple[str, str], Stored] = {
-    **{(folder, "run"): replace(RUN, plan_hash="") for folder in ("0", "1")},
-}
-"""By folder and kind, what an older fixture means where that is not today's example: a field had its default then."""
-
+from tests.support.formats import meaning
 
 FILES = sorted(FIXTURES.glob("*/*.json"))
 
@@ -38,8 +32,7 @@ def read_fixture(kind: str, text: str) -> object:
 class TestFixtures:
     @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
     def test_every_format_that_was_ever_written_is_read(self, path: Path) -> None:
-        expected = DIFFERENT.get((path.parent.name, path.stem), EXAMPLES[path.stem])
-        assert read_fixture(path.stem, path.read_text("utf-8")) == expected
+        assert read_fixture(path.stem, path.read_text("utf-8")) == meaning(path.parent.name, path.stem)
 
     @pytest.mark.parametrize("kind", EXAMPLES)
     def test_what_is_written_is_as_the_newest_fixture(self, kind: str) -> None:
@@ -70,7 +63,7 @@ class TestFixtures:
 
     def test_a_fixture_that_is_there_is_never_written_again(self, tmp_path: Path) -> None:
         assert len(write_missing(tmp_path)) == len(EXAMPLES)
-        kept, gone = tmp_path / str(RUN.FORMAT) / "run.json", tmp_path / "1" / "lease.json"
+        kept, gone = tmp_path / str(EXAMPLES["run"].FORMAT) / "run.json", tmp_path / "1" / "lease.json"
         kept.write_text("as it was")
         gone.unlink()
         assert write_missing(tmp_path) == [gone]

@@ -7,9 +7,9 @@ from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.models import BackupResult, Condition, PartResult
+from registry.models import BackupResult, Condition, PartResult, address_key
 from registry.serialization import to_row
-from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, address_key, capped_result, merged_status
+from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, capped_result, merged_status
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTES = st.integers(0, 5).map(lambda minutes: NOON + timedelta(minutes=minutes))

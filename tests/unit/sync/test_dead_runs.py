@@ -18,6 +18,7 @@ from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
 from sync.fan_out import process_batch
 from sync.run import run
+from tests.support.registrations import as_registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,6 +123,7 @@ def test_what_was_stored_before_the_first_write_is_what_remains_of_a_backup(worl
     assert lease
     world.store.claim_backup(run_id, "b1", "a worker", now=NOON, until=NOON + timedelta(minutes=1))
     begun = BackupResult("b1", run_id, "incomplete", NOON, reason=Reason.INTERRUPTED, snapshot="a snapshot")
+    begun = as_registered(begun, world.store)
     world.store.record_result(begun, lease_owner=lease.owner, final=False, claim="a worker")
 
     start(world, NOON + timedelta(hours=1))

@@ -22,6 +22,7 @@ from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
 from sync.fan_out import is_needed, process_batch
 from sync.run import run
+from tests.support.registrations import as_registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -131,7 +132,9 @@ class TestHandingOut:
     def test_those_that_wait_longest_come_first(self, fleet: Fleet) -> None:
         store = fleet.world.store
         store.acquire_lease("before", now=fleet.time, expires_at=fleet.time)
-        store.record_result(BackupResult("b3", "r0", "incomplete", fleet.time), lease_owner="before")
+        store.record_result(
+            as_registered(BackupResult("b3", "r0", "incomplete", fleet.time), store), lease_owner="before"
+        )
         fleet.start()
         assert [message.backup_id for message in fleet.queue.messages] == ["b3", "b1", "b2"]
 
@@ -546,6 +549,7 @@ class TestDeath:
         assert lease
         fleet.world.store.claim_backup(run_id, "b1", "dead", now=fleet.time, until=fleet.time)
         begun = BackupResult("b1", run_id, "incomplete", fleet.time, Reason.INTERRUPTED, snapshot="a snapshot")
+        begun = as_registered(begun, fleet.world.store)
         fleet.world.store.record_result(begun, lease_owner=lease.owner, final=False, claim="dead")
         fleet.time += timedelta(seconds=HOUR - 1)
         fleet.work()

@@ -41,7 +41,8 @@ def tagged(backup: Backup) -> Backup:
 
 
 def paused(store: MemoryStore) -> Backup:
-    pause("b1", "put back", store, FakeRuntime(NOON))
+    registered = store.backup("b1") or Backup("b1", "files.example", 1)
+    pause(registered, "put back", store, FakeRuntime(NOON))
     found = store.backup("b1")
     assert found is not None
     return found
@@ -70,6 +71,7 @@ def test_what_somebody_changes_at_the_same_time_is_kept() -> None:
         (MemoryStore(), Reason.UNKNOWN_BACKUP),
         (Busy(lambda backup: replace(backup, enabled=False)), Reason.BACKUP_DISABLED),
         (Busy(*[tagged] * 9), Reason.REGISTRY_UNAVAILABLE),
+        (Busy(lambda backup: replace(backup, host="other.example")), Reason.REGISTRATION_CHANGED),
     ],
 )
 def test_without_it_there_is_a_failure(store: MemoryStore, reason: Reason) -> None:

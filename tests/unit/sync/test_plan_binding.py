@@ -22,6 +22,7 @@ from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
 from sync.fan_out import process_batch
 from sync.run import run
+from tests.support.registrations import as_registered
 
 if TYPE_CHECKING:
     from local.fakes.servers import FleetServer
@@ -72,7 +73,8 @@ class Binding:
         state = read_primary(self.backup if of_backup else self.source, KEPT)
         content = SnapshotContent(dump(state), state.facts)
         if of_backup:
-            return self.world.snapshots.keep_backup("b1", "20260301T110000.000000Z-0badc0de", content)
+            registration = self.world.store.registration("b1") or ""
+            return self.world.snapshots.keep_backup("b1", "20260301T110000.000000Z-0badc0de", content, registration)
         return self.world.snapshots.keep_primary(fingerprint(state), content)
 
     @property
@@ -88,7 +90,8 @@ class Binding:
         backups = () if trigger is Trigger.SCHEDULE else ("b1",)
         if trigger is Trigger.SCHEDULE:
             if plan_hash:
-                self.world.store.approve(Approval("b1", plan_hash, "a colleague", self.world.runtime.now()))
+                approval = Approval("b1", plan_hash, "a colleague", self.world.runtime.now())
+                self.world.store.approve(as_registered(approval, self.world.store))
             plan_hash = ""
         request = RunRequest(trigger, backups, dry_run=dry_run, snapshot=self.key, plan_hash=plan_hash)
         run(request, self.context, Deadline(600, self.world.runtime.monotonic))
@@ -171,6 +174,6 @@ def test_who_asks_for_a_run_approves_nothing_where_another_must(world: World) ->
 
 def test_one_that_was_approved_by_another_and_asked_for_by_its_hash_goes_through(world: World) -> None:
     settings = SyncSettings(approval_by_another=True)
-    approval = Approval("b1", "1" * 64, "a colleague", NOON)
+    approval = as_registered(Approval("b1", "1" * 64, "a colleague", NOON), world.store)
     assert guard_of(settings, approval, "2" * 64).approved == "1" * 64
     assert guard_of(SyncSettings(), approval, "2" * 64).approved == "2" * 64

@@ -20,6 +20,7 @@ from replication.model import PrimaryState, Status
 from sync.events import RunRequest, Trigger
 from sync.poll import look_at_primary
 from sync.run import run
+from tests.support.registrations import as_registered
 
 if TYPE_CHECKING:
     from sync.results import Report
@@ -198,6 +199,7 @@ def test_an_approval_of_before_lets_nothing_through(world: Any) -> None:
     (blocked, _) = turned.run(trigger=Trigger.ON_DEMAND).results
     assert blocked.status == Status.BLOCKED
     approval = Approval(blocked.backup_id, blocked.plan_hash, "alex", turned.now, term=0)
+    approval = as_registered(approval, world.store)
     world.store.approve(approval)
     assert statuses(turned.run())[blocked.backup_id] == Status.BLOCKED
     world.store.approve(replace(approval, term=1))

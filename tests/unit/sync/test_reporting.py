@@ -17,6 +17,7 @@ from replication.model import Status
 from sync import reporting
 from sync.reporting import LoggedProgress, emit_metrics
 from sync.results import Report, RunStatus
+from tests.support.registrations import as_registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -279,6 +280,9 @@ class TestFleet:
     def test_a_registration_that_cannot_be_read_is_not_forgotten(
         self, fleet: Callable[..., dict[str, float]], world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        world.add_backup("b9")
+        others = tuple(backup for backup in world.store.backups() if backup.id != "b9")
+        monkeypatch.setattr(world.store, "backups", lambda: others)
         monkeypatch.setattr(world.store, "unreadable_backups", lambda: (("b9", "no host"),))
         remember(world, result("failed", "record_unreadable", backup_id="b9", failures=1))
         assert fleet()["MostFailuresInARow"] == 1
@@ -287,4 +291,4 @@ class TestFleet:
 def remember(world: World, *results: BackupResult) -> None:
     world.store.acquire_lease("me", now=NOON, expires_at=NOON + timedelta(minutes=1))
     for one in results:
-        world.store.record_result(one, lease_owner="me")
+        world.store.record_result(as_registered(one, world.store), lease_owner="me")

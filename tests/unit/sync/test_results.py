@@ -27,9 +27,12 @@ def test_a_result_has_counts_in_place_of_names() -> None:
         parts=(PartOutcome(PartName.ACCOUNTS, PartStatus.FAILED, changes, Reason.WRITE_REFUSED, "it said no"),),
         warnings=("a warning",),
     )
-    result = result_of(outcome, backup_id="b1", run=RUN, started=NOON, finished=NOON + timedelta(seconds=1.5))
+    result = result_of(
+        outcome, backup_id="b1", registration="r", run=RUN, started=NOON, finished=NOON + timedelta(seconds=1.5)
+    )
     assert result == BackupResult(
         backup_id="b1",
+        registration="r",
         run_id="r1",
         term=2,
         status="failed",
@@ -62,7 +65,7 @@ def test_a_result_has_counts_in_place_of_names() -> None:
 def test_what_counts_as_a_failure_and_as_harm(
     status: Status, reason: Reason | None, failures: int | None, harmed: bool | None
 ) -> None:
-    result = result_of(Outcome(status, reason), backup_id="b1", run=RUN, started=NOON, finished=NOON)
+    result = result_of(Outcome(status, reason), backup_id="b1", registration="r", run=RUN, started=NOON, finished=NOON)
     assert (result.failures, result.harmed, result.condition) == (failures, harmed, Condition())
 
 
@@ -89,7 +92,7 @@ def told(days_left: int) -> ServerFacts:
 )
 def test_the_days_of_a_licence_are_remembered_as_its_end(days_left: int, ends: datetime | None) -> None:
     outcome = Outcome(Status.FAILED, Reason.VERSION_MISMATCH, facts=told(days_left))
-    result = result_of(outcome, backup_id="b1", run=RUN, started=NOON, finished=NOON)
+    result = result_of(outcome, backup_id="b1", registration="r", run=RUN, started=NOON, finished=NOON)
     assert result.condition == Condition(certificate_ends=NOON, licence_ends=ends, native_sync=False)
 
 

@@ -27,6 +27,7 @@ from registry.models import (
 )
 from sync.events import RunRequest, Trigger
 from sync.run import run
+from tests.support.registrations import as_registered
 
 if TYPE_CHECKING:
     from local.fakes.world import World
@@ -91,7 +92,7 @@ class TestWhoIsServed:
             ("b3", "incomplete", NOON + timedelta(hours=1)),
         ):
             result = BackupResult(backup_id, "r0", status, attempted_at=NOON, verified_at=verified)
-            world.store.record_result(result, lease_owner="before")
+            world.store.record_result(as_registered(result, world.store), lease_owner="before")
         sync_run(world)
         assert [server_id for server_id, _ in world.servers.used] == ["primary", "b3", "b2", "b1"]
 

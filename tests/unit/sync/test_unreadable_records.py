@@ -21,6 +21,7 @@ from sync.events import RunRequest, Trigger
 from sync.fan_out import process_batch
 from sync.fleet_health import fleet_health_of
 from sync.run import run
+from tests.support.registrations import as_registered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -136,7 +137,7 @@ class TestStatus:
         assert world.servers.by_id["b2"].calls == []
 
     def test_no_alarm_ends_because_of_it(self, world: World) -> None:
-        health = fleet_health_of(world.store, None, NOON)
+        health = fleet_health_of(world.store, None, NOON, world.store.primary())
         assert (health.harmed, health.most_failures) == (1, 1)
         (backup,) = [backup for backup in health.backups if backup.id == "b2"]
         assert (backup.status, backup.reason) == ("failed", Reason.RECORD_UNREADABLE)
@@ -146,7 +147,7 @@ class TestStatus:
     ) -> None:
         world.update("b2", enabled=False)
         store.ids |= {"long-gone"}
-        assert fleet_health_of(world.store, None, NOON).harmed == 0
+        assert fleet_health_of(world.store, None, NOON, world.store.primary()).harmed == 0
         assert outcomes(start(world).results) == {"b1": "in_sync", "b3": "in_sync"}
 
 
@@ -211,6 +212,7 @@ def test_what_a_dead_run_had_begun_is_not_recorded_over(world: World, store: Par
     assert lease
     world.store.claim_backup(dead.id, "b1", "a worker", now=NOON, until=NOON)
     begun = BackupResult("b1", dead.id, "incomplete", NOON, reason=Reason.INTERRUPTED, snapshot="a snapshot")
+    begun = as_registered(begun, world.store)
     world.store.record_result(begun, lease_owner=lease.owner, final=False, claim="a worker")
     store.methods = {"result"}
     report = run(RunRequest(Trigger.SCHEDULE), at(world, NOON + timedelta(hours=2)), deadline())
@@ -229,6 +231,7 @@ def test_a_run_with_a_result_that_nobody_understands_has_not_succeeded(world: Wo
     # As the table gives back what a newer version has recorded meanwhile.
     world.store.claim_backup(run_id, "b2", "newer", now=NOON, until=NOON + timedelta(minutes=1))
     unknown = BackupResult("b2", run_id, "failed", NOON, reason=Reason.RECORD_UNREADABLE, message=WHY)
+    unknown = as_registered(unknown, world.store)
     world.store.record_result(unknown, lease_owner=lease.owner, claim="newer")
     (report,) = work(world, queue).reports
     assert report.run.status == "partial"
