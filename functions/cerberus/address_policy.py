@@ -30,9 +30,14 @@ _PRIVATE: tuple[Network, ...] = tuple(
     ip_network(block)
     for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 )
-_NAT64: tuple[IPv6Network, ...] = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_NAT64 = IPv6Network("64:ff9b::/96")
+"""RFC 6052: the last 32 bits are the IPv4 address."""
+_LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
+"""RFC 8215: where the IPv4 address is depends on the prefix that the network's operator has chosen."""
 _IPV6_UNICAST = IPv6Network("2000::/3")
 """All that IANA gives out as global unicast."""
+_IPV6_DOCUMENTATION = IPv6Network("3fff::/20")
+"""RFC 9637. Python's ``is_global`` does not know it yet."""
 _IPV4_COMPATIBLE = IPv6Network("::/96")
 HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?"
 """The form of a host name or an IPv4 address, for a match of the whole text."""
@@ -65,7 +70,7 @@ class AddressPolicy:
     def permits(self, address: Address) -> bool:
         """Whether a connection may go to ``address``."""
         forms = tuple(_forms(address))
-        if any(form in network for form in forms for network in _NEVER):
+        if any(form in network for form in (*forms, *_locally_embedded(address)) for network in _NEVER):
             return False
         return all(self._permits_one(form) for form in forms)
 
@@ -88,6 +93,8 @@ class AddressPolicy:
         if any(address in network for network in _PRIVATE):
             return True
         if isinstance(address, IPv6Address) and address not in _IPV6_UNICAST:
+            return False
+        if address in _IPV6_DOCUMENTATION:
             return False
         return address.is_global and not (address.is_multicast or address.is_reserved)
 
@@ -149,7 +156,7 @@ def _forms(address: Address) -> Iterator[Address]:
         yield address
         return
     low = IPv4Address(int(address) & 0xFFFFFFFF)
-    if address.ipv4_mapped is not None or any(address in network for network in _NAT64):
+    if address.ipv4_mapped is not None or address in _NAT64:
         yield low
         return
     yield address
@@ -159,3 +166,14 @@ def _forms(address: Address) -> Iterator[Address]:
         yield from address.teredo
     if address in _IPV4_COMPATIBLE and int(address) > 1:
         yield low
+
+
+def _locally_embedded(address: Address) -> Iterator[IPv4Address]:
+    """The IPv4 addresses that a local NAT64 could take out of ``address``, for each length of prefix in RFC 6052."""
+    if address not in _LOCAL_NAT64:
+        return
+    octets = address.packed
+    without_ninth = octets[:8] + octets[9:]  # bits 64 to 71 are never part of it
+    for first in (6, 7, 8):
+        yield IPv4Address(without_ninth[first : first + 4])
+    yield IPv4Address(octets[12:])

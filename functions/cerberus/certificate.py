@@ -55,33 +55,31 @@ def inspect_certificate(
         if failure.reason not in _ABOUT_TRUST:
             raise
         complaint = failure.message
-    return _describe(certificate, complaint)
+    return _read(certificate, complaint)
 
 
 def end_of(certificate: bytes) -> datetime | None:
     """When a DER certificate ends; None for one that TLS takes and the X.509 reader does not."""
-    from cryptography import x509  # takes long to load, and is wanted only once a server has answered
-
     try:
-        return x509.load_der_x509_certificate(certificate).not_valid_after_utc
-    except ValueError:
+        return _read(certificate).not_after
+    except Failure:
         return None
 
 
-def _describe(shown: bytes, complaint: str) -> CertificateFacts:
-    from cryptography import x509  # as above
+def _read(certificate: bytes, complaint: str = "") -> CertificateFacts:
+    """Raises Failure(TLS_FAILED) for a certificate that TLS takes and the X.509 reader does not."""
+    from cryptography import x509  # takes long to load, and is wanted only once a server has answered
 
     try:
-        certificate = x509.load_der_x509_certificate(shown)
-        subject, issuer = certificate.subject.rfc4514_string(), certificate.issuer.rfc4514_string()
-    except ValueError:
+        read = x509.load_der_x509_certificate(certificate)
+        return CertificateFacts(
+            subject=read.subject.rfc4514_string(),
+            issuer=read.issuer.rfc4514_string(),
+            fingerprint=fingerprint(certificate),
+            not_before=read.not_valid_before_utc,
+            not_after=read.not_valid_after_utc,
+            trusted=not complaint,
+            complaint=complaint,
+        )
+    except (ValueError, x509.InvalidVersion):
         raise Failure(Reason.TLS_FAILED, "the server's certificate cannot be read") from None
-    return CertificateFacts(
-        subject=subject,
-        issuer=issuer,
-        fingerprint=fingerprint(shown),
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        trusted=not complaint,
-        complaint=complaint,
-    )

@@ -75,6 +75,7 @@ class Dialer:
 class Peer:
     """One server as connections are made to it, and what they learn of it.
 
+    ``reply_limit`` is the most that the body of a reply may hold, in bytes.
     ``attempts`` counts the attempts to connect; ``certificate`` (DER) is the
     one that was accepted last, None before the first.
     """
@@ -82,6 +83,7 @@ class Peer:
     dialer: Dialer
     trust: Trust
     timeouts: Timeouts
+    reply_limit: int
     deadline: Deadline
     attempts: int = 0
     certificate: bytes | None = None
@@ -107,13 +109,16 @@ class CheckedConnection(HTTPSConnection):
     """urllib3's connection; when ``connect`` returns, address and certificate have been checked.
 
     No wait for the server is longer than ``peer.timeouts.read``, and none
-    lasts beyond the deadline, whatever time-outs urllib3 sets.
+    lasts beyond the deadline, whatever time-outs urllib3 sets. The bytes of a
+    reply are counted as they arrive, those around its body included: chunk
+    extensions and trailers have no limit in HTTP.
     """
 
     def __init__(self, host: str, port: int | None = None, *, peer: Peer, **settings: Any) -> None:
         super().__init__(host, port, **settings)
         self._peer = peer
         self._head_limit: int | None = None
+        self._reply_limit: int | None = None
 
     @override
     def connect(self) -> None:
@@ -132,8 +137,13 @@ class CheckedConnection(HTTPSConnection):
 
     @override
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # so does urllib3: http.client gives another one
-        """The reply as soon as its head is there. Raises Failure(HTTP_ERROR) if the head does not end."""
+        """The reply as soon as its head is there.
+
+        Raises Failure(HTTP_ERROR) if the head does not end. Reading the body raises Failure(REPLY_TOO_LARGE) when the
+        server sends more than a head and twice the body's limit.
+        """
         self._head_limit = self._received() + _LARGEST_HEAD
+        self._reply_limit = self._head_limit + 2 * self._peer.reply_limit
         try:
             return super().getresponse()
         finally:
@@ -145,6 +155,8 @@ class CheckedConnection(HTTPSConnection):
     def _wait_limit(self) -> float:
         if self._head_limit is not None and self._received() > self._head_limit:
             raise Failure(Reason.HTTP_ERROR, "the head of the reply does not end")
+        if self._reply_limit is not None and self._received() > self._reply_limit:
+            raise Failure(Reason.REPLY_TOO_LARGE, "what the server sends around the reply does not end")
         return self._peer.deadline.bounded(self._peer.timeouts.read)
 
 

@@ -27,7 +27,9 @@ from common.safe_xml import XmlForbidden, XmlRefused, local_name, parse
 _ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
 _XML_TYPES = ("application/soap+xml", "text/xml", "application/xml")
 _HTML = re.compile(rb"\s*<(?:!doctype\s+)?html\b", re.IGNORECASE)
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
+_LEAST, _GREATEST = -(2**63), 2**64 - 1
+"""No integer of the contract is wider: its widest types are long and unsignedLong."""
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _SIMPLE_CONTENT = "_value_1"  # zeep's name for the text of an element that also has attributes
@@ -267,7 +269,8 @@ def _integer(text: str, described: Any) -> int:
     if not _INTEGER.fullmatch(text):
         raise ValueError
     number = int(text)
-    if number < 0 and isinstance(described, xsd.NonNegativeInteger):
+    least = 0 if isinstance(described, xsd.NonNegativeInteger) else _LEAST
+    if not least <= number <= _GREATEST:
         raise ValueError
     return number
 

@@ -15,6 +15,8 @@ from common.errors import Failure, Reason
 from common.runtime import Runtime
 
 UNAUTHORIZED = 401
+_FAULTS = (Reason.AUTHENTICATION_FAILED, Reason.OPERATION_UNSUPPORTED, Reason.SOAP_FAULT)
+"""What a server says in a complete reply to this very request."""
 
 
 class SoapClient:
@@ -91,7 +93,12 @@ class SoapClient:
             self._sent = request.large
         reply = self._exchange(operation, request.pieces)
         del request  # its copy of a document need not last while the reply is read
-        return read_reply(operation, reply, self._runtime, server=self._endpoint.label, sent=self._sent)
+        try:
+            return read_reply(operation, reply, self._runtime, server=self._endpoint.label, sent=self._sent)
+        except Failure as failure:
+            if failure.reason not in _FAULTS:  # the next reply on this connection may belong to another request
+                self._transport.close()
+            raise
 
     def _exchange(self, operation: Operation, body: Sequence[bytes]) -> Reply:
         repeatable = operation.name in self._reads

@@ -148,6 +148,8 @@ def handshake(
         failure = Failure(Reason.CERTIFICATE_UNTRUSTED, f"the certificate is not trusted: {_complaint(error)}")
     except TimeoutError:
         failure = Failure(Reason.CONNECT_TIMEOUT, "no answer during the TLS handshake")
+        if deadline.remaining() <= 0:
+            failure = Failure(Reason.DEADLINE, "the time of this run was used up during the TLS handshake")
     except ssl.SSLError:
         failure = Failure(Reason.TLS_FAILED, "the TLS handshake failed")
     except OSError:
@@ -193,8 +195,10 @@ def _public_roots() -> ssl.SSLContext:
 @lru_cache(maxsize=256)
 def _own_roots(pem: str) -> ssl.SSLContext:
     context = _client()
+    # Text around the certificates may be in any language. OpenSSL takes ASCII and skips what is no certificate.
+    ascii_only = pem.removeprefix("\ufeff").encode("ascii", "replace").decode()
     try:
-        context.load_verify_locations(cadata=pem)
+        context.load_verify_locations(cadata=ascii_only)
     except (ssl.SSLError, ValueError):
         readable = False
     else:

@@ -9,6 +9,7 @@ import ssl
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self
 
@@ -58,7 +59,7 @@ class Transport:
         self._endpoint = endpoint
         self._deadline = deadline
         self._owner: int | None = None
-        self._peer = Peer(dialer, endpoint.trust, endpoint.timeouts, deadline)
+        self._peer = Peer(dialer, endpoint.trust, endpoint.timeouts, endpoint.reply_limit, deadline)
         self._adapter = CheckedAdapter(self._peer)
         # Prepared once: only headers and body differ. The adapter dials the checked address; the URL's host is ignored.
         self._request = Request("POST", f"https://cerberus{PATH}").prepare()
@@ -162,7 +163,8 @@ class Transport:
         if length is not None:
             if length > limit:
                 raise self._too_large()
-            whole = response.read(length)
+            # Only a read without an amount tells urllib3 that an empty body is read: else it drops the connection.
+            whole = response.read(length or None)
             if len(whole) < length:
                 raise Failure(Reason.CONNECTION_CLOSED, _CLOSED_EARLY)
             return whole
@@ -171,6 +173,8 @@ class Transport:
             body += chunk
             if len(body) > limit:
                 raise self._too_large()
+        if not body and response.status == HTTPStatus.OK and not response.headers.get("Transfer-Encoding"):
+            raise Failure(Reason.CONNECTION_CLOSED, _CLOSED_EARLY)  # its head may have been cut as well
         return body
 
     def _too_large(self) -> Failure:

@@ -379,6 +379,48 @@ def test_chunks_that_are_none_end_the_reply(serve: Any, reach: Any, wire: Simple
     assert refused(reach(server)).reason is Reason.CONNECTION_CLOSED
 
 
+@pytest.mark.parametrize("status", ["200 OK", "204 No Content", "401 Unauthorized", "500 Error"])
+def test_a_reply_with_an_empty_body_keeps_the_connection(
+    serve: Any, reach: Any, wire: SimpleNamespace, status: str
+) -> None:
+    server = serve(wire.always(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode()))
+    transport = reach(server)
+    assert [post(transport).body for _ in range(3)] == [b"", b"", b""]
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nContent-Le", b"HTTP/1.1 200", b"HTTP/1.0 200 OK\r\n\r\n"])
+def test_a_head_after_which_nothing_comes_is_no_reply(
+    serve: Any, reach: Any, wire: SimpleNamespace, head: bytes
+) -> None:
+    assert refused(reach(serve(wire.always(head, close=True)))).reason is Reason.CONNECTION_CLOSED
+
+
+@pytest.mark.parametrize(
+    ("first", "more"),
+    [
+        (b"0\r\n", b"Planted: trailer\r\n" * 1000),
+        (b"", b"1;" + b"x" * 60_000 + b"\r\na\r\n"),
+    ],
+    ids=["trailers", "chunk extensions"],
+)
+def test_what_a_server_sends_around_a_reply_has_a_limit(serve: Any, reach: Any, first: bytes, more: bytes) -> None:
+    sent = 0
+
+    def script(server: Any, connection: ssl.SSLSocket, _: object) -> None:
+        nonlocal sent
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + first)
+        while not server.stopping.is_set():
+            connection.sendall(more)
+            sent += len(more)
+
+    assert refused(reach(serve(script), reply_limit=10_000)).reason in (
+        Reason.REPLY_TOO_LARGE,
+        Reason.CONNECTION_CLOSED,
+    )
+    assert sent < 20 * 1024 * 1024, "the rest of what it sent was in buffers on the way"
+
+
 def test_what_follows_a_reply_unasked_is_not_the_next_one(serve: Any, reach: Any, wire: SimpleNamespace) -> None:
     """The reply ends where the libraries end their first read, so that TLS keeps the rest."""
     ends = io.DEFAULT_BUFFER_SIZE - len(ok(b"", f"X: {'x' * 10}")) - 3

@@ -68,6 +68,14 @@ def test_a_silent_handshake_is_a_connect_timeout(connect: Any, wire: SimpleNames
         assert failing(client.users, wire).reason is Reason.CONNECT_TIMEOUT
 
 
+def test_a_handshake_that_takes_the_time_of_the_run_is_not_the_servers_fault(
+    connect: Any, wire: SimpleNamespace
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = connect(listener.getsockname()[1], timeouts=Timeouts(connect=PATIENT, read=PATIENT), deadline=0.3)
+        assert failing(client.users, wire).reason is Reason.DEADLINE
+
+
 def test_no_answer_to_connecting_is_a_connect_timeout(
     connect: Any, wire: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,9 @@ def test_public_and_private_unicast_addresses_are_permitted(address: str) -> Non
         "::7f00:1",
         "64:ff9b::7f00:1",
         "64:ff9b:1::7f00:1",
+        "64:ff9b:1::808:808",  # a local translation: only its operator knows where the IPv4 address is
+        "64:ff9b:1:808:8:800::",
+        "3fff::1",
         "2002:7f00:1::",
         "2002:a9fe:101::1",
         "2001:0:7f00:1::",
@@ -94,6 +97,8 @@ def test_addresses_that_are_no_servers_are_refused_unless_allowed(address: str) 
         "::ffff:169.254.169.254",
         "::a9fe:a9fe",
         "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1:a9fe:a9:fe00:808:808",
+        "64:ff9b:1::a9fe:a9fe",
         "2002:a9fe:a9fe::1",
     ],
 )

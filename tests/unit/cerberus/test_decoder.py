@@ -394,6 +394,8 @@ def test_the_whole_of_that_reply_is_read() -> None:
         backup_servers(port="planted-reply-content"),
         backup_servers(port="1_000"),
         backup_servers(port="-1"),
+        backup_servers(port=str(2**64)),
+        backup_servers(port="9" * 5000),
         backup_servers(port=""),
         backup_servers(time_text="planted-reply-content"),
         backup_servers(time_text="2024-13-45T00:00:00Z"),

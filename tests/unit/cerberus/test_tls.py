@@ -56,6 +56,18 @@ def test_a_ca_bundle_replaces_the_public_roots(pem: str) -> None:
     assert context.cert_store_stats()["x509"] == 1
 
 
+@pytest.mark.parametrize("text", ["\ufeff{}", "# Größe GmbH, 東京\n{}", "{}Ж"])
+def test_text_around_the_certificates_may_be_in_any_language(pem: str, text: str) -> None:
+    assert CaBundle(text.format(pem)).context().cert_store_stats()["x509"] == 1
+
+
+def test_a_certificate_with_a_letter_of_another_script_in_it_is_refused(pem: str) -> None:
+    middle = len(pem) // 2
+    with pytest.raises(Failure) as caught:
+        CaBundle(f"{pem[:middle]}Ж{pem[middle + 1 :]}")
+    assert caught.value.reason is Reason.REGISTRATION_INVALID
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "hello", "-----BEGIN CERTIFICATE-----\nplanted\n-----END CERTIFICATE-----", "-----BEGIN CERTIFICATE-----"],

@@ -82,7 +82,7 @@ def test_a_client_can_be_used_again_after_it_was_closed() -> None:
 def test_no_attribute_of_ours_hides_one_of_the_libraries() -> None:
     """An update that brings one of the same name is seen here."""
     dialer = Dialer("files.example", 8443, AddressPolicy(RUNTIME))
-    peer = Peer(dialer, SystemRoots(), Timeouts(), Deadline(1, RUNTIME.monotonic))
+    peer = Peer(dialer, SystemRoots(), Timeouts(), 1024, Deadline(1, RUNTIME.monotonic))
     theirs, ours = HTTPSConnection("files.example", 8443), CheckedConnection("files.example", 8443, peer=peer)
-    assert set(dir(ours)) - set(dir(theirs)) == {"_peer", "_head_limit", "_received", "_wait_limit"}
+    assert set(dir(ours)) - set(dir(theirs)) == {"_peer", "_head_limit", "_reply_limit", "_received", "_wait_limit"}
     assert set(dir(CheckedAdapter(peer))) - set(dir(HTTPAdapter())) == {"_peer", "_pool", "_new_pool"}

@@ -1,0 +1,54 @@
+"""What is read of a certificate that TLS has taken, whatever is in it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cerberus.certificate import end_of
+
+END = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+_NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "files.example")])
+# Its key and signature differ each time; none of these tests looks at them.
+_KEY = ec.derive_private_key(7, ec.SECP256R1())
+CERTIFICATE = (
+    x509.CertificateBuilder(_NAME, _NAME, _KEY.public_key(), 1, END - timedelta(days=30), END)
+    .sign(_KEY, hashes.SHA256())
+    .public_bytes(serialization.Encoding.DER)
+)
+SIGNED = CERTIFICATE.index(b"files.example") + 120
+"""Bytes before this one are the version, number, names, dates and key."""
+
+
+def test_the_end_of_a_certificate_is_read() -> None:
+    assert end_of(CERTIFICATE) == END
+
+
+@pytest.mark.parametrize(
+    "certificate",
+    [
+        CERTIFICATE.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x09", 1),
+        CERTIFICATE.replace(b"300102030405Z", b"301399999999Z"),
+        CERTIFICATE.replace(b"291203030405Z", b"000000000000Z"),
+        CERTIFICATE[:-1],
+        b"",
+    ],
+    ids=["another version", "no such day", "the year 0", "cut", "empty"],
+)
+def test_a_certificate_that_the_reader_refuses_has_no_end(certificate: bytes) -> None:
+    assert certificate != CERTIFICATE
+    assert end_of(certificate) is None
+
+
+@given(changes=st.dictionaries(st.integers(0, SIGNED), st.integers(0, 255), min_size=1, max_size=4))
+def test_no_certificate_raises_anything(changes: dict[int, int]) -> None:
+    changed = bytearray(CERTIFICATE)
+    for position, octet in changes.items():
+        changed[position] = octet
+    end = end_of(bytes(changed))
+    assert end is None or end.tzinfo is UTC
