@@ -41,7 +41,7 @@ class Message:
             return read(cls, json.loads(text))
         except Unreadable as unreadable:
             raise Failure(Reason.EVENT_INVALID, f"a message in the queue cannot be understood: {unreadable}") from None
-        except ValueError:  # its text would quote the message
+        except (ValueError, RecursionError):  # its text would quote the message
             raise Failure(Reason.EVENT_INVALID, "a message in the queue is not one of this product") from None
 
 

@@ -31,6 +31,15 @@ def new_run_id(at: datetime, identifier: str) -> str:
     return f"{at.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{identifier[:8]}"
 
 
+def is_run_id(text: str) -> bool:
+    """Whether this is the id of a run: its form, with a time that exists."""
+    try:
+        requested_at(text)
+    except ValueError:
+        return False
+    return RUN_ID.fullmatch(text) is not None
+
+
 def requested_at(run_id: str) -> datetime:
     """When the run with this id was asked for, UTC. Raises ValueError for what is no id of a run."""
     return datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%S.%f%z")

@@ -33,6 +33,8 @@ from math import isfinite
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Protocol, Union, get_args, get_origin, get_type_hints
 
+_TOO_LARGE = 2**64
+
 FORMAT_FIELD = "format"
 """The field in which a stored record says its format's number."""
 
@@ -200,15 +202,23 @@ def _truth(value: Any, where: str) -> bool:
 
 
 def _integer(value: Any, where: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or not isfinite(value) or value != int(value):
+    if isinstance(value, float) or not _is_bounded(value) or value != int(value):
         raise Unreadable(where, "should be a whole number")
     return int(value)
 
 
 def _number(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not isfinite(value):
+    if not _is_bounded(value):
         raise Unreadable(where, "should be a number")
     return float(value)
+
+
+def _is_bounded(value: Any) -> bool:
+    """Whether it is a number of at most 64 bits. A larger one costs time and memory, and overflows a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return False
+    # Comparing comes first for an int, which may be too large to be asked, and last for NaN, which cannot be compared.
+    return (isinstance(value, int) or isfinite(value)) and abs(value) < _TOO_LARGE
 
 
 def _time(value: Any, where: str) -> datetime:

@@ -27,7 +27,7 @@ from common.chunks import json_string, pieces_of
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
 from registry.aws_errors import calling, error_code, unavailable
-from registry.models import RUN_ID, requested_at
+from registry.models import RUN_ID, is_run_id, requested_at
 from registry.serialization import FORMAT_FIELD, Unreadable, numbered, read
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def decode(key: str, content: bytes) -> Snapshot:
         whole = whole and FORMAT_FIELD in data  # there was never one without
     except Unreadable as unreadable:
         raise Failure(Reason.SNAPSHOT_UNREADABLE, f"the snapshot {key} cannot be understood: {unreadable}") from None
-    except (ValueError, KeyError, TypeError, AttributeError):  # its text would quote the content
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # its text would quote the content
         whole = False
     if not whole:
         raise Failure(Reason.SNAPSHOT_UNREADABLE, f"the snapshot {key} is damaged")
@@ -254,7 +254,8 @@ def _digest(text: str) -> str:
 
 def entries_of(found: Iterable[tuple[str, int]]) -> tuple[SnapshotEntry, ...]:
     """The snapshots among keys and their sizes, newest first; other keys are passed over."""
-    read = ((match, size) for key, size in sorted(found, reverse=True) if (match := _KEY.fullmatch(key)))
+    matches = ((_KEY.fullmatch(key), size) for key, size in sorted(found, reverse=True))
+    read = ((match, size) for match, size in matches if match and is_run_id(match["run"]))
     return tuple(
         SnapshotEntry(
             match.string,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from common.errors import Failure, Reason
-from registry.models import RUN_ID
+from registry.models import is_run_id
 from registry.snapshots import backup_of, is_key
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -154,6 +154,6 @@ def _plan_hash(event: Mapping[str, object]) -> str:
 
 def _run_id(event: Mapping[str, object]) -> str:
     value = _text(event, "run_id")
-    if value and not RUN_ID.fullmatch(value):
+    if value and not is_run_id(value):
         raise Failure(Reason.EVENT_INVALID, "the field run_id is not the id of a run")
     return value

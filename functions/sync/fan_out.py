@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from common.contained import defect_of
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.restore_source import RestoreSource
@@ -144,9 +145,10 @@ def process_batch(
         own = [message.backup_id for message in messages if message.run_id == run_id]
         try:
             still_open, report = _of_run(run_id, list(dict.fromkeys(own)), context, deadline, ends_at)
-        except Failure as failure:
+        except Exception as error:  # noqa: BLE001 - a defect in serving one run must not end that of the others
+            failure = Failure(Reason.INTERNAL_ERROR, f"the program failed ({defect_of(error)})")
             for backup_id in own:
-                context.progress.not_served(run_id, backup_id, failure)
+                context.progress.not_served(run_id, backup_id, error if isinstance(error, Failure) else failure)
             still_open, report = set(own), None
         again |= {Message(run_id, backup_id) for backup_id in own if backup_id in still_open}
         reports += [report] if report else []

@@ -41,6 +41,9 @@ from sync.primary_history import keep_state
 from sync.result_recorder import ResultRecorder
 from sync.results import Report, RunStatus, conclude, failed_outcome, finish
 
+_CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far the clock of who made a run's id may be ahead of this one's."""
+
 
 def run(
     request: RunRequest,
@@ -52,9 +55,13 @@ def run(
     """Do one run, or record why it was not done. What happened is in the report; Failure means it could not be told.
 
     ``seen`` is what a look at the primary has just given, which then is not read again.
-    Raises Failure(REGISTRY_UNAVAILABLE) when lease or record cannot be written.
+    Raises Failure(REGISTRY_UNAVAILABLE) when lease or record cannot be written,
+    and Failure(EVENT_INVALID) for the id of a time that has not come: its
+    records would stay the newest.
     """
     started_at = context.runtime.now()
+    if request.run_id and requested_at(request.run_id) > started_at + _CLOCKS_DIFFER:
+        raise Failure(Reason.EVENT_INVALID, "the field run_id names a time that has not come")
     record = Run(
         id=request.run_id or new_run_id(started_at, context.runtime.new_id()),
         trigger=request.trigger,

@@ -110,6 +110,12 @@ def test_a_backups_snapshots_are_listed_newest_first_with_what_is_in_them(snapsh
     assert snapshots.of_backup("files-3") == ()
 
 
+def test_a_key_whose_run_cannot_have_been_is_passed_over(snapshots: SnapshotStore) -> None:
+    snapshots.keep_backup("files-2", "20269999T999999.000000Z-00000000", HELD)
+    kept = snapshots.keep_backup("files-2", RUN, HELD)
+    assert [entry.key for entry in snapshots.of_backup("files-2")] == [kept]
+
+
 def test_all_pages_of_a_list_are_read() -> None:
     with mock_aws():
         client = open_clients().s3

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -178,6 +179,8 @@ def test_a_time_without_a_zone_is_neither_written_nor_read() -> None:
         ("trust", {"pins": "planted-value"}),
         ("tags", {"site": ["planted-value"]}),
         ("updated_at", "planted-value"),
+        *(("port", number) for number in (10**400, -(10**400), Decimal("1e126"), Decimal("NaN"), Decimal("Infinity"))),
+        *(("version", number) for number in (2**64, 1.0, Decimal("0.5"))),
     ],
 )
 def test_a_complaint_names_the_attribute_and_not_its_value(attribute: str, value: object) -> None:

@@ -28,7 +28,9 @@ def test_a_look_for_changes_is_about_the_whole_fleet() -> None:
         read_request({"action": "poll", "backups": ["b1"]})
 
 
-@pytest.mark.parametrize("run_id", ["r1", " ", "../x", 7, None])
+@pytest.mark.parametrize(
+    "run_id", ["r1", " ", "../x", 7, None, "20269999T999999.000000Z-00000000", "20260230T000000.000000Z-00000000"]
+)
 def test_a_run_id_is_one_that_the_product_made(run_id: object) -> None:
     with pytest.raises(Failure) as caught:
         read_request({"action": "sync", "run_id": run_id})

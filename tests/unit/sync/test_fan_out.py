@@ -688,6 +688,23 @@ class TestTrouble:
         assert fleet.work().again == frozenset()
         assert fleet.statuses() == ALL_IN_SYNC
 
+    def test_a_defect_in_serving_one_run_leaves_the_others_their_messages(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fleet.start()
+        other = Message("20260301T120000.000000Z-0badc0de", "b1")
+        run = fleet.world.store.run
+
+        def defect(run_id: str) -> Run | None:
+            if run_id == other.run_id:
+                raise RuntimeError
+            return run(run_id)
+
+        monkeypatch.setattr(fleet.world.store, "run", defect)
+        batch = fleet.work([other, *fleet.queue.messages])
+        assert batch.again == {other}
+        assert fleet.statuses() == ALL_IN_SYNC
+
     def test_a_result_that_cannot_be_stored_makes_its_message_come_again(
         self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -727,7 +744,13 @@ class TestTrouble:
         assert fleet.world.notes.steps == ["b1 not served: unknown_run"]
 
     @pytest.mark.parametrize(
-        "body", ["", "{}", "[]", "null", '"x"', '{"run_id": 1, "backup_id": "b"}', '{"run_id": "r"}']
+        "body",
+        [
+            *("", "{}", "[]", "null", '"x"', '{"run_id": 1, "backup_id": "b"}', '{"run_id": "r"}'),
+            pytest.param("[" * 200_000, id="deep"),
+            pytest.param(f'{{"format": 1{"0" * 400}}}', id="a large format"),
+            *('{"format": NaN}', '{"format": 1e400}', '{"format": true}'),
+        ],
     )
     def test_a_text_that_is_no_message_is_refused(self, body: str) -> None:
         with pytest.raises(Failure) as failed:

@@ -402,6 +402,14 @@ class TestTheLease:
         assert world.store.lease() is None
 
 
+def test_the_id_of_a_time_that_has_not_come_is_refused(world: World) -> None:
+    request = RunRequest(Trigger.ON_DEMAND, run_id=new_run_id(datetime.now(UTC) + timedelta(days=1), "0badc0de"))
+    with pytest.raises(Failure) as caught:
+        run(request, world.context, Deadline(600, monotonic))
+    assert caught.value.reason is Reason.EVENT_INVALID
+    assert (world.store.runs(limit=10), world.store.lease()) == ((), None)
+
+
 class TestAnEventDeliveredTwice:
     """Events for functions are delivered at least once; those of the API bring the run's id along."""
 
