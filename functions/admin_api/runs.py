@@ -59,9 +59,16 @@ def start(
 
 
 def refuse_unservable(wanted: tuple[str, ...], services: Services) -> None:
-    """Say at once what the run would only record. Raises Failure(UNKNOWN_BACKUP, BACKUP_DISABLED)."""
+    """Say at once what the run would only record.
+
+    Raises Failure(UNKNOWN_BACKUP, BACKUP_DISABLED, RECORD_UNREADABLE).
+    """
     known = {backup.id: backup for backup in services.store.backups()} if wanted else {}
+    unreadable = dict(services.store.unreadable_backups()) if wanted else {}
     for backup_id in wanted:
+        if backup_id in unreadable:
+            complaint = f"the registration of {backup_id} cannot be understood: {unreadable[backup_id]}"
+            raise Failure(Reason.RECORD_UNREADABLE, complaint)
         if backup_id not in known:
             raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup_id}")
         if not known[backup_id].enabled:

@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from cerberus.address_policy import HOST_NAME, MAX_HOST, checked_host
+from cerberus.address_policy import HOST_NAME, IPV6_ADDRESS, MAX_HOST, checked_host
 from cerberus.endpoint import MAX_PORT
 from cerberus.tls import CERTIFICATE_MARK, KEY_MARK, MAX_PINS, CaBundle
 from common.errors import Failure
@@ -89,7 +89,7 @@ Host = Annotated[
             "format": "server-host",
             "anyOf": [
                 {"title": "Host name or IPv4 address", "pattern": f"^{HOST_NAME}$"},
-                {"title": "IPv6 address", "format": "ipv6"},
+                {"title": "IPv6 address", "format": "ipv6", "pattern": f"^({IPV6_ADDRESS})$"},
             ],
         },
     ),
@@ -443,7 +443,11 @@ class RegisteredBackup(Model):
 
 
 Count = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(_whole)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[
+    float,
+    Field(ge=0, le=1, description="Rounded to six digits after the point."),
+    AfterValidator(lambda share: round(share, 6)),
+]
 
 
 class LimitsView(Model):

@@ -41,6 +41,18 @@ _IPV6_DOCUMENTATION = IPv6Network("3fff::/20")
 _IPV4_COMPATIBLE = IPv6Network("::/96")
 HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?"
 """The form of a host name or an IPv4 address, for a match of the whole text."""
+_GROUP, _OCTET = "[0-9A-Fa-f]{1,4}", "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_LAST = rf"({_GROUP}:{_GROUP}|{_OCTET}(\.{_OCTET}){{3}})"
+IPV6_ADDRESS = "|".join(
+    (
+        rf"({_GROUP}:){{6}}{_LAST}",
+        *(rf"(({_GROUP}:){{0,{before}}}{_GROUP})?::({_GROUP}:){{{4 - before}}}{_LAST}" for before in range(5)),
+        rf"::({_GROUP}:){{5}}{_LAST}",
+        rf"(({_GROUP}:){{0,5}}{_GROUP})?::{_GROUP}",
+        rf"(({_GROUP}:){{0,6}}{_GROUP})?::",
+    )
+)
+"""The forms of an IPv6 address without a zone, RFC 3986, appendix A; for a match of the whole text."""
 MAX_HOST = 253
 """Characters in a host name, RFC 1035."""
 

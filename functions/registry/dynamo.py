@@ -138,7 +138,7 @@ class DynamoStore:
                 Delete(_BACKUP, backup.id, Attr("version").eq(backup.version)),
                 Put(_backup_row(former), Attr("pk").not_exists()),
                 Put(_address_row(former), Attr("pk").not_exists()),
-                *(Delete(_ADDRESS, held) for held in self._addresses(backup.id)),
+                *self._releases(backup.id),
                 *(Delete(kind, one.id) for one in (backup, former) for kind in _OF_A_REGISTRATION),
             )
         except ConditionsFailed as failed:
@@ -146,7 +146,7 @@ class DynamoStore:
                 raise lease_held(time_text(read_row(LeaseRow, failed.found[0]).held_until)) from None
             if failed.found.keys() & {1, 2}:
                 raise VersionConflict from None
-            raise AlreadyRegistered(former.id if 3 in failed.found else _owner(failed.found[4])) from None
+            raise AlreadyRegistered(former.id if 3 in failed.found else _owner_in_the_way(failed)) from None
 
     def settings(self) -> SyncSettings:
         return self._single(SyncSettings, _SETTINGS) or SyncSettings()
@@ -182,7 +182,7 @@ class DynamoStore:
                 *(Delete(kind, added.id) for kind in _OF_A_REGISTRATION),
             )
         except ConditionsFailed as failed:
-            raise AlreadyRegistered(added.id if 0 in failed.found else _owner(failed.found[1])) from None
+            raise AlreadyRegistered(added.id if 0 in failed.found else _owner_in_the_way(failed)) from None
         return added
 
     def update_backup(self, backup: Backup, *, expected_version: int | None = None) -> Backup:
@@ -198,14 +198,14 @@ class DynamoStore:
         try:
             self._table.transact(
                 Put(_backup_row(updated), unchanged(found, "version")),
-                Put(address, Attr("pk").not_exists() | Attr("backup_id").eq(updated.id)),
-                *(Delete(_ADDRESS, held) for held in self._addresses(updated.id) if held != address["sk"]),
+                Put(address, Attr("pk").not_exists() | (Attr("backup_id").eq(updated.id) & known_format(AddressRow))),
+                *self._releases(updated.id, but=address["sk"]),
                 *(Delete(kind, updated.id) for kind in void),
             )
         except ConditionsFailed as failed:
             if 0 in failed.found:
                 raise VersionConflict from None
-            raise AlreadyRegistered(_owner(failed.found[1])) from None
+            raise AlreadyRegistered(_owner_in_the_way(failed)) from None
         return updated
 
     def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> str:
@@ -214,10 +214,12 @@ class DynamoStore:
         try:
             self._table.transact(
                 Delete(_BACKUP, backup_id, unchanged(found, "version")),
-                *(Delete(_ADDRESS, held) for held in self._addresses(backup_id)),
+                *self._releases(backup_id),
                 *(Delete(kind, backup_id) for kind in _OF_A_REGISTRATION),
             )
-        except ConditionsFailed:
+        except ConditionsFailed as failed:
+            if 0 not in failed.found:
+                _owner_in_the_way(failed)
             raise VersionConflict from None
         secret = found.get("secret")
         return secret if isinstance(secret, str) and secret else backup_id
@@ -517,12 +519,14 @@ class DynamoStore:
             raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup_id}")
         return row
 
-    def _addresses(self, backup_id: str) -> list[str]:
-        """What the address rows say the backup holds, because its own row may be unreadable.
+    def _releases(self, backup_id: str, *, but: str = "") -> list[Delete]:
+        """The removal of every address that the backup owns, except ``but``, unless a newer version wrote the row.
 
-        Read after the backup's row they are up to date whenever that row's version still is.
+        By the address rows, because the backup's own may be unreadable. Read
+        after it they are up to date whenever its version still is.
         """
-        return [row["sk"] for row in self._table.rows(_ADDRESS) if row.get("backup_id") == backup_id]
+        owned = (row["sk"] for row in self._table.rows(_ADDRESS) if row.get("backup_id") == backup_id)
+        return [Delete(_ADDRESS, address, known_format(AddressRow)) for address in owned if address != but]
 
     def _newest[Model: Stored](self, model: type[Model], pk: str, limit: int, before: str | None) -> tuple[Model, ...]:
         rows = self._table.rows(pk, newest_first=True, before=before, page=limit)
@@ -584,8 +588,10 @@ def _next_version(found: Row | None, expected_version: int | None) -> int:
     return version + 1
 
 
-def _owner(address_row: Row) -> str:
-    return read_row(AddressRow, address_row).backup_id
+def _owner_in_the_way(failed: ConditionsFailed) -> str:
+    """Who owns an address that a transaction needed. Raises Failure(RECORD_UNREADABLE) for a row of a newer version."""
+    owners = [read_row(AddressRow, row).backup_id for row in failed.found.values() if row.get("pk") == _ADDRESS]
+    return owners[0] if owners else ""
 
 
 def _is_misplaced(row: Row) -> bool:

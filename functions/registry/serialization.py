@@ -217,8 +217,9 @@ def _is_bounded(value: Any) -> bool:
     """Whether it is a number of at most 64 bits. A larger one costs time and memory, and overflows a float."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return False
-    # Comparing comes first for an int, which may be too large to be asked, and last for NaN, which cannot be compared.
-    return (isinstance(value, int) or isfinite(value)) and abs(value) < _TOO_LARGE
+    if not isinstance(value, int) and not isfinite(value):  # an int may be too large for this question
+        return False
+    return -_TOO_LARGE < value < _TOO_LARGE
 
 
 def _time(value: Any, where: str) -> datetime:

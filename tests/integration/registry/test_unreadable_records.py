@@ -197,6 +197,29 @@ class TestLease:
         assert raw.items() == []
 
 
+ABOUT_ADDRESSES: dict[str, Callable[[DynamoStore], object]] = {
+    "a change of something else": lambda store: store.update_backup(replace(BACKUP, enabled=False)),
+    "a change of the port": lambda store: store.update_backup(replace(BACKUP, port=1)),
+    "its removal": lambda store: store.delete_backup(BACKUP_ID),
+    "another backup at this address": lambda store: store.add_backup(replace(BACKUP, id="another")),
+    "its promotion": lambda store: store.promote(
+        promotion(PRIMARY_RECORD, BACKUP, "former", "why", AT), now=LONG_AFTER
+    ),
+}
+
+
+@pytest.mark.parametrize("change", ABOUT_ADDRESSES.values(), ids=ABOUT_ADDRESSES)
+def test_an_address_of_a_newer_version_is_neither_replaced_nor_given_up(
+    change: Callable[[DynamoStore], object], dynamo_store: DynamoStore, table: Callable[..., None], raw: Any
+) -> None:
+    items = [newer(fixture("address")), fixture("backup"), fixture("primary")]
+    table(*items)
+    with pytest.raises(Failure, match="format: 99 is not known here") as failed:
+        change(dynamo_store)
+    assert failed.value.reason is Reason.RECORD_UNREADABLE
+    assert by_key(raw.items()) == by_key(items)
+
+
 @pytest.mark.parametrize("kind", ["result", "history"])
 def test_a_result_of_a_newer_version_is_not_replaced(
     kind: str, dynamo_store: DynamoStore, table: Callable[..., None], raw: Any

@@ -111,6 +111,13 @@ def test_what_the_guards_go_by_is_stored_and_stays_when_it_is_sent_again(world: 
     assert (stored.block_widened_access, stored.approval_by_another) == (True, True)
 
 
+@pytest.mark.parametrize("share", [5e-324, 1e-131, 0.1234567, 1 - 1e-9])
+def test_a_share_is_rounded_to_what_can_be_stored(world: Any, share: float) -> None:
+    body = world.call("GET", "/sync-settings").body
+    stored = world.call("PUT", "/sync-settings", body | {"limits": body["limits"] | {"removal_share": share}})
+    assert (stored.status, stored.body["limits"]["removal_share"]) == (200, round(share, 6))
+
+
 @pytest.mark.parametrize(("name", "value"), [("removal_share", 1.1), ("removal_floor", -1), ("disabling_maximum", 0.5)])
 def test_limits_out_of_bounds_are_refused(world: Any, name: str, value: float) -> None:
     body = world.call("GET", "/sync-settings").body

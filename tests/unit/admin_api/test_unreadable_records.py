@@ -115,3 +115,13 @@ class TestPromotion:
         monkeypatch.setattr(world.store, "status", down)
         with pytest.raises(Failure, match="throttled"):
             self.concerns(world)
+
+
+def test_a_run_over_a_registration_that_cannot_be_read_says_so_at_once(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.store, "unreadable_backups", lambda: (("ftp2", "format: 2 is not known here"),))
+    answer = world.call("POST", "/sync-runs", {"backups": ["ftp2"]})
+    assert (answer.status, answer.body["reason"]) == (500, "record_unreadable")
+    assert "format: 2 is not known here" in answer.body["detail"]
+    assert world.starter.events == []

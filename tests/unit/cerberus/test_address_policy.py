@@ -1,15 +1,18 @@
 """Which addresses are connected to, and which never."""
 
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from cerberus.address_policy import AddressPolicy, check_host, checked_host
+from cerberus.address_policy import IPV6_ADDRESS, AddressPolicy, check_host, checked_host
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.runtime import SystemRuntime
@@ -229,3 +232,35 @@ def test_anything_else_is_not_a_host(host: str) -> None:
     with pytest.raises(Failure) as caught:
         checked_host(host)
     assert caught.value.reason is Reason.REGISTRATION_INVALID
+
+
+GROUP = st.sampled_from(["0", "1", "ab", "FFFF", "0001", "12345", "g", ""])
+IPV4 = st.sampled_from(["1.2.3.4", "0.1.0.9", "255.255.255.255", "256.1.1.1", "01.2.3.4", "1.2.3"])
+
+
+@st.composite
+def ipv6_like(draw: st.DrawFn) -> str:
+    """Texts that are IPv6 addresses or nearly."""
+    groups = draw(st.lists(GROUP, max_size=9))
+    if draw(st.booleans()):
+        groups.append(draw(IPV4))
+    if draw(st.booleans()):
+        groups.insert(draw(st.integers(0, len(groups))), "")
+    return draw(st.sampled_from(["", ":"])) + ":".join(groups) + draw(st.sampled_from(["", ":", "::"]))
+
+
+@given(text=ipv6_like())
+@example(text="::")
+@example(text="1::2:3:4:5:6:7")
+@example(text="1:2:3:4:5:6:7::")
+@example(text="1:2:3")
+def test_the_published_form_of_an_ipv6_address_is_what_is_accepted(text: str) -> None:
+    assert bool(re.fullmatch(IPV6_ADDRESS, text)) == is_ipv6(text)
+
+
+def is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
