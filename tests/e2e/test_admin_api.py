@@ -182,13 +182,13 @@ def test_an_older_state_of_the_primary_goes_to_the_fleet(
 
 def test_the_primarys_own_list_is_shown_and_taken_over(api: ManagementApi, registered: dict[str, Any]) -> None:
     report = api.call("POST", "/backups/import", {}).body
-    (found,) = report["backups"]
-    assert (report["dry_run"], found["action"]) == (True, "needs_password")
-    key = f"{found['host']}:{found['port']}"
+    (listed,) = report["backups"]
+    assert (report["dry_run"], listed["action"]) == (True, "needs_password")
+    key = f"{listed['host']}:{listed['port']}"
     taken = api.call("POST", "/backups/import", {"dry_run": False, "passwords": {key: "PLANTED-import"}}).body
     (entry,) = taken["backups"]
     assert entry["action"] == "registered"
-    assert api.call("GET", f"/backups/{entry['id']}").body["host"] == found["host"]
+    assert api.call("GET", f"/backups/{entry['id']}").body["host"] == listed["host"]
     assert api.call("DELETE", f"/backups/{entry['id']}").status == 204
 
 

@@ -59,8 +59,8 @@ def test_every_command_of_the_guide_does_what_it_says(cloud: LocalCloud, tmp_pat
 
 def _documents(text: str) -> list[Any]:
     """The JSON documents of an output, one after the other."""
-    decoder, found, position = json.JSONDecoder(), [], 0
+    decoder, documents, position = json.JSONDecoder(), [], 0
     while position < len(text.rstrip()):
         document, position = decoder.raw_decode(text, position + len(text[position:]) - len(text[position:].lstrip()))
-        found.append(document)
-    return found
+        documents.append(document)
+    return documents

@@ -77,9 +77,9 @@ class Sam:
 
 @pytest.fixture(scope="module")
 def sam(cloud: LocalCloud, stack: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Sam:
-    found = Sam(cloud, tmp_path_factory.mktemp("sam"))
-    found.configure(CONFIG)
-    return found
+    prepared = Sam(cloud, tmp_path_factory.mktemp("sam"))
+    prepared.configure(CONFIG)
+    return prepared
 
 
 # ---------------------------------------------------------------- what there is in the account
@@ -128,8 +128,8 @@ def _queues(cloud: LocalCloud) -> set[str]:
 
 def _inventory(cloud: LocalCloud) -> set[str]:
     """All that there is, by kind and name, but what the SAM CLI keeps for itself to upload to."""
-    found = {f"{kind} {name}" for kind, names in LISTERS.items() for name in names(cloud)} | _queues(cloud)
-    return {one for one in found if "aws-sam-cli-managed" not in one and not one.startswith("stack ")} | {
+    resources = {f"{kind} {name}" for kind, names in LISTERS.items() for name in names(cloud)} | _queues(cloud)
+    return {one for one in resources if "aws-sam-cli-managed" not in one and not one.startswith("stack ")} | {
         f"stack {one['StackName']}"
         for one in cloud.client("cloudformation").describe_stacks()["Stacks"]
         if "aws-sam-cli-managed" not in one["StackName"]
@@ -140,8 +140,8 @@ def _inventory(cloud: LocalCloud) -> set[str]:
 
 
 def _resource(cloud: LocalCloud, logical_id: str) -> str:
-    found = cloud.client("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)
-    return str(found["StackResourceDetail"]["PhysicalResourceId"])
+    resource = cloud.client("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId=logical_id)
+    return str(resource["StackResourceDetail"]["PhysicalResourceId"])
 
 
 def _function(cloud: LocalCloud) -> dict[str, Any]:
@@ -192,8 +192,8 @@ def _with_boundary(cloud: LocalCloud) -> None:
 
 
 def _tuned(cloud: LocalCloud) -> None:
-    found = _function(cloud)
-    assert (found["MemorySize"], found["Timeout"], found["Architectures"]) == (2048, 900, ["arm64"])
+    tuned = _function(cloud)
+    assert (tuned["MemorySize"], tuned["Timeout"], tuned["Architectures"]) == (2048, 900, ["arm64"])
     rule = cloud.client("events").describe_rule(Name=cloud.outputs(STACK)["RuleName"])
     assert rule["ScheduleExpression"] == "rate(5 minutes)"
 

@@ -92,8 +92,8 @@ def test_every_event_has_the_documented_answer(
     for invocation in invocations(name):
         store = _seed(cloud, outputs, servers)
         answer = emulator.invoke(invocation.event)
-        if found := differences(invocation.answer, _decoded(answer)):
-            wrong[invocation.name] = (found, answer)
+        if differing := differences(invocation.answer, _decoded(answer)):
+            wrong[invocation.name] = (differing, answer)
         _wait_for_runs(store)
     assert wrong == {}
 

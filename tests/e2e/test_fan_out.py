@@ -82,7 +82,7 @@ def test_every_backup_is_equal_to_the_primary_as_the_servers_themselves_say(batc
 
 
 def _served_twice(batch: BatchResult) -> set[str]:
-    served = {name: found["GetLicenseInfo"] for name, found in batch.fleet.swarm.requests().items()}
+    served = {name: operations["GetLicenseInfo"] for name, operations in batch.fleet.swarm.requests().items()}
     assert set(served.values()) <= {1, 2}
     return {name for name, count in served.items() if count == 2}
 
@@ -90,7 +90,10 @@ def _served_twice(batch: BatchResult) -> set[str]:
 def test_none_was_served_twice_but_those_whose_worker_was_killed(batch: BatchResult) -> None:
     assert batch.killed >= 2
     assert len(_served_twice(batch)) <= 10 * batch.killed, "a worker has ten messages at most"
-    written = [found["SetMimeMappings"] + found["SaveMimeMappings"] for found in batch.fleet.swarm.requests().values()]
+    written = [
+        operations["SetMimeMappings"] + operations["SaveMimeMappings"]
+        for operations in batch.fleet.swarm.requests().values()
+    ]
     assert max(written) <= 2
 
 

@@ -14,9 +14,9 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_a_fleet_is_measured_against_both_plain_scripts() -> None:
-    found = rows(fleet.measure(backups=2, users=20, latency=0.001, edited=2))
-    assert [row[0].partition(",")[0] for row in found] == ["product", "plain script", "plain script", "product"]
-    assert all(float(row[1]) >= 0 for row in found)
+    lines = rows(fleet.measure(backups=2, users=20, latency=0.001, edited=2))
+    assert [row[0].partition(",")[0] for row in lines] == ["product", "plain script", "plain script", "product"]
+    assert all(float(row[1]) >= 0 for row in lines)
 
 
 def test_a_fleet_without_changes_is_counted_by_calls_and_bytes() -> None:

@@ -430,9 +430,9 @@ def _has_counterpart(container: etree._Element, theirs: list[etree._Element]) ->
 
 
 def _counterpart(source: etree._Element, own: etree._Element | None) -> etree._Element | None:
-    found = [child for child in (own if own is not None else ()) if _key(child) == _key(source)]
-    assert len(found) < 2
-    return found[0] if found else None
+    counterparts = [child for child in (own if own is not None else ()) if _key(child) == _key(source)]
+    assert len(counterparts) < 2
+    return counterparts[0] if counterparts else None
 
 
 def _bare(element: etree._Element) -> tuple[object, ...]:

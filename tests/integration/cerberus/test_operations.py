@@ -269,10 +269,10 @@ def facts(**changes: str) -> dict[str, str]:
 
 def test_facts_are_what_five_operations_and_the_certificate_say(talk: Any) -> None:
     client, server = talk(**facts())
-    told = client.facts()
-    assert told.certificate_ends is not None
-    assert timedelta() < told.certificate_ends - datetime.now(UTC) < timedelta(days=400)
-    assert replace(told, certificate_ends=None) == ServerFacts(
+    server_facts = client.facts()
+    assert server_facts.certificate_ends is not None
+    assert timedelta() < server_facts.certificate_ends - datetime.now(UTC) < timedelta(days=400)
+    assert replace(server_facts, certificate_ends=None) == ServerFacts(
         version=Version(12, 11, 6, 3),
         hostname="files",
         licence=Licence(False, "N", "C", "Enterprise", 18446744073709551615, 7, -3, "expired"),

@@ -41,11 +41,11 @@ def failing(call: Callable[[], object], wire: SimpleNamespace) -> Failure:
         call()
     failure = caught.value
     assert failure.server == "backup-1 (localhost)"
-    told: BaseException | None = failure
-    while told is not None:
+    error: BaseException | None = failure
+    while error is not None:
         for planted in (CONTENT, wire.user, wire.password):
-            assert planted not in f"{told!r} {told}"
-        told = told.__cause__ or told.__context__
+            assert planted not in f"{error!r} {error}"
+        error = error.__cause__ or error.__context__
     return failure
 
 

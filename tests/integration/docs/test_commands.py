@@ -60,9 +60,9 @@ class Block:
 
 def _blocks(page: Path) -> Iterator[Block]:
     text = page.read_text()
-    for found in _BLOCK.finditer(text):
-        section = re.findall(r"^#+ (.+)$", text[: found.start()], re.MULTILINE)[-1]
-        yield Block(str(page.relative_to(ROOT)), section, found["language"], found["text"], found["why"] or "")
+    for match in _BLOCK.finditer(text):
+        section = re.findall(r"^#+ (.+)$", text[: match.start()], re.MULTILINE)[-1]
+        yield Block(str(page.relative_to(ROOT)), section, match["language"], match["text"], match["why"] or "")
 
 
 BLOCKS = [block for page in PAGES for block in _blocks(page)]

@@ -56,8 +56,8 @@ def test_it_is_compared_drifted_and_summed_up_from_outside(pair: tuple[RemoteSer
 
     backup.drift("everywhere")
 
-    found = replicable_differences(primary.snapshot(), backup.snapshot())
-    assert {difference.part for difference in found} == set(PARTS)
+    differing = replicable_differences(primary.snapshot(), backup.snapshot())
+    assert {difference.part for difference in differing} == set(PARTS)
     assert kept_machine_values(before, backup.snapshot()) == []
     assert primary.summary()["users"] == backup.summary()["users"] == 30
     with pytest.raises(ValueError, match="nobody"):

@@ -224,8 +224,8 @@ def aws_registry(clients: Clients) -> Registry:
 def registry(request: pytest.FixtureRequest) -> Registry:
     """In memory, unless a test asks for ``aws`` by an indirect parameter."""
     kind = getattr(request, "param", "memory")
-    found: Registry = request.getfixturevalue(f"{kind}_registry")
-    return found
+    of_kind: Registry = request.getfixturevalue(f"{kind}_registry")
+    return of_kind
 
 
 class Listening:

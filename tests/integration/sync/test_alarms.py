@@ -246,11 +246,11 @@ def renew(fleet: Fleet, backup_id: str) -> None:
     """The server gets a new certificate, and the registration its fingerprint."""
     old = fleet.servers.pop(backup_id)
     old.stop()
-    known = fleet.store.backup(backup_id)
-    assert known is not None
+    registered = fleet.store.backup(backup_id)
+    assert registered is not None
     new = fleet.start(backup_id, state=old.state)
-    trust = type(known.trust)(pins=(new.fingerprint,))
-    fleet.store.update_backup(replace(known, port=new.port, trust=trust))
+    trust = type(registered.trust)(pins=(new.fingerprint,))
+    fleet.store.update_backup(replace(registered, port=new.port, trust=trust))
 
 
 @pytest.mark.parametrize("whose", ["primary", "b1"])

@@ -141,7 +141,7 @@ WRITING: dict[Kind, Expected | None] = {
 def holds(fleet: Fleet, backup_id: str) -> bool:
     """Whether a backup has the primary's users and groups. What a newer version adds, only its replies hold."""
     primary, backup = fleet.primary.snapshot(), fleet.servers[backup_id].snapshot()
-    return all("future" in found.path for found in replicable_differences(primary, backup, parts=("accounts",)))
+    return all("future" in each.path for each in replicable_differences(primary, backup, parts=("accounts",)))
 
 
 def play(fleet: Fleet, kind: Kind, operation: str, expected: Expected) -> None:

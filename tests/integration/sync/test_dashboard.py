@@ -107,8 +107,8 @@ def test_every_graph_has_figures(lines: list[str]) -> None:
     shown = 0
     for properties in WIDGETS.values():
         for metric in properties.get("metrics", ()):
-            for found in _meant(metric):
-                assert found in said or found[0] == "AWS/Lambda", properties["title"]
+            for figure in _meant(metric):
+                assert figure in said or figure[0] == "AWS/Lambda", properties["title"]
                 shown += 1
     assert shown > 20
 
@@ -119,11 +119,11 @@ def _meant(metric: list[Any]) -> Iterator[tuple[str, str, frozenset[tuple[str, s
         namespace, name, *dimensions = (each for each in metric if isinstance(each, str))
         yield namespace, name, frozenset(zip(dimensions[::2], dimensions[1::2], strict=True))
         return
-    found = re.fullmatch(
+    search = re.fullmatch(
         r"SEARCH\('\{(\w+),(\w+),(\w+)\} MetricName=\"(\w+)\" (\w+)=\"(\w+)\"', '(\w+)', 300\)", metric[0]["expression"]
     )
-    assert found, metric
-    namespace, one, other, name, fixed, value, _ = found.groups()
+    assert search, metric
+    namespace, one, other, name, fixed, value, _ = search.groups()
     assert {one, other} - {fixed} in ({"backup"}, {"reason"})
     (free,) = {one, other} - {fixed}
     yield namespace, name, frozenset({(fixed, value), (free, {"backup": "b2", "reason": "not_soap"}[free])})

@@ -114,7 +114,7 @@ def function(
 
 def figures(blobs: list[dict[str, Any]]) -> dict[str, float]:
     """Metrics without a reason, by name; each blob is held to the format on the way."""
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     for blob in blobs:
         [directive] = blob["_aws"]["CloudWatchMetrics"]
         assert directive["Namespace"] == "CerberusSync"
@@ -123,8 +123,8 @@ def figures(blobs: list[dict[str, Any]]) -> dict[str, float]:
             for dimensions in directive["Dimensions"]:
                 assert all(isinstance(blob[name], str) for name in dimensions)
                 if dimensions == ["service"]:
-                    [found[metric["Name"]]] = blob[metric["Name"]]
-    return found
+                    [values[metric["Name"]]] = blob[metric["Name"]]
+    return values
 
 
 def failures(blobs: list[dict[str, Any]]) -> dict[str, float]:
@@ -195,9 +195,11 @@ class TestEvents:
     def test_a_backup_that_is_unknown_or_disabled_starts_nothing(
         self, fleet: Fleet, function: Function, named: str, reason: str
     ) -> None:
-        known = fleet.store.backup("b2")
-        assert known is not None
-        fleet.store.update_backup(type(known)(known.id, known.host, known.port, known.trust, enabled=False))
+        registered = fleet.store.backup("b2")
+        assert registered is not None
+        fleet.store.update_backup(
+            type(registered)(registered.id, registered.host, registered.port, registered.trust, enabled=False)
+        )
         assert reason in function.refused({"action": "sync", "backups": ["b1", named]})
         [run] = fleet.store.runs(limit=10)
         assert (run.status, run.reason) == ("failed", reason)
@@ -340,12 +342,12 @@ class TestWhatIsTold:
         fleet.servers["b4"].fault(Kind.HTML)
         function(SCHEDULED)
         blobs = function.metrics()
-        found = figures(blobs)
-        assert 0 < found.pop("RunDuration") < 30
-        assert found.pop("ItemsChanged") > 0
-        assert 300 < found.pop("FewestCertificateDays") <= 365
-        assert 99 < found.pop("FewestLicenceDays") < 356
-        assert found == {
+        emitted = figures(blobs)
+        assert 0 < emitted.pop("RunDuration") < 30
+        assert emitted.pop("ItemsChanged") > 0
+        assert 300 < emitted.pop("FewestCertificateDays") <= 365
+        assert 99 < emitted.pop("FewestLicenceDays") < 356
+        assert emitted == {
             "RunsFinished": 1,
             "RunsFailed": 0,
             "BackupsInSync": 1,
@@ -372,9 +374,9 @@ class TestWhatIsTold:
 
         monkeypatch.setattr(reporting, fleet_health_of.__name__, gone)
         assert function(SCHEDULED)["status"] == "succeeded"
-        found = figures(function.metrics())
-        assert found["RunsFinished"] == 1
-        assert "MostFailuresInARow" not in found  # rather nothing than a fleet that looks well
+        emitted = figures(function.metrics())
+        assert emitted["RunsFinished"] == 1
+        assert "MostFailuresInARow" not in emitted  # rather nothing than a fleet that looks well
         (line,) = [line for line in function.lines() if line["message"] == "metrics incomplete"]
         assert (line["level"], line["reason"]) == ("WARNING", "registry_unavailable")
 

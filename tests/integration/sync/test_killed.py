@@ -174,9 +174,9 @@ class World:
 
     @property
     def status(self) -> BackupResult:
-        found = self.account.store.status("b1")
-        assert found is not None
-        return found
+        status = self.account.store.status("b1")
+        assert status is not None
+        return status
 
     def put_back(self) -> None:
         put_back(self.server.state, self.drifted)

@@ -161,7 +161,7 @@ def test_a_part_that_the_primary_lacks_is_not_taken_from_a_backup_unseen(
     before = fleet.servers["b1"].snapshot()
     fleet.run()
     assert fleet.statuses() == {"b1": "blocked:part_missing_on_primary"}
-    statuses = {name: found.status for name, found in fleet.parts("b1").items() if found.status != "unchanged"}
+    statuses = {name: outcome.status for name, outcome in fleet.parts("b1").items() if outcome.status != "unchanged"}
     assert statuses == {part: "blocked", "settings": "pushed"}
     left = {each.part for each in replicable_differences(before, fleet.servers["b1"].snapshot())}
     assert left == {"settings"}

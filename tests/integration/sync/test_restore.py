@@ -31,9 +31,9 @@ def restore(fleet: Fleet, key: str, *backups: str, **more: Any) -> Report:
 
 
 def backup_of(fleet: Fleet, backup_id: str = "b1") -> Backup:
-    found = fleet.store.backup(backup_id)
-    assert found is not None
-    return found
+    registered = fleet.store.backup(backup_id)
+    assert registered is not None
+    return registered
 
 
 def resume(fleet: Fleet, *backups: str) -> None:
@@ -61,7 +61,7 @@ def pushed(make_fleet: Callable[..., Fleet]) -> tuple[Fleet, Snapshot, str]:
 
 def test_a_backup_gets_back_exactly_what_it_held_in_every_part(pushed: tuple[Fleet, Snapshot, str]) -> None:
     fleet, before, key = pushed
-    asked, known = len(fleet.primary.requests), dict(fleet.result("b1").fingerprints)
+    asked, fingerprints = len(fleet.primary.requests), dict(fleet.result("b1").fingerprints)
     report = restore(fleet, key, "b1", requested_by="an administrator")
     assert fleet.statuses() == {"b1": "restored"}
     assert fleet.servers["b1"].snapshot() == before
@@ -69,7 +69,7 @@ def test_a_backup_gets_back_exactly_what_it_held_in_every_part(pushed: tuple[Fle
     assert report.run.requested_by == "an administrator"
     assert report.run.primary is None  # what it is today was not asked
     result = fleet.result("b1")
-    assert (result.verified_at, dict(result.fingerprints)) == (None, known)
+    assert (result.verified_at, dict(result.fingerprints)) == (None, fingerprints)
     assert result.pushed_at is not None
     assert key in result.message
     assert len(fleet.primary.requests) == asked  # it may be down

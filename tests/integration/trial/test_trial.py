@@ -72,10 +72,10 @@ def laptop(tmp_path: Path) -> Iterator[Laptop]:
     """An administrator's machine. Whatever was printed holds no secret, and the primary was never written to."""
     states = [generate(1, users=30, groups=3, machine=Machine.named(name)) for name in ("primary", "backup")]
     with LocalServer(states[0]) as primary, LocalServer(states[1]) as backup:
-        found = Laptop(primary, backup, tmp_path)
-        yield found
+        made = Laptop(primary, backup, tmp_path)
+        yield made
         secrets = [secret for state in states for secret in (*state.machine.secrets, state.machine.admin_password)]
-        assert [number for number, one in enumerate([*secrets, *Secrets()]) if one in found.said] == []
+        assert [number for number, one in enumerate([*secrets, *Secrets()]) if one in made.said] == []
         assert primary.writes == []
 
 

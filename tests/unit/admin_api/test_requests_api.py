@@ -91,8 +91,8 @@ def test_every_change_is_recorded_with_who_when_and_what(world: Any) -> None:
     world.call("PATCH", "/backups/ftp2", {"password": "PLANTED-second", "enabled": False})
     world.call("PATCH", "/backups/ftp2", {"port": 1}, If_Match='"1"')
     world.call("DELETE", "/backups/ftp2")
-    told = [(r.method, r.route, r.resource, r.fields, r.status) for r in world.audit.records]
-    assert told == [
+    recorded = [(r.method, r.route, r.resource, r.fields, r.status) for r in world.audit.records]
+    assert recorded == [
         ("POST", "/backups", "/backups/ftp2", ("host", "id", "password", "port", "username"), 201),
         ("PATCH", "/backups/{backup_id}", "/backups/ftp2", ("enabled", "password"), 200),
         ("PATCH", "/backups/{backup_id}", "/backups/ftp2", ("port",), 412),

@@ -51,7 +51,7 @@ def _restore(world: Any, **body: object) -> Any:
 
 def test_snapshots_are_listed_newest_first_with_all_but_their_content(kept: Any) -> None:
     body = kept.call("GET", "/backups/ftp2/snapshots").body
-    assert [found["run_id"] for found in body["snapshots"]] == [LATER, RUN]
+    assert [snapshot["run_id"] for snapshot in body["snapshots"]] == [LATER, RUN]
     assert {**body["snapshots"][1], "size": 0} == {
         "key": KEY,
         "run_id": RUN,

@@ -528,7 +528,7 @@ def test_nothing_of_a_faults_text_is_in_the_message(shape: str, text: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("code", "told"),
+    ("code", "shown"),
     [
         ("SOAP-ENV:Server", " (Server)"),
         ("Client.Authentication", " (Client)"),
@@ -538,10 +538,10 @@ def test_nothing_of_a_faults_text_is_in_the_message(shape: str, text: str) -> No
         ("", ""),
     ],
 )
-def test_a_fault_code_is_told_only_if_soap_knows_it(code: str, told: str) -> None:
+def test_a_fault_code_is_told_only_if_soap_knows_it(code: str, shown: str) -> None:
     fault = f"<SOAP-ENV:Fault><faultcode>{code}</faultcode><faultstring>disk full</faultstring></SOAP-ENV:Fault>"
     failure = refusal(lambda: read("GetProfiles", envelope(fault, SOAP_11), status=500))
-    assert failure.message == f"the server answered with a fault{told}"
+    assert failure.message == f"the server answered with a fault{shown}"
 
 
 def test_a_fault_without_anything_in_it_is_a_fault() -> None:

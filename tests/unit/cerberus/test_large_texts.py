@@ -39,14 +39,14 @@ def _small_is_large() -> object:
         yield
 
 
-def enveloped(content: str, head: str = "", around: tuple[str, str] = ("<n:data>", "</n:data>")) -> bytes:
+def enveloped(content: str, head: str = "", tags: tuple[str, str] = ("<n:data>", "</n:data>")) -> bytes:
     return (
         f'{head}<s:Envelope xmlns:s="{SOAP}" xmlns:n="{SVC}"><s:Body><n:GetProfilesResponse>'
-        f"{around[0]}{content}{around[1]}<n:result>true</n:result></n:GetProfilesResponse></s:Body></s:Envelope>"
+        f"{tags[0]}{content}{tags[1]}<n:result>true</n:result></n:GetProfilesResponse></s:Body></s:Envelope>"
     ).encode("utf-8", "surrogatepass")
 
 
-def told(raw: bytes) -> str | Reason:
+def read_text(raw: bytes) -> str | Reason:
     """What reading gives: the document as text, or why there is none."""
     try:
         values = read_reply(wsdl.service().operation("GetProfiles"), Reply(200, TYPE, raw), SystemRuntime())
@@ -56,35 +56,35 @@ def told(raw: bytes) -> str | Reason:
     return data.decode() if isinstance(data, bytes) else str(data)
 
 
-def told_whole(raw: bytes) -> str | Reason:
+def read_whole(raw: bytes) -> str | Reason:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(large_texts, "LARGE", 10**9)
-        return told(raw)
+        return read_text(raw)
 
 
 @settings(max_examples=2000)
 @given(st.lists(st.sampled_from(PIECES) | st.text(max_size=20), max_size=40).map("".join), st.sampled_from(HEADS))
 def test_what_is_read_is_the_same_cut_or_whole(content: str, head: str) -> None:
     raw = enveloped(content, head)
-    assert told(raw) == told_whole(raw)
+    assert read_text(raw) == read_whole(raw)
 
 
 @settings(max_examples=500)
 @given(st.text(alphabet=st.characters(blacklist_categories=["Cs", "Cc"]) | st.sampled_from("\t\n\r&<>\"'"), min_size=1))
 def test_an_escaped_text_is_cut_out_and_comes_back(text: str) -> None:
-    escaped = re.sub("[&<>\r]", lambda found: f"&#{ord(found[0])};" if found[0] == "\r" else ESCAPES[found[0]], text)
+    escaped = re.sub("[&<>\r]", lambda match: f"&#{ord(match[0])};" if match[0] == "\r" else ESCAPES[match[0]], text)
     raw = enveloped(escaped)
-    found = large_texts.cut(raw, {}, SystemRuntime())
+    cut = large_texts.cut(raw, {}, SystemRuntime())
     if "\ufffe" not in text and "\uffff" not in text:
-        assert found is not None
-        assert found.text.decode() == text
+        assert cut is not None
+        assert cut.text.decode() == text
 
 
 ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 @pytest.mark.parametrize(
-    "around",
+    "tags",
     [
         ("<!-- > x", " --><n:data>a</n:data>"),
         ("<n:data><![CDATA[>", "]]></n:data>"),
@@ -93,19 +93,19 @@ ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
         ("<n:other><n:data>", "</n:data></n:other><n:data>a</n:data>"),
     ],
 )
-def test_what_only_looks_like_a_text_is_not_taken_for_one(around: tuple[str, str]) -> None:
-    raw = enveloped("x" * 50, around=around)
-    assert told(raw) == told_whole(raw)
+def test_what_only_looks_like_a_text_is_not_taken_for_one(tags: tuple[str, str]) -> None:
+    raw = enveloped("x" * 50, tags=tags)
+    assert read_text(raw) == read_whole(raw)
 
 
 def test_a_reply_cut_short_behind_its_text_is_no_reply() -> None:
-    assert told(enveloped("x" * 500)[:-20]) is Reason.REPLY_MALFORMED
+    assert read_text(enveloped("x" * 500)[:-20]) is Reason.REPLY_MALFORMED
 
 
 @pytest.mark.parametrize("at", range(40, 90, 7))
 def test_a_reply_cut_short_inside_its_text_is_no_reply(at: int) -> None:
     raw = enveloped("&lt;" * 60)
-    assert told(raw[: raw.index(b"&lt;") + at]) is Reason.REPLY_MALFORMED
+    assert read_text(raw[: raw.index(b"&lt;") + at]) is Reason.REPLY_MALFORMED
 
 
 def test_a_large_text_is_bytes() -> None:

@@ -109,9 +109,9 @@ def test_a_type_has_the_fields_of_the_contract_in_order(document: Any, name: str
     seen = seen_type(document, name)
     wanted = fields_with_base(name)
     elements = [field for field in wanted if field["kind"] == "element"]
-    found = [(n, e) for n, e in seen.elements if n != "_value_1"]
-    assert [n for n, _ in found] == [field["name"] for field in elements]
-    for (field_name, element), field in zip(found, elements, strict=True):
+    pairs = [(n, e) for n, e in seen.elements if n != "_value_1"]
+    assert [n for n, _ in pairs] == [field["name"] for field in elements]
+    for (field_name, element), field in zip(pairs, elements, strict=True):
         if "wrapped_item" not in field:
             assert seen_element(field_name, element) == wanted_element(field)
             continue

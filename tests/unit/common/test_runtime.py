@@ -32,11 +32,11 @@ def test_sleeping_takes_time_on_the_monotonic_clock(runtime: Runtime) -> None:
 
 @pytest.mark.parametrize("draw", ["new_id", "new_token"])
 def test_identifiers_and_tokens_are_long_and_new(runtime: Runtime, draw: str) -> None:
-    found = [getattr(runtime, draw)() for _ in range(1000)]
-    assert {len(one) for one in found} == {32}
-    assert all(int(one, 16) >= 0 for one in found)
-    assert len(set(found)) == 1000
-    assert len({one[:8] for one in found}) > 990
+    drawn = [getattr(runtime, draw)() for _ in range(1000)]
+    assert {len(one) for one in drawn} == {32}
+    assert all(int(one, 16) >= 0 for one in drawn)
+    assert len(set(drawn)) == 1000
+    assert len({one[:8] for one in drawn}) > 990
 
 
 def test_random_numbers_lie_in_their_range(runtime: Runtime) -> None:
@@ -100,10 +100,10 @@ def test_the_machine_leaves_behind_what_is_not_done_in_time_and_begins_nothing_m
         return "never"
 
     try:
-        found = SystemRuntime().run_parallel([giving("early"), hang, waiting], max_workers=1, timeout=0.2)
+        results = SystemRuntime().run_parallel([giving("early"), hang, waiting], max_workers=1, timeout=0.2)
     finally:
         release.set()
-    assert found == ["early", UNFINISHED, UNFINISHED]
+    assert results == ["early", UNFINISHED, UNFINISHED]
     assert begun == ["hanging"]
 
 

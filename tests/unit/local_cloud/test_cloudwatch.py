@@ -23,8 +23,8 @@ KEPT = "what it was"
 
 
 def figure(minutes_ago: float, value: float, **other: object) -> Datapoint:
-    known = {"namespace": "N", "name": "M", "dimensions": frozenset({("d", "v")})}
-    return Datapoint(**{**known, **other}, value=value, at=NOON - timedelta(minutes=minutes_ago))  # type: ignore[arg-type]
+    defaults = {"namespace": "N", "name": "M", "dimensions": frozenset({("d", "v")})}
+    return Datapoint(**{**defaults, **other}, value=value, at=NOON - timedelta(minutes=minutes_ago))  # type: ignore[arg-type]
 
 
 def test_a_line_in_the_embedded_format_is_a_figure_for_each_set_of_dimensions() -> None:

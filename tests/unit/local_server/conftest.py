@@ -71,7 +71,7 @@ def text() -> Callable[[Reply, str], str | None]:
 
     def find(reply: Reply, name: str) -> str | None:
         root = etree.fromstring(b"".join(reply.body))
-        found = next((each for each in root.iter() if str(each.tag).endswith(f"}}{name}")), None)
-        return None if found is None else (found.text or "")
+        element = next((each for each in root.iter() if str(each.tag).endswith(f"}}{name}")), None)
+        return None if element is None else (element.text or "")
 
     return find

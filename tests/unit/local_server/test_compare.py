@@ -86,7 +86,7 @@ def test_one_change_is_found_in_its_part_and_in_no_other(
 ) -> None:
     change(backup)
 
-    assert {found.part for found in replicable_differences(primary, backup.snapshot(), ALL_PARTS)} == {part}
+    assert {difference.part for difference in replicable_differences(primary, backup.snapshot(), ALL_PARTS)} == {part}
 
 
 def test_unblocking_is_a_difference(primary: Snapshot, backup: ServerState) -> None:
@@ -94,14 +94,14 @@ def test_unblocking_is_a_difference(primary: Snapshot, backup: ServerState) -> N
         address = str(documents.key(backup.tree("ip_block_list")[0])).rstrip("-")
     drift.unblock(backup, address)
 
-    assert {found.part for found in replicable_differences(primary, backup.snapshot())} == {"ip_block_lists"}
+    assert {difference.part for difference in replicable_differences(primary, backup.snapshot())} == {"ip_block_lists"}
 
 
 def test_a_machine_drifted_everywhere_differs_in_every_default_part(primary: Snapshot, backup: ServerState) -> None:
     before = backup.snapshot()
     drift.everywhere(backup)
 
-    assert {found.part for found in replicable_differences(primary, backup.snapshot())} == set(PARTS)
+    assert {difference.part for difference in replicable_differences(primary, backup.snapshot())} == set(PARTS)
     assert kept_machine_values(before, backup.snapshot()) == []
 
 
@@ -134,17 +134,17 @@ def test_one_changed_machine_value_is_found_and_is_no_replicable_difference(
 def test_a_section_that_appears_or_goes_is_found(section: str) -> None:
     without, whole = make("backup", absent=(section,)), make("backup")
 
-    assert {found.kind for found in kept_machine_values(without.snapshot(), whole.snapshot())} == {"extra"}
-    assert {found.kind for found in kept_machine_values(whole.snapshot(), without.snapshot())} == {"missing"}
+    assert {difference.kind for difference in kept_machine_values(without.snapshot(), whole.snapshot())} == {"extra"}
+    assert {difference.kind for difference in kept_machine_values(whole.snapshot(), without.snapshot())} == {"missing"}
 
 
 def test_the_settings_of_another_machine_are_found_in_every_section(primary: Snapshot, backup: ServerState) -> None:
     before = backup.snapshot()
     assert backup.store("settings", primary.documents["settings"])
 
-    found = {difference.path for difference in kept_machine_values(before, backup.snapshot())}
+    paths = {difference.path for difference in kept_machine_values(before, backup.snapshot())}
     for section in SECTIONS:
-        assert any(path.startswith(documents.MACHINE_SETTINGS[section]) for path in found), section
+        assert any(path.startswith(documents.MACHINE_SETTINGS[section]) for path in paths), section
 
 
 def test_listeners_and_the_automatic_list_are_the_machines_own_unless_replicated(backup: ServerState) -> None:
@@ -161,9 +161,9 @@ def test_an_address_of_a_listener_is_the_machines_own_even_if_listeners_are_repl
     with backup.lock:
         backup.interfaces[0]["ipAddress"] = "192.0.2.1"
 
-    found = kept_machine_values(before, backup.snapshot(), ALL_PARTS)
+    differing = kept_machine_values(before, backup.snapshot(), ALL_PARTS)
 
-    assert [difference.path for difference in found] == ["listeners/0:21/ipAddress"]
+    assert [difference.path for difference in differing] == ["listeners/0:21/ipAddress"]
 
 
 def test_differences_name_places_and_never_values(primary: Snapshot, backup: ServerState) -> None:

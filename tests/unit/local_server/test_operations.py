@@ -103,9 +103,9 @@ def test_a_user_is_added_told_renamed_and_deleted(ask: Ask, state: ServerState, 
     assert text(ask("AddUser", user), "result") == "true"
     assert text(ask("AddUser", user.replace("Zoë", "ZOË")), "result") == "false"
     assert state.names("profiles")[-1] == "Zoë"
-    told = ask("GetUserInformation", "<s:userName>zoë</s:userName>").body[0].decode()
-    assert 'ns2:email="z@x.example"' in told
-    assert '<ns2:group ns2:name="g"></ns2:group>' in told
+    answer = ask("GetUserInformation", "<s:userName>zoë</s:userName>").body[0].decode()
+    assert 'ns2:email="z@x.example"' in answer
+    assert '<ns2:group ns2:name="g"></ns2:group>' in answer
     ask("RenameUser", "<s:userName>Zoë</s:userName><s:newUserName>Zora</s:newUserName>")
     assert state.names("profiles")[-1] == "Zora"
     root = "<s:Root><c:name>r</c:name><c:path>D:\\r</c:path></s:Root>"
@@ -117,9 +117,9 @@ def test_a_user_is_added_told_renamed_and_deleted(ask: Ask, state: ServerState, 
 
 
 def test_a_hash_kind_that_the_contract_lacks_is_told_as_it_is(ask: Ask, state: ServerState) -> None:
-    told = ask("GetUserInformation", f"<s:userName>{state.names('profiles')[2]}</s:userName>").body[0]
+    answer = ask("GetUserInformation", f"<s:userName>{state.names('profiles')[2]}</s:userName>").body[0]
 
-    assert b'ns2:type="pbkdf2_sha256"' in told
+    assert b'ns2:type="pbkdf2_sha256"' in answer
 
 
 def test_a_listener_is_modified(ask: Ask, state: ServerState) -> None:

@@ -27,8 +27,8 @@ OF_LAMBDA = {"boto3", "botocore"}
 
 def files() -> dict[str, Path]:
     """All that is packaged, by its path in the artifact."""
-    found = (path for path in FUNCTIONS.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return {path.relative_to(FUNCTIONS).as_posix(): path for path in sorted(found)}
+    paths = (path for path in FUNCTIONS.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(FUNCTIONS).as_posix(): path for path in sorted(paths)}
 
 
 def trees() -> dict[str, ast.Module]:

@@ -20,9 +20,9 @@ def concerned(*names: str) -> list[str]:
 
 
 def test_a_room_concerns_itself_and_the_rooms_above_it() -> None:
-    found = concerned("functions/registry/dynamo.py")
-    assert {"tests/unit/registry", "tests/unit/sync", "tests/unit/admin_api", "tests/unit/project"} <= {*found}
-    assert "tests/unit/replication" not in found
+    folders = concerned("functions/registry/dynamo.py")
+    assert {"tests/unit/registry", "tests/unit/sync", "tests/unit/admin_api", "tests/unit/project"} <= {*folders}
+    assert "tests/unit/replication" not in folders
 
 
 @pytest.mark.parametrize(

@@ -82,29 +82,29 @@ def origins(tree: ast.AST) -> dict[str, str]:
 
     What one of our modules has imported from elsewhere comes from there.
     """
-    found = {}
+    imported = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.asname:
-                    found[alias.asname] = alias.name
+                    imported[alias.asname] = alias.name
                 else:
-                    found[alias.name.partition(".")[0]] = alias.name.partition(".")[0]
+                    imported[alias.name.partition(".")[0]] = alias.name.partition(".")[0]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             own = origins_of(node.module)
-            found |= {
+            imported |= {
                 alias.asname or alias.name: own.get(alias.name, f"{node.module}.{alias.name}") for alias in node.names
             }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id in found:
-            found |= {target.id: found[node.value.id] for target in node.targets if isinstance(target, ast.Name)}
-    return found
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id in imported:
+            imported |= {target.id: imported[node.value.id] for target in node.targets if isinstance(target, ast.Name)}
+    return imported
 
 
 def used_names(source: str) -> Iterator[str]:
     """Every name of another module that a module uses, spelt in full; the longest spelling only."""
     tree = ast.parse(source)
-    known = origins(tree)
+    imported = origins(tree)
     inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Name | ast.Attribute) and id(node) not in inner:
@@ -113,8 +113,8 @@ def used_names(source: str) -> Iterator[str]:
             while isinstance(start, ast.Attribute):
                 steps.insert(0, start.attr)
                 start = start.value
-            if isinstance(start, ast.Name) and start.id in known:
-                yield ".".join([known[start.id], *steps])
+            if isinstance(start, ast.Name) and start.id in imported:
+                yield ".".join([imported[start.id], *steps])
     # What is imported and never named, or imported whole, is used as well.
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -149,13 +149,13 @@ def modules() -> dict[str, frozenset[str]]:
 
 
 def test_only_the_runtime_takes_time_chance_and_threads_from_the_machine() -> None:
-    found = {path: forbidden(names) for path, names in modules().items() if path != RUNTIME}
-    assert {path: names for path, names in found.items() if names} == {}
+    breaches = {path: forbidden(names) for path, names in modules().items() if path != RUNTIME}
+    assert {path: names for path, names in breaches.items() if names} == {}
 
 
 def test_clients_of_aws_are_opened_in_one_module() -> None:
-    found = {path: opening_clients(names) for path, names in modules().items() if path != AWS}
-    assert {path: names for path, names in found.items() if names} == {}
+    breaches = {path: opening_clients(names) for path, names in modules().items() if path != AWS}
+    assert {path: names for path, names in breaches.items() if names} == {}
 
 
 def test_the_two_modules_do_what_nobody_else_may() -> None:

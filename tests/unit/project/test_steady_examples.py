@@ -72,11 +72,11 @@ def _chosen_settings() -> Iterator[tuple[str, ast.keyword]]:
 
 
 def test_no_test_has_a_seed_a_deadline_or_a_memory_of_its_own() -> None:
-    found = [place for place, word in _chosen_settings() if word.arg in OF_THE_PROFILE]
+    places = [place for place, word in _chosen_settings() if word.arg in OF_THE_PROFILE]
     for path, node in _nodes():
         if isinstance(node, ast.ImportFrom) and node.module == "hypothesis":
-            found += [f"{path}:{node.lineno} {name.name}" for name in node.names if name.name == "seed"]
-    assert not found
+            places += [f"{path}:{node.lineno} {name.name}" for name in node.names if name.name == "seed"]
+    assert not places
 
 
 def test_no_test_judges_how_long_its_examples_take_to_make() -> None:

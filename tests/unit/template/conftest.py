@@ -14,5 +14,5 @@ def template() -> Template:
 @pytest.fixture(scope="session")
 def resources(template: Template) -> Template:
     """Its resources by their logical ids."""
-    found: Template = template["Resources"]
-    return found
+    declared: Template = template["Resources"]
+    return declared

@@ -22,7 +22,7 @@ def _documented() -> dict[Row, tuple[str, str]]:
 
 def _stated(resources: dict[str, Any]) -> dict[Row, object]:
     """Resource by role, statement and action, with every branch of a condition."""
-    found: dict[Row, object] = {}
+    resource_of: dict[Row, object] = {}
     for name, resource in resources.items():
         if resource["Type"] != "AWS::IAM::Role":
             continue
@@ -34,9 +34,9 @@ def _stated(resources: dict[str, Any]) -> dict[Row, object]:
         for statement in (one for policy in policies if "Ref" not in policy for one in _statements(policy)):
             actions = statement["Action"]
             for action in [actions] if isinstance(actions, str) else actions:
-                assert (name, statement["Sid"], action) not in found
-                found[name, statement["Sid"], action] = statement["Resource"]
-    return found
+                assert (name, statement["Sid"], action) not in resource_of
+                resource_of[name, statement["Sid"], action] = statement["Resource"]
+    return resource_of
 
 
 def _statements(policy: dict[str, Any]) -> list[dict[str, Any]]:

@@ -167,7 +167,7 @@ def test_an_own_key_is_used_for_all_that_is_kept_and_only_through_its_services(r
         ("AWS::Logs::LogGroup", "KmsKeyId"),
         ("AWS::Lambda::Function", "KmsKeyArn"),
     ):
-        assert [found[name] for found in _of_type(resources, kind).values()] == [key] * len(_of_type(resources, kind))
+        assert [each[name] for each in _of_type(resources, kind).values()] == [key] * len(_of_type(resources, kind))
     variables = resources["AdminApiFunction"]["Properties"]["Environment"]["Variables"]
     assert variables["SECRET_KEY"] == {"Ref": "KmsKeyArn"}
     for role in _of_type(resources, "AWS::IAM::Role").values():
