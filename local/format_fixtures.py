@@ -147,6 +147,7 @@ RUN = Run(
     notices=(Notice("state_not_kept", "what the primary holds was not kept"),),
     term=3,
     held=True,
+    state=DIGEST,
     primary=CONDITION,
     source=SOURCE,
     same_machine=True,

@@ -280,10 +280,11 @@ class Run:
     empty for a replication. ``plan_hash`` is that of the plan it was asked to
     carry out, empty for whatever the plan is: a backup with another one is not written to.
     ``same_machine``: somebody said that a snapshot of an earlier registration is of
-    the machine that is registered now.
+    the machine that is registered now. ``state`` is the fingerprint of what the run
+    read of the primary, empty for a run that did not read it.
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
     id: str
     trigger: str
@@ -304,6 +305,7 @@ class Run:
     primary: Condition | None = None
     source: str = ""
     same_machine: bool = False
+    state: str = ""
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ type _OfPrimary = Primary | Run | Approval | BackupResult | PrimaryBaseline
 """What says by ``term`` and ``source`` which primary it is of."""
 
 
-def of_primary[Found: (Approval, BackupResult, PrimaryBaseline)](
+def of_primary[Found: (Approval, BackupResult, PrimaryBaseline, Run)](
     found: Found | None, primary: Primary | Run | None
 ) -> Found | None:
     """What was found or approved of this primary; that of another server in its place is void."""

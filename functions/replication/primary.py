@@ -1,6 +1,6 @@
 """Reading the primary, once and completely, before any backup is touched."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from common.errors import Failure, Reason
 from replication.documents.canonical import digest
@@ -38,15 +38,6 @@ def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_em
     if isinstance(accounts, Accounts):
         users, groups = _count(server, accounts, accept_empty=accept_empty)
     return PrimaryState(server.label, server.address, facts, states, users, groups, held)
-
-
-def unread_parts(primary: PrimaryState, wanted: Collection[PartName]) -> frozenset[PartName]:
-    """The wanted parts that the primary has and that were not read of it."""
-    return frozenset(
-        part.name
-        for part in PARTS
-        if part.name in wanted and part.name not in primary.states and part.offered(primary.facts.features)
-    )
 
 
 BY_DEFAULT = Policy(rules=Rules(()))  # the rules decide what is written, not what is read

@@ -22,7 +22,7 @@ from sync.backup_runner import GRACE
 from sync.context import Environment, FanOutTerms, RunContext
 from sync.events import Trigger, queued_messages, read_request
 from sync.fan_out import process_batch
-from sync.poll import look_at_primary
+from sync.poll import is_run_needed
 from sync.reporting import LoggedProgress, emit_metrics
 from sync.results import Report, RunStatus
 from sync.run import run
@@ -52,13 +52,15 @@ def handler(event: object, context: LambdaContext) -> dict[str, object]:
         if queued is not None:
             return _process_batch(queued, run_context, deadline, left)
         request = read_request(event)
-        seen = None
+        unread = None
         if request.trigger is Trigger.CHANGE:
-            seen = look_at_primary(run_context, deadline)
-            if seen is None:
-                logger.info("primary unchanged")
-                return {"status": "unchanged"}
-        report = run(request, run_context, deadline, seen=seen)
+            try:
+                if not is_run_needed(run_context, deadline):
+                    logger.info("primary unchanged")
+                    return {"status": "unchanged"}
+            except Failure as failure:
+                unread = failure
+        report = run(request, run_context, deadline, unread=unread)
     except Failure as failure:
         logger.error("run not possible", extra={"reason": failure.reason, "detail": str(failure)})  # noqa: TRY400 - the trace adds nothing
         raise RunFailedError(str(failure)) from None

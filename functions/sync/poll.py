@@ -1,30 +1,44 @@
-"""A look at the primary between two scheduled runs: has anything changed that is replicated?"""
+"""A look at the primary between two scheduled runs: does it hold something that no run has replicated?"""
 
 from common.deadline import Deadline
-from common.errors import Failure
 from fleet.primary import parts_of, policy_of
+from registry.models import Run
 from registry.store_rules import of_primary
-from replication.model import PrimaryState
 from replication.primary import fingerprint
 from sync.context import RunContext
+from sync.results import RunStatus
+
+_RECENT_RUNS = 20
+"""How far back the last run over the whole fleet is looked for; beyond that one run too many does no harm."""
 
 
-def look_at_primary(context: RunContext, deadline: Deadline) -> PrimaryState | Failure | None:
-    """The primary if it is not what the last run over the whole fleet read, None if nothing has changed.
+def is_run_needed(context: RunContext, deadline: Deadline) -> bool:
+    """Whether the primary holds something else than the last run over the whole fleet has read.
 
     The SOAP API has no call that tells of a change, so the parts are read and
-    compared by fingerprint; no backup is asked anything. A primary that cannot
-    be read gives the failure, for the run to record: it is not read twice,
-    because a refused log-in must not be repeated. Before a first run was
-    verified there is nothing to compare with, and the schedule takes care.
+    compared by fingerprint; no backup is asked anything. The run reads the
+    primary again: another run may push between this look and its lease.
+
+    What a run has tried is not tried again before the schedule does, whether
+    its backups were verified, blocked or out of reach. After a run that failed
+    as a whole nobody is asked: a refused log-in must not be repeated. Before
+    the first verified run the schedule takes care.
+
+    Raises Failure when the primary cannot be read, for a run to record.
     """
     settings = context.store.settings()
     policies = [policy_of(backup, settings) for backup in context.store.backups() if backup.enabled]
-    baseline = of_primary(context.store.baseline(), context.known_primary)
-    if not policies or baseline is None or not baseline.fingerprint:
-        return None
-    try:
-        primary = context.source.read(parts_of(policies), settings, deadline)
-    except Failure as failure:
-        return failure
-    return None if fingerprint(primary) == baseline.fingerprint else primary
+    registered = context.known_primary
+    recent = context.store.runs(limit=_RECENT_RUNS)
+    if not policies or of_primary(context.store.baseline(), registered) is None:
+        return False
+    if recent and recent[0].status == RunStatus.FAILED:
+        return False
+    tried = next((run.state for run in recent if _has_tried(run) and of_primary(run, registered)), "")
+    return fingerprint(context.source.read(parts_of(policies), settings, deadline)) != tried
+
+
+def _has_tried(run: Run) -> bool:
+    """Whether the run has taken what it read to the whole fleet, as far as that was possible."""
+    is_whole = not (run.requested_backups or run.dry_run or run.held or run.snapshot)
+    return is_whole and bool(run.state) and run.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.RUNNING)

@@ -32,7 +32,7 @@ from registry.models import (
 from registry.store import Store, VersionConflict
 from registry.store_rules import of_primary
 from replication.model import Policy, PrimaryState, Status
-from replication.primary import unread_parts
+from replication.primary import fingerprint
 from sync.backup_runner import BackupRunner
 from sync.context import RunContext
 from sync.events import RunRequest, Trigger
@@ -50,11 +50,11 @@ def run(
     context: RunContext,
     deadline: Deadline,
     *,
-    seen: PrimaryState | Failure | None = None,
+    unread: Failure | None = None,
 ) -> Report:
     """Do one run, or record why it was not done. What happened is in the report; Failure means it could not be told.
 
-    ``seen`` is what a look at the primary has just given, which then is not read again.
+    ``unread`` is why a look at the primary has just failed: then it is not asked again.
     Raises Failure(REGISTRY_UNAVAILABLE) when lease or record cannot be written,
     and Failure(EVENT_INVALID) for the id of a time that has not come: its
     records would stay the newest.
@@ -81,7 +81,7 @@ def run(
         if _was_started(request, context.store):
             return Report(_again(record, context))
         return finish(context, record, RunStatus.NOT_RUN, Reason.LEASE_HELD, "another run was under way")
-    fleet = _Fleet(request, context, deadline, ResultRecorder(context, record, owner), seen)
+    fleet = _Fleet(request, context, deadline, ResultRecorder(context, record, owner), unread)
     try:
         if _was_started(request, context.store):
             return Report(_again(record, context))
@@ -115,7 +115,7 @@ class _Fleet:
         context: RunContext,
         deadline: Deadline,
         recorder: ResultRecorder,
-        seen: PrimaryState | Failure | None,
+        unread: Failure | None,
     ) -> None:
         self._request = request
         self._context = context
@@ -123,7 +123,7 @@ class _Fleet:
         self._deadline = deadline
         self._recorder = recorder
         self._record = recorder.run
-        self._seen = seen
+        self._unread = unread
         self.fan_out: FanOut | None = None
         """Set when the backups are about to be queued: from then on the run is the workers'."""
 
@@ -193,18 +193,10 @@ class _Fleet:
     def _read_primary(self, policies: Iterable[Policy | Failure], settings: SyncSettings) -> PrimaryState:
         """The primary with every part that any backup is to get, and not suspiciously small."""
         accepted = self._request.accept_primary
-        if isinstance(self._seen, Failure):
-            raise self._seen
-        primary = self._seen
-        source = self._context.source
-        wanted = parts_of(policies)
-        # After the look another server may have become the primary, or another part may have been chosen.
-        if (
-            primary is None
-            or primary.address != (source.primary.host, source.primary.port)
-            or unread_parts(primary, wanted)
-        ):
-            primary = source.read(wanted, settings, self._deadline, accept_empty=accepted)
+        if self._unread:
+            raise self._unread
+        primary = self._context.source.read(parts_of(policies), settings, self._deadline, accept_empty=accepted)
+        self._tell(replace(self._record, state=fingerprint(primary)))
         self._context.progress.primary_read(self._record, primary)
         # Also what is refused below: how it differs from the state before is what then has to be looked into.
         unkept = keep_state(primary, self._recorder)

@@ -8,20 +8,27 @@ from typing import Any
 from local.format_fixtures import BACKUP, EXAMPLES, FIXTURES
 
 _UNREGISTERED: Mapping[str, Any] = {"registration": ""}
-_BEFORE_2: Mapping[str, Mapping[str, Any]] = {
-    "backup": _UNREGISTERED,
-    "primary": {"as_backup": replace(BACKUP, **_UNREGISTERED), "since": None},
-    "open": _UNREGISTERED,
-    **{kind: {**_UNREGISTERED, "source": ""} for kind in ("status", "result", "history", "approval")},
-    "baseline": {"source": ""},
-    "run": {"source": "", "same_machine": False, "plan_hash": ""},
+_NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
+    2: {
+        "backup": _UNREGISTERED,
+        "primary": {"as_backup": replace(BACKUP, **_UNREGISTERED), "since": None},
+        "open": _UNREGISTERED,
+        **{kind: {**_UNREGISTERED, "source": ""} for kind in ("status", "result", "history", "approval")},
+        "baseline": {"source": ""},
+        "run": {"source": "", "same_machine": False, "plan_hash": ""},
+    },
+    3: {"run": {"state": ""}},
 }
+"""By format and kind, the fields that came with it, and what records of older formats mean by not having them."""
 
 
 def meaning(folder: str, kind: str) -> Any:
     """The record that the fixture of a kind in this folder is of."""
-    example: Any = EXAMPLES[kind]
-    return replace(example, **_BEFORE_2.get(kind, {})) if int(folder) < 2 else example
+    record: Any = EXAMPLES[kind]
+    for number, kinds in _NEW_IN.items():
+        if int(folder) < number:
+            record = replace(record, **kinds.get(kind, {}))
+    return record
 
 
 def newest_before(folder: str, kind: str) -> Path:

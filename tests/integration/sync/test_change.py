@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from common.deadline import Deadline
-from local.cerberus import Kind, drift
+from common.errors import Failure
+from local.cerberus import Kind, drift, replicable_differences
 from sync.events import RunRequest, Trigger
-from sync.poll import look_at_primary
+from sync.poll import is_run_needed
 from sync.run import run
 
 if TYPE_CHECKING:
@@ -30,7 +32,19 @@ CHANGES: dict[str, Callable[[Fleet], None]] = {
 
 
 def changed(fleet: Fleet) -> bool:
-    return look_at_primary(fleet.context, Deadline(600, monotonic)) is not None
+    return is_run_needed(fleet.context, Deadline(600, monotonic))
+
+
+def looked(fleet: Fleet) -> str:
+    """What a look and the run that it leads to come to: the run's status and reason, or nothing."""
+    unread = None
+    try:
+        if not changed(fleet):
+            return ""
+    except Failure as failure:
+        unread = failure
+    report = run(RunRequest(Trigger.CHANGE), fleet.context, Deadline(600, monotonic), unread=unread)
+    return f"{report.run.status} {report.run.reason}".strip()
 
 
 def test_before_the_first_verified_run_there_is_nothing_to_compare_with_and_no_server_is_asked(fleet: Fleet) -> None:
@@ -69,17 +83,56 @@ def test_a_run_over_some_backups_or_without_writing_does_not_hide_a_change_from_
     assert changed(fleet)
 
 
-def test_a_primary_that_cannot_be_read_counts_as_changed_so_that_a_run_says_why(fleet: Fleet) -> None:
+def test_a_primary_that_cannot_be_read_is_recorded_once_and_then_left_to_the_schedule(fleet: Fleet) -> None:
     fleet.run()
     fleet.primary.fault(Kind.HTML)
-    assert changed(fleet)
+    assert [looked(fleet) for _ in range(3)] == ["failed not_soap", "", ""]
 
 
 def test_a_refused_log_in_is_recorded_by_the_run_and_not_tried_a_second_time(fleet: Fleet) -> None:
     fleet.run()
     fleet.log_in("primary", "admin", "NOT-THE-PASSWORD")
     asked = len(fleet.primary.requests)
-    seen = look_at_primary(fleet.context, Deadline(600, monotonic))
-    report = run(RunRequest(Trigger.CHANGE), fleet.context, Deadline(600, monotonic), seen=seen)
-    assert (report.run.status, report.run.reason) == ("failed", "authentication_failed")
+    assert [looked(fleet) for _ in range(3)] == ["failed authentication_failed", "", ""]
     assert len(fleet.primary.requests) == asked + 1
+
+
+def out_of_reach(fleet: Fleet) -> None:
+    for name in ("b1", "b2"):
+        fleet.servers[name].fault(Kind.HTML)
+
+
+def changed_registrations(**changes: Any) -> Callable[[Fleet], None]:
+    def change(fleet: Fleet) -> None:
+        for backup in fleet.store.backups():
+            fleet.store.update_backup(replace(backup, **changes))
+
+    return change
+
+
+UNVERIFIED: dict[str, Callable[[Fleet], None]] = {
+    "out of reach": out_of_reach,
+    "only reported on": changed_registrations(report_only=True),
+    "paused": changed_registrations(paused="why"),
+}
+
+
+@pytest.mark.parametrize("why", UNVERIFIED)
+def test_a_change_that_no_backup_can_be_verified_against_leads_to_one_run(fleet: Fleet, why: str) -> None:
+    fleet.run()
+    UNVERIFIED[why](fleet)
+    CHANGES["a user"](fleet)
+    assert [bool(looked(fleet)) for _ in range(3)] == [True, False, False]
+    CHANGES["a setting"](fleet)
+    assert [bool(looked(fleet)) for _ in range(3)] == [True, False, False]
+
+
+def test_what_a_run_pushes_is_what_the_primary_holds_under_its_lease_and_not_what_the_look_saw(fleet: Fleet) -> None:
+    fleet.run()
+    CHANGES["a user"](fleet)
+    assert changed(fleet)
+    CHANGES["a setting"](fleet)
+    fleet.run()
+    run(RunRequest(Trigger.CHANGE), fleet.context, Deadline(600, monotonic))
+    assert not changed(fleet)
+    assert replicable_differences(fleet.primary.snapshot(), fleet.servers["b1"].snapshot()) == []

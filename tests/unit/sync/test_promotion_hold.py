@@ -13,12 +13,12 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
 from local.fakes.runtime import WallClockRuntime
-from registry.models import QUEUED, Approval, Primary, PrimaryBaseline, Run, SyncSettings, new_run_id
+from registry.models import QUEUED, Approval, Primary, PrimaryBaseline, Run, new_run_id
 from registry.store import VersionConflict
 from registry.store_rules import promotion
-from replication.model import PrimaryState, Status
+from replication.model import Status
 from sync.events import RunRequest, Trigger
-from sync.poll import look_at_primary
+from sync.poll import is_run_needed
 from sync.run import run
 from tests.support.registrations import as_registered
 
@@ -206,40 +206,24 @@ def test_an_approval_of_before_lets_nothing_through(world: Any) -> None:
     assert statuses(turned.run())[blocked.backup_id] == Status.UPDATED
 
 
-def test_a_look_at_the_old_primary_is_not_pushed_from_by_a_run_under_the_new_one(world: Any) -> None:
+def test_a_promotion_between_a_look_and_its_run_is_what_the_run_goes_by(world: Any) -> None:
     turned = Turned(world)
     turned.run()
     world.servers.by_id[PRIMARY_ID].greeting = "of the old one"
-    looked = look_at_primary(world.context, Deadline(600, monotonic))
-    assert looked is not None
-    assert not isinstance(looked, Failure)
+    assert is_run_needed(world.context, Deadline(600, monotonic))
     turned.promote("b1", "old")
     world.store.save_primary(replace(world.store.primary(), held=""))
-    report = run(RunRequest(Trigger.CHANGE), world.context, Deadline(600, monotonic), seen=looked)
+    report = run(RunRequest(Trigger.CHANGE), world.context, Deadline(600, monotonic))
     assert statuses(report) == {"b2": Status.IN_SYNC, "b3": Status.IN_SYNC}
     assert turned.writes() == {}
 
 
-def test_a_part_that_was_chosen_after_the_look_is_read(world: Any) -> None:
-    world.store.save_settings(SyncSettings(parts=("settings",)))
-    turned = Turned(world)
-    turned.run()
-    world.servers.by_id[PRIMARY_ID].greeting = "good day"
-    looked = look_at_primary(world.context, Deadline(600, monotonic))
-    assert isinstance(looked, PrimaryState)
-    world.store.save_settings(SyncSettings(parts=("settings", "accounts")))
-    world.servers.by_id["b1"].people = ("anna", "boris", "dora")
-    report = run(RunRequest(Trigger.CHANGE), world.context, Deadline(600, monotonic), seen=looked)
-    assert statuses(report) == dict.fromkeys(("b1", "b2", "b3"), Status.UPDATED)
-    assert world.servers.by_id["b1"].people == ("anna", "boris", "chen")
-
-
 def test_looks_for_changes_wait_for_a_verified_run_under_the_new_primary(turned: Turned) -> None:
     turned.world.store.save_baseline(PrimaryBaseline(3, 2, NOON, "r0", fingerprint="0f"))
-    assert look_at_primary(turned.world.context, Deadline(600, monotonic)) is None
+    assert not is_run_needed(turned.world.context, Deadline(600, monotonic))
     turned.run(trigger=Trigger.ON_DEMAND)
     turned.world.servers.by_id[PRIMARY_ID].greeting = "good day"
-    assert look_at_primary(turned.world.context, Deadline(600, monotonic)) is not None
+    assert is_run_needed(turned.world.context, Deadline(600, monotonic))
 
 
 def test_a_promotion_while_a_run_holds_the_lease_is_refused_and_the_run_pushes_from_where_it_began(world: Any) -> None:
