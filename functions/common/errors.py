@@ -117,6 +117,7 @@ class Reason(StrEnum):
     CONFIGURATION_INVALID = "configuration_invalid"
     REGISTRY_UNAVAILABLE = "registry_unavailable"
     RECORD_UNREADABLE = "record_unreadable"
+    REPORT_INCOMPLETE = "report_incomplete"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -214,6 +215,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.CONFIGURATION_INVALID: "Correct the function's configuration and deploy again.",
     Reason.REGISTRY_UNAVAILABLE: "Check the function's permissions and AWS' health; the next run tries again.",
     Reason.RECORD_UNREADABLE: "Deploy the version that wrote the named row, or a newer one; the runbook says more.",
+    Reason.REPORT_INCOMPLETE: "Nothing of the run is touched; report the place in the program.",
     Reason.INTERNAL_ERROR: "Please report it with the log lines of this run.",
 }
 

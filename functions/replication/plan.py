@@ -13,8 +13,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from common.contained import contained
 from common.errors import Reason
 from replication.documents.canonical import digest
+from replication.documents.diff import OTHER
 from replication.documents.merge import AmbiguousEntries
 from replication.documents.undecided import NamesUndecided
 from replication.model import (
@@ -64,7 +66,7 @@ class PartPlan:
     that is ``ambiguous`` is settled, and none can. One that is ``uncommitted``
     is equal, but may not outlive a restart of the server: it is written once
     more. One that is ``suspect``, equal or not, must be looked at first, for
-    the reason given.
+    the reason given. ``server`` names the backup.
     """
 
     part: Part[Any]
@@ -75,6 +77,7 @@ class PartPlan:
     cause: Cause | None = None
     uncommitted: bool = False
     suspect: str = ""
+    server: str = ""
     blocks: tuple[Block, ...] = ()
 
     def fingerprints(self, held: object, policy: Policy) -> PartFingerprints:
@@ -86,10 +89,21 @@ class PartPlan:
     def name(self) -> PartName:
         return self.part.name
 
-    @cached_property
+    @property
     def changes(self) -> Changes:
         """The items that a push would add, remove and change, also where it is stopped."""
-        return changes_of(self)
+        return self._named[0]
+
+    @cached_property
+    def _named(self) -> tuple[Changes, tuple[str, ...]]:
+        """The items, and that they could not be named."""
+        return contained(
+            lambda: (changes_of(self), ()),
+            lambda defect: (
+                Changes(changed=(OTHER,)),
+                (str(defect.of(f"the list of what differs in {self.name}", self.server)),),
+            ),
+        )
 
     @property
     def stopped(self) -> bool:
@@ -156,7 +170,7 @@ class Plan:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        found = tuple(warning for plan in self.parts for warning in plan.warnings)
+        found = tuple(warning for plan in self.parts for warning in (*plan.warnings, *plan._named[1]))
         return (OUTDATED, *found) if self.outdated else found
 
     @property
@@ -245,7 +259,7 @@ def make_plan(
     ``suspicion`` is why its settings have to be looked at, empty when they need not.
     """
     plans = (
-        _plan(part, primary, server, features, policy, known.get(part.name))
+        replace(_plan(part, primary, server, features, policy, known.get(part.name)), server=server.label)
         for part in PARTS
         if part.name in policy.parts
     )
@@ -280,7 +294,10 @@ def _plan(
     except (AmbiguousEntries, NamesUndecided) as failure:
         settled = PartOutcome(part.name, PartStatus.BLOCKED, reason=failure.reason, message=failure.message)
         return PartPlan(part, own, settled=settled)
-    warnings = part.warnings(source, own)
+    warnings = contained(
+        lambda: part.warnings(source, own),
+        lambda defect: (str(defect.of(f"the warnings about {part.name}", server.label)),),
+    )
     if part.same(own, desired, policy):
         wanted = part.fingerprint(desired, policy)
         # What is as it was when it was last read back after all was done, lasts.

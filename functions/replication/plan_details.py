@@ -12,6 +12,7 @@ from enum import StrEnum
 from heapq import nsmallest
 from typing import Any
 
+from common.contained import Defect, contained
 from common.errors import Reason
 from common.safe_xml import local_name
 from replication.documents.diff import Difference, Kind, show, steps_to
@@ -139,8 +140,29 @@ class PlanDetails:
 
 def details(plan: Plan, *, max_items: int = MAX_ITEMS) -> PlanDetails:
     """What the plan would do. Nothing is read from a server."""
-    return PlanDetails(
-        plan.hash, tuple(_part(part, plan.policy.rules, max_items) for part in plan.parts), plan.warnings
+    missing: list[str] = []
+    parts = tuple(
+        contained(
+            lambda part=part: _part(part, plan.policy.rules, max_items),  # type: ignore[misc]
+            lambda defect, part=part: _undetailed(part, defect, missing),  # type: ignore[misc]
+        )
+        for part in plan.parts
+    )
+    return PlanDetails(plan.hash, parts, (*plan.warnings, *missing))
+
+
+def _undetailed(plan: PartPlan, defect: Defect, missing: list[str]) -> PartDetails:
+    """A part of which nothing can be listed, only counted; ``missing`` gets a notice of it."""
+    missing.append(str(defect.of(f"the details of {plan.name}", plan.server)))
+    changes, settled = plan.changes, plan.settled
+    return PartDetails(
+        plan.name,
+        State.SETTLED if settled else State.DIFFERENT,
+        settled.reason if settled else None,
+        settled.message if settled else "",
+        len(changes.added),
+        len(changes.removed),
+        len(changes.changed),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from common.contained import contained
 from replication.documents.diff import Kind
 from replication.guards.access_watch import AccessIncrease
 from replication.model import PartName
@@ -16,12 +17,18 @@ def render(
     details: PlanDetails, backup: str, *, blocks: Sequence[Block] = (), access_increases: Sequence[AccessIncrease] = ()
 ) -> str:
     """The plan of ``backup`` (a name to show), with what blocks it and what widens access if that is given."""
-    return "\n".join(_lines(details, backup, blocks, access_increases)) + "\n"
+    return contained(
+        lambda: "\n".join(_lines(details, backup, blocks, access_increases)) + "\n",
+        lambda defect: f"{defect.of('the text of this plan', backup)}\nHash: {details.hash}\n",
+    )
 
 
 def render_difference(details: PlanDetails, before: str, after: str) -> str:
     """How two states differ, in the manner of a plan; ``before`` and ``after`` are names to show."""
-    return "\n".join(_difference_lines(details, before, after)) + "\n"
+    return contained(
+        lambda: "\n".join(_difference_lines(details, before, after)) + "\n",
+        lambda defect: f"{defect.of('the text of this difference')}\n",
+    )
 
 
 def _difference_lines(details: PlanDetails, before: str, after: str) -> Iterator[str]:

@@ -1,11 +1,13 @@
 """The function's configuration, and what a run works with."""
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from common.contained import Defect, contained
 from common.errors import Failure
 from common.runtime import Runtime
 from fleet.environment import entries, number, package_file, required, stack_primary
@@ -90,6 +92,37 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True)
+class ContainedProgress:
+    """A ``Progress`` whose defects end nothing: what could not be told leaves a line on standard error."""
+
+    inner: Progress
+
+    def started(self, run: Run) -> None:
+        self._tell(lambda: self.inner.started(run))
+
+    def primary_read(self, run: Run, primary: PrimaryState) -> None:
+        self._tell(lambda: self.inner.primary_read(run, primary))
+
+    def queued(self, run: Run, backups: int) -> None:
+        self._tell(lambda: self.inner.queued(run, backups))
+
+    def not_served(self, run_id: str, backup_id: str, failure: Failure) -> None:
+        self._tell(lambda: self.inner.not_served(run_id, backup_id, failure), backup_id)
+
+    def backup_done(self, run: Run, result: BackupResult, fault: str) -> None:
+        self._tell(lambda: self.inner.backup_done(run, result, fault), result.backup_id)
+
+    def finished(self, run: Run) -> None:
+        self._tell(lambda: self.inner.finished(run))
+
+    def _tell(self, tell: Callable[[], None], backup_id: str = "") -> None:
+        def missing(defect: Defect) -> None:
+            sys.stderr.write(f"{defect.of('a log line', backup_id)}\n")
+
+        contained(tell, missing)
+
+
+@dataclass(frozen=True)
 class FanOutTerms:
     """When backups are queued rather than served by the invocation that reads the primary.
 
@@ -126,6 +159,10 @@ class RunContext:
     snapshot_days: int = 90
     backups_with_metrics: int = 10
     loaded: dict[FanOut, RestoreSource] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.progress, ContainedProgress):
+            object.__setattr__(self, "progress", ContainedProgress(self.progress))
 
     @property
     def known_primary(self) -> Primary | None:

@@ -6,12 +6,15 @@ the stack's name, so that two stacks of an account do not mix.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from common.contained import contained
 from common.errors import Failure, Reason
 from registry.models import BackupResult, Run
 from replication.documents.keep_list import RULES_VERSION
@@ -27,76 +30,135 @@ REASON = "reason"
 
 
 @dataclass(frozen=True)
-class Metric:
-    """One metric. ``dimensions`` come beside ``service``."""
+class Metric[Source]:
+    """One metric. ``figure`` is None where it is not known; ``dimensions`` come beside ``service``."""
 
     name: str
     meaning: str
+    figure: Callable[[Source], float | None]
     unit: MetricUnit = MetricUnit.Count
     dimensions: tuple[str, ...] = ()
 
 
-# ---------------------------------------------------------------- what one run did
-RUNS_FINISHED = Metric("RunsFinished", "1 for a run that came to its end, whatever it found")
-RUNS_FAILED = Metric("RunsFailed", "1 for a run that ended before any backup was touched")
-RUN_DURATION = Metric("RunDuration", "from the start of a run to its record", MetricUnit.Seconds)
-ITEMS_CHANGED = Metric("ItemsChanged", "users, groups, rules and values that a run added, removed or changed")
-BACKUPS_IN_SYNC = Metric("BackupsInSync", "found equal")
-BACKUPS_UPDATED = Metric("BackupsUpdated", "written to, read back, equal")
-BACKUPS_DRIFTED = Metric("BackupsDrifted", "differ, and were only looked at")
-BACKUPS_BLOCKED = Metric("BackupsBlocked", "the guards stopped some of it")
-BACKUPS_ROLLED_BACK = Metric("BackupsRolledBack", "new settings were put back")
-BACKUPS_FAILED = Metric("BackupsFailed", "could not be made equal")
-BACKUPS_INCOMPLETE = Metric("BackupsIncomplete", "the run could not get to them, or not through")
-BACKUPS_RESTORED = Metric("BackupsRestored", "hold again what was there before")
+def _of_status(status: Status) -> Callable[[Report], float]:
+    return lambda report: report.run.counts.get(status, 0)
 
-# ---------------------------------------------------------------- how the whole fleet is after it
-# CloudWatch has no alarm for a backup that is registered later on. So each of
-# these is the worst of all backups: one fixed alarm on it rings for any of
-# them. They are emitted on a healthy fleet as well, or no alarm would end.
-LONGEST_UNVERIFIED = Metric(
-    "LongestUnverifiedMinutes", "minutes since the backup that waits longest was found equal", MetricUnit.NoUnit
+
+def _duration(report: Report) -> float:
+    run = report.run
+    return (run.finished_at - run.started_at).total_seconds() if run.finished_at else 0.0
+
+
+def _items_changed(report: Report) -> float:
+    parts = (part for result in report.results for part in result.parts if part.status == PartStatus.PUSHED)
+    return sum(part.added + part.removed + part.changed for part in parts)
+
+
+def _with_primary(figure: Callable[[FleetHealth], float | None]) -> Callable[[FleetHealth], float | None]:
+    """Without the primary the rest would look better than it is."""
+    return lambda health: None if health.primary is None else figure(health)
+
+
+RUNS_FINISHED = Metric[Report](
+    "RunsFinished", "1 for a run that came to its end, whatever it found", lambda report: _is_own(report.run)
 )
-MOST_FAILURES = Metric("MostFailuresInARow", "failed runs in a row of the backup that has most")
-BLOCKED_NOW = Metric("BlockedNow", "backups that wait for an approval")
-HARMED_NOW = Metric(
-    "HarmedNow",
-    "backups whose settings were put back, that cannot be reached since a push, or whose status cannot be understood",
+OF_RUN = (
+    Metric[Report](
+        "RunsFailed",
+        "1 for a run that ended before any backup was touched",
+        lambda report: report.run.status == RunStatus.FAILED,
+    ),
+    Metric("RunDuration", "from the start of a run to its record", _duration, MetricUnit.Seconds),
+    Metric("ItemsChanged", "users, groups, rules and values that a run added, removed or changed", _items_changed),
+    Metric("BackupsInSync", "found equal", _of_status(Status.IN_SYNC)),
+    Metric("BackupsUpdated", "written to, read back, equal", _of_status(Status.UPDATED)),
+    Metric("BackupsDrifted", "differ, and were only looked at", _of_status(Status.DRIFTED)),
+    Metric("BackupsBlocked", "the guards stopped some of it", _of_status(Status.BLOCKED)),
+    Metric("BackupsRolledBack", "new settings were put back", _of_status(Status.ROLLED_BACK)),
+    Metric("BackupsFailed", "could not be made equal", _of_status(Status.FAILED)),
+    Metric("BackupsIncomplete", "the run could not get to them, or not through", _of_status(Status.INCOMPLETE)),
+    Metric("BackupsRestored", "hold again what was there before", _of_status(Status.RESTORED)),
 )
-FEWEST_CERTIFICATE_DAYS = Metric(
-    "FewestCertificateDays", "days until the first certificate of primary or backups ends", MetricUnit.NoUnit
+"""What one run did."""
+
+OF_FLEET = (
+    Metric[FleetHealth](
+        "LongestUnverifiedMinutes",
+        "minutes since the backup that waits longest was found equal",
+        lambda health: health.longest_unverified,
+        MetricUnit.NoUnit,
+    ),
+    Metric[FleetHealth](
+        "MostFailuresInARow", "failed runs in a row of the backup that has most", lambda health: health.most_failures
+    ),
+    Metric[FleetHealth]("BlockedNow", "backups that wait for an approval", lambda health: health.blocked),
+    Metric[FleetHealth](
+        "HarmedNow",
+        "backups whose settings were put back, that cannot be reached since a push, or whose status cannot be"
+        " understood",
+        lambda health: health.harmed,
+    ),
+    Metric(
+        "FewestCertificateDays",
+        "days until the first certificate of primary or backups ends",
+        _with_primary(lambda health: health.fewest_certificate_days),
+        MetricUnit.NoUnit,
+    ),
+    Metric(
+        "FewestLicenceDays",
+        "days until the first licence of primary or backups ends",
+        _with_primary(lambda health: health.fewest_licence_days),
+        MetricUnit.NoUnit,
+    ),
+    Metric(
+        "NativeSyncsOn",
+        "servers whose own Synchronization Manager pushes to others",
+        _with_primary(lambda health: health.native_syncs),
+    ),
 )
-FEWEST_LICENCE_DAYS = Metric(
-    "FewestLicenceDays", "days until the first licence of primary or backups ends", MetricUnit.NoUnit
+"""How the whole fleet is after it.
+
+CloudWatch has no alarm for a backup that is registered later on. So each of
+these is the worst of all backups: one fixed alarm on it rings for any of
+them. They are emitted on a healthy fleet as well, or no alarm would end.
+"""
+
+OF_BACKUP = (
+    Metric[BackupHealth](
+        "UnverifiedMinutes",
+        "since it was last found equal",
+        lambda backup: backup.unverified,
+        MetricUnit.NoUnit,
+        (BACKUP,),
+    ),
+    Metric[BackupHealth](
+        "FailuresInARow",
+        "failed runs since the last that did not fail",
+        lambda backup: backup.failures,
+        dimensions=(BACKUP,),
+    ),
+    Metric[BackupHealth](
+        "CertificateDays",
+        "until its certificate ends",
+        lambda backup: backup.certificate_days,
+        MetricUnit.NoUnit,
+        (BACKUP,),
+    ),
+    Metric[BackupHealth](
+        "LicenceDays", "until its licence ends", lambda backup: backup.licence_days, MetricUnit.NoUnit, (BACKUP,)
+    ),
 )
-NATIVE_SYNCS = Metric("NativeSyncsOn", "servers whose own Synchronization Manager pushes to others")
+FAILURES = Metric[int](
+    "Failures", "runs and backups that ended with this reason", lambda count: count, dimensions=(REASON,)
+)
+METRICS: tuple[Metric[Any], ...] = (RUNS_FINISHED, *OF_RUN, *OF_FLEET, *OF_BACKUP, FAILURES)
 
-# ---------------------------------------------------------------- one backup
-UNVERIFIED = Metric("UnverifiedMinutes", "since it was last found equal", MetricUnit.NoUnit, (BACKUP,))
-FAILURES_IN_A_ROW = Metric("FailuresInARow", "failed runs since the last that did not fail", dimensions=(BACKUP,))
-CERTIFICATE_DAYS = Metric("CertificateDays", "until its certificate ends", MetricUnit.NoUnit, (BACKUP,))
-LICENCE_DAYS = Metric("LicenceDays", "until its licence ends", MetricUnit.NoUnit, (BACKUP,))
-
-# ---------------------------------------------------------------- one reason
-FAILURES = Metric("Failures", "runs and backups that ended with this reason", dimensions=(REASON,))
-
-METRICS = tuple(value for value in globals().values() if isinstance(value, Metric))
-
-
-_METRIC_OF_STATUS = {
-    Status.IN_SYNC: BACKUPS_IN_SYNC,
-    Status.UPDATED: BACKUPS_UPDATED,
-    Status.DRIFTED: BACKUPS_DRIFTED,
-    Status.BLOCKED: BACKUPS_BLOCKED,
-    Status.ROLLED_BACK: BACKUPS_ROLLED_BACK,
-    Status.FAILED: BACKUPS_FAILED,
-    Status.INCOMPLETE: BACKUPS_INCOMPLETE,
-    Status.RESTORED: BACKUPS_RESTORED,
-}
 _OF_ANOTHER_RUN = (Reason.LEASE_HELD, Reason.ALREADY_STARTED)
 """What there is to tell, the run that holds the lease tells."""
 
-type Figures = dict[Metric, float]
+
+def _is_own(run: Run) -> bool:
+    return run.reason not in _OF_ANOTHER_RUN
 
 
 class LoggedProgress:
@@ -172,74 +234,68 @@ def emit_metrics(report: Report, context: RunContext) -> None:
 
     A metric costs by its dimensions, so only the first ``backups_with_metrics``
     backups, in the order of their ids, have figures of their own. Namespace and service
-    come from the environment, as Powertools reads them. Raises Failure when
-    the registry cannot be read; what the run itself did is then out already.
+    come from the environment, as Powertools reads them. Raises Failure, and nothing else, when some
+    figures cannot be had; all others are out by then.
     """
+    printer = _Printer()
+    printer.contain("the metrics of the run", lambda: _emit_run(report, printer))
+    printer.contain("the metrics of the fleet", lambda: _emit_fleet(report.run, context, printer))
+    if printer.missing:
+        raise Failure(printer.missing[0].reason, "; ".join(one.message for one in printer.missing))
+
+
+def _emit_run(report: Report, printer: "_Printer") -> None:
     run = report.run
-    own = run.reason not in _OF_ANOTHER_RUN
-    _print(_of_run(report) if own else {RUNS_FINISHED: 0})
+    printer.emit((RUNS_FINISHED, *(OF_RUN if _is_own(run) else ())), report)
     noticed = (notice.reason for notice in run.notices)
     failed = (result.reason for result in report.results)
-    reasons = Counter(reason for reason in (run.reason, *noticed, *failed) if reason)
-    for reason, count in reasons.items():
-        _print({FAILURES: count}, {REASON: reason})
-    if own:
-        health = fleet_health_of(context.store, run.primary, context.runtime.now(), context.known_primary)
-        _print(_of_fleet(health))
-        for backup in health.backups[: context.backups_with_metrics]:
-            _print(_of_backup(backup), {BACKUP: backup.id}, status=backup.status, reason=backup.reason)
+    for reason, count in Counter(reason for reason in (run.reason, *noticed, *failed) if reason).items():
+        printer.emit((FAILURES,), count, {REASON: reason})
 
 
-def _of_run(report: Report) -> Figures:
-    run = report.run
-    duration = (run.finished_at - run.started_at).total_seconds() if run.finished_at else 0.0
-    parts = (part for result in report.results for part in result.parts if part.status == PartStatus.PUSHED)
-    return {
-        RUNS_FINISHED: 1,
-        RUNS_FAILED: run.status == RunStatus.FAILED,
-        RUN_DURATION: duration,
-        ITEMS_CHANGED: sum(part.added + part.removed + part.changed for part in parts),
-        **{metric: run.counts.get(status, 0) for status, metric in _METRIC_OF_STATUS.items()},
-    }
+def _emit_fleet(run: Run, context: RunContext, printer: "_Printer") -> None:
+    if not _is_own(run):
+        return
+    health = fleet_health_of(context.store, run.primary, context.runtime.now(), context.known_primary)
+    printer.emit(OF_FLEET, health)
+    for backup in health.backups[: context.backups_with_metrics]:
+        printer.contain(f"the metrics of {backup.id}", partial(_emit_backup, backup, printer))
 
 
-def _of_fleet(health: FleetHealth) -> Figures:
-    figures: Figures = {
-        LONGEST_UNVERIFIED: health.longest_unverified,
-        MOST_FAILURES: health.most_failures,
-        BLOCKED_NOW: health.blocked,
-        HARMED_NOW: health.harmed,
-    }
-    if health.primary is None:
-        return figures  # without the primary the rest would look better than it is
-    return {
-        **figures,
-        NATIVE_SYNCS: health.native_syncs,
-        **_known(FEWEST_CERTIFICATE_DAYS, health.fewest_certificate_days),
-        **_known(FEWEST_LICENCE_DAYS, health.fewest_licence_days),
-    }
+def _emit_backup(backup: BackupHealth, printer: "_Printer") -> None:
+    printer.emit(OF_BACKUP, backup, {BACKUP: backup.id}, status=backup.status, reason=backup.reason)
 
 
-def _of_backup(backup: BackupHealth) -> Figures:
-    return {
-        UNVERIFIED: backup.unverified,
-        FAILURES_IN_A_ROW: backup.failures,
-        **_known(CERTIFICATE_DAYS, backup.certificate_days),
-        **_known(LICENCE_DAYS, backup.licence_days),
-    }
+class _Printer:
+    """Prints figures. What cannot be had of them is ``missing``, and the others are printed all the same."""
+
+    def __init__(self) -> None:
+        self.missing: list[Failure] = []
+
+    def contain(self, what: str, work: Callable[[], None]) -> None:
+        contained(work, lambda defect: self.missing.append(defect.of(what)))
+
+    def emit[Source](
+        self,
+        metrics: Sequence[Metric[Source]],
+        source: Source,
+        dimensions: Mapping[str, str] | None = None,
+        **properties: str,
+    ) -> None:
+        """Print one blob of CloudWatch's embedded metric format; it may hold 100 metrics and 30 dimensions."""
+        blob, before = EphemeralMetrics(), len(self.missing)
+        for metric in metrics:
+            self.contain(f"the metric {metric.name}", partial(_add, blob, metric, source))
+        if len(self.missing) - before == len(metrics):
+            return
+        for name, text in (dimensions or {}).items():
+            blob.add_dimension(name, text)
+        for name, text in properties.items():
+            blob.add_metadata(name, text)
+        blob.flush_metrics()
 
 
-def _known(metric: Metric, value: float | None) -> Figures:
-    return {} if value is None else {metric: value}
-
-
-def _print(figures: Figures, dimensions: Mapping[str, str] | None = None, **properties: str) -> None:
-    """Print one blob of CloudWatch's embedded metric format; it may hold 100 metrics and 30 dimensions."""
-    blob = EphemeralMetrics()
-    for metric, value in figures.items():
-        blob.add_metric(metric.name, metric.unit, round(value, 3))
-    for name, text in (dimensions or {}).items():
-        blob.add_dimension(name, text)
-    for name, text in properties.items():
-        blob.add_metadata(name, text)
-    blob.flush_metrics()
+def _add[Source](blob: EphemeralMetrics, metric: Metric[Source], source: Source) -> None:
+    figure = metric.figure(source)
+    if figure is not None:
+        blob.add_metric(metric.name, metric.unit, round(figure, 3))

@@ -77,7 +77,7 @@ def _judged(part: PartName, item: str, look: Callable[[], Iterable[AccessIncreas
     """What ``look`` finds; where it fails, that this was not judged."""
     return contained(
         lambda: tuple(look()),
-        lambda defect: (AccessIncrease(part, AccessIncreaseKind.NOT_JUDGED, item, defect),),
+        lambda defect: (AccessIncrease(part, AccessIncreaseKind.NOT_JUDGED, item, defect.text),),
     )
 
 

@@ -8,6 +8,7 @@ part; everything else goes on.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from common.contained import contained
 from common.errors import Reason
 from replication.documents.diff import Difference, Kind
 from replication.documents.keep_lines import keep_line, quoted_lines, shown_paths
@@ -150,7 +151,8 @@ def _accounts(plan: PartPlan, own: Accounts, desired: Accounts, limits: Limits, 
 
 
 def _is_disabled(item: Item) -> bool:
-    return any(disables(difference) for difference in item.find())
+    """Whether a user or group is disabled. One of which that cannot be told counts as one that is."""
+    return contained(lambda: any(map(disables, item.find())), lambda _: True)
 
 
 def _unruled(plan: PartPlan) -> Iterator[Block]:

@@ -5,9 +5,10 @@ A run stops at the first one that is not met (``check_primary``,
 (``examine_primary``, ``examine_backup``).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from common.contained import contained
 from common.errors import Failure, Reason
 from replication.ports import Licence, ServerFacts
 
@@ -49,10 +50,10 @@ def examine_backup(
                 Finding(
                     "own_licence",
                     _own_licence(primary.licence, backup.licence),
-                    _licence_warnings(primary.licence, backup.licence),
+                    _told(label, lambda: _licence_warnings(primary.licence, backup.licence)),
                 ),
                 Finding("secure_soap", _secure_soap(backup)),
-                Finding("same_features", warnings=_feature_warnings(primary, backup)),
+                Finding("same_features", warnings=_told(label, lambda: _feature_warnings(primary, backup))),
             ],
         )
     )
@@ -78,7 +79,7 @@ def check_restored(
             _same_address(primary_address, backup_address) or (_same_server(primary, backup) if primary else None),
         ),
         Finding("same_server", _other_machine(before, backup)),
-        Finding("same_version", _incompatible(before, backup), _version_warnings(before, backup)),
+        Finding("same_version", _incompatible(before, backup), _told(label, lambda: _version_warnings(before, backup))),
         # What is asked of a backup otherwise may be what the restore is to mend.
         *(
             _as_warning(finding)
@@ -118,6 +119,11 @@ def _named(label: str, findings: Iterable[Finding]) -> Iterator[Finding]:
     for finding in findings:
         failure = finding.failure.at(label) if finding.failure else None
         yield Finding(finding.requirement, failure, finding.warnings)
+
+
+def _told(label: str, find: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+    """The warnings of a requirement; where they cannot be found, that they are missing."""
+    return contained(find, lambda defect: (str(defect.of("a warning about the server", label)),))
 
 
 def _as_warning(finding: Finding) -> Finding:
