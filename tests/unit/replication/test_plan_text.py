@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replication.documents.diff import Kind
 from replication.guards.access_watch import access_increases
 from replication.guards.limits import Limits, exceeded_limits
 from replication.model import PartName, Policy
-from replication.plan_details import details
+from replication.plan_details import FieldChange, ItemChange, PartDetails, PlanDetails, State, details
 from replication.plan_text import render
 
 if TYPE_CHECKING:
@@ -84,3 +88,18 @@ def test_what_is_not_listed_is_counted(make_plan_between: PlanFactory) -> None:
     users = "".join(f"<user name='{n}'/>" for n in range(9))
     plan = make_plan_between({"users": "<u/>"}, {"users": f"<u>{users}</u>"}, POLICY)
     assert "    ... and 7 more" in render(details(plan, max_items=2), "b1")
+
+
+@given(*[st.text(st.sampled_from('"\\ n\n\r>-=\u202ea'), max_size=6)] * 4)
+def test_no_value_can_be_taken_for_another_or_for_the_arrow_between_two(
+    before: str, after: str, other_before: str, other_after: str
+) -> None:
+    def told(*values: str) -> str:
+        field = FieldChange("/s/a", Kind.CHANGED, *values)
+        part = PartDetails(
+            PartName.SETTINGS, State.DIFFERENT, changed=1, items=(ItemChange(Kind.CHANGED, "a", (field,)),)
+        )
+        return render(PlanDetails("", (part,)), "b1")
+
+    assert (told(before, after) == told(other_before, other_after)) == ((before, after) == (other_before, other_after))
+    assert len(told(before, after).splitlines()) == len(told("", "").splitlines())
