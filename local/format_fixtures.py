@@ -116,7 +116,9 @@ RESULT = BackupResult(
     pushed_at=later(6),
     verified_at=later(7),
     duration=12.25,
-    parts=(PartResult("settings", "failed", "write_not_effective", "as before", 1, 2, 3, "backup_edited"),),
+    parts=(
+        PartResult("settings", "failed", "write_not_effective", "as before", 1, 2, 3, "backup_edited", 4, ("/s/a",)),
+    ),
     warnings=("its licence ends soon", "zwölf"),
     plan_hash=HASH,
     snapshot=backup_key(BACKUP_ID, RUN_ID, ("settings",)),

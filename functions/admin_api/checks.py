@@ -1,6 +1,6 @@
 """Every requirement on a server, tried now: can it be reached, trusted, logged in to, and replicated."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -13,10 +13,19 @@ from cerberus.certificate import CertificateFacts, inspect_certificate
 from cerberus.client import PrimaryClient
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from common.server_types import ServerFacts
+from common.server_types import Content, ServerFacts
+from fleet.primary import policy_of
 from fleet.servers import PRIMARY_ID, endpoint_of, trust_of
 from registry.models import Backup, Primary, SyncSettings
-from replication.guards.preflight import COMPARED, Finding, examine_backup, examine_primary
+from replication.guards.preflight import (
+    COMPARED,
+    KEEP_PATTERNS,
+    Finding,
+    examine_backup,
+    examine_primary,
+    examine_rules,
+)
+from replication.model import Policy
 
 CHECK_SECONDS = 18.0
 _CONNECT_SECONDS = 4.0
@@ -58,6 +67,8 @@ class _Look:
     failure: Failure | None = None
     failed_step: str = ""
     certificate: CertificateFacts | None = None
+    document: Content | None = None
+    """Its settings, where keep patterns are to be looked for in them."""
 
 
 class _Stopped(Exception):
@@ -128,7 +139,9 @@ def check_primary(primary: Primary, services: Services) -> CheckReport:
 def check_backup(backup: Backup, services: Services) -> CheckReport:
     """Try the requirements on a backup, those in comparison with the primary included."""
     primary = services.primary()
-    looks = _look_at([backup, primary] if primary else [backup], services)
+    policy = policy_of(backup, services.store.settings())
+    with_settings = primary is not None and isinstance(policy, Policy) and bool(policy.rules.additions)
+    looks = _look_at([backup, primary] if primary else [backup], services, with_settings=with_settings)
     look, of_primary = looks[0], looks[1] if primary else None
     report = _Report(services, backup)
     _report_steps(report, look)
@@ -148,10 +161,24 @@ def check_backup(backup: Backup, services: Services) -> CheckReport:
                 backup.id,
             ),
         )
+    _report_rules(report, policy, looks)
     return report.document()
 
 
-def _look_at(servers: Iterable[Server], services: Services) -> list[_Look]:
+def _report_rules(report: _Report, policy: Policy | Failure, looks: Sequence[_Look]) -> None:
+    """Whether the rules can be understood, and match anything on the two servers."""
+    documents = [look.document for look in looks if look.document is not None]
+    if isinstance(policy, Failure):
+        report.add(Finding(KEEP_PATTERNS, policy))
+    elif not policy.rules.additions:
+        report.add(Finding(KEEP_PATTERNS))
+    elif len(documents) == 2:
+        report.add(examine_rules(policy, *documents))
+    else:
+        report.skip([KEEP_PATTERNS], "The settings of both servers could not be read.")
+
+
+def _look_at(servers: Iterable[Server], services: Services, *, with_settings: bool = False) -> list[_Look]:
     settings = services.store.settings()
     bounded = replace(
         settings,
@@ -161,14 +188,14 @@ def _look_at(servers: Iterable[Server], services: Services) -> list[_Look]:
     deadline = Deadline(CHECK_SECONDS, services.runtime.monotonic)
     unresolved = Failure(Reason.NAME_NOT_RESOLVED, "the host name was not resolved in time")
     return side_by_side(
-        [partial(_look, server, services, bounded, deadline) for server in servers],
+        [partial(_look, server, services, bounded, deadline, with_settings) for server in servers],
         CHECK_SECONDS + 1,
         late=lambda: _Look(failure=unresolved, failed_step="name_resolves"),
         runtime=services.runtime,
     )
 
 
-def _look(server: Server, services: Services, settings: SyncSettings, deadline: Deadline) -> _Look:
+def _look(server: Server, services: Services, settings: SyncSettings, deadline: Deadline, with_settings: bool) -> _Look:
     certificate: CertificateFacts | None = None
     try:
         with _step("certificate"):
@@ -186,7 +213,8 @@ def _look(server: Server, services: Services, settings: SyncSettings, deadline: 
         with _step("soap_access"):
             endpoint = endpoint_of(server, credentials, settings, services.addresses, services.wsdl)
             with PrimaryClient(endpoint, deadline, services.runtime) as client:
-                return _Look(facts=client.facts(), certificate=certificate)
+                facts = client.facts()
+                return _Look(facts, None, "", certificate, client.settings() if with_settings else None)
     except _Stopped as stopped:
         return _Look(failure=stopped.failure, failed_step=stopped.step, certificate=certificate)
 

@@ -169,6 +169,7 @@ def _view(
         hash=found.hash,
         parts=[PlannedPartView.model_validate(part.to_json()) for part in found.parts],
         warnings=list(found.warnings),
+        exceptions=list(found.exceptions),
         blocked=[
             BlockView(
                 part=block.part,

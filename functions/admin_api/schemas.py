@@ -578,7 +578,10 @@ class SnapshotPage(Model):
 
 
 class PartView(Model):
-    """What became of one part. ``cause`` says which side had moved where it differed, empty where it did not."""
+    """What became of one part. ``cause`` says which side had moved where it differed, empty where it did not.
+
+    ``kept_different`` counts the values that a rule keeps although they differ; the first of their paths are listed.
+    """
 
     part: str
     status: str
@@ -588,6 +591,8 @@ class PartView(Model):
     removed: int
     changed: int
     cause: str
+    kept_different: int
+    kept_different_paths: list[str]
 
 
 class ResultView(Model):
@@ -697,7 +702,11 @@ class ItemChangeView(Model):
 
 
 class PlannedPartView(Model):
-    """One part. ``settled``: it is not written, and ``reason`` and ``message`` say why."""
+    """One part. ``settled``: it is not written, and ``reason`` and ``message`` say why.
+
+    ``kept`` counts what the rules keep as the backup has it; ``kept_different`` counts the values of it that differ
+    from the primary's, or that only one side has.
+    """
 
     part: str
     state: Literal["equal", "different", "settled"]
@@ -710,6 +719,8 @@ class PlannedPartView(Model):
     more_items: int
     kept: int
     kept_paths: list[str]
+    kept_different: int
+    kept_different_paths: list[str]
 
 
 class BlockView(Model):
@@ -738,7 +749,8 @@ class AccessIncreaseView(Model):
 class PlanView(Model):
     """What a run would do to a backup now. ``text`` is the same for people; ``hash`` is what an approval names.
 
-    Lists are bounded; what is not listed is counted.
+    Lists are bounded; what is not listed is counted. ``exceptions`` are paths that are replicated although a rule
+    would keep them.
     """
 
     backup_id: str
@@ -746,6 +758,7 @@ class PlanView(Model):
     hash: str
     parts: list[PlannedPartView]
     warnings: list[str]
+    exceptions: list[str]
     blocked: list[BlockView]
     widened: list[AccessIncreaseView]
     more_widened: int

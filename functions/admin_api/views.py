@@ -157,6 +157,8 @@ def result_view(result: BackupResult, registration: str | None) -> schemas.Resul
                 removed=part.removed,
                 changed=part.changed,
                 cause=part.cause,
+                kept_different=part.kept_different,
+                kept_different_paths=list(part.kept_different_paths),
             )
             for part in result.parts
         ],

@@ -183,7 +183,10 @@ class SyncSettings:
 
 @dataclass(frozen=True)
 class PartResult:
-    """What happened to one part of one backup. Counts are of items (users, paths, rules)."""
+    """What happened to one part of one backup. Counts are of items (users, paths, rules).
+
+    ``kept_different``: how many values a keep pattern hides although they differ; the first of their paths are listed.
+    """
 
     part: str
     status: str
@@ -193,6 +196,8 @@ class PartResult:
     removed: int = 0
     changed: int = 0
     cause: str = ""
+    kept_different: int = 0
+    kept_different_paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

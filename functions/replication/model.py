@@ -1,6 +1,6 @@
 """What one replication is asked for, what it decides, and what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -128,6 +128,23 @@ UNSURE = PartFingerprints("", "")
 """What is known of a part from the first write on until it was read back."""
 
 
+_LISTED_PATHS = 20
+_LONGEST_PATH = 200
+
+
+@dataclass(frozen=True)
+class KeptDifferences:
+    """What keep patterns hide although it differs: how many values, and the first of their paths."""
+
+    count: int = 0
+    paths: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, paths: Collection[str]) -> "KeptDifferences":
+        """As many of the ``paths`` as a result can hold, each cut to a length; the rest is counted."""
+        return cls(len(paths), tuple(path[:_LONGEST_PATH] for path in list(paths)[:_LISTED_PATHS]))
+
+
 @dataclass(frozen=True)
 class PartOutcome:
     """What became of one part of one backup."""
@@ -140,6 +157,7 @@ class PartOutcome:
     fingerprints: PartFingerprints | None = None
     cause: Cause | None = None
     """Set where the part was found to differ."""
+    kept: KeptDifferences = KeptDifferences()
 
 
 @dataclass(frozen=True)

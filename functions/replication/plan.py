@@ -66,7 +66,8 @@ class PartPlan:
     that is ``ambiguous`` is settled, and none can. One that is ``uncommitted``
     is equal, but may not outlive a restart of the server: it is written once
     more. One that is ``suspect``, equal or not, must be looked at first, for
-    the reason given. ``server`` names the backup.
+    the reason given. ``server`` names the backup. ``kept_differences`` are the
+    paths of what keep patterns hide although it differs.
     """
 
     part: Part[Any]
@@ -79,6 +80,7 @@ class PartPlan:
     suspect: str = ""
     server: str = ""
     blocks: tuple[Block, ...] = ()
+    kept_differences: tuple[str, ...] = ()
 
     def fingerprints(self, held: object, policy: Policy) -> PartFingerprints:
         """What is worth remembering when the backup was found to hold ``held``, and that counted as equal."""
@@ -152,7 +154,7 @@ class PartPlan:
         """All that an approval of this part is about, as plain values without content."""
         own, desired = ("" if state is None else self.part.seal(state, policy) for state in (self.own, self.desired))
         blocks = [[block.reason, block.message, sorted(block.numbers.items())] for block in self.blocks]
-        return [self.name, own, desired, self.uncommitted, blocks]
+        return [self.name, own, desired, self.uncommitted, blocks, list(self.kept_differences)]
 
 
 @dataclass(frozen=True)
@@ -289,27 +291,38 @@ def _plan(
         return PartPlan(part, settled=_failed(part, Reason.FEATURE_MISSING, message))
     own = part.read(server)
     source = primary.states[part.name]
+    warnings = contained(
+        lambda: part.warnings(source, own, policy),
+        lambda defect: (str(defect.of(f"the warnings about {part.name}", server.label)),),
+    )
     try:
         desired = part.desired(source, own, policy)
     except (AmbiguousEntries, NamesUndecided) as failure:
         settled = PartOutcome(part.name, PartStatus.BLOCKED, reason=failure.reason, message=failure.message)
-        return PartPlan(part, own, settled=settled)
-    warnings = contained(
-        lambda: part.warnings(source, own),
-        lambda defect: (str(defect.of(f"the warnings about {part.name}", server.label)),),
+        return PartPlan(part, own, settled=settled, warnings=warnings)
+    kept, missing = contained(
+        lambda: (part.kept_differences(source, desired, policy), ()),
+        lambda defect: ((), (str(defect.of(f"what is kept of {part.name} although it differs", server.label)),)),
     )
+    plan = _compared(part, own, desired, policy, known)
+    return replace(plan, warnings=(*warnings, *missing), kept_differences=kept)
+
+
+def _compared(
+    part: Part[Any], own: object, desired: object, policy: Policy, known: PartFingerprints | None
+) -> PartPlan:
     if part.same(own, desired, policy):
         wanted = part.fingerprint(desired, policy)
         # What is as it was when it was last read back after all was done, lasts.
         uncommitted = part.shows_before_it_lasts and known is not None and known.held != wanted
         if uncommitted:
-            return PartPlan(part, own, own, warnings=warnings, uncommitted=True)
+            return PartPlan(part, own, own, uncommitted=True)
         settled = PartOutcome(part.name, PartStatus.UNCHANGED, fingerprints=PartFingerprints(wanted, wanted))
-        return PartPlan(part, own, settled=settled, warnings=warnings)
+        return PartPlan(part, own, settled=settled)
     if blank := part.blanks(desired) - part.blanks(own):
         named = ", ".join(sorted(blank))
         message = f"{policy.source} answered with nothing at all ({named}), the backup holds some; it was left alone"
-        return PartPlan(part, own, desired, _failed(part, Reason.PRIMARY_EMPTY, message), warnings)
+        return PartPlan(part, own, desired, _failed(part, Reason.PRIMARY_EMPTY, message))
     now = PartFingerprints(part.fingerprint(desired, policy), part.fingerprint(own, policy))
     added = part.additions(own, desired, None) if now == known and now.desired != now.held else None
     if added is not None:
@@ -317,8 +330,8 @@ def _plan(
         # sending it again would only end in the same.
         message = f"the server added {added} values of its own"
         settled = PartOutcome(part.name, PartStatus.UNCHANGED, message=message, fingerprints=now)
-        return PartPlan(part, own, settled=settled, warnings=warnings)
-    return PartPlan(part, own, desired, None, warnings, _cause(known, now))
+        return PartPlan(part, own, settled=settled)
+    return PartPlan(part, own, desired, cause=_cause(known, now))
 
 
 def _cause(known: PartFingerprints | None, now: PartFingerprints) -> Cause:

@@ -87,7 +87,10 @@ class ItemChange:
 
 @dataclass(frozen=True)
 class PartDetails:
-    """One part: counts of all items, the first of them in full, and what the rules keep as the backup has it."""
+    """One part: counts of all items, the first of them in full, and what the rules keep as the backup has it.
+
+    ``kept_different``: values of it that differ from the primary's, or that only one side has.
+    """
 
     part: PartName
     state: State
@@ -99,6 +102,8 @@ class PartDetails:
     items: tuple[ItemChange, ...] = ()
     kept: int = 0
     kept_paths: tuple[str, ...] = ()
+    kept_different: int = 0
+    kept_different_paths: tuple[str, ...] = ()
 
     @property
     def more_items(self) -> int:
@@ -118,16 +123,19 @@ class PartDetails:
             "more_items": self.more_items,
             "kept": self.kept,
             "kept_paths": list(self.kept_paths),
+            "kept_different": self.kept_different,
+            "kept_different_paths": list(self.kept_different_paths),
         }
 
 
 @dataclass(frozen=True)
 class PlanDetails:
-    """All parts in the order of writing. ``hash`` is what an approval names."""
+    """All parts in the order of writing. ``hash`` is what an approval names, ``exceptions`` are from the rules."""
 
     hash: str
     parts: tuple[PartDetails, ...]
     warnings: tuple[str, ...] = ()
+    exceptions: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain values, ready for ``json.dumps``."""
@@ -135,6 +143,7 @@ class PlanDetails:
             "hash": self.hash,
             "parts": [part.to_json() for part in self.parts],
             "warnings": list(self.warnings),
+            "exceptions": list(self.exceptions),
         }
 
 
@@ -148,7 +157,8 @@ def details(plan: Plan, *, max_items: int = MAX_ITEMS) -> PlanDetails:
         )
         for part in plan.parts
     )
-    return PlanDetails(plan.hash, parts, (*plan.warnings, *missing))
+    exceptions = () if plan.policy.exact else plan.policy.rules.exceptions
+    return PlanDetails(plan.hash, parts, (*plan.warnings, *missing), exceptions)
 
 
 def _undetailed(plan: PartPlan, defect: Defect, missing: list[str]) -> PartDetails:
@@ -163,6 +173,7 @@ def _undetailed(plan: PartPlan, defect: Defect, missing: list[str]) -> PartDetai
         len(changes.added),
         len(changes.removed),
         len(changes.changed),
+        kept_different=len(plan.kept_differences),
     )
 
 
@@ -181,7 +192,9 @@ def _part(plan: PartPlan, rules: Rules, max_items: int) -> PartDetails:
         counts[Kind.CHANGED],
         tuple(_item(item) for item in listed),
         len(kept_paths),
-        tuple(kept_paths[:MAX_KEPT]),
+        tuple(map(_cut, kept_paths[:MAX_KEPT])),
+        len(plan.kept_differences),
+        tuple(map(_cut, plan.kept_differences[:MAX_KEPT])),
     )
 
 

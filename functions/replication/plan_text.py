@@ -58,6 +58,7 @@ def _lines(
 ) -> Iterator[str]:
     yield f"Plan for {printable(backup)}"
     yield from _items(details)
+    yield from _kept(details)
     if access_increases:
         yield ""
         yield "Widens access:"
@@ -93,6 +94,25 @@ def _items(details: PlanDetails) -> Iterator[str]:
             yield ""
             yield f"{part.part}:"
             yield from _part(part)
+
+
+def _kept(details: PlanDetails) -> Iterator[str]:
+    if any(part.kept_different for part in details.parts):
+        yield ""
+        yield "Kept although it differs:"
+        for part in details.parts:
+            yield from (f"  = {line}" for line in kept_lines(part.kept_different, part.kept_different_paths))
+    if details.exceptions:
+        yield ""
+        yield "Replicated all the same, as exceptions of the rules:"
+        yield from (f"  ! {printable(exception)}" for exception in details.exceptions)
+
+
+def kept_lines(count: int, paths: Sequence[str]) -> Iterator[str]:
+    """The paths of what is kept although it differs, of which there are ``count``."""
+    yield from map(printable, paths)
+    if count > len(paths):
+        yield f"... and {count - len(paths)} more"
 
 
 def _totals(details: PlanDetails) -> tuple[int, int, int]:
@@ -134,12 +154,18 @@ def _summary(part: PartDetails) -> str:
     kept = f"; {part.kept} kept by rules" if part.kept else ""
     match part.state:
         case State.EQUAL:
-            return f"equal{kept}"
+            return f"equal{_but_for(part)}{kept}"
         case State.DIFFERENT:
             return f"{counts}{kept}" + (f"; {printable(part.message)}" if part.message else "")
         case State.SETTLED:
             why = f"{printable(part.message)} [{part.reason}]" if part.reason else printable(part.message)
             return f"not written: {why}" + (f"; {counts}" if part.items else "")
+
+
+def _but_for(part: PartDetails) -> str:
+    if not part.kept_different:
+        return ""
+    return f" but for {part.kept_different} kept {'value' if part.kept_different == 1 else 'values'}"
 
 
 def _quoted(value: str | None) -> str:

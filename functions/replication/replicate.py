@@ -13,6 +13,7 @@ from replication.guards.approval import Guard, access_warnings
 from replication.guards.preflight import ServerAddress, check_backup
 from replication.model import (
     UNSURE,
+    KeptDifferences,
     Outcome,
     PartFingerprints,
     PartName,
@@ -150,9 +151,10 @@ def _interrupted(plan: Plan, warnings: tuple[str, ...], snapshot: str) -> Outcom
     def outcome(part: PartPlan) -> PartOutcome:
         message = "it was about to be written"
         fingerprints = UNSURE if part.part.shows_before_it_lasts else None
-        return part.settled or PartOutcome(
+        found = part.settled or PartOutcome(
             part.name, PartStatus.FAILED, part.changes, Reason.INTERRUPTED, message, fingerprints, part.cause
         )
+        return replace(found, kept=KeptDifferences.of(part.kept_differences))
 
     return Outcome(
         Status.INCOMPLETE,
@@ -183,7 +185,8 @@ def _summary(
     runtime: Runtime,
 ) -> Outcome:
     causes = {part.name: part.cause for part in plan.parts}
-    parts = tuple(replace(outcome, cause=causes[outcome.part]) for outcome in outcomes)
+    kept = {part.name: KeptDifferences.of(part.kept_differences) for part in plan.parts}
+    parts = tuple(replace(one, cause=causes[one.part], kept=kept[one.part]) for one in outcomes)
     proved = any(part.part is PartName.SETTINGS and part.status in _PROVED for part in parts)
     found = Outcome(
         Status.UPDATED if pushed_at else Status.IN_SYNC,
@@ -212,7 +215,15 @@ def _summary(
     if unread:
         message = "; ".join(f"{part.part}: {part.message}" for part in unread)
         return replace(found, status=Status.INCOMPLETE, reason=Reason.PART_NOT_READ, message=message)
-    return replace(found, verified_at=runtime.now())
+    return replace(found, verified_at=runtime.now(), message=_but_for(parts))
+
+
+def _but_for(parts: Iterable[PartOutcome]) -> str:
+    """What equal does not say: that some values differ all the same, because a pattern keeps them."""
+    count = sum(part.kept.count for part in parts)
+    return (
+        f"equal but for {count} {'value that is' if count == 1 else 'values that are'} kept by rules" if count else ""
+    )
 
 
 def _hash_after(plan: Plan, parts: Iterable[PartOutcome]) -> str:

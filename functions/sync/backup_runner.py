@@ -16,7 +16,7 @@ from registry.snapshots import SnapshotContent, SnapshotStore
 from registry.store import Store, VersionConflict
 from registry.store_rules import of_primary, of_registration, registration_gone
 from replication.documents.canonical import digest
-from replication.model import Outcome, PartName, PartOutcome, PartStatus, Policy, PrimaryState, Status
+from replication.model import KeptDifferences, Outcome, PartName, PartOutcome, PartStatus, Policy, PrimaryState, Status
 from replication.parts import PARTS
 from replication.ports import ReadableServer, ServerFacts
 from replication.replicate import Restore, replicate
@@ -315,6 +315,7 @@ def liveness_check(server: ReadableServer, last: BackupResult) -> Outcome | None
             PartName(part.part),
             PartStatus.NOT_OFFERED if part.status == PartStatus.NOT_OFFERED else PartStatus.UNCHANGED,
             message=part.message,
+            kept=KeptDifferences(part.kept_different, part.kept_different_paths),
         )
         for part in last.parts
         if part.part in names

@@ -88,6 +88,8 @@ def _part(outcome: PartOutcome) -> PartResult:
         removed=len(outcome.changes.removed),
         changed=len(outcome.changes.changed),
         cause=outcome.cause or "",
+        kept_different=outcome.kept.count,
+        kept_different_paths=outcome.kept.paths,
     )
 
 

@@ -15,7 +15,7 @@ from local.trial.request import BACKUP_ID, Command, Request, read_request
 from local.trial.session import Looked, Session
 from replication.guards.preflight import Finding
 from replication.model import Outcome, Status
-from replication.plan_text import printable, render
+from replication.plan_text import kept_lines, printable, render
 
 
 class Exit(IntEnum):
@@ -118,6 +118,8 @@ def _report(outcome: Outcome) -> Exit:
     _show(f"\n{BACKUP_ID}: {outcome.status}{verified}\n")
     if outcome.parts:
         _show(table(rows, indent="  "))
+    if paths := [line for part in outcome.parts for line in kept_lines(part.kept.count, part.kept.paths)]:
+        _show("\nKept although it differs:\n" + "".join(f"  = {path}\n" for path in paths))
     if outcome.snapshot:
         _tell(f"What it held before is in {outcome.snapshot}. The file holds password hashes; only you can read it.")
     if outcome.reason:

@@ -13,13 +13,21 @@ from cerberus.endpoint import Endpoint
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.runtime import Runtime
+from common.server_types import Content
 from fleet.primary import guard_of, policy_of
 from fleet.restore_source import RestoreSource
 from fleet.servers import PRIMARY_ID, endpoint_of, trust_of
 from local.trial.request import BACKUP_ID, Request
 from local.trial.snapshots import FolderSnapshots, load
 from registry.models import Backup, Credentials, Primary, new_run_id
-from replication.guards.preflight import COMPARED, Finding, check_backup, examine_backup, examine_primary
+from replication.guards.preflight import (
+    COMPARED,
+    Finding,
+    check_backup,
+    examine_backup,
+    examine_primary,
+    examine_rules,
+)
 from replication.model import Outcome, PartName, Policy, PrimaryState
 from replication.plan import make_plan
 from replication.plan_details import Preview, State, preview
@@ -73,6 +81,8 @@ class Session:
         self._servers: dict[str, Primary | Backup] = {PRIMARY_ID: request.primary, BACKUP_ID: request.backup}
         self._deadline = Deadline(request.seconds, self._runtime.monotonic)
         self._primary_facts: ServerFacts | None = None
+        self._documents: list[Content] = []
+        """The settings of the servers that were examined, where there are keep patterns to look for in them."""
 
     # ---------------------------------------------------------------- what servers are
 
@@ -94,6 +104,8 @@ class Session:
                 self._tell(f"{server_id}: asking what it is ...")
                 facts = client.facts()
                 native = client.native_sync().enabled
+                if self._request.settings.rules:
+                    self._documents.append(client.settings())
         except Failure as failure:
             return certificate, Finding("log_in", failure)
         warnings = ("Native synchronization is on; both would push to the same servers.",) if native else ()
@@ -102,6 +114,7 @@ class Session:
             Finding("log_in"),
             *self._judge(server_id, facts),
             Finding("native_sync_off", None, warnings),
+            *([examine_rules(self._policy, *self._documents)] if len(self._documents) == 2 else []),
         )
 
     def _certificate(self, server_id: str) -> Finding:

@@ -5,15 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from local.format_fixtures import BACKUP, EXAMPLES, FIXTURES
+from local.format_fixtures import BACKUP, EXAMPLES, FIXTURES, RESULT
 
 _UNREGISTERED: Mapping[str, Any] = {"registration": ""}
+_PARTS = tuple(replace(part, kept_different=0, kept_different_paths=()) for part in RESULT.parts)
 _NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
     2: {
         "backup": _UNREGISTERED,
         "primary": {"as_backup": replace(BACKUP, **_UNREGISTERED), "since": None},
         "open": _UNREGISTERED,
-        **{kind: {**_UNREGISTERED, "source": ""} for kind in ("status", "result", "history", "approval")},
+        **{kind: {**_UNREGISTERED, "source": "", "parts": _PARTS} for kind in ("status", "result", "history")},
+        "approval": {**_UNREGISTERED, "source": ""},
         "baseline": {"source": ""},
         "run": {"source": "", "same_machine": False, "plan_hash": ""},
     },

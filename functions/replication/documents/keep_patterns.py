@@ -122,6 +122,13 @@ class Rules:
         """Whether the typed answers prove that the node is the machine's, so that no exception reaches it."""
         return any(map(self._label_proved, path[-1]))
 
+    def uses(self, pattern: str, path: Path) -> bool:
+        """Whether one of the ``additions`` means something for the node at the end of ``path``."""
+        steps = compiled(pattern)
+        if pattern in self.exceptions:
+            return is_exactly(steps, path) and self._matches(path, loosely=True) and not self.is_proved(path)
+        return _fits(steps, path if pattern.startswith("/") else path[-len(steps) :], loosely=True)
+
     def is_undecided(self, path: Path) -> bool:
         """Whether it takes a person to say if the node is kept: only a name that people may have given matches."""
         return (

@@ -54,11 +54,20 @@ _PLACE = re.compile(
 
 def looks_machine_specific(difference: Difference) -> bool:
     """Whether a value that differs looks as if each machine had its own, by its name or by what it holds."""
+    if _is_name_of_an_entry(difference):
+        return False
     values = [value for value in (difference.before, difference.after) if value is not None and value.strip()]
     telling = [value for value in values if not _is_word_of_truth(value)]
     return any(holds_machine_value(value) for value in telling) or (
         bool(telling) and names_machine_value(difference.steps)
     )
+
+
+def _is_name_of_an_entry(difference: Difference) -> bool:
+    """Whether the value is the name or key of an entry that comes or goes with it: ``<key>`` is no key then."""
+    steps = difference.steps
+    is_inside = len(steps) > difference.new_from + 1
+    return is_inside and bool(steps[-2].called) and steps[-2].called in (difference.before, difference.after)
 
 
 def names_machine_value(steps: Steps) -> bool:

@@ -10,10 +10,15 @@ from dataclasses import dataclass
 
 from common.contained import contained
 from common.errors import Failure, Reason
-from replication.ports import Licence, ServerFacts
+from replication.model import Policy
+from replication.parts.base import Document
+from replication.parts.settings import Settings
+from replication.ports import Content, Licence, ServerFacts
 
 type ServerAddress = tuple[str, int]
 
+KEEP_PATTERNS = "keep_patterns"
+"""The requirement on a backup's rules."""
 COMPARED = ("not_the_primary", "same_version", "own_licence", "same_features")
 """Requirements on a backup that cannot be told without knowing the primary."""
 
@@ -57,6 +62,15 @@ def examine_backup(
             ],
         )
     )
+
+
+def examine_rules(policy: Policy, primary: Content, backup: Content) -> Finding:
+    """Whether every keep pattern that people added means something in the settings of two servers."""
+    held, own = (Document(content, "settings", "") for content in (primary, backup))
+    try:
+        return Finding(KEEP_PATTERNS, warnings=Settings().warnings(held, own, policy))
+    except Failure as failure:
+        return Finding(KEEP_PATTERNS, failure)
 
 
 def check_restored(

@@ -107,8 +107,12 @@ class Part[State](ABC):
         """What the backup should hold, given what it holds now."""
         return primary
 
-    def warnings(self, primary: State, own: State) -> tuple[str, ...]:
+    def warnings(self, primary: State, own: State, policy: Policy) -> tuple[str, ...]:
         """What an administrator should know although it stops nothing, one sentence each."""
+        return ()
+
+    def kept_differences(self, primary: State, desired: State, policy: Policy) -> tuple[str, ...]:
+        """The paths of all values that a keep pattern hides although they differ or are on one side only."""
         return ()
 
     @abstractmethod

@@ -63,7 +63,7 @@ class ListenersPart(Part[Listeners]):
                 desired.append(listener)
         return tuple(desired)
 
-    def warnings(self, primary: Listeners, own: Listeners) -> tuple[str, ...]:
+    def warnings(self, primary: Listeners, own: Listeners, policy: Policy) -> tuple[str, ...]:
         present = _by_protocol_and_port(own)
         return tuple(
             f"The primary's listener of protocol {listener.protocol} on port {listener.options.get(PORT)} "

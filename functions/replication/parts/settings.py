@@ -4,7 +4,9 @@ from lxml import etree
 
 from common.errors import Failure, Reason
 from common.safe_xml import declaration
+from replication.documents.diff import differences, root_step, show
 from replication.documents.merge import merge
+from replication.documents.unused_patterns import unused_warnings
 from replication.model import PartName, Policy
 from replication.parts.base import Document, DocumentPart
 from replication.ports import ReadableServer, WritableServer
@@ -35,6 +37,25 @@ class Settings(DocumentPart):
             )
         merged = merge(source, held, policy.rules)
         return Document(declaration(primary.data) + etree.tostring(merged, encoding="utf-8"), own.what, own.server)
+
+    def warnings(self, primary: Document, own: Document, policy: Policy) -> tuple[str, ...]:
+        if policy.exact or not policy.rules.additions:
+            return ()
+        documents = (state.parse() for state in (primary, own))
+        return unused_warnings(policy.rules, (document for document in documents if document is not None))
+
+    def kept_differences(self, primary: Document, desired: Document, policy: Policy) -> tuple[str, ...]:
+        """All that still differs from the primary once the backup holds what it should.
+
+        What only one side has is listed as a whole.
+        """
+        if primary.data == desired.data:
+            return ()
+        source, held = primary.parse(), desired.parse()
+        if source is None or held is None:
+            return ()
+        found = differences(held, source, root_step(source))
+        return tuple(dict.fromkeys(show(difference.steps[: difference.new_from + 1]) for difference in found))
 
     def write(self, server: WritableServer, own: Document, desired: Document, policy: Policy) -> None:
         server.write_settings(desired.data)

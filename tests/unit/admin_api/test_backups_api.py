@@ -30,7 +30,9 @@ def test_a_failed_check_does_not_prevent_the_registration(register: Any) -> None
     first = check["requirements"][0]
     assert (first["id"], first["result"], first["reason"]) == ("name_resolves", "fail", "name_not_resolved")
     assert first["remedy"]
-    assert {requirement["result"] for requirement in check["requirements"][1:]} == {"skipped"}
+    *others, rules = check["requirements"][1:]
+    assert {requirement["result"] for requirement in others} == {"skipped"}
+    assert (rules["id"], rules["result"]) == ("keep_patterns", "pass"), "none was added"
 
 
 def test_without_an_id_one_is_made_of_the_host(world: Any, register: Any) -> None:

@@ -211,6 +211,8 @@ def test_a_run_shows_the_result_of_every_backup(world: Any, register: Any) -> No
             "removed": 0,
             "changed": 2,
             "cause": "backup_edited",
+            "kept_different": 2,
+            "kept_different_paths": ["/s/soapPort", "/s/wsdl"],
         }
     ]
     assert world.call("GET", "/backups/ftp2").body["last_result"]["pushed_at"] == result["pushed_at"]
@@ -237,7 +239,17 @@ def _finished_run(world: Any, backup_id: str) -> str:
         pushed_at=world.now,
         verified_at=world.now,
         duration=1.5,
-        parts=(PartResult("accounts", "pushed", added=1, changed=2, cause="backup_edited"),),
+        parts=(
+            PartResult(
+                "accounts",
+                "pushed",
+                added=1,
+                changed=2,
+                cause="backup_edited",
+                kept_different=2,
+                kept_different_paths=("/s/soapPort", "/s/wsdl"),
+            ),
+        ),
         plan_hash="ab" * 32,
         snapshot="backups/ftp2/kept",
     )

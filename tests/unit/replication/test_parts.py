@@ -57,7 +57,7 @@ def test_equal_servers_have_nothing_to_change(name: PartName, make_server: Serve
     primary, backup = make_server(), make_server()
     source, own, desired = plan(name, primary, backup)
     assert BY_NAME[name].same(own, desired, POLICY)
-    assert not BY_NAME[name].warnings(source, own)
+    assert not BY_NAME[name].warnings(source, own, POLICY)
     BY_NAME[name].validate(own)
     assert not BY_NAME[name].blanks(own)
 
@@ -337,7 +337,7 @@ def test_listeners_without_a_counterpart_are_left_alone_and_named(make_server: S
     backup = make_server(listeners=(listener(1, 1, 990, w="b"), listener(2, 1, 22, w="b")))
     source, own, desired = plan(PartName.LISTENERS, primary, backup)
     assert desired == own
-    first, second = BY_NAME[PartName.LISTENERS].warnings(source, own)
+    first, second = BY_NAME[PartName.LISTENERS].warnings(source, own, POLICY)
     assert "protocol 1 on port 21" in first
     assert "protocol 2 on port 22" in second
 

@@ -83,6 +83,7 @@ def test_settings_by_path_with_old_and_new_value_and_what_the_rules_keep(make_pl
         "+ /s/new/@b": [("/s/new/@b", None, "y")],
     }
     assert (found.kept, found.kept_paths) == (2, ("/s/soap", "/s/e[LicenseKey]"))
+    assert (found.kept_different, found.kept_different_paths) == (2, ("/s/soap/port", "/s/e[LicenseKey]/@value"))
 
 
 def test_rules_sources_addresses_and_requests_by_what_they_are_called(make_plan_between: PlanFactory) -> None:
@@ -223,7 +224,10 @@ def test_json_has_every_field(make_plan_between: PlanFactory) -> None:
         "more_items": 0,
         "kept": 0,
         "kept_paths": [],
+        "kept_different": 0,
+        "kept_different_paths": [],
     }
+    assert document["exceptions"] == []
 
 
 SECRET_NAMES = ["password", "passwordHash", "salt", "sshKey", "apiToken", "bindPassword", "privateKey", "pass-phrase"]

@@ -30,7 +30,10 @@ OPEN = Guard(Limits(removal_floor=10**6, disabling_floor=10**6))
 ALL = Policy(parts=frozenset(PartName))
 
 DRIFT: dict[str, Any] = {
-    "settings": "<settings><timeout>1</timeout><soap><port>9</port></soap><smtp password='other-secret'/></settings>",
+    "settings": (
+        "<settings><timeout>1</timeout><soap><port>9</port></soap>"
+        "<smtp password='planted-secret-4711' securityAnswer='other-secret'/></settings>"
+    ),
     "authentication": Authentication("<sources/>", ()),
     "users": '<users><user name="eve"><hash>other-secret</hash></user></users>',
     "groups": "<groups/>",

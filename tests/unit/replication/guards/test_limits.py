@@ -230,6 +230,7 @@ def test_settings_that_look_machine_specific_are_stopped(make_plan_between: Plan
     ("own", "source"),
     [
         ("<s><maxFiles>3</maxFiles></s>", "<s><maxFiles>4</maxFiles></s>"),
+        ("<s/>", "<s><e><key>maxFiles</key><value>4</value></e></s>"),
         (
             "<s><minimumPasswordLength>8</minimumPasswordLength></s>",
             "<s><minimumPasswordLength>9</minimumPasswordLength></s>",

@@ -1,0 +1,38 @@
+"""Patterns of people that have no effect on two documents: most often a name is written otherwise there."""
+
+from collections.abc import Iterable, Iterator
+
+from lxml import etree
+
+from replication.documents.canonical import children
+from replication.documents.keep_labels import attribute_labels, element_labels
+from replication.documents.keep_patterns import EXCEPTION, Path, Rules
+
+
+def unused_warnings(rules: Rules, documents: Iterable[etree._Element]) -> tuple[str, ...]:
+    """A sentence for each pattern that people added and that means nothing in any of the documents."""
+    unused = dict.fromkeys(rules.additions)
+    for document in documents:
+        for path in _paths(document, (element_labels(document),)):
+            if not unused:
+                return ()
+            for pattern in [pattern for pattern in unused if rules.uses(pattern, path)]:
+                del unused[pattern]
+    return tuple(map(_warning, unused))
+
+
+def _paths(element: etree._Element, path: Path) -> Iterator[Path]:
+    for key in element.attrib:
+        yield (*path, attribute_labels(str(key)))
+    for child in children(element):
+        inner = (*path, element_labels(child))
+        yield inner
+        yield from _paths(child, inner)
+
+
+def _warning(pattern: str) -> str:
+    if pattern.startswith(EXCEPTION):
+        return (
+            f'The exception "{pattern}" has no effect: it names nothing that a rule keeps and an exception may reach.'
+        )
+    return f'The rule "{pattern}" matches nothing on either server.'
