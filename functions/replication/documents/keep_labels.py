@@ -100,7 +100,9 @@ def _mark(element: etree._Element, name: str) -> str:
     kind = words(local_name(element)).rpartition("-")[2]
     if kind in _THINGS:
         return GIVEN
-    is_title = " " not in name.strip() or all(word in _WORDS_OF_SETTINGS for word in words(name).split("-"))
+    is_title = " " not in name.strip() or all(
+        word in _WORDS_OF_SETTINGS or word.isdigit() for word in words(name).split("-")
+    )
     if is_entry(element):
         return "" if is_title else EITHER
     return EITHER if is_title and _holds_values(element) else GIVEN

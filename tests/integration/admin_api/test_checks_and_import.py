@@ -52,6 +52,18 @@ def test_a_good_backup_meets_every_requirement(checked: Callable[..., dict[str, 
     assert len(check["certificate"]["fingerprint"]) == 64
 
 
+def test_a_rule_that_matches_nothing_on_either_server_is_warned_of(checked: Callable[..., dict[str, Any]]) -> None:
+    check = checked(rules=["welcomeMessage", "welcomeMesage", "!/settings/general/welcomeMessage"])
+    requirement = check["results"]["keep_patterns"]
+    assert (check["passed"], requirement["result"]) == (True, "warning")
+    assert requirement["detail"] == 'The rule "welcomeMesage" matches nothing on either server.'
+
+
+def test_a_rule_of_a_server_that_cannot_be_asked_is_not_judged(checked: Callable[..., dict[str, Any]]) -> None:
+    check = checked(LocalServer.refuse_connections, rules=["welcomeMessage"])
+    assert check["results"]["keep_patterns"]["result"] == "skipped"
+
+
 def test_an_untrusted_certificate_is_shown_with_the_fingerprint_to_pin_and_nothing_is_sent(
     gateway: Any, server: Make, registration: Registration
 ) -> None:

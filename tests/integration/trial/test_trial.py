@@ -14,7 +14,7 @@ import pytest
 from local.build import ROOT
 from local.cerberus import LocalServer, Machine, Secrets, generate
 from local.cerberus.compare import kept_machine_values, replicable_differences
-from local.cerberus.drift import ACTIONS
+from local.cerberus.drift import ACTIONS, set_mime
 from local.cerberus.faults import Fault, Kind
 from local.trial.page import PAGE, documented
 from registry.snapshots import decode
@@ -127,6 +127,26 @@ def test_a_check_names_what_is_not_met_and_what_to_do(laptop: Laptop) -> None:
     assert status == 1
     assert "backup same_version fail version_mismatch" in " ".join(out.split())
     assert "Install the same four-part version on both servers." in out
+
+
+def test_a_check_and_a_plan_warn_of_a_rule_that_matches_nothing(laptop: Laptop) -> None:
+    for command in ("check", "plan"):
+        _, out, _ = laptop.run(command, *laptop.trust, "--rule", "welcomeMesage")
+        assert 'The rule "welcomeMesage" matches nothing on either server.' in out
+
+
+def test_a_rule_that_can_match_nothing_is_refused_with_the_command_line(laptop: Laptop) -> None:
+    status, _, err = laptop.run("plan", *laptop.trust, "--rule", "[")
+    assert status == 2
+    assert "cannot be used" in err
+
+
+def test_what_is_kept_although_it_differs_is_told_after_a_sync(laptop: Laptop) -> None:
+    set_mime(laptop.backup.state, "pdf", "text/plain")
+    _, out, _ = laptop.run("sync", *laptop.trust, "--yes")
+    result = out.rpartition("Kept although it differs:\n")[2]
+    assert "  = /settings/remote/soap/port\n" in result
+    assert "  = ... and 12 more\n" in result
 
 
 def test_a_check_goes_on_without_the_primary(laptop: Laptop) -> None:

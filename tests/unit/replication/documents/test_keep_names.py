@@ -104,7 +104,9 @@ def test_a_section_with_a_title_in_words_of_people_is_replicated() -> None:
     assert merged(primary, own) == told(primary)
 
 
-@pytest.mark.parametrize("name", ["SOAP", "soap", "Remote Access", "Admins", "SSL Certificates", "WebAdmin", "License"])
+@pytest.mark.parametrize(
+    "name", ["SOAP", "soap", "Remote Access", "Admins", "SSL Certificates", "WebAdmin", "SOAP on 10.0.0.1"]
+)
 @pytest.mark.parametrize(
     ("primary", "own"),
     [
