@@ -37,13 +37,12 @@ _ENTRIES = frozenset(
 )
 """Elements whose name is a setting's also where they hold no value."""
 _THINGS = frozenset(
-    {"account", "user", "role", "policy", "job", "task", "rule", "event", "trigger", "action", "schedule", "partner"}
-    | {"customer", "vendor", "company", "department", "team", "site", "folder", "share", "root", "template", "report"}
-    | {"profile", "notification", "message", "contact", "recipient", "zone", "tenant", "project", "workflow"}
-    | {"person", "member", "owner", "filter", "queue", "connection", "target", "destination", "source", "domain"}
-    | {"organization", "office", "branch", "location", "agreement", "contract", "transfer", "campaign", "mailbox"}
+    {"policy", "job", "role", "task", "rule", "event", "trigger", "action", "schedule", "partner", "customer"}
+    | {"vendor", "company", "department", "team", "site", "folder", "share", "template", "report", "notification"}
+    | {"contact", "recipient", "zone", "tenant", "project", "workflow", "person", "member", "owner", "organization"}
+    | {"office", "branch", "location", "agreement", "contract", "campaign", "mailbox"}
 )
-"""What people make and give a name to."""
+"""What people make and give a name to. An account is none of it: it may be the administrator's own."""
 _WORDS_OF_SETTINGS = frozenset(
     {"a", "access", "account", "address", "admin", "administration", "administrator", "allow", "and", "api", "auth"}
     | {"authentication", "authority", "authorities", "backup", "bind", "ca", "cas", "cert", "certificate"}

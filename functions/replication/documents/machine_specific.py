@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_interface
 from replication.documents.canonical import plain
 from replication.documents.diff import Difference, Steps
 from replication.documents.names import names
-from replication.documents.sensitive import looks_generated
+from replication.documents.sensitive import is_secret_name, looks_generated
 
 _LAST_WORDS = frozenset(
     {"address", "addresses", "addr", "ip", "ips", "ipv4", "ipv6", "host", "hosts", "hostname", "hostnames", "fqdn"}
@@ -29,7 +29,7 @@ _SECRETS = (
     "credential",
     "token",
 )
-"""How the last word of a secret's name ends, in the singular; ``key`` is a word of its own above."""
+"""How the last word of a secret's name ends, in the singular."""
 _LAST_PAIRS = frozenset(
     {"host-name", "server-name", "computer-name", "machine-name", "domain-name", "file-name", "path-name"}
     | {"port-range", "ip-range", "address-range", "machine-id", "server-id", "instance-id"}
@@ -59,8 +59,16 @@ def looks_machine_specific(difference: Difference) -> bool:
     values = [value for value in (difference.before, difference.after) if value is not None and value.strip()]
     telling = [value for value in values if not _is_word_of_truth(value)]
     return any(holds_machine_value(value) for value in telling) or (
-        bool(telling) and names_machine_value(difference.steps)
+        bool(telling) and (names_machine_value(difference.steps) or _names_secret(difference.steps, telling))
     )
+
+
+def _names_secret(steps: Steps, values: list[str]) -> bool:
+    """Whether the last word of a name says that the value is a password or a key, and no switch is set by it."""
+    if all(value.strip() in {"0", "1"} for value in values):
+        return False
+    last = [name.rpartition("-")[2].removesuffix("s") for name in names(steps)]
+    return any(word.endswith(_SECRETS) or (word.endswith("key") and is_secret_name(word)) for word in last)
 
 
 def _is_name_of_an_entry(difference: Difference) -> bool:
@@ -71,14 +79,10 @@ def _is_name_of_an_entry(difference: Difference) -> bool:
 
 
 def names_machine_value(steps: Steps) -> bool:
-    """Whether the last words of a name say that a value is of one machine: ``listenPort``, ``smtpPassword``."""
+    """Whether the last words of a name say that a value is of one machine: ``listenPort``, ``log-directory``."""
     for name in names(steps):
         said = [word for word in name.split("-") if not word.isdigit()]
-        if said and (
-            said[-1] in _LAST_WORDS
-            or "-".join(said[-2:]) in _LAST_PAIRS
-            or said[-1].removesuffix("s").endswith(_SECRETS)
-        ):
+        if said and (said[-1] in _LAST_WORDS or "-".join(said[-2:]) in _LAST_PAIRS):
             return True
     return False
 

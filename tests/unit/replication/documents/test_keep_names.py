@@ -37,7 +37,7 @@ PEOPLES = [
     *("Administrators", "web-admin", "soapPort", "CA", "Backup servers of Vienna", "remote_access"),
 ]
 """Names of policies, jobs and the like."""
-THINGS = ["policy", "job", "role", "site", "task", "passwordPolicy", "eventRule", "user"]
+THINGS = ["policy", "job", "role", "site", "task", "passwordPolicy", "eventRule", "schedule"]
 
 CASES = {
     "camel": lambda words: words[0] + "".join(map(str.capitalize, words[1:])),
@@ -115,6 +115,7 @@ def test_a_section_with_a_title_in_words_of_people_is_replicated() -> None:
         ("", "<section name='{0}'><level>b</level></section>"),
         ("<category><name>{0}</name><level>p</level></category>", "<category><name>{0}</name></category>"),
         ("<node id='{0}' level='p'/>", "<node id='{0}' level='b'/>"),
+        ("<account name='{0}' passwordHash='p'/>", "<account name='{0}' passwordHash='b'/>"),
     ],
 )
 class TestASectionThatMayBeEither:
