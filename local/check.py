@@ -17,7 +17,8 @@ ABOVE = {
     "registry": ("fleet", "sync", "admin_api", "trial"),
     "replication": ("cerberus", "fleet", "sync", "admin_api", "trial"),
     "fleet": ("sync", "admin_api", "trial"),
-    "sync": ("admin_api", "template"),
+    "sync": ("admin_api", "template", "trial"),
+    "admin_api": ("trial",),
 }
 """The rooms, and folders of unit tests, that import a room: what changes in it can break them."""
 ALWAYS = ("project",)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tests.support.server_states import OneRule, Sections
     from tests.unit.replication.conftest import ServerFactory
 
-UNHURRIED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+UNHURRIED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 WRITES = {
     PartName.SETTINGS: "write_settings",
     PartName.AUTHENTICATION: "write_authentication",
@@ -89,7 +89,7 @@ class Pair:
 # What the plan shows, the run does -----------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, suppress_health_check=UNHURRIED)
+@settings(UNHURRIED, max_examples=150)
 @given(
     data=st.data(), style=st.sampled_from(STYLES), rules=RULES, guard=GUARDS, whole=st.booleans(), approve=st.booleans()
 )
@@ -247,7 +247,7 @@ def all_that_is_done(pair: Pair, guard: Guard, clock: Runtime) -> object:
     )
 
 
-@settings(max_examples=200, suppress_health_check=UNHURRIED)
+@settings(UNHURRIED, max_examples=200)
 @given(data=st.data(), style=st.sampled_from(STYLES), guard=GUARDS, auto=st.booleans(), on_primary=st.booleans())
 def test_one_thing_more_less_or_other_has_another_hash_exactly_when_something_else_would_be_done(
     make_primary: ServerFactory,
@@ -275,7 +275,7 @@ def test_one_thing_more_less_or_other_has_another_hash_exactly_when_something_el
     assert hashes == [guard.apply(pair.plan()).hash for pair in (first, second)]
 
 
-@settings(max_examples=60, suppress_health_check=UNHURRIED)
+@settings(UNHURRIED, max_examples=60)
 @given(
     data=st.data(),
     guards=st.tuples(GUARDS, GUARDS),
