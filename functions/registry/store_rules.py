@@ -140,6 +140,18 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((time for time in (one, other) if time is not None), default=None)
 
 
+def primary_as_named(named: Primary, known: Primary | None, at: datetime) -> Primary:
+    """The primary as it is to be stored when somebody names host, port and trust; ``known`` is the one in use.
+
+    At another address it is another server: what was found or approved of the
+    known one is void, and it was never a backup here.
+    """
+    if known is None:
+        return named
+    stays = replace(known, host=named.host, port=named.port, trust=named.trust)
+    return stays if known.source == named.source else replace(stays, term=known.term + 1, since=at, as_backup=None)
+
+
 @dataclass(frozen=True)
 class Promotion:
     """One change of the registry, to be made as a whole or not at all.

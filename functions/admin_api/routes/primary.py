@@ -1,7 +1,6 @@
 """The primary: where it is, and whether it can be replicated from."""
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -36,7 +35,7 @@ from admin_api.schemas import (
 )
 from common.errors import Failure, Reason
 from registry.models import Primary
-from registry.store_rules import promotion
+from registry.store_rules import primary_as_named, promotion
 
 router = new_router()
 
@@ -57,7 +56,8 @@ def put_primary(
     stored = services.store.primary()
     version = expected_version(if_match, stored.version if stored else 0)
     refuse_forbidden_address(body.host, services)
-    changed = _changed(services.primary(), body, services.runtime.now())
+    named = Primary(body.host, body.port, views.trust(body.tls))
+    changed = primary_as_named(named, services.primary(), services.runtime.now())
     credentials = changed_credentials(changed.secret_id, body.username, body.password, services)
     saved = services.store.save_primary(changed, expected_version=version)
     if credentials:
@@ -113,20 +113,6 @@ def resume_primary(services: Injected, if_match: IfMatch = None) -> Response[Pri
     if primary.held:
         primary = services.store.save_primary(replace(primary, held=""), expected_version=version)
     return _shown(primary, services)
-
-
-def _changed(known: Primary | None, body: NewPrimary, now: datetime) -> Primary:
-    """What is to be stored. At another address it is another server: what was found or approved of ``known`` is void.
-
-    That one was never a backup here.
-    """
-    new = Primary(body.host, body.port, views.trust(body.tls))
-    if known is None:
-        return new
-    stays = replace(known, host=new.host, port=new.port, trust=new.trust)
-    if known.source == new.source:
-        return stays
-    return replace(stays, term=known.term + 1, since=now, as_backup=None)
 
 
 def _known(services: Services) -> Primary:

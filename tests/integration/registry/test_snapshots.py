@@ -61,6 +61,15 @@ def test_the_first_snapshot_of_a_backup_in_a_run_stands(snapshots: SnapshotStore
     assert snapshots.load(later).content == half_written
 
 
+def test_two_machines_under_one_id_in_one_run_have_a_snapshot_each(snapshots: SnapshotStore) -> None:
+    other = replace(HELD, parts={**PARTS, "settings": "<other/>"})
+    keys = [snapshots.keep_backup("files-2", RUN, held, name) for held, name in ((HELD, "former"), (other, "now"))]
+    assert [snapshots.load(key).content for key in keys] == [HELD, other]
+    assert {entry.key: entry.registration for entry in snapshots.of_backup("files-2")} == dict(
+        zip(keys, ("former", "now"), strict=True)
+    )
+
+
 def test_a_state_of_the_primary_is_kept_under_its_digest_and_once(snapshots: SnapshotStore) -> None:
     digest, content = "0f" * 32, SnapshotContent(PARTS, FACTS)
     key = snapshots.keep_primary(digest, content)

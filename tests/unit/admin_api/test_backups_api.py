@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from common.errors import Failure, Reason
-from registry.models import BackupResult, Credentials
+from registry.models import BackupResult, Credentials, Primary
 from tests.support.registrations import as_registered
 
 PINS = {"mode": "pins", "fingerprints": ["AB:" * 31 + "AB"]}
@@ -292,6 +292,38 @@ def test_removing_ends_the_registration_and_its_secret_and_keeps_the_history(
         world.credentials.get(secret_id)
     history = world.call("GET", "/backups/ftp2/history").body["results"]
     assert [result["status"] for result in history] == ["updated"]
+
+
+@pytest.mark.parametrize("change", [{"host": "elsewhere.example"}, {"port": 9443}])
+def test_another_address_is_another_server_of_which_nothing_is_known(
+    world: Any, register: Callable[..., Any], change: dict[str, object]
+) -> None:
+    register(id="ftp2")
+    _record(world, "ftp2", "20261122T120000.000000Z-00000001", status="failed", reason="read_timeout")
+    assert world.call("PATCH", "/backups/ftp2", {"tags": {"site": "Graz"}}).body["last_result"]["status"] == "failed"
+    assert world.call("PATCH", "/backups/ftp2", change).body["last_result"] is None
+    assert world.call("GET", "/backups?status=never_run").body["backups"][0]["last_result"] is None
+    assert world.call("GET", "/backups/ftp2/history").body["results"] == []
+    (former,) = world.call("GET", "/backups/ftp2/history?registrations=all").body["results"]
+    assert (former["status"], former["former"]) == ("failed", True)
+    (of_run,) = world.store.results("20261122T120000.000000Z-00000001")
+    assert of_run.status == "failed"
+
+
+def test_beside_another_primary_no_backup_counts_as_verified(world: Any, register: Callable[..., Any]) -> None:
+    world.store.save_primary(Primary("main.example", 443))
+    register(id="ftp2")
+    at = world.now
+    _record(world, "ftp2", "20261122T120000.000000Z-00000001", status="in_sync", verified_at=at)
+    assert world.call("GET", "/backups/ftp2").body["last_result"]["status"] == "in_sync"
+    body = {"host": "main.example", "port": 443, "username": "admin", "password": "PLANTED", "tls": {"mode": "system"}}
+    assert world.call("PUT", "/primary", body).status == 200
+    assert world.call("GET", "/backups/ftp2").body["last_result"]["status"] == "in_sync"
+    assert world.call("PUT", "/primary", body | {"host": "other.example"}).status == 200
+    assert world.call("GET", "/backups/ftp2").body["last_result"] is None
+    assert world.call("GET", "/backups").body["backups"][0]["last_result"] is None
+    assert world.call("PUT", "/primary", body).status == 200
+    assert world.call("GET", "/backups/ftp2").body["last_result"] is None
 
 
 def _record(world: Any, backup_id: str, run_id: str, **fields: Any) -> None:

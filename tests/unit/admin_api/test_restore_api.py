@@ -259,6 +259,38 @@ def test_every_run_that_is_started_is_understood(state: Any, body: dict[str, Any
     )
 
 
+# ---------------------------------------------------------------- a former registration
+
+
+def test_a_snapshot_of_before_a_change_of_address_goes_back_on_a_persons_word(kept: Any) -> None:
+    kept.call("PATCH", "/backups/ftp2", {"port": 9443})
+    listed = kept.call("GET", "/backups/ftp2/snapshots").body["snapshots"]
+    assert [found["former"] for found in listed] == [True, True]
+    refused = _restore(kept)
+    assert (refused.status, refused.body["reason"], kept.starter.events) == (409, "snapshot_of_former_server", [])
+    assert _restore(kept, same_machine=True).status == 202
+    assert kept.starter.events[0]["same_machine"] is True
+
+
+def test_of_two_snapshots_of_one_run_a_run_id_means_that_of_the_server_that_is_registered(kept: Any) -> None:
+    kept.call("PATCH", "/backups/ftp2", {"port": 9443})
+    own = kept.snapshots.keep_backup("ftp2", RUN, HELD, kept.store.registration("ftp2"))
+    assert _restore(kept).body["snapshot"] == own
+
+
+def test_what_follows_from_a_restore_is_told_as_the_backup_is_now(kept: Any) -> None:
+    kept.store.acquire_lease("me", now=kept.now, expires_at=kept.now + timedelta(minutes=1))
+    result = BackupResult("ftp2", RUN, "restored", kept.now, message="it got back something")
+    kept.store.record_result(as_registered(result, kept.store), lease_owner="me")
+    kept.call("POST", "/backups/ftp2/pause", {"why": "something was put back"})
+    message = kept.call("GET", "/backups/ftp2").body["last_result"]["message"]
+    assert message == "it got back something; nothing is written to it until it is resumed"
+    kept.call("POST", "/backups/ftp2/resume")
+    assert kept.call("GET", "/backups/ftp2").body["last_result"]["message"] == "it got back something"
+    (shown,) = kept.call("GET", "/backups/ftp2/history").body["results"]
+    assert shown["message"] == "it got back something"
+
+
 # ---------------------------------------------------------------- approvals
 
 

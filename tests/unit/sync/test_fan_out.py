@@ -329,6 +329,34 @@ class TestBackupRunner:
         assert {"b1 not served: backup_disabled", "b2 not served: unknown_backup"} <= set(fleet.world.notes.steps)
         assert fleet.server("b1").calls == fleet.server("b2").calls == []
 
+    def test_one_that_is_another_server_meanwhile_is_left_out_until_the_next_run(self, fleet: Fleet) -> None:
+        fleet.server("b1").greeting = fleet.server("b2").greeting = "moin"
+        fleet.start()
+        fleet.world.update("b1", port=99)
+        second = fleet.world.store.backup("b2")
+        assert second
+        fleet.world.store.delete_backup("b2")
+        fleet.world.store.add_backup(second)
+        assert fleet.work().again == frozenset()
+        assert fleet.statuses() == {"b3": "in_sync"}
+        assert fleet.only_run().status == "succeeded"
+        assert {f"{name} not served: registration_changed" for name in ("b1", "b2")} <= set(fleet.world.notes.steps)
+        assert fleet.server("b1").calls == fleet.server("b2").calls == []
+
+    def test_what_a_dead_worker_had_begun_on_the_former_server_is_its_result(self, fleet: Fleet) -> None:
+        fleet.start()
+        lease, run_id = fleet.world.store.lease(), fleet.only_run().id
+        assert lease
+        fleet.world.store.claim_backup(run_id, "b1", "dead", now=fleet.time, until=fleet.time)
+        begun = BackupResult("b1", run_id, "incomplete", fleet.time, Reason.INTERRUPTED, snapshot="a snapshot")
+        begun = as_registered(begun, fleet.world.store)
+        fleet.world.store.record_result(begun, lease_owner=lease.owner, final=False, claim="dead")
+        fleet.world.update("b1", port=99)
+        fleet.work()
+        assert fleet.world.store.results(run_id)[0] == begun
+        assert fleet.world.store.status("b1") is None
+        assert fleet.server("b1").calls == []
+
     def test_a_backup_without_credentials_stops_nobody_else(self, fleet: Fleet) -> None:
         fleet.world.credentials.delete("b1")
         fleet.start()

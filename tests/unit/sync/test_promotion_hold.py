@@ -13,7 +13,8 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
 from local.fakes.runtime import WallClockRuntime
-from registry.models import QUEUED, Approval, Primary, PrimaryBaseline, Run, new_run_id
+from registry.models import QUEUED, Approval, BackupResult, Primary, PrimaryBaseline, Run, new_run_id
+from registry.snapshots import SnapshotContent
 from registry.store import VersionConflict
 from registry.store_rules import promotion
 from replication.model import Status
@@ -204,6 +205,19 @@ def test_an_approval_of_before_lets_nothing_through(world: Any) -> None:
     assert statuses(turned.run())[blocked.backup_id] == Status.BLOCKED
     world.store.approve(replace(approval, term=1))
     assert statuses(turned.run())[blocked.backup_id] == Status.UPDATED
+
+
+def test_a_pending_proof_of_access_outlives_a_promotion(world: Any) -> None:
+    turned = Turned(world)
+    facts = world.servers.by_id["b2"].server_facts
+    before = replace(facts, security=replace(facts.security, soap_port=1))
+    key = world.snapshots.keep_backup("b2", new_run_id(NOON, "0badc0de"), SnapshotContent({"settings": ""}, before))
+    world.store.acquire_lease("me", now=NOON, expires_at=NOON + MINUTE)
+    begun = BackupResult("b2", "r0", Status.INCOMPLETE, NOON, settings_before=key)
+    world.store.record_result(as_registered(begun, world.store), lease_owner="me")
+    world.store.release_lease("me")
+    turned.promote("b1", "old")
+    assert statuses(turned.run(trigger=Trigger.ON_DEMAND))["b2"] == Status.BLOCKED
 
 
 def test_a_promotion_between_a_look_and_its_run_is_what_the_run_goes_by(world: Any) -> None:
