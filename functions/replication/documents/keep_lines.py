@@ -25,9 +25,9 @@ def keep_line(documents: Sequence[etree._Element], steps: Steps, shared: int) ->
     Empty where nothing tells the place from others.
     """
     end = min(len(steps), shared + 1)
-    if plain(steps[end - 1].name) in VALUES and _is_entry(documents, _path(steps[: end - 1])):
+    if plain(steps[end - 1].name) in VALUES and _is_entry(documents, exact_line(steps[: end - 1])):
         end -= 1
-    lines = [_path(steps[:length]) for length in range(end, 1, -1)]
+    lines = [exact_line(steps[:length]) for length in range(end, 1, -1)]
     return next((line for line in lines if len(line) <= LONGEST_LINE and _is_one_place(documents, line)), "")
 
 
@@ -49,7 +49,9 @@ def quoted_lines(lines: Iterable[str]) -> str:
     return ", ".join(quoted)
 
 
-def _path(steps: Steps) -> str:
+def exact_line(steps: Steps) -> str:
+    """The pattern for a path: elements by the names they bear, where they bear any."""
+
     def one(shown: str, name: str, called: str) -> str:
         return f"@{name}" if shown.startswith("@") else exact_step(name, called) if called else name
 

@@ -9,7 +9,7 @@ from common.errors import Failure, Reason
 from replication.documents.canonical import canonical, children
 from replication.documents.diff import Steps, show, steps_to
 from replication.documents.keep_labels import attribute_labels, element_labels
-from replication.documents.keep_lines import keep_line, quoted_lines, shown_paths
+from replication.documents.keep_lines import LONGEST_LINE, exact_line, keep_line, quoted_lines, shown_paths
 from replication.documents.keep_patterns import EXCEPTION, Path, Rules, names_of
 
 type _Key = tuple[tuple[str, frozenset[tuple[str, str]]], ...]
@@ -38,8 +38,14 @@ def check_decided(own: etree._Element, merged: etree._Element, rules: Rules) -> 
     found = {**after.steps, **before.steps}
     changed = [key for key in found if before.contents[key] != after.contents[key]]
     if changed:
-        lines = [keep_line((own, merged), found[key], len(found[key])) for key in changed[:_SHOWN_PLACES]]
+        lines = [_line((own, merged), found[key]) for key in changed[:_SHOWN_PLACES]]
         raise NamesUndecided([show(found[key]) for key in changed], lines)
+
+
+def _line(documents: tuple[etree._Element, etree._Element], steps: Steps) -> str:
+    """The line for a section. Sections of one path and one name wait for one decision."""
+    line = exact_line(steps)
+    return line if steps[-1].called and len(line) <= LONGEST_LINE else keep_line(documents, steps, len(steps))
 
 
 @dataclass

@@ -73,6 +73,8 @@ def test_an_unchanged_backup_is_asked_one_thing_and_keeps_the_time_of_its_verifi
         assert status.fingerprints
         assert {part.status for part in status.parts} == {"unchanged"}
         assert "not read again" in status.message
+        kept = {part.part: part.kept_different_paths for part in status.parts if part.kept_different}
+        assert kept == {"settings": ("/settings/licence",)}, "what was found at the verification is still told"
 
 
 def test_when_the_verification_is_too_old_everything_is_read_again(scheduled: Scheduled) -> None:
