@@ -7,15 +7,15 @@ covers all that may be written and why, so that somebody can approve exactly
 what was seen.
 """
 
+import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from common.contained import contained
 from common.errors import Reason
-from replication.documents.canonical import digest
 from replication.documents.diff import OTHER
 from replication.documents.merge import AmbiguousEntries
 from replication.documents.undecided import NamesUndecided
@@ -207,7 +207,7 @@ class Plan:
         ]
         policy = self.policy
         terms = [policy.rules.patterns, policy.replicate_auto_block_list, policy.exact, policy.whole]
-        return digest(json.dumps([terms, facts]))
+        return _slow_digest(json.dumps([terms, facts]))
 
     def blocked(self, blocks: Iterable[Block], *, approved: bool = False) -> "Plan":
         """The plan with all parts settled that must not be written, and those that cannot go without them.
@@ -245,6 +245,21 @@ class Plan:
             part if part.settled else part.settled_as(PartStatus.DIFFERENT, reason, message) for part in self.parts
         )
         return replace(self, parts=tuple(parts))
+
+
+_ROUNDS = 50_000
+"""About ten milliseconds for a plan in which something differs."""
+
+
+@lru_cache(maxsize=64)
+def _slow_digest(facts: str) -> str:
+    """SHA-256 by PBKDF2, as hex.
+
+    The hash is shown and stored, and it covers secrets. Whoever knows all of
+    the content but one short secret could try guesses of it against the hash;
+    each guess takes as long as the hash itself.
+    """
+    return hashlib.pbkdf2_hmac("sha256", facts.encode(), b"plan", _ROUNDS).hex()
 
 
 def make_plan(
