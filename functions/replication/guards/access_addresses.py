@@ -43,8 +43,9 @@ def limits_addresses(place: Place) -> bool:
     """Whether a place is about the addresses from which somebody may, or may not, come."""
     if "inherit" in place.own:
         return False
-    named = [said for said in place.names if "address" in said and said & {"limit", "allow", "deny", "require"}]
-    inside = place.names and "address" in place.anywhere and "limit" in place.anywhere
+    limiting = {"restrict", "limit", "allow", "deny", "require"}
+    named = [said for said in place.names if "address" in said and said & limiting]
+    inside = "address" in place.anywhere and place.anywhere & {"restrict", "limit"}
     around = any("address" in one for one in place.names[:-1]) and bool(place.own & {"allow", "deny"})
     return bool(named or inside or around)
 
@@ -154,6 +155,12 @@ def _span(text: str) -> Span | str:
         except ValueError:
             continue
     return text
+
+
+def is_address(value: str | None) -> bool:
+    """Whether a value is an address, or a span of addresses."""
+    text = (value or "").strip()
+    return bool(text) and ("." in text or ":" in text) and not isinstance(_span(text), str)
 
 
 def _network(text: str) -> Span:

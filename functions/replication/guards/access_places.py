@@ -6,7 +6,7 @@ directory may be called "allowed network". So the name of an element or
 attribute counts. The name an element bears counts only where the element says
 nothing itself: a key beside a value (``<entry name="isDisabled" value=…>``),
 or a section (``<section name="twoFactor">``) whose name is written as a
-setting's.
+setting's. Where it cannot be told, both are asked.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from functools import lru_cache
 from replication.documents.canonical import plain
 from replication.documents.diff import Step, Steps
 from replication.documents.keep_patterns import NAME_KEYS, words
-from replication.guards.access_words import FILLERS, SWITCHES, is_known, meanings
+from replication.guards.access_words import FILLERS, HARMLESS, SWITCHES, is_known, meanings
 
 type Meanings = frozenset[str]
 
@@ -69,22 +69,22 @@ def place_of(steps: Steps) -> Place:
     held = len(steps)
     while held > 1 and plain(steps[held - 1].name) in _VALUES:
         held -= 1
-    names: list[Meanings] = []
-    named: list[bool] = []
-    doubt: Meanings = frozenset()
-    for number, step in enumerate(steps, 1):
-        said, given = _said(step, holds_value=number == held)
-        names.append(said)
-        named.append(given)
-        if number == held and given and said.isdisjoint(_THINGS):
-            doubt = _given(step)
-    about, of_account = _about(names, named)
+    said = [_said(step, holds_value=False) for step in steps[: held - 1]]
+    inside = any("permission" in name for name, _ in said)
+    said += [_said(step, holds_value=not (inside and " " in step.shown)) for step in steps[max(held - 1, 0) :]]
+    names = tuple(name for name, _ in said)
+    about, depth, of_account = _about(said)
+    doubt = [
+        _given(step)
+        for step, (name, given) in list(zip(steps, said, strict=True))[depth:]
+        if given and name.isdisjoint(_THINGS)
+    ]
     is_name = held < len(steps) and plain(steps[-1].name) in NAME_KEYS
     return Place(
         names[held - 1] if names else frozenset(),
         about,
-        tuple(names),
-        doubt,
+        names,
+        frozenset().union(*doubt),
         of_account,
         is_name,
         is_name and _is_nameable(steps[held - 1]),
@@ -110,7 +110,7 @@ def _said(step: Step, *, holds_value: bool) -> tuple[Meanings, bool]:
     if says_nothing(step):
         if holds_value:
             return given, False
-        if " " not in step.shown and all(map(is_known, given)):
+        if " " not in step.shown and all(map(is_known, given)) and given.isdisjoint(HARMLESS | {"inherit"}):
             return given, False
     return own, True
 
@@ -119,15 +119,15 @@ def _given(step: Step) -> Meanings:
     return frozenset(one for label in step.labels - {words(step.name)} for one in meanings(label))
 
 
-def _about(names: list[Meanings], named: list[bool]) -> tuple[Meanings, bool]:
+def _about(said: list[tuple[Meanings, bool]]) -> tuple[Meanings, int, bool]:
+    """What a value is about, how many steps lie outside of that, and whether it is the account itself."""
     about: Meanings = frozenset()
-    for said, given in zip(reversed(names), reversed(named), strict=True):
-        about |= said
-        if not about <= FILLERS | SWITCHES:
-            return about, False
-        if given:
-            return about, False
-    return about, True
+    for depth in range(len(said) - 1, -1, -1):
+        name, given = said[depth]
+        about |= name
+        if given or not about <= FILLERS | SWITCHES:
+            return about, depth, False
+    return about, 0, True
 
 
 def _is_nameable(step: Step) -> bool:

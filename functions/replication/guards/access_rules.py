@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from replication.documents.diff import Difference
 from replication.guards import access_scales as scales
-from replication.guards.access_addresses import limits_addresses
+from replication.guards.access_addresses import is_address, limits_addresses
 from replication.guards.access_places import Meanings, Place, place_of
 from replication.guards.access_scales import Change, Verdict, is_live
 from replication.guards.access_words import FILLERS, HARMLESS, SWITCHES
@@ -82,6 +82,12 @@ def rule_of(place: Place, *, of_server: bool) -> Rule | None:
     return next((rule for rule in RULES if (rule.of_servers or not of_server) and rule.holds(place)), None)
 
 
+def may_matter(place: Place) -> bool:
+    """Whether somebody's access may hang on a value here, so that it matters whose value holds."""
+    rule = rule_of(place, of_server=False)
+    return rule.scale is not _no if rule else place.about.isdisjoint(HARMLESS)
+
+
 def tells_of_access(said: Meanings) -> bool:
     """Whether words are about access at all."""
     return not said.isdisjoint(_ACCESS) or {"limit", "address"} <= said
@@ -99,8 +105,12 @@ def _judged(place: Place, change: Change, *, of_server: bool) -> Judgement | Non
 
 def _matters(place: Place, change: Change, *, of_server: bool) -> bool:
     """Whether what no rule understands may be about access."""
-    if of_server or place.is_identity or place.own & {"inherit", "password"} or not place.about.isdisjoint(HARMLESS):
+    if of_server or place.is_identity or "inherit" in place.own or not place.about.isdisjoint(HARMLESS):
         return False
+    if "password" in place.own and not change.is_switch:
+        return False  # a stored password: only many at once are told of
+    if is_address(change.before) or is_address(change.after) or scales.roles(change) is Verdict.YES:
+        return True
     moves = bool(place.about & {"path", "directory"}) and bool((change.after or "").strip())
     return change.is_switch or moves or any(map(tells_of_access, place.names))
 
@@ -108,6 +118,7 @@ def _matters(place: Place, change: Change, *, of_server: bool) -> bool:
 _ACCESS = frozenset(
     {"allow", "deny", "require", "secure", "insecure", "security", "factor", "lockout", "anonymous", "admin", "role"}
     | {"auth", "permission", "access", "action", "protocol", "expire", "disabled", "enabled", "rule", "public"}
+    | {"schedule", "restrict", "key"}
 )
 _PRESENT_BY_NAME = frozenset({"group", "role", "permission", "protocol", "address"})
 """Of these a mere name is a grant: ``<protocol name="ftp"/>``."""
@@ -150,9 +161,15 @@ def _no(_: Place, __: Change) -> Verdict:
 
 
 def _permitting(place: Place, change: Change) -> Verdict:
+    inside = (said for said in place.names[:-1] if "deny" in said and said <= _OF_A_DENIAL)
+    polarity = place.about.union(*inside)
     if place.is_name or (not change.is_switch and place.about & {"permission", "access"}):
-        return (_against if "deny" in place.about else scales.rights)(change)
-    return _granting(place, change)
+        return (_against if "deny" in polarity else scales.rights)(change)
+    return (scales.protecting if _is_flipped(polarity) else scales.granting)(change)
+
+
+_OF_A_DENIAL = frozenset({"deny", "permission", "action", "access", "rule"}) | FILLERS
+"""A section of these meanings turns round what stands in it: ``<denied><delete>true</delete></denied>``."""
 
 
 def _against(change: Change) -> Verdict:
@@ -173,7 +190,9 @@ def _authenticating(_: Place, change: Change) -> Verdict:
 
 
 def _moving(change: Change) -> Verdict:
-    return scales.elsewhere(change) if (change.after or "").strip() else Verdict.NO
+    if (change.after or "").strip():
+        return scales.elsewhere(change)
+    return Verdict.MAYBE if (change.before or "").strip() else Verdict.NO
 
 
 def _unsure(_: Place, __: Change) -> Verdict:
@@ -229,9 +248,14 @@ def _is_quantity(place: Place) -> bool:
     return "quantity" in place.own and "secure" not in place.own
 
 
+def _is_strength(place: Place) -> bool:
+    """How long a password must be, how often somebody may try one."""
+    return "quantity" in place.own and bool(place.own & {"password", "lockout", "attempt"})
+
+
 def _demands(place: Place) -> bool:
     said = place.about
-    return bool(said & {"factor", "lockout", "secure"}) or {"require", "https"} <= said
+    return bool(said & {"factor", "lockout", "secure"}) or ("require" in said and bool(said & {"https", "ftp", "ssh"}))
 
 
 def _asks(place: Place) -> bool:
@@ -250,10 +274,13 @@ def _is_directory(place: Place) -> bool:
     if not place.about.isdisjoint({"permission", "action", "allow", "deny"}):
         return False
     alone = place.about <= {"directory", "path"} | FILLERS | SWITCHES
-    return alone and ("directory" in place.about or any("directory" in said for said in place.names[:-1]))
+    itself = bool(place.own & ({"directory", "path"} | SWITCHES - {"method", "status"}))
+    return alone and itself and ("directory" in place.about or any("directory" in said for said in place.names[:-1]))
 
 
 def _is_role(place: Place) -> bool:
+    if place.of_account and "method" in place.own:
+        return True
     return "role" in place.about or ("level" in place.about and place.about <= _OF_A_LEVEL)
 
 
@@ -262,7 +289,7 @@ _OF_A_LEVEL = frozenset({"level", "access", "permission", "admin", "security", "
 
 def _is_protocol(place: Place) -> bool:
     return any("protocol" in said for said in place.names) or (
-        bool(place.about & {"ftp", "https"}) and place.about <= {"ftp", "https", "ssh"} | FILLERS | SWITCHES
+        bool(place.about & {"ftp", "https", "ssh"}) and place.about <= {"ftp", "https", "ssh"} | FILLERS | SWITCHES
     )
 
 
@@ -292,6 +319,7 @@ RULES: tuple[Rule, ...] = (
     Rule(_K.ACCOUNT_ENABLED, is_status, _enabling),
     Rule(_K.PROTOCOL_ADDED, lambda place: is_status(place) and "allow" not in place.own, _enabling, of_servers=True),
     Rule(_K.EXPIRY_LIFTED, _expires, _expiring),
+    Rule(_K.MAY_WIDEN, _is_strength, _unsure, of_servers=True),
     Rule(_K.MAY_WIDEN, _is_quantity, _no, of_servers=True),
     Rule(_K.AUTHENTICATION_WEAKENED, _asks, _protecting, of_servers=True, opens=True),
     Rule(_K.SECURE_CONNECTION_DROPPED, lambda place: "insecure" in place.about, _granting, of_servers=True, opens=True),
@@ -307,6 +335,6 @@ RULES: tuple[Rule, ...] = (
     Rule(_K.DIRECTORY_ADDED, _is_directory, _of_things(_moving)),
     Rule(_K.PERMISSION_ADDED, _permits, _permitting),
     Rule(_K.PERMISSION_ADDED, _permits_on_a_server, _granting, of_servers=True),
-    Rule(_K.MAY_WIDEN, lambda place: "require" in place.about, _protecting),
+    Rule(_K.MAY_WIDEN, lambda place: "require" in place.about, _protecting, of_servers=True),
 )
 """The first that holds judges."""

@@ -37,6 +37,7 @@ from replication.guards.access_rules import (
     is_dead,
     is_status,
     judge,
+    may_matter,
     rule_of,
     tells_of_access,
 )
@@ -177,9 +178,9 @@ def _of_inheritance(difference: Difference, place: Place, *, of_server: bool) ->
     if len(place.names) < 2 or of_server or difference.new_from < len(difference.steps) - 1:
         return
     of_what = place_of(difference.steps[:-1])
-    if (rule := rule_of(of_what, of_server=False)) and rule.kind is not AccessIncreaseKind.MAY_WIDEN:
-        changed = difference.kind is Kind.CHANGED
-        yield AccessIncreaseKind.INHERITANCE_CHANGED if changed else AccessIncreaseKind.MAY_WIDEN, difference.path
+    if may_matter(of_what):
+        known = difference.kind is Kind.CHANGED and rule_of(of_what, of_server=False)
+        yield AccessIncreaseKind.INHERITANCE_CHANGED if known else AccessIncreaseKind.MAY_WIDEN, difference.path
 
 
 def _new_directory(difference: Difference, place: Place) -> str:

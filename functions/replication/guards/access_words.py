@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from replication.documents.keep_patterns import words
 
-_MEANINGS = {
+MEANINGS = {
     # Which way a switch goes
     "enabled": "enabled enable enables active activated activate activates on",
     "disabled": "disabled deactivated suspended lockedout locked inactive",
@@ -29,32 +29,35 @@ _MEANINGS = {
     "secure": "secure secured tls ssl starttls encrypted encrypt encryption hsts certificate certificates cert certs",
     "insecure": "insecure unsecure unsecured unencrypted cleartext plaintext plain",
     "security": "security",
-    "factor": "2fa mfa totp otp authenticator captcha",
+    "factor": "2fa twofa mfa totp otp authenticator captcha",
     "lockout": "lockout bruteforce",
     "address": "ip ips ipv4 ipv6 host hosts address addresses subnet subnets network networks cidr cidrs netmask"
     " netmasks",
-    "limit": "white whitelist whitelisted allowlist restrict restricts restricted restricting restriction restrictions"
-    " limit limits limited limiting filter filters filtering filtered trusted",
+    "restrict": "white whitelist whitelisted allowlist restrict restricts restricted restricting restriction"
+    " restrictions filter filters filtering filtered trusted",
+    "limit": "limit limits limited limiting",
     "rule": "rule rules policy policies",
     "expire": "expire expires expired expiry expiration",
+    "schedule": "schedule schedules hours weekdays",
+    "attempt": "attempt attempts tries retries",
     # Who somebody is
     "anonymous": "anonymous anonymously anon guest guests",
     "admin": "admin admins administrator administrators administration superuser sysadmin sudo operator operators",
     "role": "role roles",
     "level": "level levels",
     "auth": "auth authentication authenticate authenticates authenticated",
-    "method": "method methods type types mode modes scheme schemes",
+    "method": "method methods type types mode modes scheme schemes class kind",
     "group": "group groups memberof membership memberships",
-    "key": "key keys",
+    "key": "key keys fingerprint fingerprints thumbprint",
     "public": "public pub authorized",
     "password": "password passwords pass pwd passwd hash hashes salt",
     # What somebody may do, and where
     "permission": "permission permissions perm perms right rights privilege privileges acl acls capability"
     " capabilities",
     "access": "access",
-    "action": "upload uploads download downloads delete deletes deletion rename renames list lists create creates"
-    " creation read reads write writes zip unzip share shares execute append modify overwrite mkdir browse view hidden"
-    " move copy fxp transfer transfers",
+    "action": "action actions upload uploads download downloads delete deletes deletion rename renames list lists"
+    " create creates creation read reads write writes zip unzip share shares execute append modify overwrite mkdir"
+    " browse view hidden move copy fxp transfer transfers",
     "protocol": "protocol protocols",
     "ftp": "ftp ftps ftpes sftp scp http webdav",
     "https": "https",
@@ -64,7 +67,7 @@ _MEANINGS = {
     "path": "path paths location locations target targets",
     # What says nothing of access
     "inherit": "priority inherit inherits inherited override overrides overridden",
-    "quantity": "max maximum min minimum count quota size filesize rate speed bandwidth timeout seconds minutes hours"
+    "quantity": "max maximum min minimum count quota size filesize rate speed bandwidth timeout seconds minutes"
     " number length age days",
     "status": "status state",
     "time": "date time",
@@ -78,14 +81,27 @@ _MEANINGS = {
     " settings option options attribute attributes general profile param parameter parameters control connection"
     " connections channel client file files use uses used using end valid until till after",
 }
-_ONE_MEANING = {word: meaning for meaning, spelled in _MEANINGS.items() for word in spelled.split()}
+_ONE_MEANING = {word: meaning for meaning, spelled in MEANINGS.items() for word in spelled.split()}
 _KEEP_APART = frozenset({"to", "valid", "until", "till", "after", "end", "name", "email", "mail"})
 """Words of a group whose own name counts."""
 
 FILLERS = frozenset({"account", *_KEEP_APART} - {"email", "mail"})
 """Words beside which a name says nothing but what stands around it."""
 SWITCHES = frozenset(
-    {"enabled", "disabled", "not", "allow", "deny", "require", "any", "limit", "status", "method", "inherit"}
+    {
+        "enabled",
+        "disabled",
+        "not",
+        "allow",
+        "deny",
+        "require",
+        "any",
+        "restrict",
+        "limit",
+        "status",
+        "method",
+        "inherit",
+    }
 )
 """Words that say which way, and not of what."""
 HARMLESS = frozenset({"plain talk", "email", "mail", "name", "quantity"})
@@ -138,7 +154,7 @@ def meaning_of(word: str) -> str:
 
 def is_known(meaning: str) -> bool:
     """Whether a meaning is one of those listed here."""
-    return meaning in _MEANINGS or meaning in _KEEP_APART
+    return meaning in MEANINGS or meaning in _KEEP_APART
 
 
 def _taken_apart(word: str) -> tuple[str, ...]:

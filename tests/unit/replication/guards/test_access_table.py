@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from replication.guards.access_rules import RULES, AccessIncreaseKind, disables
 from replication.guards.access_watch import access_increases
+from replication.guards.access_words import MEANINGS
 from replication.model import PartName, Policy
 from replication.plan_items import items_of
 from replication.ports import Listener
@@ -166,7 +169,8 @@ def _in_directories(inner: str) -> Iterator[str]:
     for name in GIVEN:
         yield f"<rootList><root name={quoteattr(name)}>{inner}</root></rootList>"
         yield f"<rootList><root><name>{name}</name><path>p</path><permissions>{inner}</permissions></root></rootList>"
-        yield f"<drive name={quoteattr(name)}>{inner}</drive>"
+        for container in ("drive", "folder", "zone", "section", "item"):
+            yield f"<{container} name={quoteattr(name)}>{inner}</{container}>"
 
 
 @dataclass(frozen=True)
@@ -233,6 +237,17 @@ def _structures() -> Iterator[Cell]:
         keys = "<sshKeys><publicKey name='a'>k</publicKey>{}</sshKeys>"
         key = f"<publicKey name={quoteattr(name)}>l</publicKey>"
         yield Cell(K.SSH_KEY_ADDED, f"a new key {name}", keys.format(""), keys.format(key))
+    for said, outer in product(("delete", "<name>delete</name>"), ("denied", "deniedPermissions", "forbiddenActions")):
+        inner = f"<right>{said}</right>"
+        yield Cell(K.PERMISSION_ADDED, f"{outer} {said}", f"<{outer}>{inner}</{outer}>", f"<{outer}/>")
+    for outer in ("denied", "denyRights"):
+        for tag in (
+            "<{0} delete='{1}'/>",
+            "<{0}><delete>{1}</delete></{0}>",
+            "<{0}><e name='delete' value='{1}'/></{0}>",
+        ):
+            before, after = tag.format(outer, "true"), tag.format(outer, "false")
+            yield Cell(K.PERMISSION_ADDED, f"{outer} {tag}", before, after)
     for before, after in [
         ("<ip address='10.0.0.0' mask='255.255.255.0'/>", "<ip address='10.0.0.0' mask='255.255.0.0'/>"),
         ("<ip><from>10.0.0.1</from><to>10.0.0.9</to></ip>", "<ip><from>10.0.0.1</from><to>10.0.1.9</to></ip>"),
@@ -445,14 +460,70 @@ UNKNOWN = [
     ("<minTlsVersion>1.2</minTlsVersion>", "<minTlsVersion>1.0</minTlsVersion>"),
     ("<allowUpload>false</allowUpload>", ""),
     ("<authenticate>strong</authenticate>", "<authenticate>weak</authenticate>"),
+    ("<ip>10.0.0.1</ip>", "<ip>10.0.0.0/8</ip>"),
+    ("<whitelist><entry>10.0.0.1</entry></whitelist>", "<whitelist><entry>*</entry></whitelist>"),
+    ("<userType>normal</userType>", "<userType>admin</userType>"),
+    ("<class>user</class>", "<class>admin</class>"),
+    ("<keys><k>a</k></keys>", "<keys><k>b</k></keys>"),
+    ("<root path='x' flags='1'/>", "<root path='x' flags='255'/>"),
+    ("<root path='x' mode='ro'/>", "<root path='x' mode='rw'/>"),
+    ("<item name='email'><enabled>false</enabled></item>", "<item name='email'><enabled>true</enabled></item>"),
+    (
+        "<permissions><e name='allowed network'>0</e></permissions>",
+        "<permissions><e name='allowed network'>1</e></permissions>",
+    ),
+    ("<noPassword>false</noPassword>", "<noPassword>true</noPassword>"),
+    ("<loginHours>8-17</loginHours>", "<loginHours>0-24</loginHours>"),
+    ("<minPasswordLength>12</minPasswordLength>", "<minPasswordLength>4</minPasswordLength>"),
+    ("<maxLoginAttempts>3</maxLoginAttempts>", "<maxLoginAttempts>900</maxLoginAttempts>"),
+    ("<homePath>a</homePath>", ""),
+    ("<requireFrob>yes</requireFrob>", "<requireFrob>no</requireFrob>"),
+    ("<rule type='deny' what='x'/>", "<rule type='allow' what='x'/>"),
+    ("<denyRule name='x'><path>p</path></denyRule>", ""),
+    (
+        "<permission name='denyDelete'><on>true</on></permission>",
+        "<permission name='denyDelete'><on>false</on></permission>",
+    ),
     ("<permissions>755</permissions>", "<permissions>766</permissions>"),
 ]
 
 
 def test_what_is_not_understood_in_a_place_that_matters_is_told(make_plan_between: PlanFactory) -> None:
     told = told_of_users(make_plan_between, UNKNOWN)
-    assert {n: said for n, said in told.items() if said <= {K.MAY_WIDEN, K.PERMISSION_ADDED}} == told
+    assert {n: said for n, said in told.items() if said <= {K.MAY_WIDEN, K.PERMISSION_ADDED, K.ADMIN_GRANTED}} == told
     assert [UNKNOWN[n] for n in range(len(UNKNOWN)) if n not in told] == []
+
+
+VOCABULARY = sorted({word for spelled in MEANINGS.values() for word in spelled.split()})
+
+
+@given(
+    st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=4).map(" ".join),
+    st.sampled_from(
+        ["<root name={0}>{1}</root>", "<drive><name>{0}</name>{1}</drive>", "<folder key={0}>{1}</folder>"]
+    ),
+    st.sampled_from([(style, write) for style, write in STYLES.items() if style != "attribute"]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+def test_no_name_that_people_give_changes_what_is_told(
+    make_plan_between: PlanFactory, name: str, container: str, style: tuple[str, Callable[[str, str], str]]
+) -> None:
+    """Whatever words of access a directory is called by."""
+    changes = [("requireTls", "true", "false"), ("delete", "false", "true"), ("denyUpload", "true", "false")]
+    changes += [("restrictByIp", "yes", "no"), ("email", "a", "b"), ("permissions", "R", "RW"), ("frobbed", "0", "1")]
+    changes += [(what, after, before) for what, before, after in changes]
+
+    def told(given: str) -> dict[int, set[AccessIncreaseKind]]:
+        text = given if "<name>" in container else quoteattr(given)
+        return told_of_users(
+            make_plan_between,
+            [
+                (container.format(text, style[1](what, before)), container.format(text, style[1](what, after)))
+                for what, before, after in changes
+            ],
+        )
+
+    assert told(name) == told("x")
 
 
 HARMLESS = [
