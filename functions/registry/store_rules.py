@@ -13,7 +13,8 @@ WARNING_LIMIT = 50
 """Warnings that are kept of one result; the last one then tells how many are missing.
 
 A DynamoDB item may have 400 KB. A result with all 8 parts, every text at its
-limit and every character 4 bytes long has 4 * 1,000 * (1 + 8 + 50) = 236 KB.
+limit and every character 4 bytes long has 4 * 1,000 * (1 + 8 + 50) = 236 KB,
+and 16 KB of paths that are kept although they differ.
 """
 
 

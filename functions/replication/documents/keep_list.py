@@ -65,11 +65,14 @@ RULES: tuple[Rule, ...] = (
         Rule(f"*remote-{aspect}*", _REMOTE, proved=True)
         for aspect in ("settings", "access", "port", "pass", "pwd", "user", "log-in", "enable", "secur", "ssl", "tls")
     ),
+    Rule("*remote-allow*", _REMOTE, proved=True),
+    Rule("*remote-active", _REMOTE, proved=True),
+    Rule("use-remote*", _REMOTE, proved=True),
     Rule("enable-remote*", _REMOTE, proved=True),
     Rule("allow-remote*", _REMOTE, proved=True),
     *(
         Rule(f"*management-{aspect}*", _REMOTE, ("user-management*", "*-user-management*"), proved=True)
-        for aspect in ("pass", "pwd", "port", "user", "interface")
+        for aspect in ("pass", "pwd", "port", "user", "log-in", "interface")
     ),
     Rule(
         "*admin*",
@@ -78,11 +81,12 @@ RULES: tuple[Rule, ...] = (
         proved=True,
     ),
     Rule("*cert*", _CERTIFICATE, _DEMANDS, proved=True),
-    *(Rule(pattern, _CERTIFICATE, proved=True) for pattern in ("*pfx*", "*pkcs*", "pem*", "*-pem*")),
+    *(Rule(pattern, _CERTIFICATE, proved=True) for pattern in ("*pfx*", "*pkcs*", "p12*", "pem*", "*-pem*")),
     *(
         Rule(pattern, _KEY, proved=True)
-        for pattern in ("*private-key*", "*priv-key*", "*server-key", "*host-key*", "*key-pair*", "*key-store*")
+        for pattern in ("*private-key*", "*priv-key*", "*server-key", "*key-pair*", "*key-store*")
     ),
+    Rule("*host-key*", _KEY, ("*algorithm*",), proved=True),
     *(
         Rule(pattern, _KEY, proved=True)
         for pattern in ("*[dr]sa-key", "ec-key", "*-ec-key", "*ss[hl]-key", "*tls-key", "*ed25519-key*")

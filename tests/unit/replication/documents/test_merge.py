@@ -169,8 +169,9 @@ activationKey serialNumber serial_number licensekey
 soap SOAP soapPort SOAPPort soap_port enableSoap isSoapSecure SOAPSettings webService webServices webservices wsdlPath
 remote remoteSettings remote-access RemoteAdmin allowRemoteAccess remoteAdministration enableRemoteSettings
 remotePort remotePassword enableRemote allowRemote remoteEnabled isRemoteEnabled remoteUser remoteUserName remoteSecure
+remoteAllowed remoteActive useRemote
 remoteSsl remoteSSL remoteTls remotePwd remoteLogin managementPassword managementPwd managementPort managementUser
-managementInterface
+managementLogin managementInterface
 webAdmin WebAdminPort WEBADMIN webadmin web-admin web_admin_port httpsAdminPort adminPassword adminpassword Admin
 administrator AdministratorPassword administration HTTPAdmin
 certificate cert sslCertFile SSLCertFile SSLCertificate certPath serverCertificate CERT_FILE certificatefile
@@ -178,7 +179,7 @@ certThumbprint tlsCertPassword
 privateKey PrivateKeyFile private_key PRIVATEKEY privkey serverKey server_key_file hostKey sshHostKey SSHHostKeyFile
 hostkey keyFile keyfile keyPath keyPassword keyPassphrase keyPair rsaKey dsaKey DSAKeyFile sslKey TLSKey ecdsaKey
 ecKey tlsEcKey sshKey sshKeyEd25519 sshKeyRsa sshKeyEcdsa ed25519Key passphrase sslPassword tlsPassword sslPwd tlsPwd
-pemPassword serverPem pfxFile keyStore keystore pkcs12
+pemPassword serverPem p12Password pfxFile keyStore keystore pkcs12
 ca CA caFile CAFile SSLCAFile TLSCAFile FTPSCAFile sslCaFile ca_file ca-path caPath CAPath SSLCAPath clientCA rootCa
 trustedCAs trustedRoots CAs caBundle cacert CACerts cafile capath SSLCAList trustStore truststore issuerCaName
 crl CRL crlFile CRLFile CRLPath SSLCRLPath crl_path crlpath enableCrl CRLs checkCRL crlEnabled clientCrlFile crlfile
@@ -201,7 +202,7 @@ privilege private deprived key value name id passwordHistory hashRounds pbkdf2Ro
 registrationEnabled accountActivation broadcast africa replica
 requireClientCertificate clientCertificateRequired verifyClientCertificate notifyAdministratorOnLogin notifyAdmins
 adminAlerts emailAdministrators directorySync directorySyncInterval ldapSync timeSync timeServerSync synchronizeClock
-concertMode execKey certaintyLevel userManagementPort remoteFiles
+sshHostKeyAlgorithms concertMode execKey certaintyLevel userManagementPort remoteFiles
 """.split()  # noqa: SIM905 - words read better as a text
 
 

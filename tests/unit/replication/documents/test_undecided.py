@@ -32,7 +32,8 @@ def documents(seed: int) -> tuple[str, str]:
     random = Random(seed)  # noqa: S311 - repeatable on purpose
     boxes: list[tuple[str, str]] = []
     for number in range(random.randint(1, 3)):
-        theirs, ours = [], []
+        theirs: list[str] = []
+        ours: list[str] = []
         for title in random.sample((*TITLES, *OTHERS), random.randint(0, 4)):
             tag, style = random.choice(TAGS), random.choice(STYLES)
             values = [random.choice("12") for _ in range(2)]
