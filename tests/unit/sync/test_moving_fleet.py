@@ -24,6 +24,7 @@ def test_undisturbed_it_gets_to_every_end() -> None:
         Work("fan-out"),
         Work("deliver"),
         Work("restore"),
+        Change("resume", "b1", 1),  # no sentence of before may be left
     ):
         fleet.play([step])
         seen.append([status.status for status in fleet.store.statuses().values()])
@@ -33,5 +34,6 @@ def test_undisturbed_it_gets_to_every_end() -> None:
         ["in_sync", "updated"],
         ["in_sync", "updated"],
         ["in_sync", "in_sync"],
+        ["restored", "in_sync"],
         ["restored", "in_sync"],
     ]
