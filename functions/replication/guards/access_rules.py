@@ -8,6 +8,7 @@ known to be harmless, and every value beside words of access.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from replication.documents.diff import Difference
 from replication.guards import access_scales as scales
@@ -75,6 +76,7 @@ def judge(place: Place, change: Change, *, of_server: bool) -> Judgement | None:
     return found
 
 
+@lru_cache(maxsize=8192)
 def rule_of(place: Place, *, of_server: bool) -> Rule | None:
     """The rule that judges a place."""
     if place.is_identity and place.own.isdisjoint(_PRESENT_BY_NAME):
@@ -245,12 +247,19 @@ _UNTIL = (
 
 
 def _is_quantity(place: Place) -> bool:
-    return "quantity" in place.own and "secure" not in place.own
+    return bool(place.own & _NUMBERS) and "secure" not in place.own
+
+
+_NUMBERS = frozenset({"quantity", "least"})
 
 
 def _is_strength(place: Place) -> bool:
     """How long a password must be, how often somebody may try one."""
-    return "quantity" in place.own and bool(place.own & {"password", "lockout", "attempt"})
+    return bool(place.own & _NUMBERS) and bool(place.own & {"password", "lockout", "attempt"})
+
+
+def _strength(place: Place, change: Change) -> Verdict:
+    return scales.fewer(change) if "least" in place.own else Verdict.MAYBE
 
 
 def _demands(place: Place) -> bool:
@@ -319,7 +328,7 @@ RULES: tuple[Rule, ...] = (
     Rule(_K.ACCOUNT_ENABLED, is_status, _enabling),
     Rule(_K.PROTOCOL_ADDED, lambda place: is_status(place) and "allow" not in place.own, _enabling, of_servers=True),
     Rule(_K.EXPIRY_LIFTED, _expires, _expiring),
-    Rule(_K.MAY_WIDEN, _is_strength, _unsure, of_servers=True),
+    Rule(_K.MAY_WIDEN, _is_strength, _strength, of_servers=True),
     Rule(_K.MAY_WIDEN, _is_quantity, _no, of_servers=True),
     Rule(_K.AUTHENTICATION_WEAKENED, _asks, _protecting, of_servers=True, opens=True),
     Rule(_K.SECURE_CONNECTION_DROPPED, lambda place: "insecure" in place.about, _granting, of_servers=True, opens=True),

@@ -159,6 +159,14 @@ def members(change: Change) -> Verdict:
     return Verdict.YES if becomes - was else Verdict.NO
 
 
+def fewer(change: Change) -> Verdict:
+    """A number of which the smaller demands less, and none nothing."""
+    before, after = (one.strip() if (one or "").strip().isdigit() else None for one in (change.before, change.after))  # type: ignore[union-attr]
+    if before is None or after is None:
+        return Verdict.NO if change.before is None else Verdict.MAYBE
+    return Verdict.YES if int(after) < int(before) else Verdict.NO
+
+
 # Ways to log in, roles
 
 _FACTORS = {"none": 0, "anonymous": 0, "password": 1, "publickey": 2, "passwordandpublickey": 3}

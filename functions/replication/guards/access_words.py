@@ -67,7 +67,8 @@ MEANINGS = {
     "path": "path paths location locations target targets",
     # What says nothing of access
     "inherit": "priority inherit inherits inherited override overrides overridden",
-    "quantity": "max maximum min minimum count quota size filesize rate speed bandwidth timeout seconds minutes"
+    "least": "min minimum least",
+    "quantity": "max maximum count quota size filesize rate speed bandwidth timeout seconds minutes"
     " number length age days",
     "status": "status state",
     "time": "date time",
@@ -81,6 +82,7 @@ MEANINGS = {
     " settings option options attribute attributes general profile param parameter parameters control connection"
     " connections channel client file files use uses used using end valid until till after",
 }
+"""The words of each meaning, in small letters."""
 _ONE_MEANING = {word: meaning for meaning, spelled in MEANINGS.items() for word in spelled.split()}
 _KEEP_APART = frozenset({"to", "valid", "until", "till", "after", "end", "name", "email", "mail"})
 """Words of a group whose own name counts."""
@@ -104,7 +106,7 @@ SWITCHES = frozenset(
     }
 )
 """Words that say which way, and not of what."""
-HARMLESS = frozenset({"plain talk", "email", "mail", "name", "quantity"})
+HARMLESS = frozenset({"plain talk", "email", "mail", "name", "quantity", "least"})
 
 _TOGETHER = {
     ("read", "only"): "readonly",

@@ -475,6 +475,7 @@ UNKNOWN = [
     ("<noPassword>false</noPassword>", "<noPassword>true</noPassword>"),
     ("<loginHours>8-17</loginHours>", "<loginHours>0-24</loginHours>"),
     ("<minPasswordLength>12</minPasswordLength>", "<minPasswordLength>4</minPasswordLength>"),
+    ("<minPasswordLength>12</minPasswordLength>", ""),
     ("<maxLoginAttempts>3</maxLoginAttempts>", "<maxLoginAttempts>900</maxLoginAttempts>"),
     ("<homePath>a</homePath>", ""),
     ("<requireFrob>yes</requireFrob>", "<requireFrob>no</requireFrob>"),
@@ -536,6 +537,7 @@ HARMLESS = [
     ("<desc>allow all</desc>", "<desc>deny all</desc>"),
     ("<title>user</title>", "<title>Administrator</title>"),
     ("<quota>1</quota>", "<quota>0</quota>"),
+    ("<minSize>1</minSize>", "<minSize>0</minSize>"),
     ("<password value='a' type='sha256'/>", "<password value='b' type='sha512'/>"),
     ("<language>de</language>", "<language>no</language>"),
 ]
@@ -569,3 +571,8 @@ def test_a_user_is_disabled_in_many_words(make_plan_between: PlanFactory, before
     plan = make_plan_between({"users": users[0]}, {"users": users[1]}, ACCOUNTS)
     found = [difference for part in plan.parts for item in items_of(part) for difference in item.find()]
     assert any(map(disables, found))
+
+
+def test_a_longer_password_is_no_wider_access(make_plan_between: PlanFactory) -> None:
+    longer = ("<minPasswordLength>4</minPasswordLength>", "<minPasswordLength>12</minPasswordLength>")
+    assert told_of_users(make_plan_between, [longer, ("", longer[1])]) == {}
