@@ -331,7 +331,8 @@ class LastResult(Model):
 
     There is none before a run has looked at the server that is registered now beside the primary that is now.
 
-    ``plan_hash`` is what an approval names, empty when nothing differed.
+    ``plan_hash`` is what an approval names: the hash of the plan or, where a part of it was stopped, of what is left.
+    Empty when nothing differed.
     """
 
     run_id: str

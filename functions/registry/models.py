@@ -183,7 +183,7 @@ class SyncSettings:
 
 @dataclass(frozen=True)
 class PartResult:
-    """What happened to one part of one backup. Counts are of items (users, paths, rules).
+    """What happened to one part of one backup. Counts are of items, as in a plan (users, rules, settings).
 
     ``kept_different``: how many values a keep pattern hides although they differ; the first of their paths are listed.
     """

@@ -199,11 +199,13 @@ class TestTheFirstPushToANewBackup:
 
     def test_with_an_approval_it_is_overwritten_and_a_rule_added_later_voids_that(self, new: Fleet) -> None:
         plan = new.result("b1").plan_hash
+        approval = as_registered(Approval("b1", plan, "a colleague", new.clock()), new.store)
         new.configure(rules=("something-else",))
-        new.store.approve(as_registered(Approval("b1", plan, "a colleague", new.clock()), new.store))
+        new.store.approve(approval)
         new.run()
-        assert new.statuses() == {"b1": "blocked:machine_specific_unruled"}
+        assert new.statuses() == {"b1": "blocked:plan_not_current"}
         new.configure()
+        new.store.approve(approval)
         new.run()
         assert new.statuses() == {"b1": "updated"}
         assert new.servers["b1"].state.setting(self.PATH) == "D:\\primary\\spool"
