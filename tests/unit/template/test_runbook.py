@@ -7,7 +7,7 @@ import pytest
 from common.errors import Reason
 from local.build import ROOT
 from local.template import Stack
-from replication.guards.access_watch import AccessIncreaseKind
+from replication.guards.access_rules import AccessIncreaseKind
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 BASE = "https://wiki.example/cerberus/runbook.md"
