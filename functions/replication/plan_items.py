@@ -9,12 +9,11 @@ for, so that naming 50,000 items costs little.
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from ipaddress import ip_address, ip_network
 from typing import Protocol
 
 from lxml import etree
 
-from common.safe_xml import local_name, parse
+from common.safe_xml import parse
 from replication.documents import canonical
 from replication.documents.diff import (
     ORDER,
@@ -25,7 +24,6 @@ from replication.documents.diff import (
     differences,
     hidden_step,
     marker,
-    name_of_entry,
     named_step,
     own_differences,
     pairs_of,
@@ -34,6 +32,7 @@ from replication.documents.diff import (
     show,
     step_below,
 )
+from replication.documents.list_keys import list_key
 from replication.model import Changes, PartName
 from replication.parts.accounts import Accounts, ListDocument
 from replication.parts.base import Document
@@ -44,8 +43,6 @@ from replication.parts.single_documents import AuthenticationState
 
 USERS = "users"
 GROUPS = "groups"
-_LONGEST_TEXT_KEY = 64
-_KEY_NAMES = frozenset({"guid", "uuid", "address", "ip", "network", "host", "email"})
 
 
 @dataclass(frozen=True)
@@ -247,45 +244,6 @@ def _unwrapped(
 
 def _one_kind(own: etree._Element, desired: etree._Element) -> bool:
     return len({child.tag for one in (own, desired) for child in canonical.children(one)}) == 1
-
-
-def list_key(element: etree._Element) -> str:
-    """What an element of a list is called by: its name, key, address, or its own text where it is no more than that."""
-    if (name := canonical.name_of(element)) is not None:
-        return name.written
-    if key := name_of_entry(element):
-        return key
-    for key_name, value in _own_values(element):
-        if canonical.plain(key_name) in _KEY_NAMES and len(value) <= _LONGEST_TEXT_KEY:
-            return value
-    if addresses := [value for _, value in _leaves(element) if is_address(value)]:
-        return "-".join(addresses[:2])
-    text = canonical.text_of(element).strip()
-    return text if len(element) == 0 and len(text) <= _LONGEST_TEXT_KEY else ""
-
-
-def is_address(value: str) -> bool:
-    """Whether a value is an IP address or network."""
-    for kind in (ip_address, ip_network):
-        try:
-            kind(value.strip())
-        except ValueError:
-            continue
-        return True
-    return False
-
-
-def _own_values(element: etree._Element) -> Iterator[tuple[str, str]]:
-    for key, written in element.attrib.items():
-        yield local_name(str(key)), str(written)
-    for child in canonical.children(element):
-        if value := canonical.own_value(child):
-            yield local_name(child), value
-
-
-def _leaves(element: etree._Element) -> Iterator[tuple[str, str]]:
-    for one in element.iter(etree.Element):
-        yield from _own_values(one)
 
 
 def _shown(steps: Steps, element: etree._Element, position: int) -> str:

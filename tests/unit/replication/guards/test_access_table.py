@@ -505,7 +505,7 @@ VOCABULARY = sorted({word for spelled in MEANINGS.values() for word in spelled.s
     ),
     st.sampled_from([(style, write) for style, write in STYLES.items() if style != "attribute"]),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=150)
 def test_no_name_that_people_give_changes_what_is_told(
     make_plan_between: PlanFactory, name: str, container: str, style: tuple[str, Callable[[str, str], str]]
 ) -> None:
