@@ -18,6 +18,12 @@ and 16 KB of paths that are kept although they differ.
 """
 
 
+REASONS_OF_THE_RUN = (Reason.DEADLINE, Reason.RUN_ABORTED, Reason.NOT_QUEUED, Reason.RUN_CUT_OFF)
+"""Reasons that lie with the run and not with the backup."""
+_UNFINISHED = "incomplete"
+"""The status of a result that does not say whether the backup failed."""
+
+
 def claim_lost(backup_id: str) -> Failure:
     """What is raised when an open backup is no longer claimed by who thinks so."""
     return Failure(Reason.CLAIM_LOST, f"somebody else has taken over {backup_id}; this was not stored")
@@ -63,11 +69,16 @@ def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResul
     successful push or verification unknown, and a late word from an older run
     does not turn the clock back. Neither does what a run has nothing to say of.
     What was pushed and verified from an earlier primary is void.
+
+    A run that did not get to the backup replaces nothing: status, reason and
+    hash stay those of the last run that did.
     """
     if stored is None:
         return new
+    if tells_of_the_run_alone(new) and not tells_of_the_run_alone(stored):
+        return replace(stored, condition=_known(stored.condition, new.condition))
     stored, new = _unless_void(stored, beside=new), _unless_void(new, beside=stored)
-    is_later = (new.term, new.attempted_at) >= (stored.term, stored.attempted_at)
+    is_later = (new.term, new.attempted_at) >= (stored.term, stored.attempted_at) or tells_of_the_run_alone(stored)
     older, latest = (stored, new) if is_later else (new, stored)
     return replace(
         latest,
@@ -81,6 +92,12 @@ def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResul
     )
 
 
+def tells_of_the_run_alone(result: BackupResult) -> bool:
+    """Whether a result says nothing of its backup: the run did not get to it, or not so far as to compare it."""
+    is_untouched = not (result.parts or result.pushed_at or result.snapshot)
+    return result.reason in REASONS_OF_THE_RUN and is_untouched
+
+
 def _unless_void(result: BackupResult, *, beside: BackupResult) -> BackupResult:
     """``result`` without what is void beside one of a later primary: what it was found equal to has gone."""
     is_earlier = (result.term, result.attempted_at) < (beside.term, beside.attempted_at)
@@ -90,11 +107,15 @@ def _unless_void(result: BackupResult, *, beside: BackupResult) -> BackupResult:
 
 
 def _in_a_row(stored: BackupResult, new: BackupResult) -> int | None:
-    """Failures up to ``new``. What is recorded twice in a run counts once."""
+    """Failures up to ``new``. A failure that is recorded twice in a run counts once.
+
+    What a run stores before its first write is no failure yet: the failure that follows it counts.
+    """
     if not new.failures:
         return stored.failures if new.failures is None else 0
     before = stored.failures or 0
-    return max(before, 1) if stored.run_id == new.run_id else before + 1
+    is_counted = stored.run_id == new.run_id and stored.status != _UNFINISHED
+    return max(before, 1) if is_counted else before + 1
 
 
 def _known(older: Condition, latest: Condition) -> Condition:

@@ -23,7 +23,7 @@ from replication.replicate import Restore, replicate
 from sync.context import RunContext
 from sync.events import Trigger
 from sync.result_recorder import ResultRecorder
-from sync.results import failed_outcome
+from sync.results import failed_outcome, with_begun
 
 MAX_WORKERS = 64
 """Backups at a time where memory does not matter. Most of a backup's time is waiting for the network."""
@@ -104,10 +104,13 @@ class BackupRunner:
 
         A backup that had its result just after the deadline keeps it.
         """
-        if backup.id in self.recorder.recorded:
-            return self.recorder.recorded[backup.id]
-        late = failed_outcome(Failure(Reason.DEADLINE, "the run ended before it was done"))
-        return self.recorder.record(backup.id, backup.registration, self.recorder.begun.get(backup.id, late))
+        recorder = self.recorder
+        if backup.id in recorder.recorded:
+            return recorder.recorded[backup.id]
+        if backup.id in recorder.begun:
+            return recorder.record(recorder.begun[backup.id])
+        late = Failure(Reason.DEADLINE, "the run ended before it was done")
+        return recorder.record_failure(backup.id, backup.registration, late)
 
     def serve(self, backup: Backup) -> BackupResult:
         """Replicate to one backup and record what came of it, whatever that is."""
@@ -120,16 +123,18 @@ class BackupRunner:
         except Exception as error:  # noqa: BLE001 - an error in the program while serving one must not stop the others
             fault = places(error)
             outcome = failed_outcome(Failure(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})"))
-        if not outcome.snapshot:  # how to undo what was begun must not be lost
-            outcome = replace(outcome, snapshot=self._begun_with(backup))
-        return self.recorder.record(backup.id, backup.registration, outcome, started, fault)
+        result = self.recorder.new_result(backup.id, backup.registration, outcome, started)
+        if begun := self._begun(backup):
+            result = with_begun(result, begun)
+        return self.recorder.record(result, fault)
 
-    def _begun_with(self, backup: Backup) -> str:
-        """What was kept of the backup before this run first wrote to it, here or where a killed process had it."""
+    def _begun(self, backup: Backup) -> BackupResult | None:
+        """What was stored before this run first wrote to the backup, here or where a killed process had it."""
+        run_id = self.recorder.run.id
         if backup.id in self.recorder.begun:
-            return self.recorder.begun[backup.id].snapshot
+            return self.recorder.begun[backup.id]
         last = self._last_of(backup)
-        return last.snapshot if last and last.run_id == self.recorder.run.id else ""
+        return self._context.store.result(backup.id, run_id) if last and last.run_id == run_id else None
 
     def _last_of(self, backup: Backup) -> BackupResult | None:
         return of_registration(self.last(backup.id), backup.registration)

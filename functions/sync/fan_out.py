@@ -25,7 +25,7 @@ from replication.restore import earlier_state
 from sync.backup_runner import BackupRunner
 from sync.context import FanOutTerms, RunContext
 from sync.result_recorder import ResultRecorder
-from sync.results import Report, conclude, failed_outcome
+from sync.results import Report, conclude
 
 SHARE_OF_TIME = 0.8
 """How much of the time left a run may plan to use. Servers are not always as fast as they were."""
@@ -101,7 +101,7 @@ def _record_refused(
             if recorder.claim(message.backup_id):
                 not_queued = Failure(Reason.NOT_QUEUED, f"it could not be queued: {why}")
                 queued_as = context.store.open_registration(run.id, message.backup_id)
-                recorder.record(message.backup_id, queued_as or "", failed_outcome(not_queued))
+                recorder.record_failure(message.backup_id, queued_as or "", not_queued)
         return conclude_if_done(context, fan_out, run, primary)
     except Failure as failure:
         for message in refused:
@@ -245,7 +245,7 @@ class _Share:
         except Failure as failure:
             if failure.reason is not Reason.RECORD_UNREADABLE:
                 raise
-            self._recorder.record(backup_id, queued_as or "", failed_outcome(failure))
+            self._recorder.record_failure(backup_id, queued_as or "", failure)
             return
         if backup is None:
             self._leave_out(backup_id, Failure(Reason.UNKNOWN_BACKUP, "it was deleted while it waited in the queue"))

@@ -26,7 +26,7 @@ class ResultRecorder:
     run: Run
     owner: str
     claims: dict[str, str] = field(default_factory=dict)
-    begun: dict[str, Outcome] = field(default_factory=dict)
+    begun: dict[str, BackupResult] = field(default_factory=dict)
     recorded: dict[str, BackupResult] = field(default_factory=dict)
 
     def claim(self, backup_id: str, *, until: datetime | None = None) -> bool:
@@ -41,16 +41,15 @@ class ResultRecorder:
         self.claims[backup_id] = claim
         return True
 
-    def record(
-        self, backup_id: str, registration: str, outcome: Outcome, started: datetime | None = None, fault: str = ""
+    def new_result(
+        self, backup_id: str, registration: str, outcome: Outcome, started: datetime | None = None
     ) -> BackupResult:
-        """Store what came of a backup and tell of it. A result that cannot be stored says so instead.
+        """What came of a backup, as it is stored.
 
-        ``registration`` is that of the server that was dealt with. ``started`` None
-        means that it was not tried. ``fault`` as in ``Progress.backup_done``.
+        ``registration`` is that of the server that was dealt with. ``started`` None means that it was not tried.
         """
         finished = self.context.runtime.now()
-        result = result_of(
+        return result_of(
             outcome,
             backup_id=backup_id,
             registration=registration,
@@ -58,41 +57,45 @@ class ResultRecorder:
             started=started or finished,
             finished=finished,
         )
+
+    def record(self, result: BackupResult, fault: str = "") -> BackupResult:
+        """Store a result and tell of it; one that cannot be stored says so.
+
+        ``fault`` as in ``Progress.backup_done``.
+        """
         try:
-            self.context.store.record_result(result, lease_owner=self.owner, claim=self.claims.get(backup_id))
+            self._store(result)
         except Failure as failure:
             result = replace(
                 result, status=Status.FAILED, reason=failure.reason, message=f"not recorded: {failure.message}"
             )
-        else:
-            self.recorded[backup_id] = result
         self.context.progress.backup_done(self.run, result, fault)
         return result
+
+    def record_failure(self, backup_id: str, registration: str, failure: Failure) -> BackupResult:
+        """Record of a backup why it was not tried."""
+        return self.record(self.new_result(backup_id, registration, failed_outcome(failure)))
 
     def settle(self, backup_id: str, failure: Failure) -> None:
         """Finish a claimed backup whose worker died: record the interim result from before its first push, if any.
 
-        Otherwise record that it was not served, and why. Raises Failure.
+        Otherwise record that it was not served, and why. Raises Failure: then the backup is still open.
         """
         store = self.context.store
-        begun = store.result(backup_id, self.run.id)
-        if begun is None:
+        result = store.result(backup_id, self.run.id)
+        if result is None:
             queued_as = store.open_registration(self.run.id, backup_id) or ""
-            self.record(backup_id, queued_as, failed_outcome(failure))
-            return
-        store.record_result(begun, lease_owner=self.owner, claim=self.claims.get(backup_id))
-        self.recorded[backup_id] = begun
-        self.context.progress.backup_done(self.run, begun, "")
+            result = self.new_result(backup_id, queued_as, failed_outcome(failure))
+        self._store(result)
+        self.context.progress.backup_done(self.run, result, "")
+
+    def _store(self, result: BackupResult) -> None:
+        claim = self.claims.get(result.backup_id)
+        self.context.store.record_result(result, lease_owner=self.owner, claim=claim)
+        self.recorded[result.backup_id] = result
 
     def begin(self, backup: Backup, outcome: Outcome, started: datetime) -> None:
         """Store what is true of a backup if the run is killed now. Raises Failure: then it must not be written to."""
-        result = result_of(
-            outcome,
-            backup_id=backup.id,
-            registration=backup.registration,
-            run=self.run,
-            started=started,
-            finished=self.context.runtime.now(),
-        )
+        result = self.new_result(backup.id, backup.registration, outcome, started)
         self.context.store.record_result(result, lease_owner=self.owner, final=False, claim=self.claims.get(backup.id))
-        self.begun[backup.id] = outcome
+        self.begun[backup.id] = result

@@ -9,15 +9,13 @@ from enum import StrEnum
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
 from registry.models import BackupResult, Condition, PartResult, PrimaryBaseline, RecordedFingerprints, Run
-from registry.store_rules import of_primary
+from registry.store_rules import REASONS_OF_THE_RUN, of_primary, tells_of_the_run_alone
 from replication.model import Outcome, PartName, PartOutcome, PrimaryState, Status
 from replication.primary import fingerprint
 from sync.context import RunContext
 
 _MANY_DAYS = 36_500
 """What a server counts as days left can be any number; nobody needs to know of more than a century."""
-_NOT_REACHED = (Reason.DEADLINE, Reason.RUN_ABORTED, Reason.NOT_QUEUED, Reason.RUN_CUT_OFF)
-"""Reasons that lie with the run and not with the backup."""
 
 
 def result_of(
@@ -95,8 +93,18 @@ def _part(outcome: PartOutcome) -> PartResult:
 
 def failed_outcome(failure: Failure) -> Outcome:
     """The outcome of a backup that could not even be tried."""
-    status = Status.INCOMPLETE if failure.reason in _NOT_REACHED else Status.FAILED
+    status = Status.INCOMPLETE if failure.reason in REASONS_OF_THE_RUN else Status.FAILED
     return Outcome(status, failure.reason, failure.message)
+
+
+def with_begun(result: BackupResult, begun: BackupResult) -> BackupResult:
+    """The result of a backup with what its run had stored before the first write, which must not be lost.
+
+    Who serves a backup again after a death may not even get to it: then that is still all that is known.
+    """
+    if tells_of_the_run_alone(result):
+        return begun
+    return replace(result, snapshot=result.snapshot or begun.snapshot, parts=result.parts or begun.parts)
 
 
 def status_counts(results: Iterable[BackupResult]) -> dict[str, int]:

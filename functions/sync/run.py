@@ -39,7 +39,7 @@ from sync.events import RunRequest, Trigger
 from sync.fan_out import begin_fan_out, enqueue_backups, is_needed
 from sync.primary_history import keep_state
 from sync.result_recorder import ResultRecorder
-from sync.results import Report, RunStatus, conclude, failed_outcome, finish
+from sync.results import Report, RunStatus, conclude, finish
 
 _CLOCKS_DIFFER = timedelta(minutes=5)
 """How far the clock of who made a run's id may be ahead of this one's."""
@@ -177,8 +177,8 @@ class _Fleet:
 
     def _abort(self, chosen: Sequence[Backup], results: list[BackupResult], failure: Failure) -> Report:
         """End the run before any backup was touched, with a result for each that would have been."""
-        aborted = failed_outcome(Failure(Reason.RUN_ABORTED, f"nothing was done: {failure}"))
-        results = results + [self._recorder.record(backup.id, backup.registration, aborted) for backup in chosen]
+        aborted = Failure(Reason.RUN_ABORTED, f"nothing was done: {failure}")
+        results = results + [self._recorder.record_failure(one.id, one.registration, aborted) for one in chosen]
         return finish(self._context, self._record, RunStatus.FAILED, failure.reason, str(failure), results)
 
     def _tell(self, record: Run) -> None:
@@ -188,7 +188,7 @@ class _Fleet:
 
     def _refuse(self, backup_id: str, what: str, complaint: str) -> BackupResult:
         failure = Failure(Reason.RECORD_UNREADABLE, f"its {what} cannot be understood: {complaint}")
-        return self._recorder.record(backup_id, self._store.registration(backup_id) or "", failed_outcome(failure))
+        return self._recorder.record_failure(backup_id, self._store.registration(backup_id) or "", failure)
 
     def _read_primary(self, policies: Iterable[Policy | Failure], settings: SyncSettings) -> PrimaryState:
         """The primary with every part that any backup is to get, and not suspiciously small."""
@@ -233,8 +233,9 @@ def choose(
 
 def _waiting(last: BackupResult | None) -> tuple[int, datetime]:
     # What failed comes last: servers that are silent would take all workers, run after run.
+    # A run that does not get to a backup leaves its last attempt as it was: it comes before those that were served.
     turn = {str(Status.INCOMPLETE): 0, str(Status.FAILED): 2}.get(last.status if last else "", 1)
-    return turn, (last.verified_at if last else None) or datetime.min.replace(tzinfo=UTC)
+    return turn, last.attempted_at if last else datetime.min.replace(tzinfo=UTC)
 
 
 def apply_promotion_hold(run: Run, request: RunRequest, primary: Primary | None) -> Run:

@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 
 from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.errors import Reason
 from registry.models import BackupResult, Condition, PartResult, address_key
 from registry.serialization import to_row
-from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, capped_result, merged_status
+from registry.store_rules import MESSAGE_LIMIT, REASONS_OF_THE_RUN, WARNING_LIMIT, capped_result, merged_status
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTES = st.integers(0, 5).map(lambda minutes: NOON + timedelta(minutes=minutes))
@@ -52,6 +54,58 @@ def test_a_failure_that_is_recorded_twice_in_a_run_counts_once() -> None:
     status = merged_status(merged_status(None, first), replace(first, run_id="r2"))
     assert status.failures == 2
     assert merged_status(first, replace(first, message="in other words")).failures == 1
+
+
+ENDS = st.sampled_from(["in_sync", "failed", "rolled_back", "incomplete"])
+
+
+@given(st.lists(st.tuples(st.booleans(), ENDS, st.booleans()), min_size=1, max_size=8))
+def test_failures_in_a_row_are_those_of_runs_whatever_each_run_stored_before_its_end(
+    runs: list[tuple[bool, str, bool]],
+) -> None:
+    """Of each run: whether it stored something before its first write, its end, and whether it stored that twice."""
+    status, expected = None, 0
+    for number, (wrote, end, twice) in enumerate(runs):
+        failures = {"in_sync": 0, "incomplete": None}.get(end, 1)
+        at = NOON + timedelta(minutes=number)
+        last = BackupResult("b1", f"r{number}", end, at, failures=failures)
+        begun = replace(last, status="incomplete", reason=Reason.INTERRUPTED, failures=None, snapshot="a snapshot")
+        for result in [begun] * wrote + [last] * (1 + twice):
+            status = merged_status(status, result)
+        expected = {0: 0, 1: expected + 1, None: expected}[failures]
+        assert status is not None
+        assert (status.failures or 0) == expected
+
+
+OF_THE_RUN = st.builds(
+    BackupResult,
+    backup_id=st.just("b1"),
+    run_id=st.sampled_from(["r1", "r2", "r3"]),
+    status=st.just("incomplete"),
+    attempted_at=MINUTES,
+    reason=st.sampled_from(REASONS_OF_THE_RUN),
+)
+OF_THE_BACKUP = st.builds(
+    replace,
+    RESULTS,
+    reason=st.sampled_from(["", "removes_too_much", "interrupted"]),
+    plan_hash=st.text("ab", max_size=2),
+)
+
+
+@given(st.lists(OF_THE_BACKUP | OF_THE_RUN, min_size=1, max_size=8))
+def test_runs_that_did_not_get_to_a_backup_leave_its_status_as_it_was(results: list[BackupResult]) -> None:
+    def after(some: list[BackupResult]) -> BackupResult | None:
+        return reduce(merged_status, some, None)
+
+    telling = [result for result in results if result.reason not in REASONS_OF_THE_RUN]
+    assert not telling or after(results) == after(telling)
+
+
+def test_a_deadline_in_the_middle_of_a_push_is_told() -> None:
+    well = BackupResult("b1", "r1", "in_sync", NOON)
+    cut = BackupResult("b1", "r2", "incomplete", NOON, reason=Reason.DEADLINE, snapshot="a snapshot")
+    assert merged_status(well, cut).reason == Reason.DEADLINE
 
 
 def test_a_late_word_from_an_older_run_is_not_counted() -> None:

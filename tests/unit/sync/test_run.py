@@ -81,17 +81,17 @@ class TestWhoIsServed:
         assert (report.run.status, report.run.reason) == ("not_run", Reason.NO_BACKUPS)
         assert world.servers.used == []
 
-    def test_the_incomplete_come_first_then_the_never_verified_then_the_longest_waiting(
+    def test_the_incomplete_come_first_then_those_whose_last_attempt_is_longest_ago(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("sync.backup_runner.MAX_WORKERS", 1)
         world.store.acquire_lease("before", now=NOON, expires_at=NOON)
-        for backup_id, status, verified in (
+        for backup_id, status, attempted in (
             ("b1", "in_sync", NOON),
             ("b2", "in_sync", NOON - timedelta(hours=1)),
             ("b3", "incomplete", NOON + timedelta(hours=1)),
         ):
-            result = BackupResult(backup_id, "r0", status, attempted_at=NOON, verified_at=verified)
+            result = BackupResult(backup_id, "r0", status, attempted_at=attempted)
             world.store.record_result(as_registered(result, world.store), lease_owner="before")
         sync_run(world)
         assert [server_id for server_id, _ in world.servers.used] == ["primary", "b3", "b2", "b1"]
