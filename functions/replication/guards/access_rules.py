@@ -107,11 +107,14 @@ def _judged(place: Place, change: Change, *, of_server: bool) -> Judgement | Non
 
 def _matters(place: Place, change: Change, *, of_server: bool) -> bool:
     """Whether what no rule understands may be about access."""
-    if of_server or place.is_identity or "inherit" in place.own or not place.about.isdisjoint(HARMLESS):
+    if place.is_identity or "inherit" in place.own or not place.about.isdisjoint(HARMLESS):
         return False
+    addresses = is_address(change.before) or is_address(change.after)
+    if of_server:
+        return addresses and "restrict" in place.anywhere
     if "password" in place.own and not change.is_switch:
         return False  # a stored password: only many at once are told of
-    if is_address(change.before) or is_address(change.after) or scales.roles(change) is Verdict.YES:
+    if addresses or scales.roles(change) is Verdict.YES:
         return True
     moves = bool(place.about & {"path", "directory"}) and bool((change.after or "").strip())
     return change.is_switch or moves or any(map(tells_of_access, place.names))
@@ -197,10 +200,6 @@ def _moving(change: Change) -> Verdict:
     return Verdict.MAYBE if (change.before or "").strip() else Verdict.NO
 
 
-def _unsure(_: Place, __: Change) -> Verdict:
-    return Verdict.MAYBE
-
-
 # Whether the account itself may be used, not a thing it has
 
 
@@ -255,7 +254,8 @@ _NUMBERS = frozenset({"quantity", "least"})
 
 def _is_strength(place: Place) -> bool:
     """How long a password must be, how often somebody may try one."""
-    return bool(place.own & _NUMBERS) and bool(place.own & {"password", "lockout", "attempt"})
+    strength = bool(place.own & {"password", "lockout", "attempt"}) and "expire" not in place.own
+    return bool(place.own & _NUMBERS) and strength
 
 
 def _strength(place: Place, change: Change) -> Verdict:
@@ -318,7 +318,7 @@ def _permits_on_a_server(place: Place) -> bool:
 
 
 def _is_version(place: Place) -> bool:
-    return {"secure", "version"} <= place.about
+    return "cipher" in place.about or ("version" in place.about and "secure" in place.anywhere)
 
 
 _K = AccessIncreaseKind
@@ -328,11 +328,11 @@ RULES: tuple[Rule, ...] = (
     Rule(_K.ACCOUNT_ENABLED, is_status, _enabling),
     Rule(_K.PROTOCOL_ADDED, lambda place: is_status(place) and "allow" not in place.own, _enabling, of_servers=True),
     Rule(_K.EXPIRY_LIFTED, _expires, _expiring),
+    Rule(_K.MAY_WIDEN, _is_version, lambda *_: Verdict.MAYBE, of_servers=True),
     Rule(_K.MAY_WIDEN, _is_strength, _strength, of_servers=True),
     Rule(_K.MAY_WIDEN, _is_quantity, _no, of_servers=True),
     Rule(_K.AUTHENTICATION_WEAKENED, _asks, _protecting, of_servers=True, opens=True),
     Rule(_K.SECURE_CONNECTION_DROPPED, lambda place: "insecure" in place.about, _granting, of_servers=True, opens=True),
-    Rule(_K.MAY_WIDEN, _is_version, _unsure, of_servers=True),
     Rule(_K.SECURE_CONNECTION_DROPPED, _demands, _protecting, of_servers=True, opens=True),
     Rule(_K.AUTHENTICATION_WEAKENED, lambda place: "anonymous" in place.about, _granting, of_servers=True, opens=True),
     Rule(_K.ADMIN_GRANTED, _is_role, _by(scales.roles), opens=True),
@@ -343,7 +343,7 @@ RULES: tuple[Rule, ...] = (
     Rule(_K.GROUP_JOINED, _is_membership, _of_things(scales.members)),
     Rule(_K.DIRECTORY_ADDED, _is_directory, _of_things(_moving)),
     Rule(_K.PERMISSION_ADDED, _permits, _permitting),
-    Rule(_K.PERMISSION_ADDED, _permits_on_a_server, _granting, of_servers=True),
+    Rule(_K.PERMISSION_ADDED, _permits_on_a_server, _permitting, of_servers=True),
     Rule(_K.MAY_WIDEN, lambda place: "require" in place.about, _protecting, of_servers=True),
 )
 """The first that holds judges."""

@@ -77,8 +77,8 @@ def protecting(change: Change) -> Verdict:
 
 
 def _unlike(change: Change, *, least: bool) -> Verdict:
-    """Values that are no switch, such as a level. ``least`` is what a switch says that gives least."""
-    before, after = said(change.before), said(change.after)
+    """Values that are no switch, such as a level, of which 1 is one. ``least``: what a switch says that gives least."""
+    before, after = (None if (one or "").strip() == "1" else said(one) for one in (change.before, change.after))
     if after is least or before is (not least):
         return Verdict.NO
     if after is (not least):

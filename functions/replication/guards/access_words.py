@@ -18,14 +18,15 @@ MEANINGS = {
     " exempt exempts exempted optional",
     "allow": "allow allows allowed allowing can may permit permits permitted grant grants granted",
     "deny": "deny denies denied disallow disallows disallowed forbid forbids forbidden prohibit prohibits prohibited"
-    " block blocks blocked ban banned blacklist blacklisted blocklist denylist reject rejects rejected refuse"
+    " block blocks blocked blocking ban banned blacklist blacklisted blocklist denylist reject rejects rejected refuse"
     " refused",
     "readonly": "readonly",
     "require": "require requires required requirement force forces forced enforce enforces enforced only need needs"
     " needed mandatory must demand demands demanded redirect redirects",
     "any": "any all every everyone everywhere anywhere unrestricted",
     # What protects
-    "version": "version versions cipher ciphers",
+    "version": "version versions",
+    "cipher": "cipher ciphers ciphersuite ciphersuites",
     "secure": "secure secured tls ssl starttls encrypted encrypt encryption hsts certificate certificates cert certs",
     "insecure": "insecure unsecure unsecured unencrypted cleartext plaintext plain",
     "security": "security",

@@ -298,7 +298,13 @@ def test_the_table_has_every_kind_that_a_rule_tells_of() -> None:
 
 
 # ---------------------------------------------------------------- settings, and the typed options of listeners
-OF_SERVERS = (K.PERMISSION_ADDED, K.SECURE_CONNECTION_DROPPED, K.AUTHENTICATION_WEAKENED, K.PROTOCOL_ADDED)
+OF_SERVERS = (
+    K.PERMISSION_ADDED,
+    K.SECURE_CONNECTION_DROPPED,
+    K.AUTHENTICATION_WEAKENED,
+    K.PROTOCOL_ADDED,
+    K.ADDRESS_LIMIT_LIFTED,
+)
 ONLY_OF_ACCOUNTS = ("upload", "delete")
 """Bare words that say nothing outside of a user."""
 
@@ -376,6 +382,47 @@ def test_a_list_of_addresses_in_settings_is_compared_as_a_whole(make_plan_betwee
     halves = content("10.0.0.0/25", "10.0.0.128/25")
     assert access_increases(make_plan_between(halves, content("10.0.0.0/24"), policy)) == ()
     assert access_increases(make_plan_between(halves, content("10.0.0.7"), policy)) == ()
+
+
+SETTINGS = [
+    ("<defaultPermissions>{}</defaultPermissions>", "1", "3", {K.PERMISSION_ADDED}, set()),
+    ("<rights>{}</rights>", "read", "full", {K.PERMISSION_ADDED}, set()),
+    ("<allowUploads>{}</allowUploads>", "1", "2", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
+    ("<requireTls>{}</requireTls>", "2", "0", {K.SECURE_CONNECTION_DROPPED}, set()),
+    ("<tls minVersion='{}'/>", "1.2", "1.0", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
+    ("<ciphers>{}</ciphers>", "HIGH", "LOW", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
+    ("<whitelist><entry>{}</entry></whitelist>", "10.0.0.1", "10.0.0.0/8", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
+    ("<autoBlockingEnabled>{}</autoBlockingEnabled>", "true", "false", {K.PERMISSION_ADDED}, set()),
+    ("<twoFactor enabled='{}'/>", "true", "false", {K.SECURE_CONNECTION_DROPPED}, set()),
+    (
+        "<section name='ipRestrictions'><e name='enabled' value='{}'/></section>",
+        "1",
+        "0",
+        {K.ADDRESS_LIMIT_LIFTED},
+        set(),
+    ),
+    ("<policy><minPasswordLength>{}</minPasswordLength></policy>", "12", "4", {K.MAY_WIDEN}, set()),
+    ("<welcomeMessage>{}</welcomeMessage>", "allow", "deny", set(), set()),
+    ("<logLevel>{}</logLevel>", "1", "2", set(), set()),
+    ("<version>{}</version>", "1", "2", set(), set()),
+    ("<notifyOnLogin>{}</notifyOnLogin>", "true", "false", set(), set()),
+    ("<timeout>{}</timeout>", "1", "0", set(), set()),
+]
+
+
+@pytest.mark.parametrize(("shape", "before", "after", "wider", "back"), SETTINGS)
+def test_a_setting_is_told_where_it_is_about_access(
+    make_plan_between: PlanFactory,
+    shape: str,
+    before: str,
+    after: str,
+    wider: set[AccessIncreaseKind],
+    back: set[AccessIncreaseKind],
+) -> None:
+    policy = Policy(parts=frozenset({PartName.SETTINGS}))
+    own, source = ({"settings": f"<s><always/>{shape.format(one)}</s>"} for one in (before, after))
+    assert {one.kind for one in access_increases(make_plan_between(own, source, policy))} == wider
+    assert {one.kind for one in access_increases(make_plan_between(source, own, policy))} == back
 
 
 # -------------------------------------------------------- what stands around users, new users, what is not known
