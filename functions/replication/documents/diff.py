@@ -1,10 +1,10 @@
 """Which values of two elements differ, without knowing their schema.
 
-Children are matched by their name or key; those that bear none, by equal
-content first and then by their order. A child that is the only one of its kind
-on both sides is the same child, whatever it is called, unless it is a key with
-a value. What differs only in prefixes, comments or white space between elements
-does not differ.
+Children are matched by their name or key, those that share one by all their
+names; those that bear none, by equal content first and then by their order. A
+child that is the only one of its kind on both sides is the same child, whatever
+it is called, unless it is a key with a value. What differs only in prefixes,
+comments or white space between elements does not differ.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ from lxml import etree
 from common.safe_xml import local_name
 from replication.documents.canonical import canonical, children, is_ignored, meaning, own_value, plain_name, text_of
 from replication.documents.keep_labels import is_entry
-from replication.documents.keep_patterns import Labels, key_of, labels_of, words
+from replication.documents.keep_patterns import IDENTITY_KEYS, Labels, key_of, labels_of, words
 from replication.documents.sensitive import is_secret_name, looks_generated, may_hold_secret
 
 type Key = Callable[[etree._Element], str]
@@ -312,7 +312,26 @@ def _matched(left: list[etree._Element], right: list[etree._Element], key: Key) 
         if len(ours) == 1 and len(others) == 1:
             yield ours[0], others[0]
         else:
-            yield from _alike_first(ours, others)
+            namesakes = list(_of_equal_names(ours, others))
+            yield from namesakes
+            taken = {element for pair in namesakes for element in pair}
+            yield from _alike_first(
+                [one for one in ours if one not in taken], [one for one in others if one not in taken]
+            )
+
+
+def _of_equal_names(left: list[etree._Element], right: list[etree._Element]) -> Iterator[Pair]:
+    """Of several that share a key, or have none, those that are told apart by all their names and titles together."""
+    mine, theirs = _by_key(left, _all_names), _by_key(right, _all_names)
+    for names, others in theirs.items():
+        if names and len(others) == len(ours := mine.get(names, [])) == 1:
+            yield ours[0], others[0]
+
+
+def _all_names(element: etree._Element) -> str:
+    said = [(plain_name(str(key)), str(value)) for key, value in element.attrib.items()]
+    said += [(plain_name(str(child.tag)), own_value(child) or "") for child in children(element)]
+    return "\0".join(sorted(f"{key}\1{value}" for key, value in said if value and key in IDENTITY_KEYS))
 
 
 def _alike_first(left: list[etree._Element], right: list[etree._Element]) -> Iterator[Pair]:

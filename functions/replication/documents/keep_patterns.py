@@ -37,6 +37,8 @@ type Path = tuple[Labels, ...]
 
 NAME_KEYS = ("name", "key", "setting", "property", "option", "parameter", "id")
 """What a name or key is called, the most telling first."""
+IDENTITY_KEYS = frozenset({*NAME_KEYS, "title", "caption", "label", "displayname", "guid", "uuid"})
+"""What tells entries apart. A title does not say what a setting is about, so keep patterns do not look at it."""
 EXCEPTION = "!"
 """What an exception begins with."""
 EITHER = "="

@@ -20,14 +20,12 @@ from lxml import etree
 
 from replication.documents.canonical import XSI_TYPE, children, meaning, own_value, plain_name, text_of
 from replication.documents.keep_labels import attribute_labels, element_labels, kept_below
-from replication.documents.keep_patterns import NAME_KEYS, Labels, Path, Rules
+from replication.documents.keep_patterns import IDENTITY_KEYS, Labels, Path, Rules
 
 type Names = frozenset[tuple[str, str]]
 type Place = tuple[Path, Path]
 """The path of a pair on the primary and on the backup. A match of either keeps."""
 
-_IDENTITY_KEYS = frozenset({*NAME_KEYS, "title", "caption", "label", "displayname", "guid", "uuid"})
-"""What tells entries apart. A title does not say what a setting is about, so keep patterns do not look at it."""
 _LIST_ENDS = ("s", "es", "list", "array", "table", "collection")
 _SHORTEST_ENTRY = 3
 
@@ -54,14 +52,14 @@ class KeepList:
     def is_name(self, child: etree._Element, place: Place) -> bool:
         """Whether a child is part of the identity of its parent, which is at ``place``."""
         return (
-            plain_name(str(child.tag)) in _IDENTITY_KEYS
+            plain_name(str(child.tag)) in IDENTITY_KEYS
             and bool(own_value(child))
             and not self.keeps(place, element_labels(child))
         )
 
     def is_name_attribute(self, key: str, place: Place) -> bool:
         """The same of an attribute."""
-        return plain_name(key) in _IDENTITY_KEYS and not self.keeps(place, attribute_labels(key))
+        return plain_name(key) in IDENTITY_KEYS and not self.keeps(place, attribute_labels(key))
 
     def names(self, element: etree._Element, place: Place) -> Names:
         """All names of an element. One that is kept itself is a value of the machine and names nothing."""

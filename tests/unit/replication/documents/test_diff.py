@@ -65,6 +65,15 @@ def test_the_only_section_of_its_kind_is_the_same_section_under_another_name() -
     ]
 
 
+def test_entries_that_share_a_name_are_told_apart_by_all_their_names_and_titles() -> None:
+    before = "<a><p id='1' name='x'><w>1</w></p><p id='2' name='x'><w>2</w></p></a>"
+    after = "<a><p id='2' name='x'><w>2</w></p><p id='1' name='x'><w>3</w></p></a>"
+    assert [one for one in diff(before, after) if one[1] != "(order)"] == [("changed", "p[x]/w", "1", "3")]
+    before = "<a><p guid='1'><w>1</w></p><p guid='2'><w>2</w></p></a>"
+    after = "<a><p guid='2'><w>2</w></p><p guid='1'><w>3</w></p></a>"
+    assert [one for one in diff(before, after) if one[1] != "(order)"] == [("changed", "p[2]/w", "1", "3")]
+
+
 def test_the_only_entry_of_its_kind_is_another_one_when_its_key_is() -> None:
     assert diff("<a><e name='x' value='1'/></a>", "<a><e name='y' value='1'/></a>") == [
         ("added", "e[y]/@name", None, "y"),

@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 
 from common.errors import Reason
 from replication.documents.canonical import canonical
+from replication.documents.diff import differences, root_step
+from replication.documents.keep_lines import keep_line
 from replication.documents.keep_patterns import Rules
-from replication.documents.merge import merge
+from replication.documents.machine_specific import looks_machine_specific
+from replication.documents.merge import AmbiguousEntries, merge
 from replication.guards.limits import Limits, exceeded_limits
 from replication.model import PartName, Policy
 from tests.support.documents import parse_text
+from tests.support.settings_model import Case, Options, cases
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -158,3 +162,25 @@ def test_a_message_with_very_long_paths_still_has_whole_lines(make_plan_between:
     assert len(message) < 1000
     assert message.startswith("9 differing settings")
     assert all(line.endswith("/port") for line in lines_of(message))
+
+
+NAMED = cases(Options(nameless=False, overlapping=False))
+"""Documents in which each section has a name, or a title, that no other one has."""
+
+
+@given(NAMED)
+def test_whoever_pastes_the_lines_comes_to_an_end(case: Case) -> None:
+    """Then nothing that looks machine-specific differs, or the entries cannot be told apart, which has a reason."""
+    primary, own = parse_text(case.primary), parse_text(case.own)
+    rules: list[str] = []
+    while True:
+        try:
+            merged = merge(primary, own, Rules.standard(rules))
+        except AmbiguousEntries:
+            return
+        found = [one for one in differences(own, merged, root_step(merged)) if looks_machine_specific(one)]
+        lines = {keep_line((own, merged), one.steps, one.new_from) for one in found}
+        if not found:
+            return
+        assert lines - {"", *rules}, [one.path for one in found]
+        rules += sorted(lines - {"", *rules})
