@@ -15,7 +15,7 @@ UNIT = Path("tests") / "unit"
 ABOVE = {
     "cerberus": ("fleet", "sync", "admin_api", "trial"),
     "registry": ("fleet", "sync", "admin_api", "trial"),
-    "replication": ("cerberus", "fleet", "sync", "admin_api", "trial"),
+    "replication": ("cerberus", "fleet", "sync", "admin_api", "trial", "template"),
     "fleet": ("sync", "admin_api", "trial"),
     "sync": ("admin_api", "template", "trial"),
     "admin_api": ("trial",),
