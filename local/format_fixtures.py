@@ -171,7 +171,9 @@ STATE = KeptState(
     kept_at=later(13),
     kept_until=later(14),
 )
-APPROVAL = Approval(BACKUP_ID, HASH, "arn:aws:iam::123456789012:user/bob", later(15), 3, REGISTRATION, SOURCE)
+APPROVAL = Approval(
+    BACKUP_ID, HASH, "arn:aws:iam::123456789012:user/bob", later(15), 3, REGISTRATION, SOURCE, primary_key(DIGEST)
+)
 AUDIT = AuditRecord(
     request_id="request-1",
     at=later(16),

@@ -86,12 +86,15 @@ class Services:
         registered = of_registration(self.store.status(backup.id), backup.registration)
         return of_primary(registered, self.primary())
 
-    def approval(self, backup: Backup) -> Approval | None:
-        """The approval for the backup as it is registered, of a plan from the primary as it is registered."""
-        given = of_registration(self.store.approval(backup.id), backup.registration)
-        return of_primary(given, self.primary())
+    def approval(self, backup: Backup, snapshot: str = "") -> Approval | None:
+        """The approval for the backup as it is registered, of a plan from the primary as it is registered.
 
-    def approve(self, backup: Backup, plan_hash: str, who: str) -> Approval:
+        With ``snapshot``, a key, that of putting it back.
+        """
+        given = of_primary(of_registration(self.store.approval(backup.id), backup.registration), self.primary())
+        return given if given and given.snapshot == snapshot else None
+
+    def approve(self, backup: Backup, plan_hash: str, who: str, snapshot: str = "") -> Approval:
         """Store an approval for the backup as it was read. Raises VersionConflict, Failure(REGISTRATION_CHANGED)."""
         primary = self.primary()
         given = Approval(
@@ -102,6 +105,7 @@ class Services:
             term=primary.term if primary else 0,
             source=primary.source if primary else "",
             registration=backup.registration,
+            snapshot=snapshot,
         )
         self.store.approve(given, expected_version=backup.version)
         return given

@@ -75,7 +75,7 @@ def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Dea
     plan, warnings = _accepted(
         _made(backup, policy, restore_source.state, restore_source.check, settings, services, deadline, judged=False)
     )
-    guard = guard_of(settings, services.approval(backup))
+    guard = guard_of(settings, services.approval(backup, key))
     return _view(
         f"{_name(backup)} from {key}", backup, plan, guard, _former(restore_source, backup) + warnings, services
     )

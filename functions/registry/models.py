@@ -402,10 +402,12 @@ class Approval:
     """Somebody has looked at a plan, and lets exactly that one through. Void as soon as either side moves.
 
     ``term`` and ``source`` are the primary's at that time, ``registration`` is the
-    backup's: for another server in either place an approval is void.
+    backup's: for another server in either place an approval is void. ``snapshot``
+    is the key of what the plan puts back, empty for a replication: runs that do
+    something else leave the approval alone.
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
     backup_id: str
     plan_hash: str
@@ -414,6 +416,7 @@ class Approval:
     term: int = 0
     registration: str = ""
     source: str = ""
+    snapshot: str = ""
 
 
 @dataclass(frozen=True)

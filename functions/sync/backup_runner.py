@@ -140,7 +140,9 @@ class BackupRunner:
         return of_registration(self.last(backup.id), backup.registration)
 
     def _approval_of(self, backup: Backup) -> Approval | None:
-        return of_registration(self._context.store.approval(backup.id), backup.registration)
+        """The approval of what this run does: of a replication, or of putting back the same."""
+        given = of_registration(self._context.store.approval(backup.id), backup.registration)
+        return given if given and given.snapshot == self.recorder.run.snapshot else None
 
     def _replicate(self, backup: Backup, started: datetime) -> Outcome:
         if self.restore_source:
@@ -193,7 +195,7 @@ class BackupRunner:
     def _use_up(self, approval: Approval, outcome: Outcome) -> Outcome:
         """Remove the approval unless it still says what may be done: nothing was written, and the plan is the same."""
         is_outdated = outcome.reason is Reason.PLAN_NOT_CURRENT and not self.recorder.run.plan_hash
-        is_void = is_outdated or outcome.status is Status.IN_SYNC
+        is_void = is_outdated or outcome.status in (Status.IN_SYNC, Status.RESTORED)
         if not (is_void or outcome.pushed_at):
             return outcome
         try:

@@ -19,7 +19,7 @@ _NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
         "baseline": {"source": ""},
         "run": {"source": "", "same_machine": False, "plan_hash": ""},
     },
-    3: {"run": {"state": ""}},
+    3: {"run": {"state": ""}, "approval": {"snapshot": ""}},
 }
 """By format and kind, the fields that came with it, and what records of older formats mean by not having them."""
 

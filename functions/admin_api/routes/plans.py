@@ -55,7 +55,8 @@ def approve_plan(
     who = caller(router.current_event.raw_event)
     if services.store.settings().approval_by_another:
         _refuse_own(who, recorded, services)
-    approval = services.approve(backup, body.hash, who)
+    run = services.store.run(recorded[0].run_id)
+    approval = services.approve(backup, body.hash, who, run.snapshot if run else "")
     return ApprovalView(
         backup_id=approval.backup_id, hash=approval.plan_hash, approved_by=approval.approved_by, at=approval.at
     )

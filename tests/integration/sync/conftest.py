@@ -427,11 +427,10 @@ class Fleet:
 
     def approve(self) -> None:
         """Approve what the last run's plans were for each backup."""
-        run_id = self.reports[-1].run.id
-        for result in self.store.results(run_id):
-            self.store.approve(
-                as_registered(Approval(result.backup_id, result.plan_hash, "a colleague", self.clock()), self.store)
-            )
+        run = self.reports[-1].run
+        for result in self.store.results(run.id):
+            given = Approval(result.backup_id, result.plan_hash, "a colleague", self.clock(), snapshot=run.snapshot)
+            self.store.approve(as_registered(given, self.store))
 
     def forget(self) -> None:
         """Forget the requests of the backups. The primary's are kept: they are looked through at the end."""

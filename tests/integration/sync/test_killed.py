@@ -214,11 +214,8 @@ class World:
         order = {"action": "restore", "snapshot": key}
         [result] = self.function(order)["reply"]["backups"]
         if result["status"] == "blocked":
-            self.account.store.approve(
-                as_registered(
-                    Approval("b1", self.status.plan_hash, "a colleague", datetime.now(UTC)), self.account.store
-                )
-            )
+            approval = Approval("b1", self.status.plan_hash, "a colleague", datetime.now(UTC), snapshot=key)
+            self.account.store.approve(as_registered(approval, self.account.store))
             [result] = self.function(order)["reply"]["backups"]
         assert result["status"] == "restored", result
         self.server.state.restart()

@@ -177,3 +177,19 @@ def test_one_that_was_approved_by_another_and_asked_for_by_its_hash_goes_through
     approval = as_registered(Approval("b1", "1" * 64, "a colleague", NOON), world.store)
     assert guard_of(settings, approval, "2" * 64).approved == "1" * 64
     assert guard_of(SyncSettings(), approval, "2" * 64).approved == "2" * 64
+
+
+def test_an_approval_of_a_restore_is_left_alone_by_runs_that_do_something_else(world: World) -> None:
+    binding = Binding(world, "restore of a snapshot", blocked=True)
+    stopped = binding.run()
+    assert stopped.reason == "removes_too_much"
+    approval = Approval("b1", stopped.plan_hash, "a colleague", world.runtime.now(), snapshot=binding.key)
+    world.store.approve(as_registered(approval, world.store))
+    world.update("b1", report_only=True)  # so that nothing moves
+    run(RunRequest(Trigger.SCHEDULE), world.context, Deadline(600, world.runtime.monotonic))
+    other = world.store.status("b1")
+    assert other is not None
+    assert other.reason != "plan_not_current"
+    world.update("b1", report_only=False)
+    assert binding.run().status == "restored"
+    assert world.store.approval("b1") is None
