@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from replication.documents.diff import Difference
+from lxml import etree
+
+from replication.documents.canonical import RUNTIME_NAMES
+from replication.documents.diff import Difference, values_of
 from replication.guards import access_scales as scales
 from replication.guards.access_addresses import is_address, limits_addresses
 from replication.guards.access_places import Meanings, Place, place_of
@@ -218,9 +221,27 @@ def _enabling(place: Place, change: Change) -> Verdict:
 
 
 def disables(difference: Difference) -> bool:
-    """Whether an account is disabled by this."""
+    """Whether an account is disabled by this, or may be: what a value means that is not known counts as disabled."""
     place = place_of(difference.steps)
-    return is_status(place) and is_dead(place, difference.after) and not is_dead(place, difference.before)
+    if not is_status(place) or place.is_name or "inherit" in place.own or place.about & _MOMENTS:
+        return False
+    return may_be_dead(place, difference.after) and not is_dead(place, difference.before)
+
+
+def is_disabled(account: etree._Element) -> bool:
+    """Whether a user or group may not be used."""
+    held = ((place_of(one.steps), one.after) for one in values_of(account, (), ignored=RUNTIME_NAMES))
+    return any(is_status(place) and is_dead(place, value) for place, value in held)
+
+
+_MOMENTS = frozenset({"until", "till", "after"})
+
+
+def may_be_dead(place: Place, value: str | None) -> bool:
+    """Whether nobody may be let in. A switch that is not there is off, and a state that is not known may be any."""
+    if not (value or "").strip():
+        return not _means_disabled(place)
+    return is_live(value) is None or is_dead(place, value)
 
 
 def is_dead(place: Place, value: str | None) -> bool:

@@ -211,8 +211,14 @@ _DEAD = frozenset(
 
 def is_live(status: str | None) -> bool | None:
     """Whether a state lets somebody in; None for one that is not known, and for none."""
+    if (status or "").strip() == _TRUE_IN_BITS:
+        return True
     word = "".join(filter(str.isalnum, (status or "").casefold()))
     return True if word in _LIVE else False if word in _DEAD else said(status)
+
+
+_TRUE_IN_BITS = "-1"
+"""What a Windows program writes for true when all bits are set."""
 
 
 def states(change: Change) -> Verdict:

@@ -7,15 +7,19 @@ part; everything else goes on.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import batched
 
 from common.contained import contained
 from common.errors import Reason
+from common.safe_xml import parse
+from replication.documents import canonical
 from replication.documents.diff import Difference, Kind
+from replication.documents.emptied import emptied
 from replication.documents.keep_lines import keep_line, quoted_lines, shown_paths
 from replication.documents.machine_specific import looks_machine_specific
-from replication.guards.access_rules import disables
+from replication.guards.access_rules import disables, is_disabled
 from replication.model import PartName
-from replication.parts.accounts import Accounts
+from replication.parts.accounts import Accounts, ListDocument
 from replication.parts.base import Document
 from replication.parts.single_documents import AuthenticationState
 from replication.plan import Block, PartPlan, Plan
@@ -32,8 +36,9 @@ class Limits:
     It is stopped when the number is above the ``floor`` *and* above ``share``
     of what the backup holds, or above ``maximum``. The floor keeps a small
     server working, where one user is already a large share; the maximum keeps
-    a small share of a large server from being hundreds of people. Removing all
-    of them is always stopped, however few they are. So, with the defaults:
+    a small share of a large server from being hundreds of people. A push that
+    leaves none of the present ones, or none who may log in, is always stopped,
+    however few they are and whoever comes instead. So, with the defaults:
 
     ============ ======== ==============================
     backup holds may lose stopped from
@@ -48,8 +53,7 @@ class Limits:
     10,000       100      101
     ============ ======== ==============================
 
-    Disabling has the same table, but for the servers with one or two users:
-    disabling all of so few is not stopped, since it is undone with one click.
+    Disabling has the same table.
 
     Raises ValueError for numbers below 0 or a share that is not between 0 and 1.
     """
@@ -98,30 +102,25 @@ def _blocks(plan: PartPlan, limits: Limits, source: str) -> Iterator[Block]:
             yield from _accounts(plan, own, desired, limits, source)
         elif plan.name is PartName.SETTINGS:
             yield from _unruled(plan)
-        elif plan.name in _NEVER_EMPTIED and _emptied(plan):
-            yield _missing(
-                plan.name, source, "an entry", sum(1 for item in items_of(plan) if item.kind is Kind.REMOVED)
-            )
+        elif plan.name in _NEVER_EMPTIED and (lost := _emptied(own, desired)):
+            yield _missing(plan.name, source, "an entry", lost)
 
 
 _NEVER_EMPTIED = frozenset({PartName.AUTHENTICATION, PartName.EVENT_RULES, PartName.MIME_MAPPINGS})
 """Lists that nobody empties in passing. Blocked addresses and account requests come and go."""
 
 
-def _emptied(plan: PartPlan) -> bool:
-    """Whether the primary's list has no entry, and the backup's has some."""
-    return _count(plan.desired) == 0 and _count(plan.own) > 0
-
-
-def _count(state: object) -> int:
-    match state:
-        case AuthenticationState():
-            return len(state.sources) + _count(state.document)
-        case Document():
-            return state.with_tree(lambda root: sum(1 for _ in root.iterchildren("*")), empty=0)
-        case tuple():
-            return len(state)
-    raise TypeError(f"{type(state).__name__} is no list")
+def _emptied(own: object, desired: object) -> int:
+    """How many entries go where the primary's list has none and the backup's has some; 0 for any other change."""
+    match own, desired:
+        case AuthenticationState(), AuthenticationState():
+            return max(_emptied(own.sources, desired.sources), _emptied(own.document, desired.document))
+        case Document(), Document():
+            root = own.parse()
+            return 0 if root is None else emptied(root, desired.parse())
+        case tuple(), tuple():
+            return 0 if desired else len(own)
+    raise TypeError(f"{type(own).__name__} is no list")
 
 
 def _missing(part: PartName, source: str, what: str, held: int) -> Block:
@@ -131,23 +130,56 @@ def _missing(part: PartName, source: str, what: str, held: int) -> Block:
 
 def _accounts(plan: PartPlan, own: Accounts, desired: Accounts, limits: Limits, source: str) -> Iterator[Block]:
     found = list(items_of(plan))
-    for within, held, left in (
-        (USERS, len(own.users.items.entries), len(desired.users.items.entries)),
-        (GROUPS, len(own.groups.items.entries), len(desired.groups.items.entries)),
-    ):
+    for within, before, after in ((USERS, own.users, desired.users), (GROUPS, own.groups, desired.groups)):
         items = [item for item in found if item.within == within]
+        held = len(before.items.entries)
         removed = sum(1 for item in items if item.kind is Kind.REMOVED)
-        disabled = sum(1 for item in items if item.kind is Kind.CHANGED and _is_disabled(item))
-        numbers = {"held": held, "removed": removed, "disabled": disabled}
-        if held and not left:
+        disabled = [item.key for item in items if item.kind is Kind.CHANGED and _is_disabled(item)]
+        numbers = {"held": held, "removed": removed, "disabled": len(disabled)}
+        blocks = [
+            Block(plan.name, reason, message, numbers)
+            for reason, message in _complaints(held, removed, len(disabled), within, limits)
+        ]
+        if held and not after.items.entries:
             message = f"{source} has no {within} at all, the backup has {held}"
             yield Block(plan.name, Reason.PART_MISSING_ON_PRIMARY, message, numbers)
-        elif limits.removes_too_much(removed, held):
-            message = f"it would remove {removed} of {held} {within}"
-            yield Block(plan.name, Reason.REMOVES_TOO_MUCH, message, numbers)
-        if limits.disables_too_much(disabled, held):
-            message = f"it would disable {disabled} of {held} {within}"
-            yield Block(plan.name, Reason.DISABLES_TOO_MUCH, message, numbers)
+        elif not blocks and (removed or disabled) and _leaves_none(before, after, disabled):
+            reason = Reason.DISABLES_TOO_MUCH if disabled else Reason.REMOVES_TOO_MUCH
+            message = f"none of the {held} {within} that the backup has would be left that may be used"
+            yield Block(plan.name, reason, message, numbers)
+        else:
+            yield from blocks
+
+
+def _complaints(held: int, removed: int, disabled: int, within: str, limits: Limits) -> Iterator[tuple[Reason, str]]:
+    if limits.removes_too_much(removed, held):
+        yield Reason.REMOVES_TOO_MUCH, f"it would remove {removed} of {held} {within}"
+    if limits.disables_too_much(disabled, held):
+        yield Reason.DISABLES_TOO_MUCH, f"it would disable {disabled} of {held} {within}"
+
+
+def _leaves_none(before: ListDocument, after: ListDocument, disabled: list[str]) -> bool:
+    """Whether somebody could be let in before a push, and none of the same may after it."""
+    gone = {canonical.folded(name) for name in disabled}
+    staying = [key for key in before.items.entries if key in after.items.entries and key not in gone]
+    if _any_live(after, staying):
+        return False
+    return bool(disabled) or _any_live(before, [key for key in before.items.entries if key not in after.items.entries])
+
+
+def _any_live(document: ListDocument, keys: list[str]) -> bool:
+    """Whether one of the accounts is not disabled. The first ones mostly tell."""
+    for some in batched(keys, _LOOKED_AT_ONCE):
+        if not all(map(_is_dead_account, document.excerpts(frozenset(some)).values())):
+            return True
+    return False
+
+
+def _is_dead_account(account: bytes) -> bool:
+    return contained(lambda: is_disabled(parse(account)), lambda _: True)
+
+
+_LOOKED_AT_ONCE = 64
 
 
 def _is_disabled(item: Item) -> bool:
@@ -172,4 +204,4 @@ def _lines(plan: PartPlan, found: list[Difference]) -> list[str]:
 
 
 def _above(number: int, held: int, floor: int, share: float, maximum: int) -> bool:
-    return number > maximum or (number > floor and number > share * held)
+    return number >= max(held, 1) or number > maximum or (number > floor and number > share * held)

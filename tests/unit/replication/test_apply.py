@@ -227,7 +227,7 @@ class TestTheWayIn:
     def test_settings_that_change_the_typed_answers_are_put_back_and_the_rest_is_not_tried(
         self, make_server: ServerFactory, push: Callable[..., Outcome]
     ) -> None:
-        server = make_server(settings=DRIFTED, users='<users><user name="eve"/></users>')
+        server = make_server(settings=DRIFTED, users='<users><user name="eve"/><user name="bob"/></users>')
         break_facts(server, soap_port=9999)
         outcome = push(server)
         assert (outcome.status, outcome.reason) == (Status.ROLLED_BACK, Reason.MACHINE_VALUES_CHANGED)
@@ -304,7 +304,7 @@ class TestTheWayIn:
         assert push(drifted).status is Status.UPDATED
 
     def test_other_parts_need_no_proof(self, make_server: ServerFactory, push: Callable[..., Outcome]) -> None:
-        server = make_server(settings=WANTED, users='<users><user name="eve"/></users>')
+        server = make_server(settings=WANTED, users='<users><user name="eve"/><user name="bob"/></users>')
         assert push(server).status is Status.UPDATED
         assert "fresh_facts" not in server.calls
 

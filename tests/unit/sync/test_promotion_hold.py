@@ -182,7 +182,7 @@ def test_the_old_primarys_size_is_no_reason_to_stop_and_the_new_ones_is(world: A
     world.store.save_baseline(PrimaryBaseline(100, 2, NOON, "r0"))
     turned.promote("b1", "old")
     assert turned.run(trigger=Trigger.ON_DEMAND).run.reason == ""
-    world.servers.by_id[PRIMARY_ID].people = tuple(f"user{number}" for number in range(10))
+    world.servers.by_id[PRIMARY_ID].people = ("anna", *(f"user{number}" for number in range(9)))
     turned.run()
     baseline = world.store.baseline()
     assert (baseline.users, baseline.term) == (10, 1)

@@ -51,7 +51,7 @@ def test_removals_are_stopped_where_the_table_says(make_plan_between: PlanFactor
         assert str(held) in block.message
 
 
-@pytest.mark.parametrize(("held", "may_go"), [(0, 0), (1, 1), (2, 2), (8, 2), (100, 10), (10_000, 100)])
+@pytest.mark.parametrize(("held", "may_go"), [(0, 0), (1, 0), (2, 1), (8, 2), (100, 10), (10_000, 100)])
 def test_disablings_are_stopped_where_the_table_says(make_plan_between: PlanFactory, held: int, may_go: int) -> None:
     def disable(count: int) -> tuple[Block, ...]:
         source = {"users": users(held, disabled=count)}
@@ -95,6 +95,12 @@ def test_names_in_other_letters_are_no_removals(make_plan_between: PlanFactory) 
         ("<e><key>disabled</key><value>false</value></e>", "<e><key>disabled</key><value>true</value></e>"),
         ("<enabled>true</enabled>", "<enabled>false</enabled>"),
         ("<account isActive='1'/>", "<account isActive='0'/>"),
+        ("<enabled>true</enabled>", ""),
+        ("<enabled>1</enabled>", "<enabled/>"),
+        ("<isDisabled>0</isDisabled>", "<isDisabled>-1</isDisabled>"),
+        ("<status>active</status>", "<status>suspended</status>"),
+        ("<status>active</status>", "<status>of a kind that nobody knows</status>"),
+        ("<e name='status' value='enabled'/>", ""),
     ],
 )
 def test_a_disabled_account_is_known_in_any_style(make_plan_between: PlanFactory, before: str, after: str) -> None:
@@ -108,6 +114,7 @@ def test_a_disabled_account_is_known_in_any_style(make_plan_between: PlanFactory
 
     assert disabled(before, after)
     assert not disabled(after, before)
+    assert not disabled(after, after)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +126,7 @@ def test_a_disabled_account_is_known_in_any_style(make_plan_between: PlanFactory
         ),
         ("<notify enabled='true'/>", "<notify enabled='false'/>"),
         ("<disableAfterTime value='2030-01-01T00:00:00Z'/>", "<disableAfterTime value='2029-01-01T00:00:00Z'/>"),
-        ("<enabled>true</enabled>", ""),
+        ("<disabled>false</disabled>", ""),
         ("<isDisabled value='true' priority='user'/>", "<isDisabled value='true' priority='group'/>"),
     ],
 )

@@ -1,0 +1,111 @@
+"""Whether a list loses every entry, however many elements are wrapped around its entries.
+
+A document may hold its entries below its root, inside a wrapper, in several
+named sections, or beside values of its own such as a version. So lists are
+found by where they stand: at the path of tags of a parent. Whether an element
+is a wrapper or an entry is decided for all elements of one path together.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lxml import etree
+
+from replication.documents.canonical import children, name_of, plain_name
+
+type _Path = tuple[str, ...]
+
+
+@dataclass
+class _Parents:
+    """All elements of one path of tags, and what stands inside of them."""
+
+    elements: list[etree._Element] = field(default_factory=list)
+
+    @property
+    def things(self) -> list[etree._Element]:
+        """Children that may be entries: not a single plain value such as a version."""
+        return [child for parent in self.elements for child in _things(parent)]
+
+    @property
+    def values(self) -> frozenset[str]:
+        """The tags of children that are never an entry."""
+        tags = {_tag(child) for parent in self.elements for child in children(parent)}
+        return frozenset(tags - {_tag(thing) for thing in self.things})
+
+
+type _Found = dict[_Path, _Parents]
+
+
+def emptied(own: etree._Element, desired: etree._Element | None) -> int:
+    """How many entries the first list has that holds some in ``own`` and none in ``desired``; 0 without such a list."""
+    after = _by_path(desired) if desired is not None else {}
+    for path, parents in _lists(own):
+        values, left = parents.values, after.get(path, _Parents()).elements
+        if all(_tag(child) in values for parent in left for child in children(parent)):
+            return len(parents.things)
+    return 0
+
+
+def _lists(root: etree._Element) -> Iterator[tuple[_Path, _Parents]]:
+    """The outermost parents of entries; the wrappers around them are none."""
+    found = _by_path(root)
+    waiting: list[_Path] = [(_tag(root),)]
+    lone: list[tuple[_Path, _Parents]] = []
+    is_list_found = False
+    for path in waiting:
+        parents = found[path]
+        below = [(*path, tag) for tag in dict.fromkeys(map(_tag, parents.things))]
+        wrappers = {inner[-1]: inner for inner in below if _is_wrapper(found, inner)}
+        waiting.extend(wrappers.values())
+        entries = [thing for thing in parents.things if _tag(thing) not in wrappers]
+        if len(entries) == 1 and name_of(entries[0]) is None:
+            lone.append((path, parents))  # a section with settings looks the same
+        elif entries:
+            is_list_found = True
+            yield path, parents
+    if not is_list_found:
+        yield from lone
+
+
+def _is_wrapper(found: _Found, path: _Path) -> bool:
+    """Whether the elements of a path hold the entries of a list, instead of being its entries."""
+    parents = found[path]
+    tags = {_tag(thing) for thing in parents.things}
+    if len(tags) != 1:
+        return False
+    held = _held(found, path)
+    has_values = parents.values or all(len(thing) == 0 and name_of(thing) is None for thing in parents.things)
+    may_be_entry = has_values and any(name_of(element) is not None for element in parents.elements)
+    return held > len(parents.elements) if may_be_entry else held >= len(parents.elements)
+
+
+def _held(found: _Found, path: _Path) -> int:
+    """How many things stand in the elements of a path, in their only list."""
+    things = found[path].things
+    tags = {_tag(thing) for thing in things}
+    inner = (*path, *tags)
+    return max(len(things), _held(found, inner)) if len(tags) == 1 else len(things)
+
+
+def _by_path(root: etree._Element) -> _Found:
+    found: defaultdict[_Path, _Parents] = defaultdict(_Parents)
+    waiting: list[tuple[_Path, etree._Element]] = [((_tag(root),), root)]
+    for path, element in waiting:
+        found[path].elements.append(element)
+        waiting.extend(((*path, _tag(child)), child) for child in children(element))
+    return found
+
+
+def _things(parent: etree._Element) -> Iterator[etree._Element]:
+    held = list(children(parent))
+    tags = Counter(map(_tag, held))
+    for child in held:
+        is_plain_value = len(child) == 0 and name_of(child) is None and tags[_tag(child)] == 1 and len(held) > 1
+        if not is_plain_value:
+            yield child
+
+
+def _tag(element: etree._Element) -> str:
+    return plain_name(str(element.tag))
