@@ -285,7 +285,7 @@ def _rows() -> Mapping[tuple[str, str], Mapping[str, Any]]:
     store.add_backup(BACKUP)
     store.approve(APPROVAL)
     store.acquire_lease(OWNER, now=AT, expires_at=later(18))
-    store.save_baseline(BASELINE)
+    store.save_baseline(BASELINE, lease_owner=OWNER)
     store.record_state(STATE, lease_owner=OWNER)
     store.begin_run(RUN)
     store.begin_fan_out(FAN_OUT, [BACKUP])

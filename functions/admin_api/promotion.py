@@ -47,6 +47,8 @@ def concerns_about(backup: Backup, primary: Primary, check: CheckReport, service
         yield f"it is paused ({backup.paused})"
     try:
         last = of_registration(services.store.status(backup.id), backup.registration)
+        if last and last.settings_before:
+            yield f"new settings were written to it, and nobody has proved its access since ({last.settings_before})"
         yield from _unverified(of_primary(last, primary), services)
     except Failure as failure:  # in an emergency a person may overrule it
         if failure.reason is not Reason.RECORD_UNREADABLE:

@@ -29,7 +29,9 @@ def start(
 
     With ``snapshot``, the key of what is put back, it is a restore. With
     ``plan_hash`` no backup with another plan is written to. ``same_machine`` as
-    in ``Run``. Raises Failure when it could not be started, which its record then says too.
+    in ``Run``. Raises Failure when it could not be started, which its record then says too:
+    an event that arrives all the same starts nothing any more. A run that has begun is started,
+    whatever became of the answer.
     """
     now = services.runtime.now()
     run = Run(
@@ -45,16 +47,14 @@ def start(
         status=QUEUED,
         notices=_busy(services),
     )
-    services.store.save_run(run)
+    services.store.queue_run(run)
     try:
         services.starter.start(_event(run, accept_primary=accept_primary))
     except Failure as failure:
-        services.store.save_run(
-            replace(
-                run, status="failed", reason=failure.reason, message=failure.message, finished_at=services.runtime.now()
-            )
-        )
-        raise
+        ended = services.runtime.now()
+        failed = replace(run, status="failed", reason=failure.reason, message=failure.message, finished_at=ended)
+        if services.store.finish_run(failed, begun=False):
+            raise
     return Response(202, "application/json", views.run_view(run), {"Location": f"/sync-runs/{run.id}"})
 
 

@@ -103,6 +103,7 @@ class Reason(StrEnum):
     NOT_QUEUED = "not_queued"
     RUN_CUT_OFF = "run_cut_off"
     ALREADY_STARTED = "already_started"
+    EVENT_DROPPED = "event_dropped"
     DEADLINE = "deadline"
     RUN_ABORTED = "run_aborted"
     NO_BACKUPS = "no_backups"
@@ -196,7 +197,8 @@ REMEDIES: dict[Reason, str] = {
     Reason.ROLLBACK_NOT_EFFECTIVE: "Restore the settings from the snapshot that the result names.",
     Reason.MACHINE_VALUES_CHANGED: "Add a rule for the setting that belongs to the machine, then start a run.",
     Reason.LEASE_HELD: "Nothing to do: the other run has done it, or the next one does.",
-    Reason.ALREADY_STARTED: "Nothing to do: the event was delivered twice, and the run's record is of the first time.",
+    Reason.ALREADY_STARTED: "Nothing to do: the run has begun or ended before, and its record is of the first time.",
+    Reason.EVENT_DROPPED: "Ask for the run again; the queue of failed events says why its event was dropped.",
     Reason.LEASE_LOST: "Nothing to do if a newer run has finished; otherwise raise the function's time-out.",
     Reason.CLAIM_LOST: "Nothing to do: the backup's result is that of whoever took over.",
     Reason.NOT_QUEUED: "Check the function's right to send to its queue, and AWS' health; it comes first next time.",

@@ -13,7 +13,7 @@ LEASE                   LEASE                      owner and end of the right to
 BASELINE                PRIMARY                    PrimaryBaseline
 STATE                   first run's id             KeptState
 RUN                     run's id                   Run
-UNFINISHED              run's id                   that this run has begun and is not finished
+UNFINISHED              run's id                   that this run was asked for or has begun, and is not finished
 FANOUT                  run's id                   FanOut
 OPEN# + run's id        backup's id                that it waits in the queue; as what, who serves it, and until when
 RESULT# + run's id      backup's id                BackupResult
@@ -43,6 +43,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 from common.errors import Failure, Reason
 from common.runtime import Runtime
 from registry.models import (
+    QUEUED,
     Approval,
     Backup,
     BackupResult,
@@ -78,6 +79,7 @@ from registry.store_rules import (
     capped_run,
     claim_lost,
     lease_held,
+    lease_lost,
     merged_status,
     primary_replaced,
     registration_gone,
@@ -102,6 +104,8 @@ _UNFINISHED = "UNFINISHED"
 _FAN_OUT = "FANOUT"
 _STATE = "STATE"
 _STATUS_ATTEMPTS = 4
+_NOT_FINISHED = Attr("finished_at").not_exists()
+_NOT_BEGUN = Attr("pk").not_exists() | Attr("status").eq(QUEUED)
 _FAILED = "failed"
 """The status of a result that cannot be understood."""
 _MAY_REPLACE = known_format(BackupResult)
@@ -253,11 +257,7 @@ class DynamoStore:
         return Lease(owner, expires_at) if in_the_way is None else None
 
     def release_lease(self, owner: str) -> bool:
-        try:
-            self._table.transact(Delete(*_LEASE, Attr("held_by").eq(owner)))
-        except ConditionsFailed:
-            return False
-        return True
+        return self._made(Delete(*_LEASE, Attr("held_by").eq(owner)))
 
     def lease(self) -> Lease | None:
         found = self._single(LeaseRow, _LEASE)
@@ -265,20 +265,18 @@ class DynamoStore:
 
     # Runs and results
 
-    def save_run(self, run: Run) -> None:
-        self._table.put(self._run_row(run))
+    def queue_run(self, run: Run) -> None:
+        self._table.transact(Put(self._run_row(run)), Put(self._marker(run)))
 
-    def begin_run(self, run: Run) -> None:
-        marker = {**keys(_UNFINISHED, run.id), **to_row(UnfinishedRow()), **self._expiry(run.started_at)}
-        self._table.transact(Put(self._run_row(run)), Put(marker))
+    def begin_run(self, run: Run) -> bool:
+        return self._made(Put(self._run_row(run), _NOT_BEGUN), Put(self._marker(run)))
 
-    def finish_run(self, run: Run) -> bool:
-        unfinished = Attr("finished_at").not_exists()
-        try:
-            self._table.transact(Put(self._run_row(run), unfinished), Delete(_UNFINISHED, run.id))
-        except ConditionsFailed:
-            return False
-        return True
+    def save_run(self, run: Run) -> bool:
+        return self._made(Put(self._run_row(run), _NOT_FINISHED))
+
+    def finish_run(self, run: Run, *, begun: bool = True) -> bool:
+        record = Put(self._run_row(run), _NOT_FINISHED if begun else _NOT_BEGUN)
+        return self._made(record, Delete(_UNFINISHED, run.id))
 
     def unfinished_runs(self) -> tuple[str, ...]:
         return tuple(row["sk"] for row in self._table.rows(_UNFINISHED))
@@ -311,7 +309,7 @@ class DynamoStore:
                 self._table.transact(*written, registered, *unchanged_primary, *status)
             except ConditionsFailed as failed:
                 if 0 in failed.found:
-                    raise Failure(Reason.LEASE_LOST, "another run has taken over; this result was not stored") from None
+                    raise lease_lost() from None
                 if bound and 1 in failed.found:
                     raise claim_lost(result.backup_id) from None
                 for position, row in failed.found.items():
@@ -444,8 +442,8 @@ class DynamoStore:
     def baseline(self) -> PrimaryBaseline | None:
         return self._single(PrimaryBaseline, _BASELINE)
 
-    def save_baseline(self, baseline: PrimaryBaseline) -> None:
-        self._table.put({**keys(*_BASELINE), **to_row(baseline)})
+    def save_baseline(self, baseline: PrimaryBaseline, *, lease_owner: str) -> None:
+        self._put_under(lease_owner, {**keys(*_BASELINE), **to_row(baseline)})
 
     def states(self, *, limit: int, before: str | None = None) -> tuple[KeptState, ...]:
         return self._newest(KeptState, _STATE, limit, before)
@@ -456,15 +454,25 @@ class DynamoStore:
 
     def record_state(self, state: KeptState, *, lease_owner: str) -> None:
         expiry = {"expires_at": int(state.kept_until.timestamp())}
-        try:
-            self._table.transact(
-                Check(*_LEASE, Attr("held_by").eq(lease_owner)),
-                Put({**keys(_STATE, state.first_run_id), **to_row(state), **expiry}),
-            )
-        except ConditionsFailed:
-            raise Failure(Reason.LEASE_LOST, "another run has taken over; this state was not stored") from None
+        self._put_under(lease_owner, {**keys(_STATE, state.first_run_id), **to_row(state), **expiry})
 
     # How it is done
+
+    def _put_under(self, lease_owner: str, row: Row) -> None:
+        """Write what is remembered of the primary. Raises Failure(LEASE_LOST)."""
+        if not self._made(Check(*_LEASE, Attr("held_by").eq(lease_owner)), Put(row)):
+            raise lease_lost()
+
+    def _made(self, *writes: Put | Delete | Check) -> bool:
+        """Whether the writes were made; False when a condition was not met."""
+        try:
+            self._table.transact(*writes)
+        except ConditionsFailed:
+            return False
+        return True
+
+    def _marker(self, run: Run) -> Row:
+        return {**keys(_UNFINISHED, run.id), **to_row(UnfinishedRow()), **self._expiry(run.started_at)}
 
     def _run_row(self, run: Run) -> Row:
         run = capped_run(run)

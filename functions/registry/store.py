@@ -113,17 +113,32 @@ class Store(Protocol):
         """The lease as stored, also when it has expired; None after its release."""
         ...
 
-    def save_run(self, run: Run) -> None: ...
-    def begin_run(self, run: Run) -> None:
-        """Store the record of a run that begins; until it is finished it is one of ``unfinished_runs``."""
+    # A run is asked for, or not known, then under way, then finished. It never goes back.
+
+    def queue_run(self, run: Run) -> None:
+        """Store a run that was asked for, under a new id; until it is finished it is one of ``unfinished_runs``."""
         ...
 
-    def finish_run(self, run: Run) -> bool:
-        """Store the final record of a run, begun or not; False, and no change, when it has one already."""
+    def begin_run(self, run: Run) -> bool:
+        """Store the record of a run that begins; until it is finished it is one of ``unfinished_runs``.
+
+        False, and no change, when a run with this id has begun or been finished before.
+        """
+        ...
+
+    def save_run(self, run: Run) -> bool:
+        """Replace the record of a run; False, and no change, when it has a final one."""
+        ...
+
+    def finish_run(self, run: Run, *, begun: bool = True) -> bool:
+        """Store the final record of a run; False, and no change, when it has one already.
+
+        ``begun`` False is the end of a run that never began: also False, and no change, when it has begun meanwhile.
+        """
         ...
 
     def unfinished_runs(self) -> tuple[str, ...]:
-        """The ids of the runs that have begun and not been finished, the oldest first."""
+        """The ids of the runs that were asked for or have begun, and have no end, the oldest first."""
         ...
 
     def run(self, run_id: str) -> Run | None: ...
@@ -232,7 +247,9 @@ class Store(Protocol):
         ...
 
     def baseline(self) -> PrimaryBaseline | None: ...
-    def save_baseline(self, baseline: PrimaryBaseline) -> None: ...
+    def save_baseline(self, baseline: PrimaryBaseline, *, lease_owner: str) -> None:
+        """Raises Failure(LEASE_LOST), and stores nothing, when ``lease_owner`` no longer holds the lease."""
+        ...
 
     def states(self, *, limit: int, before: str | None = None) -> tuple[KeptState, ...]:
         """The primary's states, newest first, at most ``limit``; ``before`` is the first run's id of the last one."""

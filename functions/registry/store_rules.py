@@ -29,6 +29,11 @@ def claim_lost(backup_id: str) -> Failure:
     return Failure(Reason.CLAIM_LOST, f"somebody else has taken over {backup_id}; this was not stored")
 
 
+def lease_lost() -> Failure:
+    """What is raised when a run stores something and no longer holds the lease."""
+    return Failure(Reason.LEASE_LOST, "another run has taken over; this was not stored")
+
+
 def registration_gone(backup_id: str) -> Failure:
     """What is raised when a backup is not registered any more as it was when it was read."""
     return Failure(

@@ -59,7 +59,8 @@ def begin_fan_out(runner: BackupRunner, terms: FanOutTerms, backups: Sequence[Ba
     ends_at = now + timedelta(seconds=terms.seconds)
     if context.store.acquire_lease(recorder.owner, now=now, expires_at=ends_at) is None:
         raise Failure(Reason.LEASE_LOST, "another run has taken over before the backups were queued")
-    context.store.save_run(run)  # so that its notices are stored
+    if not context.store.save_run(run):  # so that its notices are stored
+        raise Failure(Reason.LEASE_LOST, "another run has ended this one before the backups were queued")
     host, port = primary.address
     fan_out = FanOut(
         run_id=run.id,
@@ -116,7 +117,7 @@ def conclude_if_done(context: RunContext, fan_out: FanOut, run: Run, primary: Pr
     """
     if context.store.open_backups(run.id):
         return None
-    report = conclude(context, run, primary, context.store.results(run.id))
+    report = conclude(context, run, fan_out.owner, primary, context.store.results(run.id))
     context.store.release_lease(fan_out.owner)
     return report
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
-from registry.models import BackupResult, Condition, PartResult, PrimaryBaseline, RecordedFingerprints, Run
+from registry.models import QUEUED, BackupResult, Condition, PartResult, PrimaryBaseline, RecordedFingerprints, Run
 from registry.store_rules import REASONS_OF_THE_RUN, of_primary, tells_of_the_run_alone
 from replication.model import Outcome, PartName, PartOutcome, PrimaryState, Status
 from replication.primary import fingerprint
@@ -138,8 +138,10 @@ class Report:
     recorded: bool = True
 
 
-def conclude(context: RunContext, run: Run, primary: PrimaryState, results: Sequence[BackupResult]) -> Report:
-    """End a run in which every backup has a result, and remember what the primary held."""
+def conclude(
+    context: RunContext, run: Run, owner: str, primary: PrimaryState, results: Sequence[BackupResult]
+) -> Report:
+    """End a run in which every backup has a result, and remember what the primary held, as ``owner`` of the lease."""
     if not run.snapshot:  # of what is put back nothing follows for the primary as it is
         run = replace(run, primary=condition_of(primary.facts, context.runtime.now()))
     good = all(result.status in _GOOD for result in results)
@@ -149,7 +151,7 @@ def conclude(context: RunContext, run: Run, primary: PrimaryState, results: Sequ
     complaints = [Failure(Reason.ACCESS_LOST, f"nobody may be able to log in any more: {lost}")] if lost else []
     try:
         if any(result.verified_at for result in results):
-            context.store.save_baseline(_baseline(context, run, primary))
+            context.store.save_baseline(_baseline(context, run, primary), lease_owner=owner)
     except Failure as failure:
         complaints.append(Failure(failure.reason, f"what the primary held was not remembered: {failure.message}"))
     if complaints:
@@ -166,7 +168,10 @@ def finish(
     message: str = "",
     results: Sequence[BackupResult] | None = None,
 ) -> Report:
-    """Store the run's record in its final form and tell of it. Raises Failure(REGISTRY_UNAVAILABLE)."""
+    """Store the run's record in its final form and tell of it. Raises Failure(REGISTRY_UNAVAILABLE).
+
+    The end of a ``run`` that is only queued is no longer stored when it has begun meanwhile.
+    """
     done = replace(
         run,
         status=status,
@@ -175,7 +180,7 @@ def finish(
         finished_at=context.runtime.now(),
         counts={} if results is None else status_counts(results),
     )
-    recorded = context.store.finish_run(done)
+    recorded = context.store.finish_run(done, begun=run.status != QUEUED)
     if recorded:
         context.progress.finished(done)
     return Report(done, tuple(results or ()), recorded)

@@ -72,38 +72,30 @@ def run(
         snapshot=request.snapshot,
         plan_hash=request.plan_hash,
         same_machine=request.same_machine,
-        status=RunStatus.RUNNING,
+        status=QUEUED,
     )
     expires_at = started_at + timedelta(seconds=context.lease_seconds)
     # Not the run's id alone: an event that is delivered twice brings the same id to two executions.
     owner = f"{record.id}/{context.runtime.new_id()}"
     if context.store.acquire_lease(owner, now=started_at, expires_at=expires_at) is None:
-        if _was_started(request, context.store):
-            return Report(_again(record, context))
-        return finish(context, record, RunStatus.NOT_RUN, Reason.LEASE_HELD, "another run was under way")
+        report = finish(context, record, RunStatus.NOT_RUN, Reason.LEASE_HELD, "another run was under way")
+        return report if report.recorded else _again(record, context)
+    record = replace(record, status=RunStatus.RUNNING)
     fleet = _Fleet(request, context, deadline, ResultRecorder(context, record, owner), unread)
     try:
-        if _was_started(request, context.store):
-            return Report(_again(record, context))
-        return fleet.run()
+        return fleet.run() if context.store.begin_run(record) else _again(record, context)
     finally:
         if fleet.fan_out is None:  # otherwise workers write under this lease, whatever has happened here
             with suppress(Failure):  # one that is not given back expires by itself; what the run did is recorded
                 context.store.release_lease(owner)
 
 
-def _was_started(request: RunRequest, store: Store) -> bool:
-    """Whether the event was delivered before: a run that comes with its id has been queued under it, and no more."""
-    known = store.run(request.run_id) if request.run_id else None
-    return known is not None and known.status != QUEUED
-
-
-def _again(record: Run, context: RunContext) -> Run:
-    """Say that an event was delivered twice. It is not stored: the record under this id is of the first time."""
-    message = "the event was delivered before"
+def _again(record: Run, context: RunContext) -> Report:
+    """Say that this run has begun or ended before. It is not stored: the record under this id is of the first time."""
+    message = "the run has begun or ended before"
     done = replace(record, status=RunStatus.NOT_RUN, reason=Reason.ALREADY_STARTED, message=message)
     context.progress.finished(done)
-    return done
+    return Report(done)
 
 
 class _Fleet:
@@ -128,10 +120,8 @@ class _Fleet:
         """Set when the backups are about to be queued: from then on the run is the workers'."""
 
     def run(self) -> Report:
-        failures = finish_dead_runs(self._context, self._recorder.owner)
-        self._store.begin_run(self._record)
         self._context.progress.started(self._record)
-        for failure in failures:
+        for failure in finish_dead_runs(self._context, self._recorder):
             self._tell(with_notice(self._record, failure))
         chosen: list[Backup] = []
         results: list[BackupResult] = []
@@ -173,7 +163,7 @@ class _Fleet:
         if terms and self.fan_out:
             return enqueue_backups(runner, terms, self.fan_out, chosen) or Report(self._record, tuple(results))
         results += runner.serve_all(chosen)
-        return conclude(self._context, self._record, primary, results)
+        return conclude(self._context, self._record, self._recorder.owner, primary, results)
 
     def _abort(self, chosen: Sequence[Backup], results: list[BackupResult], failure: Failure) -> Report:
         """End the run before any backup was touched, with a result for each that would have been."""
@@ -278,32 +268,40 @@ def _asked_since(request: RunRequest, primary: Primary) -> bool:
     return not (request.run_id and primary.promoted_at and requested_at(request.run_id) < primary.promoted_at)
 
 
-_MESSAGE = "it ended before it was done; nothing is known of what it did not record"
+_CUT_OFF = "it ended before it was done; nothing is known of what it did not record"
+_NEVER_BEGAN = "its event was dropped before it began, or failed on the way; nothing was done"
+_LIFE_OF_AN_EVENT = timedelta(hours=6)
+"""Lambda drops an asynchronous event after this time, or earlier."""
 
 
-def finish_dead_runs(context: RunContext, owner: str) -> list[Failure]:
-    """Give every run that began and has no end its record; the failures in doing so, which stop nothing.
+def finish_dead_runs(context: RunContext, recorder: ResultRecorder) -> list[Failure]:
+    """Give every other run that has no end and will have none its record; the failures in doing so, which stop nothing.
 
-    Whoever holds the lease, ``owner``, is the only one that runs. So all others
-    that have not ended are dead, and so are the claims on their backups.
+    Whoever holds the lease, the ``recorder``'s owner, is the only one that
+    runs. So all others that have begun are dead, and so are the claims on their
+    backups. One that was asked for may still begin, until its event is dropped.
     """
     failures = []
-    for run_id in context.store.unfinished_runs():
+    others = [run_id for run_id in context.store.unfinished_runs() if run_id != recorder.run.id]
+    for run_id in others:
         try:
-            _finish_dead(run_id, context, owner)
+            run = context.store.run(run_id)
+            if run is None:
+                continue  # a record that was removed for its age: so will be the mark
+            if run.status != QUEUED:
+                _finish_dead(replace(recorder, run=run, claims={}, begun={}, recorded={}))
+            elif run.started_at + _LIFE_OF_AN_EVENT <= context.runtime.now():
+                finish(context, run, RunStatus.FAILED, Reason.EVENT_DROPPED, _NEVER_BEGAN)
         except Failure as failure:
             failures.append(Failure(failure.reason, f"the run {run_id} has no end: {failure.message}"))
     return failures
 
 
-def _finish_dead(run_id: str, context: RunContext, owner: str) -> None:
-    run = context.store.run(run_id)
-    if run is None:
-        return  # its record was removed for its age, and the mark will be
-    recorder = ResultRecorder(context, run, owner)
-    for backup_id in context.store.open_backups(run_id):
+def _finish_dead(recorder: ResultRecorder) -> None:
+    context, run = recorder.context, recorder.run
+    for backup_id in context.store.open_backups(run.id):
         if recorder.claim(backup_id):
             recorder.settle(backup_id, Failure(Reason.RUN_CUT_OFF, "the run ended before it had a result for it"))
-    results = context.store.results(run_id)
+    results = context.store.results(run.id)
     status = RunStatus.PARTIAL if results else RunStatus.FAILED
-    finish(context, run, status, Reason.RUN_CUT_OFF, _MESSAGE, results)
+    finish(context, run, status, Reason.RUN_CUT_OFF, _CUT_OFF, results)

@@ -8,6 +8,7 @@ from threading import RLock
 
 from common.errors import Failure, Reason
 from registry.models import (
+    QUEUED,
     Approval,
     Backup,
     BackupResult,
@@ -29,6 +30,7 @@ from registry.store_rules import (
     capped_run,
     claim_lost,
     lease_held,
+    lease_lost,
     merged_status,
     primary_replaced,
     registration_gone,
@@ -157,21 +159,31 @@ class MemoryStore:
     def lease(self) -> Lease | None:
         return self._lease
 
-    def save_run(self, run: Run) -> None:
+    def queue_run(self, run: Run) -> None:
         with self._lock:
             self._runs[run.id] = capped_run(run)
-
-    def begin_run(self, run: Run) -> None:
-        with self._lock:
-            self.save_run(run)
             self._unfinished.add(run.id)
 
-    def finish_run(self, run: Run) -> bool:
+    def begin_run(self, run: Run) -> bool:
         with self._lock:
-            stored = self._runs.get(run.id)
-            if stored is not None and stored.finished_at is not None:
+            if self._has_begun(run.id):
                 return False
-            self.save_run(run)
+            self._runs[run.id] = capped_run(run)
+            self._unfinished.add(run.id)
+            return True
+
+    def save_run(self, run: Run) -> bool:
+        with self._lock:
+            if self._is_finished(run.id):
+                return False
+            self._runs[run.id] = capped_run(run)
+            return True
+
+    def finish_run(self, run: Run, *, begun: bool = True) -> bool:
+        with self._lock:
+            if self._is_finished(run.id) if begun else self._has_begun(run.id):
+                return False
+            self._runs[run.id] = capped_run(run)
             self._unfinished.discard(run.id)
             return True
 
@@ -192,8 +204,7 @@ class MemoryStore:
     ) -> None:
         result = capped_result(result)
         with self._lock:
-            if not self._holds_lease(lease_owner):
-                raise Failure(Reason.LEASE_LOST, "another run has taken over; this result was not stored")
+            self._check_lease(lease_owner)
             key = result.run_id, result.backup_id
             if claim is not None:
                 self._check_claim(key, claim)
@@ -292,8 +303,10 @@ class MemoryStore:
     def baseline(self) -> PrimaryBaseline | None:
         return self._baseline
 
-    def save_baseline(self, baseline: PrimaryBaseline) -> None:
-        self._baseline = baseline
+    def save_baseline(self, baseline: PrimaryBaseline, *, lease_owner: str) -> None:
+        with self._lock:
+            self._check_lease(lease_owner)
+            self._baseline = baseline
 
     def states(self, *, limit: int, before: str | None = None) -> tuple[KeptState, ...]:
         with self._lock:
@@ -304,9 +317,14 @@ class MemoryStore:
 
     def record_state(self, state: KeptState, *, lease_owner: str) -> None:
         with self._lock:
-            if not self._holds_lease(lease_owner):
-                raise Failure(Reason.LEASE_LOST, "another run has taken over; this state was not stored")
+            self._check_lease(lease_owner)
             self._states[state.first_run_id] = state
+
+    def _has_begun(self, run_id: str) -> bool:
+        return run_id in self._runs and self._runs[run_id].status != QUEUED
+
+    def _is_finished(self, run_id: str) -> bool:
+        return run_id in self._runs and self._runs[run_id].finished_at is not None
 
     def _registered_anew(self, backup: Backup) -> Backup:
         return replace(backup, version=1, registration=f"registration-{next(self._registrations)}")
@@ -331,6 +349,10 @@ class MemoryStore:
         held = self._open.get(key)
         if held is None or held[0] != claim:
             raise claim_lost(key[1])
+
+    def _check_lease(self, owner: str) -> None:
+        if not self._holds_lease(owner):
+            raise lease_lost()
 
     def _holds_lease(self, owner: str) -> bool:
         return self._lease is not None and self._lease.owner == owner

@@ -11,7 +11,7 @@ import pytest
 from admin_api import plans
 from local.cerberus import Kind, LocalServer, Machine, drift, generate
 from registry.models import Approval, PrimaryBaseline
-from tests.support.registrations import as_registered
+from tests.support.registrations import as_registered, remember_baseline
 
 USERS = 20
 
@@ -180,7 +180,7 @@ def test_a_backup_of_another_version_has_no_plan(pair: Pair) -> None:
 
 def test_a_primary_that_shrank_is_warned_of_because_no_run_would_begin(pair: Pair) -> None:
     store = pair.gateway.store
-    store.save_baseline(PrimaryBaseline(users=USERS * 3, groups=3, at=datetime.now(UTC), run_id="earlier"))
+    remember_baseline(store, PrimaryBaseline(users=USERS * 3, groups=3, at=datetime.now(UTC), run_id="earlier"))
     plan = pair.plan()
     assert any("primary_shrunk" in warning for warning in plan["warnings"])
     assert "No run would begin" in plan["text"]

@@ -4,7 +4,8 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -164,6 +165,16 @@ def test_one_that_is_behind_or_does_not_answer_is_refused(fleet: Fleet) -> None:
     assert "before the primary's newest state" in problem["detail"]
     assert "it fails the check port_reachable now" in problem["detail"]
     assert fleet.promote(backup_id="ftp3")[0] == 200
+
+
+def test_one_whose_new_settings_nobody_has_proved_is_refused(fleet: Fleet) -> None:
+    store, now = fleet.gateway.store, datetime.now(UTC)
+    last = store.status("ftp2")
+    store.acquire_lease("a run", now=now, expires_at=now)
+    store.record_result(replace(last, attempted_at=now, settings_before="a snapshot"), lease_owner="a run")
+    status, problem = fleet.promote()
+    assert (status, problem["reason"]) == (409, "promotion_unsafe")
+    assert "nobody has proved its access since (a snapshot)" in problem["detail"]
 
 
 def test_after_a_promotion_nobody_was_verified_under_the_new_primary(fleet: Fleet) -> None:

@@ -47,7 +47,7 @@ class TestRows:
         dynamo_store.save_settings(SyncSettings())
         dynamo_store.add_backup(replace(BACKUP, host="Files1.Example"))
         hold_lease(dynamo_store)
-        dynamo_store.save_baseline(PrimaryBaseline(1, 2, NOON, "r1"))
+        dynamo_store.save_baseline(PrimaryBaseline(1, 2, NOON, "r1"), lease_owner="me")
         dynamo_store.save_run(Run("r1", "schedule", NOON))
         dynamo_store.record_result(result(), lease_owner="me")
         assert {(item["pk"]["S"], item["sk"]["S"]) for item in raw.items()} == {
@@ -69,7 +69,7 @@ class TestRows:
         store.save_settings(SyncSettings())
         store.add_backup(BACKUP)
         hold_lease(store)
-        store.save_baseline(PrimaryBaseline(1, 2, NOON, "r1"))
+        store.save_baseline(PrimaryBaseline(1, 2, NOON, "r1"), lease_owner="me")
         store.save_run(Run("r1", "schedule", NOON))
         store.record_result(result(), lease_owner="me")
         in_30_days = {"N": str(int(datetime(2026, 3, 31, 12, 0, tzinfo=UTC).timestamp()))}
@@ -352,12 +352,11 @@ class TestErrorsOfAws:
         self, stubbed: tuple[DynamoStore, Stubber]
     ) -> None:
         store, stubber = stubbed
-        for method, operation in [("get_item", "GetItem"), ("query", "Query"), ("put_item", "PutItem")]:
+        for method, operation in [("get_item", "GetItem"), ("query", "Query")]:
             stubber.add_client_error(method, "AccessDeniedException", "planted-value is not authorized")
             actions: dict[str, Callable[[], object]] = {
                 "get_item": store.primary,
                 "query": store.backups,
-                "put_item": lambda: store.save_run(Run("r", "t", NOON)),
             }
             with pytest.raises(Failure) as failed:
                 actions[method]()

@@ -56,9 +56,26 @@ class TestRunsUnderWay:
         assert store.run("r1") == done
         assert store.unfinished_runs() == ()
 
-    def test_a_run_that_was_only_asked_for_is_not_under_way(self, store: Store) -> None:
-        store.save_run(replace(RUN, status="queued"))
-        assert store.unfinished_runs() == ()
+    def test_a_run_that_was_asked_for_begins_once(self, store: Store) -> None:
+        store.queue_run(replace(RUN, status="queued"))
+        assert store.unfinished_runs() == ("r1",)
+        assert store.begin_run(replace(RUN, status="running"))
+        assert not store.begin_run(replace(RUN, status="running", message="again"))
+        assert store.finish_run(replace(RUN, status="succeeded", finished_at=NOON))
+        assert not store.begin_run(replace(RUN, status="running"))
+        assert not store.save_run(replace(RUN, status="running"))
+        assert (store.run("r1"), store.unfinished_runs()) == (replace(RUN, status="succeeded", finished_at=NOON), ())
+
+    def test_the_end_of_a_run_that_never_began_is_not_stored_once_it_has(self, store: Store) -> None:
+        never = replace(RUN, status="not_run", finished_at=NOON)
+        store.queue_run(replace(RUN, status="queued"))
+        assert store.finish_run(never, begun=False)
+        assert not store.finish_run(replace(never, status="failed"), begun=False)
+        assert (store.run("r1"), store.unfinished_runs()) == (never, ())
+        begun = replace(RUN, id="r2", status="running")
+        assert store.begin_run(begun)
+        assert not store.finish_run(replace(never, id="r2"), begun=False)
+        assert (store.run("r2"), store.unfinished_runs()) == (begun, ("r2",))
 
 
 class TestOpenBackups:

@@ -387,9 +387,18 @@ class TestResults:
 class TestBaseline:
     def test_the_last_one_saved_is_known(self, store: Store) -> None:
         assert store.baseline() is None
-        store.save_baseline(PrimaryBaseline(500, 20, NOON, "r1"))
-        store.save_baseline(PrimaryBaseline(501, 21, NOON + MINUTE, "r2"))
+        hold_lease(store, "a")
+        store.save_baseline(PrimaryBaseline(500, 20, NOON, "r1"), lease_owner="a")
+        store.save_baseline(PrimaryBaseline(501, 21, NOON + MINUTE, "r2"), lease_owner="a")
         assert store.baseline() == PrimaryBaseline(501, 21, NOON + MINUTE, "r2")
+
+    def test_who_has_lost_the_lease_replaces_nothing(self, store: Store) -> None:
+        hold_lease(store, "a")
+        store.save_baseline(PrimaryBaseline(500, 20, NOON, "r1"), lease_owner="a")
+        with pytest.raises(Failure) as failed:
+            store.save_baseline(PrimaryBaseline(501, 21, NOON, "r2"), lease_owner="b")
+        assert failed.value.reason is Reason.LEASE_LOST
+        assert store.baseline() == PrimaryBaseline(500, 20, NOON, "r1")
 
 
 class TestApprovals:

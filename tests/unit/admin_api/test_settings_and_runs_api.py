@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -176,6 +177,23 @@ def test_a_run_that_could_not_be_handed_over_is_recorded_as_failed(world: Any, m
     assert world.call("POST", "/sync-runs", {}).status == 503
     (run,) = world.call("GET", "/sync-runs").body["runs"]
     assert (run["status"], run["reason"]) == ("failed", "registry_unavailable")
+
+
+@pytest.mark.parametrize("meanwhile", ["running", "succeeded", "not_run"])
+def test_a_lost_answer_changes_nothing_of_a_run_that_has_begun_or_ended(
+    world: Any, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    begun: list[Run] = []
+
+    def start(event: dict[str, Any]) -> None:
+        queued = world.store.run(event["run_id"])
+        begun.append(replace(queued, status=meanwhile, finished_at=None if meanwhile == "running" else world.now))
+        world.store.save_run(begun[0])
+        raise Failure(Reason.REGISTRY_UNAVAILABLE, "Lambda Invoke failed: ReadTimeoutError")
+
+    monkeypatch.setattr(world.starter, "start", start)
+    assert world.call("POST", "/sync-runs", {}).status == 202
+    assert world.store.runs(limit=9) == tuple(begun)
 
 
 # ---------------------------------------------------------------- following runs

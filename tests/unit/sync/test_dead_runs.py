@@ -137,6 +137,48 @@ def test_a_run_that_is_only_queued_is_not_dead(world: World) -> None:
     assert oldest(world).status == QUEUED
 
 
+def test_a_run_whose_event_was_dropped_has_an_end_that_says_so(world: World) -> None:
+    asked = Run("20260301T120000.000000Z-0badc0de", "on_demand", NOON, status=QUEUED)
+    world.store.queue_run(asked)
+    for hours, expected in ((5, QUEUED), (6, "failed")):
+        start(world, NOON + timedelta(hours=hours))
+        assert oldest(world).status == expected
+    assert (oldest(world).reason, world.store.unfinished_runs()) == (Reason.EVENT_DROPPED, ())
+    late = RunRequest(Trigger.ON_DEMAND, run_id=asked.id)
+    used = list(world.servers.used)
+    report = run(late, world.context, Deadline(600, monotonic))
+    assert (report.run.reason, world.servers.used) == (Reason.ALREADY_STARTED, used)
+    assert oldest(world).reason == Reason.EVENT_DROPPED
+
+
+def test_a_dead_run_keeps_what_it_had_begun_although_a_newer_run_was_there(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Finishing the older run failed when the newer one began."""
+    queue = MemoryQueue()
+    start(world, NOON, queue)
+    run_id, lease = oldest(world).id, world.store.lease()
+    assert lease
+    world.store.claim_backup(run_id, "b1", "a worker", now=NOON, until=NOON + timedelta(minutes=1))
+    begun = BackupResult("b1", run_id, "incomplete", NOON, reason=Reason.INTERRUPTED, snapshot="a snapshot")
+    begun = as_registered(begun, world.store)
+    world.store.record_result(begun, lease_owner=lease.owner, final=False, claim="a worker")
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, "run", failing)
+        start(world, NOON + timedelta(hours=1))
+    newer = world.store.status("b1")
+    start(world, NOON + timedelta(hours=2))
+    assert world.store.results(run_id)[0] == begun
+    assert [result.reason for result in world.store.results(run_id)] == ["interrupted", "run_cut_off", "run_cut_off"]
+    assert newer
+    assert newer.status == "in_sync"
+    assert all(status.status == "in_sync" for status in world.store.statuses().values())
+
+
+def failing(_: str) -> Run | None:
+    raise Failure(Reason.REGISTRY_UNAVAILABLE, "throttled")
+
+
 def test_one_that_cannot_be_finished_stops_nothing_and_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     dead = killed(world, monkeypatch, "baseline")
     found = world.store.run
@@ -161,10 +203,10 @@ def test_a_run_that_comes_back_from_the_dead_does_not_change_its_record(
     finish = world.store.finish_run
     seen: list[Report] = []
 
-    def paused(run: Run) -> bool:
+    def paused(run: Run, *, begun: bool) -> bool:
         monkeypatch.setattr(world.store, "finish_run", finish)
         seen.append(start(world, LATER))
-        return finish(run)
+        return finish(run, begun=begun)
 
     monkeypatch.setattr(world.store, "finish_run", paused)
     report = start(world, NOON)

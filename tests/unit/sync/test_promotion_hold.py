@@ -21,7 +21,7 @@ from replication.model import Status
 from sync.events import RunRequest, Trigger
 from sync.poll import is_run_needed
 from sync.run import run
-from tests.support.registrations import as_registered
+from tests.support.registrations import as_registered, remember_baseline
 
 if TYPE_CHECKING:
     from sync.results import Report
@@ -179,7 +179,7 @@ def test_each_server_is_logged_in_to_with_its_own_credentials(turned: Turned) ->
 def test_the_old_primarys_size_is_no_reason_to_stop_and_the_new_ones_is(world: Any) -> None:
     turned = Turned(world)
     world.servers.by_id["b1"].people = ("anna",)
-    world.store.save_baseline(PrimaryBaseline(100, 2, NOON, "r0"))
+    remember_baseline(world.store, PrimaryBaseline(100, 2, NOON, "r0"))
     turned.promote("b1", "old")
     assert turned.run(trigger=Trigger.ON_DEMAND).run.reason == ""
     world.servers.by_id[PRIMARY_ID].people = ("anna", *(f"user{number}" for number in range(9)))
@@ -233,7 +233,7 @@ def test_a_promotion_between_a_look_and_its_run_is_what_the_run_goes_by(world: A
 
 
 def test_looks_for_changes_wait_for_a_verified_run_under_the_new_primary(turned: Turned) -> None:
-    turned.world.store.save_baseline(PrimaryBaseline(3, 2, NOON, "r0", fingerprint="0f"))
+    remember_baseline(turned.world.store, PrimaryBaseline(3, 2, NOON, "r0", fingerprint="0f"))
     assert not is_run_needed(turned.world.context, Deadline(600, monotonic))
     turned.run(trigger=Trigger.ON_DEMAND)
     turned.world.servers.by_id[PRIMARY_ID].greeting = "good day"

@@ -27,7 +27,7 @@ from registry.models import (
 )
 from sync.events import RunRequest, Trigger
 from sync.run import run
-from tests.support.registrations import as_registered
+from tests.support.registrations import as_registered, remember_baseline
 
 if TYPE_CHECKING:
     from local.fakes.world import World
@@ -168,7 +168,7 @@ class TestThePrimary:
     def test_half_as_many_users_as_last_time_is_an_error(
         self, world: World, before: int, now: int, shrunk: bool
     ) -> None:
-        world.store.save_baseline(PrimaryBaseline(before, 2, NOON, "r0"))
+        remember_baseline(world.store, PrimaryBaseline(before, 2, NOON, "r0"))
         for server in world.servers.by_id.values():
             server.people = tuple(f"user{number}" for number in range(now))
         report = sync_run(world)
@@ -178,11 +178,11 @@ class TestThePrimary:
         assert baseline.users == (before if shrunk else now)
 
     def test_half_as_many_settings_are_one_too(self, world: World) -> None:
-        world.store.save_baseline(PrimaryBaseline(0, 0, NOON, "r0", settings=4))
+        remember_baseline(world.store, PrimaryBaseline(0, 0, NOON, "r0", settings=4))
         assert sync_run(world).run.reason == Reason.PRIMARY_SHRUNK
 
     def test_half_as_many_groups_is_one_too(self, world: World) -> None:
-        world.store.save_baseline(PrimaryBaseline(3, 4, NOON, "r0"))
+        remember_baseline(world.store, PrimaryBaseline(3, 4, NOON, "r0"))
         assert sync_run(world).run.reason == Reason.PRIMARY_SHRUNK
         assert sync_run(world, accept_primary=True).run.status == "succeeded"
         assert sync_run(world).run.status == "succeeded"  # the accepted size is the new measure
@@ -278,7 +278,7 @@ class TestRecords:
         assert world.notes.steps == ["started", "primary_read", "b1 in_sync", "finished succeeded"]
 
     def test_results_stand_when_the_measure_cannot_be_kept(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-        def save_baseline(_: PrimaryBaseline) -> None:
+        def save_baseline(_: PrimaryBaseline, **__: str) -> None:
             raise Failure(Reason.REGISTRY_UNAVAILABLE, "throttled")
 
         monkeypatch.setattr(world.store, "save_baseline", save_baseline)
@@ -392,10 +392,10 @@ class TestTheLease:
     def test_it_is_given_back_also_when_the_registry_fails_in_between(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def save_run(_: Run) -> None:
+        def begin_run(_: Run) -> bool:
             raise Failure(Reason.REGISTRY_UNAVAILABLE, "throttled")
 
-        monkeypatch.setattr(world.store, "save_run", save_run)
+        monkeypatch.setattr(world.store, "begin_run", begin_run)
         with pytest.raises(Failure) as caught:
             sync_run(world)
         assert caught.value.reason is Reason.REGISTRY_UNAVAILABLE
