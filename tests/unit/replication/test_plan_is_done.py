@@ -221,7 +221,7 @@ def as_it_counts(name: str, value: Any) -> object:
         for item in root:
             for run_time in item.findall("lastLogin"):
                 item.remove(run_time)
-        return root.tag, dict(root.attrib), sorted(map(values_of, root), key=repr)
+        return root.tag, root.text or "", dict(root.attrib), sorted(map(values_of, root), key=repr)
     if name == "mime_mappings":
         return sorted((mapping.extension, mapping.type) for mapping in value)
     if name == "listeners":
@@ -241,8 +241,9 @@ def all_that_is_done(pair: Pair, guard: Guard, clock: Runtime) -> object:
     now = plain(server.content)
     written = [part.part for part in outcome.parts if part.status is PartStatus.PUSHED]
     names = [name for part in written for name in CONTENT.get(part, (str(part),))]
+    content = [(name, as_it_counts(name, before[name]), as_it_counts(name, now[name])) for name in names]
     return (
-        [(name, as_it_counts(name, before[name]), as_it_counts(name, now[name])) for name in names],
+        [(name, old, new) for name, old, new in content if old != new],
         [(block.part, block.reason, block.message, dict(block.numbers)) for block in stopped.blocks],
     )
 
