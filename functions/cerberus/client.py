@@ -109,10 +109,12 @@ class PrimaryClient:
         self, endpoint: Endpoint, deadline: Deadline, runtime: Runtime, *, dialer: Dialer | None = None
     ) -> None:
         self._endpoint = endpoint
-        self._deadline = deadline
+        self._deadline = deadline.part()
         self._runtime = runtime
         self._dialer = dialer or Dialer(endpoint.host, endpoint.port, endpoint.addresses)
-        self._soap = SoapClient(endpoint, deadline, runtime, dialer=self._dialer, reads=READS, writes=self._writes)
+        self._soap = SoapClient(
+            endpoint, self._deadline, runtime, dialer=self._dialer, reads=READS, writes=self._writes
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -295,6 +297,11 @@ class BackupClient(PrimaryClient):
     """
 
     _writes = WRITES
+
+    @property
+    def deadline(self) -> Deadline:
+        """When this client's calls must have ended; no other client's."""
+        return self._deadline
 
     def write_settings(self, document: Content) -> None:
         self._write("SaveConfiguration", ConfigXML=document)

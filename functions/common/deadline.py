@@ -1,6 +1,7 @@
 """How much time is left, as one object that is handed down to whoever waits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from common.errors import Failure, Reason
 
@@ -17,6 +18,20 @@ class Deadline:
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._end = clock() + seconds
+
+    def part(self) -> "Deadline":
+        """The same point in time as an object of its own, for one of several that work side by side."""
+        return Deadline(self._end - self._clock(), self._clock)
+
+    @contextmanager
+    def reserving(self, seconds: float) -> Iterator[None]:
+        """Everything inside ends this much earlier, so that the time is left for what must follow in any case."""
+        end = self._end
+        self._end -= seconds
+        try:
+            yield
+        finally:
+            self._end = end
 
     def remaining(self) -> float:
         """Seconds left, never negative."""

@@ -1,11 +1,8 @@
 """Writing a plan to a backup, part by part, and looking again after each.
 
 A writer's "true" proves nothing: a part counts only when it was read back and
-is what was sent. After ``settings`` the way in is proved as well, because that
-is the part that can lock everybody out: the typed answers about SOAP, TLS and
-licence must be what they were, over a new connection with a new log-in. If
-they are not, the part is put back at once. Where a backup gets its own earlier
-settings back, what it said of itself when it held them is as right.
+is what was sent. ``settings`` are written by ``settings_write``, because they
+can lock everybody out.
 """
 
 from dataclasses import replace
@@ -13,29 +10,13 @@ from datetime import datetime
 
 from common.errors import Failure, Reason
 from common.runtime import Runtime
-from replication.access_proof import changed
 from replication.model import NOT_DONE, PartName, PartOutcome, PartStatus
 from replication.plan import PartPlan, Plan
 from replication.plan_items import changes_of
-from replication.ports import ServerFacts, WritableServer
+from replication.ports import WritableServer
+from replication.settings_write import UNREACHABLE, SettingsWrite
 
-PAUSES = (1.0, 2.0, 4.0)
-"""Seconds between attempts to log in again after new settings."""
-
-_UNREACHABLE = frozenset(
-    {
-        Reason.CONNECTION_REFUSED,
-        Reason.CONNECTION_FAILED,
-        Reason.CONNECTION_CLOSED,
-        Reason.CONNECT_TIMEOUT,
-        Reason.READ_TIMEOUT,
-    }
-)
-
-_FATE_UNKNOWN = frozenset({Reason.CONNECTION_CLOSED, Reason.CONNECTION_FAILED, Reason.READ_TIMEOUT})
-"""Reasons after which a write may or may not have been done."""
-
-_STOPS_A_BACKUP = _UNREACHABLE | frozenset(
+_STOPS_A_BACKUP = UNREACHABLE | frozenset(
     {
         Reason.NAME_NOT_RESOLVED,
         Reason.ADDRESS_FORBIDDEN,
@@ -53,31 +34,20 @@ _STOPS_A_BACKUP = _UNREACHABLE | frozenset(
 
 
 class Push:
-    """One plan on its way to one backup. ``facts`` are what the server said of itself before.
+    """One plan on its way to one backup. ``settings`` writes the part that can end every log-in."""
 
-    ``then`` is what it said of itself when it held what is put back, None where nothing of its own is.
-    """
-
-    def __init__(
-        self,
-        plan: Plan,
-        server: WritableServer,
-        facts: ServerFacts,
-        runtime: Runtime,
-        then: ServerFacts | None = None,
-    ) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, server: WritableServer, settings: SettingsWrite, runtime: Runtime) -> None:
+        self.plan = plan
         self._server = server
-        self._facts = facts
-        self._right = (facts, then) if then else (facts,)
-        self._runtime = runtime
+        self._settings = settings
+        self.runtime = runtime
         self._stopped: Failure | None = None
         self.pushed_at: datetime | None = None
         self.outcomes: list[PartOutcome] = []
 
     def run(self) -> None:
         """Go through all parts; ``outcomes`` and ``pushed_at`` tell what came of it."""
-        for part in self._plan.parts:
+        for part in self.plan.parts:
             due = self._after_failures(part)
             self.outcomes.append(due.settled or self._push(due))
 
@@ -99,21 +69,19 @@ class Push:
             return PartOutcome(part.name, status, part.changes, failure.reason, failure.message)
 
     def _write(self, part: PartPlan) -> None:
-        """Write the part. Raises Failure; that of settings whose fate is unknown says first whether access was lost."""
-        proves_access = part.name is PartName.SETTINGS
-        try:
-            part.part.write(self._server, part.own, part.desired, self._plan.policy)
-        except Failure as failure:
-            if proves_access and failure.reason in _FATE_UNKNOWN:
-                self._prove_access(part)
-            raise
-        self.pushed_at = self._runtime.now()
-        if proves_access:
-            self._prove_access(part)
+        """Write the part; of settings, prove that the way in is as before. Raises Failure."""
+        if part.name is PartName.SETTINGS:
+            self._settings.write(part, self._noted)
+        else:
+            part.part.write(self._server, part.own, part.desired, self.plan.policy)
+            self._noted()
+
+    def _noted(self) -> None:
+        self.pushed_at = self.runtime.now()
 
     def _compared(self, part: PartPlan, held: object) -> PartOutcome:
         """What the read-back says: it took, it did not, or the server keeps it in words of its own."""
-        policy = self._plan.policy
+        policy = self.plan.policy
         if part.part.same(held, part.desired, policy):
             fingerprints = part.fingerprints(held, policy)
             return PartOutcome(part.name, PartStatus.PUSHED, part.changes, fingerprints=fingerprints)
@@ -131,66 +99,3 @@ class Push:
             f"({len(left.added)} missing, {len(left.changed)} changed, {len(left.removed)} added by the server)"
         )
         return PartOutcome(part.name, PartStatus.FAILED, part.changes, Reason.WRITE_NOT_EFFECTIVE, message)
-
-    def _prove_access(self, part: PartPlan) -> None:
-        """Raise Failure when the way in has changed, after putting the part back.
-
-        MACHINE_VALUES_CHANGED: it was put back, and read back as it was.
-        ROLLBACK_NOT_EFFECTIVE: the way in is as before, the part is not.
-        ACCESS_LOST: putting it back did not help.
-        """
-        found = self._changed_facts(*self._right)
-        if not found:
-            return
-        try:
-            part.part.write(self._server, part.desired, part.own, self._plan.policy)
-            still_changed = self._changed_facts(self._facts)
-        except Failure as failure:
-            still_changed = str(failure.reason)
-        if not still_changed:
-            self._read_back_rollback(part, found)
-            raise Failure(
-                Reason.MACHINE_VALUES_CHANGED,
-                f"after the new settings {found}; they were put back",
-                server=self._server.label,
-            )
-        raise Failure(
-            Reason.ACCESS_LOST,
-            f"after the new settings {found}, and putting them back did not help ({still_changed}); "
-            "nobody may be able to log in to this server",
-            server=self._server.label,
-        )
-
-    def _read_back_rollback(self, part: PartPlan, found: str) -> None:
-        """Raise Failure(ROLLBACK_NOT_EFFECTIVE) unless the server holds what it held before the push."""
-        try:
-            same = part.part.same(part.part.read(self._server), part.own, self._plan.policy)
-            seen = "holds something else than before"
-        except Failure as failure:
-            same, seen = False, f"cannot be read back ({failure.reason})"
-        if not same:
-            raise Failure(
-                Reason.ROLLBACK_NOT_EFFECTIVE,
-                f"after the new settings {found}; they were put back, but the server {seen}",
-                server=self._server.label,
-            )
-
-    def _changed_facts(self, *right: ServerFacts) -> str:
-        """What of the proof of access is as in none of ``right``, in words; empty when all is."""
-        try:
-            return changed(self._facts_again(), *right)
-        except Failure as failure:
-            if failure.reason is Reason.DEADLINE:
-                raise
-            return f"a new log-in fails ({failure.reason})"
-
-    def _facts_again(self) -> ServerFacts:
-        """The facts over a new connection. A server may need a moment after new settings, its listener most of all."""
-        for pause in PAUSES:
-            try:
-                return self._server.fresh_facts()
-            except Failure as failure:
-                if failure.reason not in _UNREACHABLE:
-                    raise
-            self._runtime.sleep(pause)
-        return self._server.fresh_facts()

@@ -10,6 +10,7 @@ Every method may raise ``common.errors.Failure``.
 from collections.abc import Mapping
 from typing import Protocol
 
+from common.deadline import Deadline
 from common.server_types import (
     Authentication,
     AuthenticationSource,
@@ -81,6 +82,11 @@ class WritableServer(ReadableServer, Protocol):
 
     That a writer returned proves only that the server said so.
     """
+
+    @property
+    def deadline(self) -> Deadline:
+        """When the calls of this server must have ended; it holds for no other server."""
+        ...
 
     def write_settings(self, document: Content) -> None: ...
     def write_authentication(self, authentication: Authentication) -> None: ...

@@ -25,6 +25,7 @@ from replication.model import (
 )
 from replication.plan import PartPlan, Plan, make_plan
 from replication.ports import ServerFacts, Snapshots, WritableServer
+from replication.settings_write import SettingsWrite
 
 _PROVED = frozenset({PartStatus.PUSHED, PartStatus.UNCHANGED, PartStatus.ROLLED_BACK})
 """Of settings: the way in was looked at since they were last written."""
@@ -86,7 +87,9 @@ def replicate(
         return _put_back(outcome, known or {}) if restore else outcome
 
     try:
+        began = runtime.monotonic()
         facts = server.facts()
+        pace = runtime.monotonic() - began
         check: Check = restore.check if restore else partial(check_backup, primary.facts, primary.address)
         warnings = check(facts, server.address, server.label)
         suspect = "" if restore else suspicion(facts, pending_access_proof)  # a restore is what mends it
@@ -96,7 +99,9 @@ def replicate(
             if restore:
                 restore.pause()
             then = restore.then if restore else None
-            outcome = _push(plan, server, facts, snapshots, warnings, runtime, lambda so_far: begin(told(so_far)), then)
+            settings = SettingsWrite(server, plan.policy, facts, then, pace, runtime)
+            push = Push(plan, server, settings, runtime)
+            outcome = _push(push, facts, snapshots, warnings, lambda so_far: begin(told(so_far)))
         else:
             outcome = _summary(plan, map(_looked_at, plan.parts), warnings, pushed_at=None, runtime=runtime)
     except Failure as failure:
@@ -125,24 +130,20 @@ def _put_back(outcome: Outcome, known: Mapping[PartName, PartFingerprints]) -> O
 
 
 def _push(
-    plan: Plan,
-    server: WritableServer,
+    push: Push,
     facts: ServerFacts,
     snapshots: Snapshots,
     warnings: tuple[str, ...],
-    runtime: Runtime,
     begin: Callable[[Outcome], None],
-    then: ServerFacts | None,
 ) -> Outcome:
+    plan = push.plan
     about_to_change = {str(part.name): part.part.dump(part.own) for part in plan.parts if not part.settled}
     snapshot = snapshots.keep(about_to_change, facts) if about_to_change else ""
     if about_to_change:
         begin(replace(_interrupted(plan, warnings, snapshot), facts=facts))
-    push = Push(plan, server, facts, runtime, then)
     push.run()
-    return replace(
-        _summary(plan, push.outcomes, warnings, pushed_at=push.pushed_at, runtime=runtime), snapshot=snapshot
-    )
+    outcome = _summary(plan, push.outcomes, warnings, pushed_at=push.pushed_at, runtime=push.runtime)
+    return replace(outcome, snapshot=snapshot)
 
 
 def _interrupted(plan: Plan, warnings: tuple[str, ...], snapshot: str) -> Outcome:

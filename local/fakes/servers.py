@@ -1,5 +1,6 @@
 """Cerberus servers in memory, behind the ports through which the product sees them."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -45,6 +46,7 @@ class FakeServer:
     ``calls`` are the names of all calls, in order. ``on_call`` is called with each of them before it is answered,
     and may raise. ``failures``: what the n-th call (from 1) of a method raises; 0 means every call.
     ``dropped``: writes that are acknowledged and not done. ``normalise``: applied to each text that is stored.
+    ``deadline`` is when its calls must have ended; no call here looks at it.
     ``names``: the answers to ``user_names`` and ``group_names``, under ``users`` and ``groups``.
     """
 
@@ -58,6 +60,7 @@ class FakeServer:
     normalise: Callable[[str], str] = str
     on_call: Callable[[str], object] = lambda _call: None
     calls: list[str] = field(default_factory=list)
+    deadline: Deadline = field(default_factory=lambda: Deadline(math.inf, lambda: 0.0))
 
     @property
     def writes(self) -> list[str]:
@@ -265,6 +268,7 @@ class FakeServers:
         deadline.check()
         self.used.append((server_id, credentials.username))
         server = self.by_id[server_id]
+        server.deadline = deadline.part()
         if credentials.username in self.wrong_users:
             server = copy(server)  # what it holds and notes is the same
             server.on_call = _refuse

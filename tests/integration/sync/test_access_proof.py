@@ -17,7 +17,7 @@ from sync.events import Trigger
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from common.server_types import ServerFacts
+    from common.server_types import Content, ServerFacts
     from tests.integration.sync.conftest import Fleet
 
 
@@ -109,15 +109,40 @@ class TestTheProofIsNotHeardOf:
             fleet.run()
             assert fleet.statuses() == {"b1": "in_sync"}
 
+    def test_a_proof_that_comes_too_late_is_no_reason_to_leave_the_settings_there(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = fleet.servers["b1"].state.document("settings")
+        answers, fresh_facts = iter([True, False]), BackupClient.fresh_facts
+
+        def late_once(client: BackupClient) -> ServerFacts:
+            if next(answers):
+                raise Failure(Reason.DEADLINE, "the time is up")
+            return fresh_facts(client)
+
+        monkeypatch.setattr(BackupClient, "fresh_facts", late_once)
+        fleet.run()
+        assert fleet.statuses() == {"b1": "incomplete:deadline"}
+        assert "they were put back" in fleet.result("b1").message
+        assert fleet.servers["b1"].state.document("settings") == before
+
     def _cut_off(self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+        """New settings are written, and no call after that comes in time."""
+        write = BackupClient.write_settings
+
         def late(_: BackupClient) -> ServerFacts:
             raise Failure(Reason.DEADLINE, "the time is up")
 
+        def write_and_be_late(client: BackupClient, document: Content) -> None:
+            write(client, document)
+            patched.setattr(BackupClient, "write_settings", lambda client, _: late(client))
+
         with monkeypatch.context() as patched:
             patched.setattr(BackupClient, "fresh_facts", late)
+            patched.setattr(BackupClient, "write_settings", write_and_be_late)
             fleet.run()
         monkeypatch.undo()  # the rules are there again
-        assert fleet.statuses() == {"b1": "incomplete:deadline"}
+        assert fleet.statuses() == {"b1": "failed:access_lost"}
 
 
 class TestTheLogInIsLost:
