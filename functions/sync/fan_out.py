@@ -4,10 +4,11 @@ The run hands its lease on, with an end that covers the work, and keeps what it
 has read of the primary. An invocation that gets messages of the queue claims
 each backup, serves it, and records its result. A message is done when its
 backup is no longer open, or when its run is over, unknown or has lost the
-lease. All others are delivered again.
+lease. All others are delivered again; one for which there was no time is
+queued anew, because its delivery was no attempt.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -141,39 +142,60 @@ def process_batch(
 ) -> BatchResult:
     """Serve the backups that the messages name. ``ends_at`` is when this process ends, whatever happens."""
     again: set[Message] = set()
+    untried: set[Message] = set()
     reports: list[Report] = []
     for run_id in dict.fromkeys(message.run_id for message in messages):
         own = [message.backup_id for message in messages if message.run_id == run_id]
         try:
-            still_open, report = _of_run(run_id, list(dict.fromkeys(own)), context, deadline, ends_at)
+            unserved, report = _of_run(run_id, list(dict.fromkeys(own)), context, deadline, ends_at)
         except Exception as error:  # noqa: BLE001 - a defect in serving one run must not end that of the others
             failure = Failure(Reason.INTERNAL_ERROR, f"the program failed ({defect_of(error)})")
             for backup_id in own:
                 context.progress.not_served(run_id, backup_id, error if isinstance(error, Failure) else failure)
-            still_open, report = set(own), None
-        again |= {Message(run_id, backup_id) for backup_id in own if backup_id in still_open}
+            unserved, report = _Unserved(set(own)), None
+        again |= {Message(run_id, backup_id) for backup_id in own if backup_id in unserved.open - unserved.untried}
+        untried |= {Message(run_id, backup_id) for backup_id in own if backup_id in unserved.open & unserved.untried}
         reports += [report] if report else []
-    return BatchResult(frozenset(again), tuple(reports))
+    return BatchResult(frozenset(again | _not_requeued(untried, context)), tuple(reports))
+
+
+def _not_requeued(messages: Collection[Message], context: RunContext) -> set[Message]:
+    """Queue messages anew, because who is delivered too often is given up; those that the queue did not take.
+
+    That they are there twice if this process dies now does no harm: a backup is claimed.
+    """
+    if not messages or context.fan_out is None:
+        return set(messages)
+    return set(context.fan_out.queue.send(sorted(messages, key=lambda message: (message.run_id, message.backup_id))))
+
+
+@dataclass(frozen=True)
+class _Unserved:
+    """Backups of one run that are still open, and those for which there was no time."""
+
+    open: Set[str] = frozenset()
+    untried: Set[str] = frozenset()
 
 
 def _of_run(
     run_id: str, backup_ids: list[str], context: RunContext, deadline: Deadline, ends_at: datetime
-) -> tuple[set[str], Report | None]:
+) -> tuple[_Unserved, Report | None]:
     """Serve backups of one run: which are to come again, and the run's report if it is done. Raises Failure."""
     run, fan_out = context.store.run(run_id), context.store.fan_out(run_id)
     if run is None or fan_out is None:
         for backup_id in backup_ids:
             context.progress.not_served(run_id, backup_id, Failure(Reason.UNKNOWN_RUN, "its run is not known any more"))
-        return set(), None
+        return _Unserved(), None
     if run.finished_at is not None:
         context.store.release_lease(fan_out.owner)  # whoever has ended it may have been killed just then
-        return set(), None
+        return _Unserved(), None
     loaded = _loaded(fan_out, context)
-    _Share(context, run, fan_out, loaded, deadline, ends_at).serve(backup_ids)
+    untried = _Share(context, run, fan_out, loaded, deadline, ends_at).serve(backup_ids)
     if not _holds_lease(context, fan_out):  # the next run records what is open, and these messages are void
-        return set(), None
+        return _Unserved(), None
     still_open = set(context.store.open_backups(run_id))
-    return still_open, None if still_open else conclude_if_done(context, fan_out, run, loaded.state)
+    report = None if still_open else conclude_if_done(context, fan_out, run, loaded.state)
+    return _Unserved(still_open, untried), report
 
 
 def _holds_lease(context: RunContext, fan_out: FanOut) -> bool:
@@ -199,6 +221,7 @@ class _Share:
         self._deadline = deadline
         self._ends_at = ends_at
         self._needed = deadline.remaining() * LATEST_START
+        self._tried: set[str] = set()
         self._begun: dict[str, Backup] = {}
         self._recorder = ResultRecorder(context, run, fan_out.owner)
         self._runner = BackupRunner(
@@ -210,14 +233,15 @@ class _Share:
             loaded if run.snapshot else None,
         )
 
-    def serve(self, backup_ids: Sequence[str]) -> None:
-        """Serve those that are still open, not claimed by somebody else, and for which there is time."""
+    def serve(self, backup_ids: Sequence[str]) -> Set[str]:
+        """Serve those that are still open and not claimed by somebody else; those for which there was no time."""
         _, late = self._runner.in_parallel(backup_ids, self._serve)
         for backup_id in late:
             if backup_id in self._begun:
                 self._runner.cut_off(self._begun[backup_id])
             else:  # nobody here began it, and another invocation may already be at it
                 self._context.progress.not_served(self._run.id, backup_id, Failure(Reason.DEADLINE, _NO_TIME))
+        return set(backup_ids) - self._tried
 
     def _serve(self, backup_id: str) -> None:
         try:
@@ -230,6 +254,7 @@ class _Share:
         """Whether it is ours to serve: asked before each, because nothing may be written without the lease."""
         if self._deadline.remaining() < self._needed:
             raise Failure(Reason.DEADLINE, _NO_TIME)
+        self._tried.add(backup_id)
         if not _holds_lease(self._context, self._fan_out):
             raise Failure(Reason.LEASE_LOST, "its run has lost the lease")
         return self._recorder.claim(backup_id, until=self._ends_at)

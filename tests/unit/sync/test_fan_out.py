@@ -68,6 +68,12 @@ class Fleet:
             self.runtime.now() + timedelta(seconds=LIFE),
         )
 
+    def deliver(self, seconds: float = 600.0) -> BatchResult:
+        """Take the next messages from the queue and serve them."""
+        taken = self.queue.messages[:10]
+        del self.queue.messages[:10]
+        return self.work(taken, seconds)
+
     def message(self, backup_id: str) -> Message:
         (found,) = [message for message in self.queue.messages if message.backup_id == backup_id]
         return found
@@ -669,11 +675,36 @@ class TestTheTimeOfAnInvocation:
         fleet.runtime = runtime = FakeRuntime(fleet.time)
         fleet.start()
         fleet.server("b1").on_call = lambda method: runtime.advance(6 if method == "facts" else 0)
-        batch = fleet.work(seconds=10)
-        assert batch.again == {fleet.message("b2"), fleet.message("b3")}
+        assert fleet.deliver(seconds=10).again == frozenset()
+        assert [message.backup_id for message in fleet.queue.messages] == ["b2", "b3"]
         assert fleet.statuses() == {"b1": "in_sync"}
-        assert fleet.work(list(batch.again)).again == frozenset()
+        assert fleet.deliver().again == frozenset()
         assert fleet.statuses() == ALL_IN_SYNC
+
+    def test_what_cannot_be_queued_anew_is_delivered_again(self, fleet: Fleet) -> None:
+        fleet.runtime = runtime = FakeRuntime(fleet.time)
+        fleet.start()
+        fleet.server("b1").on_call = lambda method: runtime.advance(6 if method == "facts" else 0)
+        second, third = fleet.message("b2"), fleet.message("b3")
+        fleet.queue.refused = {"b3"}
+        assert fleet.deliver(seconds=10).again == {third}
+        assert fleet.queue.messages == [second]
+
+    @pytest.mark.parametrize("slow", range(1, 6))
+    def test_however_slow_the_servers_are_no_delivery_is_spent_on_a_backup_that_was_not_tried(
+        self, fleet: Fleet, slow: int
+    ) -> None:
+        """As long as a delivery tries one, all of them come to their end, and none is given up untried."""
+        for number in range(4, 31):
+            fleet.world.add_backup(f"b{number}")
+        fleet.runtime = runtime = FakeRuntime(fleet.time)
+        for server in fleet.world.servers.by_id.values():
+            server.on_call = lambda method: runtime.advance(slow if method == "facts" else 0)
+        fleet.start()
+        while fleet.queue.messages:
+            assert fleet.deliver(seconds=10).again == frozenset()
+        assert set(fleet.statuses().values()) == {"in_sync"}
+        assert fleet.only_run().status == "succeeded"
 
     def test_what_hangs_beyond_it_is_recorded_as_incomplete(self, fleet: Fleet) -> None:
         runtime = HangingRuntime(lambda: fleet.time)
@@ -691,8 +722,8 @@ class TestTheTimeOfAnInvocation:
         fleet.runtime = runtime = FakeRuntime(fleet.time)
         fleet.start()
         fleet.server("b1").on_call = lambda _: runtime.advance(20)
-        batch = fleet.work(seconds=10)
-        assert batch.again == {fleet.message("b2"), fleet.message("b3")}
+        assert fleet.deliver(seconds=10).again == frozenset()
+        assert [message.backup_id for message in fleet.queue.messages] == ["b2", "b3"]
         assert fleet.statuses() == {"b1": "in_sync"}  # it came late, and is true all the same
         assert [step for step in fleet.world.notes.steps if step.startswith("b1")] == ["b1 in_sync"]
         assert {"b2 not served: deadline", "b3 not served: deadline"} <= set(fleet.world.notes.steps)
