@@ -105,11 +105,11 @@ _RUN_ID = re.compile(RUN_ID_PATTERN)
 
 
 def key_for(meant: str, backup: Backup, services: Services) -> str:
-    """The key of what is to be put back to this backup; its own present server's where a run kept two.
+    """The key of what is to be put back to this backup: of a run, all that it kept of the present server.
 
-    Raises Failure: SNAPSHOT_UNFIT for another backup's, SNAPSHOT_MISSING when
-    the backup has none like that. Whether a state of the primary is kept is
-    found out when it is read.
+    Raises Failure: SNAPSHOT_UNFIT for another backup's, and for a run that kept
+    several of which none holds all; SNAPSHOT_MISSING when the backup has none
+    like that. Whether a state of the primary is kept is found out when it is read.
     """
     if _DIGEST.match(meant):
         return primary_key(meant)
@@ -119,7 +119,12 @@ def key_for(meant: str, backup: Backup, services: Services) -> str:
     if owner and owner != backup.id:
         raise Failure(Reason.SNAPSHOT_UNFIT, f"the snapshot is of {owner}, and goes back to no other backup")
     found = [entry for entry in services.snapshots.of_backup(backup.id) if meant in (entry.key, entry.run_id)]
-    if found:
-        return min(found, key=lambda entry: entry.registration != backup.registration).key
-    what = f"kept by the run {meant}" if _RUN_ID.match(meant) else meant
-    raise Failure(Reason.SNAPSHOT_MISSING, f"{backup.id} has no snapshot {what}")
+    if not found:
+        what = f"kept by the run {meant}" if _RUN_ID.match(meant) else meant
+        raise Failure(Reason.SNAPSHOT_MISSING, f"{backup.id} has no snapshot {what}")
+    own = [entry for entry in found if entry.registration == backup.registration] or found
+    for entry in own:
+        if all(entry.registration == one.registration and {*one.parts} <= {*entry.parts} for one in own):
+            return entry.key
+    keys = ", ".join(entry.key for entry in own)
+    raise Failure(Reason.SNAPSHOT_UNFIT, f"the run {meant} kept several snapshots and none holds all; name one: {keys}")

@@ -16,7 +16,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
@@ -62,6 +62,14 @@ class SnapshotContent:
     facts: ServerFacts
     primary: ServerFacts | None = None
     auto_block_list: bool = False
+
+    def with_later(self, later: "SnapshotContent") -> "SnapshotContent":
+        """What was held before a run of which ``later`` was kept too, after it may have written what this one holds."""
+        return replace(
+            self,
+            parts={**self.parts, **{name: text for name, text in later.parts.items() if name not in self.parts}},
+            auto_block_list=self.auto_block_list or later.auto_block_list,
+        )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from fleet.primary import guard_of, known_parts, pending_access_proof_of, policy
 from fleet.restore_source import RestoreSource
 from fleet.servers import with_credentials
 from registry.models import Approval, Backup, BackupResult, Credentials, Run, SyncSettings
-from registry.snapshots import SnapshotContent, SnapshotStore
+from registry.snapshots import SnapshotContent
 from registry.store import Store, VersionConflict
 from registry.store_rules import of_primary, of_registration, registration_gone
 from replication.documents.canonical import digest
@@ -124,11 +124,11 @@ class BackupRunner:
             fault = places(error)
             outcome = failed_outcome(Failure(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})"))
         result = self.recorder.new_result(backup.id, backup.registration, outcome, started)
-        if begun := self._begun(backup):
+        if begun := self.begun(backup):
             result = with_begun(result, begun)
         return self.recorder.record(result, fault)
 
-    def _begun(self, backup: Backup) -> BackupResult | None:
+    def begun(self, backup: Backup) -> BackupResult | None:
         """What was stored before this run first wrote to the backup, here or where a killed process had it."""
         run_id = self.recorder.run.id
         if backup.id in self.recorder.begun:
@@ -177,7 +177,7 @@ class BackupRunner:
                 self.primary,
                 server,
                 policy,
-                snapshots=_BackupSnapshots(self._context.snapshots, backup, run.id, self._facts_of_primary, policy),
+                snapshots=_BackupSnapshots(self, backup, policy),
                 runtime=self._context.runtime,
                 guard=guard_of(self.settings, approval, run.plan_hash),
                 known=known_parts(last),
@@ -213,7 +213,8 @@ class BackupRunner:
         )
 
     @property
-    def _facts_of_primary(self) -> ServerFacts | None:
+    def facts_of_primary(self) -> ServerFacts | None:
+        """What the primary said of itself when the backup held what it gets."""
         if self.restore_source and self.restore_source.owner:
             return self.restore_source.content.primary
         return self.primary.facts
@@ -232,17 +233,24 @@ def _told(outcome: Outcome, restore_source: RestoreSource, run: Run) -> Outcome:
 
 @dataclass(frozen=True)
 class _BackupSnapshots:
-    """Keeps what one backup held before one run wrote to it."""
+    """Keeps what one backup held before one run wrote to it, in one snapshot.
 
-    store: SnapshotStore
+    Who serves a backup again after a death may have more to write: what the
+    dead worker kept, before its first write, goes into the new snapshot as it was.
+    """
+
+    runner: BackupRunner
     backup: Backup
-    run_id: str
-    primary: ServerFacts | None
     policy: Policy
 
     def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
-        content = SnapshotContent(parts, facts, self.primary, self.policy.replicate_auto_block_list)
-        return self.store.keep_backup(self.backup.id, self.run_id, content, self.backup.registration)
+        recorder, backup = self.runner.recorder, self.backup
+        store = recorder.context.snapshots
+        content = SnapshotContent(parts, facts, self.runner.facts_of_primary, self.policy.replicate_auto_block_list)
+        begun = self.runner.begun(backup)
+        if begun and begun.snapshot:
+            content = store.load(begun.snapshot).content.with_later(content)
+        return store.keep_backup(backup.id, recorder.run.id, content, backup.registration)
 
 
 _ATTEMPTS = 5

@@ -27,11 +27,15 @@ def list_snapshots(
     limit: Limit = 50,
     next: NextRuns = None,  # noqa: A002 - the parameter's name
 ) -> SnapshotPage:
-    """What was kept of a backup before runs wrote to it, newest first; also of one that is no longer registered."""
+    """What was kept of a backup before runs wrote to it, newest first; also of one that is no longer registered.
+
+    A page ends with the last snapshot of a run, so it may be longer than ``limit``.
+    """
     registration = services.store.registration(backup_id)
     found = [entry for entry in services.snapshots.of_backup(backup_id) if next is None or entry.run_id < next]
     if not found and next is None and registration is None:
         raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is or was registered as {backup_id}")
+    page = [entry for number, entry in enumerate(found) if number < limit or entry.run_id == found[limit - 1].run_id]
     return SnapshotPage(
         snapshots=[
             SnapshotView(
@@ -42,9 +46,9 @@ def list_snapshots(
                 size=entry.size,
                 former=entry.registration != registration,
             )
-            for entry in found[:limit]
+            for entry in page
         ],
-        next=found[limit - 1].run_id if len(found) > limit else None,
+        next=page[-1].run_id if len(found) > len(page) else None,
     )
 
 

@@ -1,6 +1,7 @@
 """Snapshots that are listed, and runs that put one back."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from admin_api.runs import key_for
 from common.errors import Failure, Reason
 from common.server_types import Features, Licence, Security, ServerFacts, Version
 from registry.models import BackupResult, KeptState, Run
@@ -70,6 +72,38 @@ def test_a_long_list_has_pages(kept: Any) -> None:
     second = kept.call("GET", f"/backups/ftp2/snapshots?limit=1&next={first['next']}").body
     assert [first["snapshots"][0]["run_id"], second["snapshots"][0]["run_id"]] == [LATER, RUN]
     assert second["next"] is None
+
+
+def test_a_page_does_not_end_within_a_run(kept: Any) -> None:
+    registration = kept.store.registration("ftp2")
+    for parts in ({"settings": ""}, {"settings": "", "mime_mappings": ""}):
+        kept.snapshots.keep_backup("ftp2", LATER, replace(HELD, parts=parts), registration)
+    first = kept.call("GET", "/backups/ftp2/snapshots?limit=1").body
+    second = kept.call("GET", f"/backups/ftp2/snapshots?limit=1&next={first['next']}").body
+    pages = [[snapshot["run_id"] for snapshot in page["snapshots"]] for page in (first, second)]
+    assert (pages, second["next"]) == ([[LATER] * 3, [RUN]], None)
+
+
+PARTS = st.lists(st.sampled_from(["settings", "accounts", "event_rules"]), min_size=1, unique=True)
+
+
+@given(st.lists(PARTS, min_size=1, max_size=3))
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_run_means_all_that_it_kept_or_a_refusal_that_names_each(kept: Any, snapshots: list[list[str]]) -> None:
+    kept.snapshots.stored.clear()
+    backup = kept.store.backup("ftp2")
+    keys = [
+        kept.snapshots.keep_backup("ftp2", RUN, replace(HELD, parts=dict.fromkeys(parts, "")), backup.registration)
+        for parts in snapshots
+    ]
+    whole = {part for parts in snapshots for part in parts}
+    if whole in [set(parts) for parts in snapshots]:
+        assert set(key_for(RUN, backup, kept.services()).rpartition("/")[2].split(".")) == whole
+        return
+    with pytest.raises(Failure) as failed:
+        key_for(RUN, backup, kept.services())
+    assert failed.value.reason is Reason.SNAPSHOT_UNFIT
+    assert all(key in failed.value.message for key in keys)
 
 
 def test_what_was_kept_of_a_removed_backup_is_listed_and_of_one_that_never_was_there_is_none(kept: Any) -> None:
