@@ -484,7 +484,7 @@ class TestTheQueue:
         self, fleet: Fleet, function: Function, url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         function(SCHEDULED)
-        monkeypatch.setattr("registry.dynamo.DynamoStore.finish_run", lambda *_: False)
+        monkeypatch.setattr("registry.dynamo.DynamoStore.finish_run", lambda *_, **__: False)
         assert function(self.event(url)) == {"batchItemFailures": []}
         assert function.metrics() == []
         assert not [line for line in function.lines() if line["message"] == "run finished"]
