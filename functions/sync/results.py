@@ -15,7 +15,8 @@ from replication.primary import fingerprint
 from sync.context import RunContext
 
 _MANY_DAYS = 36_500
-"""What a server counts as days left can be any number; nobody needs to know of more than a century."""
+"""What a server counts as days left can be any number; nobody needs to know of more than a century.
+It also stands for a licence that has no end."""
 
 
 def result_of(
@@ -53,11 +54,18 @@ def result_of(
 
 
 def condition_of(facts: ServerFacts, now: datetime) -> Condition:
-    """What is to be remembered of a server's condition. Days of a licence count only as long as there are any."""
+    """What is to be remembered of a server's condition.
+
+    A valid licence without days left has no end, and one that is not valid has
+    ended. Both are told as an end, because what is not told leaves the former
+    end in force, and its alarm.
+    """
     days = min(facts.licence.days_left, _MANY_DAYS)
+    if days <= 0:
+        days = _MANY_DAYS if facts.licence.valid else 0
     return Condition(
         certificate_ends=facts.certificate_ends,
-        licence_ends=now + timedelta(days=days) if days > 0 else None,
+        licence_ends=now + timedelta(days=days),
         native_sync=facts.native_sync,
     )
 

@@ -4,10 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from common.errors import Failure, Reason
 from common.server_types import Features, Licence, Security, ServerFacts, Version
 from registry.models import BackupResult, Condition, PartResult, Run
+from registry.store_rules import merged_status
 from replication.model import Changes, Outcome, PartName, PartOutcome, PartStatus, Status
 from sync.results import failed_outcome, result_of, status_counts
 
@@ -85,12 +88,12 @@ def told(days_left: int) -> ServerFacts:
     ("days_left", "ends"),
     [
         (30, NOON + timedelta(days=30)),
-        (0, None),
-        (-3, None),
+        (0, NOON + timedelta(days=36_500)),
+        (-3, NOON + timedelta(days=36_500)),
         (18446744073709551615, NOON + timedelta(days=36_500)),
     ],
 )
-def test_the_days_of_a_licence_are_remembered_as_its_end(days_left: int, ends: datetime | None) -> None:
+def test_the_days_of_a_licence_are_remembered_as_its_end(days_left: int, ends: datetime) -> None:
     outcome = Outcome(Status.FAILED, Reason.VERSION_MISMATCH, facts=told(days_left))
     result = result_of(outcome, backup_id="b1", registration="r", run=RUN, started=NOON, finished=NOON)
     assert result.condition == Condition(certificate_ends=NOON, licence_ends=ends, native_sync=False)
@@ -116,3 +119,29 @@ def test_every_status_is_counted_also_when_it_is_nobodys() -> None:
         "incomplete": 0,
         "restored": 0,
     }
+
+
+def test_a_licence_that_is_over_has_ended() -> None:
+    facts = told(0)
+    over = replace(facts, licence=replace(facts.licence, valid=False))
+    outcome = Outcome(Status.FAILED, Reason.LICENCE_INVALID, facts=over)
+    result = result_of(outcome, backup_id="b1", registration="r", run=RUN, started=NOON, finished=NOON)
+    assert result.condition.licence_ends == NOON
+
+
+@given(st.lists(st.sampled_from([None, 0, 3, 400]), min_size=1, max_size=6))
+def test_what_was_told_of_a_licence_last_holds(told_days: list[int | None]) -> None:
+    """None: the server could not be asked; 0: its licence has no end."""
+    status: BackupResult | None = None
+    for number, days in enumerate(told_days):
+        at = NOON + timedelta(minutes=number)
+        outcome = Outcome(Status.FAILED, Reason.VERSION_MISMATCH, facts=None if days is None else told(days))
+        result = result_of(outcome, backup_id="b1", registration="r", run=RUN, started=at, finished=at)
+        status = merged_status(status, result)
+    assert status is not None
+    known = [(number, days) for number, days in enumerate(told_days) if days is not None]
+    if not known:
+        assert status.condition.licence_ends is None
+    else:
+        number, days = known[-1]
+        assert status.condition.licence_ends == NOON + timedelta(minutes=number, days=days or 36_500)
