@@ -21,8 +21,12 @@ NEW_PRIMARY = {
             "tls": {"mode": "pins", "fingerprints": [_FINGERPRINT]},
         },
     ),
-    "rotated": _example(
-        "A new password", {"host": "ftp1.example.com", "port": 8443, "password": _PASSWORD, "tls": {"mode": "system"}}
+}
+PRIMARY_CHANGE = {
+    "rotated": _example("A new password", {"password": _PASSWORD}),
+    "renewal": _example(
+        "Before its certificate is renewed",
+        {"tls": {"mode": "pins", "fingerprints": [_FINGERPRINT, _FINGERPRINT[::-1]]}},
     ),
 }
 NEW_BACKUP = {

@@ -261,13 +261,29 @@ class _SecureOnly(Model):
 
 
 class NewPrimary(_SecureOnly):
-    """The primary. Without user name or password, those that are stored stay; 409 when none are."""
+    """The primary. Host, port and trust are replaced as a whole: without ``tls`` by the system's roots.
+
+    User name and password that are left out stay; 409 when none are stored.
+    """
 
     host: Host
     port: Port
     username: UserName = LEFT_OUT
     password: Password = LEFT_OUT
     tls: Trust = SystemTrust(mode="system")
+
+
+class PrimaryChange(_SecureOnly):
+    """What is to change of the primary; what is left out stays.
+
+    409 when only one of user name and password is given and the other is not stored.
+    """
+
+    host: Host = LEFT_OUT
+    port: Port = LEFT_OUT
+    username: UserName = LEFT_OUT
+    password: Password = LEFT_OUT
+    tls: Trust = LEFT_OUT
 
 
 class NewBackup(_SecureOnly):

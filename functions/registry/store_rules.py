@@ -167,16 +167,19 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((time for time in (one, other) if time is not None), default=None)
 
 
-def primary_as_named(named: Primary, known: Primary | None, at: datetime) -> Primary:
+def primary_as_named(named: Primary, known: Primary | None, why: str, at: datetime) -> Primary:
     """The primary as it is to be stored when somebody names host, port and trust; ``known`` is the one in use.
 
-    At another address it is another server: what was found or approved of the
-    known one is void, and it was never a backup here.
+    At another address it is another server: the direction changes, as by a
+    promotion. What was found or approved of the known one is void, it was never
+    a backup here, and for the reason ``why`` nothing is pushed until somebody resumes.
     """
     if known is None:
         return named
     stays = replace(known, host=named.host, port=named.port, trust=named.trust)
-    return stays if known.source == named.source else replace(stays, term=known.term + 1, since=at, as_backup=None)
+    if known.source == named.source:
+        return stays
+    return replace(stays, term=known.term + 1, held=why, since=at, as_backup=None)
 
 
 @dataclass(frozen=True)

@@ -262,10 +262,10 @@ def with_notice(run: Run, failure: Failure) -> Run:
 
 
 def _asked_since(request: RunRequest, primary: Primary) -> bool:
-    """Whether a person has asked for this run, and not before the promotion: an event may have waited."""
+    """Whether a person has asked for this run, and not before the primary changed: an event may have waited."""
     if request.trigger not in (Trigger.ON_DEMAND, Trigger.RESTORE):
         return False
-    return not (request.run_id and primary.promoted_at and requested_at(request.run_id) < primary.promoted_at)
+    return not (request.run_id and primary.since and requested_at(request.run_id) < primary.since)
 
 
 _CUT_OFF = "it ended before it was done; nothing is known of what it did not record"

@@ -193,7 +193,7 @@ class MovingFleet:
                 server.failures = {} if answers else {("facts", 0): failure}
             case "primary":
                 named = Primary(HOST, change.port, TlsTrust(pins=(f"{change.port:064x}",)))
-                self.store.save_primary(primary_as_named(named, primary, now))
+                self.store.save_primary(primary_as_named(named, primary, "it was set to another server", now))
                 if primary and primary.port != change.port:
                     self.primary_since = self.runtime.now()
             case "add":

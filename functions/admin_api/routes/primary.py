@@ -29,6 +29,7 @@ from admin_api.schemas import (
     DifferenceView,
     NewPrimary,
     NewPromotion,
+    PrimaryChange,
     PrimaryView,
     PromotionView,
     StatePage,
@@ -52,12 +53,47 @@ def put_primary(
     services: Injected,
     if_match: IfMatch = None,
 ) -> Response[CheckedPrimary]:
-    """Say where the primary is; user name and password that are left out stay as they are."""
+    """Say where the primary is. Host, port and trust are replaced; user name and password that are left out stay.
+
+    Trust that is left out is that of the system's roots: `PATCH` leaves it as it is. Another host or port is another
+    server: nothing is pushed from it until somebody resumes.
+    """
     stored = services.store.primary()
     version = expected_version(if_match, stored.version if stored else 0)
-    refuse_forbidden_address(body.host, services)
-    named = Primary(body.host, body.port, views.trust(body.tls))
-    changed = primary_as_named(named, services.primary(), services.runtime.now())
+    return _stored(Primary(body.host, body.port, views.trust(body.tls)), body, version, services)
+
+
+@router.patch("/primary", summary="Change the primary", tags=["primary"], operation_id="changePrimary")
+def change_primary(
+    body: Annotated[PrimaryChange, Body(openapi_examples=examples.PRIMARY_CHANGE)],
+    services: Injected,
+    if_match: IfMatch = None,
+) -> Response[CheckedPrimary]:
+    """Change what is named and leave the rest; a new password replaces the stored one.
+
+    Another host or port is another server: nothing is pushed from it until somebody resumes.
+    """
+    known = _known(services)
+    version = expected_version(if_match, known.version)
+    named = Primary(
+        known.host if body.host is None else body.host,
+        known.port if body.port is None else body.port,
+        known.trust if body.tls is None else views.trust(body.tls),
+    )
+    return _stored(named, body, version, services)
+
+
+def _stored(
+    named: Primary, body: NewPrimary | PrimaryChange, version: int, services: Services
+) -> Response[CheckedPrimary]:
+    """Store the primary as somebody has named it, with its credentials, and try it."""
+    refuse_forbidden_address(named.host, services)
+    now = services.runtime.now()
+    why = (
+        f"the primary was set to {named.host}:{named.port} at {now:%Y-%m-%d %H:%M:%S} UTC "
+        f"by {caller(router.current_event.raw_event)}"
+    )
+    changed = primary_as_named(named, services.primary(), why, now)
     credentials = changed_credentials(changed.secret_id, body.username, body.password, services)
     saved = services.store.save_primary(changed, expected_version=version)
     if credentials:
@@ -107,7 +143,7 @@ def promote_backup(
 
 @router.post("/primary/resume", summary="Push again", tags=["primary"], operation_id="resumePrimary")
 def resume_primary(services: Injected, if_match: IfMatch = None) -> Response[PrimaryView]:
-    """After a promotion: let runs push from the new primary. One from which they do already stays as it is."""
+    """After a change of the primary: let runs push from the new one. One from which they do already stays as it is."""
     primary = _known(services)
     version = expected_version(if_match, primary.version)
     if primary.held:

@@ -133,12 +133,23 @@ def test_a_removed_backup_has_neither(store: Store, backup: Backup) -> None:
     assert len(store.history("b1", limit=5)) == 2
 
 
+WHY = "somebody has set the primary to another server"
+
+
 class TestAnotherPrimary:
+    def test_changes_the_direction_so_nothing_is_pushed_until_somebody_resumes(
+        self, store: Store, backup: Backup
+    ) -> None:
+        moved = store.save_primary(primary_as_named(Primary("other.example", 443), store.primary(), WHY, NOON))
+        assert (moved.held, moved.term, moved.since) == (WHY, 1, NOON)
+        again = replace(moved, trust=TlsTrust(pins=("cd" * 32,)))
+        assert primary_as_named(again, moved, "another reason", NOON + MINUTE).held == WHY
+
     def test_voids_what_was_found_and_approved_of_the_former(self, store: Store, backup: Backup) -> None:
-        moved = store.save_primary(primary_as_named(Primary("other.example", 443), store.primary(), NOON))
+        moved = store.save_primary(primary_as_named(Primary("other.example", 443), store.primary(), WHY, NOON))
         assert of_primary(store.status("b1"), moved) is None
         assert of_primary(store.approval("b1"), moved) is None
-        back = store.save_primary(primary_as_named(PRIMARY, moved, NOON))
+        back = store.save_primary(primary_as_named(PRIMARY, moved, WHY, NOON))
         assert of_primary(store.status("b1"), back) is None
 
     def test_named_by_the_stacks_parameters_alone_as_well(self, store: Store, backup: Backup) -> None:
@@ -147,11 +158,11 @@ class TestAnotherPrimary:
 
     def test_with_another_trust_it_is_the_same(self, store: Store, backup: Backup) -> None:
         named = replace(PRIMARY, trust=TlsTrust(pins=("ab" * 32,)))
-        saved = store.save_primary(primary_as_named(named, store.primary(), NOON))
+        saved = store.save_primary(primary_as_named(named, store.primary(), WHY, NOON))
         assert of_primary(store.status("b1"), saved) == result_of(backup)
 
     def test_is_not_what_a_run_goes_on_writing_under(self, store: Store, backup: Backup) -> None:
-        store.save_primary(primary_as_named(Primary("other.example", 443), store.primary(), NOON))
+        store.save_primary(primary_as_named(Primary("other.example", 443), store.primary(), WHY, NOON))
         with pytest.raises(Failure) as failed:
             store.record_result(result_of(backup, "r2"), lease_owner="me", final=False)
         assert failed.value.reason is Reason.PRIMARY_REPLACED

@@ -64,7 +64,7 @@ def test_bodies_take_nothing_unknown_and_bound_every_text_and_list(document: dic
 def test_a_password_is_write_only_and_in_no_answer(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     with_password = {name for name, schema in schemas.items() if "password" in schema.get("properties", {})}
-    assert with_password == {"NewPrimary", "NewBackup", "BackupChange"}
+    assert with_password == {"NewPrimary", "PrimaryChange", "NewBackup", "BackupChange"}
     for name in with_password:
         assert schemas[name]["properties"]["password"]["writeOnly"] is True
     answers = json.dumps([operation["responses"] for operation in _operations(document)])

@@ -16,7 +16,7 @@ from local.fakes.runtime import WallClockRuntime
 from registry.models import QUEUED, Approval, BackupResult, Primary, PrimaryBaseline, Run, new_run_id
 from registry.snapshots import SnapshotContent
 from registry.store import VersionConflict
-from registry.store_rules import promotion
+from registry.store_rules import primary_as_named, promotion
 from replication.model import Status
 from sync.events import RunRequest, Trigger
 from sync.poll import is_run_needed
@@ -255,3 +255,16 @@ def test_a_promotion_while_a_run_holds_the_lease_is_refused_and_the_run_pushes_f
     assert statuses(turned.run())["b2"] == Status.UPDATED
     assert refused == [Reason.LEASE_HELD]
     turned.promote("b1", "old")
+
+
+def test_another_primary_is_not_pushed_from_by_the_schedule_until_somebody_asks(world: Any) -> None:
+    turned = Turned(world)
+    turned.run()
+    other = replace(world.store.primary(), host="other.example")
+    world.store.save_primary(primary_as_named(other, world.store.primary(), "it was set to other.example", NOON))
+    world.servers.by_id[PRIMARY_ID].people = ("anna", "boris", "chen", "dana")
+    report = turned.run()
+    assert [notice.reason for notice in report.run.notices] == [Reason.PUSHES_HELD]
+    assert {result.status for result in report.results} == {"drifted"}
+    assert {result.status for result in turned.run(trigger=Trigger.ON_DEMAND).results} == {"updated"}
+    assert world.store.primary().held == ""

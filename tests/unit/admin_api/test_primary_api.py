@@ -1,0 +1,57 @@
+"""Where the primary is: what a change replaces, and what follows from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+PINS = {"mode": "pins", "fingerprints": ["ab" * 32]}
+BODY = {"host": "main.example", "port": 443, "username": "admin", "password": "PLANTED-old", "tls": PINS}
+
+
+@pytest.fixture
+def registered(world: Any) -> Any:
+    assert world.call("PUT", "/primary", BODY).status == 200
+    return world
+
+
+def test_a_new_password_alone_changes_nothing_else(registered: Any) -> None:
+    before = registered.store.primary()
+    answer = registered.call("PATCH", "/primary", {"password": "PLANTED-new"})
+    assert answer.status == 200
+    after = registered.store.primary()
+    assert (after.host, after.port, after.trust) == (before.host, before.port, before.trust)
+    assert (after.term, after.held) == (before.term, "")
+    stored = registered.credentials.get("primary")
+    assert (stored.username, stored.password) == ("admin", "PLANTED-new")
+
+
+def test_put_replaces_trust_that_it_does_not_name(registered: Any) -> None:
+    assert registered.call("PUT", "/primary", {"host": "main.example", "port": 443}).status == 200
+    assert registered.store.primary().trust.pins == ()
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.parametrize("other", [{"host": "other.example"}, {"port": 444}])
+def test_another_address_is_held_until_somebody_resumes(registered: Any, method: str, other: dict[str, Any]) -> None:
+    body = BODY | other if method == "PUT" else other
+    answer = registered.call(method, "/primary", body)
+    assert answer.status == 200
+    assert "the primary was set to" in answer.body["primary"]["held"]
+    assert registered.store.primary().term == 1
+    assert registered.call("POST", "/primary/resume").body["held"] == ""
+
+
+def test_the_same_address_is_not_held(registered: Any) -> None:
+    assert registered.call("PUT", "/primary", BODY | {"tls": {"mode": "system"}}).body["primary"]["held"] == ""
+    assert registered.store.primary().term == 0
+
+
+def test_a_change_of_an_older_version_is_refused(registered: Any) -> None:
+    assert registered.call("PATCH", "/primary", {"port": 444}, If_Match='"1"').status == 200
+    assert registered.call("PATCH", "/primary", {"port": 445}, If_Match='"1"').status == 412
+
+
+def test_there_must_be_one(world: Any) -> None:
+    assert world.call("PATCH", "/primary", {"port": 444}).status == 404
