@@ -59,10 +59,10 @@ class SecretsManagerCredentials:
                 read_at, credentials = self._cache.get(secret_id, (-float("inf"), None))
             if credentials is not None and asked_at - read_at < self._max_age:
                 return credentials
-        found = self._read(self._name(secret_id))
+        stored = self._read(self._name(secret_id))
         with self._lock:
-            self._cache[secret_id] = (asked_at, found)
-        return found
+            self._cache[secret_id] = (asked_at, stored)
+        return stored
 
     def put(self, secret_id: str, credentials: Credentials) -> None:
         name = self._name(secret_id)

@@ -146,11 +146,11 @@ class DynamoStore:
                 *(Delete(kind, one.id) for one in (backup, former) for kind in _OF_A_REGISTRATION),
             )
         except ConditionsFailed as failed:
-            if 0 in failed.found:
-                raise lease_held(time_text(read_row(LeaseRow, failed.found[0]).held_until)) from None
-            if failed.found.keys() & {1, 2}:
+            if 0 in failed.rows:
+                raise lease_held(time_text(read_row(LeaseRow, failed.rows[0]).held_until)) from None
+            if failed.rows.keys() & {1, 2}:
                 raise VersionConflict from None
-            raise AlreadyRegistered(former.id if 3 in failed.found else _owner_in_the_way(failed)) from None
+            raise AlreadyRegistered(former.id if 3 in failed.rows else _owner_in_the_way(failed)) from None
 
     def settings(self) -> SyncSettings:
         return self._single(SyncSettings, _SETTINGS) or SyncSettings()
@@ -186,46 +186,46 @@ class DynamoStore:
                 *(Delete(kind, added.id) for kind in _OF_A_REGISTRATION),
             )
         except ConditionsFailed as failed:
-            raise AlreadyRegistered(added.id if 0 in failed.found else _owner_in_the_way(failed)) from None
+            raise AlreadyRegistered(added.id if 0 in failed.rows else _owner_in_the_way(failed)) from None
         return added
 
     def update_backup(self, backup: Backup, *, expected_version: int | None = None) -> Backup:
-        found = self._registered(backup.id)
-        stays, is_trusted_alike = _is_at(found, backup), found.get("trust") == _backup_row(backup)["trust"]
+        stored = self._registered(backup.id)
+        stays, is_trusted_alike = _is_at(stored, backup), stored.get("trust") == _backup_row(backup)["trust"]
         updated = replace(
             backup,
-            version=_next_version(found, expected_version),
-            registration=_registration_in(found) if stays else self._runtime.new_id(),
+            version=_next_version(stored, expected_version),
+            registration=_registration_in(stored) if stays else self._runtime.new_id(),
         )
         void = [] if stays and is_trusted_alike else [_APPROVAL] if stays else _OF_A_REGISTRATION
         address = _address_row(updated)
         try:
             self._table.transact(
-                Put(_backup_row(updated), unchanged(found, "version")),
+                Put(_backup_row(updated), unchanged(stored, "version")),
                 Put(address, Attr("pk").not_exists() | (Attr("backup_id").eq(updated.id) & known_format(AddressRow))),
                 *self._releases(updated.id, but=address["sk"]),
                 *(Delete(kind, updated.id) for kind in void),
             )
         except ConditionsFailed as failed:
-            if 0 in failed.found:
+            if 0 in failed.rows:
                 raise VersionConflict from None
             raise AlreadyRegistered(_owner_in_the_way(failed)) from None
         return updated
 
     def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> str:
-        found = self._registered(backup_id)
-        _next_version(found, expected_version)
+        stored = self._registered(backup_id)
+        _next_version(stored, expected_version)
         try:
             self._table.transact(
-                Delete(_BACKUP, backup_id, unchanged(found, "version")),
+                Delete(_BACKUP, backup_id, unchanged(stored, "version")),
                 *self._releases(backup_id),
                 *(Delete(kind, backup_id) for kind in _OF_A_REGISTRATION),
             )
         except ConditionsFailed as failed:
-            if 0 not in failed.found:
+            if 0 not in failed.rows:
                 _owner_in_the_way(failed)
             raise VersionConflict from None
-        secret = found.get("secret")
+        secret = stored.get("secret")
         return secret if isinstance(secret, str) and secret else backup_id
 
     # The lease
@@ -244,7 +244,7 @@ class DynamoStore:
     #                         B holds: acquire(A), release(A) and record_result by A
     #                                  fail, should A come back from a long pause
     #
-    # Free and mine are told apart in the write's own condition. Expired is told by
+    # Free and mine are told apart in the write's own condition. Expired follows from
     # the absolute end in the row that the condition has met, and then only this
     # very row is overwritten. There is no heartbeat and no waiting to see one, and
     # DynamoDB's TTL plays no part. Clocks of two holders may differ by less than
@@ -260,8 +260,8 @@ class DynamoStore:
         return self._made(Delete(*_LEASE, Attr("held_by").eq(owner)))
 
     def lease(self) -> Lease | None:
-        found = self._single(LeaseRow, _LEASE)
-        return Lease(found.held_by, found.held_until) if found else None
+        row = self._single(LeaseRow, _LEASE)
+        return Lease(row.held_by, row.held_until) if row else None
 
     # Runs and results
 
@@ -308,18 +308,18 @@ class DynamoStore:
             try:
                 self._table.transact(*written, registered, *unchanged_primary, *status)
             except ConditionsFailed as failed:
-                if 0 in failed.found:
+                if 0 in failed.rows:
                     raise lease_lost() from None
-                if bound and 1 in failed.found:
+                if bound and 1 in failed.rows:
                     raise claim_lost(result.backup_id) from None
-                for position, row in failed.found.items():
+                for position, row in failed.rows.items():
                     if position < len(written):
                         read_row(BackupResult, row)  # raises: a newer version has written it
-                if len(written) in failed.found:
+                if len(written) in failed.rows:
                     if not final:
                         raise registration_gone(result.backup_id) from None
                     is_registered = not is_registered
-                if not final and len(written) + 1 in failed.found:
+                if not final and len(written) + 1 in failed.rows:
                     raise primary_replaced() from None
                 continue  # the status or the registration has changed since it was read
             return
@@ -331,15 +331,15 @@ class DynamoStore:
         One that cannot be understood stays: the key of a snapshot or a pending
         proof of access may be in it. A result goes without it then; a push does not begin.
         """
-        found = self._table.get(_STATUS, result.backup_id)
+        stored = self._table.get(_STATUS, result.backup_id)
         try:
-            known = read_row(BackupResult, found) if found else None
+            previous = read_row(BackupResult, stored) if stored else None
         except Failure:
             if not final:
                 raise
             return []
-        row = {**keys(_STATUS, result.backup_id), **to_row(merged_status(known, result))}
-        return [Put({**row, REVISION: number(found, REVISION) + 1}, unchanged(found, REVISION))]
+        row = {**keys(_STATUS, result.backup_id), **to_row(merged_status(previous, result))}
+        return [Put({**row, REVISION: number(stored, REVISION) + 1}, unchanged(stored, REVISION))]
 
     # Backups that wait in the queue
 
@@ -370,8 +370,8 @@ class DynamoStore:
         return tuple(row["sk"] for row in self._table.rows(f"OPEN#{run_id}"))
 
     def open_registration(self, run_id: str, backup_id: str) -> str | None:
-        found = self._single(OpenBackupRow, (f"OPEN#{run_id}", backup_id))
-        return found.registration if found else None
+        stored = self._single(OpenBackupRow, (f"OPEN#{run_id}", backup_id))
+        return stored.registration if stored else None
 
     def claim_backup(self, run_id: str, backup_id: str, claim: str, *, now: datetime, until: datetime) -> Claim:
         registration = self.open_registration(run_id, backup_id)  # it does not change as long as the row is there
@@ -426,7 +426,7 @@ class DynamoStore:
         try:
             self._table.transact(Check(_BACKUP, approval.backup_id, as_seen), Put(row))
         except ConditionsFailed as failed:
-            if failed.found[0] and _registration_in(failed.found[0]) == approval.registration:
+            if failed.rows[0] and _registration_in(failed.rows[0]) == approval.registration:
                 raise VersionConflict from None
             raise registration_gone(approval.backup_id) from None
 
@@ -489,18 +489,18 @@ class DynamoStore:
         try:
             self._table.transact(Put(row, free))
         except ConditionsFailed as failed:
-            found = failed.found[0]
+            stored = failed.rows[0]
         else:
             return None
-        if not found:
-            return found
-        holder = read_row(model, found)
+        if not stored:
+            return stored
+        holder = read_row(model, stored)
         if holder.held_until is None or holder.held_until > now:
-            return found
+            return stored
         try:
-            self._table.transact(Put(row, unchanged(found, "held_by") & unchanged(found, "held_until")))
+            self._table.transact(Put(row, unchanged(stored, "held_by") & unchanged(stored, "held_until")))
         except ConditionsFailed as failed:
-            return failed.found[0]
+            return failed.rows[0]
         return None
 
     def _registered_anew(self, backup: Backup) -> Backup:
@@ -513,10 +513,10 @@ class DynamoStore:
     def _save[Versioned: (Primary, SyncSettings)](
         self, record: Versioned, key: tuple[str, str], expected_version: int | None
     ) -> Versioned:
-        found = self._table.get(*key)
-        saved = replace(record, version=_next_version(found, expected_version))
+        stored = self._table.get(*key)
+        saved = replace(record, version=_next_version(stored, expected_version))
         try:
-            self._table.transact(Put({**keys(*key), **to_row(saved)}, unchanged(found, "version")))
+            self._table.transact(Put({**keys(*key), **to_row(saved)}, unchanged(stored, "version")))
         except ConditionsFailed:
             raise VersionConflict from None
         return saved
@@ -589,8 +589,8 @@ def _address_row(backup: Backup) -> Row:
     return {**keys(_ADDRESS, address_key(backup.host, backup.port)), **to_row(AddressRow(backup.id))}
 
 
-def _next_version(found: Row | None, expected_version: int | None) -> int:
-    version = number(found, "version")
+def _next_version(stored: Row | None, expected_version: int | None) -> int:
+    version = number(stored, "version")
     if expected_version not in (None, version):
         raise VersionConflict
     return version + 1
@@ -598,7 +598,7 @@ def _next_version(found: Row | None, expected_version: int | None) -> int:
 
 def _owner_in_the_way(failed: ConditionsFailed) -> str:
     """Who owns an address that a transaction needed. Raises Failure(RECORD_UNREADABLE) for a row of a newer version."""
-    owners = [read_row(AddressRow, row).backup_id for row in failed.found.values() if row.get("pk") == _ADDRESS]
+    owners = [read_row(AddressRow, row).backup_id for row in failed.rows.values() if row.get("pk") == _ADDRESS]
     return owners[0] if owners else ""
 
 

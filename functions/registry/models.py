@@ -67,7 +67,7 @@ class Backup:
     """One registered backup.
 
     ``parts`` None means: as in the settings. ``rules`` come in addition to
-    the deployment's. ``report_only``: differences are told and never repaired.
+    the deployment's. ``report_only``: differences are reported and never repaired.
     ``paused`` says why nothing is written to it until it is resumed, empty
     when it is not paused. ``version`` counts changes and guards against lost updates;
     the store counts it. The two times are the caller's to set. ``secret`` is the
@@ -111,7 +111,7 @@ class Primary:
     """Where the primary is. ``secret`` is the id of its credentials.
 
     ``term`` counts the servers that took this place: what was found or approved
-    under an earlier one is void, because it was told of another server.
+    under an earlier one is void, because it was said of another server.
     ``since`` is when this one took it, None for the first. ``promoted_at`` is
     when the last promotion was. ``held`` says why nothing is pushed until somebody
     resumes, empty when it is. ``as_backup`` is how it was registered before it
@@ -210,7 +210,7 @@ class RecordedFingerprints:
 
 @dataclass(frozen=True)
 class Condition:
-    """What a server said of itself that somebody has to see to one day. None: it was not told.
+    """What a server said of itself that somebody has to see to one day. None: it was not reported.
 
     ``native_sync``: its own Synchronization Manager pushes to other servers.
     """

@@ -93,8 +93,8 @@ class EventBridgeSchedule:
 
 def interval_of(expression: str) -> int | None:
     """The minutes of ``rate(...)``, None for any other expression."""
-    found = _RATE.fullmatch(expression)
-    return int(found[1]) * _MINUTES[found[2]] if found else None
+    rate = _RATE.fullmatch(expression)
+    return int(rate[1]) * _MINUTES[rate[2]] if rate else None
 
 
 def expression_of(minutes: int) -> str:

@@ -142,17 +142,17 @@ def _record(model: type[Any], complete: bool) -> _Reader:
         for unknown in sorted(value.keys() - field_of):
             shown = ascii(unknown[:_SHOWN_NAME]).strip("'\"")
             raise Unreadable(_inside(where, shown), "is not known here; a newer version may have written it")
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for stored, content in value.items():
             name = field_of[stored]
             inside = _inside(where, name)
-            if name in found:
+            if name in values:
                 raise Unreadable(inside, "is there twice, also under a former name")
-            found[name] = _reader(hints[name], complete)(content, inside)
+            values[name] = _reader(hints[name], complete)(content, inside)
         for name in required:
-            if name not in found:
+            if name not in values:
                 raise Unreadable(_inside(where, name), "is missing")
-        return model(**found)
+        return model(**values)
 
     return read_record
 

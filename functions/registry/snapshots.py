@@ -161,8 +161,8 @@ class S3Snapshots:
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=f"{BACKUPS}/{backup_id}/"
             )
-            found = [(entry["Key"], entry["Size"]) for page in pages for entry in page.get("Contents", ())]
-        return entries_of(found)
+            objects = [(entry["Key"], entry["Size"]) for page in pages for entry in page.get("Contents", ())]
+        return entries_of(objects)
 
     def _put(self, key: str, origin: str, content: SnapshotContent, **conditions: Any) -> None:
         self._client.put_object(
@@ -184,14 +184,14 @@ def backup_key(backup_id: str, run_id: str, parts: Iterable[str], registration: 
 
 def backup_of(key: str) -> str:
     """The id of the backup whose snapshot this is the key of, empty for any other text."""
-    found = _KEY.fullmatch(key)
-    return found["origin"] if found else ""
+    match = _KEY.fullmatch(key)
+    return match["origin"] if match else ""
 
 
 def registration_of(key: str) -> str:
     """What the backup was registered as whose snapshot this is the key of, empty where that is not known."""
-    found = _KEY.fullmatch(key)
-    return (found["registration"] or "") if found else ""
+    match = _KEY.fullmatch(key)
+    return (match["registration"] or "") if match else ""
 
 
 def primary_key(digest: str) -> str:
@@ -200,7 +200,7 @@ def primary_key(digest: str) -> str:
 
 
 def encode(origin: str, content: SnapshotContent) -> bytes:
-    """A snapshot as bytes, with a digest of each part and of what is told of the servers."""
+    """A snapshot as bytes, with a digest of each part and of what the servers reported."""
     data = {FORMAT_FIELD: content.FORMAT, "origin": origin, **_plain_content(content)}
     beside = {name: value for name, value in data.items() if name != "parts"}
     out = BytesIO()
@@ -260,9 +260,9 @@ def _digest(text: str) -> str:
     return digest.hexdigest()
 
 
-def entries_of(found: Iterable[tuple[str, int]]) -> tuple[SnapshotEntry, ...]:
+def entries_of(objects: Iterable[tuple[str, int]]) -> tuple[SnapshotEntry, ...]:
     """The snapshots among keys and their sizes, newest first; other keys are passed over."""
-    matches = ((_KEY.fullmatch(key), size) for key, size in sorted(found, reverse=True))
+    matches = ((_KEY.fullmatch(key), size) for key, size in sorted(objects, reverse=True))
     read = ((match, size) for match, size in matches if match and is_run_id(match["run"]))
     return tuple(
         SnapshotEntry(
@@ -284,5 +284,5 @@ def is_key(text: str) -> bool:
 
 def snapshot_missing(key: str) -> Failure:
     """What to raise when nothing is kept under this key."""
-    known = f"there is no snapshot {key}" if is_key(key) else "this is not the key of a snapshot"
-    return Failure(Reason.SNAPSHOT_MISSING, known)
+    message = f"there is no snapshot {key}" if is_key(key) else "this is not the key of a snapshot"
+    return Failure(Reason.SNAPSHOT_MISSING, message)

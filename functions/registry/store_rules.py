@@ -47,9 +47,9 @@ def primary_replaced() -> Failure:
     return Failure(Reason.PRIMARY_REPLACED, "another server has become the primary since the run began")
 
 
-def of_registration[Found: (Approval, BackupResult)](found: Found | None, registration: str) -> Found | None:
+def of_registration[Record: (Approval, BackupResult)](record: Record | None, registration: str) -> Record | None:
     """What was found or approved of a backup as it is registered; another registration is another server."""
-    return found if found is not None and found.registration == registration else None
+    return record if record is not None and record.registration == registration else None
 
 
 def capped_result(result: BackupResult) -> BackupResult:
@@ -81,7 +81,7 @@ def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResul
     if stored is None:
         return new
     if tells_of_the_run_alone(new) and not tells_of_the_run_alone(stored):
-        return replace(stored, condition=_known(stored.condition, new.condition))
+        return replace(stored, condition=_merged_condition(stored.condition, new.condition))
     stored, new = _unless_void(stored, beside=new), _unless_void(new, beside=stored)
     is_later = (new.term, new.attempted_at) >= (stored.term, stored.attempted_at) or tells_of_the_run_alone(stored)
     older, latest = (stored, new) if is_later else (new, stored)
@@ -93,7 +93,7 @@ def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResul
         failures=_in_a_row(stored, new) if latest is new else stored.failures,
         harmed=older.harmed if latest.harmed is None else latest.harmed,
         settings_before=older.settings_before if latest.settings_before is None else latest.settings_before,
-        condition=_known(older.condition, latest.condition),
+        condition=_merged_condition(older.condition, latest.condition),
     )
 
 
@@ -123,9 +123,9 @@ def _in_a_row(stored: BackupResult, new: BackupResult) -> int | None:
     return max(before, 1) if is_counted else before + 1
 
 
-def _known(older: Condition, latest: Condition) -> Condition:
-    told = {field.name: getattr(latest, field.name) for field in fields(latest)}
-    return replace(older, **{name: value for name, value in told.items() if value is not None})
+def _merged_condition(older: Condition, latest: Condition) -> Condition:
+    latest_values = {field.name: getattr(latest, field.name) for field in fields(latest)}
+    return replace(older, **{name: value for name, value in latest_values.items() if value is not None})
 
 
 def lease_held(until: str) -> Failure:
@@ -140,11 +140,11 @@ type _OfPrimary = Primary | Run | Approval | BackupResult | PrimaryBaseline
 """What says by ``term`` and ``source`` which primary it is of."""
 
 
-def of_primary[Found: (Approval, BackupResult, PrimaryBaseline, Run)](
-    found: Found | None, primary: Primary | Run | None
-) -> Found | None:
+def of_primary[Record: (Approval, BackupResult, PrimaryBaseline, Run)](
+    record: Record | None, primary: Primary | Run | None
+) -> Record | None:
     """What was found or approved of this primary; that of another server in its place is void."""
-    return found if found is not None and _is_same_primary(found, primary or Primary("", 0)) else None
+    return record if record is not None and _is_same_primary(record, primary or Primary("", 0)) else None
 
 
 def _is_same_primary(one: _OfPrimary, other: _OfPrimary) -> bool:
@@ -167,19 +167,19 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((time for time in (one, other) if time is not None), default=None)
 
 
-def primary_as_named(named: Primary, known: Primary | None, why: str, at: datetime) -> Primary:
-    """The primary as it is to be stored when somebody names host, port and trust; ``known`` is the one in use.
+def primary_as_named(named: Primary, previous: Primary | None, why: str, at: datetime) -> Primary:
+    """The primary as it is to be stored when somebody names host, port and trust; ``previous`` is the one in use.
 
     At another address it is another server: the direction changes, as by a
     promotion. What was found or approved of the known one is void, it was never
     a backup here, and for the reason ``why`` nothing is pushed until somebody resumes.
     """
-    if known is None:
+    if previous is None:
         return named
-    stays = replace(known, host=named.host, port=named.port, trust=named.trust)
-    if known.source == named.source:
+    stays = replace(previous, host=named.host, port=named.port, trust=named.trust)
+    if previous.source == named.source:
         return stays
-    return replace(stays, term=known.term + 1, held=why, since=at, as_backup=None)
+    return replace(stays, term=previous.term + 1, held=why, since=at, as_backup=None)
 
 
 @dataclass(frozen=True)
@@ -219,9 +219,9 @@ def promotion(old: Primary, backup: Backup, former_id: str, why: str, at: dateti
         as_backup=backup,
         version=old.version + 1,
     )
-    known = old.as_backup or Backup(former_id, old.host, old.port, created_at=at)
+    as_backup = old.as_backup or Backup(former_id, old.host, old.port, created_at=at)
     former = replace(
-        known,
+        as_backup,
         id=former_id,
         host=old.host,
         port=old.port,

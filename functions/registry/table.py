@@ -66,14 +66,14 @@ class Check:
 
 
 class ConditionsFailed(Exception):
-    """A transaction was not made. ``found`` has, by position of the write, the row that failed its condition.
+    """A transaction was not made. ``rows`` has, by position of the write, the row that failed its condition.
 
     The row is empty when none was stored.
     """
 
-    def __init__(self, found: dict[int, Row]) -> None:
-        super().__init__(f"conditions failed at {sorted(found)}")
-        self.found = found
+    def __init__(self, rows: dict[int, Row]) -> None:
+        super().__init__(f"conditions failed at {sorted(rows)}")
+        self.rows = rows
 
 
 class Table:
@@ -145,13 +145,13 @@ class Table:
         )
 
 
-def unchanged(found: Row | None, attribute: str) -> ConditionBase:
-    """The condition that ``attribute`` is still what it was in ``found``, absence included."""
-    if found is None:
+def unchanged(stored: Row | None, attribute: str) -> ConditionBase:
+    """The condition that ``attribute`` is still what it was in ``stored``, absence included."""
+    if stored is None:
         return Attr("pk").not_exists()
-    if attribute not in found:
+    if attribute not in stored:
         return Attr("pk").exists() & Attr(attribute).not_exists()
-    return Attr(attribute).eq(found[attribute])
+    return Attr(attribute).eq(stored[attribute])
 
 
 def _raise_unless_repeatable(error: ClientError) -> None:

@@ -120,15 +120,15 @@ class MemoryStore:
 
     def update_backup(self, backup: Backup, *, expected_version: int | None = None) -> Backup:
         with self._lock:
-            found = self._registered(backup.id)
-            version = _next_version(found.version, expected_version)
+            stored = self._registered(backup.id)
+            version = _next_version(stored.version, expected_version)
             self._refuse_shared_address(backup)
-            if address_key(found.host, found.port) != address_key(backup.host, backup.port):
+            if address_key(stored.host, stored.port) != address_key(backup.host, backup.port):
                 updated = replace(self._registered_anew(backup), version=version)
                 self._forget(backup.id)
             else:
-                updated = replace(backup, version=version, registration=found.registration)
-            if found.trust != backup.trust:
+                updated = replace(backup, version=version, registration=stored.registration)
+            if stored.trust != backup.trust:
                 self._approvals.pop(backup.id, None)
             self._backups[backup.id] = updated
             return updated

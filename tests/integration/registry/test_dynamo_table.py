@@ -218,8 +218,8 @@ class TestChangesAtTheSameMoment:
         }
         with pytest.raises(VersionConflict):
             mine[change]()
-        (found,) = dynamo_store.backups()
-        assert found == replace(theirs, registration=found.registration, version=2)
+        (stored,) = dynamo_store.backups()
+        assert stored == replace(theirs, registration=stored.registration, version=2)
         dynamo_store.add_backup(Backup("b2", "mine.example", BACKUP.port))
         with pytest.raises(AlreadyRegistered):
             dynamo_store.add_backup(Backup("b3", "theirs.example", BACKUP.port))

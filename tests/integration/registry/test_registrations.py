@@ -60,8 +60,8 @@ def backup(store: Store) -> Backup:
 
 
 def result_of(backup: Backup, run_id: str = "r1", **fields: Any) -> BackupResult:
-    known = {"pushed_at": NOON, "verified_at": NOON, "source": PRIMARY.source, **fields}
-    return BackupResult(backup.id, run_id, "in_sync", NOON, registration=backup.registration, **known)
+    given = {"pushed_at": NOON, "verified_at": NOON, "source": PRIMARY.source, **fields}
+    return BackupResult(backup.id, run_id, "in_sync", NOON, registration=backup.registration, **given)
 
 
 def approval_of(backup: Backup) -> Approval:

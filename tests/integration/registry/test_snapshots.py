@@ -48,8 +48,8 @@ def snapshots(request: pytest.FixtureRequest) -> Iterator[SnapshotStore]:
 @pytest.mark.parametrize("content", [HELD, replace(HELD, primary=None, auto_block_list=False)])
 def test_what_is_kept_comes_back_exactly(snapshots: SnapshotStore, content: SnapshotContent) -> None:
     key = snapshots.keep_backup("files-2", RUN, content)
-    found = snapshots.load(key)
-    assert (found.key, found.origin, found.content) == (key, "files-2", content)
+    kept = snapshots.load(key)
+    assert (kept.key, kept.origin, kept.content) == (key, "files-2", content)
 
 
 def test_the_first_snapshot_of_a_backup_in_a_run_stands(snapshots: SnapshotStore) -> None:
@@ -74,8 +74,8 @@ def test_a_state_of_the_primary_is_kept_under_its_digest_and_once(snapshots: Sna
     digest, content = "0f" * 32, SnapshotContent(PARTS, FACTS)
     key = snapshots.keep_primary(digest, content)
     assert snapshots.keep_primary(digest, content) == key == primary_key(digest)
-    found = snapshots.load(key)
-    assert (found.key, found.origin, found.content) == (key, "primary", content)
+    kept = snapshots.load(key)
+    assert (kept.key, kept.origin, kept.content) == (key, "primary", content)
     assert (snapshots.of_backup("primary"), backup_of(key)) == ((), "")
     with pytest.raises(Failure) as caught:
         snapshots.load(primary_key("f0" * 32))

@@ -449,11 +449,11 @@ class TestStatesOfThePrimary:
     def test_they_are_listed_newest_first_page_by_page(self, store: Store) -> None:
         assert store.states(limit=5) == ()
         hold_lease(store)
-        known = [replace(self.STATE, first_run_id=f"r{number}") for number in (1, 3, 2)]
-        for state in known:
+        states = [replace(self.STATE, first_run_id=f"r{number}") for number in (1, 3, 2)]
+        for state in states:
             store.record_state(state, lease_owner="me")
         assert [state.first_run_id for state in store.states(limit=2)] == ["r3", "r2"]
-        assert store.states(limit=2, before="r2") == (known[0],)
+        assert store.states(limit=2, before="r2") == (states[0],)
 
     def test_one_that_is_still_in_force_is_replaced(self, store: Store) -> None:
         hold_lease(store)

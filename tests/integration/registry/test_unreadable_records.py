@@ -141,8 +141,8 @@ class TestUnknown:
         self, spoil: Callable[[Item], Item], dynamo_store: DynamoStore, table: Callable[..., None]
     ) -> None:
         table(spoil(fixture("backup")), spoil(fixture("status")))
-        for told in (dynamo_store.unreadable_backups(), dynamo_store.unreadable_statuses()):
-            assert [backup_id for backup_id, _ in told] == [BACKUP_ID]
+        for unreadable in (dynamo_store.unreadable_backups(), dynamo_store.unreadable_statuses()):
+            assert [backup_id for backup_id, _ in unreadable] == [BACKUP_ID]
 
     def test_a_result_is_a_failure_in_its_run(
         self, spoil: Callable[[Item], Item], dynamo_store: DynamoStore, table: Callable[..., None]

@@ -35,9 +35,11 @@ SIMPLE: dict[Any, st.SearchStrategy[Any]] = {
 
 def stored_classes() -> list[type[Stored]]:
     """All classes of the registry that are stored by themselves."""
-    modules = [importlib.import_module(f"registry.{found.name}") for found in pkgutil.iter_modules(registry.__path__)]
-    found = {one for module in modules for one in vars(module).values() if is_dataclass(one) and hasattr(one, "FORMAT")}
-    return sorted(found, key=lambda one: one.__name__)  # type: ignore[arg-type] # it says no more than dataclass
+    modules = [importlib.import_module(f"registry.{module.name}") for module in pkgutil.iter_modules(registry.__path__)]
+    classes = {
+        one for module in modules for one in vars(module).values() if is_dataclass(one) and hasattr(one, "FORMAT")
+    }
+    return sorted(classes, key=lambda one: one.__name__)  # type: ignore[arg-type] # it says no more than dataclass
 
 
 CLASSES = stored_classes()
@@ -121,10 +123,10 @@ class TestGenerated:
         assert read_row(type(record), row) == record
 
     @given(rows_with_a_place(), TEXTS.filter(bool))
-    def test_an_attribute_more_is_refused(self, found: tuple[Any, Any, type, dict[str, Any]], name: str) -> None:
-        model, row, place_model, place = found
-        known = {FORMAT_FIELD, *former_names(place_model), *(one.name for one in fields(place_model))}
-        assume(name not in known)
+    def test_an_attribute_more_is_refused(self, generated: tuple[Any, Any, type, dict[str, Any]], name: str) -> None:
+        model, row, place_model, place = generated
+        names = {FORMAT_FIELD, *former_names(place_model), *(one.name for one in fields(place_model))}
+        assume(name not in names)
         place[name] = "planted-value"
         with pytest.raises(UnreadableRow, match="not known") as refused:
             from_row(model, row)
@@ -132,9 +134,9 @@ class TestGenerated:
 
     @given(rows_with_a_place(), TEXTS.filter(bool), st.data())
     def test_a_renamed_attribute_is_refused(
-        self, found: tuple[Any, Any, type, dict[str, Any]], name: str, data: st.DataObject
+        self, generated: tuple[Any, Any, type, dict[str, Any]], name: str, data: st.DataObject
     ) -> None:
-        model, row, place_model, place = found
+        model, row, place_model, place = generated
         own = sorted(place.keys() - {FORMAT_FIELD})
         assume(own)
         chosen = data.draw(st.sampled_from(own))
@@ -145,9 +147,9 @@ class TestGenerated:
 
     @given(rows_with_a_place(), st.data())
     def test_a_missing_attribute_is_refused_though_it_has_a_default(
-        self, found: tuple[Any, Any, type, dict[str, Any]], data: st.DataObject
+        self, generated: tuple[Any, Any, type, dict[str, Any]], data: st.DataObject
     ) -> None:
-        model, row, place_model, place = found
+        model, row, place_model, place = generated
         hints = get_type_hints(place_model)
         own = [name for name in place if name != FORMAT_FIELD and get_args(hints[name])[-1:] != (NoneType,)]
         assume(own)

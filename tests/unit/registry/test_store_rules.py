@@ -115,13 +115,13 @@ def test_a_late_word_from_an_older_run_is_not_counted() -> None:
 
 
 def test_harm_and_condition_stay_known_until_something_else_is_told() -> None:
-    told = Condition(certificate_ends=NOON, licence_ends=NOON, native_sync=True)
-    first = BackupResult("b1", "r1", "failed", NOON, harmed=True, condition=told)
+    reported = Condition(certificate_ends=NOON, licence_ends=NOON, native_sync=True)
+    first = BackupResult("b1", "r1", "failed", NOON, harmed=True, condition=reported)
     silent = BackupResult("b1", "r2", "failed", NOON)
-    assert (merged_status(first, silent).harmed, merged_status(first, silent).condition) == (True, told)
+    assert (merged_status(first, silent).harmed, merged_status(first, silent).condition) == (True, reported)
     well = replace(silent, harmed=False, condition=Condition(native_sync=False))
     status = merged_status(first, well)
-    assert (status.harmed, status.condition) == (False, replace(told, native_sync=False))
+    assert (status.harmed, status.condition) == (False, replace(reported, native_sync=False))
 
 
 def _counted(*failures: int | None) -> list[int | None]:
