@@ -15,7 +15,7 @@ VERSION = "1"
 _DESCRIPTION = (
     "Manages the replication of a primary Cerberus FTP server to its backups. Every request is signed "
     "(AWS Signature Version 4, service execute-api) or, where the stack names a Cognito user pool, bears one of its "
-    "tokens. What goes wrong is told in one kind of document (RFC 9457)."
+    "tokens. What goes wrong is reported in one kind of document (RFC 9457)."
 )
 _UNUSED = ("HTTPValidationError", "ResponseValidationError", "ValidationError")
 """What the library would answer by itself; this API answers with problem documents."""

@@ -65,17 +65,17 @@ def changed_credentials(
     if username is not None and password is not None:
         return Credentials(username, password.get_secret_value())
     try:
-        known = services.credentials.get(secret_id, fresh=True)
+        stored = services.credentials.get(secret_id, fresh=True)
     except Failure as failure:
         if failure.reason is not Reason.CREDENTIALS_MISSING:
             raise
-        known = None
-    if known is None:
+        stored = None
+    if stored is None:
         missing = "username" if username is None else "password"
         raise Refused.field(missing, "It is needed, because none is stored", Reason.CREDENTIALS_MISSING)
     return Credentials(
-        known.username if username is None else username,
-        known.password if password is None else password.get_secret_value(),
+        stored.username if username is None else username,
+        stored.password if password is None else password.get_secret_value(),
     )
 
 

@@ -87,10 +87,10 @@ def _settings(services: Services) -> SyncSettings:
     return replace(stored, connect_timeout=min(stored.connect_timeout, PLANNING_CONNECT_SECONDS))
 
 
-def _accepted[Found](found: Found | Failure) -> Found:
-    if isinstance(found, Failure):
-        raise found
-    return found
+def _accepted[Result](result: Result | Failure) -> Result:
+    if isinstance(result, Failure):
+        raise result
+    return result
 
 
 def _name(backup: Backup) -> str:
@@ -110,7 +110,7 @@ def _made(
 ) -> tuple[Plan, tuple[str, ...]] | Failure:
     """The plan and the warnings; ``judged``: settings of a run that did not see the end are held against it."""
     registered = of_registration(services.store.status(backup.id), backup.registration)
-    known = known_parts(of_primary(registered, services.primary()))
+    previous = known_parts(of_primary(registered, services.primary()))
     pending = pending_access_proof_of(registered, services.snapshots) if judged else None
 
     def attempt(credentials: Credentials) -> tuple[Plan, tuple[str, ...]] | Failure:
@@ -119,7 +119,7 @@ def _made(
             with PrimaryClient(endpoint, deadline, services.runtime) as server:  # a client that cannot write
                 facts = server.facts()
                 warnings = check(facts, server.address, server.label)
-                return make_plan(source, server, facts.features, policy, known, suspicion(facts, pending)), warnings
+                return make_plan(source, server, facts.features, policy, previous, suspicion(facts, pending)), warnings
         except Failure as failure:
             return failure.at(endpoint.label)
 
@@ -159,17 +159,17 @@ def _view(
     name: str, backup: Backup, plan: Plan, guard: Guard, warnings: tuple[str, ...], services: Services
 ) -> PlanView:
     seen = preview(plan, guard, warnings, bounded_details)
-    found, wider = seen.details, seen.access_increases
+    shown, wider = seen.details, seen.access_increases
     if len(wider) > MAX_ACCESS_INCREASES:
         more = f"Access becomes wider in {len(wider)} places; the first {MAX_ACCESS_INCREASES} are listed."
-        found = replace(found, warnings=(more, *found.warnings))
+        shown = replace(shown, warnings=(more, *shown.warnings))
     return PlanView(
         backup_id=backup.id,
         made_at=services.runtime.now(),
-        hash=found.hash,
-        parts=[PlannedPartView.model_validate(part.to_json()) for part in found.parts],
-        warnings=list(found.warnings),
-        exceptions=list(found.exceptions),
+        hash=shown.hash,
+        parts=[PlannedPartView.model_validate(part.to_json()) for part in shown.parts],
+        warnings=list(shown.warnings),
+        exceptions=list(shown.exceptions),
         blocked=[
             BlockView(
                 part=block.part,
@@ -186,17 +186,17 @@ def _view(
             for one in wider[:MAX_ACCESS_INCREASES]
         ],
         more_widened=max(0, len(wider) - MAX_ACCESS_INCREASES),
-        text=render(found, name, blocks=seen.blocks, access_increases=wider[:MAX_ACCESS_INCREASES]),
+        text=render(shown, name, blocks=seen.blocks, access_increases=wider[:MAX_ACCESS_INCREASES]),
     )
 
 
 def bounded_details(plan: Plan) -> PlanDetails:
     """The details with as many items as an answer can hold; those left out are counted."""
     for most in _FEWER_ITEMS:
-        found = details(plan, max_items=most)
-        if len(json.dumps(found.to_json())) <= MAX_ANSWER:
+        bounded = details(plan, max_items=most)
+        if len(json.dumps(bounded.to_json())) <= MAX_ANSWER:
             break
-    return found
+    return bounded
 
 
 def difference_of(digest: str, other: str | None, services: Services) -> DifferenceView:
@@ -219,14 +219,16 @@ def _difference(digest: str, other: str | None, services: Services, deadline: De
     after = (
         services.snapshots.load(primary_key(other)).content.parts if other else _primary_now(before, services, deadline)
     )
-    found = bounded_details(compared(before, after))
+    difference = bounded_details(compared(before, after))
     return DifferenceView.model_validate(
         {
             "before": digest,
             "after": other,
             "made_at": services.runtime.now(),
-            "parts": [PlannedPartView.model_validate(part.to_json()) for part in found.parts],
-            "text": render_difference(found, f"state {digest}", f"state {other}" if other else "what it holds now"),
+            "parts": [PlannedPartView.model_validate(part.to_json()) for part in difference.parts],
+            "text": render_difference(
+                difference, f"state {digest}", f"state {other}" if other else "what it holds now"
+            ),
         }
     )
 

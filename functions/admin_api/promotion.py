@@ -27,10 +27,10 @@ def former_id(wanted: str | None, primary: Primary, backup: Backup, services: Se
         if wanted == backup.id:
             raise Refused.field("former_id", "It is the id of the backup that is promoted", Reason.ALREADY_REGISTERED)
         return wanted
-    known = primary.as_backup.id if primary.as_backup else plain_id(primary.host)
+    own_id = primary.as_backup.id if primary.as_backup else plain_id(primary.host)
     taken = {PRIMARY_ID, backup.id, *(other.id for other in services.store.backups())}
     taken |= {unreadable for unreadable, _ in services.store.unreadable_backups()}
-    return new_backup_id(primary.host, services.runtime) if known in taken else known
+    return new_backup_id(primary.host, services.runtime) if own_id in taken else own_id
 
 
 def refuse_unsafe(concerns: list[str], backup: Backup, *, force: bool) -> None:

@@ -77,11 +77,11 @@ def refuse_unknown_parameters(app: APIGatewayRestResolver, next_middleware: Next
     A misspelt filter would otherwise answer with everything.
     """
     route = app.context["_route"]
-    known = {field.alias for field in route.dependant.query_params}
+    parameters = {field.alias for field in route.dependant.query_params}
     given = app.current_event.raw_event.get("multiValueQueryStringParameters") or {}
     single = app.current_event.raw_event.get("queryStringParameters") or {}
     for name in {*given, *single}:
-        if name not in known:
+        if name not in parameters:
             raise Refused.field(name[:80], "There is no such parameter")
         if len(given.get(name, ())) > 1:
             raise Refused.field(name, "It may be given once")

@@ -63,15 +63,15 @@ def refuse_unservable(wanted: tuple[str, ...], services: Services) -> None:
 
     Raises Failure(UNKNOWN_BACKUP, BACKUP_DISABLED, RECORD_UNREADABLE).
     """
-    known = {backup.id: backup for backup in services.store.backups()} if wanted else {}
+    registered = {backup.id: backup for backup in services.store.backups()} if wanted else {}
     unreadable = dict(services.store.unreadable_backups()) if wanted else {}
     for backup_id in wanted:
         if backup_id in unreadable:
             complaint = f"the registration of {backup_id} cannot be understood: {unreadable[backup_id]}"
             raise Failure(Reason.RECORD_UNREADABLE, complaint)
-        if backup_id not in known:
+        if backup_id not in registered:
             raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup_id}")
-        if not known[backup_id].enabled:
+        if not registered[backup_id].enabled:
             raise Failure(Reason.BACKUP_DISABLED, f"the backup {backup_id} is disabled")
 
 
@@ -118,11 +118,11 @@ def key_for(meant: str, backup: Backup, services: Services) -> str:
     owner = backup_of(meant)
     if owner and owner != backup.id:
         raise Failure(Reason.SNAPSHOT_UNFIT, f"the snapshot is of {owner}, and goes back to no other backup")
-    found = [entry for entry in services.snapshots.of_backup(backup.id) if meant in (entry.key, entry.run_id)]
-    if not found:
+    kept = [entry for entry in services.snapshots.of_backup(backup.id) if meant in (entry.key, entry.run_id)]
+    if not kept:
         what = f"kept by the run {meant}" if _RUN_ID.match(meant) else meant
         raise Failure(Reason.SNAPSHOT_MISSING, f"{backup.id} has no snapshot {what}")
-    own = [entry for entry in found if entry.registration == backup.registration] or found
+    own = [entry for entry in kept if entry.registration == backup.registration] or kept
     for entry in own:
         if all(entry.registration == one.registration and {*one.parts} <= {*entry.parts} for one in own):
             return entry.key

@@ -132,7 +132,7 @@ Tags = Annotated[
     ],
     Field(max_length=50, description="Free labels.", json_schema_extra={"additionalProperties": False}),
 ]
-ReportOnly = Annotated[bool, Field(description="Differences are told and never repaired.")]
+ReportOnly = Annotated[bool, Field(description="Differences are reported and never repaired.")]
 SnapshotName = Annotated[
     str,
     Field(

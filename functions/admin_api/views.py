@@ -72,7 +72,7 @@ def backup_view(backup: Backup, last: BackupResult | None, username: str | None)
 
 
 def _last_result(result: BackupResult, backup: Backup) -> schemas.LastResult:
-    """The last result of a backup. What follows from it is told as the backup is registered now."""
+    """The last result of a backup. What follows from it is said as the backup is registered now."""
     is_kept = result.status == Status.RESTORED and backup.paused
     return schemas.LastResult(
         run_id=result.run_id,

@@ -111,16 +111,16 @@ def change_backup(
     if_match: IfMatch = None,
 ) -> Response[BackupView]:
     """Change what is named and leave the rest; a new password replaces the stored one."""
-    found = registered_backup(backup_id, services)
-    version = expected_version(if_match, found.version)
+    registered = registered_backup(backup_id, services)
+    version = expected_version(if_match, registered.version)
     if body.host is not None:
         refuse_forbidden_address(body.host, services)
-    credentials = changed_credentials(found.secret_id, body.username, body.password, services)
+    credentials = changed_credentials(registered.secret_id, body.username, body.password, services)
     changed = services.store.update_backup(
-        replace(_changed(found, body), updated_at=services.runtime.now()), expected_version=version
+        replace(_changed(registered, body), updated_at=services.runtime.now()), expected_version=version
     )
     if credentials:
-        services.credentials.put(found.secret_id, credentials)
+        services.credentials.put(registered.secret_id, credentials)
     return shown_backup(changed, services)
 
 

@@ -76,10 +76,10 @@ def _native_sync(services: Services) -> NativeSync:
 
 
 def _decided(native: NativeSync, body: ImportRequest, services: Services) -> Iterator[_Decision]:
-    known = {address_key(backup.host, backup.port): backup.id for backup in services.store.backups()}
+    registered = {address_key(backup.host, backup.port): backup.id for backup in services.store.backups()}
     problems = address_problems([target.host for target in native.targets], services.addresses, services.runtime)
     for target, problem in zip(native.targets, problems, strict=True):
-        existing = known.get(address_key(target.host, target.port))
+        existing = registered.get(address_key(target.host, target.port))
         if existing:
             yield _Decision(target, "already_registered", "Host and port are registered.", existing)
         elif not target.secure:

@@ -80,12 +80,12 @@ def resume_backup(backup_id: BackupIdParameter, services: Injected, if_match: If
 
 
 def _set_paused(backup_id: str, why: str, if_match: str | None, services: Services) -> Response[BackupView]:
-    found = registered_backup(backup_id, services)
-    version = expected_version(if_match, found.version)
-    if found.paused == why:
-        return shown_backup(found, services)
+    registered = registered_backup(backup_id, services)
+    version = expected_version(if_match, registered.version)
+    if registered.paused == why:
+        return shown_backup(registered, services)
     changed = services.store.update_backup(
-        replace(found, paused=why, updated_at=services.runtime.now()), expected_version=version
+        replace(registered, paused=why, updated_at=services.runtime.now()), expected_version=version
     )
     return shown_backup(changed, services)
 
@@ -99,15 +99,15 @@ def _results_with(plan_hash: str, backup: Backup, services: Services) -> list[Ba
     primary = services.primary()
     last = services.last_result(backup)
     recorded = services.store.history(backup.id, limit=_LOOKED_BACK, registration=backup.registration)
-    found = [
+    waiting = [
         result
         for result in recorded
         if of_primary(result, primary) and result.plan_hash == plan_hash and _waits(result)
     ]
     if last and last.plan_hash == plan_hash and _waits(last):
-        return found or [last]
-    if any((run := services.store.run(result.run_id)) and run.snapshot for result in found):
-        return found
+        return waiting or [last]
+    if any((run := services.store.run(result.run_id)) and run.snapshot for result in waiting):
+        return waiting
     if last is None or not _waits(last):
         what = f"its last result is {last.status}" if last else "no run has looked at it"
         raise Failure(Reason.PLAN_NOT_CURRENT, f"no plan of this backup waits: {what}")

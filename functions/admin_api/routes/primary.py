@@ -44,7 +44,7 @@ router = new_router()
 @router.get("/primary", summary="The primary", tags=["primary"], operation_id="getPrimary")
 def get_primary(services: Injected) -> Response[PrimaryView]:
     """Where the primary is, without its password."""
-    return _shown(_known(services), services)
+    return _shown(_registered_primary(services), services)
 
 
 @router.put("/primary", summary="Set the primary", tags=["primary"], operation_id="putPrimary")
@@ -73,12 +73,12 @@ def change_primary(
 
     Another host or port is another server: nothing is pushed from it until somebody resumes.
     """
-    known = _known(services)
-    version = expected_version(if_match, known.version)
+    registered = _registered_primary(services)
+    version = expected_version(if_match, registered.version)
     named = Primary(
-        known.host if body.host is None else body.host,
-        known.port if body.port is None else body.port,
-        known.trust if body.tls is None else views.trust(body.tls),
+        registered.host if body.host is None else body.host,
+        registered.port if body.port is None else body.port,
+        registered.trust if body.tls is None else views.trust(body.tls),
     )
     return _stored(named, body, version, services)
 
@@ -107,7 +107,7 @@ def _stored(
 @router.post("/primary/check", summary="Try the primary", tags=["primary"], operation_id="checkPrimary")
 def try_primary(services: Injected) -> CheckReport:
     """Try every requirement on the primary now."""
-    return check_primary(_known(services), services)
+    return check_primary(_registered_primary(services), services)
 
 
 @router.post("/primary/promote", summary="Make a backup the primary", tags=["primary"], operation_id="promoteBackup")
@@ -121,7 +121,7 @@ def promote_backup(
     Runs only look from then on, until somebody resumes, or starts a run over
     the fleet. The old primary need not answer.
     """
-    old, backup = _known(services), registered_backup(body.backup_id, services)
+    old, backup = _registered_primary(services), registered_backup(body.backup_id, services)
     expected_version(if_match, old.version)
     now = services.runtime.now()
     why = f"{backup.id} was made the primary at {now:%Y-%m-%d %H:%M:%S} UTC by {caller(router.current_event.raw_event)}"
@@ -144,14 +144,14 @@ def promote_backup(
 @router.post("/primary/resume", summary="Push again", tags=["primary"], operation_id="resumePrimary")
 def resume_primary(services: Injected, if_match: IfMatch = None) -> Response[PrimaryView]:
     """After a change of the primary: let runs push from the new one. One from which they do already stays as it is."""
-    primary = _known(services)
+    primary = _registered_primary(services)
     version = expected_version(if_match, primary.version)
     if primary.held:
         primary = services.store.save_primary(replace(primary, held=""), expected_version=version)
     return _shown(primary, services)
 
 
-def _known(services: Services) -> Primary:
+def _registered_primary(services: Services) -> Primary:
     primary = services.primary()
     if primary is None:
         raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")

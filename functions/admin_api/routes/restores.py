@@ -32,10 +32,12 @@ def list_snapshots(
     A page ends with the last snapshot of a run, so it may be longer than ``limit``.
     """
     registration = services.store.registration(backup_id)
-    found = [entry for entry in services.snapshots.of_backup(backup_id) if next is None or entry.run_id < next]
-    if not found and next is None and registration is None:
+    entries = [entry for entry in services.snapshots.of_backup(backup_id) if next is None or entry.run_id < next]
+    if not entries and next is None and registration is None:
         raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is or was registered as {backup_id}")
-    page = [entry for number, entry in enumerate(found) if number < limit or entry.run_id == found[limit - 1].run_id]
+    page = [
+        entry for number, entry in enumerate(entries) if number < limit or entry.run_id == entries[limit - 1].run_id
+    ]
     return SnapshotPage(
         snapshots=[
             SnapshotView(
@@ -48,7 +50,7 @@ def list_snapshots(
             )
             for entry in page
         ],
-        next=page[-1].run_id if len(found) > len(page) else None,
+        next=page[-1].run_id if len(entries) > len(page) else None,
     )
 
 

@@ -122,7 +122,9 @@ def _problems(event: Any) -> Iterator[str]:
             for check in checks:
                 if check.status != Status.FAILURE or not check.failure_info:
                     continue
-                if not any(known(check, response) for known in (_by_gateway, _about_the_address, _about_the_snapshot)):
+                if not any(
+                    explains(check, response) for explains in (_by_gateway, _about_the_address, _about_the_snapshot)
+                ):
                     yield f"{check.name}: {check.failure_info.failure}\n{check.failure_info.code_sample}"
     elif isinstance(event, events.NonFatalError | events.FatalError):
         yield f"{event.info.title}: {event.info.message}" if hasattr(event, "info") else str(event)

@@ -234,9 +234,9 @@ def test_the_primarys_own_list_is_shown_first_and_changes_nothing(
         native = primary.state.machine
         assert primary.writes == []
     assert (status, report["dry_run"]) == (200, True)
-    (found,) = report["backups"]
-    assert (found["host"], found["action"], found["id"]) == (native.sync_host, "needs_password", None)
-    assert f"{found['host']}:{found['port']}" in found["detail"]
+    (listed,) = report["backups"]
+    assert (listed["host"], listed["action"], listed["id"]) == (native.sync_host, "needs_password", None)
+    assert f"{listed['host']}:{listed['port']}" in listed["detail"]
     assert gateway.store.backups() == ()
 
 
@@ -245,8 +245,8 @@ def test_those_with_a_password_are_registered_and_the_others_reported(
 ) -> None:
     with server("primary") as primary:
         gateway.call("PUT", "/primary", registration(primary))
-        (found,) = gateway.call("POST", "/backups/import", {})[1]["backups"]
-        key = f"{found['host']}:{found['port']}"
+        (listed,) = gateway.call("POST", "/backups/import", {})[1]["backups"]
+        key = f"{listed['host']}:{listed['port']}"
         would = gateway.call("POST", "/backups/import", {"passwords": {key: "PLANTED"}})[1]["backups"][0]
         assert (would["action"], gateway.store.backups()) == ("would_register", ())
         nothing = gateway.call("POST", "/backups/import", {"dry_run": False})[1]["backups"][0]
@@ -258,10 +258,10 @@ def test_those_with_a_password_are_registered_and_the_others_reported(
     (backup,) = gateway.store.backups()
     assert (taken["action"], taken["id"]) == ("registered", backup.id)
     assert (again["action"], again["id"]) == ("already_registered", backup.id)
-    assert (backup.host, backup.port, backup.enabled) == (found["host"], found["port"], found["enabled"])
+    assert (backup.host, backup.port, backup.enabled) == (listed["host"], listed["port"], listed["enabled"])
     assert backup.trust.pins == ("ab" * 32,)
     credentials = gateway.credentials.get(backup.secret_id)
-    assert (credentials.username, credentials.password) == (found["username"], "PLANTED")
+    assert (credentials.username, credentials.password) == (listed["username"], "PLANTED")
 
 
 def test_import_without_credentials_or_from_a_silent_primary_says_so(

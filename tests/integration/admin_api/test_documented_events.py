@@ -30,8 +30,8 @@ def _log_in(running: LocalServer) -> Credentials:
 @pytest.mark.parametrize("invocation", invocations("admin_api"), ids=lambda invocation: invocation.name)
 def test_the_event_has_the_documented_answer(seeded: Any, invocation: Invocation) -> None:
     answer = seeded.resolve(invocation.event)
-    told = {"statusCode": answer.status, "headers": answer.headers, "body": answer.body}
-    assert differences(invocation.answer, told) == []
+    response = {"statusCode": answer.status, "headers": answer.headers, "body": answer.body}
+    assert differences(invocation.answer, response) == []
 
 
 def test_there_is_an_event_for_every_route(gateway: Any) -> None:

@@ -213,12 +213,12 @@ def test_what_cannot_be_is_refused_also_by_force(fleet: Fleet, body: dict[str, A
 
 def test_a_new_registration_under_a_promoted_backups_id_touches_no_secret_of_it(fleet: Fleet) -> None:
     fleet.promote()
-    known = fleet.gateway.credentials.get("ftp2")
+    credentials = fleet.gateway.credentials.get("ftp2")
     body = {"id": "ftp2", "host": "localhost", "port": 8443, "username": "another", "password": "PLANTED-other"}
     assert fleet.gateway.call("POST", "/backups", body)[0] == 201
-    assert fleet.gateway.credentials.get(fleet.gateway.store.primary().secret_id) == known
+    assert fleet.gateway.credentials.get(fleet.gateway.store.primary().secret_id) == credentials
     assert fleet.gateway.call("DELETE", "/backups/ftp2")[0] == 204
-    assert fleet.gateway.credentials.get("ftp2") == known
+    assert fleet.gateway.credentials.get("ftp2") == credentials
 
 
 def test_a_hold_ends_when_somebody_resumes(fleet: Fleet) -> None:

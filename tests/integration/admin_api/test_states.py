@@ -58,14 +58,14 @@ def test_two_states_are_compared_without_asking_any_server(primary: Primary) -> 
     drift.set_setting(primary.server.state, "general/welcomeMessage", "New")
     second = primary.keep()
     primary.server.forget_requests()
-    found = primary.difference(f"{first}/diff?to={second}")
+    difference = primary.difference(f"{first}/diff?to={second}")
     assert primary.server.requests == []
-    assert (found["before"], found["after"]) == (first, second)
-    (item,) = next(part for part in found["parts"] if part["part"] == "settings")["items"]
+    assert (difference["before"], difference["after"]) == (first, second)
+    (item,) = next(part for part in difference["parts"] if part["part"] == "settings")["items"]
     assert (item["fields"][0]["after"], item["kind"]) == ("New", "changed")
-    assert f"From state {first}\nto   state {second}\n" in found["text"]
+    assert f"From state {first}\nto   state {second}\n" in difference["text"]
     back = primary.difference(f"{second}/diff?to={first}")
-    assert '-> "New"' in found["text"]
+    assert '-> "New"' in difference["text"]
     assert '"New" -> ' in back["text"]
 
 
@@ -74,9 +74,9 @@ def test_a_state_is_compared_with_what_the_primary_holds_now(primary: Primary) -
     assert "In all: 0 added, 0 changed, 0 removed." in primary.difference(f"{digest}/diff")["text"]
     gone = primary.server.state.names("profiles")[0]
     drift.remove_user(primary.server.state, gone)
-    found = primary.difference(f"{digest}/diff")
-    assert found["after"] is None
-    assert f"  - users/{gone}\n" in found["text"]
+    difference = primary.difference(f"{digest}/diff")
+    assert difference["after"] is None
+    assert f"  - users/{gone}\n" in difference["text"]
     assert primary.server.writes == []
 
 

@@ -299,7 +299,7 @@ def test_every_run_that_is_started_is_understood(state: Any, body: dict[str, Any
 def test_a_snapshot_of_before_a_change_of_address_goes_back_on_a_persons_word(kept: Any) -> None:
     kept.call("PATCH", "/backups/ftp2", {"port": 9443})
     listed = kept.call("GET", "/backups/ftp2/snapshots").body["snapshots"]
-    assert [found["former"] for found in listed] == [True, True]
+    assert [snapshot["former"] for snapshot in listed] == [True, True]
     refused = _restore(kept)
     assert (refused.status, refused.body["reason"], kept.starter.events) == (409, "snapshot_of_former_server", [])
     assert _restore(kept, same_machine=True).status == 202
