@@ -13,7 +13,7 @@ from common.errors import Failure, Reason, places
 
 @dataclass(frozen=True)
 class Defect:
-    """Why something could not be told. ``text`` has no content of a document in it."""
+    """Why something could not be reported. ``text`` has no content of a document in it."""
 
     reason: Reason
     text: str
@@ -29,7 +29,7 @@ def contained[Result](work: Callable[[], Result], otherwise: Callable[[Defect], 
         return work()
     except Failure as failure:
         return otherwise(Defect(failure.reason, failure.message))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is no failure of what is told of
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is no failure of what is reported on
         return otherwise(Defect(Reason.REPORT_INCOMPLETE, defect_of(error)))
 
 

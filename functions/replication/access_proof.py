@@ -28,10 +28,10 @@ def changed(now: ServerFacts, *right: ServerFacts) -> str:
 
 def suspicion(now: ServerFacts, pending_access_proof: PendingAccessProof | None) -> str:
     """Why its settings must not pass for good without a look, in words; empty when nothing speaks against them."""
-    found = changed(now, pending_access_proof.facts) if pending_access_proof else ""
-    if not pending_access_proof or not found:
+    change = changed(now, pending_access_proof.facts) if pending_access_proof else ""
+    if not pending_access_proof or not change:
         return ""
     return (
-        f"new settings were written to it in a run that did not see the end, and since then {found}; "
+        f"new settings were written to it in a run that did not see the end, and since then {change}; "
         f"restore {pending_access_proof.snapshot}, or approve this if it was meant"
     )

@@ -71,12 +71,12 @@ class Push:
     def _write(self, part: PartPlan) -> None:
         """Write the part; of settings, prove that the way in is as before. Raises Failure."""
         if part.name is PartName.SETTINGS:
-            self._settings.write(part, self._noted)
+            self._settings.write(part, self._record_push)
         else:
             part.part.write(self._server, part.own, part.desired, self.plan.policy)
-            self._noted()
+            self._record_push()
 
-    def _noted(self) -> None:
+    def _record_push(self) -> None:
         self.pushed_at = self.runtime.now()
 
     def _compared(self, part: PartPlan, held: object) -> PartOutcome:

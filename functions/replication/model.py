@@ -104,7 +104,7 @@ class Changes:
 
 
 class Cause(StrEnum):
-    """Why a part differs, told from what both sides held when it was last found equal."""
+    """Why a part differs, derived from what both sides held when it was last found equal."""
 
     PRIMARY_CHANGED = "primary_changed"
     BACKUP_EDITED = "backup_edited"

@@ -172,8 +172,8 @@ class Plan:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        found = tuple(warning for plan in self.parts for warning in (*plan.warnings, *plan._named[1]))
-        return (OUTDATED, *found) if self.outdated else found
+        warnings = tuple(warning for plan in self.parts for warning in (*plan.warnings, *plan._named[1]))
+        return (OUTDATED, *warnings) if self.outdated else warnings
 
     @property
     def may_change(self) -> bool:
@@ -215,12 +215,12 @@ class Plan:
         With ``approved`` only what no approval can lift is stopped. Blocks and
         approval change nothing about an outdated plan.
         """
-        found = tuple(blocks)
+        all_blocks = tuple(blocks)
         plan = replace(self, approved=approved)
         parts: list[PartPlan] = []
         for part in self.parts:
             not_done = {one.name for one in parts if one.settled and one.settled.status in NOT_DONE}
-            own = replace(part, blocks=tuple(block for block in found if block.part is part.name))
+            own = replace(part, blocks=tuple(block for block in all_blocks if block.part is part.name))
             parts.append(plan._judged(own).hindered(not_done))
         plan = replace(plan, parts=tuple(parts))
         return plan._not_written(None, "it goes through whole or not at all") if plan.stopped else plan
@@ -267,16 +267,16 @@ def make_plan(
     server: ReadableServer,
     features: Features,
     policy: Policy,
-    known: Mapping[PartName, PartFingerprints],
+    previous: Mapping[PartName, PartFingerprints],
     suspicion: str = "",
 ) -> Plan:
     """Read every chosen part of the backup and decide about it. Raises Failure when one cannot be read.
 
-    ``known`` is what was seen of the parts when they were last found equal;
+    ``previous`` is what was seen of the parts when they were last found equal;
     ``suspicion`` is why its settings have to be looked at, empty when they need not.
     """
     plans = (
-        replace(_plan(part, primary, server, features, policy, known.get(part.name)), server=server.label)
+        replace(_plan(part, primary, server, features, policy, previous.get(part.name)), server=server.label)
         for part in PARTS
         if part.name in policy.parts
     )
@@ -291,7 +291,7 @@ def _plan(
     server: ReadableServer,
     features: Features,
     policy: Policy,
-    known: PartFingerprints | None,
+    previous: PartFingerprints | None,
 ) -> PartPlan:
     if not part.offered(primary.facts.features):
         message = "the primary's edition does not have this part"
@@ -319,17 +319,17 @@ def _plan(
         lambda: (part.kept_differences(source, desired, policy), ()),
         lambda defect: ((), (str(defect.of(f"what is kept of {part.name} although it differs", server.label)),)),
     )
-    plan = _compared(part, own, desired, policy, known)
+    plan = _compared(part, own, desired, policy, previous)
     return replace(plan, warnings=(*warnings, *missing), kept_differences=kept)
 
 
 def _compared(
-    part: Part[Any], own: object, desired: object, policy: Policy, known: PartFingerprints | None
+    part: Part[Any], own: object, desired: object, policy: Policy, previous: PartFingerprints | None
 ) -> PartPlan:
     if part.same(own, desired, policy):
         wanted = part.fingerprint(desired, policy)
         # What is as it was when it was last read back after all was done, lasts.
-        uncommitted = part.shows_before_it_lasts and known is not None and known.held != wanted
+        uncommitted = part.shows_before_it_lasts and previous is not None and previous.held != wanted
         if uncommitted:
             return PartPlan(part, own, own, uncommitted=True)
         settled = PartOutcome(part.name, PartStatus.UNCHANGED, fingerprints=PartFingerprints(wanted, wanted))
@@ -339,22 +339,22 @@ def _compared(
         message = f"{policy.source} answered with nothing at all ({named}), the backup holds some; it was left alone"
         return PartPlan(part, own, desired, _failed(part, Reason.PRIMARY_EMPTY, message))
     now = PartFingerprints(part.fingerprint(desired, policy), part.fingerprint(own, policy))
-    added = part.additions(own, desired, None) if now == known and now.desired != now.held else None
+    added = part.additions(own, desired, None) if now == previous and now.desired != now.held else None
     if added is not None:
         # The server added defaults to what it was sent, that counted as equal, and neither side has moved since:
         # sending it again would only end in the same.
         message = f"the server added {added} values of its own"
         settled = PartOutcome(part.name, PartStatus.UNCHANGED, message=message, fingerprints=now)
         return PartPlan(part, own, settled=settled)
-    return PartPlan(part, own, desired, cause=_cause(known, now))
+    return PartPlan(part, own, desired, cause=_cause(previous, now))
 
 
-def _cause(known: PartFingerprints | None, now: PartFingerprints) -> Cause:
-    if known is None or known == UNSURE:
+def _cause(previous: PartFingerprints | None, now: PartFingerprints) -> Cause:
+    if previous is None or previous == UNSURE:
         return Cause.UNKNOWN
-    if known.held == now.held:
+    if previous.held == now.held:
         return Cause.PRIMARY_CHANGED
-    return Cause.BACKUP_EDITED if known.desired == now.desired else Cause.BOTH
+    return Cause.BACKUP_EDITED if previous.desired == now.desired else Cause.BOTH
 
 
 def _failed(part: Part[Any], reason: Reason, message: str) -> PartOutcome:

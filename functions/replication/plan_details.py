@@ -178,10 +178,10 @@ def _undetailed(plan: PartPlan, defect: Defect, missing: list[str]) -> PartDetai
 
 
 def _part(plan: PartPlan, rules: Rules, max_items: int) -> PartDetails:
-    found = list(items_of(plan))
+    items = list(items_of(plan))
     kept_paths = _kept(plan, rules)
-    counts = {kind: sum(1 for item in found if item.kind is kind) for kind in Kind}
-    listed = nsmallest(max_items, found, key=lambda item: _URGENCY[item.kind])
+    counts = {kind: sum(1 for item in items if item.kind is kind) for kind in Kind}
+    listed = nsmallest(max_items, items, key=lambda item: _URGENCY[item.kind])
     return PartDetails(
         plan.name,
         _state(plan),
@@ -206,12 +206,12 @@ def _state(plan: PartPlan) -> State:
 
 
 def _item(item: Item) -> ItemChange:
-    found = item.find()
+    differences = item.find()
     return ItemChange(
         item.kind,
         _cut(item.label),
-        tuple(field_change(difference) for difference in found[:MAX_FIELDS]),
-        max(0, len(found) - MAX_FIELDS),
+        tuple(field_change(difference) for difference in differences[:MAX_FIELDS]),
+        max(0, len(differences) - MAX_FIELDS),
     )
 
 
@@ -263,6 +263,6 @@ def preview(
     ``warnings`` come before the plan's own. ``look`` makes the details, for who wants fewer of them.
     """
     guarded = guard.apply(plan)
-    found = look(guarded)
-    found = replace(found, warnings=warnings + found.warnings)
-    return Preview(found, guarded.blocks, access_increases(guarded), guarded.outdated)
+    plan_details = look(guarded)
+    plan_details = replace(plan_details, warnings=warnings + plan_details.warnings)
+    return Preview(plan_details, guarded.blocks, access_increases(guarded), guarded.outdated)

@@ -92,9 +92,9 @@ def items_of(plan: PartStates) -> Iterator[Item]:
     own, desired = plan.own, plan.desired
     if desired is None or desired is own:
         return
-    found = list(_items(plan.name, own, desired))
+    items = list(_items(plan.name, own, desired))
     # What differs and yet in no item (white space that counts, text between items) is still a difference.
-    yield from found or [Item(Kind.CHANGED, OTHER, find=lambda: [marker((), OTHER)])]
+    yield from items or [Item(Kind.CHANGED, OTHER, find=lambda: [marker((), OTHER)])]
 
 
 def changes_of(plan: PartStates) -> Changes:
@@ -139,11 +139,11 @@ def _named(own: ListDocument, desired: ListDocument, within: str) -> Iterator[It
         if key not in held.entries:
             yield Item(Kind.ADDED, wanted.written(key), within, look_up=partial(_both, before, after, key))
     if held.rest != wanted.rest:
-        look_up = partial(_around, own, desired)
+        look_up = partial(_around_items, own, desired)
         yield Item(Kind.CHANGED, OTHER, within, partial(_around_accounts, look_up), look_up)
 
 
-def _around(own: ListDocument, desired: ListDocument) -> tuple[bytes | None, bytes | None]:
+def _around_items(own: ListDocument, desired: ListDocument) -> tuple[bytes | None, bytes | None]:
     return own.around_items, desired.around_items
 
 
@@ -153,8 +153,8 @@ def _around_accounts(look_up: Callable[[], tuple[bytes | None, bytes | None]]) -
     if before is None or after is None:
         return [marker((), OTHER)]
     left, right = parse(before), parse(after)
-    found = differences(left, right, hidden_step(root_step(right)[0]), ignored=canonical.RUNTIME_NAMES)
-    return [one for one in found if (one.before or "").split() != (one.after or "").split()] or [marker((), OTHER)]
+    differing = differences(left, right, hidden_step(root_step(right)[0]), ignored=canonical.RUNTIME_NAMES)
+    return [one for one in differing if (one.before or "").split() != (one.after or "").split()] or [marker((), OTHER)]
 
 
 class _Excerpts:
@@ -217,8 +217,8 @@ def _listed(own: Document, desired: Document, within: str = "") -> Iterator[Item
             yield Item(Kind.REMOVED, _shown(steps, left, position), within)
     if reordered(before, after, pairs):
         yield Item(Kind.CHANGED, ORDER, within, find=lambda: [marker((), ORDER)])
-    if found := list(own_differences(before, after, steps)):
-        yield Item(Kind.CHANGED, OTHER, within, find=lambda: found)
+    if differences := list(own_differences(before, after, steps)):
+        yield Item(Kind.CHANGED, OTHER, within, find=lambda: differences)
 
 
 def _unwrapped(
@@ -312,11 +312,11 @@ def _listeners(listeners: Listeners) -> dict[str, dict[str, object]]:
 
 def _unique(records: Iterator[tuple[str, dict[str, object]]]) -> dict[str, dict[str, object]]:
     """The records by key; one with a key that occurred before is told apart by a number."""
-    found: dict[str, dict[str, object]] = {}
+    by_key: dict[str, dict[str, object]] = {}
     for key, fields in records:
         unique, occurrence = key, 1
-        while unique in found:
+        while unique in by_key:
             occurrence += 1
             unique = f"{key} ({occurrence})"
-        found[unique] = fields
-    return found
+        by_key[unique] = fields
+    return by_key

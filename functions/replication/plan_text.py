@@ -37,13 +37,13 @@ def _difference_lines(details: PlanDetails, before: str, after: str) -> Iterator
     yield from _items(details)
     yield ""
     width = max((len(part.part) for part in details.parts), default=0)
-    yield from (f"{part.part:<{width}}  {_told(part)}" for part in details.parts)
+    yield from (f"{part.part:<{width}}  {_part_summary(part)}" for part in details.parts)
     yield ""
     added, changed, removed = _totals(details)
     yield f"In all: {added} added, {changed} changed, {removed} removed."
 
 
-def _told(part: PartDetails) -> str:
+def _part_summary(part: PartDetails) -> str:
     match part.state:
         case State.EQUAL:
             return "equal"

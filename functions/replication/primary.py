@@ -46,7 +46,7 @@ BY_DEFAULT = Policy(rules=Rules(()))  # the rules decide what is written, not wh
 
 def fingerprint(primary: PrimaryState) -> str:
     """A digest of all that was read: equal to an earlier one exactly when nothing that is replicated has changed."""
-    parts = (f"{name}={found}" for name, found in fingerprints(primary).items())
+    parts = (f"{name}={part_digest}" for name, part_digest in fingerprints(primary).items())
     return digest(f"{primary.facts.version} {' '.join(parts)}")
 
 

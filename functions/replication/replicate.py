@@ -59,7 +59,7 @@ def replicate(
     snapshots: Snapshots,
     runtime: Runtime,
     guard: Guard,
-    known: Mapping[PartName, PartFingerprints] | None = None,
+    previous: Mapping[PartName, PartFingerprints] | None = None,
     pending_access_proof: PendingAccessProof | None = None,
     write: bool = True,
     begin: Callable[[Outcome], None] = lambda _: None,
@@ -71,10 +71,10 @@ def replicate(
     holds of the parts that are about to change is kept in ``snapshots``: a
     backup that cannot be read, understood or kept is not written to at all.
     ``guard`` says what must not go through before somebody has approved it.
-    ``known`` is what was seen of its parts when they were last found equal;
+    ``previous`` is what was seen of its parts when they were last found equal;
     ``pending_access_proof`` is set when settings were written whose proof was not heard of. With
     ``write`` False nothing is written and differences are only named.
-    ``begin`` is told before the first write what is true if nothing more is
+    ``begin`` receives before the first write what is true if nothing more is
     heard; when it raises Failure, nothing is written. With ``restore`` the
     source is an earlier state, of the primary or of the backup itself
     (``Policy.exact``): it goes through whole or not at all, and what is
@@ -83,8 +83,8 @@ def replicate(
     """
     facts: ServerFacts | None = None
 
-    def told(outcome: Outcome) -> Outcome:
-        return _put_back(outcome, known or {}) if restore else outcome
+    def as_recorded(outcome: Outcome) -> Outcome:
+        return _put_back(outcome, previous or {}) if restore else outcome
 
     try:
         began = runtime.monotonic()
@@ -93,7 +93,7 @@ def replicate(
         check: Check = restore.check if restore else partial(check_backup, primary.facts, primary.address)
         warnings = check(facts, server.address, server.label)
         suspect = "" if restore else suspicion(facts, pending_access_proof)  # a restore is what mends it
-        plan = guard.apply(make_plan(primary, server, facts.features, policy, known or {}, suspect))
+        plan = guard.apply(make_plan(primary, server, facts.features, policy, previous or {}, suspect))
         warnings += plan.warnings + access_warnings(plan, server.label)
         if write and not plan.stopped:
             if restore:
@@ -101,24 +101,24 @@ def replicate(
             then = restore.then if restore else None
             settings = SettingsWrite(server, plan.policy, facts, then, pace, runtime)
             push = Push(plan, server, settings, runtime)
-            outcome = _push(push, facts, snapshots, warnings, lambda so_far: begin(told(so_far)))
+            outcome = _push(push, facts, snapshots, warnings, lambda so_far: begin(as_recorded(so_far)))
         else:
             outcome = _summary(plan, map(_looked_at, plan.parts), warnings, pushed_at=None, runtime=runtime)
     except Failure as failure:
         failure = failure.at(server.label)
         return Outcome(_status_of(failure.reason), failure.reason, failure.message, facts=facts)
-    return replace(told(outcome), facts=facts)
+    return replace(as_recorded(outcome), facts=facts)
 
 
-def _put_back(outcome: Outcome, known: Mapping[PartName, PartFingerprints]) -> Outcome:
-    """The outcome of a restore claims nothing about the primary: neither equality now, nor a cause to be told later.
+def _put_back(outcome: Outcome, previous: Mapping[PartName, PartFingerprints]) -> Outcome:
+    """The outcome of a restore claims nothing about the primary: neither equality now, nor a cause to be named later.
 
-    What was ``known`` of the parts when they were last found equal to it stays known.
+    The ``previous`` fingerprints of the parts stay: those of the last time they were equal to the primary.
     """
 
     def fingerprints(part: PartOutcome) -> PartFingerprints | None:
         done = part.status in (PartStatus.PUSHED, PartStatus.UNCHANGED)
-        return known.get(part.part) if done else part.fingerprints
+        return previous.get(part.part) if done else part.fingerprints
 
     good = outcome.status in (Status.IN_SYNC, Status.UPDATED)
     return replace(
@@ -152,10 +152,10 @@ def _interrupted(plan: Plan, warnings: tuple[str, ...], snapshot: str) -> Outcom
     def outcome(part: PartPlan) -> PartOutcome:
         message = "it was about to be written"
         fingerprints = UNSURE if part.part.shows_before_it_lasts else None
-        found = part.settled or PartOutcome(
+        settled = part.settled or PartOutcome(
             part.name, PartStatus.FAILED, part.changes, Reason.INTERRUPTED, message, fingerprints, part.cause
         )
-        return replace(found, kept=KeptDifferences.of(part.kept_differences))
+        return replace(settled, kept=KeptDifferences.of(part.kept_differences))
 
     return Outcome(
         Status.INCOMPLETE,
@@ -189,7 +189,7 @@ def _summary(
     kept = {part.name: KeptDifferences.of(part.kept_differences) for part in plan.parts}
     parts = tuple(replace(one, cause=causes[one.part], kept=kept[one.part]) for one in outcomes)
     proved = any(part.part is PartName.SETTINGS and part.status in _PROVED for part in parts)
-    found = Outcome(
+    summary = Outcome(
         Status.UPDATED if pushed_at else Status.IN_SYNC,
         pushed_at=pushed_at,
         parts=parts,
@@ -199,24 +199,24 @@ def _summary(
     )
     if plan.outdated:
         message = "a side or the policy has changed since the plan was looked at; nothing was written"
-        return replace(found, status=Status.BLOCKED, reason=Reason.PLAN_NOT_CURRENT, message=message)
+        return replace(summary, status=Status.BLOCKED, reason=Reason.PLAN_NOT_CURRENT, message=message)
     broken = [part for part in parts if part.status in (PartStatus.FAILED, PartStatus.ROLLED_BACK)]
     if broken:
         first = _worst(broken)
         return replace(
-            found, status=_status_of(first.reason), reason=first.reason, message=f"{first.part}: {first.message}"
+            summary, status=_status_of(first.reason), reason=first.reason, message=f"{first.part}: {first.message}"
         )
     blocked = [part for part in parts if part.status is PartStatus.BLOCKED]
     if blocked:
         message = "; ".join(f"{part.part}: {part.message}" for part in blocked)
-        return replace(found, status=Status.BLOCKED, reason=blocked[0].reason, message=message)
+        return replace(summary, status=Status.BLOCKED, reason=blocked[0].reason, message=message)
     if any(part.status is PartStatus.DIFFERENT for part in parts):
-        return replace(found, status=Status.DRIFTED)
+        return replace(summary, status=Status.DRIFTED)
     unread = [part for part in parts if part.status is PartStatus.NOT_READ]
     if unread:
         message = "; ".join(f"{part.part}: {part.message}" for part in unread)
-        return replace(found, status=Status.INCOMPLETE, reason=Reason.PART_NOT_READ, message=message)
-    return replace(found, verified_at=runtime.now(), message=_but_for(parts))
+        return replace(summary, status=Status.INCOMPLETE, reason=Reason.PART_NOT_READ, message=message)
+    return replace(summary, verified_at=runtime.now(), message=_but_for(parts))
 
 
 def _but_for(parts: Iterable[PartOutcome]) -> str:

@@ -128,12 +128,12 @@ class SettingsWrite:
     def _complaint(self, *right: ServerFacts) -> _Complaint | None:
         """What of the proof of access is as in none of ``right``; None when all is."""
         try:
-            found = changed(self._facts_again(), *right)
+            change = changed(self._facts_again(), *right)
         except Failure as failure:
             if failure.reason is Reason.DEADLINE:
                 return _Complaint("no new log-in was proved in time", is_late=True)
             return _Complaint(f"a new log-in fails ({failure.reason})")
-        return _Complaint(found) if found else None
+        return _Complaint(change) if change else None
 
     def _facts_again(self) -> ServerFacts:
         """The facts over a new connection. A server may need a moment after new settings, its listener most of all.

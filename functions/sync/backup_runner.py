@@ -180,7 +180,7 @@ class BackupRunner:
                 snapshots=_BackupSnapshots(self, backup, policy),
                 runtime=self._context.runtime,
                 guard=guard_of(self.settings, approval, run.plan_hash),
-                known=known_parts(last),
+                previous=known_parts(last),
                 pending_access_proof=pending_access_proof_of(registered, self._context.snapshots),
                 write=write,
                 begin=lambda outcome: self.recorder.begin(backup, outcome, started),
@@ -189,7 +189,7 @@ class BackupRunner:
         if approval and write:
             outcome = self._use_up(approval, outcome)
         if self.restore_source:
-            return _told(outcome, self.restore_source, run)
+            return _with_restore_message(outcome, self.restore_source, run)
         return replace(outcome, basis=basis) if outcome.verified_at else outcome
 
     def _use_up(self, approval: Approval, outcome: Outcome) -> Outcome:
@@ -224,7 +224,7 @@ class BackupRunner:
         return self.recorder.context
 
 
-def _told(outcome: Outcome, restore_source: RestoreSource, run: Run) -> Outcome:
+def _with_restore_message(outcome: Outcome, restore_source: RestoreSource, run: Run) -> Outcome:
     """The outcome of a restore with what was put back. What follows from that changes, and is no part of a record."""
     if outcome.status is not Status.RESTORED:
         return outcome
@@ -264,17 +264,19 @@ def pause(backup: Backup, why: str, store: Store, runtime: Runtime) -> None:
     disabled since the run began, and REGISTRY_UNAVAILABLE when it cannot be stored.
     """
     for _ in range(_ATTEMPTS):
-        found = store.backup(backup.id)
-        if found is None:
+        registered = store.backup(backup.id)
+        if registered is None:
             raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup.id}")
-        if found.registration != backup.registration:
+        if registered.registration != backup.registration:
             raise registration_gone(backup.id)
-        if not found.enabled:
+        if not registered.enabled:
             raise Failure(Reason.BACKUP_DISABLED, f"the backup {backup.id!r} is disabled")
-        if found.paused == why:
+        if registered.paused == why:
             return
         try:
-            store.update_backup(replace(found, paused=why, updated_at=runtime.now()), expected_version=found.version)
+            store.update_backup(
+                replace(registered, paused=why, updated_at=runtime.now()), expected_version=registered.version
+            )
         except VersionConflict:
             continue
         return

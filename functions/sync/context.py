@@ -72,7 +72,7 @@ class Environment:
 
 
 class Progress(Protocol):
-    """Is told what happens, as it happens. Called from several threads."""
+    """Receives what happens, as it happens. Called from several threads."""
 
     def started(self, run: Run) -> None: ...
     def primary_read(self, run: Run, primary: PrimaryState) -> None: ...
@@ -93,7 +93,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class ContainedProgress:
-    """A ``Progress`` whose defects end nothing: what could not be told leaves a line on standard error."""
+    """A ``Progress`` whose defects end nothing: what could not be reported leaves a line on standard error."""
 
     inner: Progress
 

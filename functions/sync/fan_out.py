@@ -286,7 +286,7 @@ class _Share:
     def _leave_out(self, backup_id: str, why: Failure) -> None:
         """What is not registered so or enabled any more has no result, as in a run that began later.
 
-        But what a worker that died had begun to write is told.
+        But what a worker that died had begun to write is recorded.
         """
         if self._context.store.result(backup_id, self._run.id):
             self._recorder.settle(backup_id, why)

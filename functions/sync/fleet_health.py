@@ -22,7 +22,7 @@ _DAY = timedelta(days=1)
 class BackupHealth:
     """One enabled backup. ``unverified`` in minutes since it was found equal to the primary, or both were registered.
 
-    Days are None as long as the server has not told them.
+    Days are None as long as the server has not reported them.
     """
 
     id: str
@@ -96,8 +96,8 @@ class FleetHealth:
 
 def fleet_health_of(store: Store, primary: Condition | None, now: datetime, registered: Primary | None) -> FleetHealth:
     """The fleet as the registry knows it, beside the primary that is ``registered``. Raises Failure."""
-    statuses, unknown = store.statuses(), dict(store.unreadable_statuses())
-    known = {
+    statuses, unreadable = store.statuses(), dict(store.unreadable_statuses())
+    readable = {
         backup.id: _health(backup, of_registration(statuses.get(backup.id), backup.registration), now, registered)
         for backup in store.backups()
         if backup.enabled
@@ -107,8 +107,8 @@ def fleet_health_of(store: Store, primary: Condition | None, now: datetime, regi
         backup_id: _health(Backup(backup_id, "", 0), statuses.get(backup_id), now, registered)
         for backup_id, _ in store.unreadable_backups()
     }
-    backups = known | broken
-    backups |= {backup_id: _unknown(backups[backup_id]) for backup_id in backups.keys() & unknown}
+    backups = readable | broken
+    backups |= {backup_id: _unknown(backups[backup_id]) for backup_id in backups.keys() & unreadable}
     return FleetHealth(tuple(backups[backup_id] for backup_id in sorted(backups)), primary, now)
 
 

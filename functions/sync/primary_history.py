@@ -62,7 +62,7 @@ def _kept(
         digest=digest,
         server=_server(primary),
         version=str(primary.facts.version),
-        parts={str(name): found for name, found in fingerprints(primary).items()},
+        parts={str(name): part_digest for name, part_digest in fingerprints(primary).items()},
         size=sum(len(text.encode()) for text in parts.values()),
         users=primary.users,
         groups=primary.groups,

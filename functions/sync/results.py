@@ -200,16 +200,16 @@ def _baseline(context: RunContext, run: Run, primary: PrimaryState) -> PrimaryBa
     That it has not changed since can only be said of a run over the whole fleet.
     """
     now = context.runtime.now()
-    known = of_primary(context.store.baseline(), run) or PrimaryBaseline(0, 0, now, run.id)
+    previous = of_primary(context.store.baseline(), run) or PrimaryBaseline(0, 0, now, run.id)
     accounts, settings = PartName.ACCOUNTS in primary.states, PartName.SETTINGS in primary.states
     partial = run.requested_backups or run.dry_run or run.held
     return PrimaryBaseline(
-        users=primary.users if accounts else known.users,
-        groups=primary.groups if accounts else known.groups,
-        settings=primary.settings if settings else known.settings,
+        users=primary.users if accounts else previous.users,
+        groups=primary.groups if accounts else previous.groups,
+        settings=primary.settings if settings else previous.settings,
         at=now,
         run_id=run.id,
-        fingerprint=known.fingerprint if partial else fingerprint(primary),
+        fingerprint=previous.fingerprint if partial else fingerprint(primary),
         term=run.term,
         source=run.source,
     )

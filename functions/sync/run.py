@@ -52,7 +52,7 @@ def run(
     *,
     unread: Failure | None = None,
 ) -> Report:
-    """Do one run, or record why it was not done. What happened is in the report; Failure means it could not be told.
+    """Do one run, or record why it was not done. What happened is in the report; Failure means it could not be stored.
 
     ``unread`` is why a look at the primary has just failed: then it is not asked again.
     Raises Failure(REGISTRY_UNAVAILABLE) when lease or record cannot be written,
@@ -135,7 +135,7 @@ class _Fleet:
             self._tell(apply_promotion_hold(self._record, self._request, registered))
             if not self._request.backups:
                 results = [self._refuse(backup_id, "registration", why) for backup_id, why in unreadable.items()]
-            # How to undo what was begun, or that new settings are unproved, may be in a status that is not understood.
+            # How to undo what was begun, or a pending proof of access, may be in a status that is not understood.
             results += [self._refuse(one.id, "last result", unknown[one.id]) for one in chosen if one.id in unknown]
             chosen = [one for one in chosen if one.id not in unknown]
             if not chosen and not results:

@@ -101,7 +101,7 @@ def accounts(tag: str) -> st.SearchStrategy[str]:
         hashed = f"<password hash={quoteattr(password)}/>"
         return f"<{tag} name={quoteattr(name)}{disabled}>{hashed}<roots>{inside}</roots>{last_log_in}</{tag}>"
 
-    return ACCOUNTS.map(lambda found: f"<{tag}s>{''.join(written(*account) for account in found)}</{tag}s>")
+    return ACCOUNTS.map(lambda drawn: f"<{tag}s>{''.join(written(*account) for account in drawn)}</{tag}s>")
 
 
 def listed(tag: str) -> st.SearchStrategy[str]:
@@ -123,14 +123,14 @@ LISTENERS = st.lists(
     max_size=4,
     unique_by=lambda listener: listener[0],
 ).map(
-    lambda found: tuple(
+    lambda drawn: tuple(
         Listener(
             10 * number + offset,
             address,
             protocol,
             {"listenPort": port, "connectionLimit": limit, "passiveSettings": {"ipAddress": passive}},
         )
-        for number, ((protocol, port), offset, address, limit, passive) in enumerate(found)
+        for number, ((protocol, port), offset, address, limit, passive) in enumerate(drawn)
     )
 )
 
@@ -163,16 +163,16 @@ STATES: dict[Callable[[Sections], str], st.SearchStrategy[tuple[Sections, dict[s
 
 def settings_of(text: str) -> Sections:
     """The values of a document in any of the styles."""
-    found: Sections = {}
+    sections: Sections = {}
     for section in ElementTree.fromstring(text.encode()):  # noqa: S314 - it was made here
         entries = [
             (each.get("name"), each.get("value")) if each.tag == "entry" else (each.tag, each.text or "")
             for each in section
         ]
-        assert section.tag not in found
+        assert section.tag not in sections
         assert len({name for name, _ in entries}) == len(entries)
-        found[section.tag] = {str(name): str(value) for name, value in (*section.attrib.items(), *entries)}
-    return found
+        sections[section.tag] = {str(name): str(value) for name, value in (*section.attrib.items(), *entries)}
+    return sections
 
 
 def tree_of(text: str) -> object:
@@ -186,14 +186,14 @@ def values_of(element: ElementTree.Element) -> object:
 
 def accounts_of(text: str) -> dict[str, object]:
     """Users or groups by name in one case, without what a log-in changes."""
-    found = {}
+    accounts = {}
     for item in ElementTree.fromstring(text.encode()):  # noqa: S314 - it was made here
         for run_time in item.findall("lastLogin"):
             item.remove(run_time)
         name = item.attrib.pop("name").casefold()
-        assert name not in found
-        found[name] = values_of(item)
-    return found
+        assert name not in accounts
+        accounts[name] = values_of(item)
+    return accounts
 
 
 def text_of(content: str | bytes) -> str:

@@ -118,9 +118,9 @@ def name_of(element: etree._Element) -> Name | None:
     """The name in a name-like attribute or child of an element; None when it bears none."""
     return _own_name(element) or next(
         (
-            Name(found.written, found.owner, found.key)
+            Name(value.written, value.owner, value.key)
             for child in children(element)
-            if plain_name(str(child.tag)) in _NAME_KEYS and (found := _value_of(child)) is not None
+            if plain_name(str(child.tag)) in _NAME_KEYS and (value := _value_of(child)) is not None
         ),
         None,
     )
@@ -137,8 +137,8 @@ def _own_name(element: etree._Element) -> Name | None:
 
 def own_value(element: etree._Element) -> str | None:
     """What a childless element holds: its text, or else its ``value`` attribute; None for anything else."""
-    found = _value_of(element)
-    return found.written if found else None
+    value = _value_of(element)
+    return value.written if value else None
 
 
 def _value_of(element: etree._Element) -> Name | None:
@@ -275,15 +275,15 @@ def items(root: etree._Element, hint: str, *, ignored: frozenset[str] = RUNTIME_
     name ends with the hint are preferred, because lists can be wrapped in
     other named elements.
     """
-    found = _keyed(root, hint)
-    skip = frozenset(item.element for item in found.values())
+    keyed = _keyed(root, hint)
+    skip = frozenset(item.element for item in keyed.values())
     return Items(
         rest=rest_digest(root, skip, ignored=ignored),
         entries={
-            key: item_digest(item.element, item.name, item.parent, ignored=ignored) for key, item in found.items()
+            key: item_digest(item.element, item.name, item.parent, ignored=ignored) for key, item in keyed.items()
         },
         names={
-            key: written for key, item in found.items() if (written := item.name.written if item.name else "") != key
+            key: written for key, item in keyed.items() if (written := item.name.written if item.name else "") != key
         },
     )
 

@@ -293,11 +293,11 @@ def _text(element: etree._Element) -> str:
 
 
 def _by_tag(element: etree._Element, ignored: frozenset[str]) -> dict[str, list[etree._Element]]:
-    found: defaultdict[str, list[etree._Element]] = defaultdict(list)
+    grouped: defaultdict[str, list[etree._Element]] = defaultdict(list)
     for child in children(element):
         if not is_ignored(child, ignored):
-            found[str(child.tag)].append(child)
-    return found
+            grouped[str(child.tag)].append(child)
+    return grouped
 
 
 def _identical(left: etree._Element, right: etree._Element) -> bool:
@@ -359,10 +359,10 @@ def _have_children(elements: list[etree._Element]) -> bool:
 
 
 def _by_key(elements: list[etree._Element], key: Key) -> dict[str, list[etree._Element]]:
-    found: defaultdict[str, list[etree._Element]] = defaultdict(list)
+    grouped: defaultdict[str, list[etree._Element]] = defaultdict(list)
     for element in elements:
-        found[key(element)].append(element)
-    return found
+        grouped[key(element)].append(element)
+    return grouped
 
 
 def name_of_entry(element: etree._Element) -> str:

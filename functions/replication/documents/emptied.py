@@ -35,7 +35,7 @@ class _Parents:
         return frozenset(tags - {_tag(thing) for thing in self.things})
 
 
-type _Found = dict[_Path, _Parents]
+type _ParentsByPath = dict[_Path, _Parents]
 
 
 def emptied(own: etree._Element, desired: etree._Element | None) -> int:
@@ -50,14 +50,14 @@ def emptied(own: etree._Element, desired: etree._Element | None) -> int:
 
 def _lists(root: etree._Element) -> Iterator[tuple[_Path, _Parents]]:
     """The outermost parents of entries; the wrappers around them are none."""
-    found = _by_path(root)
+    by_path = _by_path(root)
     waiting: list[_Path] = [(_tag(root),)]
     lone: list[tuple[_Path, _Parents]] = []
     is_list_found = False
     for path in waiting:
-        parents = found[path]
+        parents = by_path[path]
         below = [(*path, tag) for tag in dict.fromkeys(map(_tag, parents.things))]
-        wrappers = {inner[-1]: inner for inner in below if _is_wrapper(found, inner)}
+        wrappers = {inner[-1]: inner for inner in below if _is_wrapper(by_path, inner)}
         waiting.extend(wrappers.values())
         entries = [thing for thing in parents.things if _tag(thing) not in wrappers]
         if len(entries) == 1 and name_of(entries[0]) is None:
@@ -69,33 +69,33 @@ def _lists(root: etree._Element) -> Iterator[tuple[_Path, _Parents]]:
         yield from lone
 
 
-def _is_wrapper(found: _Found, path: _Path) -> bool:
+def _is_wrapper(by_path: _ParentsByPath, path: _Path) -> bool:
     """Whether the elements of a path hold the entries of a list, instead of being its entries."""
-    parents = found[path]
+    parents = by_path[path]
     tags = {_tag(thing) for thing in parents.things}
     if len(tags) != 1:
         return False
-    held = _held(found, path)
+    held = _held(by_path, path)
     has_values = parents.values or all(len(thing) == 0 and name_of(thing) is None for thing in parents.things)
     may_be_entry = has_values and any(name_of(element) is not None for element in parents.elements)
     return held > len(parents.elements) if may_be_entry else held >= len(parents.elements)
 
 
-def _held(found: _Found, path: _Path) -> int:
+def _held(by_path: _ParentsByPath, path: _Path) -> int:
     """How many things stand in the elements of a path, in their only list."""
-    things = found[path].things
+    things = by_path[path].things
     tags = {_tag(thing) for thing in things}
     inner = (*path, *tags)
-    return max(len(things), _held(found, inner)) if len(tags) == 1 else len(things)
+    return max(len(things), _held(by_path, inner)) if len(tags) == 1 else len(things)
 
 
-def _by_path(root: etree._Element) -> _Found:
-    found: defaultdict[_Path, _Parents] = defaultdict(_Parents)
+def _by_path(root: etree._Element) -> _ParentsByPath:
+    by_path: defaultdict[_Path, _Parents] = defaultdict(_Parents)
     waiting: list[tuple[_Path, etree._Element]] = [((_tag(root),), root)]
     for path, element in waiting:
-        found[path].elements.append(element)
+        by_path[path].elements.append(element)
         waiting.extend(((*path, _tag(child)), child) for child in children(element))
-    return found
+    return by_path
 
 
 def _things(parent: etree._Element) -> Iterator[etree._Element]:

@@ -63,8 +63,8 @@ def _is_one_place(documents: Sequence[etree._Element], line: str) -> bool:
 
 
 def _is_entry(documents: Sequence[etree._Element], line: str) -> bool:
-    found = [one for document in documents for one in _kept(document, line)] if line.count("/") > 1 else []
-    return bool(found) and all(isinstance(one, etree._Element) and is_entry(one) for one in found)
+    kept = [one for document in documents for one in _kept(document, line)] if line.count("/") > 1 else []
+    return bool(kept) and all(isinstance(one, etree._Element) and is_entry(one) for one in kept)
 
 
 def _kept(root: etree._Element, line: str) -> list[etree._Element | str]:

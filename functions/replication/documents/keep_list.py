@@ -37,7 +37,7 @@ _TELLING_SOMEBODY = (
     *("notify*", "*-notify-*", "*notif*ation*", "alert*", "*-alert*", "warn*", "email-*", "mail-*", "send-*"),
     *("log-*", "audit-*", "*badminton*"),
 )
-"""Who is told of something is no log-in."""
+"""Who is notified of something is no log-in."""
 _DEMANDS = (
     *("require*", "*-require*", "verify-*", "validate-*", "request-*", "accept-*", "allow-*"),
     *("*concert*", "*certain*", "*certified*", "*certify*"),

@@ -287,7 +287,7 @@ def words(label: str) -> str:
 
 def exact_step(tag: str, name: str) -> str:
     """The step of a pattern for the element of this tag that bears exactly this name."""
-    return f"{local_name(tag)}[{_UNWRITABLE.sub(lambda found: f'%{ord(found[0]):02X}', name)}]"
+    return f"{local_name(tag)}[{_UNWRITABLE.sub(lambda character: f'%{ord(character[0]):02X}', name)}]"
 
 
 def labels_of(element: etree._Element) -> Labels:

@@ -59,24 +59,24 @@ class _Context:
         self.head = head
         self.close = close
         self.hint = hint
-        self.known: dict[bytes, _Piece] = {}
+        self.pieces: dict[bytes, _Piece] = {}
         self._tags: set[bytes] = set()
         self._runtime: re.Pattern[bytes] | None = None
 
     def entries(self, piece: bytes) -> _Piece | None:
         """The items of a piece, None when it must not be read by itself."""
         key = self._key(piece)
-        found = self.known.get(key)
-        if found is None:
+        entries = self.pieces.get(key)
+        if entries is None:
             try:
                 root = self.understood(piece)
             except XmlRefused:
                 return None
-            found = self._index(root)
-            if found is not None:
-                self.known[key] = found
+            entries = self._index(root)
+            if entries is not None:
+                self.pieces[key] = entries
                 self._learn(root)
-        return found
+        return entries
 
     def understood(self, piece: bytes) -> etree._Element:
         """The root with nothing but this piece in it. Raises XmlRefused, but not for one that has had entries."""
@@ -127,12 +127,12 @@ class _Contexts:
         self._contexts: dict[tuple[bytes, bytes, str], _Context] = {}
 
     def get(self, head: bytes, close: bytes, hint: str) -> _Context:
-        if sum(len(context.known) for context in list(self._contexts.values())) > MOST_PIECES:
+        if sum(len(context.pieces) for context in list(self._contexts.values())) > MOST_PIECES:
             self._contexts = {}
-        found = self._contexts.get((head, close, hint))
-        if found is None:
-            found = self._contexts[head, close, hint] = _Context(head, close, hint)
-        return found
+        context = self._contexts.get((head, close, hint))
+        if context is None:
+            context = self._contexts[head, close, hint] = _Context(head, close, hint)
+        return context
 
 
 _CONTEXTS = _Contexts()
@@ -148,7 +148,7 @@ class Pieces:
 
     def excerpts(self, document: bytes, keys: Collection[str]) -> dict[str, bytes]:
         """The same as ``canonical.excerpts`` of the same document, parsed."""
-        found: dict[str, bytes] = {}
+        excerpts: dict[str, bytes] = {}
         of_piece = range(0)
         elements: list[etree._Element] = []
         for number, key in enumerate(self.items.entries):
@@ -157,8 +157,8 @@ class Pieces:
                     of_piece = self._in_piece(number)
                     start, end = self._places[2 * number : 2 * number + 2]
                     elements = list(self._context.understood(document[start:end]))
-                found[key] = canonical.excerpt(elements[number - of_piece.start])
-        return found
+                excerpts[key] = canonical.excerpt(elements[number - of_piece.start])
+        return excerpts
 
     def _in_piece(self, number: int) -> range:
         """The numbers of all items that are in the same piece as this one."""
@@ -182,10 +182,10 @@ def take_apart(document: bytes, hint: str) -> Pieces | None:
     piece = b""
     for start, end in pieces:
         piece = document[start:end]
-        found = context.entries(piece)
-        if found is None:
+        piece_entries = context.entries(piece)
+        if piece_entries is None:
             return None
-        for entry in found:
+        for entry in piece_entries:
             key = canonical.unique_key(entry.folded, entries)
             entries[key] = entry.digest
             if entry.written != key:
@@ -215,8 +215,8 @@ def _open(document: bytes, hint: str) -> tuple[_Context, Iterator[tuple[int, int
 def _pieces(document: bytes, start: int, end: int, item_end: bytes) -> Iterator[tuple[int, int]]:
     """Where each piece begins and ends."""
     while start < end:
-        found = document.find(item_end, start, end)
-        after = found + len(item_end) if found >= 0 else end
-        if found >= 0 or document[start:after].strip():
+        position = document.find(item_end, start, end)
+        after = position + len(item_end) if position >= 0 else end
+        if position >= 0 or document[start:after].strip():
             yield start, after
         start = after

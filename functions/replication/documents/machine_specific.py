@@ -120,5 +120,5 @@ def _parses(text: str) -> bool:
 
 
 def _is_host(text: str) -> bool:
-    found = _HOST.fullmatch(text)
-    return found is not None and found["last"].casefold() not in _FILE_TYPES
+    match = _HOST.fullmatch(text)
+    return match is not None and match["last"].casefold() not in _FILE_TYPES

@@ -126,9 +126,9 @@ class _Merge:
             if self._keeps(key, place):
                 out.set(key, value)
         out.text = primary.text
-        found = pair(primary, own, place, self._keep)
-        self._unclear |= {f"{where}/{local_name(tag)[:_LONGEST_STEP]}": None for tag in sorted(found.unclear)}
-        self._add_children(out, scope, primary, found, where)
+        pairing = pair(primary, own, place, self._keep)
+        self._unclear |= {f"{where}/{local_name(tag)[:_LONGEST_STEP]}": None for tag in sorted(pairing.unclear)}
+        self._add_children(out, scope, primary, pairing, where)
         if len(primary) and next(children(out), None) is None and not text_of(out).strip():
             # White space between elements would become the value of an element that has none left.
             out.text = None
@@ -136,17 +136,17 @@ class _Merge:
                 comment.tail = None
 
     def _add_children(
-        self, out: etree._Element, scope: Scope, primary: etree._Element, found: Pairing, where: str
+        self, out: etree._Element, scope: Scope, primary: etree._Element, pairing: Pairing, where: str
     ) -> None:
-        counterparts = {theirs: found.ours[ours] for ours, theirs in found.slots.items()}
-        additions = self._additions(found)
+        counterparts = {theirs: pairing.ours[ours] for ours, theirs in pairing.slots.items()}
+        additions = self._additions(pairing)
         for addition in additions.get(-1, ()):
             self._add_own(out, scope, addition)
         number = -1
         for node in primary:
             if isinstance(node.tag, str):
                 number += 1
-                added = self._add_child(out, scope, found.theirs[number], counterparts.get(number), where)
+                added = self._add_child(out, scope, pairing.theirs[number], counterparts.get(number), where)
             else:
                 added = _copy_aside(out, node)
             if added is not None:
@@ -164,7 +164,7 @@ class _Merge:
             return self._add_pair(out, scope, theirs, ours, where)
         return _copy(out, scope, ours.element) if ours is not None else None
 
-    def _additions(self, found: Pairing) -> dict[int, list[Entry]]:
+    def _additions(self, pairing: Pairing) -> dict[int, list[Entry]]:
         """What the backup alone has and keeps, by the number of the primary's entry that it stands behind (or -1).
 
         Entries of one identity keep their order, and all stay where they are when the result is merged again.
@@ -172,9 +172,9 @@ class _Merge:
         additions: defaultdict[int, list[Entry]] = defaultdict(list)
         behind = -1
         last: dict[tuple[str, Names], int] = {}
-        for number, entry in enumerate(found.ours):
+        for number, entry in enumerate(pairing.ours):
             identity = entry.tag, entry.names
-            slot = found.slots.get(number)
+            slot = pairing.slots.get(number)
             if slot is not None:
                 behind = slot
             elif entry.is_kept or self._keep.holds(entry.element, entry.place):
@@ -241,12 +241,12 @@ def _scope_of(element: etree._Element) -> dict[str | None, str]:
 
 def _meanings(values: list[tuple[str, str]], scope: Scope) -> dict[str | None, str]:
     """The namespaces that attributes' values may refer to, by prefix."""
-    found: dict[str | None, str] = {}
+    namespaces: dict[str | None, str] = {}
     for key, value in values:
-        found |= {prefix: scope[prefix] for prefix in _PREFIX.findall(value) if prefix in scope}
+        namespaces |= {prefix: scope[prefix] for prefix in _PREFIX.findall(value) if prefix in scope}
         if key == XSI_TYPE and ":" not in value:
-            found[None] = scope[None]
-    return found
+            namespaces[None] = scope[None]
+    return namespaces
 
 
 def _create(parent: etree._Element, above: Scope, source: etree._Element, scope: Scope | None = None) -> etree._Element:

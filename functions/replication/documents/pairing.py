@@ -63,26 +63,26 @@ class KeepList:
 
     def names(self, element: etree._Element, place: Place) -> Names:
         """All names of an element. One that is kept itself is a value of the machine and names nothing."""
-        found = {
+        identity = {
             (plain_name(str(key)), str(value))
             for key, value in element.attrib.items()
             if value and self.is_name_attribute(str(key), place)
         }
-        found |= {
+        identity |= {
             (plain_name(str(child.tag)), own_value(child) or "")
             for child in children(element)
             if self.is_name(child, place)
         }
-        return frozenset(found)
+        return frozenset(identity)
 
 
 def _holding(root: etree._Element, rules: Rules) -> Iterator[etree._Element]:
     """The elements that hold anything kept and are not kept themselves."""
-    found: set[etree._Element] = set()
+    holders: set[etree._Element] = set()
     for node in kept_below(root, (element_labels(root),), rules):
         holder = node[0] if isinstance(node, tuple) else node.getparent()
-        while holder is not None and holder not in found:
-            found.add(holder)
+        while holder is not None and holder not in holders:
+            holders.add(holder)
             yield holder
             holder = holder.getparent()
 
@@ -131,7 +131,7 @@ class Pairing:
 
 def pair(primary: etree._Element, own: etree._Element | None, place: Place, keep: KeepList) -> Pairing:
     """Pair the children of two elements that belong together. ``own`` is None where the backup has no counterpart."""
-    return _Pairs(primary, own, place, keep).found
+    return _Pairs(primary, own, place, keep).pairing
 
 
 class _Pairs:
@@ -139,39 +139,39 @@ class _Pairs:
         self._keep = keep
         self._parent = plain_name(str(primary.tag))
         self._place = place
-        self.found = Pairing(self._entries(primary), self._entries(own) if own is not None else [])
+        self.pairing = Pairing(self._entries(primary), self._entries(own) if own is not None else [])
         self._keep_on_either_side()
         self._pair_kept()
         self._pair_ordinary()
 
     def _entries(self, parent: etree._Element) -> list[Entry]:
-        found = []
+        entries = []
         for child in children(parent):
             labels = element_labels(child)
             place = below(self._place, labels)
             is_kept = self._keep.keeps(self._place, labels)
-            found.append(Entry(child, labels, place, self._keep.names(child, place), is_kept))
-        return found
+            entries.append(Entry(child, labels, place, self._keep.names(child, place), is_kept))
+        return entries
 
     def _keep_on_either_side(self) -> None:
-        both = (*self.found.theirs, *self.found.ours)
+        both = (*self.pairing.theirs, *self.pairing.ours)
         kept = {(entry.tag, entry.names) for entry in both if entry.is_kept and entry.names}
         for entry in both:
             entry.is_kept = entry.is_kept or (entry.tag, entry.names) in kept
 
     def _pair_kept(self) -> None:
         """A kept entry stands where the primary's of the same identity stood."""
-        theirs = _by_identity(_numbered(self.found.theirs, kept=True))
-        for identity, ours in _by_identity(_numbered(self.found.ours, kept=True)).items():
+        theirs = _by_identity(_numbered(self.pairing.theirs, kept=True))
+        for identity, ours in _by_identity(_numbered(self.pairing.ours, kept=True)).items():
             self._together(theirs.get(identity, ()), ours)
 
     def _together(self, theirs: Iterable[int], ours: Iterable[int]) -> None:
-        self.found.slots.update(zip(ours, theirs, strict=False))
+        self.pairing.slots.update(zip(ours, theirs, strict=False))
 
     def _pair_ordinary(self) -> None:
-        theirs = _by_tag(_numbered(self.found.theirs, kept=False))
-        ours = _by_tag(_numbered(self.found.ours, kept=False))
-        counts = [Counter(entry.tag for entry in side) for side in (self.found.theirs, self.found.ours)]
+        theirs = _by_tag(_numbered(self.pairing.theirs, kept=False))
+        ours = _by_tag(_numbered(self.pairing.ours, kept=False))
+        counts = [Counter(entry.tag for entry in side) for side in (self.pairing.theirs, self.pairing.ours)]
         for tag, own in ours.items():
             primary = theirs.get(tag, [])
             is_lone = all(count[tag] == 1 for count in counts) and primary
@@ -202,11 +202,11 @@ class _Pairs:
                 self._together(others, mine)
             elif others:
                 self._pair_by_content(tag, others, mine)
-        taken = {*self.found.slots.values()}
+        taken = {*self.pairing.slots.values()}
         self._check_left(
             tag,
             [entry for number, entry in primary if number not in taken],
-            [entry for number, entry in own if number not in self.found.slots and self._holds(entry)],
+            [entry for number, entry in own if number not in self.pairing.slots and self._holds(entry)],
         )
 
     def _holds(self, entry: Entry) -> bool:
@@ -214,23 +214,23 @@ class _Pairs:
 
     def _pair_by_content(self, tag: str, theirs: list[int], ours: list[int]) -> None:
         """Entries that nothing tells apart but what is in them."""
-        contents = {number: _content(self.found.theirs[number], self._keep) for number in theirs}
+        contents = {number: _content(self.pairing.theirs[number], self._keep) for number in theirs}
         expected = {name for content in contents.values() for name in content.bare}
         by_content: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
         for number, content in contents.items():
             by_content[content.key(expected)].append(number)
         own_by_content: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
         for number in ours:
-            entry = self.found.ours[number]
+            entry = self.pairing.ours[number]
             content = _content(entry, self._keep)
             own_by_content[content.key(expected)].append(number)
             # What is left of it when the primary has no such entry must not look like one that it has.
             if self._holds(entry) and content.key(expected) not in by_content and content.rest(expected) in by_content:
-                self.found.unclear.add(tag)
+                self.pairing.unclear.add(tag)
         for key, mine in own_by_content.items():
             others = by_content.get(key, [])
-            if others and len(others) != len(mine) and any(self._holds(self.found.ours[number]) for number in mine):
-                self.found.unclear.add(tag)
+            if others and len(others) != len(mine) and any(self._holds(self.pairing.ours[number]) for number in mine):
+                self.pairing.unclear.add(tag)
             self._together(others, mine)
 
     def _check_left(self, tag: str, theirs: list[Entry], ours: list[Entry]) -> None:
@@ -239,7 +239,7 @@ class _Pairs:
             return
         names = {name for entry in theirs for name in entry.names}
         if any(not entry.names for entry in (*theirs, *ours)) or any(entry.names & names for entry in ours):
-            self.found.unclear.add(tag)
+            self.pairing.unclear.add(tag)
 
 
 def same_decisions(elements: Iterable[etree._Element], paths: Iterable[Path], rules: Rules) -> bool:
@@ -257,19 +257,19 @@ def _numbered(entries: list[Entry], *, kept: bool) -> list[tuple[int, Entry]]:
 
 
 def _by_tag(entries: list[tuple[int, Entry]]) -> dict[str, list[tuple[int, Entry]]]:
-    found: defaultdict[str, list[tuple[int, Entry]]] = defaultdict(list)
+    grouped: defaultdict[str, list[tuple[int, Entry]]] = defaultdict(list)
     for number, entry in entries:
-        found[entry.tag].append((number, entry))
-    return found
+        grouped[entry.tag].append((number, entry))
+    return grouped
 
 
 def _by_identity(
     entries: list[tuple[int, Entry]], *, kind: bool = False
 ) -> dict[tuple[tuple[str, str], Names], list[int]]:
-    found: defaultdict[tuple[tuple[str, str], Names], list[int]] = defaultdict(list)
+    grouped: defaultdict[tuple[tuple[str, str], Names], list[int]] = defaultdict(list)
     for number, entry in entries:
-        found[entry.kind if kind else (entry.tag, ""), entry.names].append(number)
-    return found
+        grouped[entry.kind if kind else (entry.tag, ""), entry.names].append(number)
+    return grouped
 
 
 # Ordinary content ----------------------------------------------------------------------------------------------------
@@ -302,9 +302,9 @@ class _Content:
 
 
 def _content(entry: Entry, keep: KeepList) -> _Content:
-    found = _Content()
-    found.text = "".join(_described(entry.element, entry.place, keep, "", found)[0])
-    return found
+    content = _Content()
+    content.text = "".join(_described(entry.element, entry.place, keep, "", content)[0])
+    return content
 
 
 def _described(

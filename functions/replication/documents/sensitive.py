@@ -166,5 +166,5 @@ def _looks_like_password(token: str) -> bool:
     if not 8 <= len(bare) <= 64 or any(mark in bare for mark in "/\\=:") or _E_MAIL.fullmatch(bare):
         return False
     kinds = (str.islower, str.isupper, str.isdigit, _SYMBOLS.__contains__)
-    found = [any(map(kind, bare)) for kind in kinds]
-    return found[2] and found[3] and sum(found) > 2
+    present = [any(map(kind, bare)) for kind in kinds]
+    return present[2] and present[3] and sum(present) > 2

@@ -57,12 +57,14 @@ class _Comparison:
     def _attributes(
         self, sent: etree._Element, held: etree._Element, before: etree._Element | None, *, may_add: bool
     ) -> int | None:
-        wanted, found = _attributes(sent), _attributes(held)
-        if any(found.get(key) != value for key, value in wanted.items()):
+        wanted, held_values = _attributes(sent), _attributes(held)
+        if any(held_values.get(key) != value for key, value in wanted.items()):
             return None
-        extra = found.keys() - wanted.keys()
+        extra = held_values.keys() - wanted.keys()
         old = _attributes(before) if before is not None else {}
-        if (extra and not may_add) or any(key in old or (f"@{key}", found[key]) in self._left_over for key in extra):
+        if (extra and not may_add) or any(
+            key in old or (f"@{key}", held_values[key]) in self._left_over for key in extra
+        ):
             return None
         return len(extra)
 
@@ -70,10 +72,10 @@ class _Comparison:
         self, sent: etree._Element, held: etree._Element, before: etree._Element | None, *, may_add: bool
     ) -> int | None:
         """Every child that was sent stands where it was, and what stands between them is new."""
-        wanted, found = list(children(sent)), list(children(held))
+        wanted, held_children = list(children(sent)), list(children(held))
         kinds = {str(child.tag) for child in wanted}
-        kept = [child for child in found if str(child.tag) in kinds]
-        extra = [child for child in found if str(child.tag) not in kinds]
+        kept = [child for child in held_children if str(child.tag) in kinds]
+        extra = [child for child in held_children if str(child.tag) not in kinds]
         if len(kept) != len(wanted):
             return None
         if extra and not (may_add and _is_record(sent) and self._are_new(extra, wanted, before)):
@@ -91,14 +93,14 @@ class _Comparison:
         self, extra: list[etree._Element], wanted: list[etree._Element], before: etree._Element | None
     ) -> bool:
         """Whether these children are single new values: no entries of a list, and nothing of the old content."""
-        known = {_local(child) for child in wanted}
+        known_names = {_local(child) for child in wanted}
         if before is not None:
-            known |= {_local(child) for child in children(before)}
+            known_names |= {_local(child) for child in children(before)}
         occurrences = Counter(_local(child) for child in extra)
         return all(
             _is_leaf(child)
             and occurrences[_local(child)] == 1
-            and _local(child) not in known
+            and _local(child) not in known_names
             and not key_of(child)
             and self._left_over.isdisjoint(_values(child))
             for child in extra

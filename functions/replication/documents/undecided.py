@@ -35,11 +35,11 @@ def check_decided(own: etree._Element, merged: etree._Element, rules: Rules) -> 
     before, after = _Sections(rules), _Sections(rules)
     before.collect(own)
     after.collect(merged)
-    found = {**after.steps, **before.steps}
-    changed = [key for key in found if before.contents[key] != after.contents[key]]
+    steps = {**after.steps, **before.steps}
+    changed = [key for key in steps if before.contents[key] != after.contents[key]]
     if changed:
-        lines = [_line((own, merged), found[key]) for key in changed[:_SHOWN_PLACES]]
-        raise NamesUndecided([show(found[key]) for key in changed], lines)
+        lines = [_line((own, merged), steps[key]) for key in changed[:_SHOWN_PLACES]]
+        raise NamesUndecided([show(steps[key]) for key in changed], lines)
 
 
 def _line(documents: tuple[etree._Element, etree._Element], steps: Steps) -> str:

@@ -46,8 +46,8 @@ def limits_addresses(place: Place) -> bool:
     limiting = {"restrict", "limit", "allow", "deny", "require"}
     named = [said for said in place.names if "address" in said and said & limiting]
     inside = "address" in place.anywhere and place.anywhere & {"restrict", "limit"}
-    around = any("address" in one for one in place.names[:-1]) and bool(place.own & {"allow", "deny"})
-    return bool(named or inside or around)
+    beside = any("address" in one for one in place.names[:-1]) and bool(place.own & {"allow", "deny"})
+    return bool(named or inside or beside)
 
 
 def is_blocking(place: Place) -> bool:
@@ -56,15 +56,15 @@ def is_blocking(place: Place) -> bool:
 
 
 def widened_lists(
-    before: Iterable[Difference], after: Iterable[Difference], found: Iterable[Difference]
+    before: Iterable[Difference], after: Iterable[Difference], differences: Iterable[Difference]
 ) -> Iterator[str]:
-    """Where lists let in more addresses than before: for each the path of its first difference among those ``found``.
+    """Where lists let in more addresses than before: for each the path of its first one among the ``differences``.
 
     ``before`` and ``after`` are all values of one item on both sides.
     """
     was, becomes = _lists(before), _lists(after)
     paths: dict[tuple[str, bool], str] = {}
-    for one in found:
+    for one in differences:
         place = place_of(one.steps)
         if limits_addresses(place) and not _tells_of_it(place):
             paths.setdefault((_list_path(one.steps), is_blocking(place)), one.path)
@@ -139,8 +139,8 @@ def _role(name: str) -> str:
     return "last" if plain in _LASTS or {"to", "end"} & set(meanings(name)) else ""
 
 
-def _of(found: Iterable[Span | str]) -> Addresses:
-    held = list(found)
+def _of(entries: Iterable[Span | str]) -> Addresses:
+    held = list(entries)
     return Addresses(
         frozenset(one for one in held if not isinstance(one, str)),
         frozenset(one.casefold() for one in held if isinstance(one, str)),
@@ -184,16 +184,16 @@ def _pattern(text: str) -> Span:
         return 4, 0, 2**32 - 1
     if len(numbers) > 4 or "*" not in numbers or any(one != "*" for one in numbers[numbers.index("*") :]):
         raise ValueError("no pattern")
-    known = numbers[: numbers.index("*")]
-    return _network(".".join(known + ["0"] * (4 - len(known))) + f"/{8 * len(known)}")
+    fixed = numbers[: numbers.index("*")]
+    return _network(".".join(fixed + ["0"] * (4 - len(fixed))) + f"/{8 * len(fixed)}")
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:
     """The same addresses in as few spans as possible."""
-    found: list[Span] = []
+    merged: list[Span] = []
     for version, first, last in sorted(spans):
-        if found and found[-1][0] == version and first <= found[-1][2] + 1:
-            found[-1] = (version, found[-1][1], max(found[-1][2], last))
+        if merged and merged[-1][0] == version and first <= merged[-1][2] + 1:
+            merged[-1] = (version, merged[-1][1], max(merged[-1][2], last))
         else:
-            found.append((version, first, last))
-    return found
+            merged.append((version, first, last))
+    return merged

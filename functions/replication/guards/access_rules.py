@@ -52,7 +52,7 @@ class AccessIncreaseKind(StrEnum):
 class Rule:
     """One kind of place. ``scale`` judges what stands there; ``of_servers``: settings and listeners have it as well.
 
-    ``opens``: a new account for which this is wider than the default is told of.
+    ``opens``: a new account for which this is wider than the default is reported.
     """
 
     kind: AccessIncreaseKind
@@ -72,11 +72,11 @@ class Judgement:
 
 def judge(place: Place, change: Change, *, of_server: bool) -> Judgement | None:
     """In which way a value gets wider, None when it does not."""
-    found = _judged(place, change, of_server=of_server)
-    if found is None and place.doubt:
+    judgement = _judged(place, change, of_server=of_server)
+    if judgement is None and place.doubt:
         other = _judged(place.with_doubt(), change, of_server=of_server)
         return Judgement(AccessIncreaseKind.MAY_WIDEN, other.rule) if other else None
-    return found
+    return judgement
 
 
 @lru_cache(maxsize=8192)
@@ -116,7 +116,7 @@ def _matters(place: Place, change: Change, *, of_server: bool) -> bool:
     if of_server:
         return addresses and "restrict" in place.anywhere
     if "password" in place.own and not change.is_switch:
-        return False  # a stored password: only many at once are told of
+        return False  # a stored password: only many at once are reported
     if addresses or scales.roles(change) is Verdict.YES:
         return True
     moves = bool(place.about & {"path", "directory"}) and bool((change.after or "").strip())
@@ -324,9 +324,9 @@ def _is_protocol(place: Place) -> bool:
 
 
 def _permits(place: Place) -> bool:
-    around = any("permission" in said for said in place.names)
+    is_permission = any("permission" in said for said in place.names)
     return (
-        around
+        is_permission
         or bool(place.about & {"allow", "deny", "readonly", "action"})
         or ("access" in place.about and place.about <= {"access"} | FILLERS | SWITCHES)
     )

@@ -119,8 +119,8 @@ def rights(change: Change) -> Verdict:
 
 
 def _number(text: str | None) -> int:
-    found = (text or "").casefold()
-    return 0 if not _NUMBER.fullmatch(found) else int(found, 16 if found.startswith("0x") else 10)
+    number = (text or "").casefold()
+    return 0 if not _NUMBER.fullmatch(number) else int(number, 16 if number.startswith("0x") else 10)
 
 
 def _bits(before: int, after: int) -> Verdict:
@@ -136,14 +136,14 @@ def _set_of(text: str) -> frozenset[str] | None:
     is_word = _plain(text) in _ALL | _NOTHING | _SEVERAL.keys() or all(map(is_known, meanings(text)))
     if len(parts) == 1 and _LETTERS.fullmatch(text) and not is_word:
         return frozenset(text.casefold()) - {"-", "+"}
-    found: set[str] = set()
+    rights: set[str] = set()
     for part in parts:
         word = _plain(part)
         if word in _ALL:
             return None
         if word not in _NOTHING:
-            found |= _SEVERAL.get(word, frozenset({word}))
-    return frozenset(found)
+            rights |= _SEVERAL.get(word, frozenset({word}))
+    return frozenset(rights)
 
 
 def _plain(text: str) -> str:

@@ -54,7 +54,7 @@ MANY_PASSWORDS_SHARE = 0.1
 MANY_PASSWORDS_FLOOR = 2
 """So many may always change."""
 
-type Found = Iterator[tuple[AccessIncreaseKind, str]]
+type KindsAndPaths = Iterator[tuple[AccessIncreaseKind, str]]
 """In which ways access gets wider, and where inside of the item."""
 
 
@@ -70,8 +70,8 @@ class AccessIncrease:
 
 def access_increases(plan: Plan) -> tuple[AccessIncrease, ...]:
     """Everything in which access gets wider, once, in the order of the parts and their items. Raises nothing."""
-    found = (increase for part in plan.parts for increase in _judged(part.name, "", partial(_of_part, part)))
-    return tuple(dict.fromkeys(found))
+    increases = (increase for part in plan.parts for increase in _judged(part.name, "", partial(_of_part, part)))
+    return tuple(dict.fromkeys(increases))
 
 
 def _judged(part: PartName, item: str, look: Callable[[], Iterable[AccessIncrease]]) -> tuple[AccessIncrease, ...]:
@@ -83,55 +83,55 @@ def _judged(part: PartName, item: str, look: Callable[[], Iterable[AccessIncreas
 
 
 def _of_part(plan: PartPlan) -> Iterator[AccessIncrease]:
-    def told(label: str, found: Found) -> Iterator[AccessIncrease]:
-        return (AccessIncrease(plan.name, kind, label, path) for kind, path in found)
+    def increases(label: str, kinds_and_paths: KindsAndPaths) -> Iterator[AccessIncrease]:
+        return (AccessIncrease(plan.name, kind, label, path) for kind, path in kinds_and_paths)
 
     if plan.name in (PartName.SETTINGS, PartName.LISTENERS):
         items = list(items_of(plan))
         for item in items:
-            yield from _judged(plan.name, item.label, lambda item=item: told(item.label, _of_server(item)))  # type: ignore[misc]
-        yield from told(plan.name, _lists_of_settings(plan, items))
+            yield from _judged(plan.name, item.label, lambda item=item: increases(item.label, _of_server(item)))  # type: ignore[misc]
+        yield from increases(plan.name, _lists_of_settings(plan, items))
     elif isinstance(plan.own, Accounts):
         passwords: list[str] = []
         for item in items_of(plan):
             yield from _judged(
                 plan.name,
                 item.label,
-                lambda item=item: told(item.label, _of_account(item, passwords)),  # type: ignore[misc]
+                lambda item=item: increases(item.label, _of_account(item, passwords)),  # type: ignore[misc]
             )
-        yield from told(USERS, _of_passwords(len(passwords), len(plan.own.users.items.entries)))
+        yield from increases(USERS, _of_passwords(len(passwords), len(plan.own.users.items.entries)))
 
 
-def _of_server(item: Item) -> Found:
+def _of_server(item: Item) -> KindsAndPaths:
     for difference in item.find():
         yield from _of_value(difference, of_server=True)
 
 
-def _lists_of_settings(plan: PartPlan, items: list[Item]) -> Found:
+def _lists_of_settings(plan: PartPlan, items: list[Item]) -> KindsAndPaths:
     """Lists of addresses, which no single value tells."""
     if not (isinstance(plan.own, Document) and isinstance(plan.desired, Document)):
         return
-    found = [one for item in items for one in item.find() if limits_addresses(place_of(one.steps))]
-    before, after = (plan.own.parse(), plan.desired.parse()) if found else (None, None)
+    differences = [one for item in items for one in item.find() if limits_addresses(place_of(one.steps))]
+    before, after = (plan.own.parse(), plan.desired.parse()) if differences else (None, None)
     if before is not None and after is not None:
         steps = root_step(after)
-        for path in widened_lists(values_of(before, steps), values_of(after, steps), found):
+        for path in widened_lists(values_of(before, steps), values_of(after, steps), differences):
             yield AccessIncreaseKind.ADDRESS_LIMIT_LIFTED, path
 
 
-def _of_account(item: Item, passwords: list[str]) -> Found:
+def _of_account(item: Item, passwords: list[str]) -> KindsAndPaths:
     """``passwords`` gets the name of a user whose stored password changes."""
     if item.kind is Kind.ADDED and item.within == USERS:
         yield from _of_new_user(item)
     elif item.kind is Kind.CHANGED:
-        found = item.find()
-        if item.within == USERS and any(map(_is_password, found)):
+        differences = item.find()
+        if item.within == USERS and any(map(_is_password, differences)):
             passwords.append(item.key)
-        if any(limits_addresses(place_of(one.steps)) for one in found):
+        if any(limits_addresses(place_of(one.steps)) for one in differences):
             before, after = (_values(element) for element in item.elements)
-            for path in widened_lists(before, after, found):
+            for path in widened_lists(before, after, differences):
                 yield AccessIncreaseKind.ADDRESS_LIMIT_LIFTED, path
-        for difference in found:
+        for difference in differences:
             for kind, path in _of_value(difference, of_server=False):
                 # What names a group inside of a group is no membership.
                 if not (kind is AccessIncreaseKind.GROUP_JOINED and item.within == GROUPS):
@@ -142,7 +142,7 @@ def _values(element: etree._Element | None) -> list[Difference]:
     return [] if element is None else list(values_of(element, (), ignored=RUNTIME_NAMES))
 
 
-def _of_new_user(item: Item) -> Found:
+def _of_new_user(item: Item) -> KindsAndPaths:
     held = [(one, place_of(one.steps)) for one in _values(item.elements[1])]
     if any(is_status(place) and is_dead(place, one.after) for one, place in held):
         return
@@ -153,7 +153,7 @@ def _of_new_user(item: Item) -> Found:
             return
 
 
-def _of_value(difference: Difference, *, of_server: bool) -> Found:
+def _of_value(difference: Difference, *, of_server: bool) -> KindsAndPaths:
     """In which way one value gets wider."""
     place = place_of(difference.steps)
     if difference.before is None and difference.after is None:
@@ -174,13 +174,13 @@ def _is_about_access(steps: Steps, place: Place) -> bool:
     return steps[-1].name == OTHER or (steps[-1].name == ORDER and any(map(tells_of_access, place.names[:-1])))
 
 
-def _of_inheritance(difference: Difference, place: Place, *, of_server: bool) -> Found:
+def _of_inheritance(difference: Difference, place: Place, *, of_server: bool) -> KindsAndPaths:
     if len(place.names) < 2 or of_server or difference.new_from < len(difference.steps) - 1:
         return
     of_what = place_of(difference.steps[:-1])
     if may_matter(of_what):
-        known = difference.kind is Kind.CHANGED and rule_of(of_what, of_server=False)
-        yield AccessIncreaseKind.INHERITANCE_CHANGED if known else AccessIncreaseKind.MAY_WIDEN, difference.path
+        is_ruled = difference.kind is Kind.CHANGED and rule_of(of_what, of_server=False)
+        yield AccessIncreaseKind.INHERITANCE_CHANGED if is_ruled else AccessIncreaseKind.MAY_WIDEN, difference.path
 
 
 def _new_directory(difference: Difference, place: Place) -> str:
@@ -217,7 +217,7 @@ def _path(judged: Judgement, difference: Difference) -> str:
 # Stored passwords
 
 
-def _of_passwords(changed: int, users: int) -> Found:
+def _of_passwords(changed: int, users: int) -> KindsAndPaths:
     if changed > MANY_PASSWORDS_FLOOR and changed > MANY_PASSWORDS_SHARE * users:
         yield AccessIncreaseKind.PASSWORDS_CHANGED, f"{changed} of {users}"
 

@@ -170,21 +170,21 @@ def _taken_apart(word: str) -> tuple[str, ...]:
     for end in range(1, len(word) + 1):
         for start in range(end - _SHORTEST_PIECE + 1):
             before = best[start]
-            found = best[end]
+            shortest = best[end]
             if before is None or word[start:end] not in _PIECES:
                 continue
-            if found is None or len(before) + 1 < len(found):
+            if shortest is None or len(before) + 1 < len(shortest):
                 best[end] = (*before, word[start:end])
     return best[-1] or (word,)
 
 
 def _joined(apart: list[str]) -> list[str]:
     """Pairs of words that are one: *read*, *only*."""
-    found: list[str] = []
+    joined: list[str] = []
     for word in apart:
-        pair = (found[-1], word) if found else None
+        pair = (joined[-1], word) if joined else None
         if pair in _TOGETHER:
-            found[-1] = _TOGETHER[pair]
+            joined[-1] = _TOGETHER[pair]
         else:
-            found.append(word)
-    return found
+            joined.append(word)
+    return joined

@@ -32,10 +32,10 @@ class Guard:
         nothing is written, whether something of it is blocked or not.
         """
         blocks = self.blocks(plan)
-        found = plan.blocked(blocks)
-        if self._is_outdated(found):
-            return found.as_outdated()
-        return plan.blocked(blocks, approved=True) if self.approved == found.hash else found
+        blocked = plan.blocked(blocks)
+        if self._is_outdated(blocked):
+            return blocked.as_outdated()
+        return plan.blocked(blocks, approved=True) if self.approved == blocked.hash else blocked
 
     def blocks(self, plan: Plan) -> tuple[Block, ...]:
         """Everything about the plan that waits for a person."""
@@ -53,26 +53,28 @@ class Guard:
 
 def access_warnings(plan: Plan, server: str) -> tuple[str, ...]:
     """What of the plan widens access, or was not judged, one sentence each. ``server`` names the backup."""
-    return tuple(_sentence(found, server) for found in access_increases(plan))
+    return tuple(_sentence(increase, server) for increase in access_increases(plan))
 
 
-def _sentence(found: AccessIncrease, server: str) -> str:
-    if found.kind is AccessIncreaseKind.NOT_JUDGED:
-        failure = Failure(Reason.ACCESS_NOT_JUDGED, f"the access watch could not judge {_item(found)} ({found.path})")
+def _sentence(increase: AccessIncrease, server: str) -> str:
+    if increase.kind is AccessIncreaseKind.NOT_JUDGED:
+        failure = Failure(
+            Reason.ACCESS_NOT_JUDGED, f"the access watch could not judge {_item(increase)} ({increase.path})"
+        )
         return f"{failure.at(server)}"
-    becomes = "may become" if found.kind is AccessIncreaseKind.MAY_WIDEN else "becomes"
-    return f"Access {becomes} wider: {_item(found)}: {found.kind} ({found.path})."
+    becomes = "may become" if increase.kind is AccessIncreaseKind.MAY_WIDEN else "becomes"
+    return f"Access {becomes} wider: {_item(increase)}: {increase.kind} ({increase.path})."
 
 
-def _item(found: AccessIncrease) -> str:
-    return f"{found.part} {found.item}".strip()
+def _item(increase: AccessIncrease) -> str:
+    return f"{increase.part} {increase.item}".strip()
 
 
-def _as_blocks(found: tuple[AccessIncrease, ...]) -> tuple[Block, ...]:
+def _as_blocks(increases: tuple[AccessIncrease, ...]) -> tuple[Block, ...]:
     """Who wants wider access to wait wants what nobody could judge to wait as well."""
     blocks = []
-    for part in dict.fromkeys(increase.part for increase in found):
-        kinds = [increase.kind for increase in found if increase.part is part]
+    for part in dict.fromkeys(increase.part for increase in increases):
+        kinds = [increase.kind for increase in increases if increase.part is part]
         unjudged = kinds.count(AccessIncreaseKind.NOT_JUDGED)
         if widened := len(kinds) - unjudged:
             message = f"it widens access in {widened} places"

@@ -129,9 +129,9 @@ def _missing(part: PartName, source: str, what: str, held: int) -> Block:
 
 
 def _accounts(plan: PartPlan, own: Accounts, desired: Accounts, limits: Limits, source: str) -> Iterator[Block]:
-    found = list(items_of(plan))
+    all_items = list(items_of(plan))
     for within, before, after in ((USERS, own.users, desired.users), (GROUPS, own.groups, desired.groups)):
-        items = [item for item in found if item.within == within]
+        items = [item for item in all_items if item.within == within]
         held = len(before.items.entries)
         removed = sum(1 for item in items if item.kind is Kind.REMOVED)
         disabled = [item.key for item in items if item.kind is Kind.CHANGED and _is_disabled(item)]
@@ -189,18 +189,20 @@ def _is_disabled(item: Item) -> bool:
 
 def _unruled(plan: PartPlan) -> Iterator[Block]:
     """Settings that look machine-specific, that no rule keeps, and that the push would overwrite."""
-    found = [difference for item in items_of(plan) for difference in item.find() if looks_machine_specific(difference)]
-    if found:
-        named = shown_paths([difference.path for difference in found])
-        message = f"{len(found)} differing settings look machine-specific and are kept by no rule: {named}" + (
-            f"; to keep, add {pasted}" if (pasted := quoted_lines(_lines(plan, found))) else ""
+    differences = [
+        difference for item in items_of(plan) for difference in item.find() if looks_machine_specific(difference)
+    ]
+    if differences:
+        named = shown_paths([difference.path for difference in differences])
+        message = f"{len(differences)} differing settings look machine-specific and are kept by no rule: {named}" + (
+            f"; to keep, add {pasted}" if (pasted := quoted_lines(_lines(plan, differences))) else ""
         )
-        yield Block(plan.name, Reason.MACHINE_SPECIFIC_UNRULED, message, {"paths": len(found)})
+        yield Block(plan.name, Reason.MACHINE_SPECIFIC_UNRULED, message, {"paths": len(differences)})
 
 
-def _lines(plan: PartPlan, found: list[Difference]) -> list[str]:
+def _lines(plan: PartPlan, differences: list[Difference]) -> list[str]:
     documents = [root for state in (plan.own, plan.desired) if (root := state.parse()) is not None]
-    return [keep_line(documents, difference.steps, difference.new_from) for difference in found[:_MOST_LINES]]
+    return [keep_line(documents, difference.steps, difference.new_from) for difference in differences[:_MOST_LINES]]
 
 
 def _above(number: int, held: int, floor: int, share: float, maximum: int) -> bool:

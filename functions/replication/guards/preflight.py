@@ -20,7 +20,7 @@ type ServerAddress = tuple[str, int]
 KEEP_PATTERNS = "keep_patterns"
 """The requirement on a backup's rules."""
 COMPARED = ("not_the_primary", "same_version", "own_licence", "same_features")
-"""Requirements on a backup that cannot be told without knowing the primary."""
+"""Requirements on a backup that cannot be judged without knowing the primary."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ def examine_backup(
                 Finding(
                     "own_licence",
                     _own_licence(primary.licence, backup.licence),
-                    _told(label, lambda: _licence_warnings(primary.licence, backup.licence)),
+                    _warnings_of(label, lambda: _licence_warnings(primary.licence, backup.licence)),
                 ),
                 Finding("secure_soap", _secure_soap(backup)),
-                Finding("same_features", warnings=_told(label, lambda: _feature_warnings(primary, backup))),
+                Finding("same_features", warnings=_warnings_of(label, lambda: _feature_warnings(primary, backup))),
             ],
         )
     )
@@ -93,7 +93,11 @@ def check_restored(
             _same_address(primary_address, backup_address) or (_same_server(primary, backup) if primary else None),
         ),
         Finding("same_server", _other_machine(before, backup)),
-        Finding("same_version", _incompatible(before, backup), _told(label, lambda: _version_warnings(before, backup))),
+        Finding(
+            "same_version",
+            _incompatible(before, backup),
+            _warnings_of(label, lambda: _version_warnings(before, backup)),
+        ),
         # What is asked of a backup otherwise may be what the restore is to mend.
         *(
             _as_warning(finding)
@@ -135,7 +139,7 @@ def _named(label: str, findings: Iterable[Finding]) -> Iterator[Finding]:
         yield Finding(finding.requirement, failure, finding.warnings)
 
 
-def _told(label: str, find: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+def _warnings_of(label: str, find: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
     """The warnings of a requirement; where they cannot be found, that they are missing."""
     return contained(find, lambda defect: (str(defect.of("a warning about the server", label)),))
 

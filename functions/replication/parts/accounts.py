@@ -88,8 +88,8 @@ class AccountsPart(Part[Accounts]):
 
     def seal(self, state: Accounts, policy: Policy) -> str:
         """The names as written, too: their letter case is no difference, but it goes over."""
-        found = (f"{one.what}{one.items.rest}\n{_as_written(one.items)}" for one in (state.users, state.groups))
-        return canonical.digest("\n".join(found))
+        lists = (f"{one.what}{one.items.rest}\n{_as_written(one.items)}" for one in (state.users, state.groups))
+        return canonical.digest("\n".join(lists))
 
     def dump(self, state: Accounts) -> str:
         users, groups = (json_string(decoded(document.data)) for document in (state.users, state.groups))

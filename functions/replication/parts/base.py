@@ -178,11 +178,11 @@ class DocumentPart(Part[Document]):
 
     def additions(self, held: Document, sent: Document, before: Document | None) -> int | None:
         """A server may add values that it has defaults for. It may not keep what was to go, nor lose or change any."""
-        wanted, found = sent.parse(), held.parse()
-        if wanted is None or found is None:
+        wanted, held_root = sent.parse(), held.parse()
+        if wanted is None or held_root is None:
             return None
         own = before.parse() if before is not None else None
-        return count_additions(wanted, found, own, within_items=self.lists_items)
+        return count_additions(wanted, held_root, own, within_items=self.lists_items)
 
     def dump(self, state: Document) -> str:
         return state.text

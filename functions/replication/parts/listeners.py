@@ -104,10 +104,10 @@ def _key(listener: Listener) -> tuple[int, object]:
 
 
 def _by_protocol_and_port(listeners: Listeners) -> dict[tuple[int, object], list[Listener]]:
-    found: defaultdict[tuple[int, object], list[Listener]] = defaultdict(list)
+    grouped: defaultdict[tuple[int, object], list[Listener]] = defaultdict(list)
     for listener in sorted(listeners, key=lambda listener: listener.id):
-        found[_key(listener)].append(listener)
-    return found
+        grouped[_key(listener)].append(listener)
+    return grouped
 
 
 def _by_id(listeners: Listeners) -> dict[int, Listener]:
@@ -115,12 +115,12 @@ def _by_id(listeners: Listeners) -> dict[int, Listener]:
 
 
 def _values(listeners: Listeners) -> dict[str, object]:
-    found: dict[str, object] = {}
+    values: dict[str, object] = {}
     for listener in listeners:
-        found[f"{listener.id}/(protocol)"] = listener.protocol
-        found[f"{listener.id}/(address)"] = listener.address
-        found |= {f"{listener.id}/{name}": value for name, value in listener.options.items()}
-    return found
+        values[f"{listener.id}/(protocol)"] = listener.protocol
+        values[f"{listener.id}/(address)"] = listener.address
+        values |= {f"{listener.id}/{name}": value for name, value in listener.options.items()}
+    return values
 
 
 def _sockets(listeners: Listeners) -> dict[int, tuple[int, str]]:

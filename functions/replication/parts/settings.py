@@ -54,8 +54,8 @@ class Settings(DocumentPart):
         source, held = primary.parse(), desired.parse()
         if source is None or held is None:
             return ()
-        found = differences(held, source, root_step(source))
-        return tuple(dict.fromkeys(show(difference.steps[: difference.new_from + 1]) for difference in found))
+        differing = differences(held, source, root_step(source))
+        return tuple(dict.fromkeys(show(difference.steps[: difference.new_from + 1]) for difference in differing))
 
     def write(self, server: WritableServer, own: Document, desired: Document, policy: Policy) -> None:
         server.write_settings(desired.data)

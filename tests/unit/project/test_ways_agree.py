@@ -74,9 +74,9 @@ class Ways:
     def by_run(self, plan_hash: str = "", *, dry_run: bool = False) -> BackupResult:
         request = RunRequest(Trigger.ON_DEMAND, ("b1",), dry_run=dry_run, plan_hash=plan_hash)
         run(request, self.deployed.context, Deadline(600, self.runtime.monotonic))
-        found = self.deployed.store.status("b1")
-        assert found is not None
-        return found
+        status = self.deployed.store.status("b1")
+        assert status is not None
+        return status
 
     def on_laptop(self, approved: str = "") -> Session:
         primary, backup = (self.local.servers.by_id[server_id].address for server_id in (PRIMARY_ID, "b1"))
@@ -98,20 +98,20 @@ def opening(ways: list[Ways], world: Callable[[Ways], World]) -> Callable[..., A
     """What stands in for a client: the server of a fake fleet that has the endpoint's port."""
 
     def client(endpoint: Endpoint, *_: object) -> AbstractContextManager[FleetServer]:
-        (found,) = (one for one in world(ways[-1]).servers.by_id.values() if one.address[1] == endpoint.port)
-        return nullcontext(found)
+        (server,) = (one for one in world(ways[-1]).servers.by_id.values() if one.address[1] == endpoint.port)
+        return nullcontext(server)
 
     return client
 
 
 @pytest.fixture
 def ways(monkeypatch: pytest.MonkeyPatch) -> list[Ways]:
-    found: list[Ways] = []
-    monkeypatch.setattr(plans, "CerberusServers", lambda *_: found[-1].deployed.servers)
-    monkeypatch.setattr(plans, "PrimaryClient", opening(found, lambda one: one.deployed))
+    compared: list[Ways] = []
+    monkeypatch.setattr(plans, "CerberusServers", lambda *_: compared[-1].deployed.servers)
+    monkeypatch.setattr(plans, "PrimaryClient", opening(compared, lambda one: one.deployed))
     for name in ("PrimaryClient", "BackupClient"):
-        monkeypatch.setattr(session, name, opening(found, lambda one: one.local))
-    return found
+        monkeypatch.setattr(session, name, opening(compared, lambda one: one.local))
+    return compared
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

@@ -51,7 +51,7 @@ def kept(section: str, name: str, rules: list[OneRule], *, standard: bool) -> bo
 
 def expected_settings(primary: Sections, own: Sections, rules: list[OneRule], *, standard: bool) -> Sections:
     """The primary's values, but the backup's own, or none, where a rule keeps it."""
-    found: Sections = {}
+    sections: Sections = {}
     for section in {**primary, **own}:
         if any(not rule.section and rule.name == section for rule in rules):
             values = own.get(section)
@@ -68,8 +68,8 @@ def expected_settings(primary: Sections, own: Sections, rules: list[OneRule], *,
             }
             present = section in primary or bool(values)
         if present:
-            found[section] = values or {}
-    return found
+            sections[section] = values or {}
+    return sections
 
 
 def expected_listeners(primary: tuple[Listener, ...], own: tuple[Listener, ...]) -> dict[int, Listener]:

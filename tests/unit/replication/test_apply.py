@@ -49,9 +49,13 @@ def drifted(make_server: ServerFactory) -> FakeServer:
 @pytest.fixture
 def push(source: PrimaryState, clock: Runtime) -> Callable[..., Outcome]:
     def run(
-        server: FakeServer, kept: PartSnapshots | None = None, known: Mapping[PartName, PartFingerprints] | None = None
+        server: FakeServer,
+        kept: PartSnapshots | None = None,
+        previous: Mapping[PartName, PartFingerprints] | None = None,
     ) -> Outcome:
-        return replicate(source, server, ALL, snapshots=kept or PartSnapshots(), runtime=clock, guard=OPEN, known=known)
+        return replicate(
+            source, server, ALL, snapshots=kept or PartSnapshots(), runtime=clock, guard=OPEN, previous=previous
+        )
 
     return run
 
@@ -118,7 +122,7 @@ class TestBeginning:
     def test_it_is_told_after_the_snapshot_and_before_the_first_write(
         self, source: PrimaryState, drifted: FakeServer, clock: Runtime
     ) -> None:
-        told: list[tuple[Outcome, list[str]]] = []
+        interim: list[tuple[Outcome, list[str]]] = []
         replicate(
             source,
             drifted,
@@ -126,9 +130,9 @@ class TestBeginning:
             snapshots=PartSnapshots(),
             runtime=clock,
             guard=OPEN,
-            begin=lambda outcome: told.append((outcome, drifted.writes)),
+            begin=lambda outcome: interim.append((outcome, drifted.writes)),
         )
-        [(outcome, written)] = told
+        [(outcome, written)] = interim
         assert written == []
         assert (outcome.status, outcome.reason, outcome.snapshot) == (
             Status.INCOMPLETE,
@@ -165,21 +169,21 @@ class TestListenersThatMayNotLast:
         self, source: PrimaryState, make_server: ServerFactory, clock: Runtime
     ) -> dict[PartName, PartFingerprints]:
         """What is known of a backup whose listeners were being written."""
-        told: list[Outcome] = []
+        interim: list[Outcome] = []
         server = make_server(settings=WANTED)
         server.content["listeners"] = other_listeners(server)
-        replicate(source, server, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, begin=told.append)
-        return seen(told[0])
+        replicate(source, server, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, begin=interim.append)
+        return seen(interim[0])
 
     def test_they_are_committed_once_more_after_an_interruption(
         self, make_server: ServerFactory, push: Callable[..., Outcome], interrupted: dict[PartName, PartFingerprints]
     ) -> None:
         server = make_server(settings=WANTED)
-        outcome = push(server, known=interrupted)
+        outcome = push(server, previous=interrupted)
         assert server.writes == ["commit_listeners"]
         assert outcome.status is Status.UPDATED
         server.calls.clear()
-        assert push(server, known=interrupted | seen(outcome)).status is Status.IN_SYNC
+        assert push(server, previous=interrupted | seen(outcome)).status is Status.IN_SYNC
         assert server.writes == []
 
     def test_they_are_committed_once_more_after_a_commit_that_failed(
@@ -188,9 +192,9 @@ class TestListenersThatMayNotLast:
         server = make_server(settings=WANTED)
         server.content["listeners"] = other_listeners(server)
         server.failures[("commit_listeners", 1)] = Failure(Reason.WRITE_REFUSED, "no")
-        first = push(server, known=interrupted)
+        first = push(server, previous=interrupted)
         assert (first.status, first.reason) == (Status.FAILED, Reason.WRITE_REFUSED)
-        assert push(server, known=interrupted | seen(first)).status is Status.UPDATED
+        assert push(server, previous=interrupted | seen(first)).status is Status.UPDATED
         assert server.writes[-1] == "commit_listeners"
 
     def test_a_look_in_between_proves_nothing(
@@ -207,7 +211,7 @@ class TestListenersThatMayNotLast:
             snapshots=PartSnapshots(),
             runtime=clock,
             guard=OPEN,
-            known=interrupted,
+            previous=interrupted,
             write=False,
         )
         assert outcome.status is Status.DRIFTED
@@ -218,8 +222,8 @@ class TestListenersThatMayNotLast:
         self, make_server: ServerFactory, push: Callable[..., Outcome]
     ) -> None:
         server = make_server(settings=WANTED)
-        known = seen(push(server))
-        push(server, known=known)
+        previous = seen(push(server))
+        push(server, previous=previous)
         assert server.writes == []
 
 
@@ -336,13 +340,15 @@ class TestAServerWithWordsOfItsOwn:
         source = read_primary(make_primary(event_rules=f"<rules>{''.join(wanted)}</rules>"), ALL.parts)
         server = make_server(event_rules=f"<rules>{''.join(own)}</rules>")
         server.normalise = writes_down
-        known: dict[PartName, PartFingerprints] = {}
+        previous: dict[PartName, PartFingerprints] = {}
         for _ in range(2):  # the second run must not take for done what the first one found
-            outcome = replicate(source, server, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, known=known)
+            outcome = replicate(
+                source, server, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, previous=previous
+            )
             part = next(part for part in outcome.parts if part.part is PartName.EVENT_RULES)
             assert (part.status, part.reason) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
             assert outcome.verified_at is None
-            known = seen(outcome)
+            previous = seen(outcome)
 
     def test_values_it_adds_are_accepted_and_not_pushed_again(
         self, drifted: FakeServer, push: Callable[..., Outcome]
@@ -351,7 +357,7 @@ class TestAServerWithWordsOfItsOwn:
         first = push(drifted)
         assert first.status is Status.UPDATED
         drifted.calls.clear()
-        second = push(drifted, known=seen(first))
+        second = push(drifted, previous=seen(first))
         assert second.status is Status.IN_SYNC
         assert drifted.writes == []
 
@@ -362,7 +368,7 @@ class TestAServerWithWordsOfItsOwn:
         first = push(drifted)
         assert settings(first) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
         drifted.normalise = str
-        assert push(drifted, known=seen(first)).status is Status.UPDATED
+        assert push(drifted, previous=seen(first)).status is Status.UPDATED
 
     def test_what_was_to_go_and_is_still_there_is_a_failure(
         self, make_server: ServerFactory, push: Callable[..., Outcome]
@@ -371,7 +377,7 @@ class TestAServerWithWordsOfItsOwn:
         server.normalise = lambda text: text.replace("</settings>", "<old>evil</old></settings>")
         outcome = push(server)
         assert settings(outcome) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
-        assert settings(push(server, known=seen(outcome))) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
+        assert settings(push(server, previous=seen(outcome))) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
 
     def test_rules_in_another_order_are_a_failure(
         self, make_primary: ServerFactory, make_server: ServerFactory, clock: Runtime
@@ -387,7 +393,7 @@ class TestAServerWithWordsOfItsOwn:
         drifted.dropped = {"write_settings"}
         first = push(drifted)
         drifted.dropped = set()
-        assert push(drifted, known=seen(first)).status is Status.UPDATED
+        assert push(drifted, previous=seen(first)).status is Status.UPDATED
 
 
 class TestCause:
@@ -410,12 +416,14 @@ class TestCause:
         on_backup: bool,
         cause: Cause,
     ) -> None:
-        known = seen(push(drifted))
+        previous = seen(push(drifted))
         if on_backup:
             drifted.content["settings"] = DRIFTED
         wanted = WANTED.replace("60", "61") if on_primary else WANTED
         moved = read_primary(make_primary(settings=wanted), ALL.parts)
-        outcome = replicate(moved, drifted, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, known=known)
+        outcome = replicate(
+            moved, drifted, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, previous=previous
+        )
         assert (outcome.parts[0].cause, outcome.status) == (cause, Status.UPDATED)
 
     def test_what_is_equal_has_none(self, make_server: ServerFactory, push: Callable[..., Outcome]) -> None:

@@ -168,7 +168,7 @@ def test_an_exception_is_shown_in_every_plan(make_plan_between: PlanFactory) -> 
 
 
 @pytest.mark.parametrize(
-    ("rule", "told"),
+    ("rule", "warning_text"),
     [
         ("modes", 'The rule "modes" matches nothing on either server.'),
         ("/s/mode/@x", 'The rule "/s/mode/@x" matches nothing'),
@@ -182,10 +182,10 @@ def test_an_exception_is_shown_in_every_plan(make_plan_between: PlanFactory) -> 
         ("!/s/replicationMode", ""),
     ],
 )
-def test_a_plan_warns_of_a_pattern_without_effect(make_plan_between: PlanFactory, rule: str, told: str) -> None:
+def test_a_plan_warns_of_a_pattern_without_effect(make_plan_between: PlanFactory, rule: str, warning_text: str) -> None:
     text, part = planned(make_plan_between, rule)
-    assert [told in warning for warning in part.warnings] == ([True] if told else [])
-    assert told in text
+    assert [warning_text in warning for warning in part.warnings] == ([True] if warning_text else [])
+    assert warning_text in text
 
 
 def test_a_plan_that_waits_for_a_line_warns_of_one_that_was_mistyped(make_plan_between: PlanFactory) -> None:

@@ -31,21 +31,21 @@ def part(plan: Plan, name: PartName, **options: int) -> PartDetails:
     return next(one for one in details(plan, **options).parts if one.part is name)
 
 
-def summary(found: PartDetails) -> dict[str, list[tuple[str, str | None, str | None]]]:
+def summary(changes: PartDetails) -> dict[str, list[tuple[str, str | None, str | None]]]:
     """Every item by sign and key, with its fields."""
     signs = {Kind.ADDED: "+", Kind.REMOVED: "-", Kind.CHANGED: "~"}
     return {
         f"{signs[item.kind]} {item.key}": [(field.path, field.before, field.after) for field in item.fields]
-        for item in found.items
+        for item in changes.items
     }
 
 
 def test_equal_parts_are_equal(make_plan_between: PlanFactory) -> None:
     plan = make_plan_between({}, {})
-    found = details(plan)
-    assert {one.state for one in found.parts} == {State.EQUAL}
-    assert not any(one.items for one in found.parts)
-    assert found.hash == plan.hash
+    view = details(plan)
+    assert {one.state for one in view.parts} == {State.EQUAL}
+    assert not any(one.items for one in view.parts)
+    assert view.hash == plan.hash
 
 
 def test_users_and_groups_by_name_with_the_changed_fields(make_plan_between: PlanFactory) -> None:
@@ -59,16 +59,16 @@ def test_users_and_groups_by_name_with_the_changed_fields(make_plan_between: Pla
             "groups": '<g><group name="staff"><x>1</x></group></g>',
         },
     )
-    found = part(plan, PartName.ACCOUNTS)
-    assert found.state is State.DIFFERENT
-    assert (found.added, found.removed, found.changed) == (2, 1, 1)
-    assert summary(found) == {
+    view = part(plan, PartName.ACCOUNTS)
+    assert view.state is State.DIFFERENT
+    assert (view.added, view.removed, view.changed) == (2, 1, 1)
+    assert summary(view) == {
         "- users/eve": [],
         "~ users/Ann": [("@name", "ann", "Ann"), ("mail", "a@old", "a@new"), ("hash", None, None)],
         "+ users/bob": [],
         "+ groups/staff": [],
     }
-    assert [field.hidden for field in found.items[1].fields] == [False, False, True]
+    assert [field.hidden for field in view.items[1].fields] == [False, False, True]
 
 
 def test_settings_by_path_with_old_and_new_value_and_what_the_rules_keep(make_plan_between: PlanFactory) -> None:
@@ -76,14 +76,14 @@ def test_settings_by_path_with_old_and_new_value_and_what_the_rules_keep(make_pl
         {"settings": "<s><a>1</a><gone>x</gone><soap><port>1</port></soap><e name='LicenseKey' value='A'/></s>"},
         {"settings": "<s><a>2</a><new b='y'/><soap><port>2</port></soap><e name='LicenseKey' value='B'/></s>"},
     )
-    found = part(plan, PartName.SETTINGS)
-    assert summary(found) == {
+    view = part(plan, PartName.SETTINGS)
+    assert summary(view) == {
         "- /s/gone": [("/s/gone", "x", None)],
         "~ /s/a": [("/s/a", "1", "2")],
         "+ /s/new/@b": [("/s/new/@b", None, "y")],
     }
-    assert (found.kept, found.kept_paths) == (2, ("/s/soap", "/s/e[LicenseKey]"))
-    assert (found.kept_different, found.kept_different_paths) == (2, ("/s/soap/port", "/s/e[LicenseKey]/@value"))
+    assert (view.kept, view.kept_paths) == (2, ("/s/soap", "/s/e[LicenseKey]"))
+    assert (view.kept_different, view.kept_different_paths) == (2, ("/s/soap/port", "/s/e[LicenseKey]/@value"))
 
 
 def test_rules_sources_addresses_and_requests_by_what_they_are_called(make_plan_between: PlanFactory) -> None:
@@ -161,9 +161,9 @@ def test_automatically_blocked_addresses_are_in_the_plan_only_when_they_are_repl
 def test_a_part_that_the_primary_does_not_hold_is_settled_and_shows_what_would_go(
     make_plan_between: PlanFactory,
 ) -> None:
-    found = part(make_plan_between({}, {"event_rules": ""}), PartName.EVENT_RULES)
-    assert (found.state, found.reason) == (State.SETTLED, Reason.PRIMARY_EMPTY)
-    assert summary(found) == {"- r": []}
+    view = part(make_plan_between({}, {"event_rules": ""}), PartName.EVENT_RULES)
+    assert (view.state, view.reason) == (State.SETTLED, Reason.PRIMARY_EMPTY)
+    assert summary(view) == {"- r": []}
 
 
 def users(count: int, **values: str) -> str:
@@ -174,9 +174,9 @@ def users(count: int, **values: str) -> str:
 def test_a_plan_stays_small_and_counts_what_it_does_not_list(make_plan_between: PlanFactory) -> None:
     many = {f"f{n}": "1" for n in range(MAX_FIELDS + 7)}
     plan = make_plan_between({"users": users(900, **many)}, {"users": users(700, **dict.fromkeys(many, "2" * 500))})
-    found = part(plan, PartName.ACCOUNTS)
-    assert (found.removed, found.changed, len(found.items), found.more_items) == (200, 700, MAX_ITEMS, 700)
-    assert {item.kind for item in found.items} == {Kind.REMOVED}, "removed ones come first"
+    view = part(plan, PartName.ACCOUNTS)
+    assert (view.removed, view.changed, len(view.items), view.more_items) == (200, 700, MAX_ITEMS, 700)
+    assert {item.kind for item in view.items} == {Kind.REMOVED}, "removed ones come first"
     one = next(item for item in part(plan, PartName.ACCOUNTS, max_items=201).items if item.kind is Kind.CHANGED)
     assert (len(one.fields), one.more_fields) == (MAX_FIELDS, 7)
     assert len(json.dumps(details(plan, max_items=400).to_json())) < 200 * MAX_FIELDS * 600
@@ -285,18 +285,16 @@ def test_no_planted_secret_is_ever_shown(make_plan_between: PlanFactory, data: s
 
     policy = Policy(parts=frozenset(PartName), replicate_auto_block_list=True)
     plan = make_plan_between(content("pLant-one"), content("pLant-two"), policy)
-    found = details(plan)
+    view = details(plan)
     blocks, wider = exceeded_limits(plan, Limits()), access_increases(plan)
-    shown = (
-        json.dumps(found.to_json()) + render(found, "b1", blocks=blocks, access_increases=wider) + f"{blocks}{wider}"
-    )
+    shown = json.dumps(view.to_json()) + render(view, "b1", blocks=blocks, access_increases=wider) + f"{blocks}{wider}"
     assert "pLant" not in shown
 
 
 def test_what_is_hidden_is_still_said_to_have_changed(make_plan_between: PlanFactory) -> None:
     own, source = ({"users": f"<u><user name='ann'><password value='{v}'/></user></u>"} for v in ("one1", "two2"))
-    found = part(make_plan_between(own, source), PartName.ACCOUNTS)
-    assert found.items == (
+    view = part(make_plan_between(own, source), PartName.ACCOUNTS)
+    assert view.items == (
         ItemChange(Kind.CHANGED, "users/ann", (FieldChange("password/@value", Kind.CHANGED, None, None, hidden=True),)),
     )
 
@@ -304,13 +302,13 @@ def test_what_is_hidden_is_still_said_to_have_changed(make_plan_between: PlanFac
 @pytest.mark.parametrize("value", ["true", "12"])
 def test_what_gives_nothing_away_is_shown_beside_a_password(make_plan_between: PlanFactory, value: str) -> None:
     own, source = ({"users": f"<u><user name='ann'><password noExpire='{v}'/></user></u>"} for v in ("false", value))
-    found = part(make_plan_between(own, source), PartName.ACCOUNTS)
-    assert found.items[0].fields == (FieldChange("password/@noExpire", Kind.CHANGED, "false", value),)
+    view = part(make_plan_between(own, source), PartName.ACCOUNTS)
+    assert view.items[0].fields == (FieldChange("password/@noExpire", Kind.CHANGED, "false", value),)
 
 
 def test_a_secret_that_is_itself_an_item_of_a_list_is_hidden(make_plan_between: PlanFactory) -> None:
     own, source = ({"event_rules": f"<l><password value='{v}' of='x'/></l>"} for v in ("one1", "two2"))
-    found = part(make_plan_between(own, source), PartName.EVENT_RULES)
-    assert found.items == (
+    view = part(make_plan_between(own, source), PartName.EVENT_RULES)
+    assert view.items == (
         ItemChange(Kind.CHANGED, "/l/password[1]", (FieldChange("@value", Kind.CHANGED, None, None, hidden=True),)),
     )

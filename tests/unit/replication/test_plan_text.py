@@ -97,10 +97,10 @@ def test_what_is_not_listed_is_counted(make_plan_between: PlanFactory) -> None:
 def test_no_value_can_be_taken_for_another_or_for_the_arrow_between_two(
     before: str, after: str, other_before: str, other_after: str
 ) -> None:
-    def told(own: str, desired: str) -> str:
+    def text(own: str, desired: str) -> str:
         item = ItemChange(Kind.CHANGED, "a", (FieldChange("/s/a", Kind.CHANGED, own, desired),))
         part = PartDetails(PartName.SETTINGS, State.DIFFERENT, changed=1, items=(item,))
         return render(PlanDetails("", (part,)), "b1")
 
-    assert (told(before, after) == told(other_before, other_after)) == ((before, after) == (other_before, other_after))
-    assert len(told(before, after).splitlines()) == len(told("", "").splitlines())
+    assert (text(before, after) == text(other_before, other_after)) == ((before, after) == (other_before, other_after))
+    assert len(text(before, after).splitlines()) == len(text("", "").splitlines())

@@ -105,14 +105,14 @@ def test_what_was_seen_of_it_when_it_was_equal_to_the_primary_stays_known(
     put_back: Put, make_server: ServerFactory
 ) -> None:
     server = make_server()
-    told: list[Outcome] = []
+    interim: list[Outcome] = []
     dumps = dumped(server)
     server.content |= DRIFT
-    known = {name: PartFingerprints(f"wanted {name}", f"held {name}") for name in PartName}
-    outcome = put_back(dumps, server, known=known, begin=told.append)
-    assert {part.part: part.fingerprints for part in outcome.parts} == known
+    previous = {name: PartFingerprints(f"wanted {name}", f"held {name}") for name in PartName}
+    outcome = put_back(dumps, server, previous=previous, begin=interim.append)
+    assert {part.part: part.fingerprints for part in outcome.parts} == previous
     # A restore that is cut off leaves nothing to say of the listeners, which may not last yet.
-    (cut_off,) = told
+    (cut_off,) = interim
     unsure = {part.part: part.fingerprints for part in cut_off.parts if part.fingerprints}
     assert unsure == {PartName.LISTENERS: UNSURE}
 
@@ -339,8 +339,8 @@ _WORDS = st.sampled_from(["a", "b", "x y", "ä", "192.0.2.7", "C:\\keys\\own.key
 def _accounts(kind: str) -> st.SearchStrategy[str]:
     items = st.lists(st.tuples(_NAMES, _WORDS), max_size=4, unique_by=lambda item: item[0])
     return items.map(
-        lambda found: (
-            f"<{kind}s>{''.join(f'<{kind} name="{name}"><v>{word}</v></{kind}>' for name, word in found)}</{kind}s>"
+        lambda drawn: (
+            f"<{kind}s>{''.join(f'<{kind} name="{name}"><v>{word}</v></{kind}>' for name, word in drawn)}</{kind}s>"
         )
     )
 
@@ -350,27 +350,27 @@ _CONTENT = st.fixed_dictionaries(
         "settings": st.dictionaries(
             st.sampled_from(["timeout", "soapPort", "licenceKey", "greeting", "logDirectory"]), _WORDS, min_size=1
         ).map(
-            lambda found: f"<settings>{''.join(f'<{name}>{word}</{name}>' for name, word in found.items())}</settings>"
+            lambda drawn: f"<settings>{''.join(f'<{name}>{word}</{name}>' for name, word in drawn.items())}</settings>"
         ),
         "authentication": st.lists(_WORDS, max_size=2).map(
-            lambda found: Authentication(
-                f"<sources>{''.join(f'<s>{word}</s>' for word in found)}</sources>",
-                tuple(AuthenticationSource(True, word, "ldap", "") for word in found),
+            lambda drawn: Authentication(
+                f"<sources>{''.join(f'<s>{word}</s>' for word in drawn)}</sources>",
+                tuple(AuthenticationSource(True, word, "ldap", "") for word in drawn),
             )
         ),
         "users": _accounts("user"),
         "groups": _accounts("group"),
         "event_rules": st.lists(_WORDS, max_size=2).map(
-            lambda found: f"<rules>{''.join(f'<rule>{word}</rule>' for word in found)}</rules>"
+            lambda drawn: f"<rules>{''.join(f'<rule>{word}</rule>' for word in drawn)}</rules>"
         ),
         "mime_mappings": st.lists(st.tuples(_NAMES, _WORDS), max_size=3, unique_by=lambda item: item[0]).map(
-            lambda found: tuple(MimeMapping(name, word) for name, word in found)
+            lambda drawn: tuple(MimeMapping(name, word) for name, word in drawn)
         ),
         "blocked_addresses": st.lists(_WORDS, max_size=2).map(
-            lambda found: f"<ips>{''.join(f'<ip>{word}</ip>' for word in found)}</ips>"
+            lambda drawn: f"<ips>{''.join(f'<ip>{word}</ip>' for word in drawn)}</ips>"
         ),
         "account_requests": st.lists(_WORDS, max_size=2).map(
-            lambda found: f"<requests>{''.join(f'<r>{word}</r>' for word in found)}</requests>"
+            lambda drawn: f"<requests>{''.join(f'<r>{word}</r>' for word in drawn)}</requests>"
         ),
     }
 )

@@ -82,7 +82,7 @@ def views_of(make_plan_between: PlanFactory, before: str, after: str) -> str:
     policy = Policy(parts=frozenset(PartName), replicate_auto_block_list=True)
     plan = make_plan_between(contents(before), contents(after), policy)
     guard = Guard(Limits(0, 0, 0, 0, 0, 0), block_widened_access=True)
-    found = preview(plan, guard, access_warnings(plan, "b1"))
+    shown = preview(plan, guard, access_warnings(plan, "b1"))
     guarded = guard.apply(plan)
     own = {str(part.name): part.part.dump(part.own) for part in plan.parts if part.own is not None}
     wanted = {part.name: part.own if part.desired is None else part.desired for part in plan.parts}
@@ -90,9 +90,9 @@ def views_of(make_plan_between: PlanFactory, before: str, after: str) -> str:
     difference = details(compared(own, source))
     return "\n".join(
         (
-            json.dumps(found.details.to_json()),
-            render(found.details, "b1", blocks=found.blocks, access_increases=found.access_increases),
-            f"{found.blocks} {found.access_increases} {guarded.warnings}",
+            json.dumps(shown.details.to_json()),
+            render(shown.details, "b1", blocks=shown.blocks, access_increases=shown.access_increases),
+            f"{shown.blocks} {shown.access_increases} {guarded.warnings}",
             *(part.settled.message for part in guarded.parts if part.settled),
             render_difference(difference, "one", "other"),
             json.dumps(difference.to_json()),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.unit.replication.conftest import ServerFactory
 
 
-def told(before: dict[str, str], after: dict[str, str]) -> str:
+def difference_text(before: dict[str, str], after: dict[str, str]) -> str:
     return render_difference(details(compared(before, after)), "A", "B")
 
 
@@ -36,7 +36,7 @@ def test_the_whole_text() -> None:
         "event_rules": "<rules/>",
         "listeners": "[]",
     }
-    assert told(before, after) == (
+    assert difference_text(before, after) == (
         "From A\n"
         "to   B\n"
         "\n"
@@ -63,7 +63,7 @@ def test_the_whole_text() -> None:
 def test_every_part_of_a_state_equals_itself_whatever_it_is_made_of(make_primary: ServerFactory) -> None:
     state = dump(read_primary(make_primary(), PartName))
     assert set(state) == set(PartName)
-    assert "In all: 0 added, 0 changed, 0 removed." in told(state, dict(state))
+    assert "In all: 0 added, 0 changed, 0 removed." in difference_text(state, dict(state))
     assert {part.state for part in details(compared(state, state)).parts} == {"equal"}
 
 
@@ -89,5 +89,5 @@ def test_the_list_that_fills_by_itself_is_no_change(make_primary: ServerFactory)
         return dump(read_primary(make_primary(**lists), [PartName.IP_BLOCK_LISTS]))
 
     one, other = "<ips><ip>203.0.113.1</ip></ips>", "<ips><ip>203.0.113.9</ip></ips>"
-    assert "In all: 0 added, 0 changed, 0 removed." in told(state(one, one), state(one, other))
-    assert "In all: 1 added, 0 changed, 1 removed." in told(state(one, one), state(other, other))
+    assert "In all: 0 added, 0 changed, 0 removed." in difference_text(state(one, one), state(one, other))
+    assert "In all: 1 added, 0 changed, 1 removed." in difference_text(state(one, one), state(other, other))

@@ -181,12 +181,12 @@ def failing(_: str) -> Run | None:
 
 def test_one_that_cannot_be_finished_stops_nothing_and_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     dead = killed(world, monkeypatch, "baseline")
-    found = world.store.run
+    stored_run = world.store.run
 
     def unreadable(run_id: str) -> Run | None:
         if run_id == dead.id:
             raise Failure(Reason.RECORD_UNREADABLE, "no trigger")
-        return found(run_id)
+        return stored_run(run_id)
 
     monkeypatch.setattr(world.store, "run", unreadable)
     report = start(world, LATER)

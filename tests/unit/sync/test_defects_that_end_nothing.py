@@ -183,13 +183,13 @@ def ended(world: World) -> tuple[list[object], list[BackupResult]]:
 @pytest.fixture(scope="module")
 def as_it_ends() -> list[object]:
     """How the run ends without a defect."""
-    found, results = ended(fleet(UNKNOWN, WIDE + NEW))
+    facts, results = ended(fleet(UNKNOWN, WIDE + NEW))
     assert {part.part: part.status for part in results[0].parts if part.status != "unchanged"} == {
         "settings": "pushed",
         "accounts": "pushed",
         "listeners": "pushed",
     }
-    return found
+    return facts
 
 
 @pytest.mark.parametrize("defect", TELLING, ids=map(str, TELLING))
@@ -200,8 +200,8 @@ def test_a_defect_in_what_tells_of_a_run_changes_nothing_of_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     defect.into(monkeypatch)
-    found, results = ended(fleet(UNKNOWN, WIDE + NEW))
-    assert found == as_it_ends
+    facts, results = ended(fleet(UNKNOWN, WIDE + NEW))
+    assert facts == as_it_ends
     said = f"{[one.warnings for one in results]}{capsys.readouterr()}"
     assert SECRET not in said
     if Broken.calls:
@@ -261,15 +261,15 @@ def test_a_plan_is_decided_alike_whatever_cannot_be_shown_of_it(
     guard = Guard(block_widened_access=True)
     expected = preview(made, guard, ())
     defect.into(monkeypatch)
-    found = preview(made, guard, ())
-    assert (found.details.hash, found.blocks, found.access_increases) == (
+    shown = preview(made, guard, ())
+    assert (shown.details.hash, shown.blocks, shown.access_increases) == (
         expected.details.hash,
         expected.blocks,
         expected.access_increases,
     )
-    assert [part.part for part in found.details.parts] == [part.part for part in expected.details.parts]
-    text = render(found.details, "b1", blocks=found.blocks, access_increases=found.access_increases)
-    text += render_difference(found.details, "one", "other")
+    assert [part.part for part in shown.details.parts] == [part.part for part in expected.details.parts]
+    text = render(shown.details, "b1", blocks=shown.blocks, access_increases=shown.access_increases)
+    text += render_difference(shown.details, "one", "other")
     assert f"Hash: {expected.details.hash}" in text
     if Broken.calls:
         assert "[report_incomplete]" in text

@@ -75,12 +75,12 @@ class Fleet:
         return self.work(taken, seconds)
 
     def message(self, backup_id: str) -> Message:
-        (found,) = [message for message in self.queue.messages if message.backup_id == backup_id]
-        return found
+        (message,) = [message for message in self.queue.messages if message.backup_id == backup_id]
+        return message
 
     def only_run(self) -> Run:
-        (found,) = self.world.store.runs(limit=10)
-        return found
+        (run,) = self.world.store.runs(limit=10)
+        return run
 
     def statuses(self) -> dict[str, str]:
         return {
@@ -377,9 +377,9 @@ class TestBackupRunner:
         fleet.time += timedelta(minutes=1)
         fleet.start()
         fleet.work()
-        found = fleet.world.store.status("b2")
-        assert found
-        assert {part.part: part.cause for part in found.parts if part.cause} == {"settings": "backup_edited"}
+        status = fleet.world.store.status("b2")
+        assert status
+        assert {part.part: part.cause for part in status.parts if part.cause} == {"settings": "backup_edited"}
 
     def test_a_run_that_may_only_look_after_a_promotion_only_looks_from_the_queue_too(self, fleet: Fleet) -> None:
         primary = fleet.world.store.primary()
@@ -496,9 +496,9 @@ class TestNoneTwice:
                 batch = list(pool.map(lambda name: fleet.work([fleet.message(name)]), ("b1", "b2")))
             recorded = [report for one in batch for report in one.reports if report.recorded]
             assert len(recorded) == 1
-            found = fleet.world.store.run(report.run.id)
-            assert found
-            assert (found.status, found.counts["in_sync"]) == ("succeeded", 3)
+            run = fleet.world.store.run(report.run.id)
+            assert run
+            assert (run.status, run.counts["in_sync"]) == ("succeeded", 3)
             assert fleet.world.store.lease() is None
 
 

@@ -30,9 +30,9 @@ class Busy(MemoryStore):
 
     def update_backup(self, backup: Backup, **more: Any) -> Backup:
         if self._changes:
-            found = self.backup(backup.id)
-            assert found is not None
-            super().update_backup(self._changes.pop()(found))
+            registered = self.backup(backup.id)
+            assert registered is not None
+            super().update_backup(self._changes.pop()(registered))
         return super().update_backup(backup, **more)
 
 
@@ -43,9 +43,9 @@ def tagged(backup: Backup) -> Backup:
 def paused(store: MemoryStore) -> Backup:
     registered = store.backup("b1") or Backup("b1", "files.example", 1)
     pause(registered, "put back", store, FakeRuntime(NOON))
-    found = store.backup("b1")
-    assert found is not None
-    return found
+    stored = store.backup("b1")
+    assert stored is not None
+    return stored
 
 
 def test_it_says_why_and_since_when() -> None:

@@ -99,9 +99,9 @@ class Binding:
             ends_at = self.world.runtime.now() + timedelta(seconds=60)
             process_batch(self.queue.messages, self.context, Deadline(600, self.world.runtime.monotonic), ends_at)
             self.queue.messages.clear()
-        found = self.world.store.status("b1")
-        assert found is not None
-        return found
+        status = self.world.store.status("b1")
+        assert status is not None
+        return status
 
 
 @pytest.mark.parametrize(("way", "blocked"), list(product(WAYS, (False, True))))
@@ -147,9 +147,9 @@ def test_a_hash_is_compared_also_where_nothing_is_to_be_done(world: World, way: 
 def test_an_approval_that_was_void_or_used_stops_no_second_run(world: World) -> None:
     binding = Binding(world, "schedule", blocked=True)
     assert binding.run(ZEROS).reason == "plan_not_current"
-    found = binding.run()
-    assert (found.reason, binding.backup.greeting) == ("removes_too_much", "hello")
-    assert binding.run(found.plan_hash).status == "updated"
+    status = binding.run()
+    assert (status.reason, binding.backup.greeting) == ("removes_too_much", "hello")
+    assert binding.run(status.plan_hash).status == "updated"
     binding.source.greeting = "good morning"
     assert binding.run().status == "updated"
 

@@ -37,8 +37,8 @@ class History:
 
     @property
     def states(self) -> tuple[KeptState, ...]:
-        found: tuple[KeptState, ...] = self.world.store.states(limit=100)
-        return found
+        states: tuple[KeptState, ...] = self.world.store.states(limit=100)
+        return states
 
     @property
     def kept(self) -> list[str]:

@@ -164,8 +164,8 @@ def test_the_former_primary_is_left_alone_and_made_equal_once_it_is_enabled(turn
 
 def test_each_server_is_logged_in_to_with_its_own_credentials(turned: Turned) -> None:
     for name in ("primary", "b1", "b2", "b3"):
-        known = turned.world.credentials.get(name)
-        turned.world.credentials.put(name, replace(known, username=f"user of {name}"))
+        credentials = turned.world.credentials.get(name)
+        turned.world.credentials.put(name, replace(credentials, username=f"user of {name}"))
     turned.world.update("old", enabled=True)
     turned.run()
     assert set(turned.world.servers.used) == {

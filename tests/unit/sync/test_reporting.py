@@ -32,8 +32,8 @@ def finished(status: RunStatus = RunStatus.SUCCEEDED, **changes: Any) -> Run:
 
 
 def result(status: str, reason: str = "", **changes: Any) -> BackupResult:
-    known = {"backup_id": "b1", "run_id": "r1", "attempted_at": NOON, "status": status, "reason": reason}
-    return BackupResult(**{**known, **changes})
+    defaults = {"backup_id": "b1", "run_id": "r1", "attempted_at": NOON, "status": status, "reason": reason}
+    return BackupResult(**{**defaults, **changes})
 
 
 @pytest.fixture
@@ -160,9 +160,9 @@ class TestMetrics:
     def test_only_what_another_run_does_is_not_counted_as_one(
         self, printed: Callable[[Report], Blobs], status: RunStatus, reason: str, done: int, failed: int | None
     ) -> None:
-        found = of_fleet(printed(Report(finished(status, reason=reason))))
-        assert (found["RunsFinished"], found.get("RunsFailed")) == (done, failed)
-        assert ("LongestUnverifiedMinutes" in found) == bool(done)
+        figures = of_fleet(printed(Report(finished(status, reason=reason))))
+        assert (figures["RunsFinished"], figures.get("RunsFailed")) == (done, failed)
+        assert ("LongestUnverifiedMinutes" in figures) == bool(done)
 
     def test_reasons_of_run_and_backups_are_counted_by_their_codes(self, printed: Callable[[Report], Blobs]) -> None:
         results = (result("failed", "not_soap"), result("failed", "not_soap"), result("in_sync"))
@@ -195,14 +195,14 @@ class TestMetrics:
         ends = Condition(NOON, NOON, native_sync=True)
         remember(world, result("failed", "not_soap", condition=ends))
         blobs = printed(Report(finished(primary=ends), (result("failed", "not_soap"),)))
-        found = {
+        emitted = {
             (metric["Name"], metric["Unit"], frozenset(dimensions))
             for blob in blobs
             for directive in blob["_aws"]["CloudWatchMetrics"]
             for dimensions in directive["Dimensions"]
             for metric in directive["Metrics"]
         }
-        assert found == {
+        assert emitted == {
             (metric.name, metric.unit.value, frozenset({reporting.SERVICE, *metric.dimensions}))
             for metric in reporting.METRICS
         }
@@ -274,8 +274,8 @@ class TestFleet:
         hour_ago = NOON - timedelta(hours=1)
         remember(world, result("failed", verified_at=hour_ago, failures=1, harmed=True, condition=condition))
         world.update("b1", **change)
-        found = fleet(Condition())
-        assert {name: found[name] for name in counted} == counted
+        figures = fleet(Condition())
+        assert {name: figures[name] for name in counted} == counted
 
     def test_a_registration_that_cannot_be_read_is_not_forgotten(
         self, fleet: Callable[..., dict[str, float]], world: World, monkeypatch: pytest.MonkeyPatch

@@ -72,7 +72,7 @@ def test_what_counts_as_a_failure_and_as_harm(
     assert (result.failures, result.harmed, result.condition) == (failures, harmed, Condition())
 
 
-def told(days_left: int) -> ServerFacts:
+def licence_facts(days_left: int) -> ServerFacts:
     return ServerFacts(
         Version(1, 2, 3, 4),
         "host",
@@ -94,7 +94,7 @@ def told(days_left: int) -> ServerFacts:
     ],
 )
 def test_the_days_of_a_licence_are_remembered_as_its_end(days_left: int, ends: datetime) -> None:
-    outcome = Outcome(Status.FAILED, Reason.VERSION_MISMATCH, facts=told(days_left))
+    outcome = Outcome(Status.FAILED, Reason.VERSION_MISMATCH, facts=licence_facts(days_left))
     result = result_of(outcome, backup_id="b1", registration="r", run=RUN, started=NOON, finished=NOON)
     assert result.condition == Condition(certificate_ends=NOON, licence_ends=ends, native_sync=False)
 
@@ -122,7 +122,7 @@ def test_every_status_is_counted_also_when_it_is_nobodys() -> None:
 
 
 def test_a_licence_that_is_over_has_ended() -> None:
-    facts = told(0)
+    facts = licence_facts(0)
     over = replace(facts, licence=replace(facts.licence, valid=False))
     outcome = Outcome(Status.FAILED, Reason.LICENCE_INVALID, facts=over)
     result = result_of(outcome, backup_id="b1", registration="r", run=RUN, started=NOON, finished=NOON)
@@ -135,13 +135,13 @@ def test_what_was_told_of_a_licence_last_holds(told_days: list[int | None]) -> N
     status: BackupResult | None = None
     for number, days in enumerate(told_days):
         at = NOON + timedelta(minutes=number)
-        outcome = Outcome(Status.FAILED, Reason.VERSION_MISMATCH, facts=None if days is None else told(days))
+        outcome = Outcome(Status.FAILED, Reason.VERSION_MISMATCH, facts=None if days is None else licence_facts(days))
         result = result_of(outcome, backup_id="b1", registration="r", run=RUN, started=at, finished=at)
         status = merged_status(status, result)
     assert status is not None
-    known = [(number, days) for number, days in enumerate(told_days) if days is not None]
-    if not known:
+    reported = [(number, days) for number, days in enumerate(told_days) if days is not None]
+    if not reported:
         assert status.condition.licence_ends is None
     else:
-        number, days = known[-1]
+        number, days = reported[-1]
         assert status.condition.licence_ends == NOON + timedelta(minutes=number, days=days or 36_500)

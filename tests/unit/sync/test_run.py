@@ -256,19 +256,19 @@ class TestIndependence:
 
     def test_what_one_that_was_given_up_says_later_is_not_stored(self, world: World) -> None:
         runtime = world.runtime = HangingRuntime()
-        told = threading.Event()
+        reported = threading.Event()
         world.servers.by_id["b2"].on_call = lambda _: runtime.hang()
         step = world.notes.backup_done
 
         def backup_done(run: Run, result: BackupResult, fault: str) -> None:
             step(run, result, fault)
             if result.reason == Reason.LEASE_LOST:
-                told.set()
+                reported.set()
 
         world.notes.backup_done = backup_done  # type: ignore[method-assign]
         report = sync_run(world, "b2")
         runtime.release()
-        assert told.wait(30)
+        assert reported.wait(30)
         assert world.store.results(report.run.id)[0].reason == Reason.DEADLINE
 
 

@@ -207,7 +207,7 @@ def test_the_hour_is_made_of_all_that_was_meant() -> None:
 
 def test_another_process_with_other_hashes_plays_the_same_hour() -> None:
     code = "from tests.unit.sync.test_same_run_twice import digest; print(digest())"
-    found = subprocess.run(  # noqa: S603 # this repository's own code
+    replay = subprocess.run(  # noqa: S603 # this repository's own code
         [sys.executable, "-c", code],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"functions{os.pathsep}.", "PYTHONHASHSEED": "4711"},
@@ -215,7 +215,7 @@ def test_another_process_with_other_hashes_plays_the_same_hour() -> None:
         text=True,
         check=True,
     )
-    assert found.stdout.strip() == digest()
+    assert replay.stdout.strip() == digest()
 
 
 def digest() -> str:

@@ -36,9 +36,9 @@ def start(world: World) -> Report:
 
 
 def status(world: World, backup_id: str = "b1") -> BackupResult:
-    found = world.store.status(backup_id)
-    assert found is not None
-    return found
+    last_result = world.store.status(backup_id)
+    assert last_result is not None
+    return last_result
 
 
 def test_a_run_that_fails_as_a_whole_leaves_a_blocked_backup_blocked(world: World) -> None:

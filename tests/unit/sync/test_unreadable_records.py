@@ -49,8 +49,8 @@ class PartlyUnreadable(MemoryStore):
         return super().__getattribute__(name)
 
     def statuses(self, backup_ids: Iterable[str] | None = None) -> dict[str, BackupResult]:
-        found = super().statuses(backup_ids)
-        return {backup_id: found[backup_id] for backup_id in found.keys() - self.ids}
+        statuses = super().statuses(backup_ids)
+        return {backup_id: statuses[backup_id] for backup_id in statuses.keys() - self.ids}
 
     def unreadable_statuses(self) -> tuple[tuple[str, str], ...]:
         return tuple((backup_id, WHY) for backup_id in sorted(self.ids))

@@ -425,9 +425,9 @@ def test_an_excerpt_is_the_item_as_it_was_prefixes_in_values_included() -> None:
         '<user name="bob"/><user name="ANN"/></users>'
     )
     root = parse_text(text)
-    found = canonical.excerpts(root, "user", {"ann", "ann\x082"})
-    assert {key: canonical.canonical(parse(excerpt)) for key, excerpt in found.items()} == {
+    excerpts = canonical.excerpts(root, "user", {"ann", "ann\x082"})
+    assert {key: canonical.canonical(parse(excerpt)) for key, excerpt in excerpts.items()} == {
         "ann": canonical.canonical(root[0]),
         "ann\x082": canonical.canonical(root[2]),
     }
-    assert set(found) < set(users(text).entries)
+    assert set(excerpts) < set(users(text).entries)

@@ -13,8 +13,8 @@ from tests.support.documents import parse_text
 
 
 def diff(own: str, desired: str) -> list[tuple[str, str, str | None, str | None]]:
-    found = differences(parse_text(own), parse_text(desired), ignored=RUNTIME_NAMES)
-    return [(str(one.kind), one.path, one.before, one.after) for one in found]
+    differing = differences(parse_text(own), parse_text(desired), ignored=RUNTIME_NAMES)
+    return [(str(one.kind), one.path, one.before, one.after) for one in differing]
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_two_elements_differ_exactly_when_their_canonical_forms_do(
     own: etree._Element, desired: etree._Element
 ) -> None:
     desired.tag = own.tag
-    found = list(differences(own, desired))
-    assert bool(found) == (canonical(own) != canonical(desired))
-    for one in found:
+    differing = list(differences(own, desired))
+    assert bool(differing) == (canonical(own) != canonical(desired))
+    for one in differing:
         assert one.kind is not Kind.ADDED or (one.before is None and one.after is not None)
         assert one.kind is not Kind.REMOVED or (one.after is None and one.before is not None)

@@ -59,12 +59,12 @@ class Setting:
 
 @st.composite
 def setting_lists(draw: st.DrawFn) -> list[Setting]:
-    found = []
+    drawn = []
     for name in draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=5, unique=True)):
         styles = [style for style in STYLES if _ELEMENT.fullmatch(name) or "key" in style or "number" in style]
         sides = draw(st.sampled_from([(True, True), (True, True), (True, False), (False, True)]))
-        found.append(Setting(draw(st.sampled_from(styles)), name, *sides))
-    return found
+        drawn.append(Setting(draw(st.sampled_from(styles)), name, *sides))
+    return drawn
 
 
 def document(drawn: list[Setting], side: str, mode: str, kept: frozenset[int] = frozenset()) -> str:
@@ -178,9 +178,9 @@ def test_whoever_pastes_the_lines_comes_to_an_end(case: Case) -> None:
             merged = merge(primary, own, Rules.standard(rules))
         except AmbiguousEntries:
             return
-        found = [one for one in differences(own, merged, root_step(merged)) if looks_machine_specific(one)]
-        lines = {keep_line((own, merged), one.steps, one.new_from) for one in found}
-        if not found:
+        differing = [one for one in differences(own, merged, root_step(merged)) if looks_machine_specific(one)]
+        lines = {keep_line((own, merged), one.steps, one.new_from) for one in differing}
+        if not differing:
             return
-        assert lines - {"", *rules}, [one.path for one in found]
+        assert lines - {"", *rules}, [one.path for one in differing]
         rules += sorted(lines - {"", *rules})

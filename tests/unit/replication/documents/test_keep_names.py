@@ -69,7 +69,7 @@ def merged(primary: str, own: str, *rules: str) -> str:
     return canonical(merge(parse_text(primary), parse_text(own), Rules.standard(rules)))
 
 
-def told(text: str) -> str:
+def plain_form(text: str) -> str:
     return canonical(parse_text(text))
 
 
@@ -78,7 +78,7 @@ def told(text: str) -> str:
 @pytest.mark.parametrize("name", MACHINE)
 def test_a_setting_of_the_machine_is_kept_in_every_spelling_and_style(name: str, case: str, style: str) -> None:
     primary, own = (SETTING_STYLES[style].format(CASES[case](name.split()), value) for value in ("p", "b"))
-    assert merged(primary, own) == told(own)
+    assert merged(primary, own) == plain_form(own)
 
 
 @pytest.mark.parametrize("style", SETTING_STYLES)
@@ -86,7 +86,7 @@ def test_a_setting_of_the_machine_is_kept_in_every_spelling_and_style(name: str,
 @pytest.mark.parametrize("name", SHARED)
 def test_any_other_setting_is_replicated_in_every_spelling_and_style(name: str, case: str, style: str) -> None:
     primary, own = (SETTING_STYLES[style].format(CASES[case](name.split()), value) for value in ("p", "b"))
-    assert merged(primary, own) == told(primary)
+    assert merged(primary, own) == plain_form(primary)
 
 
 @pytest.mark.parametrize("style", THING_STYLES)
@@ -94,14 +94,14 @@ def test_any_other_setting_is_replicated_in_every_spelling_and_style(name: str, 
 @pytest.mark.parametrize("name", PEOPLES)
 def test_a_name_that_people_give_keeps_nothing(name: str, thing: str, style: str) -> None:
     primary, own = (THING_STYLES[style].format(thing, name, value) for value in ("p", "b"))
-    assert merged(primary, own) == told(primary)
-    assert merged(primary, "<s><list/></s>") == told(primary)
-    assert merged("<s><list/></s>", own) == told("<s><list/></s>")
+    assert merged(primary, own) == plain_form(primary)
+    assert merged(primary, "<s><list/></s>") == plain_form(primary)
+    assert merged("<s><list/></s>", own) == plain_form("<s><list/></s>")
 
 
 def test_a_section_with_a_title_in_words_of_people_is_replicated() -> None:
     primary, own = (f'<s><section name="Remote access vendors"><level>{value}</level></section></s>' for value in "pb")
-    assert merged(primary, own) == told(primary)
+    assert merged(primary, own) == plain_form(primary)
 
 
 @pytest.mark.parametrize(
@@ -130,12 +130,12 @@ class TestASectionThatMayBeEither:
             merged(theirs, ours)
         keep, replicate = failure.value.message.split('"')[1::2]
         assert replicate == f"!{keep}"
-        assert merged(theirs, ours, keep) == told(ours.replace("<x>b</x>", "<x>p</x>"))
-        assert merged(theirs, ours, replicate) == told(theirs)
+        assert merged(theirs, ours, keep) == plain_form(ours.replace("<x>b</x>", "<x>p</x>"))
+        assert merged(theirs, ours, replicate) == plain_form(theirs)
 
     def test_it_costs_nothing_where_both_hold_the_same(self, name: str, primary: str, own: str) -> None:
         theirs, _ = documents(name, primary, own)
-        assert merged(theirs, theirs.replace("<x>p</x>", "<x>b</x>")) == told(theirs)
+        assert merged(theirs, theirs.replace("<x>p</x>", "<x>b</x>")) == plain_form(theirs)
 
 
 def documents(name: str, primary: str, own: str) -> tuple[str, str]:
@@ -145,16 +145,16 @@ def documents(name: str, primary: str, own: str) -> tuple[str, str]:
 
 def test_what_is_kept_inside_an_undecided_section_is_no_difference() -> None:
     primary, own = (f"<s><section name='SOAP'><soapPort>{port}</soapPort><x>1</x></section></s>" for port in "12")
-    assert merged(primary, own) == told(own)
+    assert merged(primary, own) == plain_form(own)
 
 
 def test_a_wildcard_of_a_person_over_a_name_of_people_waits_for_the_exact_line() -> None:
     primary, own = (f"<s><job name='Vienna night'><at>{at}</at></job></s>" for at in "12")
     with pytest.raises(NamesUndecided):
         merged(primary, own, "*night*")
-    assert merged(primary, own, "*night*", "/s/job[Vienna night]") == told(own)
-    assert merged(primary, own, "*night*", "!/s/job[Vienna night]") == told(primary)
-    assert merged(primary, own, "vienna-night") == told(own), "a pattern without a wildcard names it"
+    assert merged(primary, own, "*night*", "/s/job[Vienna night]") == plain_form(own)
+    assert merged(primary, own, "*night*", "!/s/job[Vienna night]") == plain_form(primary)
+    assert merged(primary, own, "vienna-night") == plain_form(own), "a pattern without a wildcard names it"
 
 
 def test_a_title_of_a_value_that_is_in_peoples_words_waits() -> None:
@@ -178,21 +178,21 @@ def test_a_title_of_a_value_that_is_in_peoples_words_waits() -> None:
 )
 def test_an_exception_replicates_one_path_all_the_same(document: str, line: str) -> None:
     primary, own = document.format("p"), document.format("b")
-    assert merged(primary, own) == told(own)
-    assert merged(primary, own, line) == told(primary)
+    assert merged(primary, own) == plain_form(own)
+    assert merged(primary, own, line) == plain_form(primary)
 
 
 def test_an_exception_reaches_no_other_path() -> None:
     document = "<s><a><replicationMode>{0}</replicationMode></a><b><replicationMode>{0}</replicationMode></b></s>"
     result = merged(document.format("p"), document.format("b"), "!/s/a/replicationMode")
-    assert result == told(
+    assert result == plain_form(
         "<s><a><replicationMode>p</replicationMode></a><b><replicationMode>b</replicationMode></b></s>"
     )
 
 
 def test_an_exception_for_an_element_is_none_for_all_that_bear_names() -> None:
     primary, own = (f'<s><e name="replicationMode" value="{value}"/></s>' for value in "pb")
-    assert merged(primary, own, "!/s/e") == told(own)
+    assert merged(primary, own, "!/s/e") == plain_form(own)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_an_exception_for_an_element_is_none_for_all_that_bear_names() -> None:
 def test_no_exception_reaches_what_the_typed_answers_prove(document: str) -> None:
     primary, own = document.format("p"), document.format("b")
     name = document.split('"')[1]
-    assert merged(primary, own, f"!/s/e[{name}]") == told(own)
+    assert merged(primary, own, f"!/s/e[{name}]") == plain_form(own)
 
 
 # Any names -----------------------------------------------------------------------------------------------------------
@@ -247,4 +247,4 @@ def test_any_mixture_of_names_is_told_apart(
         return f"<s>{''.join(one(number, side) for number, side in enumerate(sides))}</s>"
 
     expected = ["b" if kind == "machine" else "p" for (kind, _), *_ in drawn]
-    assert merged(document(["p"] * len(drawn)), document(["b"] * len(drawn))) == told(document(expected))
+    assert merged(document(["p"] * len(drawn)), document(["b"] * len(drawn))) == plain_form(document(expected))

@@ -71,9 +71,9 @@ def whole(text: str) -> canonical.Items | None:
 @settings(max_examples=1500)
 @given(written())
 def test_a_list_taken_apart_by_pieces_is_what_it_is_as_a_whole(text: str) -> None:
-    found = list_index.take_apart(text.encode(), "user")
-    if found is not None:
-        assert found.items == whole(text)
+    pieces = list_index.take_apart(text.encode(), "user")
+    if pieces is not None:
+        assert pieces.items == whole(text)
 
 
 @settings(max_examples=500)
@@ -93,9 +93,9 @@ def canonical_text(excerpt: bytes) -> str:
 @pytest.mark.parametrize("document", ["profiles", "groups"])
 def test_the_lists_of_a_server_need_not_be_read_as_a_whole(document: str) -> None:
     text = generate(users=30, groups=30).document(document)
-    found = list_index.take_apart(text.encode(), {"profiles": "user", "groups": "group"}[document])
-    assert found is not None
-    assert len(found.items.entries) == 30
+    pieces = list_index.take_apart(text.encode(), {"profiles": "user", "groups": "group"}[document])
+    assert pieces is not None
+    assert len(pieces.items.entries) == 30
 
 
 def test_of_a_server_that_differs_in_run_time_values_nearly_nothing_is_parsed_again(
@@ -114,9 +114,9 @@ def test_of_a_server_that_differs_in_run_time_values_nearly_nothing_is_parsed_ag
         return real(context, piece)
 
     monkeypatch.setattr(list_index._Context, "understood", watched)
-    found = list_index.take_apart(third, "user")
-    assert found is not None
-    assert found.items == canonical.items(parse_document(third), "user")
+    pieces = list_index.take_apart(third, "user")
+    assert pieces is not None
+    assert pieces.items == canonical.items(parse_document(third), "user")
     assert len(parsed) < 20
 
 
@@ -141,7 +141,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(40):
         names = "".join(f"<user name='{number}-{n}'></user>" for n in range(4))
         assert list_index.take_apart(f"<users>{names}</users>".encode(), "user") is not None
-        assert sum(len(context.known) for context in list_index._CONTEXTS._contexts.values()) <= 14
+        assert sum(len(context.pieces) for context in list_index._CONTEXTS._contexts.values()) <= 14
 
 
 @pytest.mark.parametrize(
@@ -160,9 +160,9 @@ def test_what_only_looks_like_a_run_time_value_counts(inside: str) -> None:
     def entries(value: str) -> dict[str, str]:
         users = "<user name='a'><lastLoginTime>1</lastLoginTime></user><user name='b'>{}</user>"
         text = f"{head}{users.format(inside.replace('{}', value))}</users>"
-        found = list_index.take_apart(text.encode(), "user")
-        assert found is not None
-        assert found.items == whole(text)
-        return found.items.entries
+        pieces = list_index.take_apart(text.encode(), "user")
+        assert pieces is not None
+        assert pieces.items == whole(text)
+        return pieces.items.entries
 
     assert entries("1")["b"] != entries("2")["b"]

@@ -145,8 +145,8 @@ def test_a_pattern_says_where(pattern: str, expected: list[str]) -> None:
         element, key = node if isinstance(node, tuple) else (node, "")
         return tree.getpath(element).removeprefix("/") + (f"@{key}" if key else "")
 
-    found = [path(node) for node in kept(root, Rules([pattern]))]
-    assert found == expected
+    paths = [path(node) for node in kept(root, Rules([pattern]))]
+    assert paths == expected
 
 
 @pytest.mark.parametrize("pattern", ["", " ", "/", "//", "a//b", "a/", "//licence", "@", "a/@", "a/ /b"])
@@ -311,15 +311,15 @@ def roots(draw: st.DrawFn) -> etree._Element:
 
 def kept_by_path(root: etree._Element, rules: Rules) -> list[tuple[str, str]]:
     """The kept nodes with the tags above them, in a sorted list."""
-    found = []
+    by_path = []
     for node in kept(root, rules):
         element, key = node if isinstance(node, tuple) else (node, None)
         above = "/".join(str(parent.tag) for parent in reversed(list(element.iterancestors())))
         if key is None:
-            found.append((above, canonical.canonical(element)))
+            by_path.append((above, canonical.canonical(element)))
         else:
-            found.append((f"{above}/{element.tag}@{key}", str(element.get(key))))
-    return sorted(found)
+            by_path.append((f"{above}/{element.tag}@{key}", str(element.get(key))))
+    return sorted(by_path)
 
 
 def without_kept(root: etree._Element, rules: Rules) -> etree._Element:

@@ -133,9 +133,9 @@ def test_values_that_may_hold_a_secret_are_known(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", SECRET_VALUES)
-@pytest.mark.parametrize("around", ["see {}", "{} .", "a, {}; b", '"{}"', "\n {}\n", "{}\r\nnext line"])
-def test_what_stands_around_a_secret_does_not_hide_it(value: str, around: str) -> None:
-    assert may_hold_secret(around.format(value))
+@pytest.mark.parametrize("surrounding", ["see {}", "{} .", "a, {}; b", '"{}"', "\n {}\n", "{}\r\nnext line"])
+def test_what_stands_around_a_secret_does_not_hide_it(value: str, surrounding: str) -> None:
+    assert may_hold_secret(surrounding.format(value))
 
 
 @pytest.mark.parametrize("value", ORDINARY_VALUES)
@@ -160,8 +160,8 @@ def test_every_expression_over_foreign_text_has_bounded_repetition_alone() -> No
     """No run of characters may be tried again from each of its positions: time must grow with the length alone."""
     from replication.documents import sensitive
 
-    patterns = {name: found for name, found in vars(sensitive).items() if isinstance(found, re.Pattern)}
+    patterns = {name: pattern for name, pattern in vars(sensitive).items() if isinstance(pattern, re.Pattern)}
     assert len(patterns) > 4
-    for name, found in patterns.items():
-        text = re.sub(r"\\.|\[[^]]*\]|\(\?#[^)]*\)|#.*", "_", found.pattern)
+    for name, pattern in patterns.items():
+        text = re.sub(r"\\.|\[[^]]*\]|\(\?#[^)]*\)|#.*", "_", pattern.pattern)
         assert not re.search(r"[)_\w][*+](?!\+)", text), name

@@ -135,10 +135,10 @@ def counts_as_equal(before: Model, sent: Model, held: Model, *, ordered_fields: 
     # The only entry on both sides is the same entry, whatever it is called.
     old = {sent[0][0]: before[0][1]} if len(before) == len(sent) == 1 else dict(before)
     left_over = {field for _, fields in before for field in fields} - {field for _, fields in sent for field in fields}
-    for (name, wanted), (_, found) in zip(sent, held, strict=True):
-        kept = [field for field in found if field[0] in dict(wanted)]
+    for (name, wanted), (_, held_fields) in zip(sent, held, strict=True):
+        kept = [field for field in held_fields if field[0] in dict(wanted)]
         same = kept == list(wanted) if ordered_fields else sorted(kept) == sorted(wanted)
-        extra = [field for field in found if field[0] not in dict(wanted)]
+        extra = [field for field in held_fields if field[0] not in dict(wanted)]
         if not same or any(field in left_over or field[0] in dict(old.get(name, ())) for field in extra):
             return False
     return True
@@ -151,8 +151,8 @@ def test_it_counts_as_equal_exactly_when_nothing_old_is_left_and_nothing_new_is_
     before, sent, held = answer
     assume(before != sent)
     rendering = Rendering(style)
-    own, desired, found = (Document(rendering.document(model), "rules", "b1") for model in answer)
-    accepted = PART.same(found, desired, POLICY) or PART.additions(found, desired, own) is not None
+    own, desired, after = (Document(rendering.document(model), "rules", "b1") for model in answer)
+    accepted = PART.same(after, desired, POLICY) or PART.additions(after, desired, own) is not None
     assert accepted == counts_as_equal(before, sent, held, ordered_fields=style != "attribute")
 
 

@@ -48,13 +48,13 @@ def documents(seed: int) -> tuple[str, str]:
 
 def sections(root: etree._Element) -> Counter[tuple[str, str]]:
     """The sections that bear a title, each with the box it is in."""
-    found: Counter[tuple[str, str]] = Counter()
+    counted: Counter[tuple[str, str]] = Counter()
     for box in root:
         for one in box:
             name = one.get("name") or one.findtext("name")
             if name in TITLES:
-                found[str(box.tag), canonical(one)] += 1
-    return found
+                counted[str(box.tag), canonical(one)] += 1
+    return counted
 
 
 @given(st.integers(0, 2**32))

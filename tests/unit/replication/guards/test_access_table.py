@@ -267,29 +267,29 @@ ACCOUNTS = Policy(parts=frozenset({PartName.ACCOUNTS}))
 ALL = list(cells())
 
 
-def told_of_users(make_plan_between: PlanFactory, changes: list[tuple[str, str]]) -> dict[int, set[AccessIncreaseKind]]:
-    """What is told of each user, all in one plan."""
+def kinds_by_user(make_plan_between: PlanFactory, changes: list[tuple[str, str]]) -> dict[int, set[AccessIncreaseKind]]:
+    """The kinds of increase by user, all in one plan."""
     sides = [
         f"<users>{''.join(f'<user name="u{n}">{change[side]}</user>' for n, change in enumerate(changes))}</users>"
         for side in (0, 1)
     ]
-    found = access_increases(make_plan_between({"users": sides[0]}, {"users": sides[1]}, ACCOUNTS))
-    told: dict[int, set[AccessIncreaseKind]] = {}
-    for one in found:
-        told.setdefault(int(one.item.removeprefix("users/u")), set()).add(one.kind)
-    return told
+    increases = access_increases(make_plan_between({"users": sides[0]}, {"users": sides[1]}, ACCOUNTS))
+    kinds: dict[int, set[AccessIncreaseKind]] = {}
+    for one in increases:
+        kinds.setdefault(int(one.item.removeprefix("users/u")), set()).add(one.kind)
+    return kinds
 
 
 def test_every_cell_is_told(make_plan_between: PlanFactory) -> None:
-    told = told_of_users(make_plan_between, [(cell.before, cell.after) for cell in ALL])
-    wrong = [f"{cell.kind} {cell.said}: {told.get(n)}" for n, cell in enumerate(ALL) if told.get(n) != {cell.kind}]
+    kinds = kinds_by_user(make_plan_between, [(cell.before, cell.after) for cell in ALL])
+    wrong = [f"{cell.kind} {cell.said}: {kinds.get(n)}" for n, cell in enumerate(ALL) if kinds.get(n) != {cell.kind}]
     assert not wrong, f"{len(wrong)} of {len(ALL)}:\n" + "\n".join(wrong[:60])
 
 
 def test_the_way_back_is_no_increase(make_plan_between: PlanFactory) -> None:
     back = [cell for cell in ALL if cell.kind not in ONE_WAY or cell.said.startswith("a new")]
-    told = told_of_users(make_plan_between, [(cell.after, cell.before) for cell in back])
-    wrong = [f"{cell.said}: {told[n]}" for n, cell in enumerate(back) if n in told]
+    kinds = kinds_by_user(make_plan_between, [(cell.after, cell.before) for cell in back])
+    wrong = [f"{cell.said}: {kinds[n]}" for n, cell in enumerate(back) if n in kinds]
     assert not wrong, f"{len(wrong)} of {len(back)}:\n" + "\n".join(wrong[:60])
 
 
@@ -335,8 +335,8 @@ def test_settings_and_typed_options_are_told_alike(make_plan_between: PlanFactor
         }
 
     policy = Policy(parts=frozenset({PartName.SETTINGS, PartName.LISTENERS}))
-    found = access_increases(make_plan_between(content(wide=back), content(wide=not back), policy))
-    told = {(one.part, one.kind, one.path.rpartition("/")[2], one.item) for one in found}
+    increases = access_increases(make_plan_between(content(wide=back), content(wide=not back), policy))
+    kinds = {(one.part, one.kind, one.path.rpartition("/")[2], one.item) for one in increases}
     expected = {
         entry
         for n, (kind, name, _) in enumerate(cells)
@@ -345,7 +345,7 @@ def test_settings_and_typed_options_are_told_alike(make_plan_between: PlanFactor
             (PartName.LISTENERS, kind, name, f"protocol 1 port {n}"),
         )
     }
-    assert told == (set() if back else expected)
+    assert kinds == (set() if back else expected)
 
 
 def test_a_listener_that_is_switched_on_or_lets_people_log_in_is_told(make_plan_between: PlanFactory) -> None:
@@ -360,8 +360,8 @@ def test_a_listener_that_is_switched_on_or_lets_people_log_in_is_told(make_plan_
         return {"listeners": (Listener(1, "", 1, options),)}
 
     policy = Policy(parts=frozenset({PartName.LISTENERS}))
-    found = access_increases(make_plan_between(content(wide=False), content(wide=True), policy))
-    assert [(one.kind, one.path) for one in found] == [
+    increases = access_increases(make_plan_between(content(wide=False), content(wide=True), policy))
+    assert [(one.kind, one.path) for one in increases] == [
         (K.PROTOCOL_ADDED, "isActive"),
         (K.PERMISSION_ADDED, "allowLogin"),
         (K.SECURE_CONNECTION_DROPPED, "useHSTS"),
@@ -441,18 +441,18 @@ def test_what_stands_around_the_users_is_watched(
     make_plan_between: PlanFactory, what: str, before: str, after: str, kind: AccessIncreaseKind
 ) -> None:
     own, source = ({what: f"<{what}{one}><{what[:-1]} name='ann'/></{what}>"} for one in (before, after))
-    told = access_increases(make_plan_between(own, source, ACCOUNTS))
-    assert [(one.kind, one.item) for one in told] == [(kind, f"{what}/(document)")]
+    increases = access_increases(make_plan_between(own, source, ACCOUNTS))
+    assert [(one.kind, one.item) for one in increases] == [(kind, f"{what}/(document)")]
     assert access_increases(make_plan_between(source, own, ACCOUNTS)) == ()
 
 
 def test_a_user_that_moves_into_another_list_is_told(make_plan_between: PlanFactory) -> None:
     lists = "<u><blocked>{}<user name='x'/></blocked><open>{}<user name='y'/></open></u>"
     ann = "<user name='ann'/>"
-    told = access_increases(
+    increases = access_increases(
         make_plan_between({"users": lists.format(ann, "")}, {"users": lists.format("", ann)}, ACCOUNTS)
     )
-    assert [one.kind for one in told if one.item == "users/ann"] == [K.MAY_WIDEN]
+    assert [one.kind for one in increases if one.item == "users/ann"] == [K.MAY_WIDEN]
 
 
 OPEN = [
@@ -483,8 +483,10 @@ def test_a_new_account_is_told_of_when_it_is_open(make_plan_between: PlanFactory
         )
     )
     hidden = "<user name='e'><isAdmin>true</isAdmin><emailDisabled>true</emailDisabled></user>"
-    told = access_increases(make_plan_between({"users": "<u/>"}, {"users": f"<u>{users}{more}{hidden}</u>"}, ACCOUNTS))
-    assert {(one.item, one.kind) for one in told} == {
+    increases = access_increases(
+        make_plan_between({"users": "<u/>"}, {"users": f"<u>{users}{more}{hidden}</u>"}, ACCOUNTS)
+    )
+    assert {(one.item, one.kind) for one in increases} == {
         *((f"users/u{n}", kind) for n, (_, kind) in enumerate(OPEN)),
         ("users/e", K.ACCOUNT_ADDED),
     }
@@ -537,9 +539,9 @@ UNKNOWN = [
 
 
 def test_what_is_not_understood_in_a_place_that_matters_is_told(make_plan_between: PlanFactory) -> None:
-    told = told_of_users(make_plan_between, UNKNOWN)
-    assert {n: said for n, said in told.items() if said <= {K.MAY_WIDEN, K.PERMISSION_ADDED, K.ADMIN_GRANTED}} == told
-    assert [UNKNOWN[n] for n in range(len(UNKNOWN)) if n not in told] == []
+    kinds = kinds_by_user(make_plan_between, UNKNOWN)
+    assert {n: said for n, said in kinds.items() if said <= {K.MAY_WIDEN, K.PERMISSION_ADDED, K.ADMIN_GRANTED}} == kinds
+    assert [UNKNOWN[n] for n in range(len(UNKNOWN)) if n not in kinds] == []
 
 
 VOCABULARY = sorted({word for spelled in MEANINGS.values() for word in spelled.split()})
@@ -561,9 +563,9 @@ def test_no_name_that_people_give_changes_what_is_told(
     changes += [("restrictByIp", "yes", "no"), ("email", "a", "b"), ("permissions", "R", "RW"), ("frobbed", "0", "1")]
     changes += [(what, after, before) for what, before, after in changes]
 
-    def told(given: str) -> dict[int, set[AccessIncreaseKind]]:
+    def increases(given: str) -> dict[int, set[AccessIncreaseKind]]:
         text = given if "<name>" in container else quoteattr(given)
-        return told_of_users(
+        return kinds_by_user(
             make_plan_between,
             [
                 (container.format(text, style[1](what, before)), container.format(text, style[1](what, after)))
@@ -571,7 +573,7 @@ def test_no_name_that_people_give_changes_what_is_told(
             ],
         )
 
-    assert told(name) == told("x")
+    assert increases(name) == increases("x")
 
 
 HARMLESS = [
@@ -591,16 +593,16 @@ HARMLESS = [
 
 
 def test_what_is_no_access_is_not_told_in_neither_direction(make_plan_between: PlanFactory) -> None:
-    assert told_of_users(make_plan_between, HARMLESS + [(after, before) for before, after in HARMLESS]) == {}
+    assert kinds_by_user(make_plan_between, HARMLESS + [(after, before) for before, after in HARMLESS]) == {}
 
 
 @pytest.mark.parametrize("name", ["emailDisabled", "isEmailDisabled", "notifyDisabled", "homeDisabled", "sshDisabled"])
 def test_a_disabled_thing_of_a_user_is_no_disabled_user(make_plan_between: PlanFactory, name: str) -> None:
     users = [f"<u><user name='ann'><{name}>{said}</{name}></user></u>" for said in ("false", "true")]
     plan = make_plan_between({"users": users[0]}, {"users": users[1]}, ACCOUNTS)
-    found = [difference for part in plan.parts for item in items_of(part) for difference in item.find()]
-    assert found
-    assert not any(map(disables, found))
+    differences = [difference for part in plan.parts for item in items_of(part) for difference in item.find()]
+    assert differences
+    assert not any(map(disables, differences))
 
 
 @pytest.mark.parametrize(
@@ -616,10 +618,10 @@ def test_a_disabled_thing_of_a_user_is_no_disabled_user(make_plan_between: PlanF
 def test_a_user_is_disabled_in_many_words(make_plan_between: PlanFactory, before: str, after: str) -> None:
     users = [f"<u><user name='ann'>{inner}</user></u>" for inner in (before, after)]
     plan = make_plan_between({"users": users[0]}, {"users": users[1]}, ACCOUNTS)
-    found = [difference for part in plan.parts for item in items_of(part) for difference in item.find()]
-    assert any(map(disables, found))
+    differences = [difference for part in plan.parts for item in items_of(part) for difference in item.find()]
+    assert any(map(disables, differences))
 
 
 def test_a_longer_password_is_no_wider_access(make_plan_between: PlanFactory) -> None:
     longer = ("<minPasswordLength>4</minPasswordLength>", "<minPasswordLength>12</minPasswordLength>")
-    assert told_of_users(make_plan_between, [longer, ("", longer[1])]) == {}
+    assert kinds_by_user(make_plan_between, [longer, ("", longer[1])]) == {}

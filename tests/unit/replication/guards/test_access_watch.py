@@ -30,9 +30,9 @@ def of_user(make_plan_between: PlanFactory, own: str, source: str) -> list[tuple
         {"users": f"<u><user name='ann'>{source}</user></u>"},
         ACCOUNTS,
     )
-    found = access_increases(plan)
-    assert {(one.part, one.item) for one in found} <= {(PartName.ACCOUNTS, "users/ann")}
-    return [(one.kind, one.path) for one in found]
+    increases = access_increases(plan)
+    assert {(one.part, one.item) for one in increases} <= {(PartName.ACCOUNTS, "users/ann")}
+    return [(one.kind, one.path) for one in increases]
 
 
 WORDS = (
@@ -79,8 +79,8 @@ def test_no_document_is_beyond_the_watch_or_its_rendering(
         }
 
     plan = make_plan_between(content(own), content(source), policy)
-    found = preview(plan, Guard(block_widened_access=True), access_warnings(plan, "b1"))
-    assert render(found.details, "b1", blocks=found.blocks, access_increases=found.access_increases)
+    shown = preview(plan, Guard(block_widened_access=True), access_warnings(plan, "b1"))
+    assert render(shown.details, "b1", blocks=shown.blocks, access_increases=shown.access_increases)
 
 
 ROOT = "<rootList><root><name>{}</name><path>{}</path><permissions>{}</permissions></root>{}</rootList>"
@@ -288,9 +288,9 @@ def test_many_passwords_that_change_at_once_are_marked(
         )
         return {"users": f"<u>{''.join(held)}</u>"}
 
-    found = access_increases(make_plan_between(users(0), users(changed), ACCOUNTS))
+    increases = access_increases(make_plan_between(users(0), users(changed), ACCOUNTS))
     expected = AccessIncrease(PartName.ACCOUNTS, K.PASSWORDS_CHANGED, "users", f"{changed} of {total}")
-    assert found == ((expected,) if marked else ())
+    assert increases == ((expected,) if marked else ())
 
 
 def test_settings_and_listeners_are_watched_for_permissions_and_secure_connections(

@@ -35,7 +35,7 @@ LIVE_AND_DEAD = (
 REMOVED = tuple((live, "") for live, _ in LIVE_AND_DEAD if "nabled" in live or "ctive" in live)
 """A switch that is gone: nobody knows what holds then."""
 
-AROUND = ("{0}", "<general>{0}</general>", "<account><settings>{0}</settings></account>")
+WRAPPERS = ("{0}", "<general>{0}</general>", "<account><settings>{0}</settings></account>")
 
 type State = dict[str, bool]
 """Accounts by name, and whether they may be used."""
@@ -43,17 +43,17 @@ type State = dict[str, bool]
 states = st.dictionaries(st.sampled_from("abcdef"), st.booleans(), max_size=6)
 
 
-def document(tag: str, state: State, spelling: tuple[str, str], around: str) -> str:
-    held = (f"<{tag} name='{name}'>{around.format(spelling[not live])}</{tag}>" for name, live in state.items())
+def document(tag: str, state: State, spelling: tuple[str, str], wrapper: str) -> str:
+    held = (f"<{tag} name='{name}'>{wrapper.format(spelling[not live])}</{tag}>" for name, live in state.items())
     return f"<list>{''.join(held)}</list>"
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(states, states, st.sampled_from(LIVE_AND_DEAD), st.sampled_from(AROUND), st.sampled_from(["user", "group"]))
+@given(states, states, st.sampled_from(LIVE_AND_DEAD), st.sampled_from(WRAPPERS), st.sampled_from(["user", "group"]))
 def test_a_push_after_which_none_of_the_present_accounts_may_be_used_is_stopped(
-    make_plan_between: PlanFactory, before: State, after: State, spelling: tuple[str, str], around: str, tag: str
+    make_plan_between: PlanFactory, before: State, after: State, spelling: tuple[str, str], wrapper: str, tag: str
 ) -> None:
-    own, source = ({f"{tag}s": document(tag, state, spelling, around)} for state in (before, after))
+    own, source = ({f"{tag}s": document(tag, state, spelling, wrapper)} for state in (before, after))
     blocks = exceeded_limits(make_plan_between(own, source, ACCOUNTS), NO_NUMBERS)
     stays = [name for name in before if name in after]
     none_left = bool(before) and not stays
