@@ -11,8 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 FOLDERS = ("functions", "local", "benchmarks", "tests")
-CLASSES = re.compile(r"_?(Surroundings|Serving|Recorder|Earlier|Held|Seen|Standing)")
-"""Class names that were replaced. A word of ordinary English may be part of a longer name."""
+WHOLE_NAMES = re.compile(
+    r"_?(Surroundings|Serving|Recorder|Earlier|Held|Seen|Standing|Told|Known|Found|told|known|found|around)"
+)
+"""Names that were replaced. A word of ordinary English may be part of a longer name."""
 WORDS = re.compile(
     r"(?:^|_)(surroundings|canary|canaries|brake|facing|noted|hand_out|work_off|Worked|look_briefly|is_recent|"
     r"unproved|of_term|widening|widenings)(?:_|$)"
@@ -36,16 +38,16 @@ def identifiers(tree: ast.AST) -> Iterator[str]:
 
 def replaced(name: str) -> bool:
     """Whether a name is one of those that were replaced."""
-    return bool(CLASSES.fullmatch(name) or WORDS.search(name))
+    return bool(WHOLE_NAMES.fullmatch(name) or WORDS.search(name))
 
 
 def test_no_replaced_word_is_an_identifier() -> None:
-    found = {}
+    replaced_names = {}
     for path in python_files():
         names = {*identifiers(ast.parse(path.read_text("utf-8"))), path.stem.removeprefix("test_")}
         if old := sorted(filter(replaced, names)):
-            found[str(path.relative_to(ROOT))] = old
-    assert found == {}
+            replaced_names[str(path.relative_to(ROOT))] = old
+    assert replaced_names == {}
 
 
 def test_documents_are_opened_by_a_method_of_the_new_name() -> None:
@@ -61,14 +63,22 @@ def test_documents_are_opened_by_a_method_of_the_new_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Surroundings", "_Serving", "test_what_the_brake_stops", "unproved_settings", "look_briefly", "canaries"]
+    "name",
+    [
+        *("Surroundings", "_Serving", "test_what_the_brake_stops", "unproved_settings", "look_briefly", "canaries"),
+        *("told", "_told", "Told", "known", "_known", "found", "Found", "around"),
+    ],
 )
 def test_a_replaced_word_is_found(name: str) -> None:
     assert replaced(name)
 
 
 @pytest.mark.parametrize(
-    "name", ["SeenPart", "held", "earlier_state", "standing", "outstanding", "recorder", "Observer"]
+    "name",
+    [
+        *("SeenPart", "held", "earlier_state", "standing", "outstanding", "recorder", "Observer"),
+        *("known_parts", "around_items", "test_a_replaced_word_is_found"),
+    ],
 )
 def test_ordinary_words_are_left_alone(name: str) -> None:
     assert not replaced(name)
