@@ -295,7 +295,7 @@ class DynamoStore:
         bound = [] if claim is None else [close(result.run_id, result.backup_id, claim)]
         record = {**to_row(result), **self._expiry(result.attempted_at)}
         kept = [
-            *([Put({**keys(f"RESULT#{result.run_id}", result.backup_id), **record}, _MAY_REPLACE)] if final else []),
+            Put({**keys(f"RESULT#{result.run_id}", result.backup_id), **record}, _MAY_REPLACE),
             Put({**keys(f"HISTORY#{result.backup_id}", result.run_id), **record}, _MAY_REPLACE),
         ]
         written = [Check(*_LEASE, Attr("held_by").eq(lease_owner)), *bound, *kept]

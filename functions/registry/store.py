@@ -152,7 +152,7 @@ class Store(Protocol):
         """Store a result in the run, in the backup's history and as its last status, all or nothing.
 
         Recording it again replaces it. One that is not ``final`` says what is
-        true if nothing more is heard, and is not among the run's results. Texts are
+        true if nothing more is heard. Texts are
         cut to ``store_rules.MESSAGE_LIMIT``, warnings to ``store_rules.WARNING_LIMIT``. Raises Failure(LEASE_LOST), and
         stores nothing, when ``lease_owner`` no longer holds the lease.
 
@@ -196,7 +196,7 @@ class Store(Protocol):
         ...
 
     def results(self, run_id: str) -> tuple[BackupResult, ...]:
-        """All results of one run, in the order of the backups' ids.
+        """All results of one run, in the order of the backups' ids, also those that were not final.
 
         One that cannot be understood is among them as failed, with the reason
         RECORD_UNREADABLE: a run without it would look better than it was.

@@ -299,9 +299,10 @@ def finish_dead_runs(context: RunContext, recorder: ResultRecorder) -> list[Fail
 
 def _finish_dead(recorder: ResultRecorder) -> None:
     context, run = recorder.context, recorder.run
+    cut_off = Failure(Reason.RUN_CUT_OFF, "the run ended before it had a result for it")
     for backup_id in context.store.open_backups(run.id):
         if recorder.claim(backup_id):
-            recorder.settle(backup_id, Failure(Reason.RUN_CUT_OFF, "the run ended before it had a result for it"))
+            recorder.settle(backup_id, cut_off)
     results = context.store.results(run.id)
     status = RunStatus.PARTIAL if results else RunStatus.FAILED
     finish(context, run, status, Reason.RUN_CUT_OFF, _CUT_OFF, results)

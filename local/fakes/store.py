@@ -55,7 +55,6 @@ class MemoryStore:
         self._open: dict[tuple[str, str], tuple[str, datetime] | None] = {}
         self._queued: dict[tuple[str, str], str] = {}  # the registration of each open backup
         self._results: dict[tuple[str, str], BackupResult] = {}  # by run's id and backup's id
-        self._final: set[tuple[str, str]] = set()
         self._statuses: dict[str, BackupResult] = {}
         self._baseline: PrimaryBaseline | None = None
         self._states: dict[str, KeptState] = {}  # by first run's id
@@ -216,7 +215,6 @@ class MemoryStore:
             if claim is not None and final:
                 del self._open[key]
             self._results[key] = result
-            self._final |= {key} if final else set()
             if is_registered:
                 self._statuses[result.backup_id] = merged_status(self._statuses.get(result.backup_id), result)
 
@@ -255,9 +253,7 @@ class MemoryStore:
 
     def results(self, run_id: str) -> tuple[BackupResult, ...]:
         with self._lock:
-            return tuple(
-                result for key, result in sorted(self._results.items()) if key[0] == run_id and key in self._final
-            )
+            return tuple(result for key, result in sorted(self._results.items()) if key[0] == run_id)
 
     def result(self, backup_id: str, run_id: str) -> BackupResult | None:
         return self._results.get((run_id, backup_id))

@@ -97,7 +97,7 @@ def get_history(
 
 
 def _progress(run: Run, results: tuple[BackupResult, ...], services: Services) -> Progress:
-    done = len(results)
+    done = sum(result.reason != Reason.INTERRUPTED for result in results)
     if run.finished_at is not None:
         return Progress(done=done, total=done)
     expected = len(run.requested_backups) or sum(backup.enabled for backup in services.store.backups())

@@ -130,7 +130,7 @@ class TestOpenBackups:
         claimed(fanned_out, "one")
         fanned_out.record_result(RESULT, lease_owner="me", final=False, claim="one")
         assert fanned_out.open_backups("r1") == ("b1", "b2")
-        assert fanned_out.results("r1") == ()
+        assert fanned_out.results("r1") == (RESULT,)
         assert fanned_out.status("b1") == RESULT
 
     @pytest.mark.parametrize("final", [True, False])

@@ -77,7 +77,7 @@ def at(world: World, time: datetime, queue: MemoryQueue | None = None) -> RunCon
 
 
 def deadline() -> Deadline:
-    return Deadline(10, WallClockRuntime(lambda: NOON).monotonic)
+    return Deadline(600, WallClockRuntime(lambda: NOON).monotonic)
 
 
 def start(world: World, *backups: str, queue: MemoryQueue | None = None, snapshot: str = "") -> Report:
