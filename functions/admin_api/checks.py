@@ -8,7 +8,7 @@ from functools import partial
 
 from admin_api.dependencies import Services
 from admin_api.schemas import CertificateView, CheckReport, RequirementView
-from admin_api.timeouts import side_by_side
+from admin_api.timeouts import same_servers, side_by_side
 from cerberus.certificate import CertificateFacts, inspect_certificate
 from cerberus.client import PrimaryClient
 from common.deadline import Deadline
@@ -139,6 +139,8 @@ def check_primary(primary: Primary, services: Services) -> CheckReport:
 def check_backup(backup: Backup, services: Services) -> CheckReport:
     """Try the requirements on a backup, those in comparison with the primary included."""
     primary = services.primary()
+    if primary and _is_primary(backup, primary, services):
+        return _report_of_primary(backup, services)
     policy = policy_of(backup, services.store.settings())
     with_settings = primary is not None and isinstance(policy, Policy) and bool(policy.rules.additions)
     looks = _look_at([backup, primary] if primary else [backup], services, with_settings=with_settings)
@@ -162,6 +164,21 @@ def check_backup(backup: Backup, services: Services) -> CheckReport:
             ),
         )
     _report_rules(report, policy, looks)
+    return report.document()
+
+
+def _is_primary(backup: Backup, primary: Primary, services: Services) -> bool:
+    address = (backup.host, backup.port)
+    return any(same_servers(address, [(primary.host, primary.port)], services.addresses, services.runtime))
+
+
+def _report_of_primary(backup: Backup, services: Services) -> CheckReport:
+    """The report on a backup whose address is the primary's: nobody logs in there with a backup's password."""
+    report = _Report(services, backup)
+    not_the_primary, *others = COMPARED
+    report.skip((*_STEPS, *others, KEEP_PATTERNS), "Not tried: its address leads to the primary.")
+    failure = Failure(Reason.SAME_AS_PRIMARY, "its address leads to the primary itself")
+    report.add(Finding(not_the_primary, failure))
     return report.document()
 
 

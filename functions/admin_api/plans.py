@@ -17,7 +17,7 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.primary import Source, check_not_shrunk, guard_of, known_parts, pending_access_proof_of, policy_of
 from fleet.restore_source import RestoreSource
-from fleet.servers import CerberusServers, endpoint_of, with_credentials
+from fleet.servers import CerberusServers, endpoint_of, refuse_primary, with_credentials
 from registry.models import Backup, Credentials, SyncSettings
 from registry.snapshots import primary_key
 from registry.store_rules import of_primary, of_registration
@@ -61,6 +61,7 @@ def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     policy = _accepted(policy_of(backup, settings))
     servers = CerberusServers(services.addresses, services.runtime, services.wsdl)
     source = Source(services.store, services.credentials, servers, services.stack_primary)
+    refuse_primary((source.primary.host, source.primary.port), backup, servers.is_same, deadline)
     primary = source.read(policy.parts, settings, deadline)
     check = partial(check_backup, primary.facts, primary.address)
     plan, warnings = _accepted(_made(backup, policy, primary, check, settings, services, deadline, judged=True))
@@ -72,6 +73,8 @@ def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Dea
     settings = _settings(services)
     restore_source = RestoreSource.load(services.snapshots, key, services.primary())
     policy = _accepted(restore_source.policy(backup, settings))
+    servers = CerberusServers(services.addresses, services.runtime, services.wsdl)
+    refuse_primary(restore_source.state.address, backup, servers.is_same, deadline)
     plan, warnings = _accepted(
         _made(backup, policy, restore_source.state, restore_source.check, settings, services, deadline, judged=False)
     )

@@ -4,9 +4,12 @@ import re
 from dataclasses import replace
 
 from admin_api.dependencies import Services
-from common.errors import Failure
+from admin_api.timeouts import same_servers
+from common.errors import Failure, Reason
 from common.runtime import Runtime
+from fleet.servers import PRIMARY_ID
 from registry.models import Backup, Credentials
+from registry.store import AlreadyRegistered
 
 
 def register(backup: Backup, credentials: Credentials, services: Services) -> Backup:
@@ -22,6 +25,24 @@ def register(backup: Backup, credentials: Credentials, services: Services) -> Ba
         services.store.delete_backup(added.id)
         raise
     return added
+
+
+def refuse_known_server(host: str, port: int, services: Services, *, but: str = "") -> None:
+    """Refuse a second registration of one server, however its address is spelled, before anybody logs in to it.
+
+    ``but`` is the id of the registration that is changed. Raises
+    Failure(SAME_AS_PRIMARY), or AlreadyRegistered for a backup's address.
+    """
+    primary = None if but == PRIMARY_ID else services.primary()
+    backups = [backup for backup in services.store.backups() if backup.id != but]
+    others = [(primary.host, primary.port)] if primary else []
+    others += [(backup.host, backup.port) for backup in backups]
+    same = same_servers((host, port), others, services.addresses, services.runtime)
+    if primary and same.pop(0):
+        raise Failure(Reason.SAME_AS_PRIMARY, "host and port lead to the primary itself; nothing was changed")
+    for backup, is_same in zip(backups, same, strict=True):
+        if is_same:
+            raise AlreadyRegistered(backup.id)
 
 
 def new_backup_id(host: str, runtime: Runtime) -> str:

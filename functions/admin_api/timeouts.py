@@ -4,13 +4,15 @@ API Gateway gives up after 29 seconds. Connections keep to a deadline by
 themselves; what reads the store or makes a plan does not, so it runs beside.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NoReturn
 
 from cerberus.address_policy import AddressPolicy, check_host
+from cerberus.same_server import Address, all_addresses
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.hosts import canonical_host
 from common.runtime import UNFINISHED, Runtime
 
 _WORKERS = 16
@@ -60,3 +62,26 @@ def address_problems(
         return None
 
     return side_by_side([partial(problem, host) for host in hosts], seconds + 1, late=lambda: None, runtime=runtime)
+
+
+def same_servers(
+    one: Address, others: Sequence[Address], addresses: AddressPolicy, runtime: Runtime, seconds: float = 5.0
+) -> list[bool]:
+    """For each of several servers whether it is the same as ``one``, as far as their addresses tell in time."""
+    deadline = Deadline(seconds, runtime.monotonic)
+
+    def all_of(host: str) -> frozenset[str]:
+        try:
+            return all_addresses(host, addresses, deadline)
+        except Failure as failure:
+            if failure.reason is Reason.DEADLINE:
+                return frozenset()
+            raise
+
+    host = canonical_host(one[0])
+    alike = [port == one[1] and canonical_host(other) == host for other, port in others]
+    if any(alike) or all(port != one[1] for _, port in others) or not (found := all_of(host)):
+        return alike
+    works = [partial(all_of, other) if port == one[1] else frozenset[str] for other, port in others]
+    held = side_by_side(works, seconds + 1, late=frozenset[str], runtime=runtime)
+    return [not found.isdisjoint(addresses_of) for addresses_of in held]

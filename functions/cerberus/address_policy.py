@@ -99,6 +99,13 @@ class AddressPolicy:
             raise Failure(Reason.ADDRESS_FORBIDDEN, "the host resolves to an address that is never connected to")
         return addresses
 
+    def resolve(self, host: str, deadline: Deadline) -> tuple[str, ...]:
+        """The addresses of ``host``, permitted or not; none when it does not resolve.
+
+        Raises Failure(NAME_NOT_RESOLVED) or Failure(DEADLINE) when the resolver takes too long.
+        """
+        return _resolve(host, 0, deadline, self.runtime)
+
     def _permits_one(self, address: Address) -> bool:
         if any(address in network for network in self.allowed_networks):
             return True

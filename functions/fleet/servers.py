@@ -9,6 +9,7 @@ from typing import Protocol
 from cerberus.address_policy import AddressPolicy
 from cerberus.client import BackupClient, PrimaryClient
 from cerberus.endpoint import MEGABYTE, Endpoint, Timeouts
+from cerberus.same_server import Address, same_server
 from cerberus.tls import CaBundle, Pins, SystemRoots, Trust
 from common.deadline import Deadline
 from common.errors import Failure, Reason
@@ -52,7 +53,7 @@ def trust_of(trust: TlsTrust) -> Trust:
     return CaBundle(trust.ca_pem) if trust.ca_pem else SystemRoots()
 
 
-__all__ = ["PRIMARY_ID", "CerberusServers", "Servers", "with_credentials"]
+__all__ = ["PRIMARY_ID", "CerberusServers", "Servers", "refuse_primary", "with_credentials"]
 
 
 class Servers(Protocol):
@@ -65,6 +66,10 @@ class Servers(Protocol):
     def backup(
         self, backup: Backup, credentials: Credentials, settings: SyncSettings, deadline: Deadline
     ) -> AbstractContextManager[WritableServer]: ...
+
+    def is_same(self, one: Address, other: Address, deadline: Deadline) -> bool:
+        """Whether two hosts with ports lead to one server, as far as their addresses tell. Nobody is asked."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,17 @@ class CerberusServers:
         return BackupClient(
             endpoint_of(backup, credentials, settings, self.addresses, self.wsdl), deadline, self.runtime
         )
+
+    def is_same(self, one: Address, other: Address, deadline: Deadline) -> bool:
+        return same_server(one, other, self.addresses, deadline)
+
+
+def refuse_primary(
+    primary: Address, backup: Backup, is_same: Callable[[Address, Address, Deadline], bool], deadline: Deadline
+) -> None:
+    """Raise Failure(SAME_AS_PRIMARY) for a backup at the primary's address, before its password goes anywhere."""
+    if is_same(primary, (backup.host, backup.port), deadline):
+        raise Failure(Reason.SAME_AS_PRIMARY, "its address leads to the primary itself; nobody has logged in")
 
 
 def with_credentials[Result](

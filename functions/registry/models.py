@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from common.hosts import canonical_host
 from registry.serialization import formerly
 
 QUEUED = "queued"
@@ -46,8 +47,8 @@ def requested_at(run_id: str) -> datetime:
 
 
 def address_key(host: str, port: int) -> str:
-    """What no two registrations may share. Host names ignore case."""
-    return f"{host.casefold()}#{port}"
+    """What no two registrations may share, however the host is spelled."""
+    return f"{canonical_host(host)}#{port}"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from common.errors import Failure, Reason, places
 from common.runtime import UNFINISHED, Runtime
 from fleet.primary import guard_of, known_parts, pending_access_proof_of, policy_of
 from fleet.restore_source import RestoreSource
-from fleet.servers import with_credentials
+from fleet.servers import refuse_primary, with_credentials
 from registry.models import Approval, Backup, BackupResult, Credentials, Run, SyncSettings
 from registry.snapshots import SnapshotContent
 from registry.store import Store, VersionConflict
@@ -150,6 +150,7 @@ class BackupRunner:
         policy = (self.restore_source.policy if self.restore_source else policy_of)(backup, self.settings)
         if isinstance(policy, Failure):
             raise policy
+        refuse_primary(self.primary.address, backup, self._context.servers.is_same, self.deadline)
         return with_credentials(
             self._context.credentials,
             backup.secret_id,

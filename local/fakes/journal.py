@@ -84,6 +84,9 @@ class JournaledServers:
         opened = self._servers.backup(backup, credentials, settings, deadline)
         return self._watched(backup.id, credentials, opened)
 
+    def is_same(self, one: tuple[str, int], other: tuple[str, int], deadline: Deadline) -> bool:
+        return self._servers.is_same(one, other, deadline)
+
     @contextmanager
     def _watched[Server](
         self, name: str, credentials: Credentials, opened: AbstractContextManager[Server]

@@ -27,7 +27,7 @@ from common.server_types import (
     as_text,
 )
 from fleet.servers import PRIMARY_ID
-from registry.models import Backup, Credentials, Primary, SyncSettings
+from registry.models import Backup, Credentials, Primary, SyncSettings, address_key
 
 FACTS = ServerFacts(
     version=Version(12, 11, 5, 0),
@@ -263,6 +263,9 @@ class FakeServers:
         deadline: Deadline,
     ) -> Iterator[FakeServer]:
         yield self._open(backup.id, credentials, deadline)
+
+    def is_same(self, one: tuple[str, int], other: tuple[str, int], deadline: Deadline) -> bool:  # noqa: ARG002 # no name resolves here
+        return address_key(*one) == address_key(*other)
 
     def _open(self, server_id: str, credentials: Credentials, deadline: Deadline) -> FakeServer:
         deadline.check()

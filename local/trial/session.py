@@ -16,7 +16,7 @@ from common.runtime import Runtime
 from common.server_types import Content
 from fleet.primary import guard_of, policy_of
 from fleet.restore_source import RestoreSource
-from fleet.servers import PRIMARY_ID, endpoint_of, trust_of
+from fleet.servers import PRIMARY_ID, CerberusServers, endpoint_of, refuse_primary, trust_of
 from local.trial.request import BACKUP_ID, Request
 from local.trial.snapshots import FolderSnapshots, load
 from registry.models import Backup, Credentials, Primary, new_run_id
@@ -87,11 +87,21 @@ class Session:
     # ---------------------------------------------------------------- what servers are
 
     def demand_trust(self) -> None:
-        """Raise Failure unless both certificates are trusted; nothing is sent before that, and nobody asked."""
+        """Raise Failure unless there are two servers whose certificates are trusted.
+
+        Nothing is sent before that, and nobody asked for a log-in.
+        """
+        self._demand_two_servers()
         asked = [BACKUP_ID] if self._request.snapshot else list(self._servers)
         for finding in [self._certificate(server_id) for server_id in asked]:
             if finding.failure:
                 raise finding.failure
+
+    def _demand_two_servers(self) -> None:
+        """Raise Failure when both addresses lead to one server: the backup's password is not for the primary."""
+        primary = self._request.primary
+        is_same = CerberusServers(self._request.addresses, self._runtime).is_same
+        refuse_primary((primary.host, primary.port), self._request.backup, is_same, self._deadline)
 
     def examine(self, server_id: str) -> tuple[Finding, ...]:
         """Every requirement on a server, as far as it can be asked. The primary's turn is first."""
@@ -222,6 +232,8 @@ class Session:
             )
 
     def _endpoint(self, server_id: str) -> Endpoint:
+        if server_id == BACKUP_ID:
+            self._demand_two_servers()
         if server_id not in self._log_ins:
             self._log_ins[server_id] = self._ask(server_id)
             # Who types takes no time from the servers.

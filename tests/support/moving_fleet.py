@@ -132,6 +132,9 @@ class ServersByPort:
     def backup(self, backup: Backup, *given: object) -> Iterator[FakeServer]:
         yield self._open(backup, *given)
 
+    def is_same(self, one: tuple[str, int], other: tuple[str, int], *_: object) -> bool:
+        return one == other
+
     def _open(self, registered: Primary | Backup, *_: object) -> FakeServer:
         server = self.at[registered.port]
         server.on_call("open")

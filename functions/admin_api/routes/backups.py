@@ -19,7 +19,7 @@ from admin_api.parameters import (
     registered_backup,
     shown_backup,
 )
-from admin_api.registration import new_backup_id, register
+from admin_api.registration import new_backup_id, refuse_known_server, register
 from admin_api.request import etag, expected_version, new_router
 from admin_api.schemas import (
     BackupChange,
@@ -30,7 +30,7 @@ from admin_api.schemas import (
     RegisteredBackup,
     UnreadableBackup,
 )
-from registry.models import Backup, BackupResult, Credentials
+from registry.models import Backup, BackupResult, Credentials, address_key
 from registry.store import Store
 from registry.store_rules import of_primary, of_registration
 from replication.model import PartName
@@ -75,6 +75,7 @@ def register_backup(
 ) -> Response[RegisteredBackup]:
     """Register a backup and try it; a check that fails does not prevent the registration."""
     refuse_forbidden_address(body.host, services)
+    refuse_known_server(body.host, body.port, services)
     now = services.runtime.now()
     backup = Backup(
         id=body.id or new_backup_id(body.host, services.runtime),
@@ -115,10 +116,11 @@ def change_backup(
     version = expected_version(if_match, registered.version)
     if body.host is not None:
         refuse_forbidden_address(body.host, services)
+    wanted = _changed(registered, body)
+    if address_key(wanted.host, wanted.port) != address_key(registered.host, registered.port):
+        refuse_known_server(wanted.host, wanted.port, services, but=registered.id)
     credentials = changed_credentials(registered.secret_id, body.username, body.password, services)
-    changed = services.store.update_backup(
-        replace(_changed(registered, body), updated_at=services.runtime.now()), expected_version=version
-    )
+    changed = services.store.update_backup(replace(wanted, updated_at=services.runtime.now()), expected_version=version)
     if credentials:
         services.credentials.put(registered.secret_id, credentials)
     return shown_backup(changed, services)

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from admin_api import examples, views
 from admin_api.dependencies import Injected, Services
-from admin_api.registration import new_backup_id, register
+from admin_api.registration import new_backup_id, refuse_known_server, register
 from admin_api.request import new_router
 from admin_api.schemas import ImportedBackup, ImportReport, ImportRequest, NativeSyncView
 from admin_api.timeouts import address_problems
@@ -22,6 +22,8 @@ from registry.store import AlreadyRegistered
 
 _READ_SECONDS = 15.0
 """For asking the primary; the rest of the time is for looking up names and registering."""
+
+_ITSELF = "It leads to the primary itself."
 
 type Action = Literal["would_register", "registered", "needs_password", "already_registered", "refused"]
 
@@ -76,11 +78,15 @@ def _native_sync(services: Services) -> NativeSync:
 
 
 def _decided(native: NativeSync, body: ImportRequest, services: Services) -> Iterator[_Decision]:
+    primary = services.primary()
     registered = {address_key(backup.host, backup.port): backup.id for backup in services.store.backups()}
     problems = address_problems([target.host for target in native.targets], services.addresses, services.runtime)
     for target, problem in zip(native.targets, problems, strict=True):
-        existing = registered.get(address_key(target.host, target.port))
-        if existing:
+        address = address_key(target.host, target.port)
+        existing = registered.get(address)
+        if primary and address == primary.source:
+            yield _Decision(target, "refused", _ITSELF)
+        elif existing:
             yield _Decision(target, "already_registered", "Host and port are registered.", existing)
         elif not target.secure:
             yield _Decision(target, "refused", "It is replicated to over plain HTTP, which is never used here.")
@@ -110,9 +116,14 @@ def _carried_out(decision: _Decision, body: ImportRequest, services: Services) -
     )
     credentials = Credentials(target.username, body.passwords[_key(target)].get_secret_value())
     try:
+        refuse_known_server(backup.host, backup.port, services)
         added = register(backup, credentials, services)
     except AlreadyRegistered as already:
         return replace(decision, action="already_registered", id=already.existing)
+    except Failure as failure:
+        if failure.reason is not Reason.SAME_AS_PRIMARY:
+            raise
+        return replace(decision, action="refused", detail=_ITSELF)
     return replace(decision, action="registered", id=added.id)
 
 

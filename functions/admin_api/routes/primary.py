@@ -21,6 +21,7 @@ from admin_api.parameters import (
 )
 from admin_api.plans import difference_of
 from admin_api.promotion import concerns_about, former_id, refuse_unsafe, warnings_about
+from admin_api.registration import refuse_known_server
 from admin_api.request import caller, etag, expected_version, new_router
 from admin_api.schemas import (
     DIGEST_PATTERN,
@@ -35,6 +36,7 @@ from admin_api.schemas import (
     StatePage,
 )
 from common.errors import Failure, Reason
+from fleet.servers import PRIMARY_ID
 from registry.models import Primary
 from registry.store_rules import primary_as_named, promotion
 
@@ -93,7 +95,10 @@ def _stored(
         f"the primary was set to {named.host}:{named.port} at {now:%Y-%m-%d %H:%M:%S} UTC "
         f"by {caller(router.current_event.raw_event)}"
     )
-    changed = primary_as_named(named, services.primary(), why, now)
+    known = services.primary()
+    if known is None or known.source != named.source:
+        refuse_known_server(named.host, named.port, services, but=PRIMARY_ID)
+    changed = primary_as_named(named, known, why, now)
     credentials = changed_credentials(changed.secret_id, body.username, body.password, services)
     saved = services.store.save_primary(changed, expected_version=version)
     if credentials:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from common.contained import contained
 from common.errors import Failure, Reason
+from common.hosts import canonical_host
 from replication.model import Policy
 from replication.parts.base import Document
 from replication.parts.settings import Settings
@@ -173,7 +174,7 @@ def _other_server(
 
 
 def _same_address(primary: ServerAddress, backup: ServerAddress) -> Failure | None:
-    if _folded(primary) == _folded(backup):
+    if primary[1] == backup[1] and canonical_host(primary[0]) == canonical_host(backup[0]):
         return Failure(Reason.SAME_AS_PRIMARY, "it is registered with the primary's own address")
     return None
 
@@ -186,10 +187,6 @@ def _same_server(primary: ServerFacts, backup: ServerFacts) -> Failure | None:
             "it has the primary's host name and licence: this address leads to the primary itself",
         )
     return None
-
-
-def _folded(address: ServerAddress) -> ServerAddress:
-    return address[0].casefold().rstrip("."), address[1]
 
 
 def _same_version(primary: ServerFacts, backup: ServerFacts) -> Failure | None:
