@@ -358,6 +358,9 @@ class _Servers:
     def backup(self, backup: Backup, _: object, __: object, deadline: Deadline) -> Iterator[FleetServer]:
         yield self.pair.opened(self.invocation, backup.port, deadline)
 
+    def is_same(self, one: tuple[str, int], other: tuple[str, int], _: object) -> bool:
+        return one == other
+
 
 def _unavailable() -> Failure:
     return Failure(Reason.REGISTRY_UNAVAILABLE, "no answer")
