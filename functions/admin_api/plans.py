@@ -15,6 +15,8 @@ from admin_api.timeouts import in_time
 from cerberus.client import PrimaryClient
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.server_types import ServerFacts
+from fleet.present_primary import present_primary
 from fleet.primary import Source, check_not_shrunk, guard_of, known_parts, pending_access_proof_of, policy_of
 from fleet.restore_source import RestoreSource
 from fleet.servers import CerberusServers, endpoint_of, refuse_primary, with_credentials
@@ -23,7 +25,7 @@ from registry.snapshots import primary_key
 from registry.store_rules import of_primary, of_registration
 from replication.access_proof import suspicion
 from replication.guards.approval import Guard
-from replication.guards.preflight import check_backup
+from replication.guards.preflight import ServerAddress, check_backup
 from replication.model import PartName, Policy, PrimaryState
 from replication.plan import Plan, make_plan
 from replication.plan_details import MAX_ITEMS, PlanDetails, details, preview
@@ -45,7 +47,7 @@ def plan_of(backup: Backup, services: Services, snapshot: str = "") -> PlanView:
     """Read primary and backup and make the plan; nothing is written.
 
     With ``snapshot``, a key, it is the plan of putting that back, and the
-    primary is not asked. Raises Failure: what a server or its registration
+    primary is not read. Raises Failure: what a server or its registration
     lacks, and PLAN_TOO_SLOW when it takes longer than somebody waits for an answer.
     """
     plan = partial(_plan_of_earlier, snapshot) if snapshot else _plan
@@ -75,8 +77,14 @@ def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Dea
     policy = _accepted(restore_source.policy(backup, settings))
     servers = CerberusServers(services.addresses, services.runtime, services.wsdl)
     refuse_primary(restore_source.state.address, backup, servers.is_same, deadline)
+    source = Source(services.store, services.credentials, servers, services.stack_primary)
+    present = present_primary(source, services.snapshots, settings, deadline)
+
+    def check(facts: ServerFacts, address: ServerAddress, label: str) -> tuple[str, ...]:
+        return (*restore_source.check(facts, address, label), *present.check(facts, label))
+
     plan, warnings = _accepted(
-        _made(backup, policy, restore_source.state, restore_source.check, settings, services, deadline, judged=False)
+        _made(backup, policy, restore_source.state, check, settings, services, deadline, judged=False)
     )
     guard = guard_of(settings, services.approval(backup, key))
     return _view(

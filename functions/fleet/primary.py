@@ -1,6 +1,6 @@
 """What replication is given: the primary, whether to believe it, and what holds for a backup."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
 from common.deadline import Deadline
@@ -14,6 +14,7 @@ from replication.documents.keep_patterns import Rules
 from replication.guards.approval import Guard
 from replication.guards.limits import Limits
 from replication.model import DEFAULT_PARTS, PartFingerprints, PartName, Policy, PrimaryState
+from replication.ports import ReadableServer, ServerFacts
 from replication.primary import read_primary
 
 
@@ -27,9 +28,14 @@ class Source:
     configured: Primary | None
 
     @property
+    def known(self) -> Primary | None:
+        """The primary in use: the registered one, else the stack's."""
+        return self.store.primary() or self.configured
+
+    @property
     def primary(self) -> Primary:
-        """The primary in use: the registered one, else the stack's. Raises Failure(PRIMARY_NOT_REGISTERED)."""
-        primary = self.store.primary() or self.configured
+        """The primary in use. Raises Failure(PRIMARY_NOT_REGISTERED)."""
+        primary = self.known
         if primary is None:
             raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
         return primary
@@ -38,12 +44,21 @@ class Source:
         self, parts: Iterable[PartName], settings: SyncSettings, deadline: Deadline, *, accept_empty: bool = False
     ) -> PrimaryState:
         """Read it once and completely. Raises Failure, naming the primary."""
+        return self._asked(lambda server: read_primary(server, parts, accept_empty=accept_empty), settings, deadline)
+
+    def facts(self, settings: SyncSettings, deadline: Deadline) -> ServerFacts:
+        """What it says of itself. Raises Failure, naming the primary."""
+        return self._asked(lambda server: server.facts(), settings, deadline)
+
+    def _asked[Answer](
+        self, ask: Callable[[ReadableServer], Answer], settings: SyncSettings, deadline: Deadline
+    ) -> Answer:
         registered = self.primary
 
-        def attempt(credentials: Credentials) -> PrimaryState | Failure:
+        def attempt(credentials: Credentials) -> Answer | Failure:
             try:
                 with self.servers.primary(registered, credentials, settings, deadline) as server:
-                    return read_primary(server, parts, accept_empty=accept_empty)
+                    return ask(server)
             except Failure as failure:
                 return failure.at(f"{PRIMARY_ID} ({registered.host}:{registered.port})")
 

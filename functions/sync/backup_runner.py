@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from common.deadline import Deadline
 from common.errors import Failure, Reason, places
 from common.runtime import UNFINISHED, Runtime
+from fleet.present_primary import PresentPrimary, present_primary
 from fleet.primary import guard_of, known_parts, pending_access_proof_of, policy_of
 from fleet.restore_source import RestoreSource
 from fleet.servers import refuse_primary, with_credentials
@@ -16,6 +17,7 @@ from registry.snapshots import SnapshotContent
 from registry.store import Store, VersionConflict
 from registry.store_rules import of_primary, of_registration, registration_gone
 from replication.documents.canonical import digest
+from replication.guards.preflight import ServerAddress
 from replication.model import KeptDifferences, Outcome, PartName, PartOutcome, PartStatus, Policy, PrimaryState, Status
 from replication.parts import PARTS
 from replication.ports import ReadableServer, ServerFacts
@@ -209,9 +211,15 @@ class BackupRunner:
     def _restore(self, backup: Backup, restore_source: RestoreSource) -> Restore:
         why = f"{restore_source.key} was put back by the run {self.recorder.run.id}"
         then = restore_source.content.facts if restore_source.owner else None
-        return Restore(
-            restore_source.check, lambda: pause(backup, why, self._context.store, self._context.runtime), then
-        )
+
+        def check(facts: ServerFacts, address: ServerAddress, label: str) -> tuple[str, ...]:
+            return (*restore_source.check(facts, address, label), *self._present_primary.check(facts, label))
+
+        return Restore(check, lambda: pause(backup, why, self._context.store, self._context.runtime), then)
+
+    @cached_property
+    def _present_primary(self) -> PresentPrimary:
+        return present_primary(self._context.source, self._context.snapshots, self.settings, self.deadline)
 
     @property
     def facts_of_primary(self) -> ServerFacts | None:

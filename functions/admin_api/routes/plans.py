@@ -34,7 +34,7 @@ def get_plan(
 ) -> PlanView:
     """The plan as it is now, made from what primary and backup hold at this moment. Nothing is written.
 
-    With ``snapshot`` it is the plan of a restore, and the primary is not asked.
+    With ``snapshot`` it is the plan of a restore, and the primary is not read: it may be down.
     """
     backup = registered_backup(backup_id, services)
     return plan_of(backup, services, key_for(snapshot, backup, services) if snapshot else "")

@@ -85,13 +85,12 @@ def check_restored(
     """Raise Failure unless a backup may get back what it held when it said ``before`` of itself; return warnings.
 
     ``primary`` is what the primary of that time said of itself, as far as that
-    is known; ``primary_address`` is where the one of today is registered. That
-    one is not asked: a restore must be possible while it is down.
+    is known; ``primary_address`` is where the one of today is registered.
     """
     made = [
         Finding(
             "not_the_primary",
-            _same_address(primary_address, backup_address) or (_same_server(primary, backup) if primary else None),
+            _same_address(primary_address, backup_address) or (same_server(primary, backup) if primary else None),
         ),
         Finding("same_server", _other_machine(before, backup)),
         Finding(
@@ -170,7 +169,7 @@ def _edition_with_sync(facts: ServerFacts) -> Failure | None:
 def _other_server(
     primary: ServerFacts, primary_address: ServerAddress, backup: ServerFacts, backup_address: ServerAddress
 ) -> Failure | None:
-    return _same_address(primary_address, backup_address) or _same_server(primary, backup)
+    return _same_address(primary_address, backup_address) or same_server(primary, backup)
 
 
 def _same_address(primary: ServerAddress, backup: ServerAddress) -> Failure | None:
@@ -179,7 +178,8 @@ def _same_address(primary: ServerAddress, backup: ServerAddress) -> Failure | No
     return None
 
 
-def _same_server(primary: ServerFacts, backup: ServerFacts) -> Failure | None:
+def same_server(primary: ServerFacts, backup: ServerFacts) -> Failure | None:
+    """Why a backup is the primary itself: it has its host name and licence. None when it is another server."""
     same_name = primary.hostname.casefold() == backup.hostname.casefold()
     if same_name and _origin(primary.licence) == _origin(backup.licence):
         return Failure(

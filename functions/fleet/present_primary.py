@@ -1,0 +1,71 @@
+"""The primary in use, as far as a restore has to tell it from the backups.
+
+A restore works while the primary is down, so it is not read. But a server that
+is the primary today may be registered as a backup under another name, at an
+address that does not show it. So the primary is asked who it is, and what it
+last said of itself is known from its newest kept state.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from common.deadline import Deadline
+from common.errors import Failure, Reason
+from common.server_types import ServerFacts
+from fleet.primary import Source
+from registry.models import SyncSettings
+from registry.snapshots import SnapshotStore, primary_key
+from replication.guards.preflight import same_server
+
+_PATIENCE = 5.0
+"""Seconds for connecting, and for an answer: a restore is waited for."""
+
+
+@dataclass(frozen=True)
+class PresentPrimary:
+    """What the primary says of itself, and last said; ``warnings`` are sentences on what is not known of it."""
+
+    facts: tuple[ServerFacts, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def check(self, backup: ServerFacts, label: str) -> tuple[str, ...]:
+        """Raise Failure(SAME_AS_PRIMARY) when a backup is this server; return warnings."""
+        for facts in self.facts:
+            if failure := same_server(facts, backup):
+                raise failure.at(label)
+        return self.warnings
+
+
+def present_primary(
+    source: Source, snapshots: SnapshotStore, settings: SyncSettings, deadline: Deadline
+) -> PresentPrimary:
+    """Ask the primary in use and look up its newest state. Raises Failure(REGISTRY_UNAVAILABLE)."""
+    if source.known is None:
+        return PresentPrimary()
+    hasty = replace(
+        settings,
+        connect_timeout=min(settings.connect_timeout, _PATIENCE),
+        read_timeout=min(settings.read_timeout, _PATIENCE),
+    )
+    warnings: list[str] = []
+    facts = list(_last_known(source, snapshots, warnings))
+    try:
+        facts.append(source.facts(hasty, deadline))
+    except Failure as failure:
+        if failure.reason is Reason.REGISTRY_UNAVAILABLE:
+            raise
+        asked = f"The primary could not be asked who it is ({failure.reason})"
+        warnings.append(f"{asked}: make sure that this backup is another server.")
+    return PresentPrimary(tuple(facts), tuple(warnings))
+
+
+def _last_known(source: Source, snapshots: SnapshotStore, warnings: list[str]) -> Iterator[ServerFacts]:
+    state = source.store.newest_state()
+    if state is None or source.known is None or state.server != f"{source.known.host}:{source.known.port}":
+        return
+    try:
+        yield snapshots.load(primary_key(state.digest)).content.facts
+    except Failure as failure:
+        if failure.reason is Reason.REGISTRY_UNAVAILABLE:
+            raise
+        warnings.append(f"What the primary last said of itself is not kept any more ({failure.reason}).")
