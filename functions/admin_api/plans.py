@@ -121,7 +121,7 @@ def _made(
 ) -> tuple[Plan, tuple[str, ...]] | Failure:
     """The plan and the warnings; ``judged``: settings of a run that did not see the end are held against it."""
     registered = of_registration(services.store.status(backup.id), backup.registration)
-    previous = known_parts(of_primary(registered, services.primary()))
+    previous = known_parts(registered, services.primary())
     pending = pending_access_proof_of(registered, services.snapshots) if judged else None
 
     def attempt(credentials: Credentials) -> tuple[Plan, tuple[str, ...]] | Failure:

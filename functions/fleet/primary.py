@@ -6,9 +6,19 @@ from dataclasses import asdict, dataclass
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID, Servers, with_credentials
-from registry.models import Approval, Backup, BackupResult, Credentials, Primary, PrimaryBaseline, SyncSettings
+from registry.models import (
+    Approval,
+    Backup,
+    BackupResult,
+    Credentials,
+    Primary,
+    PrimaryBaseline,
+    Run,
+    SyncSettings,
+)
 from registry.snapshots import SnapshotStore
 from registry.store import CredentialStore, Store
+from registry.store_rules import of_primary
 from replication.access_proof import PendingAccessProof
 from replication.documents.keep_patterns import Rules
 from replication.guards.approval import Guard
@@ -104,12 +114,19 @@ def guard_of(settings: SyncSettings, approval: Approval | None, expected: str = 
     )
 
 
-def known_parts(last: BackupResult | None) -> dict[PartName, PartFingerprints]:
-    """The fingerprints of a backup's parts when they were last read back, as replication wants it."""
+def known_parts(registered: BackupResult | None, of: Primary | Run | None) -> dict[PartName, PartFingerprints]:
+    """The fingerprints of a backup's parts when they were last read back, as replication wants it.
+
+    ``registered`` is the last result of the backup as it is registered. What it was found equal to is void beside
+    another primary than ``of``; that a part was written and not read back since is not.
+    """
     names = frozenset(PartName)
-    recorded = last.fingerprints if last else {}
+    recorded = registered.fingerprints if registered else {}
+    is_void = of_primary(registered, of) is None
     return {
-        PartName(name): PartFingerprints(part.desired, part.held) for name, part in recorded.items() if name in names
+        PartName(name): PartFingerprints(part.desired, part.held)
+        for name, part in recorded.items()
+        if name in names and (part.is_unsure or not is_void)
     }
 
 

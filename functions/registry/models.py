@@ -208,6 +208,11 @@ class RecordedFingerprints:
     desired: str
     held: str
 
+    @property
+    def is_unsure(self) -> bool:
+        """Whether the part was written and not read back since. It is of the server, whatever the primary is."""
+        return not (self.desired or self.held)
+
 
 @dataclass(frozen=True)
 class Condition:

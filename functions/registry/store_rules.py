@@ -108,7 +108,8 @@ def _unless_void(result: BackupResult, *, beside: BackupResult) -> BackupResult:
     is_earlier = (result.term, result.attempted_at) < (beside.term, beside.attempted_at)
     if _is_same_primary(result, beside) or not is_earlier:
         return result
-    return replace(result, pushed_at=None, verified_at=None, fingerprints={})
+    unsure = {name: part for name, part in result.fingerprints.items() if part.is_unsure}
+    return replace(result, pushed_at=None, verified_at=None, fingerprints=unsure)
 
 
 def _in_a_row(stored: BackupResult, new: BackupResult) -> int | None:

@@ -183,7 +183,7 @@ class BackupRunner:
                 snapshots=_BackupSnapshots(self, backup, policy),
                 runtime=self._context.runtime,
                 guard=guard_of(self.settings, approval, run.plan_hash),
-                previous=known_parts(last),
+                previous=known_parts(registered, run),
                 pending_access_proof=pending_access_proof_of(registered, self._context.snapshots),
                 write=write,
                 begin=lambda outcome: self.recorder.begin(backup, outcome, started),
