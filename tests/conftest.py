@@ -24,7 +24,8 @@ settings.register_profile(
     database=None,
     deadline=None,
     print_blob=False,
-    suppress_health_check=[HealthCheck.too_slow],
+    # Fixtures of a function are not made anew for each example: tests that use them make what changes themselves.
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.register_profile("explore", settings.get_profile("steady"), derandomize=False)
 settings.load_profile("steady")

@@ -80,8 +80,8 @@ def same_servers(
 
     host = canonical_host(one[0])
     alike = [port == one[1] and canonical_host(other) == host for other, port in others]
-    if any(alike) or all(port != one[1] for _, port in others) or not (found := all_of(host)):
+    if any(alike) or all(port != one[1] for _, port in others) or not (host_addresses := all_of(host)):
         return alike
     works = [partial(all_of, other) if port == one[1] else frozenset[str] for other, port in others]
     held = side_by_side(works, seconds + 1, late=frozenset[str], runtime=runtime)
-    return [not found.isdisjoint(addresses_of) for addresses_of in held]
+    return [not host_addresses.isdisjoint(addresses_of) for addresses_of in held]

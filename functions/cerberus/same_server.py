@@ -19,8 +19,8 @@ def same_server(one: Address, other: Address, addresses: AddressPolicy, deadline
         return False
     if canonical_host(one[0]) == canonical_host(other[0]):
         return True
-    found = all_addresses(one[0], addresses, deadline)
-    return bool(found) and not found.isdisjoint(all_addresses(other[0], addresses, deadline))
+    addresses_of_one = all_addresses(one[0], addresses, deadline)
+    return bool(addresses_of_one) and not addresses_of_one.isdisjoint(all_addresses(other[0], addresses, deadline))
 
 
 def all_addresses(host: str, addresses: AddressPolicy, deadline: Deadline) -> frozenset[str]:

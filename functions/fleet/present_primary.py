@@ -40,7 +40,7 @@ def present_primary(
     source: Source, snapshots: SnapshotStore, settings: SyncSettings, deadline: Deadline
 ) -> PresentPrimary:
     """Ask the primary in use and look up its newest state. Raises Failure(REGISTRY_UNAVAILABLE)."""
-    if source.known is None:
+    if source.registered is None:
         return PresentPrimary()
     hasty = replace(
         settings,
@@ -61,7 +61,7 @@ def present_primary(
 
 def _last_known(source: Source, snapshots: SnapshotStore, warnings: list[str]) -> Iterator[ServerFacts]:
     state = source.store.newest_state()
-    if state is None or source.known is None or state.server != f"{source.known.host}:{source.known.port}":
+    if state is None or source.registered is None or state.server != f"{source.registered.host}:{source.registered.port}":
         return
     try:
         yield snapshots.load(primary_key(state.digest)).content.facts

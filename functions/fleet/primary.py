@@ -38,14 +38,14 @@ class Source:
     configured: Primary | None
 
     @property
-    def known(self) -> Primary | None:
+    def registered(self) -> Primary | None:
         """The primary in use: the registered one, else the stack's."""
         return self.store.primary() or self.configured
 
     @property
     def primary(self) -> Primary:
         """The primary in use. Raises Failure(PRIMARY_NOT_REGISTERED)."""
-        primary = self.known
+        primary = self.registered
         if primary is None:
             raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
         return primary

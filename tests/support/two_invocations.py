@@ -301,16 +301,16 @@ class Pair:
     def _check_run(self, one: Run) -> None:
         results = {result.backup_id: result for result in self.store.results(one.id)}
         written = {backup_id for run_id, backup_id in self._before if run_id == one.id}
-        told = f"run {one.trigger} {one.status} {one.reason} {sorted(results)}, wrote to {sorted(written)}"
-        self._expect(one.finished_at is not None, f"{told}: it has no end")
-        self._expect(written <= results.keys(), f"{told}: a write is in no result")
+        summary = f"run {one.trigger} {one.status} {one.reason} {sorted(results)}, wrote to {sorted(written)}"
+        self._expect(one.finished_at is not None, f"{summary}: it has no end")
+        self._expect(written <= results.keys(), f"{summary}: a write is in no result")
         if one.status in ("failed", "not_run"):
-            self._expect(not written, f"{told}: it says that nothing was done")
+            self._expect(not written, f"{summary}: it says that nothing was done")
         if one.status == "succeeded":
             good = ("in_sync", "updated", "drifted", "restored")
-            self._expect(all(result.status in good for result in results.values()), f"{told}: not all is good")
+            self._expect(all(result.status in good for result in results.values()), f"{summary}: not all is good")
         for backup_id in written & results.keys():
-            self._expect(not tells_of_the_run_alone(results[backup_id]), f"{told}: {backup_id} was not reached")
+            self._expect(not tells_of_the_run_alone(results[backup_id]), f"{summary}: {backup_id} was not reached")
 
     def _check_snapshot(self, run_id: str, backup_id: str, held: Mapping[str, str]) -> None:
         result = self.store.result(backup_id, run_id)

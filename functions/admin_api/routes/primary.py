@@ -95,10 +95,10 @@ def _stored(
         f"the primary was set to {named.host}:{named.port} at {now:%Y-%m-%d %H:%M:%S} UTC "
         f"by {caller(router.current_event.raw_event)}"
     )
-    known = services.primary()
-    if known is None or known.source != named.source:
+    previous = services.primary()
+    if previous is None or previous.source != named.source:
         refuse_known_server(named.host, named.port, services, but=PRIMARY_ID)
-    changed = primary_as_named(named, known, why, now)
+    changed = primary_as_named(named, previous, why, now)
     credentials = changed_credentials(changed.secret_id, body.username, body.password, services)
     saved = services.store.save_primary(changed, expected_version=version)
     if credentials:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import jsonschema_rs  # schemathesis brings it
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
@@ -223,7 +223,7 @@ def test_what_once_was_allowed_and_refused_is_agreed_on(operation: str, body: ob
 
 
 @pytest.mark.parametrize("query", QUERIES)
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(data=st.data())
 def test_a_query_is_refused_exactly_when_the_document_forbids_it(world: Any, query: str, data: st.DataObject) -> None:
     path, parameter = QUERIES[query]

@@ -59,8 +59,8 @@ def test_another_spelling_of_its_own_address_is_no_other_server(fleet: Any) -> N
 def test_an_address_that_became_the_primarys_is_checked_without_a_log_in(fleet: Any) -> None:
     fleet.names["ftp2.example"] = ["10.0.0.1"]
     report = fleet.call("POST", "/backups/ftp2/check").body
-    found = {one["id"]: (one["result"], one["reason"]) for one in report["requirements"]}
-    assert found["not_the_primary"] == ("fail", "same_as_primary")
-    assert found["log_in"] == ("skipped", "")
+    requirements = {one["id"]: (one["result"], one["reason"]) for one in report["requirements"]}
+    assert requirements["not_the_primary"] == ("fail", "same_as_primary")
+    assert requirements["log_in"] == ("skipped", "")
     plan = fleet.call("GET", "/backups/ftp2/plan")
     assert (plan.status, plan.body["reason"]) == (409, "same_as_primary")

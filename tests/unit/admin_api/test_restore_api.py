@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from admin_api.runs import key_for
@@ -88,7 +88,7 @@ PARTS = st.lists(st.sampled_from(["settings", "accounts", "event_rules"]), min_s
 
 
 @given(st.lists(PARTS, min_size=1, max_size=3))
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 def test_a_run_means_all_that_it_kept_or_a_refusal_that_names_each(kept: Any, snapshots: list[list[str]]) -> None:
     kept.snapshots.stored.clear()
     backup = kept.store.backup("ftp2")
@@ -273,7 +273,6 @@ NEW_RUNS = st.fixed_dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(body=NEW_RUNS)
 def test_every_run_that_is_started_is_understood(state: Any, body: dict[str, Any]) -> None:
     answer = state.call("POST", "/sync-runs", body)

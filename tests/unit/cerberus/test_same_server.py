@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cerberus.address_policy import AddressPolicy
@@ -67,19 +67,18 @@ def same(one: tuple[str, int], other: tuple[str, int]) -> bool:
 @pytest.fixture
 def resolver(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     """The addresses of names, to be filled by a test. No other name resolves."""
-    known: dict[str, list[str]] = {}
+    resolved: dict[str, list[str]] = {}
 
     def getaddrinfo(host: str, port: int, **_: object) -> list[Any]:
-        if host not in known:
+        if host not in resolved:
             raise socket.gaierror(socket.EAI_NONAME, "unknown")
-        return [(0, 0, 0, "", (address, port)) for address in known[host]]
+        return [(0, 0, 0, "", (address, port)) for address in resolved[host]]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    return known
+    return resolved
 
 
 @given(spellings(), st.integers(1, 65535), st.integers(1, 65535))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_spellings_of_one_host_are_one_server(
     resolver: dict[str, list[str]], hosts: tuple[str, str], port: int, other_port: int
 ) -> None:
@@ -98,7 +97,6 @@ def test_two_addresses_are_two_servers(pair: tuple[Any, Any], data: st.DataObjec
 
 
 @given(NAMES, NAMES, st.lists(IPV4, min_size=1, max_size=3), st.lists(IPV4, max_size=3), st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_names_that_resolve_to_a_common_address_are_one_server(
     resolver: dict[str, list[str]],
     one: str,

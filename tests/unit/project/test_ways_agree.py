@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from admin_api import plans
@@ -114,7 +114,7 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> list[Ways]:
     return compared
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(
     data=st.data(),
     style=st.sampled_from(STYLES),

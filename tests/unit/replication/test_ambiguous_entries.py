@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import assume, event, given
 from lxml import etree
 
 from common.errors import Reason
@@ -113,7 +113,6 @@ def test_a_plan_shows_what_an_approval_does_not_lift(make_plan_between: PlanFact
     assert until_approved < text.index("part_missing_on_primary") < until_settled < text.index("/s/sites/site")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(case=cases())
 def test_a_run_keeps_what_is_the_backups_or_writes_nothing_and_the_next_one_has_nothing_to_do(
     make_primary: ServerFactory, make_server: ServerFactory, clock: Runtime, case: Case

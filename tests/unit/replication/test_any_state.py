@@ -10,7 +10,7 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from local.fakes.snapshots import PartSnapshots
@@ -119,7 +119,7 @@ def put_back(server: FakeServer, parts: Mapping[str, str], *, auto: bool, clock:
     )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(data=st.data(), style=st.sampled_from(STYLES), standard=st.booleans(), auto=st.booleans(), rules=RULES)
 def test_the_backup_becomes_the_primary_except_what_rules_keep_and_a_restore_undoes_it(
     make_primary: ServerFactory,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.fakes.snapshots import PartSnapshots
@@ -73,7 +73,7 @@ def documents(drawn: list[Setting]) -> tuple[str, str]:
     return f"<s><always>1</always>{theirs}</s>", f"<s><always>1</always>{ours}</s>"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
+@settings(max_examples=60)
 @given(setting_lists())
 def test_what_is_told_is_exactly_what_is_kept_and_differs(make_plan_between: PlanFactory, drawn: list[Setting]) -> None:
     primary, own = documents(drawn)
@@ -101,7 +101,7 @@ def test_what_is_told_is_exactly_what_is_kept_and_differs(make_plan_between: Pla
     assert ("equal but for" in text) == bool(part.settled and expected)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
+@settings(max_examples=30)
 @given(setting_lists())
 def test_a_result_tells_the_same_before_and_after_the_push(
     make_primary: ServerFactory, make_server: ServerFactory, clock: Runtime, drawn: list[Setting]

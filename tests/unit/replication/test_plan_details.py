@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import Reason
@@ -23,8 +23,6 @@ from tests.support.steps import assert_linear
 if TYPE_CHECKING:
     from replication.plan import Plan
     from tests.unit.replication.conftest import PlanFactory
-
-stateless_fixtures = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def part(plan: Plan, name: PartName, **options: int) -> PartDetails:
@@ -263,7 +261,6 @@ def planted(draw: st.DrawFn, secret: str) -> str:
     return wrapper.format(style.format(n=name, t=escape(secret), a=quoteattr(secret)))
 
 
-@stateless_fixtures
 @given(data=st.data())
 def test_no_planted_secret_is_ever_shown(make_plan_between: PlanFactory, data: st.DataObject) -> None:
     def content(secret: str) -> dict[str, Any]:

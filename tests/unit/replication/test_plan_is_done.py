@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from common.errors import Failure
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from tests.support.server_states import OneRule, Sections
     from tests.unit.replication.conftest import ServerFactory
 
-UNHURRIED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 WRITES = {
     PartName.SETTINGS: "write_settings",
     PartName.AUTHENTICATION: "write_authentication",
@@ -89,7 +88,7 @@ class Pair:
 # What the plan shows, the run does -----------------------------------------------------------------------------------
 
 
-@settings(UNHURRIED, max_examples=100)
+@settings(max_examples=100)
 @given(
     data=st.data(), style=st.sampled_from(STYLES), rules=RULES, guard=GUARDS, whole=st.booleans(), approve=st.booleans()
 )
@@ -248,7 +247,7 @@ def all_that_is_done(pair: Pair, guard: Guard, clock: Runtime) -> object:
     )
 
 
-@settings(UNHURRIED, max_examples=100)
+@settings(max_examples=100)
 @given(data=st.data(), style=st.sampled_from(STYLES), guard=GUARDS, auto=st.booleans(), on_primary=st.booleans())
 def test_one_thing_more_less_or_other_has_another_hash_when_something_else_would_be_done(
     make_primary: ServerFactory,
@@ -276,7 +275,7 @@ def test_one_thing_more_less_or_other_has_another_hash_when_something_else_would
     assert hashes == [guard.apply(pair.plan()).hash for pair in (first, second)]
 
 
-@settings(UNHURRIED, max_examples=60)
+@settings(max_examples=60)
 @given(
     data=st.data(),
     guards=st.tuples(GUARDS, GUARDS),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import Failure, Reason
@@ -376,7 +376,7 @@ _CONTENT = st.fixed_dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
+@settings(max_examples=60)
 @given(first=_CONTENT, second=_CONTENT, auto=st.booleans())
 def test_whatever_was_pushed_over_it_the_first_state_comes_back_exactly(
     make_server: ServerFactory,

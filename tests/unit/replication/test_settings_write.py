@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 from common.deadline import Deadline
@@ -97,7 +97,6 @@ slow = st.builds(
     cut_writes_are_done=st.booleans(),
 )
 deadlines = st.one_of(st.floats(1, 60), st.floats(1, 600))
-FIXED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 def pushed(one: Slow, seconds: float, make_server: ServerFactory, make_primary: ServerFactory) -> Outcome:
@@ -107,7 +106,6 @@ def pushed(one: Slow, seconds: float, make_server: ServerFactory, make_primary: 
     return replicate(source, server, SETTINGS, snapshots=PartSnapshots(), runtime=one.runtime, guard=Guard())
 
 
-@FIXED
 @given(slow, deadlines)
 def test_a_lock_out_is_called_one_with_the_first_complaint(
     make_server: ServerFactory, make_primary: ServerFactory, one: Slow, seconds: float
@@ -121,7 +119,6 @@ def test_a_lock_out_is_called_one_with_the_first_complaint(
         assert one.broken == BROKEN[0], "settings that end every log-in are left in place"
 
 
-@FIXED
 @given(slow, deadlines)
 def test_settings_are_written_only_when_there_is_time_to_undo_them(
     make_server: ServerFactory, make_primary: ServerFactory, one: Slow, seconds: float
@@ -136,7 +133,6 @@ def test_settings_are_written_only_when_there_is_time_to_undo_them(
         assert one.server.content["settings"] == OLD
 
 
-@FIXED
 @given(slow, st.floats(0.5, 13.9))
 def test_without_the_time_for_it_nothing_is_written(
     make_server: ServerFactory, make_primary: ServerFactory, one: Slow, seconds: float

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import Reason
@@ -95,7 +95,6 @@ def lines_of(message: str) -> list[str]:
     return [json.loads(line) for line in re.findall(r'"[^"]*"', message.partition("to keep, add ")[2])]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(setting_lists(), st.data())
 def test_each_pasted_line_keeps_its_setting_and_changes_nothing_else(
     make_plan_between: PlanFactory, drawn: list[Setting], data: st.DataObject

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replication.guards.access_rules import RULES, AccessIncreaseKind, disables
@@ -554,7 +554,7 @@ VOCABULARY = sorted({word for spelled in MEANINGS.values() for word in spelled.s
     ),
     st.sampled_from([(style, write) for style, write in STYLES.items() if style != "attribute"]),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=150)
+@settings(max_examples=150)
 def test_no_name_that_people_give_changes_what_is_told(
     make_plan_between: PlanFactory, name: str, container: str, style: tuple[str, Callable[[str, str], str]]
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from replication.guards.access_rules import AccessIncreaseKind
@@ -63,7 +63,6 @@ def pieces(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 CONTENT = st.recursive(st.sampled_from(("", "note", "true")), pieces, max_leaves=6)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(own=CONTENT, source=CONTENT, policy=st.sampled_from([ACCOUNTS, Policy(parts=frozenset({PartName.SETTINGS}))]))
 @example(own="", source="note", policy=ACCOUNTS)
 def test_no_document_is_beyond_the_watch_or_its_rendering(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import Reason
@@ -135,7 +135,7 @@ def test_what_an_account_has_may_be_disabled(make_plan_between: PlanFactory, bef
     assert exceeded_limits(make_plan_between(own, source, ACCOUNTS), Limits(disabling_floor=0)) == ()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50)
+@settings(max_examples=50)
 @given(
     held=st.integers(1, 40),
     floor=st.integers(0, 5),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from replication.guards.limits import Limits, exceeded_limits
@@ -48,7 +48,6 @@ def document(tag: str, state: State, spelling: tuple[str, str], wrapper: str) ->
     return f"<list>{''.join(held)}</list>"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(states, states, st.sampled_from(LIVE_AND_DEAD), st.sampled_from(WRAPPERS), st.sampled_from(["user", "group"]))
 def test_a_push_after_which_none_of_the_present_accounts_may_be_used_is_stopped(
     make_plan_between: PlanFactory, before: State, after: State, spelling: tuple[str, str], wrapper: str, tag: str
