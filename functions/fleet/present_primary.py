@@ -60,8 +60,8 @@ def present_primary(
 
 
 def _last_known(source: Source, snapshots: SnapshotStore, warnings: list[str]) -> Iterator[ServerFacts]:
-    state = source.store.newest_state()
-    if state is None or source.registered is None or state.server != f"{source.registered.host}:{source.registered.port}":
+    state, primary = source.store.newest_state(), source.registered
+    if state is None or primary is None or state.server != f"{primary.host}:{primary.port}":
         return
     try:
         yield snapshots.load(primary_key(state.digest)).content.facts
