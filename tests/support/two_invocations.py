@@ -19,7 +19,7 @@ from admin_api.runs import start
 from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from local.fakes.aws_services import MemoryAuditLog, MemoryCredentials, MemoryQueue, MemorySchedule, MemoryStarter
+from local.fakes.aws_services import MemoryAuditLog, MemoryCredentials, MemoryQueue, MemorySchedule
 from local.fakes.runtime import Killed, TickingRuntime
 from local.fakes.servers import FleetServer
 from local.fakes.snapshots import MemorySnapshots
@@ -71,7 +71,7 @@ class Pair:
     def __init__(self) -> None:
         self.runtime = TickingRuntime(tick=0.01)
         self.store, self.snapshots, self.queue = MemoryStore(), MemorySnapshots(), MemoryQueue()
-        self.credentials, self.starter = MemoryCredentials(), MemoryStarter()
+        self.credentials = MemoryCredentials()
         self.servers = {port: FleetServer(f"server-{port}.", port) for port in (1, 2, 3)}
         self.violations: list[str] = []
         self._second: Invocation | None = None
@@ -122,21 +122,17 @@ class Pair:
                 if is_run_needed(context, deadline):
                     run(RunRequest(Trigger.CHANGE), replace(context, fan_out=None), deadline)
             case "on demand":
-                with suppress(Failure, Killed):  # of the API's process; the event is on its way or is not
-                    start(self._services(invocation), requested_by="somebody")
-                invocation.is_dead = False  # what follows is another process
-                while self.starter.events:
-                    run(read_request(self.starter.events.pop()), replace(context, fan_out=None), deadline)
+                starter = _Starter(lambda event: self._begin(event, invocation))
+                with suppress(Failure, Killed):  # of the API's process; the event has arrived or has not
+                    start(self._services(invocation, starter), requested_by="somebody")
+                for event in starter.events:  # an event may be delivered twice
+                    self._begin(event, invocation)
             case "batch":
-                messages = self.queue.messages[:2]
-                del self.queue.messages[:2]
-                try:
-                    ends_at = self.runtime.now() + timedelta(seconds=LIFE)
-                    again = process_batch(messages, context, deadline, ends_at).again
-                except Killed:
-                    self.queue.messages += messages
-                    raise
-                self.queue.messages += again
+                messages = self.queue.messages[:2]  # another one may be given them too
+                ends_at = self.runtime.now() + timedelta(seconds=LIFE)
+                done = {*messages} - process_batch(messages, context, deadline, ends_at).again
+                for message in done & {*self.queue.messages}:
+                    self.queue.messages.remove(message)  # the first one; what was queued anew is behind it
             case "restore":
                 (entry, *_) = self.snapshots.of_backup("b2")
                 request = RunRequest(Trigger.RESTORE, ("b2",), snapshot=entry.key)
@@ -146,6 +142,14 @@ class Pair:
                 if primary and backup:
                     now = self.runtime.now()
                     context.store.promote(promotion(primary, backup, "old", "because", now), now=now)
+
+    def _begin(self, event: Mapping[str, object], invocation: Invocation) -> None:
+        """Lambda calls the sync function, in a process of its own."""
+        context = replace(self._context(invocation), fan_out=None)
+        invocation.is_dead = False
+        with suppress(Failure, Killed):
+            run(read_request(event), context, Deadline(LIFE - 10, self.runtime.monotonic))
+        invocation.is_dead = False
 
     def _context(self, invocation: Invocation) -> RunContext:
         queue = self._bordered(invocation, self.queue)
@@ -161,12 +165,12 @@ class Pair:
             fan_out=FanOutTerms(queue, above=0, seconds=FAN_OUT_LEASE),
         )
 
-    def _services(self, invocation: Invocation) -> Services:
+    def _services(self, invocation: Invocation, starter: "_Starter") -> Services:
         return Services(
             store=self._bordered(invocation, self.store),
             credentials=self.credentials,
             schedule=MemorySchedule(),
-            starter=self._bordered(invocation, self.starter),
+            starter=self._bordered(invocation, starter),
             audit=MemoryAuditLog(),
             addresses=AddressPolicy(self.runtime),
             snapshots=self.snapshots,
@@ -274,8 +278,6 @@ class Pair:
             if self.queue.messages:
                 self._do(Invocation("batch"))
         self.runtime.advance(LIFE_OF_AN_EVENT)
-        while self.starter.events:
-            self._do(Invocation("on demand"))
         primary = self.store.primary()
         if primary:
             self.store.save_primary(replace(primary, held=""))
@@ -322,6 +324,18 @@ class Pair:
     def _expect(self, is_so: bool, otherwise: str) -> None:
         if not is_so:
             self.violations.append(otherwise)
+
+
+class _Starter:
+    """``registry.invoker.Starter`` that hands each event over at once."""
+
+    def __init__(self, begin: Callable[[Mapping[str, object]], None]) -> None:
+        self.events: list[Mapping[str, object]] = []
+        self._begin = begin
+
+    def start(self, event: Mapping[str, object]) -> None:
+        self.events.append(event)
+        self._begin(event)
 
 
 class _Border:
