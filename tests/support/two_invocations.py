@@ -33,6 +33,7 @@ from sync.events import RunRequest, Trigger, read_request
 from sync.fan_out import process_batch
 from sync.poll import is_run_needed
 from sync.run import run
+from tests.support.borders import Border, Starter
 
 type Kind = Literal["schedule", "poll", "on demand", "fan-out", "batch", "restore", "promotion"]
 type Fault = Literal["lost", "unheard", "dies", "dies after", "meanwhile", "too late"]
@@ -122,7 +123,7 @@ class Pair:
                 if is_run_needed(context, deadline):
                     run(RunRequest(Trigger.CHANGE), replace(context, fan_out=None), deadline)
             case "on demand":
-                starter = _Starter(lambda event: self._begin(event, invocation))
+                starter = Starter(lambda event: self._begin(event, invocation))
                 with suppress(Failure, Killed):  # of the API's process; the event has arrived or has not
                     start(self._services(invocation, starter), requested_by="somebody")
                 for event in starter.events:  # an event may be delivered twice
@@ -165,7 +166,7 @@ class Pair:
             fan_out=FanOutTerms(queue, above=0, seconds=FAN_OUT_LEASE),
         )
 
-    def _services(self, invocation: Invocation, starter: "_Starter") -> Services:
+    def _services(self, invocation: Invocation, starter: Starter) -> Services:
         return Services(
             store=self._bordered(invocation, self.store),
             credentials=self.credentials,
@@ -180,7 +181,7 @@ class Pair:
     # The border
 
     def _bordered[Target](self, invocation: Invocation, target: Target) -> Target:
-        return cast(Target, _Border(target, lambda _, do, *__, **___: self._passed(invocation, do)))
+        return cast(Target, Border(target, lambda _, do, *__, **___: self._passed(invocation, do)))
 
     def _passed(self, invocation: Invocation, do: Callable[[], Any]) -> Any:
         if invocation.is_dead:  # what Python does on the way out of a call is not done by a dead process
@@ -208,7 +209,7 @@ class Pair:
                 return self._recorded(invocation, do, given[0], named["lease_owner"])
             return do()
 
-        return cast(MemoryStore, _Border(self.store, watched))
+        return cast(MemoryStore, Border(self.store, watched))
 
     def opened(self, invocation: Invocation, port: int, deadline: Deadline) -> FleetServer:
         """A session of this invocation with the server at this port."""
@@ -218,7 +219,7 @@ class Pair:
         def called(method: str, do: Callable[[], Any]) -> Any:
             return self._passed(invocation, lambda: self._called(invocation, session, method, do))
 
-        return cast(FleetServer, _Border(server, called))
+        return cast(FleetServer, Border(server, called))
 
     # What must be true at any moment
 
@@ -324,37 +325,6 @@ class Pair:
     def _expect(self, is_so: bool, otherwise: str) -> None:
         if not is_so:
             self.violations.append(otherwise)
-
-
-class _Starter:
-    """``registry.invoker.Starter`` that hands each event over at once."""
-
-    def __init__(self, begin: Callable[[Mapping[str, object]], None]) -> None:
-        self.events: list[Mapping[str, object]] = []
-        self._begin = begin
-
-    def start(self, event: Mapping[str, object]) -> None:
-        self.events.append(event)
-        self._begin(event)
-
-
-class _Border:
-    """A target whose calls go through ``called``, with their name and the call itself."""
-
-    def __init__(self, target: object, called: Callable[..., Any]) -> None:
-        self._target = target
-        self._called = called
-
-    def __getattr__(self, name: str) -> Any:
-        member = getattr(self._target, name)
-        if not callable(member):
-            return member
-        return lambda *given, **named: self._through(name, lambda: member(*given, **named), given, named)
-
-    def _through(self, name: str, do: Callable[[], Any], given: Any, named: Any) -> Any:
-        if isinstance(self._target, MemoryStore):
-            return self._called(name, do, *given, **named)
-        return self._called(name, do)
 
 
 @dataclass(frozen=True)
