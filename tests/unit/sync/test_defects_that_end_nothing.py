@@ -104,7 +104,7 @@ def functions_of(module: ModuleType) -> Iterator[str]:
             yield name
 
 
-NOT_OF_THE_WATCH = ("access_increases", "_judged", "disables")
+NOT_OF_THE_WATCH = ("access_increases", "_judged", "disables", "is_disabled", "may_be_dead")
 """The boundary itself, and what a limit asks."""
 
 
