@@ -22,6 +22,8 @@ NAMING = ("name", "key", "setting", "property", "option", "parameter", "id")
 """What a name is called, to keep patterns and to pairing."""
 TITLES = ("title", "caption", "label", "guid")
 """What only pairing takes for a name."""
+ENTRY_TAGS = ("param", "param", "setting", "property", "option", "parameter")
+"""What an entry is called. Most are what a name is called too."""
 LISTED = ("site", "listener", "zone")
 LONE = ("net", "ssl", "logging")
 SECTIONS = frozenset((*LISTED, *LONE))
@@ -36,6 +38,7 @@ _ATTRIBUTES = "urn:attributes"
 class Entry:
     """One value. ``names`` are (key, value); ``typed``: a prefix in it means something."""
 
+    tag: str
     names: tuple[tuple[str, str], ...]
     style: str
     typed: bool
@@ -100,7 +103,7 @@ def _case(options: Options, size: int, seed: int) -> Case:
 
 
 NAME_VALUES = ("Secure", "Main", "ftpSecure", "soapSecure", "certStore", "1", "2")
-ELEMENTS = ("soapPort", "soapBox", "certFile", "port", "node", "timeout", "mode")
+ELEMENTS = ("soapPort", "soapBox", "certFile", "port", "node", "timeout", "mode", "option", "parameter")
 
 
 class _Common:
@@ -126,8 +129,9 @@ class _Common:
         style = random.choice(("element", "attributes", "attributes", "children", "text"))
         typed, bare = random.random() < 0.3, random.random() < 0.2
         if style == "element":
-            return Entry((("", random.choice(ELEMENTS)),), style, typed, bare)
-        return Entry(self._names((*NAMING, "name", "id"), NAME_VALUES), style, typed, bare)
+            return Entry(random.choice(ELEMENTS), (), style, typed, bare)
+        names = self._names((*NAMING, "name", "id"), NAME_VALUES)
+        return Entry(random.choice(ENTRY_TAGS), names, style, typed, bare)
 
     def _names(self, keys: tuple[str, ...], values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         random = self._random
@@ -187,7 +191,7 @@ class _Side:
         wording = self._random.randint(0, 1) if fixed is None else fixed
         inner = []
         for key, value in section.names:
-            if key in ("name", "key", "title") and self._random.random() < 0.5:
+            if key in ("name", "id", "title") and self._random.random() < 0.5:
                 inner.append(self._element(key, value))
             else:
                 attributes += f' {key}="{value}"'
@@ -269,23 +273,22 @@ class _Side:
             types = f'{self._declaration("entry")} xsi:type="{self._type_prefix}:Kind"'
             value = f"{self._type_prefix}:{value}"
         if entry.style == "element":
-            tag = entry.names[0][1]
-            if tag == "soapBox":
+            if entry.tag == "soapBox":
                 items = self._element("item", value, types) + self._element("item", "")
-                return self._element(tag, items, bare=entry.bare)
-            return self._element(tag, value, types, bare=entry.bare)
+                return self._element(entry.tag, items, bare=entry.bare)
+            return self._element(entry.tag, value, types, bare=entry.bare)
         if entry.style == "children":
             inner = [*entry.names, ("value", value)]
             written = [f"<{key}>{held}</{key}>" if entry.bare else self._element(key, held) for key, held in inner]
-            return self._element("param", "".join(written), types, bare=entry.bare)
+            return self._element(entry.tag, "".join(written), types, bare=entry.bare)
         names = "".join(f' {key}="{name}"' for key, name in entry.names)
         if entry.style == "text":
-            return self._element("param", value, names + types, bare=entry.bare)
-        return self._element("param", "", f'{names} value="{value}"{types}', bare=entry.bare)
+            return self._element(entry.tag, value, names + types, bare=entry.bare)
+        return self._element(entry.tag, "", f'{names} value="{value}"{types}', bare=entry.bare)
 
 
 def _labels_of(entry: Entry) -> list[str]:
-    return [*(["param"] if entry.style != "element" else []), *(value for _, value in entry.names)]
+    return [entry.tag, *(value for _, value in entry.names)]
 
 
 # What is kept, and what a document says ------------------------------------------------------------------------------
@@ -306,8 +309,14 @@ def _local(name: str) -> str:
 
 def _identity(element: etree._Element) -> tuple[str, frozenset[tuple[str, str]]]:
     names = {(_local(str(key)), str(value)) for key, value in element.attrib.items()}
-    names |= {(_local(str(child.tag)), child.text or "") for child in element}
+    is_pair = any(_local(str(child.tag)) == "value" for child in element)
+    names |= {(_local(str(child.tag)), child.text or "") for child in element if is_pair or _is_name(child)}
     return str(element.tag), frozenset(name for name in names if name[0] in NAMING)
+
+
+def _is_name(child: etree._Element) -> bool:
+    """Whether a child that stands beside no value is a name: everything else of such a word is an entry."""
+    return _local(str(child.tag)) in ("name", "id")
 
 
 def _labels(element: etree._Element) -> list[str]:

@@ -56,6 +56,11 @@ not among them: it decides when a password expires.
 
 _NAME_KEYS = ("name", "username", "loginname", "login", "groupname")
 _ENTRY_KEYS = frozenset({"name", "key"})
+IDENTITY_KEYS = frozenset(
+    {"name", "key", "setting", "property", "option", "parameter", "id"}
+    | {"title", "caption", "label", "displayname", "guid", "uuid"}
+)
+"""What tells entries apart, as attributes and as children."""
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _PUNCTUATION = re.compile(r"[^0-9a-z]+")
 _ITEM_DEPTH = 4
@@ -120,10 +125,17 @@ def name_of(element: etree._Element) -> Name | None:
         (
             Name(value.written, value.owner, value.key)
             for child in children(element)
-            if plain_name(str(child.tag)) in _NAME_KEYS and (value := _value_of(child)) is not None
+            if plain_name(str(child.tag)) in _NAME_KEYS
+            and not is_named(child)
+            and (value := _value_of(child)) is not None
         ),
         None,
     )
+
+
+def is_named(element: etree._Element) -> bool:
+    """Whether an element bears a name in an attribute: what it holds is the value of that, and names nothing else."""
+    return any(plain_name(str(key)) in IDENTITY_KEYS for key in element.attrib)
 
 
 def _own_name(element: etree._Element) -> Name | None:

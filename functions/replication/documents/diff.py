@@ -16,9 +16,19 @@ from itertools import filterfalse, pairwise
 from lxml import etree
 
 from common.safe_xml import local_name
-from replication.documents.canonical import canonical, children, is_ignored, meaning, own_value, plain_name, text_of
+from replication.documents.canonical import (
+    IDENTITY_KEYS,
+    canonical,
+    children,
+    is_ignored,
+    meaning,
+    own_value,
+    plain_name,
+    text_of,
+)
+from replication.documents.entry_names import key_of, name_in
 from replication.documents.keep_labels import is_entry
-from replication.documents.keep_patterns import IDENTITY_KEYS, Labels, key_of, labels_of, words
+from replication.documents.keep_patterns import Labels, labels_of, words
 from replication.documents.sensitive import is_secret_name, looks_generated, may_hold_secret
 
 type Key = Callable[[etree._Element], str]
@@ -222,11 +232,16 @@ def _label(element: etree._Element, key: Key | None, *, secret: bool) -> str:
     """
     given = name_of_entry(element)
     label = given or (key(element) if key else "")
-    if not label or len(label) > _LONGEST_KEY:
+    if not label or len(label) > _LONGEST_KEY or _is_named_by_secret(element, label):
         return ""
     if secret:
         return label if given and is_secret_name(given) and _is_written_as_name(given) else ""
     return "" if (looks_generated if given else may_hold_secret)(label) else label
+
+
+def _is_named_by_secret(element: etree._Element, label: str) -> bool:
+    """Whether a child that says of itself that it is secret holds the label of its parent."""
+    return any(_says_secret(child) for child in children(element) if own_value(child) == label)
 
 
 def marker(steps: Steps, what: str) -> Difference:
@@ -330,8 +345,9 @@ def _of_equal_names(left: list[etree._Element], right: list[etree._Element]) -> 
 
 def _all_names(element: etree._Element) -> str:
     said = [(plain_name(str(key)), str(value)) for key, value in element.attrib.items()]
-    said += [(plain_name(str(child.tag)), own_value(child) or "") for child in children(element)]
-    return "\0".join(sorted(f"{key}\1{value}" for key, value in said if value and key in IDENTITY_KEYS))
+    names = [(key, value) for key, value in said if key in IDENTITY_KEYS]
+    names += [(plain_name(str(child.tag)), name_in(child)) for child in children(element)]
+    return "\0".join(sorted(f"{key}\1{value}" for key, value in names if value))
 
 
 def _alike_first(left: list[etree._Element], right: list[etree._Element]) -> Iterator[Pair]:

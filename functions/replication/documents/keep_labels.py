@@ -15,22 +15,17 @@ from lxml import etree
 
 from common.safe_xml import local_name
 from replication.documents.canonical import XSI_TYPE, children, plain, plain_name, text_of
+from replication.documents.entry_names import ABOUT_VALUES, NAME_KEYS, VALUES, name_in, names_of
 from replication.documents.keep_patterns import (
     EITHER,
     GIVEN,
-    NAME_KEYS,
     Labels,
     Path,
     Rules,
     exact_step,
-    names_of,
     words,
 )
 
-VALUES = frozenset({"value", "values", "val", "v", "data", "content", "text", "string", "default"})
-"""What the value of an entry is called, beside its name."""
-_ABOUT_VALUES = frozenset({"type", "kind", "datatype", "format", "encrypted", "encoding", "readonly", "isdefault"})
-"""What may stand beside the value of an entry."""
 _ENTRIES = frozenset(
     {"e", "entry", "param", "parameter", "setting", "option", "property", "pref", "preference", "add", "key", "var"}
     | {"variable", "item", "field", "attribute", "config", "int", "bool", "string", "dword", "value"}
@@ -84,14 +79,18 @@ def is_entry(element: etree._Element) -> bool:
         name = plain_name(str(key))
         if name in VALUES:
             values += 1
-        elif name not in NAME_KEYS and name not in _ABOUT_VALUES and str(key) != XSI_TYPE:
+        elif name not in NAME_KEYS and name not in ABOUT_VALUES and str(key) != XSI_TYPE:
             return False
     for child in children(element):
         name = plain_name(str(child.tag))
-        if name not in NAME_KEYS and (name not in VALUES or next(children(child), None) is not None):
+        if not _is_name(child) and (name not in VALUES or next(children(child), None) is not None):
             return False
         values += name in VALUES
     return bool(values or text_of(element).strip() or plain(local_name(element)) in _ENTRIES)
+
+
+def _is_name(child: etree._Element) -> bool:
+    return plain_name(str(child.tag)) in NAME_KEYS and bool(name_in(child))
 
 
 def _mark(element: etree._Element, name: str) -> str:
@@ -111,7 +110,7 @@ def _holds_values(element: etree._Element) -> bool:
     """Whether an element holds more than its names: without any value there is no setting."""
     return (
         any(plain_name(str(key)) not in NAME_KEYS for key in element.attrib)
-        or any(plain_name(str(child.tag)) not in NAME_KEYS for child in children(element))
+        or any(not _is_name(child) for child in children(element))
         or bool(text_of(element).strip())
     )
 

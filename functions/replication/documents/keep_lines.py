@@ -6,7 +6,8 @@ from lxml import etree
 
 from replication.documents.canonical import children, plain
 from replication.documents.diff import Steps
-from replication.documents.keep_labels import VALUES, attribute_labels, element_labels, is_entry
+from replication.documents.entry_names import VALUES
+from replication.documents.keep_labels import attribute_labels, element_labels, is_entry
 from replication.documents.keep_patterns import compiled, exact_step
 
 LONGEST_LINE = 256

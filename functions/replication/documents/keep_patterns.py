@@ -20,7 +20,7 @@ begins with ``!`` is an exception: one exact path that goes over all the same.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
@@ -29,16 +29,12 @@ from lxml import etree
 
 from common.errors import Failure, Reason
 from common.safe_xml import local_name
-from replication.documents.canonical import children, own_value, plain_name
+from replication.documents.entry_names import names_of
 from replication.documents.keep_list import RULES, Rule
 
 type Labels = frozenset[str]
 type Path = tuple[Labels, ...]
 
-NAME_KEYS = ("name", "key", "setting", "property", "option", "parameter", "id")
-"""What a name or key is called, the most telling first."""
-IDENTITY_KEYS = frozenset({*NAME_KEYS, "title", "caption", "label", "displayname", "guid", "uuid"})
-"""What tells entries apart. A title does not say what a setting is about, so keep patterns do not look at it."""
 EXCEPTION = "!"
 """What an exception begins with."""
 EITHER = "="
@@ -293,19 +289,3 @@ def exact_step(tag: str, name: str) -> str:
 def labels_of(element: etree._Element) -> Labels:
     """All that an element is called, as words: its own name, and every name or key it bears."""
     return frozenset({words(local_name(element)), *(words(value) for _, value in names_of(element))})
-
-
-def key_of(element: etree._Element) -> str:
-    """The most telling name or key of an entry, empty for an element that bears none."""
-    names = dict(reversed(list(names_of(element))))
-    return next((names[key] for key in NAME_KEYS if key in names), "")
-
-
-def names_of(element: etree._Element) -> Iterator[tuple[str, str]]:
-    """What an element is called: each name-like attribute or child (in plain words) with its value."""
-    for key, value in element.attrib.items():
-        if value and (plain := plain_name(str(key))) in NAME_KEYS:
-            yield plain, str(value)
-    for child in children(element):
-        if (plain := plain_name(str(child.tag))) in NAME_KEYS and (held := own_value(child)):
-            yield plain, held

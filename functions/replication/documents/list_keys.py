@@ -45,13 +45,19 @@ def is_address(value: str) -> bool:
 
 
 def _own_values(element: etree._Element) -> Iterator[tuple[str, str]]:
-    for key, written in element.attrib.items():
-        yield local_name(str(key)), str(written)
+    yield from _attributes(element)
     for child in canonical.children(element):
-        if value := canonical.own_value(child):
+        if not canonical.is_named(child) and (value := canonical.own_value(child)):
             yield local_name(child), value
 
 
 def _leaves(element: etree._Element) -> Iterator[tuple[str, str]]:
     for one in element.iter(etree.Element):
-        yield from _own_values(one)
+        yield from _attributes(one)
+        if len(one) == 0 and (text := canonical.text_of(one)):
+            yield local_name(one), text
+
+
+def _attributes(element: etree._Element) -> Iterator[tuple[str, str]]:
+    for key, written in element.attrib.items():
+        yield local_name(str(key)), str(written)

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from replication.documents.canonical import XSI_TYPE, children, meaning, own_value, plain_name, text_of
+from replication.documents.canonical import IDENTITY_KEYS, XSI_TYPE, children, meaning, plain_name, text_of
+from replication.documents.entry_names import name_in
 from replication.documents.keep_labels import attribute_labels, element_labels, kept_below
-from replication.documents.keep_patterns import IDENTITY_KEYS, Labels, Path, Rules
+from replication.documents.keep_patterns import Labels, Path, Rules
 
 type Names = frozenset[tuple[str, str]]
 type Place = tuple[Path, Path]
@@ -51,11 +52,7 @@ class KeepList:
 
     def is_name(self, child: etree._Element, place: Place) -> bool:
         """Whether a child is part of the identity of its parent, which is at ``place``."""
-        return (
-            plain_name(str(child.tag)) in IDENTITY_KEYS
-            and bool(own_value(child))
-            and not self.keeps(place, element_labels(child))
-        )
+        return bool(name_in(child)) and not self.keeps(place, element_labels(child))
 
     def is_name_attribute(self, key: str, place: Place) -> bool:
         """The same of an attribute."""
@@ -69,9 +66,7 @@ class KeepList:
             if value and self.is_name_attribute(str(key), place)
         }
         identity |= {
-            (plain_name(str(child.tag)), own_value(child) or "")
-            for child in children(element)
-            if self.is_name(child, place)
+            (plain_name(str(child.tag)), name_in(child)) for child in children(element) if self.is_name(child, place)
         }
         return frozenset(identity)
 

@@ -13,7 +13,7 @@ from lxml import etree
 
 from replication.documents.canonical import canonical, children, meaning, name_of, text_of
 from replication.documents.diff import pairs_of
-from replication.documents.keep_patterns import key_of
+from replication.documents.entry_names import key_of
 
 type Value = tuple[str, str]
 """Name of an attribute or childless element, with its namespace, and what it holds."""

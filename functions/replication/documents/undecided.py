@@ -8,9 +8,10 @@ from lxml import etree
 from common.errors import Failure, Reason
 from replication.documents.canonical import canonical, children
 from replication.documents.diff import Steps, show, steps_to
+from replication.documents.entry_names import names_of
 from replication.documents.keep_labels import attribute_labels, element_labels
 from replication.documents.keep_lines import LONGEST_LINE, exact_line, keep_line, quoted_lines, shown_paths
-from replication.documents.keep_patterns import EXCEPTION, Path, Rules, names_of
+from replication.documents.keep_patterns import EXCEPTION, Path, Rules
 
 type _Key = tuple[tuple[str, frozenset[tuple[str, str]]], ...]
 _SHOWN_PLACES = 3

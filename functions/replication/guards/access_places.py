@@ -14,7 +14,8 @@ from functools import lru_cache
 
 from replication.documents.canonical import plain
 from replication.documents.diff import Step, Steps
-from replication.documents.keep_patterns import NAME_KEYS, words
+from replication.documents.entry_names import NAME_KEYS
+from replication.documents.keep_patterns import words
 from replication.guards.access_words import FILLERS, HARMLESS, SWITCHES, is_known, meanings
 
 type Meanings = frozenset[str]

@@ -42,6 +42,10 @@ PLACES_OF_NAMES = (
     "<e name='{n}' value={a}/>", "<e name='{n}'>{t}</e>", "<e><key>{n}</key><value>{t}</value></e>",
     "<param title='{n}'>{t}</param>", "<param type='{n}'>{t}</param>", "<param label='{n}' data={a}/>",
     "<pair><k>{n}</k><v>{t}</v></pair>", "<f><caption>{n}</caption><content><x>{t}</x></content></f>",
+    "<setting id='{n}' value={a}/>", "<setting name='{n}'>{t}</setting>", "<property name='{n}' value={a}/>",
+    "<parameter name='{n}'>{t}</parameter>", "<option key='{n}' value={a}/>", "<option type='{n}'>{t}</option>",
+    "<setting><id>{n}</id><value>{t}</value></setting>", "<key id='{n}' value={a}/>", "<name type='{n}'>{t}</name>",
+    "<id name='{n}' value={a}/>", "<login name='{n}' value={a}/>", "<host id='{n}'>{t}</host>",
     "<{n}><![CDATA[{r}]]></{n}>", "<{n}s><of><thing name={a}>{t}</thing></of></{n}s>",
 )  # fmt: skip
 PLACES_OF_VALUES = (

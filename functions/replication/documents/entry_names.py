@@ -1,0 +1,67 @@
+"""What an element is called by what it bears: names in its attributes and in its children.
+
+The words that name things are ambiguous: ``setting`` is what the name of a
+setting is called (``<e setting="soapPort" value="1"/>``), and what a setting
+is called (``<setting id="color" value="blue"/>``). So a child is a name of its
+parent only if it bears no name itself. One called ``setting`` or the like
+must stand beside the value that it names. Everything else is a value, and a
+value names nothing: it may be a secret, and it changes.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from lxml import etree
+
+from replication.documents.canonical import IDENTITY_KEYS, XSI_TYPE, children, is_named, own_value, plain_name
+
+NAME_KEYS = ("name", "key", "setting", "property", "option", "parameter", "id")
+"""What a name or key is called, the most telling first. A title does not say what a setting is about."""
+VALUES = frozenset({"value", "values", "val", "v", "data", "content", "text", "string", "default"})
+"""What the value of an entry is called, beside its name."""
+ABOUT_VALUES = frozenset({"type", "kind", "datatype", "format", "encrypted", "encoding", "readonly", "isdefault"})
+"""What may stand beside the value of an entry."""
+_NAMES_OF_VALUES = frozenset({"key", "setting", "property", "option", "parameter"})
+"""Children that are names only beside a value, and settings of their own elsewhere."""
+_LONGEST_PAIR = 8
+
+
+def key_of(element: etree._Element) -> str:
+    """The most telling name or key of an entry, empty for an element that bears none."""
+    names = dict(reversed(list(names_of(element))))
+    return next((names[key] for key in NAME_KEYS if key in names), "")
+
+
+def names_of(element: etree._Element) -> Iterator[tuple[str, str]]:
+    """What an element is called: each name-like attribute or child (in plain words) with its value."""
+    for key, value in element.attrib.items():
+        if value and (plain := plain_name(str(key))) in NAME_KEYS:
+            yield plain, str(value)
+    for child in children(element):
+        if (plain := plain_name(str(child.tag))) in NAME_KEYS and (held := name_in(child)):
+            yield plain, held
+
+
+def name_in(child: etree._Element) -> str:
+    """The name that a child is of its parent, titles included; empty for a child that is none."""
+    plain = plain_name(str(child.tag))
+    if plain not in IDENTITY_KEYS or is_named(child):
+        return ""
+    if plain in _NAMES_OF_VALUES and not _is_in_pair(child):
+        return ""
+    return own_value(child) or ""
+
+
+def _is_in_pair(child: etree._Element) -> bool:
+    """Whether a child bears nothing but its value and stands, one of its kind, among names and their value alone."""
+    if any(plain_name(str(key)) not in VALUES and str(key) != XSI_TYPE for key in child.attrib):
+        return False
+    parent = child.getparent()
+    members = list(islice(children(parent), _LONGEST_PAIR + 1)) if parent is not None else []
+    tags = [plain_name(str(member.tag)) for member in members]
+    return (
+        len(tags) <= _LONGEST_PAIR
+        and tags.count(plain_name(str(child.tag))) == 1
+        and not VALUES.isdisjoint(tags)
+        and IDENTITY_KEYS.union(VALUES, ABOUT_VALUES).issuperset(tags)
+    )
