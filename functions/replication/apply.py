@@ -44,9 +44,13 @@ class Push:
         self._stopped: Failure | None = None
         self.pushed_at: datetime | None = None
         self.outcomes: list[PartOutcome] = []
+        self.with_additions: list[PartPlan] = []
 
     def run(self) -> None:
-        """Go through all parts; ``outcomes`` and ``pushed_at`` tell what came of it."""
+        """Go through all parts; ``outcomes`` and ``pushed_at`` tell what came of it.
+
+        ``with_additions`` are the parts to which the server added values.
+        """
         for part in self.plan.parts:
             due = self._after_failures(part)
             self.outcomes.append(due.settled or self._push(due))
@@ -90,6 +94,7 @@ class Push:
             return PartOutcome(part.name, PartStatus.FAILED, part.changes, Reason.WRITE_NOT_EFFECTIVE, message)
         added = part.part.additions(held, part.desired, part.own)
         if added is not None:
+            self.with_additions.append(replace(part, own=held, desired=None, added_to=part.desired))
             message = f"the server added {added} values of its own"
             fingerprints = part.fingerprints(held, policy)
             return PartOutcome(part.name, PartStatus.PUSHED, part.changes, message=message, fingerprints=fingerprints)

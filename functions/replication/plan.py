@@ -67,7 +67,8 @@ class PartPlan:
     is equal, but may not outlive a restart of the server: it is written once
     more. One that is ``suspect``, equal or not, must be looked at first, for
     the reason given. ``server`` names the backup. ``kept_differences`` are the
-    paths of what keep patterns hide although it differs.
+    paths of what keep patterns hide although it differs. ``added_to`` is what
+    the backup was sent, where ``own`` is that with values the server added.
     """
 
     part: Part[Any]
@@ -81,6 +82,7 @@ class PartPlan:
     server: str = ""
     blocks: tuple[Block, ...] = ()
     kept_differences: tuple[str, ...] = ()
+    added_to: Any = None
 
     def fingerprints(self, held: object, policy: Policy) -> PartFingerprints:
         """What is worth remembering when the backup was found to hold ``held``, and that counted as equal."""
@@ -345,7 +347,7 @@ def _compared(
         # sending it again would only end in the same.
         message = f"the server added {added} values of its own"
         settled = PartOutcome(part.name, PartStatus.UNCHANGED, message=message, fingerprints=now)
-        return PartPlan(part, own, settled=settled)
+        return PartPlan(part, own, settled=settled, added_to=desired)
     return PartPlan(part, own, desired, cause=_cause(previous, now))
 
 

@@ -9,7 +9,7 @@ from common.errors import Failure, Reason
 from common.runtime import Runtime
 from replication.access_proof import PendingAccessProof, suspicion
 from replication.apply import Push
-from replication.guards.approval import Guard, access_warnings
+from replication.guards.approval import Guard, access_warnings, addition_warnings
 from replication.guards.preflight import ServerAddress, check_backup
 from replication.model import (
     UNSURE,
@@ -95,6 +95,7 @@ def replicate(
         suspect = "" if restore else suspicion(facts, pending_access_proof)  # a restore is what mends it
         plan = guard.apply(make_plan(primary, server, facts.features, policy, previous or {}, suspect))
         warnings += plan.warnings + access_warnings(plan, server.label)
+        warnings += addition_warnings(plan.parts, policy)
         if write and not plan.stopped:
             if restore:
                 restore.pause()
@@ -142,6 +143,7 @@ def _push(
     if about_to_change:
         begin(replace(_interrupted(plan, warnings, snapshot), facts=facts))
     push.run()
+    warnings += addition_warnings(push.with_additions, plan.policy)
     outcome = _summary(plan, push.outcomes, warnings, pushed_at=push.pushed_at, runtime=push.runtime)
     return replace(outcome, snapshot=snapshot)
 

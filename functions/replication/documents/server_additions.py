@@ -4,19 +4,33 @@ Some servers write a document down with defaults that it did not name. A new
 default is a single value inside an element that was sent. Everything else is a
 write that did not take: a whole entry of a list, another order, another
 namespace, and above all what the server held before and should have dropped.
+
+A server may keep old content in another form: an attribute as an element, a
+name in other letters, an entry with a key as an element. So an addition is
+compared by its plain name and its plain text, whatever bears them.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 from lxml import etree
 
-from replication.documents.canonical import canonical, children, meaning, name_of, text_of
+from common.safe_xml import local_name
+from replication.documents.canonical import canonical, children, meaning, name_of, plain, text_of
 from replication.documents.diff import pairs_of
-from replication.documents.entry_names import key_of
+from replication.documents.entry_names import VALUES, key_of, names_of
+from replication.documents.keep_labels import is_entry
+from replication.documents.names import truth
 
 type Value = tuple[str, str]
-"""Name of an attribute or childless element, with its namespace, and what it holds."""
+"""The plain name of an attribute, element or entry, and the plain text it holds."""
+
+_BETWEEN_WORDS = re.compile(r"[\s\"'=;,]")
+_TELLING = 3
+"""Characters of the shortest text that old content is recognised by."""
 
 
 def count_additions(
@@ -28,19 +42,81 @@ def count_additions(
     known: none of it may be among the additions. ``within_items``: the document
     is a list, so values may be added inside its named entries alone.
     """
-    left_over = set(_values(before)) - set(_values(sent)) if before is not None else set()
-    return _Comparison(left_over).additions(sent, held, before, may_add=not within_items)
+    old = _OldContent(before, sent)
+    return _Comparison(old).additions(_Counterparts(sent, before, _Item(sent, before)), held, may_add=not within_items)
+
+
+class _OldContent:
+    """What the server held before, as an addition of the same content would bear it."""
+
+    def __init__(self, before: etree._Element | None, sent: etree._Element) -> None:
+        old = set(_values(before)) if before is not None else set()
+        new = set(_values(sent)) if old else set()
+        self._texts = {text for _, text in old if _is_telling(text)}
+        self._lost_values = old - new
+        self._lost_words = set(_words(old)) - set(_words(new))
+
+    def holds(self, addition: Collection[Value], item: "_Item") -> bool:
+        """Whether a value of the addition is old: by name and text, by a text new to the item, or by a lost word."""
+        return (
+            not self._lost_values.isdisjoint(addition)
+            or any(text in self._texts and text not in item.texts for _, text in addition)
+            or not self._lost_words.isdisjoint(_words(addition))
+        )
+
+
+@dataclass(frozen=True)
+class _Item:
+    """An outermost named entry, or the document: what was sent of it, and what the server held of it before."""
+
+    sent: etree._Element
+    before: etree._Element | None
+
+    @property
+    def is_document(self) -> bool:
+        return self.sent.getparent() is None
+
+    @cached_property
+    def texts(self) -> frozenset[str]:
+        return frozenset(text for _, text in _values(self.sent))
+
+    @cached_property
+    def lost_names(self) -> frozenset[str]:
+        """What the server held values of in this item, and was sent none of."""
+        return frozenset(_names(self.before)) - frozenset(_names(self.sent)) if self.before is not None else frozenset()
+
+
+@dataclass(frozen=True)
+class _Counterparts:
+    """An element that was sent, what the server held in its place before, and the item both are in."""
+
+    sent: etree._Element
+    before: etree._Element | None
+    item: _Item
+
+    def below(self) -> Iterator["_Counterparts"]:
+        """The same of each child that was sent."""
+        pairs = pairs_of(self.before, self.sent) if self.before is not None else ()
+        counterparts = {right: left for left, right, _ in pairs}
+        for child in children(self.sent):
+            before = counterparts.get(child)
+            is_item = self.item.is_document and name_of(child) is not None
+            yield _Counterparts(child, before, _Item(child, before) if is_item else self.item)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """What either side calls its own values."""
+        return frozenset(name for one in (self.sent, self.before) if one is not None for name in _own_names(one))
 
 
 class _Comparison:
-    """One comparison. ``left_over`` are values of the old content that the new content does not have."""
+    """One comparison of what was sent with what is held, element by element."""
 
-    def __init__(self, left_over: set[Value]) -> None:
-        self._left_over = left_over
+    def __init__(self, old: _OldContent) -> None:
+        self._old = old
 
-    def additions(
-        self, sent: etree._Element, held: etree._Element, before: etree._Element | None, *, may_add: bool
-    ) -> int | None:
+    def additions(self, place: _Counterparts, held: etree._Element, *, may_add: bool) -> int | None:
+        sent = place.sent
         if sent.tag != held.tag:
             return None
         may_add = may_add or name_of(sent) is not None
@@ -48,63 +124,57 @@ class _Comparison:
             return 0 if canonical(sent) == canonical(held) else None
         if _leaf_text(sent) != _leaf_text(held):
             return None
-        added = self._attributes(sent, held, before, may_add=may_add)
+        added = self._attributes(place, held, may_add=may_add)
         if added is None:
             return None
-        inner = self._children(sent, held, before, may_add=may_add)
+        inner = self._children(place, held, may_add=may_add)
         return None if inner is None else added + inner
 
-    def _attributes(
-        self, sent: etree._Element, held: etree._Element, before: etree._Element | None, *, may_add: bool
-    ) -> int | None:
-        wanted, held_values = _attributes(sent), _attributes(held)
+    def _attributes(self, place: _Counterparts, held: etree._Element, *, may_add: bool) -> int | None:
+        wanted, held_values = _attributes(place.sent), _attributes(held)
         if any(held_values.get(key) != value for key, value in wanted.items()):
             return None
         extra = held_values.keys() - wanted.keys()
-        old = _attributes(before) if before is not None else {}
-        if (extra and not may_add) or any(
-            key in old or (f"@{key}", held_values[key]) in self._left_over for key in extra
-        ):
+        if extra and not may_add:
             return None
-        return len(extra)
+        names = Counter(_plain_name(key) for key in extra)
+        values = ((_plain_name(key), _plain_text(held_values[key])) for key in extra)
+        is_new = all(names[name] == 1 and self._is_new(name, [(name, text)], place) for name, text in values)
+        return len(extra) if is_new else None
 
-    def _children(
-        self, sent: etree._Element, held: etree._Element, before: etree._Element | None, *, may_add: bool
-    ) -> int | None:
+    def _children(self, place: _Counterparts, held: etree._Element, *, may_add: bool) -> int | None:
         """Every child that was sent stands where it was, and what stands between them is new."""
-        wanted, held_children = list(children(sent)), list(children(held))
-        kinds = {str(child.tag) for child in wanted}
+        wanted, held_children = list(place.below()), list(children(held))
+        kinds = {str(one.sent.tag) for one in wanted}
         kept = [child for child in held_children if str(child.tag) in kinds]
         extra = [child for child in held_children if str(child.tag) not in kinds]
         if len(kept) != len(wanted):
             return None
-        if extra and not (may_add and _is_record(sent) and self._are_new(extra, wanted, before)):
+        if extra and not (may_add and _is_record(place.sent) and self._are_new(extra, place, held)):
             return None
-        counterparts = {right: left for left, right, _ in pairs_of(before, sent)} if before is not None else {}
         total = len(extra)
         for one, other in zip(wanted, kept, strict=True):
-            added = self.additions(one, other, counterparts.get(one), may_add=may_add)
+            added = self.additions(one, other, may_add=may_add)
             if added is None:
                 return None
             total += added
         return total
 
-    def _are_new(
-        self, extra: list[etree._Element], wanted: list[etree._Element], before: etree._Element | None
-    ) -> bool:
+    def _are_new(self, extra: list[etree._Element], place: _Counterparts, held: etree._Element) -> bool:
         """Whether these children are single new values: no entries of a list, and nothing of the old content."""
-        known_names = {_local(child) for child in wanted}
-        if before is not None:
-            known_names |= {_local(child) for child in children(before)}
-        occurrences = Counter(_local(child) for child in extra)
+        names = [_plain_name(str(child.tag)) for child in extra]
+        occurrences = Counter([*names, *map(_plain_name, _attributes(held))])
         return all(
             _is_leaf(child)
-            and occurrences[_local(child)] == 1
-            and _local(child) not in known_names
+            and occurrences[name] == 1
             and not key_of(child)
-            and self._left_over.isdisjoint(_values(child))
-            for child in extra
+            and self._is_new(name, list(_values(child)), place)
+            for name, child in zip(names, extra, strict=True)
         )
+
+    def _is_new(self, name: str, addition: Collection[Value], place: _Counterparts) -> bool:
+        is_taken = name in place.names or name in place.item.lost_names
+        return not is_taken and not self._old.holds(addition, place.item)
 
 
 def _is_record(element: etree._Element) -> bool:
@@ -133,12 +203,52 @@ def _attributes(element: etree._Element) -> dict[str, str]:
     return {str(key): meaning(element, str(key), str(value)) for key, value in element.attrib.items()}
 
 
+# Plain names and texts, as old content is recognised by -----------------------------------------------------------
+
+
+def _plain_name(name: str) -> str:
+    local = local_name(name)
+    return plain(local) or local.casefold()
+
+
+def _plain_text(text: str) -> str:
+    return " ".join(text.casefold().split()).strip("\"'")
+
+
+def _own_names(element: etree._Element) -> Iterator[str]:
+    """What an element calls its values: attributes, children, and entries among these by their keys."""
+    yield from map(_plain_name, _attributes(element))
+    for child in children(element):
+        yield _plain_name(str(child.tag))
+        yield from _entry_keys(child)
+
+
+def _names(root: etree._Element) -> Iterator[str]:
+    """What all values inside of an element are called."""
+    return (name for element in root.iter(etree.Element) for name in _own_names(element))
+
+
+def _entry_keys(element: etree._Element) -> Iterator[str]:
+    if _is_leaf(element) or is_entry(element):
+        yield from (_plain_name(key) for _, key in names_of(element))
+
+
 def _values(root: etree._Element) -> Iterator[Value]:
+    """Every value inside of an element by each name it goes by; the value of an entry by the entry's keys too."""
     for element in root.iter(etree.Element):
-        yield from ((f"@{key}", value) for key, value in _attributes(element).items())
-        if _is_leaf(element):
-            yield str(element.tag), text_of(element)
+        texts = {_plain_name(key): _plain_text(text) for key, text in _attributes(element).items()}
+        yield from texts.items()
+        names = [*_entry_keys(element), *([_plain_name(str(element.tag))] if _is_leaf(element) else ())]
+        if names:
+            held = [text for name, text in texts.items() if name in VALUES]
+            held += [_plain_text(text_of(one)) for one in (element, *children(element)) if _is_leaf(one)]
+            yield from ((name, text) for name in names for text in held)
 
 
-def _local(element: etree._Element) -> str:
-    return etree.QName(element).localname.casefold()
+def _words(values: Iterable[Value]) -> Iterator[str]:
+    return (word for _, text in values for word in _BETWEEN_WORDS.split(text) if _is_telling(word))
+
+
+def _is_telling(text: str) -> bool:
+    """Whether a text is no boolean and no small number, which anything may hold."""
+    return truth(text) is None and len(text) >= _TELLING and not (len(text) == _TELLING and text.isdigit())

@@ -1,12 +1,14 @@
 """From what the guards say of a plan to what is done about it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from common.errors import Failure, Reason
 from replication.guards.access_rules import AccessIncreaseKind
 from replication.guards.access_watch import AccessIncrease, access_increases
 from replication.guards.limits import Limits, exceeded_limits
-from replication.plan import Block, Plan
+from replication.model import Policy
+from replication.plan import Block, PartPlan, Plan
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,13 @@ class Guard:
 def access_warnings(plan: Plan, server: str) -> tuple[str, ...]:
     """What of the plan widens access, or was not judged, one sentence each. ``server`` names the backup."""
     return tuple(_sentence(increase, server) for increase in access_increases(plan))
+
+
+def addition_warnings(parts: Iterable[PartPlan], policy: Policy) -> tuple[str, ...]:
+    """What widens access among the values that a server added by itself, one sentence each."""
+    added = [replace(part, own=part.added_to, desired=part.own) for part in parts if part.added_to is not None]
+    warnings = (warning for part in added for warning in access_warnings(Plan((part,), policy), part.server))
+    return tuple(f"{warning} The server added this to what it was sent." for warning in warnings)
 
 
 def _sentence(increase: AccessIncrease, server: str) -> str:

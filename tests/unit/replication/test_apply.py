@@ -361,6 +361,34 @@ class TestAServerWithWordsOfItsOwn:
         assert second.status is Status.IN_SYNC
         assert drifted.writes == []
 
+    def test_a_value_it_adds_that_widens_access_is_named_by_every_run(
+        self, drifted: FakeServer, push: Callable[..., Outcome]
+    ) -> None:
+        drifted.normalise = lambda text: text.replace("</settings>", "<allowAnonymous>true</allowAnonymous></settings>")
+        first = push(drifted)
+        second = push(drifted, previous=seen(first))
+        assert (first.status, second.status) == (Status.UPDATED, Status.IN_SYNC)
+        for outcome in (first, second):
+            [warning] = [one for one in outcome.warnings if "allowAnonymous" in one]
+            assert "Access becomes wider" in warning
+            assert warning.endswith("The server added this to what it was sent.")
+
+    def test_old_content_kept_in_another_form_is_a_failure_of_every_run(
+        self, make_primary: ServerFactory, make_server: ServerFactory, clock: Runtime
+    ) -> None:
+        rule = "<rules><rule name='r' on='x'{}</rules>"
+        source = read_primary(make_primary(event_rules=rule.format("/>")), ALL.parts)
+        server = make_server(event_rules=rule.format(" run='evil.exe'/>"))
+        server.normalise = lambda text: text.replace("/>", "><run>evil.exe</run></rule>") if "<rule " in text else text
+        previous: dict[PartName, PartFingerprints] = {}
+        for _ in range(2):
+            outcome = replicate(
+                source, server, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, previous=previous
+            )
+            assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.WRITE_NOT_EFFECTIVE)
+            assert outcome.verified_at is None
+            previous = seen(outcome)
+
     def test_values_it_changes_are_a_failure_and_sent_again_by_every_run(
         self, drifted: FakeServer, push: Callable[..., Outcome]
     ) -> None:

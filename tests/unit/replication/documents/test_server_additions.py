@@ -1,6 +1,8 @@
 """What a server may have added to a document it was sent: single new values, and nothing else in the world."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 from hypothesis import assume, given
@@ -15,6 +17,7 @@ from tests.support.documents import parse_text
 NAMES = ("notify", "archive", "exfiltrate", "deny", "allow")
 FIELDS = ("enabled", "action", "target", "order")
 VALUES = ("", "true", "5", "x y")
+TELLING_VALUES = {"x y"}
 STYLES = ("element", "attribute", "wrapped")
 PART = EventRules()
 POLICY = Policy()
@@ -128,18 +131,30 @@ HABITS = (
 )
 
 
+def fields_of(model: Model) -> list[tuple[str, str]]:
+    return [field for _, fields in model for field in fields]
+
+
+def folded(field: tuple[str, str]) -> tuple[str, str]:
+    return field[0], field[1].lower()
+
+
 def counts_as_equal(before: Model, sent: Model, held: Model, *, ordered_fields: bool) -> bool:
     """The promise, on the models: every entry as it was sent and where it was sent, and nothing of the old content."""
     if [name for name, _ in held] != [name for name, _ in sent]:
         return False
     # The only entry on both sides is the same entry, whatever it is called.
     old = {sent[0][0]: before[0][1]} if len(before) == len(sent) == 1 else dict(before)
-    left_over = {field for _, fields in before for field in fields} - {field for _, fields in sent for field in fields}
+    left_over = set(map(folded, fields_of(before))) - set(map(folded, fields_of(sent)))
     for (name, wanted), (_, held_fields) in zip(sent, held, strict=True):
         kept = [field for field in held_fields if field[0] in dict(wanted)]
         same = kept == list(wanted) if ordered_fields else sorted(kept) == sorted(wanted)
         extra = [field for field in held_fields if field[0] not in dict(wanted)]
-        if not same or any(field in left_over or field[0] in dict(old.get(name, ())) for field in extra):
+        if not same or any(folded(field) in left_over or field[0] in dict(old.get(name, ())) for field in extra):
+            return False
+        # A text that says more than true or 5 is old where the entry was sent without it.
+        old_texts = {text.lower() for _, fields in before for _, text in fields} - {text.lower() for _, text in wanted}
+        if any(text.lower() in old_texts & TELLING_VALUES for _, text in extra):
             return False
     return True
 
@@ -190,3 +205,100 @@ def test_a_value_is_an_addition_only_where_it_can_be_nothing_else(
 ) -> None:
     old = parse_text(before) if before else None
     assert count_additions(parse_text(sent), parse_text(held), old, within_items=within_items) == added
+
+
+# Old content in another form ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Field:
+    """A value of a rule as a document writes it."""
+
+    attributes: str = ""
+    elements: str = ""
+
+
+HELD_FORMS: dict[str, Callable[[str, str], Field]] = {
+    "attribute": lambda n, v: Field(attributes=f"{n}={quoteattr(v)}"),
+    "attribute of a namespace": lambda n, v: Field(attributes=f"o:{n}={quoteattr(v)}"),
+    "element": lambda n, v: Field(elements=f"<{n}>{escape(v)}</{n}>"),
+    "element of a namespace": lambda n, v: Field(elements=f"<o:{n}>{escape(v)}</o:{n}>"),
+    "element with a value": lambda n, v: Field(elements=f"<{n} value={quoteattr(v)}/>"),
+    "entry": lambda n, v: Field(elements=f"<p name='{n}' value={quoteattr(v)}/>"),
+    "entry with a text": lambda n, v: Field(elements=f"<p key='{n}'>{escape(v)}</p>"),
+    "entry with children": lambda n, v: Field(elements=f"<p><name>{n}</name><value>{escape(v)}</value></p>"),
+    "group of elements": lambda n, v: Field(elements=f"<more><{n}>{escape(v)}</{n}></more>"),
+    "assignment": lambda n, v: Field(elements=f"<more>{n}={escape(v)}</more>"),
+}
+KEPT_FORMS = {name: HELD_FORMS[name] for name in HELD_FORMS if not name.startswith(("entry", "group", "assignment"))}
+"""The forms in which a single value may be added to an entry."""
+SPELLINGS = (str, str.upper, str.lower, lambda name: name[0].upper() + name[1:], lambda name: f"{name[:3]}_{name[3:]}")
+LAYOUTS = (
+    str,
+    str.upper,
+    lambda value: f" {value}\n",
+    lambda value: f'"{value}"',
+    lambda value: value.replace(" ", "  "),
+)
+TELLING = ("evil.exe", "C:\\old files\\evil.cmd", "8022", "10.0.0.1")
+
+
+def two_rules(first: Field, second: Field) -> Document:
+    rules = "".join(
+        f"<rule name='{name}' on='x' {field.attributes}><then>mail</then>{field.elements}</rule>"
+        for name, field in (("first", first), ("second", second))
+    )
+    return Document(f"<rules xmlns:o='urn:o'>{rules}</rules>", "rules", "b1")
+
+
+@given(
+    before=st.sampled_from(sorted(HELD_FORMS)),
+    after=st.sampled_from(sorted(KEPT_FORMS)),
+    spelling=st.sampled_from(SPELLINGS),
+    layout=st.sampled_from(LAYOUTS),
+    value=st.sampled_from((*TELLING, "true", "1", "")),
+    new_name=st.booleans(),
+    moved=st.booleans(),
+    sent_elsewhere=st.booleans(),
+)
+def test_old_content_is_no_addition_in_whatever_form_it_is_kept(
+    before: str,
+    after: str,
+    spelling: Callable[[str], str],
+    layout: Callable[[str], str],
+    value: str,
+    new_name: bool,
+    moved: bool,
+    sent_elsewhere: bool,
+) -> None:
+    """By its name where it stood, by its text anywhere: also where another rule rightly holds the same."""
+    assume(value in TELLING or (not new_name and not moved and before != "assignment"))
+    old = HELD_FORMS[before]("runFile", value)
+    kept = KEPT_FORMS[after]("other" if new_name else spelling("runFile"), layout(value))
+    nothing = Field()
+    if moved:
+        own, sent, held = two_rules(old, nothing), two_rules(nothing, nothing), two_rules(nothing, kept)
+    else:
+        there = HELD_FORMS["attribute"]("runFile", value) if sent_elsewhere else nothing
+        own, sent, held = two_rules(old, there), two_rules(nothing, there), two_rules(kept, there)
+    assert PART.additions(held, sent, own) is None
+
+
+@given(
+    before=st.sampled_from(sorted(HELD_FORMS)),
+    after=st.sampled_from(sorted(KEPT_FORMS)),
+    default=st.sampled_from(("true", "7", "normal", "UTF-8", "D:\\new")),
+)
+def test_a_default_with_a_name_and_a_text_of_its_own_is_an_addition(before: str, after: str, default: str) -> None:
+    own = two_rules(HELD_FORMS[before]("runFile", "evil.exe"), Field())
+    sent = two_rules(Field(), Field())
+    assert PART.additions(two_rules(KEPT_FORMS[after]("priority", default), Field()), sent, own) == 1
+
+
+@given(after=st.sampled_from(sorted(KEPT_FORMS)), spelling=st.sampled_from(SPELLINGS))
+def test_a_second_value_of_a_name_that_was_sent_is_no_addition(after: str, spelling: Callable[[str], str]) -> None:
+    sent = two_rules(Field(attributes="runFile='good.exe'"), Field())
+    kept = KEPT_FORMS[after](spelling("RunFile") if spelling is str else spelling("runFile"), "other.exe")
+    held = two_rules(Field(f"runFile='good.exe' {kept.attributes}", kept.elements), Field())
+    assume(not kept.attributes.startswith("runFile="))
+    assert PART.additions(held, sent, None) is None
