@@ -13,6 +13,10 @@ from lxml import etree
 
 MAX_DEPTH = 200
 """Elements inside elements. gSOAP's own default for its readers is 10,000; no configuration comes near 200."""
+MAX_ATTRIBUTES = 1000
+"""Attributes of one element. To read all of them costs libxml2 the square of their number."""
+MAX_NAMESPACES = 200
+"""Declarations of namespaces that hold at one place: what a prefix means is looked for among all of them."""
 
 _PROLOG = re.compile(rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*)*", re.DOTALL)
 _DOCUMENT_TYPE = re.compile(rb"<![A-Za-z]")
@@ -32,7 +36,7 @@ class XmlForbidden(XmlRefused):
 
 
 class XmlMalformed(XmlRefused):
-    """It is empty, cut short, nested too deeply, or not well-formed."""
+    """It is empty, cut short, nested too deeply, too wide, or not well-formed."""
 
 
 def parse(data: bytes) -> etree._Element:
@@ -55,7 +59,9 @@ def parse(data: bytes) -> etree._Element:
         raise XmlMalformed(f"it is not well-formed at line {line}, column {column}") from None
     if getattr(root.getroottree().docinfo, "doctype", ""):  # the stubs do not know this property
         raise XmlForbidden("it has a document type declaration")
-    _refuse_deep(root)
+    _refuse_costly(root)
+    if data.count(b"xmlns") > MAX_NAMESPACES:
+        _refuse_many_namespaces(root)
     return root
 
 
@@ -123,6 +129,19 @@ def _refuse_hidden(data: bytes) -> None:
 _TOO_DEEP = etree.XPath(f"boolean({'/*' * (MAX_DEPTH + 1)})")
 
 
-def _refuse_deep(root: etree._Element) -> None:
+_TOO_WIDE = etree.XPath(f"boolean(//*[@*[{MAX_ATTRIBUTES + 1}]])")
+
+
+def _refuse_costly(root: etree._Element) -> None:
     if _TOO_DEEP(root):
         raise XmlMalformed(f"it is nested deeper than {MAX_DEPTH} elements")
+    if _TOO_WIDE(root):
+        raise XmlMalformed(f"it has an element with more than {MAX_ATTRIBUTES} attributes")
+
+
+def _refuse_many_namespaces(root: etree._Element) -> None:
+    held = 0
+    for event, _ in etree.iterwalk(root, events=("start-ns", "end-ns")):
+        held += 1 if event == "start-ns" else -1
+        if held > MAX_NAMESPACES:
+            raise XmlMalformed(f"it declares more than {MAX_NAMESPACES} namespaces for one element")

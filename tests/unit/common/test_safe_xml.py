@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from common.safe_xml import (
+    MAX_ATTRIBUTES,
     MAX_DEPTH,
+    MAX_NAMESPACES,
     XmlForbidden,
     XmlMalformed,
     XmlRefused,
@@ -195,6 +197,27 @@ def test_nesting_up_to_the_limit_passes_and_deeper_is_malformed() -> None:
     for depth in (MAX_DEPTH + 1, 1_000, 100_000):
         with pytest.raises(XmlMalformed):
             parse(b"<a>" * depth + b"</a>" * depth)
+
+
+def wide(attributes: int) -> bytes:
+    return f"<a><b {' '.join(f'x{n}="1"' for n in range(attributes))}/></a>".encode()
+
+
+def test_an_element_with_more_attributes_than_the_limit_is_malformed() -> None:
+    assert len(parse(wide(MAX_ATTRIBUTES))[0].attrib) == MAX_ATTRIBUTES
+    with pytest.raises(XmlMalformed, match="attributes"):
+        parse(wide(MAX_ATTRIBUTES + 1))
+
+
+def test_namespaces_that_hold_together_are_limited_and_any_number_one_by_one_is_not() -> None:
+    def nested(depth: int) -> str:
+        declared = "".join(f" xmlns:p{depth}x{n}='u'" for n in range(50))
+        return f"<a{declared}>{nested(depth - 1) if depth else ''}</a>"
+
+    assert len(parse(nested(MAX_NAMESPACES // 50 - 1).encode()).nsmap) == 50
+    assert len(parse(f"<a>{nested(0) * MAX_NAMESPACES}</a>".encode())) == MAX_NAMESPACES
+    with pytest.raises(XmlMalformed, match="namespaces"):
+        parse(nested(MAX_NAMESPACES // 50).encode())
 
 
 @pytest.mark.parametrize(
