@@ -6,6 +6,7 @@ one value. Which values of a changed item differ is found out only when asked
 for, so that naming 50,000 items costs little.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -300,7 +301,12 @@ def _sources(state: AuthenticationState) -> dict[str, dict[str, object]]:
 
 
 def _mappings(mappings: Mappings) -> dict[str, dict[str, object]]:
-    return _unique((canonical.folded(mapping.extension), {"type": mapping.type}) for mapping in mappings)
+    extensions = [canonical.folded(mapping.extension) for mapping in mappings]
+    occurrences = Counter(extensions)
+    return _unique(
+        (mapping.extension if occurrences[folded] > 1 else folded, {"type": mapping.type})
+        for folded, mapping in zip(extensions, mappings, strict=True)
+    )
 
 
 def _listeners(listeners: Listeners) -> dict[str, dict[str, object]]:

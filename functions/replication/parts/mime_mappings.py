@@ -1,6 +1,7 @@
 """MIME mappings: typed, a set by extension."""
 
 import json
+from collections.abc import Iterable
 
 from replication.documents import canonical
 from replication.model import PartName, Policy
@@ -32,7 +33,7 @@ class MimeMappings(Part[Mappings]):
 
     def seal(self, state: Mappings, policy: Policy) -> str:
         """The extensions as written, too: their letter case is no difference, but it goes over."""
-        return canonical.digest(self.fingerprint(state, policy) + str(sorted(mapping.extension for mapping in state)))
+        return canonical.digest(self.fingerprint(state, policy) + str(_as_written(state)))
 
     def dump(self, state: Mappings) -> str:
         return json.dumps([[mapping.extension, mapping.type] for mapping in state])
@@ -45,8 +46,15 @@ class MimeMappings(Part[Mappings]):
 
 
 def _by_extension(mappings: Mappings) -> dict[str, list[str]]:
-    """Media types by extension; an extension that occurs twice keeps all of its types, in order."""
-    types: dict[str, list[str]] = {}
+    """Media types by extension; one that occurs twice keeps all of its types, in order and as it is written."""
+    alike: dict[str, list[MimeMapping]] = {}
     for mapping in mappings:
-        types.setdefault(canonical.folded(mapping.extension), []).append(mapping.type)
-    return types
+        alike.setdefault(canonical.folded(mapping.extension), []).append(mapping)
+    return {
+        extension: [one.type for one in several] if len(several) == 1 else [str(_as_written([one])) for one in several]
+        for extension, several in alike.items()
+    }
+
+
+def _as_written(mappings: Iterable[MimeMapping]) -> list[tuple[str, str]]:
+    return sorted((mapping.extension, mapping.type) for mapping in mappings)
