@@ -5,7 +5,8 @@ versions, so nothing here depends on one schema. Two documents are equal when
 they differ only in
 
 - the order of attributes, the prefixes bound to namespaces (those in the
-  value of ``xsi:type`` included), comments,
+  value of ``xsi:type`` included), comments and processing instructions;
+  in any other value a prefix counts together with the namespace it refers to,
 - white space between elements (text of an element without children is a
   value and is never touched, white space included),
 - the order of their items, where a document is a list of named items (users,
@@ -199,8 +200,7 @@ class _Writer:
         attributes: list[tuple[str, str]] = sorted(element.items())  # type: ignore[arg-type]  # the stubs allow bytes
         for key, value in attributes:
             if not ignored or plain_name(key) not in ignored:
-                said = meaning(element, key, value) if key == XSI_TYPE else value
-                out += ("\x02", key, "\x03", self._folded(key, said) if named else said)
+                out += ("\x02", key, "\x03", self._said(element, key, value) if named else meaning(element, key, value))
         text = element.text or ""
         is_leaf = True
         for child in element:
@@ -208,17 +208,18 @@ class _Writer:
                 is_leaf = False
                 if not (self._skip and child in self._skip) and not (ignored and is_ignored(child, ignored)):
                     if text.strip():
-                        out += ("\x04", text)
+                        out += ("\x04", meaning(element, None, text))
                     text = ""
                     self._write(child)
             text += child.tail or ""
         if text if is_leaf else text.strip():
-            out += ("\x04", self._folded(None, text) if named else text)
+            out += ("\x04", self._said(element, None, text) if named else meaning(element, None, text))
         out.append("\x05")
 
-    def _folded(self, key: str | None, value: str) -> str:
+    def _said(self, element: etree._Element, key: str | None, value: str) -> str:
         """A value of the element that holds the name: folded if it is the name."""
-        return folded(value) if self._fold is not None and self._fold.key == key else value
+        said = meaning(element, key, value)
+        return folded(said) if self._fold is not None and self._fold.key == key else said
 
 
 def is_ignored(element: etree._Element, ignored: frozenset[str]) -> bool:
@@ -226,12 +227,39 @@ def is_ignored(element: etree._Element, ignored: frozenset[str]) -> bool:
     return bool(ignored) and (plain_name(str(element.tag)) in ignored or plain(_entry_name(element)) in ignored)
 
 
-def meaning(element: etree._Element, key: str, value: str) -> str:
-    """What an attribute says: its value, but for ``xsi:type`` the type's full name, whatever its prefix."""
-    if key != XSI_TYPE:
-        return value
-    prefix, _, local = value.strip().rpartition(":")
-    return f"{{{element.nsmap.get(prefix or None, '')}}}{local}"
+_PREFIX = re.compile(r"(?<![\w.-])([^\W\d][\w.-]*):")
+REFERENCE = "\x0e"
+"""What stands before each namespace that a value refers to."""
+
+
+def meaning(element: etree._Element, key: str | None, value: str) -> str:
+    """What an attribute says, or an element's text: the value, with the namespaces that its prefixes refer to.
+
+    For ``xsi:type`` it is the type's full name, whatever its prefix.
+    """
+    if key == XSI_TYPE:
+        prefix, _, local = value.strip().rpartition(":")
+        return f"{{{element.nsmap.get(prefix or None, '')}}}{local}"
+    found = prefixes_in(value)
+    scope = element.nsmap if found else {}
+    return value + "".join(f"{REFERENCE}{prefix}={scope[prefix]}" for prefix in sorted(found & scope.keys()))
+
+
+def prefixes_in(value: str) -> set[str]:
+    """What may be prefixes in a value: each name before a colon."""
+    return set(_PREFIX.findall(value)) if ":" in value else set()
+
+
+def instructions(root: etree._Element) -> str:
+    """The processing instructions of a document with their places; empty for a document without any."""
+    around = (*reversed(list(root.itersiblings(preceding=True))), *root.iter(), *root.itersiblings())
+    elements = 0
+    out: list[str] = []
+    for node in around:
+        elements += isinstance(node.tag, str)
+        if isinstance(node, etree._ProcessingInstruction):
+            out.append(f"\x0b{elements}\x02{node.target}\x03{node.text}")
+    return "".join(out)
 
 
 def _entry_name(element: etree._Element) -> str:

@@ -18,6 +18,7 @@ from lxml import etree
 from common.safe_xml import local_name
 from replication.documents.canonical import (
     IDENTITY_KEYS,
+    REFERENCE,
     canonical,
     children,
     is_ignored,
@@ -164,9 +165,10 @@ def own_differences(
     if before != after:
         for key in sorted(before.keys() | after.keys()):
             if before.get(key) != after.get(key) and plain_name(key) not in ignored:
-                yield _difference(_attribute_step(steps, key), before.get(key), after.get(key))
-    if (text := _text(own)) != (new_text := _text(desired)):
-        yield _difference(steps, text, new_text)
+                yield _difference(_attribute_step(steps, key), *_told_apart(before.get(key), after.get(key)))
+    text, new_text = (meaning(element, None, _text(element)) for element in (own, desired))
+    if text != new_text:
+        yield _difference(steps, *_told_apart(text, new_text))
 
 
 def pairs_of(
@@ -264,6 +266,15 @@ def values_of(element: etree._Element, steps: Steps, *, ignored: frozenset[str] 
 
 def _meant(element: etree._Element) -> dict[str, str]:
     return {str(key): meaning(element, str(key), str(value)) for key, value in element.attrib.items()}
+
+
+def _told_apart(before: str | None, after: str | None) -> tuple[str | None, str | None]:
+    """Two meanings as people read them: with the namespaces only where those alone differ."""
+    bare, new = (one and one.partition(REFERENCE)[0] for one in (before, after))
+    if bare != new:
+        return bare, new
+    shown = (one and one.replace(REFERENCE, " xmlns:") for one in (before, after))
+    return next(shown), next(shown)
 
 
 def _difference(steps: Steps, before: str | None, after: str | None) -> Difference:

@@ -5,7 +5,6 @@ of namespaces when it moves elements: a prefix that only a value uses
 (``xsi:type="n:Kind"``) would no longer mean anything, or mean something else.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
@@ -14,7 +13,7 @@ from lxml import etree
 
 from common.errors import Failure, Reason
 from common.safe_xml import local_name
-from replication.documents.canonical import XSI_TYPE, children, text_of
+from replication.documents.canonical import XSI_TYPE, children, prefixes_in, text_of
 from replication.documents.keep_labels import attribute_labels, element_labels
 from replication.documents.keep_patterns import Rules
 from replication.documents.pairing import Entry, KeepList, Names, Pairing, Place, below, pair, same_decisions
@@ -23,7 +22,6 @@ from replication.documents.undecided import check_decided
 type Scope = Mapping[str | None, str]
 """Namespaces by the prefixes that are bound to them at some place."""
 
-_PREFIX = re.compile(r"([A-Za-z_][\w.-]*):")
 _SHOWN_PLACES = 5
 _LONGEST_STEP = 60
 
@@ -243,7 +241,7 @@ def _meanings(values: list[tuple[str, str]], scope: Scope) -> dict[str | None, s
     """The namespaces that attributes' values may refer to, by prefix."""
     namespaces: dict[str | None, str] = {}
     for key, value in values:
-        namespaces |= {prefix: scope[prefix] for prefix in _PREFIX.findall(value) if prefix in scope}
+        namespaces |= {prefix: scope[prefix] for prefix in prefixes_in(value) if prefix in scope}
         if key == XSI_TYPE and ":" not in value:
             namespaces[None] = scope[None]
     return namespaces

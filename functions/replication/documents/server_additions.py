@@ -196,7 +196,7 @@ def _is_mixed(element: etree._Element) -> bool:
 
 def _leaf_text(element: etree._Element) -> str:
     """The text of a childless element, exactly; white space between elements is none."""
-    return text_of(element) if _is_leaf(element) else ""
+    return meaning(element, None, text_of(element)) if _is_leaf(element) else ""
 
 
 def _attributes(element: etree._Element) -> dict[str, str]:

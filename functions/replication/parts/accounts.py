@@ -9,7 +9,7 @@ from itertools import chain
 from common.chunks import decoded, json_string
 from replication.documents import canonical, list_index
 from replication.model import PartName, Policy
-from replication.parts.base import Document, Part
+from replication.parts.base import Document, Part, sealed
 from replication.ports import Content, ReadableServer, WritableServer
 
 
@@ -89,7 +89,7 @@ class AccountsPart(Part[Accounts]):
     def seal(self, state: Accounts, policy: Policy) -> str:
         """The names as written, too: their letter case is no difference, but it goes over."""
         lists = (f"{one.what}{one.items.rest}\n{_as_written(one.items)}" for one in (state.users, state.groups))
-        return canonical.digest("\n".join(lists))
+        return sealed(canonical.digest("\n".join(lists)), state.users, state.groups)
 
     def dump(self, state: Accounts) -> str:
         users, groups = (json_string(decoded(document.data)) for document in (state.users, state.groups))

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from lxml import etree
 
+from common.safe_xml import behind_declaration
 from replication.documents import canonical
 from replication.documents.server_additions import count_additions
 from replication.model import PartName, Policy
@@ -65,6 +66,12 @@ class Document:
         """Equal for two documents exactly when they are the same. Raises Failure(DOCUMENT_MALFORMED)."""
         return self.with_tree(lambda root: canonical.digest(canonical.canonical(root)), empty=canonical.digest(""))
 
+    @cached_property
+    def instructions(self) -> str:
+        """The processing instructions: they are no difference by themselves, but they go over."""
+        start = behind_declaration(self.data)
+        return self.with_tree(canonical.instructions, empty="") if self.data.find(b"<?", start) >= 0 else ""
+
     def same(self, other: "Document") -> bool:
         """Whether both hold the same. Equal bytes are not parsed to find out that they are equal."""
         return self.data == other.data or self.digest == other.digest
@@ -73,6 +80,12 @@ class Document:
     def values(self) -> dict[str, str]:
         """Every value by its path."""
         return self.with_tree(lambda root: dict(canonical.values(root)), empty={})
+
+
+def sealed(fingerprint: str, *documents: Document) -> str:
+    """A digest of what a fingerprint stands for and of what else a write of these documents sends."""
+    unseen = [document.instructions for document in documents]
+    return canonical.digest("\n".join((fingerprint, *unseen))) if any(unseen) else fingerprint
 
 
 class Part[State](ABC):
@@ -175,6 +188,9 @@ class DocumentPart(Part[Document]):
 
     def fingerprint(self, state: Document, policy: Policy) -> str:
         return state.digest
+
+    def seal(self, state: Document, policy: Policy) -> str:
+        return sealed(state.digest, state)
 
     def additions(self, held: Document, sent: Document, before: Document | None) -> int | None:
         """A server may add values that it has defaults for. It may not keep what was to go, nor lose or change any."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from replication.documents import canonical
 from replication.model import PartName, Policy
-from replication.parts.base import Document, Part
+from replication.parts.base import Document, Part, sealed
 from replication.ports import ReadableServer, WritableServer
 
 
@@ -47,6 +47,10 @@ class IpBlockLists(Part[BlockLists]):
     def fingerprint(self, state: BlockLists, policy: Policy) -> str:
         automatic = state.automatic.digest if policy.replicate_auto_block_list else ""
         return canonical.digest(f"{state.manual.digest}{automatic}")
+
+    def seal(self, state: BlockLists, policy: Policy) -> str:
+        sent = (state.manual, state.automatic) if policy.replicate_auto_block_list else (state.manual,)
+        return sealed(self.fingerprint(state, policy), *sent)
 
     def dump(self, state: BlockLists) -> str:
         return json.dumps({"manual": state.manual.text, "automatic": state.automatic.text})

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from replication.documents import canonical
 from replication.model import PartName, Policy
-from replication.parts.base import Document, DocumentPart, Part
+from replication.parts.base import Document, DocumentPart, Part, sealed
 from replication.ports import Authentication, AuthenticationSource, Features, ReadableServer, WritableServer
 
 
@@ -72,6 +72,9 @@ class AuthenticationPart(Part[AuthenticationState]):
 
     def fingerprint(self, state: AuthenticationState, policy: Policy) -> str:
         return canonical.digest(f"{state.document.digest}\0{state.sources}")
+
+    def seal(self, state: AuthenticationState, policy: Policy) -> str:
+        return sealed(self.fingerprint(state, policy), state.document)
 
     def dump(self, state: AuthenticationState) -> str:
         return json.dumps({"document": state.document.text, "sources": [asdict(source) for source in state.sources]})

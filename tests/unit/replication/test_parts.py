@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +113,63 @@ def test_a_difference_is_named_by_key_and_written_in_one_call(
     assert apply(name, make_server(), backup) == changes
     assert backup.writes == [call]
     assert secret not in repr(changes)
+
+
+# What goes over although the content looks alike ---------------------------------------------------------------------
+
+DOCUMENTS = [
+    *((PartName.SETTINGS, "settings"), (PartName.ACCOUNTS, "users"), (PartName.ACCOUNTS, "groups")),
+    *((PartName.EVENT_RULES, "event_rules"), (PartName.ACCOUNT_REQUESTS, "account_requests")),
+    *((PartName.IP_BLOCK_LISTS, "blocked_addresses"), (PartName.IP_BLOCK_LISTS, "auto_blocked_addresses")),
+    (PartName.AUTHENTICATION, "authentication"),
+]
+
+
+def sealed(name: PartName, server: FakeServer) -> str:
+    return BY_NAME[name].seal(BY_NAME[name].read(server), WITH_AUTOMATIC)
+
+
+def holding(make_server: ServerFactory, key: str, text: str) -> FakeServer:
+    return make_server(**{key: Authentication(text) if key == "authentication" else text})
+
+
+@pytest.mark.parametrize(("name", "key"), DOCUMENTS)
+@pytest.mark.parametrize(
+    "form",
+    [
+        '<l xmlns:n="urn:{}"><user name="a" type="n:x"/></l>',
+        '<l><user xmlns:n="urn:{}" name="a"><x>n:x</x></user></l>',
+        '<l xmlns:n="urn:{}"><group name="a"><x>the n:x or </x>(n:y)<x/></group></l>',
+        '<l xmlns:n="urn:{}" type="y n:x"/>',
+    ],
+)
+def test_what_a_prefix_in_a_value_refers_to_is_a_difference(
+    name: PartName, key: str, form: str, make_server: ServerFactory
+) -> None:
+    one, other = (holding(make_server, key, form.format(uri)) for uri in ("good", "evil"))
+    assert equal(name, one, holding(make_server, key, form.format("good")), WITH_AUTOMATIC)
+    assert not equal(name, one, other, WITH_AUTOMATIC)
+    assert sealed(name, one) != sealed(name, other)
+
+
+@pytest.mark.parametrize(("name", "key"), DOCUMENTS)
+@pytest.mark.parametrize(
+    "form",
+    [
+        '{}<l><user name="a"></user></l>',
+        '<l>{}<user name="a"></user></l>',
+        '<l><user name="a">{}</user></l>',
+        '<?xml version="1.0"?><l><user name="a"></user></l>{}',
+        '<l><user name="b"></user><user name="a"><x>{}</x></user></l>',
+    ],
+)
+def test_processing_instructions_are_no_difference_and_are_sealed(
+    name: PartName, key: str, form: str, make_server: ServerFactory
+) -> None:
+    servers = [holding(make_server, key, form.format(text)) for text in ("", "<?run a?>", "<?run b?>", "<?go a?>")]
+    assert all(equal(name, servers[0], other, WITH_AUTOMATIC) for other in servers)
+    assert len({sealed(name, server) for server in servers}) == 4
+    assert sealed(name, servers[1]) == sealed(name, holding(make_server, key, form.format("<?run a?>")))
 
 
 # Settings ------------------------------------------------------------------------------------------------------------
@@ -277,6 +335,26 @@ def test_the_first_of_two_types_of_one_extension_stays_the_first(make_server: Se
     first, second = MimeMapping("a", "x/1"), MimeMapping("A", "x/2")
     turned = make_server(mime_mappings=(second, first))
     assert not equal(PartName.MIME_MAPPINGS, make_server(mime_mappings=(first, second)), turned)
+
+
+EXTENSIONS = st.lists(st.builds(MimeMapping, st.sampled_from(["a", "A", "b"]), st.sampled_from(["x", "y"])), max_size=4)
+
+
+@given(EXTENSIONS, EXTENSIONS)
+def test_mappings_of_one_seal_are_the_same_mappings(
+    make_server: ServerFactory, one: list[MimeMapping], other: list[MimeMapping]
+) -> None:
+    held, others = (make_server(mime_mappings=tuple(mappings)) for mappings in (one, other))
+    if sealed(PartName.MIME_MAPPINGS, held) == sealed(PartName.MIME_MAPPINGS, others):
+        assert Counter(one) == Counter(other)
+        assert equal(PartName.MIME_MAPPINGS, held, others)
+
+
+def test_which_letter_case_has_which_type_is_a_difference(make_server: ServerFactory) -> None:
+    one, other = (
+        make_server(mime_mappings=(MimeMapping(first, "x"), MimeMapping(second, "y"))) for first, second in ("aA", "Aa")
+    )
+    assert apply(PartName.MIME_MAPPINGS, one, other) == Changes(changed=("A", "a"))
 
 
 # Block lists ---------------------------------------------------------------------------------------------------------
