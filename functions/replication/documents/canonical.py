@@ -240,9 +240,9 @@ def meaning(element: etree._Element, key: str | None, value: str) -> str:
     if key == XSI_TYPE:
         prefix, _, local = value.strip().rpartition(":")
         return f"{{{element.nsmap.get(prefix or None, '')}}}{local}"
-    found = prefixes_in(value)
-    scope = element.nsmap if found else {}
-    return value + "".join(f"{REFERENCE}{prefix}={scope[prefix]}" for prefix in sorted(found & scope.keys()))
+    prefixes = prefixes_in(value)
+    scope = element.nsmap if prefixes else {}
+    return value + "".join(f"{REFERENCE}{prefix}={scope[prefix]}" for prefix in sorted(prefixes & scope.keys()))
 
 
 def prefixes_in(value: str) -> set[str]:
@@ -252,13 +252,13 @@ def prefixes_in(value: str) -> set[str]:
 
 def instructions(root: etree._Element) -> str:
     """The processing instructions of a document with their places; empty for a document without any."""
-    around = (*reversed(list(root.itersiblings(preceding=True))), *root.iter(), *root.itersiblings())
+    nodes = (*reversed(list(root.itersiblings(preceding=True))), *root.iter(), *root.itersiblings())
     elements = 0
     out: list[str] = []
-    for node in around:
+    for node in nodes:
         elements += isinstance(node.tag, str)
         if isinstance(node, etree._ProcessingInstruction):
-            out.append(f"\x0b{elements}\x02{node.target}\x03{node.text}")
+            out += ("\x0b", str(elements), "\x02", str(node.target), "\x03", str(node.text))
     return "".join(out)
 
 
