@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import filterfalse, pairwise
+from itertools import pairwise
 
 from lxml import etree
 
@@ -30,6 +30,7 @@ from replication.documents.canonical import (
 from replication.documents.entry_names import key_of, name_in
 from replication.documents.keep_labels import is_entry
 from replication.documents.keep_patterns import Labels, labels_of, words
+from replication.documents.secret_elements import LONGEST_LABEL, is_secret_element, is_written_as_name, says_secret
 from replication.documents.sensitive import is_secret_name, looks_generated, may_hold_secret
 
 type Key = Callable[[etree._Element], str]
@@ -42,7 +43,6 @@ TEXT = "(text)"
 OTHER = "(document)"
 """The last step of a difference that lies in no value: text between elements, an item's place among several lists."""
 
-_LONGEST_KEY = 80
 _ENTRY_KEY = "key"
 
 
@@ -114,7 +114,7 @@ def show(steps: Steps) -> str:
 def root_step(element: etree._Element) -> Steps:
     """The path of a document's root."""
     name = local_name(element)
-    secret = is_secret_name(name) or _says_secret(element)
+    secret = is_secret_name(name) or says_secret(element)
     return (Step(f"/{name}", name, frozenset({words(name)}), secret),)
 
 
@@ -215,15 +215,10 @@ def step_below(
     """
     name = local_name(element)
     inherited = is_secret_name(name) or (bool(steps) and steps[-1].secret)
-    secret = inherited or any(_is_secret(one) for one in (element, counterpart) if one is not None)
+    secret = inherited or any(is_secret_element(one) for one in (element, counterpart) if one is not None)
     called = "" if inherited else _label(element, key, secret=secret)
     label = called or (str(position) if position else "")
     return (*steps, Step(f"{name}[{label}]" if label else name, name, labels_of(element), secret, called))
-
-
-def _is_secret(element: etree._Element) -> bool:
-    """Whether an element's values may be secret: by what it is called, or by what it says of itself."""
-    return any(map(is_secret_name, labels_of(element))) or _says_secret(element)
 
 
 def _label(element: etree._Element, key: Key | None, *, secret: bool) -> str:
@@ -234,16 +229,16 @@ def _label(element: etree._Element, key: Key | None, *, secret: bool) -> str:
     """
     given = name_of_entry(element)
     label = given or (key(element) if key else "")
-    if not label or len(label) > _LONGEST_KEY or _is_named_by_secret(element, label):
+    if not label or len(label) > LONGEST_LABEL or _is_named_by_secret(element, label):
         return ""
     if secret:
-        return label if given and is_secret_name(given) and _is_written_as_name(given) else ""
+        return label if given and is_secret_name(given) and is_written_as_name(given) else ""
     return "" if (looks_generated if given else may_hold_secret)(label) else label
 
 
 def _is_named_by_secret(element: etree._Element, label: str) -> bool:
     """Whether a child that says of itself that it is secret holds the label of its parent."""
-    return any(_says_secret(child) for child in children(element) if own_value(child) == label)
+    return any(says_secret(child) for child in children(element) if own_value(child) == label)
 
 
 def marker(steps: Steps, what: str) -> Difference:
@@ -397,24 +392,3 @@ def name_of_entry(element: etree._Element) -> str:
     names = {plain_name(str(key)) for key in element.attrib} | {plain_name(str(c.tag)) for c in children(element)}
     only_key = _ENTRY_KEY in names and "name" not in names
     return "" if only_key and "value" not in names and not text_of(element).strip() else key_of(element)
-
-
-def _says_secret(element: etree._Element) -> bool:
-    """Whether an element says of itself that it is secret: ``<field type="password">``, ``<title>Bind password``."""
-    said = [(plain_name(str(key)), str(value)) for key, value in element.attrib.items()]
-    said += [(plain_name(str(child.tag)), own_value(child) or "") for child in children(element)]
-    return any(_is_written_as_name(value) and is_secret_name(value) for name, value in said if not _tells_itself(name))
-
-
-def _is_written_as_name(value: str) -> bool:
-    return len(value) <= _LONGEST_KEY and set(filterfalse(str.isalnum, value)) <= _IN_NAMES
-
-
-def _tells_itself(name: str) -> bool:
-    """Whether what bears this name says nothing of its neighbours: a way to log in, or a secret itself."""
-    return name.endswith(_METHODS) or is_secret_name(name)
-
-
-_METHODS = ("method", "methods", "mode", "scheme")
-"""Where a word such as "password" is a way to log in."""
-_IN_NAMES = frozenset(" -_.")

@@ -22,26 +22,45 @@ _WORDS = frozenset(
     {"answer", "answers", "authorization", "bearer", "bind", "clave", "cookie", "cookies", "cred", "creds", "geheim"}
     | {"hash", "hashes", "hint", "key", "keys", "mfa", "nonce", "otp", "parola", "pass", "passe", "passes", "pin"}
     | {"pins", "priv", "private", "psk", "pw", "pwd", "recovery", "salt", "sas", "secret", "secrets", "seed", "senha"}
-    | {"sid", "sig", "signature", "signatures", "token", "tokens", "totp"}
+    | {"sid", "sig", "signature", "signatures", "token", "tokens", "totp", "chave", "cle", "clef", "community", "cvv"}
+    | {"dsn", "jwt", "mdp", "mnemonic", "otpauth", "parool", "psw", "puk", "pword", "sifre", "ssn", "webhook"}
+    | {"webhooks", "wep", "encrypted", "dpapi", "crypt", "ciphertext", "unlock"}
 )
-"""Single words of a name."""
+"""Single words of a name, without a number behind them."""
 _STEMS = (
     *("password", "passwd", "passphrase", "passcode", "secret", "credential", "private", "token", "salt"),
     *("twofactor", "2fa", "authenticator", "recoverycode", "backupcode", "scratchcode", "registrationcode"),
     *("activationcode", "securitycode", "securityanswer", "securityquestion", "accesscode", "unlockcode"),
-    *("verificationcode", "pincode", "serialnumber", "sessionid", "sessionkey", "apikey"),
-    *("kennwort", "passwort", "losungswort", "schlussel", "motdepasse", "contrasena", "wachtwoord", "losenord"),
-    *("adgangskode", "salasana", "haslo", "heslo", "jelszo", "parola"),
+    *("verificationcode", "pincode", "serialnumber", "sessionid", "sessionkey", "sessid", "apikey"),
+    *("passwrd", "psswd", "connectionstring", "connstring", "sharedaccess", "authstring", "basicauth", "proxyauth"),
+    *("maidenname", "memorableword"),
+    *(
+        "kennwort",
+        "passwort",
+        "losungswort",
+        "schlussel",
+        "schluessel",
+        "geheimzahl",
+        "zugangscode",
+        "motdepasse",
+        "contrasena",
+        "wachtwoord",
+        "losenord",
+    ),
+    *("adgangskode", "salasana", "haslo", "heslo", "jelszo", "parola", "lozinka", "zaporka", "slaptazod"),
 )
 """Parts of a name, without punctuation, case and accents."""
-_ENDS = ("key", "keys", "pwd", "hash", "pass")
+_ENDS = ("key", "keys", "pw", "pwd", "pswd", "passw", "hash", "pass")
+"""What a name ends with, without a number behind it."""
 _ENDS_OF_OTHER_WORDS = ("compass", "bypass", "donkey", "hockey", "jockey", "monkey", "turkey", "whiskey")
-_OTHER_SCRIPTS = ("парол", "ключ", "секрет", "密码", "密碼", "パスワード", "비밀번호")
+_OTHER_SCRIPTS = ("парол", "ключ", "секрет", "κωδικ", "סיסמ", "كلمة", "密码", "密碼", "パスワード", "비밀번호")
+_DIGITS = "0123456789"
 
 _MENTIONS = re.compile(
     r"password|passwort|passwd|passphrase|passcode|kennwort|losungswort|mot ?de ?passe|contrasena|wachtwoord|losenord"
     r"|adgangskode|salasana|\bhaslo\b|\bheslo\b|jelszo|secret|geheim|credential|\bbearer\b|authorization|api[-_ ]?key"
     r"|\bpwd\b|\bpsk\b|\btotp\b|(?:recovery|backup|scratch|activation|registration)[-_ ]?codes?\b|security[-_ ]?answer"
+    r"|\bpass\b|\b(?:key|code|pin|token) is\b|\bcommunity\b|\bwpa\b|webhook|\bhooks\."
 )
 """Words of a value, without case and accents, beside which a secret may stand without any sign between them."""
 _ASSIGNED = re.compile(
@@ -50,8 +69,20 @@ _ASSIGNED = re.compile(
 """A name and what is assigned to it: in JSON, XML, a query, a header, a connection string."""
 _ASSIGNABLE = frozenset({"auth", "code", "codes", "id_token", "k", "pw", "session"})
 """What is a secret's name where something is assigned to it, and an ordinary word elsewhere."""
-_OPTION = re.compile(r"(?:^|[\s\"'])(?:-{1,2}|/)(?:u|p|k|pw|user|pass)[ =:]{1,2}[^\s-]", re.IGNORECASE)
-"""An option of a command line that takes a log-in, a password or a key."""
+_LAST_ASSIGNABLE = "auth"
+"""The same as the last word of a name: ``X-Auth``."""
+_QUERY = re.compile(r"[?&][^\s=&?#\"'<>]{1,64}=([^\s&#\"'<>]{1,512})")
+"""What a query of an address assigns: its names are short and its own."""
+_SHORTEST_IN_QUERY = 5
+_OPTION = re.compile(
+    r"(?:^|[\s\"'])(?:(?:-{1,2}|/)(?:a|u|p|k|pw|rp|up|auth|user|pass)[ =:]{1,2}[^\s-]|-[up][^\s\"'=:-])", re.IGNORECASE
+)
+"""An option of a command line that takes a log-in, a password or a key, with a blank between or without."""
+_STATEMENT = re.compile(
+    r"\bidentified (?:by|with)\b|\bnet1?(?:\.exe)? {1,4}use(?:r)?\b|\bauth (?:plain|login|cram)|\bsudo -s\b",
+    re.IGNORECASE,
+)
+"""Words of a command or statement in which a password stands at its place."""
 _NUMBER = re.compile(r"\b(?:pin|tan|otp|code)\b\W{1,3}[0-9]{4,12}", re.IGNORECASE)
 _SHAPES = re.compile(
     r"""
@@ -60,16 +91,16 @@ _SHAPES = re.compile(
     | \beyJ[\w-]{8,512}\.                             # a JSON web token
     | \$[0-9a-z-]{1,16}\$\S{8}                        # a hash as of crypt(3)
     | \{(?:S?SHA[0-9]{0,4}|S?MD5|CRYPT|PBKDF2[^}]{0,40})\}        # a hash as of LDAP
-    | ://[^\s"'<>]{0,256}:[^\s"'<>]{1,256}@           # a URL with a password, slashes in it included
+    | //[^\s"'<>:]{0,256}:[^\s"'<>@]{1,256}@          # a URL with a password, slashes in it included
     | (?<![0-9a-z])(?:[0-9a-f]{2}[:\s-]?){16}         # hex, 16 bytes and more
     | \bBasic\ [A-Za-z0-9+/]{6,512}={0,2}(?![\w])     # an HTTP header
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 _LOG_IN = re.compile(
-    r"(?:^|[\s\"'(,;])(?!mailto:|sips?:|xmpp:)[^\s:@/\"'(,;]{1,64}:[^\s@]{1,128}@[\w.-]", re.IGNORECASE
+    r"(?:^|[\s\"'(,;])(?!mailto:|sips?:|xmpp:)[^\s:@/\"'(,;]{1,64}[:/][^\s@]{1,128}@[\w.-]", re.IGNORECASE
 )
-"""``name:password@host``."""
+"""``name:password@host`` or ``name/password@host``."""
 _GROUPS = re.compile(r"(?<![\w-])[A-Za-z0-9]{4,8}(?:-[A-Za-z0-9]{4,8}){2,9}(?![\w-])")
 _BASE32_GROUPS = re.compile(r"(?<!\w)[A-Z2-7]{4}(?: [A-Z2-7]{4}){3,15}(?!\w)")
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{20,512}={0,2}")
@@ -85,10 +116,11 @@ def is_secret_name(name: str) -> bool:
     """Whether what bears this name may be a secret."""
     bare = _without_accents(name[:_LONGEST_NAME])
     together = plain(bare)
+    without_number = together.rstrip(_DIGITS)
     return (
-        not _WORDS.isdisjoint(words(bare).split("-"))
+        not _WORDS.isdisjoint(word.rstrip(_DIGITS) for word in words(bare).split("-"))
         or any(stem in together for stem in _STEMS)
-        or (together.endswith(_ENDS) and not together.endswith(_ENDS_OF_OTHER_WORDS))
+        or (without_number.endswith(_ENDS) and not without_number.endswith(_ENDS_OF_OTHER_WORDS))
         or any(word in name.casefold() for word in _OTHER_SCRIPTS)
     )
 
@@ -122,6 +154,8 @@ def may_hold_secret(value: str) -> bool:
         _MENTIONS.search(bare.casefold()) is not None
         or any(word in value.casefold() for word in _OTHER_SCRIPTS)
         or _OPTION.search(value) is not None
+        or _STATEMENT.search(value) is not None
+        or any(map(_may_be_secret_in_query, _QUERY.findall(value)))
         or _NUMBER.search(value) is not None
         or any(map(_looks_like_password, value.split()))
     )
@@ -140,7 +174,12 @@ def _without_accents(text: str) -> str:
 
 
 def _is_assigned_secret(name: str) -> bool:
-    return name.casefold().lstrip("-") in _ASSIGNABLE or is_secret_name(name)
+    bare = name.casefold().lstrip("-")
+    return bare in _ASSIGNABLE or words(name).endswith(_LAST_ASSIGNABLE) or is_secret_name(name)
+
+
+def _may_be_secret_in_query(value: str) -> bool:
+    return len(value) >= _SHORTEST_IN_QUERY and value.casefold() != "false"
 
 
 def _is_random(run: str) -> bool:

@@ -29,7 +29,9 @@ REVEALING = (
     "X-Api-Key: {m}", "https://files.example/hook?key={m}", "https://files.example/blob?sv=2020&sig={m}",
     "otpauth://totp/ann?secret={m}", "Kennwort: {m}", "das Kennwort ist {m}", "recovery codes {m} 1a2b",
     "-----BEGIN PRIVATE KEY-----{m}", "ssh-ed25519 AAAAC3{m} ann", "$2b$12${m}abcdefgh", "{{SSHA}}{m}",
-    "eyJhbGciOiJIUzI1NiJ9.{m}.abc", "export DB_PASS={m}",
+    "eyJhbGciOiJIUzI1NiJ9.{m}.abc", "export DB_PASS={m}", "mysql -uroot -p{m}", "curl -ubob:{m} h", "redis-cli -a {m}",
+    "IDENTIFIED BY '{m}'", "net user bob {m} /add", "sqlplus bob/{m}@orcl", "schtasks /rp {m}", "X-Auth: {m}",
+    "https://files.example/?access={m}", "tool --auth {m}",
 )  # fmt: skip
 """Values that reveal by themselves that they hold a secret."""
 
@@ -48,6 +50,23 @@ PLACES_OF_NAMES = (
     "<id name='{n}' value={a}/>", "<login name='{n}' value={a}/>", "<host id='{n}'>{t}</host>",
     "<{n}><![CDATA[{r}]]></{n}>", "<{n}s><of><thing name={a}>{t}</thing></of></{n}s>",
 )  # fmt: skip
+LABELS = (
+    "Password:", "Password (bind)", "Password*", "User's password", "API key:", "Kennwort:", "Mot de passe :",
+    "Secret?", "[password]", "$password", "PIN / TAN", "Password\u00a0", "password,required", "Pass\u2010phrase",
+)  # fmt: skip
+PLACES_OF_LABELS = (
+    "<field label={n}>{t}</field>", "<field title={n} value={a}/>", "<f><caption>{l}</caption><text>{t}</text></f>",
+    "<f><name>{l}</name><value>{t}</value></f>", "<field hint={n} data={a}/>", "<x>{l} <b>{t}</b></x>",
+    "<x><b>{t}</b> {l}</x>", "<row><col name={n}/><col>{t}</col></row>", "<row><k><t>{l}</t></k><v>{t}</v></row>",
+    "<s><name>{l}</name></s><s>{t}</s>", "<row><i kind={n}/><i><b>{t}</b></i></row>", "<!--{l}--><x>{t}</x>",
+    "<dl><dt>{l}</dt><dd>{t}</dd></dl>", "<row><i kind={n}/><i v={a}/></row>",
+)  # fmt: skip
+"""Where a label says of what stands in or beside its element that it is a secret."""
+LOG_INS = (
+    "<login {n}='password'>{t}</login>", "<login {n}='password' data={a}/>",
+    "<login><{n}>password</{n}><value>{t}</value></login>", "<login {n}='Basic'><data>{t}</data></login>",
+)  # fmt: skip
+WAYS = ("method", "mode", "scheme", "authMethod")
 PLACES_OF_VALUES = (
     "<note>{t}</note>", "<x note={a}/>", "<e name='note' value={a}/>", "<note><![CDATA[{r}]]></note>",
     "<line>{t}</line>", "<line>{t}</line><line>other</line>",
@@ -60,10 +79,16 @@ def placed(template: str, name: str, value: str) -> str:
 
 
 def every_place(mark: str) -> list[str]:
-    """More than 200 elements that hold the mark as a secret."""
+    """More than 500 elements that hold the mark as a secret."""
     named = [placed(place, name, mark) for place in PLACES_OF_NAMES for name in NAMED]
+    labelled = [
+        place.format(n=quoteattr(label), l=escape(label), t=escape(mark), a=quoteattr(mark))
+        for place in PLACES_OF_LABELS
+        for label in LABELS
+    ]
+    log_ins = [placed(place, way, mark) for place in LOG_INS for way in WAYS]
     by_value = [placed(place, "", value.format(m=mark)) for place in PLACES_OF_VALUES for value in REVEALING]
-    return named + by_value
+    return [*named, *labelled, *log_ins, *by_value]
 
 
 PLACES = tuple(zip(every_place(MARKS[0]), every_place(MARKS[1]), strict=True))
@@ -116,7 +141,7 @@ def placed_pair(kind: str, wrapped: str, pairs: Iterable[tuple[str, str]]) -> tu
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_planted_secret_is_in_no_view(make_plan_between: PlanFactory, kind: str) -> None:
-    assert len(PLACES) > 200
+    assert len(PLACES) > 500
 
     def shows(pairs: Sequence[tuple[str, str]], wrapped: str) -> bool:
         view = views_of(make_plan_between, *placed_pair(kind, wrapped, pairs))

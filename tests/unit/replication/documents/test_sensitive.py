@@ -14,13 +14,15 @@ SECRET_NAMES = [
     "mot_de_passe", "contraseña", "senha", "wachtwoord", "lösenord", "hasło", "salasana", "heslo", "parola",
     "пароль", "credential", "Authorization", "bearer", "signature", "sig", "sasToken", "cookie", "sessionId",
     "client_secret", "privateKey", "passcode", "unlockCode", "accessCode", "verificationCode", "geheim",
-    "schlüssel", "nonce", "serialNumber",
+    "schlüssel", "nonce", "serialNumber", "mdp", "schluessel", "snmpCommunity", "jwt", "connectionString", "webhookUrl",
+    "pswd", "psswd", "passw", "pword", "şifre", "κωδικός", "סיסמה", "lozinka", "geheimzahl", "puk", "PHPSESSID",
 ]  # fmt: skip
 
 ORDINARY_NAMES = [
     "passiveAddress", "timeout", "name", "description", "port", "maxFiles", "hostName", "enabled",
     "isActive", "countryCode", "errorCode", "mapping", "pinned", "spinner", "compass", "country", "opinion",
-    "signal", "design", "assignment", "sessionTimeoutMinutesMax", "keyboard", "monkey",
+    "signal", "design", "assignment", "sessionTimeoutMinutesMax", "keyboard", "monkey", "http2", "ipv4", "sha256",
+    "authMethod", "requireAuth", "ciphers", "upwind",
 ]  # fmt: skip
 
 SECRET_VALUES = [
@@ -114,7 +116,29 @@ ORDINARY_VALUES = [
     "+49 30 1234567",
     "%Y-%m-%d %H:%M",
     "Partners (Munich)",
+    "robocopy C:\\in D:\\out /mir",
+    "https://files.example/in?page=2&all=true",
+    "x-mode: read",
+    "sudo systemctl restart",
+    "reports/2026 for ann@example.com",
 ]
+SIGNS = ("{}:", "{} :", "{}*", "{}?", "{}=", "${}", "[{}]", "<{}>", "{} (bind)", "Bind-{}:", "User's {}", "{} / PIN",
+         "{},required", "({})", "{}\u00a0", "\u201e{}\u201c", "{}…", "* {} *", "#{}", "{}!")  # fmt: skip
+"""How people and programs write a label around a word."""
+SPELLINGS = (str, str.upper, str.title, lambda word: f"old{word.title()}", lambda word: f"{word}_1")
+SHORT = ("pw", "pwd", "pass", "pswd")
+ADMINISTRATORS = ("root", "db", "sa", "svc", "login", "user")
+COMMANDS = [
+    "mysql -uroot -phunter22", "mysqldump --user=root --password hunter22", "sshpass -phunter22 ssh h",
+    "7z a -phunter22 x", "sqlcmd -U sa -Phunter22", "smbclient -Ubob%hunter22", "curl -ubob:hunter22 h",
+    "redis-cli -a hunter22", "CREATE USER b IDENTIFIED BY 'hunter22'", "net user bob hunter22 /add",
+    "NET.EXE USE Z: \\\\files\\in hunter22", "sqlplus bob/hunter22@orcl", "schtasks /create /rp hunter22",
+    "tool --auth hunter22", "X-Auth: hunter22", "proxy_auth=hunter22", "https://h/?access=hunter22",
+    "https://h/in?a=1&t=hunter22", "//bob:hunter22@h", "USER bob PASS hunter22", "AUTH PLAIN hunter22",
+    "echo hunter22 | sudo -S ls", "snmp-server community hunter22 RO", "key is hunter22", "[pass]hunter22[/pass]",
+    "https://h/webhook/hunter22", "https://hooks.slack.com/services/T0/hunter22", "jsessionid=hunter22",
+]  # fmt: skip
+"""Command lines, statements and addresses in which a secret stands at its place, without a word for it."""
 
 
 @pytest.mark.parametrize("name", SECRET_NAMES)
@@ -125,6 +149,24 @@ def test_names_of_secrets_are_known(name: str) -> None:
 @pytest.mark.parametrize("name", ORDINARY_NAMES)
 def test_other_names_are_no_secrets(name: str) -> None:
     assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize("word", ["password", "kennwort", "api key", "secret", "mot de passe", "pin", "token", "pwd"])
+def test_a_word_for_a_secret_is_known_in_every_spelling_and_between_all_signs(word: str) -> None:
+    labels = [sign.format(spelling(word)) for sign in SIGNS for spelling in SPELLINGS]
+    assert [label for label in labels if not is_secret_name(label)] == []
+
+
+@pytest.mark.parametrize("short", SHORT)
+def test_a_short_word_for_a_password_is_known_behind_whose_it_is_and_before_a_number(short: str) -> None:
+    names = [f"{whose}{short}{number}" for whose in ("", *ADMINISTRATORS) for number in ("", "1", "02")]
+    assert [name for name in (*names, *map(str.upper, names)) if not is_secret_name(name)] == []
+
+
+@pytest.mark.parametrize("value", COMMANDS)
+def test_a_secret_at_its_place_in_a_command_line_is_known(value: str) -> None:
+    lines = [around.format(value) for around in ("{}", "cmd /c {}", '"{}"', "\n {}\n", "rem backup\r\n{}")]
+    assert [line for line in lines if not may_hold_secret(line)] == []
 
 
 @pytest.mark.parametrize("value", SECRET_VALUES)

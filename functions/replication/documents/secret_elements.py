@@ -1,0 +1,92 @@
+"""Which elements hold secrets: by what they are called, by what they say of themselves, by the label beside them.
+
+A document may say by a name, a type, a title, a text or the element before
+that a value is a password. The words are people's, with any signs around them
+(``Password (bind):``), so a label is known by its words and its length alone.
+"""
+
+from collections.abc import Iterator
+from itertools import filterfalse
+
+from lxml import etree
+
+from replication.documents.canonical import children, own_value, plain_name, text_of
+from replication.documents.entry_names import VALUES, key_of
+from replication.documents.keep_patterns import labels_of
+from replication.documents.sensitive import is_secret_name
+
+LONGEST_LABEL = 80
+_IN_NAMES = frozenset(" -_.")
+_METHODS = ("method", "methods", "mode", "scheme")
+"""Where a word such as "password" is a way to log in, and a value beside it is what one logs in with."""
+_WAYS_TO_LOG_IN = frozenset({"basic", "digest"})
+_HINT = "hint"
+"""May be a secret, and may be the label of one."""
+
+
+def is_secret_element(element: etree._Element) -> bool:
+    """Whether an element's values may be secret: by its names, by what it says of itself, by the label before it."""
+    return any(map(is_secret_name, labels_of(element))) or says_secret(element) or _is_labelled_secret(element)
+
+
+def says_secret(element: etree._Element) -> bool:
+    """Whether an element says of itself that it is secret: ``<field type="password">``, ``<title>Bind password:``."""
+    said = [(name, value) for name, value in _said_in(element) if name == _HINT or not is_secret_name(name)]
+    ways = [value for name, value in said if name.endswith(_METHODS)]
+    labels = [value for name, value in said if not name.endswith(_METHODS)]
+    return any(map(_names_secret, labels)) or (any(map(_is_way_to_log_in, ways)) and _holds_value(element))
+
+
+def is_written_as_name(text: str) -> bool:
+    """Whether a text is of words alone, and may be shown as the name of a secret."""
+    return len(text) <= LONGEST_LABEL and set(filterfalse(str.isalnum, text)) <= _IN_NAMES
+
+
+def _said_in(element: etree._Element) -> Iterator[tuple[str, str]]:
+    """Each value directly in an element with the plain name it goes by; texts between children go by none."""
+    yield from ((plain_name(str(key)), str(value)) for key, value in element.attrib.items())
+    is_leaf = True
+    for child in children(element):
+        is_leaf = False
+        yield plain_name(str(child.tag)), own_value(child) or ""
+        yield "", child.tail or ""
+    if not is_leaf:
+        yield "", element.text or ""
+
+
+def _names_secret(label: str) -> bool:
+    return len(label) <= LONGEST_LABEL and is_secret_name(label.strip())
+
+
+def _is_way_to_log_in(method: str) -> bool:
+    """Whether a method asks for a secret."""
+    return method.strip().casefold() in _WAYS_TO_LOG_IN or _names_secret(method)
+
+
+def _holds_value(element: etree._Element) -> bool:
+    """Whether an element holds a value of its own: its text, or what is called a value."""
+    names = [plain_name(str(key)) for key in element.attrib]
+    names += [plain_name(str(child.tag)) for child in children(element)]
+    return not VALUES.isdisjoint(names) or bool(text_of(element).strip())
+
+
+def _is_labelled_secret(element: etree._Element) -> bool:
+    """Whether what stands before an element without a name is nothing but a label of a secret."""
+    before = element.getprevious()
+    if before is None or key_of(element):
+        return False
+    if not isinstance(before.tag, str):  # a comment or an instruction
+        return _names_secret(before.text or "")
+    label = _only_value(before)
+    return label is not None and _names_secret(label)
+
+
+def _only_value(element: etree._Element) -> str | None:
+    """The one value that an element holds with all that is inside; None where there are more, or none."""
+    found: str | None = None
+    for one in element.iter(etree.Element):
+        said = [*map(str, one.attrib.values()), *filter(str.strip, [text_of(one)])]
+        if len(said) > 1 or (said and found is not None):
+            return None
+        found = said[0] if said else found
+    return found
