@@ -83,10 +83,10 @@ def _is_labelled_secret(element: etree._Element) -> bool:
 
 def _only_value(element: etree._Element) -> str | None:
     """The one value that an element holds with all that is inside; None where there are more, or none."""
-    found: str | None = None
+    value: str | None = None
     for one in element.iter(etree.Element):
         said = [*map(str, one.attrib.values()), *filter(str.strip, [text_of(one)])]
-        if len(said) > 1 or (said and found is not None):
+        if len(said) > 1 or (said and value is not None):
             return None
-        found = said[0] if said else found
-    return found
+        value = said[0] if said else value
+    return value

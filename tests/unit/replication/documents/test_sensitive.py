@@ -165,7 +165,7 @@ def test_a_short_word_for_a_password_is_known_behind_whose_it_is_and_before_a_nu
 
 @pytest.mark.parametrize("value", COMMANDS)
 def test_a_secret_at_its_place_in_a_command_line_is_known(value: str) -> None:
-    lines = [around.format(value) for around in ("{}", "cmd /c {}", '"{}"', "\n {}\n", "rem backup\r\n{}")]
+    lines = [line.format(value) for line in ("{}", "cmd /c {}", '"{}"', "\n {}\n", "rem backup\r\n{}")]
     assert [line for line in lines if not may_hold_secret(line)] == []
 
 
