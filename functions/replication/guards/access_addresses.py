@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from replication.documents.canonical import plain
 from replication.documents.diff import Difference, Steps, show
-from replication.guards.access_places import Place, place_of
+from replication.guards.access_places import VALUES, Place, place_of
 from replication.guards.access_scales import said
 from replication.guards.access_words import meanings
 
@@ -43,9 +44,9 @@ def limits_addresses(place: Place) -> bool:
     """Whether a place is about the addresses from which somebody may, or may not, come."""
     if "inherit" in place.own:
         return False
-    limiting = {"restrict", "limit", "allow", "deny", "require"}
+    limiting = {"restrict", "listed", "limit", "allow", "deny", "require"}
     named = [said for said in place.names if "address" in said and said & limiting]
-    inside = "address" in place.anywhere and place.anywhere & {"restrict", "limit"}
+    inside = "address" in place.anywhere and place.anywhere & {"restrict", "listed", "limit"}
     beside = any("address" in one for one in place.names[:-1]) and bool(place.own & {"allow", "deny"})
     return bool(named or inside or beside)
 
@@ -75,31 +76,56 @@ def widened_lists(
 
 
 def _lists(values: Iterable[Difference]) -> Mapping[tuple[str, bool], Addresses]:
+    """All lists of an item. What an entry is called is its address where it holds no other value."""
+    limiting = [
+        (one, place, value)
+        for one in values
+        if (value := (one.after or "").strip()) and limits_addresses(place := place_of(one.steps))
+    ]
+    valued = {steps for one, place, value in limiting for steps in _entries_of(one, place, value)}
     entries: defaultdict[tuple[str, bool], defaultdict[Steps, list[tuple[str, str]]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for one in values:
-        place = place_of(one.steps)
-        value = (one.after or "").strip()
-        if limits_addresses(place) and value and said(value) is None and not _tells_of_it(place):
-            if place.is_name and isinstance(_span(value), str):
-                continue  # what an entry is called
-            entries[_list_path(one.steps), is_blocking(place)][one.steps[:-1]].append((one.steps[-1].name, value))
+    for one, place, value in limiting:
+        entry = one.steps[:-1]
+        if place.is_name and is_text(value):
+            tells_address = entry not in valued and len(entry) > _depth(one.steps)
+        else:
+            tells_address = not _tells_of_it(place)
+        if tells_address and said(value) is None:
+            entries[_list_path(one.steps), is_blocking(place)][entry].append((one.steps[-1].name, value))
     return {key: _of(span for entry in held.values() for span in _entry(entry)) for key, held in entries.items()}
+
+
+def is_text(value: str) -> bool:
+    """Whether a text is no address."""
+    return isinstance(_span(value), str)
+
+
+def _entries_of(one: Difference, place: Place, value: str) -> tuple[Steps, ...]:
+    """The entries of which this is the value, so that their names are only names."""
+    if place.is_name:
+        return ()
+    holds = plain(one.steps[-1].name) in VALUES or not (_tells_of_it(place) or is_text(value))
+    return (one.steps, one.steps[:-1]) if holds else (one.steps,)
 
 
 def _tells_of_it(place: Place) -> bool:
     """Whether a value says something of a list or an entry, and is no address: its name, its note."""
-    return place.is_identity or bool(place.own & {"plain talk", "method", "status", "enabled", "quantity"})
+    return place.is_identity or bool(place.own & {"plain talk", "notice", "method", "status", "enabled", "quantity"})
 
 
 def _list_path(steps: Steps) -> str:
     """The path of the list: its outermost step that speaks of addresses or limits."""
+    return _POSITION.sub("", show(steps[: _depth(steps)]))
+
+
+def _depth(steps: Steps) -> int:
     depth = 1
     for depth in range(1, len(steps) + 1):
         if limits_addresses(place_of(steps[:depth])):
             break
-    return _POSITION.sub("", show(steps[:depth]))
+    return depth
 
 
 _POSITION = re.compile(r"\[[0-9]+\]$")
@@ -158,9 +184,18 @@ def _span(text: str) -> Span | str:
 
 
 def is_address(value: str | None) -> bool:
-    """Whether a value is an address, or a span of addresses."""
-    text = (value or "").strip()
-    return bool(text) and ("." in text or ":" in text) and not isinstance(_span(text), str)
+    """Whether a value holds an address, or a span of addresses."""
+    return any(map(_is_address, _single(value or "")))
+
+
+def is_span(value: str | None) -> bool:
+    """Whether a value holds a span of several addresses."""
+    spans = map(_span, filter(_is_address, _single(value or "")))
+    return any(not isinstance(span, str) and span[1] < span[2] for span in spans)
+
+
+def _is_address(text: str) -> bool:
+    return ("." in text or ":" in text) and not is_text(text)
 
 
 def _network(text: str) -> Span:

@@ -22,7 +22,7 @@ type Meanings = frozenset[str]
 
 _THINGS = frozenset({"directory", "group", "key"})
 """Elements of these meanings are things of which a user has several, each with a name that people give."""
-_VALUES = frozenset({"value", "val", "text", "string", "data", "content", "flag", *NAME_KEYS})
+VALUES = frozenset({"value", "val", "text", "string", "data", "content", "flag", *NAME_KEYS})
 """Names that only say that here is the value, or the name, of what is around them."""
 
 
@@ -68,7 +68,7 @@ class Place:
 def place_of(steps: Steps) -> Place:
     """What the value at the end of a path is about."""
     held = len(steps)
-    while held > 1 and plain(steps[held - 1].name) in _VALUES:
+    while held > 1 and plain(steps[held - 1].name) in VALUES:
         held -= 1
     said = [_said(step, holds_value=False) for step in steps[: held - 1]]
     inside = any("permission" in name for name, _ in said)
@@ -98,9 +98,11 @@ def says_nothing(step: Step) -> bool:
 
 
 def is_thing(step: Step) -> bool:
-    """Whether a step is one of several things that people name: a directory, a key, a group."""
+    """Whether a step is one of several things that people name: a directory, a key, a group, an address."""
     said = frozenset(meanings(step.name))
-    return not said.isdisjoint(_THINGS) and said <= _THINGS | {"public", "ssh", "path"} | FILLERS
+    return (
+        not said.isdisjoint(_THINGS | {"address"}) and said <= _THINGS | {"address", "public", "ssh", "path"} | FILLERS
+    )
 
 
 def _said(step: Step, *, holds_value: bool) -> tuple[Meanings, bool]:

@@ -1,7 +1,7 @@
 """Whether a value gives more than the one before it.
 
-Each scale knows one kind of value: switches, sets of rights, ways to log in,
-roles, states of an account, moments, places on a disk. A value it does not
+Each scale knows one kind of value: switches, lists, ways to log in, roles,
+states of an account, moments, places on a disk (``access_rights``: rights). A value it does not
 know, or two that it cannot compare, may be wider; what is not there is the
 server's default, which is not known.
 """
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
+from replication.documents.canonical import folded
 from replication.documents.names import truth
-from replication.guards.access_words import is_known, meanings
+from replication.guards.access_words import meanings
 
 
 class Verdict(Enum):
@@ -37,8 +38,22 @@ class Change:
         sides = [said(one) for one in (self.before, self.after) if (one or "").strip()]
         return bool(sides) and None not in sides
 
+    @property
+    def is_code(self) -> bool:
+        """Whether one number takes the place of another."""
+        sides = [(one or "").strip() for one in (self.before, self.after)]
+        return all(map(_CODE.fullmatch, sides)) and sides[0] != sides[1]
+
+    @property
+    def is_demand_dropped(self) -> bool:
+        """Whether something was said to be required, and is not any more."""
+        return _letters(self.before) in _DEMANDS and _letters(self.after) not in _DEMANDS
+
 
 type Scale = Callable[[Change], Verdict]
+
+_CODE = re.compile(r"-?[0-9]{1,10}")
+_DEMANDS = frozenset({"required", "require", "mandatory", "enforced", "forced", "must", "always"})
 
 _ON = frozenset(
     {"enabled", "enable", "active", "required", "mandatory", "always", "allow", "allowed", "granted", "permitted"}
@@ -52,8 +67,12 @@ _OFF = frozenset(
 
 def said(value: str | None) -> bool | None:
     """What a switch says, in whatever words; None for anything else, and for nothing."""
-    word = "".join(filter(str.isalnum, (value or "").casefold()))
+    word = _letters(value)
     return True if word in _ON else False if word in _OFF else truth(value)
+
+
+def _letters(text: str | None) -> str:
+    return "".join(filter(str.isalnum, (text or "").casefold()))
 
 
 def granting(change: Change) -> Verdict:
@@ -88,75 +107,17 @@ def _unlike(change: Change, *, least: bool) -> Verdict:
     return Verdict.NO if least and not (change.before or "").strip() else Verdict.MAYBE
 
 
-# Sets of rights
-
-_ALL = frozenset({"all", "full", "everything", "fullcontrol", "any", "unlimited", "admin"})
-_NOTHING = frozenset({"", "none", "nothing", "no", "noaccess", "0", "-", "off", "false"})
-_SEVERAL = {
-    "readonly": frozenset({"read", "list"}),
-    "readwrite": frozenset({"read", "list", "write"}),
-    "writeonly": frozenset({"write"}),
-    "change": frozenset({"read", "list", "write", "delete"}),
-    "modify": frozenset({"read", "list", "write", "delete"}),
-}
-_LETTERS = re.compile(r"(?=.*[a-zA-Z])(?:[A-Z+-]{1,16}|[rwxdlcm-]{1,12})")
-_NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,19}")
-
-
-def rights(change: Change) -> Verdict:
-    """What may be done: as a number whose bits are rights, as letters, as words."""
-    before, after = (one.strip() if one is not None else None for one in (change.before, change.after))
-    if after is None or _plain(after) in _NOTHING:
-        return Verdict.MAYBE if after is None and _plain(before or "") in _NOTHING else Verdict.NO
-    if _NUMBER.fullmatch(after) and (before is None or _NUMBER.fullmatch(before) or _plain(before) in _NOTHING):
-        return _bits(_number(before), _number(after))
-    was, becomes = _set_of(before or ""), _set_of(after)
-    if becomes is None:
-        return Verdict.NO if was is None else Verdict.YES
-    if was is None or becomes <= was:
-        return Verdict.NO
-    return Verdict.YES
-
-
-def _number(text: str | None) -> int:
-    number = (text or "").casefold()
-    return 0 if not _NUMBER.fullmatch(number) else int(number, 16 if number.startswith("0x") else 10)
-
-
-def _bits(before: int, after: int) -> Verdict:
-    if not after & ~before:
-        return Verdict.NO
-    # Bits come and go: it may be a level or an octal number just as well.
-    return Verdict.YES if not before & ~after else Verdict.MAYBE
-
-
-def _set_of(text: str) -> frozenset[str] | None:
-    """The single rights that a text names; None for all of them."""
-    parts = [part for part in re.split(r"[\s,;|/]+", text) if part]
-    is_word = _plain(text) in _ALL | _NOTHING | _SEVERAL.keys() or all(map(is_known, meanings(text)))
-    if len(parts) == 1 and _LETTERS.fullmatch(text) and not is_word:
-        return frozenset(text.casefold()) - {"-", "+"}
-    rights: set[str] = set()
-    for part in parts:
-        word = _plain(part)
-        if word in _ALL:
-            return None
-        if word not in _NOTHING:
-            rights |= _SEVERAL.get(word, frozenset({word}))
-    return frozenset(rights)
-
-
-def _plain(text: str) -> str:
-    return "".join(one for one in text.casefold() if one.isalnum() or (one == "-" and text == "-"))
+# Lists and numbers
 
 
 def members(change: Change) -> Verdict:
     """A list of names: one that was not in it makes it wider."""
-    was, becomes = (
-        {part.strip().casefold() for part in re.split(r"[,;|\n]+", one or "") if part.strip()}
-        for one in (change.before, change.after)
-    )
-    return Verdict.YES if becomes - was else Verdict.NO
+    return Verdict.YES if list_entries(change.after) - list_entries(change.before) else Verdict.NO
+
+
+def list_entries(value: str | None) -> frozenset[str]:
+    """The names of a list, as they are compared."""
+    return frozenset(folded(name) for part in re.split(r"[,;|\n]+", value or "") if (name := part.strip()))
 
 
 def fewer(change: Change) -> Verdict:
@@ -175,11 +136,23 @@ _FACTORS = {"none": 0, "anonymous": 0, "password": 1, "publickey": 2, "passworda
 
 def factors(change: Change) -> Verdict:
     """A method of authentication. What is not known may ask for less, and nothing said counts as a password."""
-    before, after = (
-        _FACTORS.get("".join(filter(str.isalnum, (one or "password").casefold())))
-        for one in (change.before, change.after)
-    )
+    before, after = (_FACTORS.get(_letters(one or "password")) for one in (change.before, change.after))
+    if after is None and change.before is None:
+        return Verdict.MAYBE
     return Verdict.YES if before is None or after is None or after < before else Verdict.NO
+
+
+def hashed(change: Change) -> Verdict:
+    """How a password is stored: in plain text, or not at all."""
+    word = change.after or ""
+    return Verdict.YES if said(word) is False or "insecure" in meanings(word) else Verdict.NO
+
+
+def stored(change: Change) -> Verdict:
+    """A stored password: one that is emptied asks for nothing any more."""
+    if (change.after or "").strip() or change.is_switch:
+        return Verdict.MAYBE if change.is_switch else Verdict.NO
+    return Verdict.YES if (change.before or "").strip() else Verdict.MAYBE
 
 
 _ORDINARY = frozenset(
@@ -190,7 +163,7 @@ _ORDINARY = frozenset(
 def roles(change: Change) -> Verdict:
     """Who somebody is: an administrator, an ordinary user, or something that is not known."""
     before, after = _is_admin(change.before), _is_admin(change.after)
-    if before or not (change.after or "").strip() or _plain(change.after or "") in _ORDINARY:
+    if before or not (change.after or "").strip() or _letters(change.after) in _ORDINARY:
         return Verdict.NO
     return Verdict.YES if after else Verdict.MAYBE
 
@@ -200,7 +173,7 @@ def _is_admin(value: str | None) -> bool:
     return "admin" in meanings(text) or any(word in text.casefold() for word in ("admin", "superuser", "sysop"))
 
 
-# States of an account
+# States
 
 _LIVE = frozenset({"active", "enabled", "normal", "ok", "open", "unlocked", "valid", "approved", "live", "on"})
 _DEAD = frozenset(
@@ -213,7 +186,7 @@ def is_live(status: str | None) -> bool | None:
     """Whether a state lets somebody in; None for one that is not known, and for none."""
     if (status or "").strip() == _TRUE_IN_BITS:
         return True
-    word = "".join(filter(str.isalnum, (status or "").casefold()))
+    word = _letters(status)
     return True if word in _LIVE else False if word in _DEAD else said(status)
 
 

@@ -12,36 +12,29 @@ documents; of settings and listeners, what the table says of servers.
 A new user is the daily business of replication and no widening by itself. It
 is reported (``ACCOUNT_ADDED``) only when it is not disabled and is open in a
 way that users are not supposed to be: anonymous, with an administrator's
-rights, or with secure connections expressly not required. A new group gives
-nobody anything until somebody joins it, which is reported.
+rights or groups, without a password, or with secure connections expressly not
+required. A new group gives nobody anything until somebody joins it, which is
+reported; where accounts of the backup name it already, all of it counts. So
+do the limits of a group that goes while somebody still names it.
 
 A defect in the watch itself is reported too (``NOT_JUDGED``), and stops
 nothing: what waits for wider access then waits for what was not judged.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from lxml import etree
-
 from common.contained import contained
-from replication.documents.canonical import RUNTIME_NAMES
 from replication.documents.diff import ORDER, OTHER, Difference, Kind, Steps, root_step, show, values_of
 from replication.documents.names import truth
 from replication.guards.access_addresses import limits_addresses, widened_lists
+from replication.guards.access_groups import Groups, opening_path, values
+from replication.guards.access_judgement import Judgement, judge, may_matter, tells_of_access
 from replication.guards.access_places import Place, is_thing, place_of
-from replication.guards.access_rules import (
-    AccessIncreaseKind,
-    Judgement,
-    is_dead,
-    is_status,
-    judge,
-    may_matter,
-    rule_of,
-    tells_of_access,
-)
+from replication.guards.access_rules import AccessIncreaseKind, rule_of
 from replication.guards.access_scales import Change
+from replication.guards.access_status import is_dead, is_status
 from replication.guards.access_words import FILLERS, meanings
 from replication.model import PartName
 from replication.parts.accounts import Accounts
@@ -91,13 +84,14 @@ def _of_part(plan: PartPlan) -> Iterator[AccessIncrease]:
         for item in items:
             yield from _judged(plan.name, item.label, lambda item=item: increases(item.label, _of_server(item)))  # type: ignore[misc]
         yield from increases(plan.name, _lists_of_settings(plan, items))
-    elif isinstance(plan.own, Accounts):
+    elif isinstance(plan.own, Accounts) and isinstance(plan.desired, Accounts):
         passwords: list[str] = []
+        groups = Groups(plan, plan.own, plan.desired)
         for item in items_of(plan):
             yield from _judged(
                 plan.name,
                 item.label,
-                lambda item=item: increases(item.label, _of_account(item, passwords)),  # type: ignore[misc]
+                lambda item=item: increases(item.label, _of_account(item, passwords, groups)),  # type: ignore[misc]
             )
         yield from increases(USERS, _of_passwords(len(passwords), len(plan.own.users.items.entries)))
 
@@ -119,38 +113,48 @@ def _lists_of_settings(plan: PartPlan, items: list[Item]) -> KindsAndPaths:
             yield AccessIncreaseKind.ADDRESS_LIMIT_LIFTED, path
 
 
-def _of_account(item: Item, passwords: list[str]) -> KindsAndPaths:
+def _of_account(item: Item, passwords: list[str], groups: Groups) -> KindsAndPaths:
     """``passwords`` gets the name of a user whose stored password changes."""
     if item.kind is Kind.ADDED and item.within == USERS:
-        yield from _of_new_user(item)
+        yield from _of_new_user(item, groups)
     elif item.kind is Kind.CHANGED:
         differences = item.find()
         if item.within == USERS and any(map(_is_password, differences)):
             passwords.append(item.key)
-        if any(limits_addresses(place_of(one.steps)) for one in differences):
-            before, after = (_values(element) for element in item.elements)
-            for path in widened_lists(before, after, differences):
-                yield AccessIncreaseKind.ADDRESS_LIMIT_LIFTED, path
-        for difference in differences:
-            for kind, path in _of_value(difference, of_server=False):
-                # What names a group inside of a group is no membership.
-                if not (kind is AccessIncreaseKind.GROUP_JOINED and item.within == GROUPS):
-                    yield kind, path
+        yield from _of_differences(item, differences)
+    elif item.within == GROUPS and groups.has_members(item):
+        yield from _of_moving_group(item)
 
 
-def _values(element: etree._Element | None) -> list[Difference]:
-    return [] if element is None else list(values_of(element, (), ignored=RUNTIME_NAMES))
+def _of_differences(item: Item, differences: list[Difference]) -> KindsAndPaths:
+    """In which way what differs in an account gets wider."""
+    if any(limits_addresses(place_of(one.steps)) for one in differences):
+        before, after = map(values, item.elements)
+        for path in widened_lists(before, after, differences):
+            yield AccessIncreaseKind.ADDRESS_LIMIT_LIFTED, path
+    for difference in differences:
+        for kind, path in _of_value(difference, of_server=False):
+            # What names a group inside of a group is no membership.
+            if not (kind is AccessIncreaseKind.GROUP_JOINED and item.within == GROUPS):
+                yield kind, path
 
 
-def _of_new_user(item: Item) -> KindsAndPaths:
-    held = [(one, place_of(one.steps)) for one in _values(item.elements[1])]
-    if any(is_status(place) and is_dead(place, one.after) for one, place in held):
+def _of_moving_group(item: Item) -> KindsAndPaths:
+    """A group that comes to its members is changed from nothing, one that goes takes its limits along."""
+    before, after = map(values, item.elements)
+    removed = [replace(one, kind=Kind.REMOVED, before=one.after, after=None) for one in before]
+    increases = list(_of_differences(item, removed or after))
+    yield from increases or [(AccessIncreaseKind.MAY_WIDEN, OTHER)]
+
+
+def _of_new_user(item: Item, groups: Groups) -> KindsAndPaths:
+    held = values(item.elements[1])
+    places = [(one, place_of(one.steps)) for one in held]
+    if any(is_status(place) and is_dead(place, one.after) for one, place in places):
         return
-    for one, place in held:
-        judged = judge(place, Change(None, one.after), of_server=False)
-        if judged and judged.rule and judged.rule.opens:
-            yield AccessIncreaseKind.ACCOUNT_ADDED, one.path
-            return
+    memberships = (one.path for one, place in places if "group" in place.anywhere and groups.opens(one.after))
+    if path := opening_path(held) or next(memberships, ""):
+        yield AccessIncreaseKind.ACCOUNT_ADDED, path
 
 
 def _of_value(difference: Difference, *, of_server: bool) -> KindsAndPaths:

@@ -16,6 +16,7 @@ MEANINGS = {
     "disabled": "disabled deactivated suspended lockedout locked inactive",
     "not": "no not never non without dont off disable disables disabling skip skips bypass bypasses ignore ignores"
     " exempt exempts exempted optional",
+    "empty": "blank empty passwordless",
     "allow": "allow allows allowed allowing can may permit permits permitted grant grants granted",
     "deny": "deny denies denied disallow disallows disallowed forbid forbids forbidden prohibit prohibits prohibited"
     " block blocks blocked blocking ban banned blacklist blacklisted blocklist denylist reject rejects rejected refuse"
@@ -34,16 +35,17 @@ MEANINGS = {
     "lockout": "lockout bruteforce",
     "address": "ip ips ipv4 ipv6 host hosts address addresses subnet subnets network networks cidr cidrs netmask"
     " netmasks",
-    "restrict": "white whitelist whitelisted allowlist restrict restricts restricted restricting restriction"
-    " restrictions filter filters filtering filtered trusted",
+    "restrict": "restrict restricts restricted restricting restriction restrictions filter filters filtering filtered",
+    "listed": "white whitelist whitelisted allowlist trusted",
     "limit": "limit limits limited limiting",
     "rule": "rule rules policy policies",
     "expire": "expire expires expired expiry expiration",
     "schedule": "schedule schedules hours weekdays",
-    "attempt": "attempt attempts tries retries",
+    "attempt": "attempt attempts tries retries failure failures threshold",
     # Who somebody is
     "anonymous": "anonymous anonymously anon guest guests",
     "admin": "admin admins administrator administrators administration superuser sysadmin sudo operator operators",
+    "manage": "manage manages manager managers managing management",
     "role": "role roles",
     "level": "level levels",
     "auth": "auth authentication authenticate authenticates authenticated",
@@ -51,7 +53,8 @@ MEANINGS = {
     "group": "group groups memberof membership memberships",
     "key": "key keys fingerprint fingerprints thumbprint",
     "public": "public pub authorized",
-    "password": "password passwords pass pwd passwd hash hashes salt",
+    "password": "password passwords pass pwd passwd hash hashes",
+    "salt": "salt salts iterations",
     # What somebody may do, and where
     "permission": "permission permissions perm perms right rights privilege privileges acl acls capability"
     " capabilities",
@@ -75,20 +78,21 @@ MEANINGS = {
     "time": "date time",
     "change": "change changes",
     "plain talk": "name fname sname email mail mails tel telephone phone mobile fax desc description descriptions"
-    " comment comments note notes title company department city street country language locale theme notify notifies"
-    " notification notifications notice notices message messages welcome banner logo icon created modified changed"
-    " color colour template id guid uuid firstname lastname fullname surname",
-    "account": "is has be was the a an of to by for from in at this when if user users account accounts login logins"
-    " logon entry entries item items value val text string data content flag flags property properties prop setting"
-    " settings option options attribute attributes general profile param parameter parameters control connection"
-    " connections channel client file files use uses used using end valid until till after",
+    " comment comments note notes title company department city street country language locale theme logo icon created"
+    " modified changed color colour id guid uuid firstname lastname fullname surname",
+    "notice": "notify notifies notification notifications notice notices message messages welcome banner",
+    "login": "login logins logon",
+    "account": "is has be was the a an of to by for from in at this when if user users account accounts entry"
+    " entries item items value val text string data content flag flags property properties prop setting settings option"
+    " options attribute attributes general profile param parameter parameters control connection connections session"
+    " sessions channel client file files use uses used using end valid until till after",
 }
 """The words of each meaning, in small letters."""
 _ONE_MEANING = {word: meaning for meaning, spelled in MEANINGS.items() for word in spelled.split()}
 _KEEP_APART = frozenset({"to", "valid", "until", "till", "after", "end", "name", "email", "mail"})
 """Words of a group whose own name counts."""
 
-FILLERS = frozenset({"account", *_KEEP_APART} - {"email", "mail"})
+FILLERS = frozenset({"account", "login", *_KEEP_APART} - {"email", "mail"})
 """Words beside which a name says nothing but what stands around it."""
 SWITCHES = frozenset(
     {
@@ -100,6 +104,7 @@ SWITCHES = frozenset(
         "require",
         "any",
         "restrict",
+        "listed",
         "limit",
         "status",
         "method",
@@ -107,7 +112,9 @@ SWITCHES = frozenset(
     }
 )
 """Words that say which way, and not of what."""
-HARMLESS = frozenset({"plain talk", "email", "mail", "name", "quantity", "least"})
+NUMBERS = frozenset({"quantity", "least"})
+HARMLESS = frozenset({"plain talk", "notice", "email", "mail", "name", "salt"}) | NUMBERS
+"""Words of what gives nobody access, where they stand beside no word of access."""
 
 _TOGETHER = {
     ("read", "only"): "readonly",

@@ -17,7 +17,7 @@ from replication.documents.diff import Difference, Kind
 from replication.documents.emptied import emptied
 from replication.documents.keep_lines import keep_line, quoted_lines, shown_paths
 from replication.documents.machine_specific import looks_machine_specific
-from replication.guards.access_rules import disables, is_disabled
+from replication.guards.access_status import disables, is_disabled
 from replication.model import PartName
 from replication.parts.accounts import Accounts, ListDocument
 from replication.parts.base import Document

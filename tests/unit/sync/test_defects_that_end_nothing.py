@@ -23,9 +23,13 @@ from registry.models import SyncSettings
 from replication import plan, plan_details, plan_text
 from replication.guards import (
     access_addresses,
+    access_groups,
+    access_judgement,
     access_places,
+    access_rights,
     access_rules,
     access_scales,
+    access_status,
     access_watch,
     access_words,
     preflight,
@@ -52,7 +56,18 @@ if TYPE_CHECKING:
 
 PRODUCT = ("replication", "sync", "fleet", "common")
 SECRET = "planted-secret-4711"
-WATCH = (access_watch, access_rules, access_scales, access_addresses, access_places, access_words)
+WATCH = (
+    access_watch,
+    access_groups,
+    access_judgement,
+    access_rules,
+    access_rights,
+    access_scales,
+    access_status,
+    access_addresses,
+    access_places,
+    access_words,
+)
 
 
 ONLY_LIMITS = "may_be_dead"
@@ -141,7 +156,8 @@ WIDE = """<user name='anna'>
     <sshKeys><publicKey name='k'>b</publicKey></sshKeys><groups>a,b</groups><tlsVersion>1.0</tlsVersion>
     <require2FA value='no' priority='group'/><frobbed>true</frobbed><requirePassword>no</requirePassword>
     <restrictByIp>no</restrictByIp><deniedRights>1</deniedRights><max>1</max><allowFtp>yes</allowFtp>
-    <rules><a/><b/></rules>
+    <rules><a/><b/></rules><rights>+r +w</rights><manageUsers>yes</manageUsers><password/><state>on</state>
+    <acl>rwxrwxrwx</acl><noPassword>true</noPassword><email>a@example</email><hash type='plain'/>
     </user>"""
 NARROW = """<user name='anna'>
     <rootList><root name='x'><permissions><delete>false</delete></permissions></root></rootList>
@@ -150,7 +166,8 @@ NARROW = """<user name='anna'>
     <sshKeys/><groups>a</groups><tlsVersion>1.0</tlsVersion>
     <require2FA value='yes' priority='group'/><frobbed>true</frobbed><requirePassword>yes</requirePassword>
     <restrictByIp>yes</restrictByIp><deniedRights>3</deniedRights><max>2</max><allowFtp>no</allowFtp>
-    <rules><a/><b/></rules>
+    <rules><a/><b/></rules><rights>+r -w</rights><manageUsers>no</manageUsers><password>h</password><state>off</state>
+    <acl>rw-r--r--</acl><noPassword>false</noPassword><email>b@example</email><hash type='sha256'/>
     </user>"""
 UNKNOWN = (
     NARROW.replace("<tlsVersion>1.0", "<tlsVersion>1.2")
@@ -169,6 +186,8 @@ def fleet(before: str, after: str, **settings: Any) -> World:
         # The other user stays: a push after which nobody could log in would wait for that reason.
         server.content["users"] = f"<users>{after if source else before}<user name='ben'/></users>"
         server.names["users"] = server.people
+        group = "<group name='a'><isAdmin>true</isAdmin></group>" if source and not narrow else ""
+        server.content["groups"] = f"<groups><group name='z'/>{group}</groups>"
         server.greeting = "welcome" if source else "hello"
         options = {"listenPort": 21, "requiresSecureControl": source is narrow}
         server.content["listeners"] = (Listener(1, "127.0.0.1", 1, options),)

@@ -7,7 +7,7 @@ the whole table is judged as one push.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
+from itertools import cycle, product
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replication.guards.access_rules import RULES, AccessIncreaseKind, disables
+from replication.guards.access_rules import RULES, AccessIncreaseKind
+from replication.guards.access_status import disables
 from replication.guards.access_watch import access_increases
 from replication.guards.access_words import MEANINGS
 from replication.model import PartName, Policy
@@ -31,6 +32,7 @@ K = AccessIncreaseKind
 
 # ---------------------------------------------------------------- what is said, by the words of its name
 SWITCHES = [("false", "true"), ("0", "1"), ("no", "yes"), ("off", "on"), ("disabled", "enabled"), (" False ", "TRUE")]
+ABSENT = None
 MORE_WORDS = {pair for on_off in SWITCHES[1:] for pair in (on_off, on_off[::-1])}
 """How else a switch is written: in one spelling of its name, which has nothing to do with it."""
 
@@ -40,8 +42,9 @@ WIDER_WHEN_ON = {
         "can delete", "permit rename", "is allow password change", "allowed to share", "upload", "delete",
     ],
     K.ACCOUNT_ENABLED: ["enabled", "is enabled", "active", "account active", "login enabled", "allow login"],
-    K.AUTHENTICATION_WEAKENED: ["is anonymous", "allow anonymous", "anonymous login allowed", "guest access"],
-    K.ADMIN_GRANTED: ["is admin", "administrator", "is super user", "admin enabled"],
+    K.AUTHENTICATION_WEAKENED: ["is anonymous", "allow anonymous", "anonymous login allowed", "guest access",
+        "no password", "allow blank password", "empty password", "without password"],
+    K.ADMIN_GRANTED: ["is admin", "administrator", "is super user", "admin enabled", "can manage users", "is manager"],
     K.PROTOCOL_ADDED: ["allow ftp", "ftp enabled", "use sftp", "https allowed"],
     K.SECURE_CONNECTION_DROPPED: ["disable 2FA",
         "skip two factor",
@@ -61,6 +64,7 @@ WIDER_WHEN_OFF = {
     ],
     K.ADDRESS_LIMIT_LIFTED: ["restrict by ip", "ip restrictions enabled", "limit ip addresses", "ip filter enabled"],
     K.EXPIRY_LIFTED: ["expires", "account expires", "is expiry enabled"],
+    K.MAY_WIDEN: ["restrict to home", "country restriction", "restrict uploads"],
 }  # fmt: skip
 
 NESTED = {
@@ -69,16 +73,20 @@ NESTED = {
 }
 """Things that protect, with a switch inside of them."""
 
-VALUES = {
+VALUES: dict[AccessIncreaseKind, list[tuple[str, str, str | None]]] = {
     K.PERMISSION_ADDED: [
         ("permissions", "1", "3"), ("permissions", "0", "4095"), ("rights", "0x1", "0x9"), ("permissions", "R", "RWD"),
         ("rights", "r--", "rwx"), ("permissions", "read", "read,write"), ("rights", "readonly", "full"),
         ("permissions", "none", "list"), ("privileges", "list;read", "list;read;delete"), ("access", "read", "full"),
-        ("denied permissions", "upload,delete", "upload"),
+        ("denied permissions", "upload,delete", "upload"), ("permissions", "rw-r--r--", "rw-rw-rw-"),
+        ("rights", "-rw-r--r--", "-rw-r--rwx"), ("rights", "+r -w", "+r +w"), ("rights", "+r-w", "+rw"),
+        ("permissions", "read,!delete", "read,delete"), ("permissions", "R+W-D-", "R+W+D+"), ("rights", "r-w-", "r+w-"),
+        ("permissions", "-rwx", "+rwx"), ("permissions", "read, delete=false", "read, delete=true"),
+        ("permissions", '{"read": true, "delete": false}', '{"read": true, "delete": true}'),
     ],
     K.ACCOUNT_ENABLED: [
         ("status", "disabled", "active"), ("account status", "locked", "ok"), ("state", "suspended", "enabled"),
-        ("status", "0", "1"), ("account state", "Inactive", "Active"),
+        ("account state", "Inactive", "Active"),
     ],
     K.DIRECTORY_ADDED: [
         ("root path", "D:\\ftp\\ann", "D:\\"), ("home path", "/srv/ann", "/srv"), ("home directory", "/a/b", "/a"),
@@ -94,7 +102,10 @@ VALUES = {
     K.ADMIN_GRANTED: [("role", "user", "Administrator"), ("roles", "readonly", "sysadmin"), ("user role", "", "admin")],
     K.AUTHENTICATION_WEAKENED: [
         ("auth method", "public_key", "password"), ("authentication type", "password_and_public_key", "PublicKey"),
-        ("authentication mode", "password", "none"),
+        ("authentication mode", "password", "none"), ("password", "$5$h$aaaaaaaa", ""), ("password hash", "aa", ABSENT),
+    ],
+    K.MAY_WIDEN: [
+        ("user management", "none", "full"), ("min password length", "12", "1"),
     ],
     K.SECURE_CONNECTION_DROPPED: [("two factor mode", "totp", "none"), ("tls mode", "required", "optional")],
     K.PROTOCOL_ADDED: [("protocols", "sftp", "sftp,ftp"), ("allowed protocols", "1", "5")],
@@ -105,10 +116,19 @@ VALUES = {
     K.GROUP_JOINED: [("groups", "staff", "staff,bosses"), ("member of", "", "no")],
     K.SSH_KEY_ADDED: [("public key", "ssh-ed25519 AAAA1", "ssh-ed25519 AAAA2"), ("authorized keys", "", "no")],
 }  # fmt: skip
+EITHER_WAY = [
+    ("status", "1", "0"), ("status", "2", "1"), ("role", "1", "0"), ("type", "1", "0"), ("user type", "2", "3"),
+    ("level", "1", "9"), ("mfa grace days", "0", "365"), ("max failures", "3", "3000"), ("password history", "10", "0"),
+    ("lockout threshold", "3", "0"), ("umask", "077", "000"), ("verification", "2step", "none"),
+    ("shell", "/sbin/nologin", "/bin/bash"), ("cwd", "/a/b", "/"), ("storage", "/a/b", "/"), ("bucket", "a", "b"),
+    ("template", "guest", "poweruser"), ("plan", "basic", "enterprise"), ("zone", "lan", "wan"), ("geoip", "DE", "*"),
+    ("allowed countries", "DE", "DE,RU"),
+    ("email login", "false", "true"), ("email verified", "0", "1"), ("idle days", "30", "0"), ("frob", "1", "2"),
+    ("ip range", "10.0.0.1 - 10.0.0.5", "10.0.0.1 - 10.0.9.5"), ("public key auth", "required", "off"),
+]  # fmt: skip
+"""Which one gives more is not known, or hangs on a server: told in both directions."""
 ONE_WAY = {K.SSH_KEY_ADDED}
 """Another key is as new on the way back."""
-
-ABSENT = None
 
 # ---------------------------------------------------------------- how a name is spelled
 SPELLINGS: dict[str, Callable[[list[str]], str]] = {
@@ -160,17 +180,19 @@ GIVEN = (
 )
 
 
-def _everywhere(inner: str) -> Iterator[str]:
-    yield inner
-    yield f"<properties>{inner}</properties>"
-
-
-def _in_directories(inner: str) -> Iterator[str]:
+def _directories() -> Iterator[str]:
     for name in GIVEN:
-        yield f"<rootList><root name={quoteattr(name)}>{inner}</root></rootList>"
-        yield f"<rootList><root><name>{name}</name><path>p</path><permissions>{inner}</permissions></root></rootList>"
+        yield f"<rootList><root name={quoteattr(name)}>{{}}</root></rootList>"
+        yield f"<rootList><root><name>{name}</name><path>p</path><permissions>{{}}</permissions></root></rootList>"
         for container in ("drive", "folder", "zone", "section", "item"):
-            yield f"<{container} name={quoteattr(name)}>{inner}</{container}>"
+            yield f"<{container} name={quoteattr(name)}>{{}}</{container}>"
+
+
+def _written(number: int, *, all_of_them: bool, ordinary: tuple[str | None, str | None]) -> Iterator[tuple[str, str]]:
+    """In which spellings and styles a change is tried: in all, or in each spelling with another style."""
+    for (n, spelling), (place, style) in product(enumerate(SPELLINGS), enumerate(STYLES)):
+        if all_of_them or (place == (number + n) % len(STYLES) and (n == 0 or ordinary not in MORE_WORDS)):
+            yield spelling, style
 
 
 @dataclass(frozen=True)
@@ -197,31 +219,38 @@ def _named() -> Iterator[tuple[AccessIncreaseKind, str, str | None, str | None]]
 
 
 def cells() -> Iterator[Cell]:
-    """The whole table for one user each."""
-    for (kind, name, before, after), (spelling, spell), (style, write) in product(
-        _named(), SPELLINGS.items(), STYLES.items()
-    ):
-        if spelling != "camelCase" and (before, after) in MORE_WORDS:
-            continue
-        spelled = spell(name.split())
-        was, becomes = ("" if one is ABSENT else write(spelled, one) for one in (before, after))
-        places = zip(_everywhere(was), _everywhere(becomes), strict=True)
-        for number, (own, source) in enumerate(places):
-            yield Cell(kind, f"{name}: {before} -> {after}, {spelling}, {style}, place {number}", own, source)
-    for (kind, names), (off, on), (style, write) in product(NESTED.items(), SWITCHES, SWITCH_STYLES.items()):
-        for name, (spelling, spell) in product(names, SPELLINGS.items()):
+    """The whole table for one user each: each kind in every spelling and style, its other names in some of each."""
+    first: set[AccessIncreaseKind] = set()
+    for number, (kind, name, before, after) in enumerate(_named()):
+        for spelling, style in _written(number, all_of_them=kind not in first, ordinary=(before, after)):
+            spelled = SPELLINGS[spelling](name.split())
+            was, becomes = ("" if one is ABSENT else STYLES[style](spelled, one) for one in (before, after))
+            said = f"{name}: {before} -> {after}, {spelling}, {style}"
+            yield Cell(kind, said, was, becomes)
+            yield Cell(
+                kind, f"{said}, inside", f"<properties>{was}</properties>", f"<properties>{becomes}</properties>"
+            )
+        first.add(kind)
+    switches = cycle(SWITCHES)
+    for (kind, names), (style, write) in product(NESTED.items(), SWITCH_STYLES.items()):
+        for (name, (spelling, spell)), (off, on) in zip(product(names, SPELLINGS.items()), switches, strict=False):
             spelled = spell(name.split())
             yield Cell(
                 kind, f"{name}: {on} -> {off}, {spelling}, switch as {style}", write(spelled, on), write(spelled, off)
             )
-    for name in ["delete", "allow delete", "allow upload", "deny rename"]:
-        for (off, on), (style, write) in product(SWITCHES, STYLES.items()):
+    for name, (style, write) in product(["delete", "allow delete", "allow upload", "deny rename"], STYLES.items()):
+        spelled = SPELLINGS["camelCase"](name.split())
+        for place, (off, on) in zip(_directories(), switches, strict=False):
             was, becomes = (on, off) if name.startswith("deny") else (off, on)
-            spelled = SPELLINGS["camelCase"](name.split())
-            places = zip(_in_directories(write(spelled, was)), _in_directories(write(spelled, becomes)), strict=True)
-            for number, (own, source) in enumerate(places):
-                yield Cell(K.PERMISSION_ADDED, f"{name}: {was} -> {becomes}, {style}, directory {number}", own, source)
+            own, source = (place.format(write(spelled, one)) for one in (was, becomes))
+            yield Cell(K.PERMISSION_ADDED, f"{name}: {was} -> {becomes}, {style}, in {place}", own, source)
     yield from _structures()
+
+
+HOSTS = (
+    "<host name='{}'/>", "<entry name='{}'/>", "<host><name>{}</name></host>", "<host name='{}' enabled='true'/>",
+    "<host>{}</host>", "<host value='{}'/>", "<entry name='x'><value>{}</value></entry>", "<ip id='{}'/>",
+)  # fmt: skip
 
 
 def _structures() -> Iterator[Cell]:
@@ -248,6 +277,11 @@ def _structures() -> Iterator[Cell]:
         ):
             before, after = tag.format(outer, "true"), tag.format(outer, "false")
             yield Cell(K.PERMISSION_ADDED, f"{outer} {tag}", before, after)
+    for tag, outer in product(HOSTS, ("allowedHosts", "trustedHosts", "ipWhiteList", "deniedHosts", "blockedIps")):
+        few, more = f"<{outer}>{tag.format('a.example')}</{outer}>", tag.format("a.example") + tag.format("b.example")
+        more = f"<{outer}>{more}</{outer}>"
+        before, after = (more, few) if outer in ("deniedHosts", "blockedIps") else (few, more)
+        yield Cell(K.ADDRESS_LIMIT_LIFTED, f"{outer} {before}", before, after)
     for before, after in [
         ("<ip address='10.0.0.0' mask='255.255.255.0'/>", "<ip address='10.0.0.0' mask='255.255.0.0'/>"),
         ("<ip><from>10.0.0.1</from><to>10.0.0.9</to></ip>", "<ip><from>10.0.0.1</from><to>10.0.1.9</to></ip>"),
@@ -280,21 +314,37 @@ def kinds_by_user(make_plan_between: PlanFactory, changes: list[tuple[str, str]]
     return kinds
 
 
-def test_every_cell_is_told(make_plan_between: PlanFactory) -> None:
-    kinds = kinds_by_user(make_plan_between, [(cell.before, cell.after) for cell in ALL])
-    wrong = [f"{cell.kind} {cell.said}: {kinds.get(n)}" for n, cell in enumerate(ALL) if kinds.get(n) != {cell.kind}]
-    assert not wrong, f"{len(wrong)} of {len(ALL)}:\n" + "\n".join(wrong[:60])
+KINDS = sorted({cell.kind for cell in ALL})
 
 
-def test_the_way_back_is_no_increase(make_plan_between: PlanFactory) -> None:
-    back = [cell for cell in ALL if cell.kind not in ONE_WAY or cell.said.startswith("a new")]
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_cell_is_told_and_its_way_back_is_not(make_plan_between: PlanFactory, kind: AccessIncreaseKind) -> None:
+    cells = [cell for cell in ALL if cell.kind is kind]
+    kinds = kinds_by_user(make_plan_between, [(cell.before, cell.after) for cell in cells])
+    wrong = [f"{cell.said}: {kinds.get(n)}" for n, cell in enumerate(cells) if kinds.get(n) != {kind}]
+    assert not wrong, f"{len(wrong)} of {len(cells)}:\n" + "\n".join(wrong[:60])
+    back = [cell for cell in cells if kind not in ONE_WAY or cell.said.startswith("a new")]
     kinds = kinds_by_user(make_plan_between, [(cell.after, cell.before) for cell in back])
     wrong = [f"{cell.said}: {kinds[n]}" for n, cell in enumerate(back) if n in kinds]
-    assert not wrong, f"{len(wrong)} of {len(back)}:\n" + "\n".join(wrong[:60])
+    assert not wrong, f"{len(wrong)} of {len(back)} on the way back:\n" + "\n".join(wrong[:60])
+
+
+def test_a_change_that_may_be_either_is_told_in_both_directions(make_plan_between: PlanFactory) -> None:
+    cells = [
+        (f"{name}: {before} -> {after}, {spelling}, {style}", write(spelled, before), write(spelled, after))
+        for (name, one, other), (spelling, spell), (style, write) in product(
+            EITHER_WAY, SPELLINGS.items(), STYLES.items()
+        )
+        for spelled in [spell(name.split())]
+        for before, after in ((one, other), (other, one))
+    ]
+    kinds = kinds_by_user(make_plan_between, [(before, after) for _, before, after in cells])
+    wrong = [said for n, (said, _, _) in enumerate(cells) if n not in kinds]
+    assert not wrong, f"{len(wrong)} of {len(cells)}:\n" + "\n".join(wrong[:60])
 
 
 def test_the_table_has_every_kind_that_a_rule_tells_of() -> None:
-    assert {rule.kind for rule in RULES} - {K.MAY_WIDEN, K.INHERITANCE_CHANGED} == {cell.kind for cell in ALL}
+    assert {rule.kind for rule in RULES} - {K.INHERITANCE_CHANGED} == set(KINDS)
 
 
 # ---------------------------------------------------------------- settings, and the typed options of listeners
@@ -304,6 +354,7 @@ OF_SERVERS = (
     K.AUTHENTICATION_WEAKENED,
     K.PROTOCOL_ADDED,
     K.ADDRESS_LIMIT_LIFTED,
+    K.MAY_WIDEN,
 )
 ONLY_OF_ACCOUNTS = ("upload", "delete")
 """Bare words that say nothing outside of a user."""
@@ -392,6 +443,17 @@ SETTINGS = [
     ("<tls minVersion='{}'/>", "1.2", "1.0", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
     ("<ciphers>{}</ciphers>", "HIGH", "LOW", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
     ("<whitelist><entry>{}</entry></whitelist>", "10.0.0.1", "10.0.0.0/8", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
+    ("<tls><minVersion>{}</minVersion></tls>", "1.2", "1.0", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
+    ("<tls><ciphers>{}</ciphers></tls>", "HIGH", "ALL:NULL", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
+    ("<tls><v1_0>{}</v1_0></tls>", "false", "true", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
+    ("<lockout><attempts>{}</attempts></lockout>", "5", "5000", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
+    ("<lockout><duration>{}</duration></lockout>", "900", "1", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
+    ("<mfa><graceDays>{}</graceDays></mfa>", "0", "365", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
+    ("<passwordPolicy><minLength>{}</minLength></passwordPolicy>", "12", "1", {K.MAY_WIDEN}, set()),
+    ("<passwordPolicy><history>{}</history></passwordPolicy>", "12", "0", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
+    ("<publicKeyAuth>{}</publicKeyAuth>", "required", "off", {K.MAY_WIDEN}, set()),
+    ("<autoBlock><threshold>{}</threshold></autoBlock>", "5", "5000", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
+    ("<ipRange>{}</ipRange>", "10.0.0.1 - 10.0.0.5", "10.0.0.1 - 10.0.9.5", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
     ("<autoBlockingEnabled>{}</autoBlockingEnabled>", "true", "false", {K.PERMISSION_ADDED}, set()),
     ("<twoFactor enabled='{}'/>", "true", "false", {K.SECURE_CONNECTION_DROPPED}, set()),
     (
@@ -410,19 +472,12 @@ SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize(("shape", "before", "after", "wider", "back"), SETTINGS)
-def test_a_setting_is_told_where_it_is_about_access(
-    make_plan_between: PlanFactory,
-    shape: str,
-    before: str,
-    after: str,
-    wider: set[AccessIncreaseKind],
-    back: set[AccessIncreaseKind],
-) -> None:
+def test_a_setting_is_told_where_it_is_about_access(make_plan_between: PlanFactory) -> None:
     policy = Policy(parts=frozenset({PartName.SETTINGS}))
-    own, source = ({"settings": f"<s><always/>{shape.format(one)}</s>"} for one in (before, after))
-    assert {one.kind for one in access_increases(make_plan_between(own, source, policy))} == wider
-    assert {one.kind for one in access_increases(make_plan_between(source, own, policy))} == back
+    for shape, before, after, wider, back in SETTINGS:
+        own, source = ({"settings": f"<s><always/>{shape.format(one)}</s>"} for one in (before, after))
+        assert {one.kind for one in access_increases(make_plan_between(own, source, policy))} == wider, shape
+        assert {one.kind for one in access_increases(make_plan_between(source, own, policy))} == back, shape
 
 
 # -------------------------------------------------------- what stands around users, new users, what is not known
@@ -464,12 +519,24 @@ OPEN = [
     ("<disable2fa>yes</disable2fa>", K.ACCOUNT_ADDED),
     ("<requireTls>0</requireTls>", K.ACCOUNT_ADDED),
     ("<role>wizard</role>", K.ACCOUNT_ADDED),
+    ("<noPassword>true</noPassword>", K.ACCOUNT_ADDED),
+    ("<authMethod>none</authMethod>", K.ACCOUNT_ADDED),
+    ("<allowBlankPassword>true</allowBlankPassword>", K.ACCOUNT_ADDED),
+    ("<password/>", K.ACCOUNT_ADDED),
+    ("<password value=''/>", K.ACCOUNT_ADDED),
+    ("<groups><group>Administrators</group></groups>", K.ACCOUNT_ADDED),
+    ("<memberOf>staff, Domain Admins</memberOf>", K.ACCOUNT_ADDED),
+    ("<canManageUsers>true</canManageUsers>", K.ACCOUNT_ADDED),
 ]
 CLOSED = [
     "<role>user</role>",
     "<twoFactor enabled='true'/>",
     "<isAnonymous value='false'/>",
     "<emailDisabled>true</emailDisabled>",
+    "<password>$5$h$aaaa</password>",
+    "<authMethod>ldap</authMethod>",
+    "<groups><group>staff</group></groups>",
+    "<manager>bob</manager>",
 ]
 
 
@@ -521,7 +588,6 @@ UNKNOWN = [
         "<permissions><e name='allowed network'>0</e></permissions>",
         "<permissions><e name='allowed network'>1</e></permissions>",
     ),
-    ("<noPassword>false</noPassword>", "<noPassword>true</noPassword>"),
     ("<loginHours>8-17</loginHours>", "<loginHours>0-24</loginHours>"),
     ("<minPasswordLength>12</minPasswordLength>", "<minPasswordLength>4</minPasswordLength>"),
     ("<minPasswordLength>12</minPasswordLength>", ""),
@@ -589,6 +655,9 @@ HARMLESS = [
     ("<minSize>1</minSize>", "<minSize>0</minSize>"),
     ("<password value='a' type='sha256'/>", "<password value='b' type='sha512'/>"),
     ("<language>de</language>", "<language>no</language>"),
+    ("<displayName>a</displayName>", "<displayName>b</displayName>"),
+    ("<emailSignature>a</emailSignature>", "<emailSignature>b</emailSignature>"),
+    ("<notifyOnLogin>false</notifyOnLogin>", "<notifyOnLogin>true</notifyOnLogin>"),
 ]
 
 
@@ -620,6 +689,15 @@ def test_a_user_is_disabled_in_many_words(make_plan_between: PlanFactory, before
     plan = make_plan_between({"users": users[0]}, {"users": users[1]}, ACCOUNTS)
     differences = [difference for part in plan.parts for item in items_of(part) for difference in item.find()]
     assert any(map(disables, differences))
+
+
+def test_another_way_to_store_a_password_is_no_wider_access_unless_it_is_plain_text(
+    make_plan_between: PlanFactory,
+) -> None:
+    before = "<password salt='a' type='sha256'>x</password>"
+    assert kinds_by_user(make_plan_between, [(before, "<password type='argon2'>y</password>")]) == {}
+    plain = kinds_by_user(make_plan_between, [(before, "<password type='plaintext'>y</password>")])
+    assert plain == {0: {K.AUTHENTICATION_WEAKENED}}
 
 
 def test_a_longer_password_is_no_wider_access(make_plan_between: PlanFactory) -> None:

@@ -1,0 +1,96 @@
+"""Which groups matter to whom: who names a group that comes or goes, and which groups open an account.
+
+A group gives rights to those who name it, also where it comes later than its
+members. Only accounts that a backup has already count: what a new account may
+do is judged when it comes.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from lxml import etree
+
+from common.safe_xml import parse
+from replication.documents.canonical import RUNTIME_NAMES, folded
+from replication.documents.diff import Difference, Kind, values_of
+from replication.documents.entry_names import names_of
+from replication.guards.access_judgement import judge
+from replication.guards.access_places import place_of
+from replication.guards.access_scales import Change, Verdict, list_entries, roles
+from replication.parts.accounts import Accounts, ListDocument
+from replication.plan import PartPlan
+from replication.plan_items import GROUPS, Item, items_of
+
+
+class Groups:
+    """The groups of one plan. Nothing is looked up before it is asked for."""
+
+    def __init__(self, plan: PartPlan, own: Accounts, desired: Accounts) -> None:
+        self._plan, self._own, self._desired = plan, own, desired
+
+    def has_members(self, item: Item) -> bool:
+        """Whether somebody names a group that comes or goes."""
+        return any(element is not None and not _aliases(element).isdisjoint(self._named) for element in item.elements)
+
+    def opens(self, value: str | None) -> bool:
+        """Whether one of the groups that a new account names makes it open."""
+        names = list_entries(value)
+        return roles(Change(None, value)) is Verdict.YES or not names.isdisjoint(self._opening)
+
+    @cached_property
+    def _named(self) -> frozenset[str]:
+        """The groups that come or go and that somebody names, by all their names."""
+        moving = (item for item in items_of(self._plan) if item.within == GROUPS and item.kind is not Kind.CHANGED)
+        wanted = {name for item in moving for one in item.elements if one is not None for name in _aliases(one)}
+        named: set[str] = set()
+        for element in self._present():
+            if any(name in wanted - named for text in _texts(element) for name in list_entries(text)):
+                named |= wanted & _groups_of(element)
+        return frozenset(named)
+
+    @cached_property
+    def _opening(self) -> frozenset[str]:
+        groups = _elements(self._desired.groups, frozenset(self._desired.groups.items.entries))
+        return frozenset(name for group in groups if opening_path(values(group)) for name in _aliases(group))
+
+    def _present(self) -> Iterator[etree._Element]:
+        """The accounts of the desired documents that the backup has already."""
+        for own, desired in ((self._own.users, self._desired.users), (self._own.groups, self._desired.groups)):
+            yield from _elements(desired, frozenset(own.items.entries.keys() & desired.items.entries.keys()))
+
+
+def values(element: etree._Element | None) -> list[Difference]:
+    """All values of a user or group."""
+    return [] if element is None else list(values_of(element, (), ignored=RUNTIME_NAMES))
+
+
+def opening_path(held: list[Difference]) -> str:
+    """Where a new account, or a group, is open in a way that users are not supposed to be; empty for nowhere."""
+    for one in held:
+        judged = judge(place_of(one.steps), Change(None, one.after), of_server=False)
+        if judged and judged.opens_account:
+            return one.path
+    return ""
+
+
+def _elements(document: ListDocument, keys: frozenset[str]) -> Iterator[etree._Element]:
+    yield from map(parse, document.excerpts(keys).values())
+
+
+def _aliases(group: etree._Element) -> frozenset[str]:
+    """All that a group may be named by: its name, its id."""
+    return frozenset(folded(value.strip()) for _, value in names_of(group))
+
+
+def _texts(element: etree._Element) -> Iterator[str]:
+    for one in element.iter():
+        if one.text:
+            yield one.text
+        yield from map(str, one.attrib.values())
+
+
+def _groups_of(element: etree._Element) -> frozenset[str]:
+    """The groups that an account names."""
+    return frozenset(
+        name for one in values(element) if "group" in place_of(one.steps).anywhere for name in list_entries(one.after)
+    )

@@ -1,0 +1,100 @@
+"""In which way one value gets wider, by the rule of its place; and what is reported where no rule holds.
+
+What no rule understands is reported where it may matter: in a user or a group
+every value that is not known to be harmless, in settings and listeners what
+lies inside of what protects, a demand that is dropped, and addresses that may limit.
+"""
+
+from dataclasses import dataclass
+
+from replication.guards.access_addresses import is_address, is_span
+from replication.guards.access_places import Meanings, Place
+from replication.guards.access_rules import AccessIncreaseKind, Rule, rule_of
+from replication.guards.access_scales import Change, Verdict
+from replication.guards.access_words import FILLERS, HARMLESS, NUMBERS
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is said of one value. ``rule`` None: no rule holds for its place."""
+
+    kind: AccessIncreaseKind
+    rule: Rule | None
+
+    @property
+    def opens_account(self) -> bool:
+        """Whether a new account is reported for this."""
+        opens = self.rule.opens if self.rule else None
+        return opens is Verdict.MAYBE or (opens is Verdict.YES and self.kind is not AccessIncreaseKind.MAY_WIDEN)
+
+
+def judge(place: Place, change: Change, *, of_server: bool) -> Judgement | None:
+    """In which way a value gets wider, None when it does not."""
+    judgement = _judged(place, change, of_server=of_server)
+    if judgement is None and place.doubt:
+        other = _judged(place.with_doubt(), change, of_server=of_server)
+        return Judgement(AccessIncreaseKind.MAY_WIDEN, other.rule) if other else None
+    return judgement
+
+
+def may_matter(place: Place) -> bool:
+    """Whether somebody's access may hang on a value here, so that it matters whose value holds."""
+    rule = rule_of(place, of_server=False)
+    return rule.judges if rule else place.about.isdisjoint(HARMLESS)
+
+
+def tells_of_access(said: Meanings) -> bool:
+    """Whether words are about access at all."""
+    return not said.isdisjoint(_ACCESS) or {"limit", "address"} <= said
+
+
+def _judged(place: Place, change: Change, *, of_server: bool) -> Judgement | None:
+    rule = rule_of(place, of_server=of_server)
+    if rule is not None:
+        verdict = rule.scale(place, change)
+        if verdict is Verdict.YES:
+            return Judgement(rule.kind, rule)
+        # What a code stands for is not known, so neither which one gives more.
+        is_code = rule.judges and change.is_code and not _CODED.isdisjoint(place.own)
+        return Judgement(AccessIncreaseKind.MAY_WIDEN, rule) if verdict is Verdict.MAYBE or is_code else None
+    return Judgement(AccessIncreaseKind.MAY_WIDEN, None) if _matters(place, change, of_server=of_server) else None
+
+
+_CODED = frozenset({"status", "method", "role", "level"})
+"""Of these a number is a state, not a switch or a size."""
+
+
+def _matters(place: Place, change: Change, *, of_server: bool) -> bool:
+    """Whether what no rule understands may be about access: of an account all that is not known to be harmless."""
+    if place.is_identity or not place.names or "inherit" in place.own:
+        return False
+    if not of_server:
+        return not _is_harmless(place, change)
+    if change.is_demand_dropped and place.own.isdisjoint(HARMLESS):
+        return True
+    addresses = [one for one in (change.before, change.after) if is_address(one)]
+    limits = not place.anywhere.isdisjoint({"restrict", "listed"})
+    return place.about.isdisjoint(HARMLESS) and bool(addresses) and (limits or any(map(is_span, addresses)))
+
+
+def _is_harmless(place: Place, change: Change) -> bool:
+    """Whether words of the name say that nobody's access hangs on it, and no other one speaks against it.
+
+    Text about a person or a thing may bear any unknown word beside; a switch or a number may not.
+    """
+    harmless, others = place.about & HARMLESS, place.about - HARMLESS - FILLERS
+    if not harmless:
+        return False
+    if change.is_switch or harmless <= NUMBERS:
+        return others <= _OF_ANY_SWITCH and ("login" not in place.about or "notice" in harmless)
+    return others.isdisjoint(_ACCESS - _OF_ANY_SWITCH)
+
+
+_OF_ANY_SWITCH = frozenset({"enabled", "disabled", "not", "status", "method", "time", "change", "action"})
+"""Words that make nothing harmful that is harmless."""
+
+_ACCESS = frozenset(
+    {"allow", "deny", "require", "secure", "insecure", "security", "factor", "lockout", "anonymous", "admin", "role"}
+    | {"auth", "permission", "access", "action", "protocol", "expire", "disabled", "enabled", "rule", "public"}
+    | {"schedule", "restrict", "listed", "manage", "key"}
+)

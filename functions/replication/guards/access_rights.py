@@ -1,0 +1,146 @@
+"""Whether a set of rights gives more than the one before it.
+
+A set is written as a number whose bits are rights, as letters, as words, or as
+either with a sign: ``+r -w``, ``R+W-``, ``read,!delete``, ``delete=false``. The
+positions of ``rw-r--r--`` are rights of the user, the group and all others. A
+right that is refused and no longer is counts as one more.
+"""
+
+import re
+from dataclasses import dataclass
+
+from replication.guards.access_scales import Change, Verdict, said
+from replication.guards.access_words import is_known, meanings
+
+_ALL = frozenset({"all", "full", "everything", "fullcontrol", "any", "unlimited", "admin"})
+_NOTHING = frozenset({"", "none", "nothing", "no", "noaccess", "0", "-", "off", "false"})
+_SEVERAL = {
+    "readonly": frozenset({"read", "list"}),
+    "readwrite": frozenset({"read", "list", "write"}),
+    "writeonly": frozenset({"write"}),
+    "change": frozenset({"read", "list", "write", "delete"}),
+    "modify": frozenset({"read", "list", "write", "delete"}),
+}
+_LETTERS = re.compile(r"(?=.*[a-zA-Z])(?:[A-Z-]{1,16}|[rwxdlcm-]{1,12})")
+_POSITIONS = re.compile(r"[dl-]?(?:[r-][w-][xsStT-]){3}|(?:[r-][w-][xsStT-]){1,2}")
+_SIGN_AFTER = re.compile(r"(?:[A-Za-z]+[+-])+")
+_SIGN_BEFORE = re.compile(r"(?:[+-][A-Za-z]+)+")
+_SIGNED = re.compile(r"(?:([+-])([A-Za-z]+)|([A-Za-z]+)([+-]))")
+_NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,19}")
+
+
+@dataclass(frozen=True)
+class _Rights:
+    """The single rights that are given, None for all of them, and those that are expressly refused."""
+
+    given: frozenset[str] | None
+    refused: frozenset[str] = frozenset()
+
+    def gives_more_than(self, other: "_Rights") -> bool:
+        if other.refused - self.refused:
+            return True
+        if other.given is None:
+            return False
+        return self.given is None or not self.given <= other.given
+
+
+def rights(change: Change) -> Verdict:
+    """What somebody may do."""
+    before, after = (one.strip() if one is not None else None for one in (change.before, change.after))
+    was = _rights(before or "")
+    if after is None or _plain(after) in _NOTHING:
+        if was.refused and not (after or ""):
+            return Verdict.MAYBE
+        return Verdict.MAYBE if after is None and _plain(before or "") in _NOTHING else Verdict.NO
+    if _NUMBER.fullmatch(after) and (before is None or _NUMBER.fullmatch(before) or _plain(before) in _NOTHING):
+        return _bits(_number(before), _number(after))
+    return Verdict.YES if _rights(after).gives_more_than(was) else Verdict.NO
+
+
+def _number(text: str | None) -> int:
+    number = (text or "").casefold()
+    return 0 if not _NUMBER.fullmatch(number) else int(number, 16 if number.startswith("0x") else 10)
+
+
+def _bits(before: int, after: int) -> Verdict:
+    if not after & ~before:
+        return Verdict.NO
+    # Bits come and go: it may be a level or an octal number just as well.
+    return Verdict.YES if not before & ~after else Verdict.MAYBE
+
+
+def _rights(text: str) -> _Rights:
+    given: set[str] = set()
+    refused: set[str] = set()
+    everything = False
+    for token in _tokens(text):
+        is_given, names = _token(token)
+        if names is None:
+            everything = everything or is_given
+        else:
+            (given if is_given else refused).update(names)
+    return _Rights(None if everything else frozenset(given), frozenset(refused))
+
+
+def _tokens(text: str) -> list[str]:
+    """The single tokens of a text, each of one sign."""
+    parts = [part for part in re.split(r"[\s,;|/{}\[\]\"]+", re.sub(r"\"?\s*[:=]\s*\"?", "=", text)) if part]
+    if len(parts) == 1 and not _is_word(text):
+        if _POSITIONS.fullmatch(text):
+            return _by_position(text)
+        if _LETTERS.fullmatch(text) and not _is_signed(text):
+            return list(text.casefold().replace("-", ""))
+    return [token for part in parts for token in _single(part)]
+
+
+def _single(part: str) -> list[str]:
+    """``R+W-`` and ``-rwx`` letter by letter; anything else is one right."""
+    if not _is_signed(part):
+        return [part]
+    signed = [(before or after, first or second) for before, first, second, after in _SIGNED.findall(part)]
+    return [
+        sign + name
+        for sign, letters in signed
+        for name in ([letters] if _is_word(letters) or len(letters) > _MOST_LETTERS else letters)
+    ]
+
+
+_MOST_LETTERS = 4
+
+
+def _is_signed(part: str) -> bool:
+    return bool(_SIGN_AFTER.fullmatch(part) or _SIGN_BEFORE.fullmatch(part))
+
+
+def _by_position(text: str) -> list[str]:
+    """``rw-r--``: the first three by their letters, those that follow with whose they are."""
+    places = text[len(text) % 3 :]
+    return [f"{n // 3 or ''}{letter}" for n, letter in enumerate(places) if letter != "-"]
+
+
+def _token(token: str) -> tuple[bool, frozenset[str] | None]:
+    """Whether a token gives rights or refuses them, and which; None for all."""
+    name, _, value = token.partition("=")
+    is_given = said(value) is not False if value else True
+    if name[:1] in _SIGNS:
+        is_given = is_given and name[0] == "+"
+        name = name[1:]
+    word = _plain(name) if name != "-" else "-"
+    if word in _ALL:
+        return is_given, None
+    if word in _NOTHING:
+        return True, frozenset()
+    if value and said(value) is None:
+        word = f"{word}={value.casefold()}"
+    return is_given, _SEVERAL.get(word, frozenset({word}))
+
+
+_SIGNS = frozenset("+-!~^")
+
+
+def _is_word(text: str) -> bool:
+    return _plain(text) in _ALL | _NOTHING | _SEVERAL.keys() or all(map(is_known, meanings(text)))
+
+
+def _plain(text: str) -> str:
+    return "".join(one for one in text.casefold() if one.isalnum() or (one == "-" and text == "-"))

@@ -1,0 +1,57 @@
+"""Whether an account itself may be used, not a thing it has."""
+
+from lxml import etree
+
+from replication.documents.canonical import RUNTIME_NAMES
+from replication.documents.diff import Difference, values_of
+from replication.guards import access_scales as scales
+from replication.guards.access_places import Place, place_of
+from replication.guards.access_scales import Change, Verdict, is_live
+
+
+def is_status(place: Place) -> bool:
+    """Whether a place says if the account itself may be used."""
+    return place.of_account and bool(place.about & {"enabled", "disabled", "status", "deny", "allow", "not"})
+
+
+def enabling(place: Place, change: Change) -> Verdict:
+    """Whether an account that may not be used may be used again."""
+    if change.is_switch:
+        if not (change.before or "").strip():
+            return Verdict.NO  # what nobody has said holds: an account may be used
+        return (scales.protecting if _means_disabled(place) else scales.granting)(change)
+    return scales.states(change)
+
+
+def disables(difference: Difference) -> bool:
+    """Whether an account is disabled by this, or may be: what a value means that is not known counts as disabled."""
+    place = place_of(difference.steps)
+    if not is_status(place) or place.is_name or "inherit" in place.own or place.about & _MOMENTS:
+        return False
+    return may_be_dead(place, difference.after) and not is_dead(place, difference.before)
+
+
+def is_disabled(account: etree._Element) -> bool:
+    """Whether a user or group may not be used."""
+    held = ((place_of(one.steps), one.after) for one in values_of(account, (), ignored=RUNTIME_NAMES))
+    return any(is_status(place) and is_dead(place, value) for place, value in held)
+
+
+_MOMENTS = frozenset({"until", "till", "after"})
+
+
+def may_be_dead(place: Place, value: str | None) -> bool:
+    """Whether nobody may be let in. A switch that is not there is off, and a state that is not known may be any."""
+    if not (value or "").strip():
+        return not _means_disabled(place)
+    return is_live(value) is None or is_dead(place, value)
+
+
+def is_dead(place: Place, value: str | None) -> bool:
+    """Whether a value of the place of an account's status lets nobody in."""
+    return is_live(value) is _means_disabled(place) if value is not None else False
+
+
+def _means_disabled(place: Place) -> bool:
+    """Whether *true* at this place means that the account may not be used."""
+    return bool(place.about & {"disabled", "deny"}) != ("not" in place.about)
