@@ -34,6 +34,7 @@ from replication.documents.diff import (
     step_below,
 )
 from replication.documents.list_keys import list_key
+from replication.documents.runtime_values import RUNTIME_NAMES
 from replication.model import Changes, PartName
 from replication.parts.accounts import Accounts, ListDocument
 from replication.parts.base import Document
@@ -154,7 +155,7 @@ def _around_accounts(look_up: Callable[[], tuple[bytes | None, bytes | None]]) -
     if before is None or after is None:
         return [marker((), OTHER)]
     left, right = parse(before), parse(after)
-    differing = differences(left, right, hidden_step(root_step(right)[0]), ignored=canonical.RUNTIME_NAMES)
+    differing = differences(left, right, hidden_step(root_step(right)[0]), ignored=RUNTIME_NAMES)
     return [one for one in differing if (one.before or "").split() != (one.after or "").split()] or [marker((), OTHER)]
 
 
@@ -176,7 +177,7 @@ def _both(before: _Excerpts, after: _Excerpts, key: str) -> tuple[bytes | None, 
 
 def _inside_account(look_up: Callable[[], tuple[bytes | None, bytes | None]]) -> list[Difference]:
     own, desired = (parse(excerpt) for excerpt in look_up() if excerpt is not None)
-    return _differing(own, desired, (), canonical.RUNTIME_NAMES)
+    return _differing(own, desired, (), RUNTIME_NAMES)
 
 
 def _differing(

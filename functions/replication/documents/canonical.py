@@ -12,7 +12,8 @@ they differ only in
 - the order of their items, where a document is a list of named items (users,
   groups), and the letter case of an item's name: the server takes names
   without regard to case,
-- run-time values (last log-in and the like), where a part says so.
+- run-time values (last log-in and the like), where a part says so and they
+  hold nothing but a time, an address or a count.
 """
 
 import hashlib
@@ -26,37 +27,11 @@ from lxml import etree
 
 from common.errors import Failure, Reason
 from common.safe_xml import XmlRefused, local_name, parse_document
-
-RUNTIME_NAMES = frozenset(
-    {
-        "lastlogin",
-        "lastlogindate",
-        "lastlogintime",
-        "lastloginip",
-        "lastloginaddress",
-        "lastlogon",
-        "lastlogontime",
-        "lastaccess",
-        "lastaccesstime",
-        "lastactivity",
-        "lastseen",
-        "logincount",
-        "failedlogins",
-        "failedlogincount",
-        "failedloginattempts",
-        "lastfailedlogin",
-    }
-)
-"""Names, without case and punctuation, of values that a server changes by itself for each account.
-
-User records of newer servers show last log-in time and last log-in IP
-(documentation.cerberusftp.com, "Adding/Modifying User Settings"); the other
-spellings are the same idea in other words. Time of the last password change is
-not among them: it decides when a password expires.
-"""
+from replication.documents.runtime_values import DATA_TYPES, RUNTIME_NAMES, RUNTIME_PARTS, is_runtime_value
 
 _NAME_KEYS = ("name", "username", "loginname", "login", "groupname")
 _ENTRY_KEYS = frozenset({"name", "key"})
+_VALUE_KEYS = frozenset({"value", *RUNTIME_PARTS})
 IDENTITY_KEYS = frozenset(
     {"name", "key", "setting", "property", "option", "parameter", "id"}
     | {"title", "caption", "label", "displayname", "guid", "uuid"}
@@ -173,7 +148,7 @@ def text_of(element: etree._Element) -> str:
 def canonical(element: etree._Element, *, ignored: frozenset[str] = frozenset()) -> str:
     """A text that is equal for two elements exactly when they are the same (the order of children counts).
 
-    ``ignored`` are plain names whose elements and attributes do not count.
+    ``ignored`` are plain names: run-time values that bear them do not count.
     """
     return _Writer(ignored).text(element)
 
@@ -199,7 +174,7 @@ class _Writer:
         out += ("\x01", str(element.tag))
         attributes: list[tuple[str, str]] = sorted(element.items())  # type: ignore[arg-type]  # the stubs allow bytes
         for key, value in attributes:
-            if not ignored or plain_name(key) not in ignored:
+            if not (ignored and is_ignored_attribute(key, value, ignored)):
                 out += ("\x02", key, "\x03", self._said(element, key, value) if named else meaning(element, key, value))
         text = element.text or ""
         is_leaf = True
@@ -222,9 +197,37 @@ class _Writer:
         return folded(said) if self._fold is not None and self._fold.key == key else said
 
 
+def is_ignored_attribute(key: str, value: str, ignored: frozenset[str]) -> bool:
+    """Whether an attribute bears one of the ``ignored`` plain names and holds a run-time value."""
+    return plain_name(key) in ignored and is_runtime_value(value)
+
+
 def is_ignored(element: etree._Element, ignored: frozenset[str]) -> bool:
-    """Whether an element, or a key/value entry, bears one of the ``ignored`` plain names."""
-    return bool(ignored) and (plain_name(str(element.tag)) in ignored or plain(_entry_name(element)) in ignored)
+    """Whether an element, or a key/value entry, bears one of the ``ignored`` names and holds run-time values alone."""
+    if not ignored:
+        return False
+    is_named = plain_name(str(element.tag)) in ignored
+    if not is_named and plain(_entry_name(element)) not in ignored:
+        return False
+    return all(
+        (name in _VALUE_KEYS and is_runtime_value(value))
+        or (name == "type" and plain(value) in DATA_TYPES)
+        or (not is_named and name in _ENTRY_KEYS and plain(value) in ignored)
+        for name, value in _said(element)
+    )
+
+
+def _said(element: etree._Element) -> Iterator[tuple[str, str]]:
+    """All that an element says, by plain name: its text is its value, a child's value is of the child's name."""
+    for key, value in element.attrib.items():
+        if key != XSI_TYPE:
+            yield plain_name(str(key)), str(value)
+    if text := text_of(element).strip():
+        yield "value", text
+    for child in children(element):
+        own = plain_name(str(child.tag))
+        inside = [(own if name == "value" else f"{own}/{name}", value) for name, value in _said(child)]
+        yield from inside or [(own, "")]
 
 
 _PREFIX = re.compile(r"(?<![\w.-])([^\W\d][\w.-]*):")

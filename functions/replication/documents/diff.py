@@ -22,6 +22,7 @@ from replication.documents.canonical import (
     canonical,
     children,
     is_ignored,
+    is_ignored_attribute,
     meaning,
     own_value,
     plain_name,
@@ -164,8 +165,10 @@ def own_differences(
     before, after = _meant(own), _meant(desired)
     if before != after:
         for key in sorted(before.keys() | after.keys()):
-            if before.get(key) != after.get(key) and plain_name(key) not in ignored:
-                yield _difference(_attribute_step(steps, key), *_told_apart(before.get(key), after.get(key)))
+            old, new = before.get(key), after.get(key)
+            held = [value for value in (old, new) if value is not None]
+            if old != new and not all(is_ignored_attribute(key, value, ignored) for value in held):
+                yield _difference(_attribute_step(steps, key), *_told_apart(old, new))
     text, new_text = (meaning(element, None, _text(element)) for element in (own, desired))
     if text != new_text:
         yield _difference(steps, *_told_apart(text, new_text))
@@ -290,7 +293,7 @@ def _whole(
         return Difference(path, kind, None if added else value, value if added else None, new_from)
 
     for key, value in sorted((str(key), str(value)) for key, value in element.attrib.items()):
-        if plain_name(key) not in ignored:
+        if not is_ignored_attribute(key, value, ignored):
             yield one(_attribute_step(steps, key), value)
     by_tag = _by_tag(element, ignored)
     text = _text(element)

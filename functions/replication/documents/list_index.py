@@ -13,8 +13,8 @@ document that is not a plain list, ``None`` says that it must be read as a whole
 (``replication.documents.canonical``), to the same result.
 
 Run-time values change with every log-in. A piece is looked up with the text of
-such elements left out (the element stays): what is left out is plain text
-that counts for nothing, so pieces that are the same without it are equal.
+such elements left out (the element stays): what is left out is a time, an address
+or a count that counts for nothing, so pieces that are the same without it are equal.
 """
 
 import hashlib
@@ -28,7 +28,8 @@ from lxml import etree
 
 from common.safe_xml import XmlRefused, behind_declaration, local_name, parse
 from replication.documents import canonical
-from replication.documents.canonical import RUNTIME_NAMES, Items, name_of, plain_name
+from replication.documents.canonical import Items, name_of, plain_name
+from replication.documents.runtime_values import RUNTIME_NAMES, RUNTIME_VALUE
 
 MOST_PIECES = 150_000
 """Pieces remembered at a time; some 400 bytes each."""
@@ -112,7 +113,7 @@ class _Context:
                 if tag not in self._tags and len(self._tags) < _MOST_RUNTIME_TAGS:
                     self._tags.add(tag)
                     names = b"|".join(re.escape(one) for one in sorted(self._tags))
-                    self._runtime = re.compile(rb"<(" + names + rb")>[ -%'-;=?-~]*</\1>")
+                    self._runtime = re.compile(rb"<(" + names + rb")>" + RUNTIME_VALUE.encode() + rb"</\1>")
 
 
 def _holds(piece: bytes, mark: bytes) -> bool:

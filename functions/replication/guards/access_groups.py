@@ -11,9 +11,10 @@ from functools import cached_property
 from lxml import etree
 
 from common.safe_xml import parse
-from replication.documents.canonical import RUNTIME_NAMES, folded
+from replication.documents.canonical import folded
 from replication.documents.diff import Difference, Kind, values_of
 from replication.documents.entry_names import names_of
+from replication.documents.runtime_values import RUNTIME_NAMES
 from replication.guards.access_judgement import judge
 from replication.guards.access_places import place_of
 from replication.guards.access_scales import Change, Verdict, list_entries, roles

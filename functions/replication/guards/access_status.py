@@ -2,8 +2,8 @@
 
 from lxml import etree
 
-from replication.documents.canonical import RUNTIME_NAMES
 from replication.documents.diff import Difference, values_of
+from replication.documents.runtime_values import RUNTIME_NAMES
 from replication.guards import access_scales as scales
 from replication.guards.access_places import Place, place_of
 from replication.guards.access_scales import Change, Verdict, is_live

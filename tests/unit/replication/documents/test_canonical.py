@@ -363,10 +363,49 @@ def test_run_time_values_do_not_count_in_any_style(user: str) -> None:
         ),
         ('<user name="a"><group>lastLogin</group></user>', '<user name="a"><group>lastlogin</group></user>'),
         ('<user name="a"><passwordLastChanged>1</passwordLastChanged></user>', '<user name="a"/>'),
+        ('<user name="a"><lastLogin><date>1</date><x/></lastLogin></user>', '<user name="a"/>'),
+        ('<user name="a"><lastLogin><x><date>1</date></x></lastLogin></user>', '<user name="a"/>'),
+        ('<user name="a"><lastLogin path="1">1</lastLogin></user>', '<user name="a"/>'),
+        ('<user name="a"><lastLogin type="allow">1</lastLogin></user>', '<user name="a"/>'),
+        ('<user name="a"><r name="lastLogin" value="1" rights="2"/></user>', '<user name="a"/>'),
     ],
 )
 def test_what_is_only_named_like_a_run_time_value_counts(left: str, right: str) -> None:
     assert not same_users(f"<users>{left}</users>", f"<users>{right}</users>")
+
+
+RUNTIME_PLACES = (
+    '<user name="a" lastLogin="{}"/>',
+    '<user name="a"><LastSeen>{}</LastSeen></user>',
+    '<user name="a"><last_access value="{}"/></user>',
+    '<user name="a"><failedLogins type="int">{}</failedLogins></user>',
+    '<user name="a"><lastLogin><date>{}</date><ip>192.0.2.1</ip></lastLogin></user>',
+    '<user name="a"><e name="lastActivity" value="{}"/></user>',
+    '<user name="a"><e key="lastActivity">{}</e></user>',
+    '<user name="a"><e><name>Last Seen</name><value>{}</value></e></user>',
+)
+SERVERS_OWN = (
+    *("0", "17", "1764500000", "2026-11-30", "2026-11-30T11:06:04Z", "2026-11-30 11:06:04.123+01:00"),
+    *("30.11.2026 11:06", "11/30/2026 11:06:04 AM", "Mon Nov 30 11:06:04 2026", "Monday, November 30, 2026", "never"),
+    *("Sat, 28 Feb 2026 10:00:00 GMT", "192.0.2.7", "192.0.2.7:50122", "2001:db8::7", "[2001:db8::7]:50122", "::1"),
+)
+PEOPLES_OWN = (
+    *("C:\\pub", "/srv/pub", "read", "read,write", "all", "true", "allow", "ann", "files.example.com", "x1", "1 all"),
+    *("192.0.2.7 allow", "https://192.0.2.7/", "a" * 100, "pub:1", "D:", "*", "%home%"),
+)
+
+
+@pytest.mark.parametrize("place", RUNTIME_PLACES)
+@pytest.mark.parametrize("value", SERVERS_OWN)
+def test_a_time_an_address_or_a_count_under_a_run_time_name_does_not_count(place: str, value: str) -> None:
+    assert same_users(f"<users>{place.format(value)}</users>", f"<users>{place.format(2)}</users>")
+
+
+@pytest.mark.parametrize("place", RUNTIME_PLACES)
+@pytest.mark.parametrize("value", PEOPLES_OWN)
+def test_anything_else_under_a_run_time_name_counts(place: str, value: str) -> None:
+    for other in ("1", "other"):
+        assert not same_users(f"<users>{place.format(value)}</users>", f"<users>{place.format(other)}</users>")
 
 
 def test_run_time_values_count_in_documents_that_ignore_nothing() -> None:

@@ -1,0 +1,59 @@
+"""Values that a server changes by itself for each account, and that are no difference between two servers.
+
+A name alone proves nothing: an administrator may call a folder "lastAccess".
+So what bears such a name is left out only where it holds a time, an address or
+a count, and nothing else.
+"""
+
+import re
+
+RUNTIME_NAMES = frozenset(
+    {
+        "lastlogin",
+        "lastlogindate",
+        "lastlogintime",
+        "lastloginip",
+        "lastloginaddress",
+        "lastlogon",
+        "lastlogontime",
+        "lastaccess",
+        "lastaccesstime",
+        "lastactivity",
+        "lastseen",
+        "logincount",
+        "failedlogins",
+        "failedlogincount",
+        "failedloginattempts",
+        "lastfailedlogin",
+    }
+)
+"""Names, without case and punctuation, of values that a server changes by itself for each account.
+
+User records of newer servers show last log-in time and last log-in IP
+(documentation.cerberusftp.com, "Adding/Modifying User Settings"); the other
+spellings are the same idea in other words. Time of the last password change is
+not among them: it decides when a password expires.
+"""
+RUNTIME_PARTS = frozenset({"date", "time", "ip", "address", "count"})
+"""What a run-time value may be made of: ``<lastLogin><date>…</date><time>…</time></lastLogin>``."""
+DATA_TYPES = frozenset(
+    {"string", "str", "text", "int", "integer", "long", "number", "uint", "dword", "qword", "date", "time", "datetime"}
+)
+"""What may be said of such a value besides."""
+
+_NUMBER = r"[+-]?[0-9][0-9:./+-]*(?:T[0-9:./+-]*)?Z?"
+_IPV6 = r"\[?[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:\.[0-9]{1,3}){0,3}\]?(?::[0-9]{1,5})?"
+_WORDS = (
+    r"(?i:am|pm|utc|gmt|never|now|none|unknown"
+    r"|(?:mon|tue|wed|thu|fri|sat|sun)(?:day|s?day|nesday|rsday|urday)?"
+    r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember)?)"
+)
+_TOKEN = rf"(?:{_NUMBER}|{_IPV6}|{_WORDS})"
+RUNTIME_VALUE = rf"\s*(?:{_TOKEN}(?:[\s,;]+{_TOKEN})*\s*)?"
+"""A time, an address or a count, or nothing: the form of the whole text."""
+_VALUE = re.compile(RUNTIME_VALUE)
+
+
+def is_runtime_value(value: str) -> bool:
+    """Whether a value holds nothing but a time, an address or a count."""
+    return _VALUE.fullmatch(value) is not None
