@@ -28,7 +28,7 @@ from replication.documents.names import truth
 type Value = tuple[str, str]
 """The plain name of an attribute, element or entry, and the plain text it holds."""
 
-_BETWEEN_WORDS = re.compile(r"[\s\"'=;,]")
+_BETWEEN_WORDS = re.compile(r"[\s\"'=:;,|()<>]")
 _TELLING = 3
 """Characters of the shortest text that old content is recognised by."""
 
@@ -52,16 +52,13 @@ class _OldContent:
     def __init__(self, before: etree._Element | None, sent: etree._Element) -> None:
         old = set(_values(before)) if before is not None else set()
         new = set(_values(sent)) if old else set()
-        self._texts = {text for _, text in old if _is_telling(text)}
+        self._texts = frozenset(_texts(old))
         self._lost_values = old - new
-        self._lost_words = set(_words(old)) - set(_words(new))
 
     def holds(self, addition: Collection[Value], item: "_Item") -> bool:
-        """Whether a value of the addition is old: by name and text, by a text new to the item, or by a lost word."""
-        return (
-            not self._lost_values.isdisjoint(addition)
-            or any(text in self._texts and text not in item.texts for _, text in addition)
-            or not self._lost_words.isdisjoint(_words(addition))
+        """Whether a value of the addition is old: by name and text, or by a text or word that the item was not sent."""
+        return not self._lost_values.isdisjoint(addition) or any(
+            text in self._texts and text not in item.texts for text in _texts(addition)
         )
 
 
@@ -78,7 +75,7 @@ class _Item:
 
     @cached_property
     def texts(self) -> frozenset[str]:
-        return frozenset(text for _, text in _values(self.sent))
+        return frozenset(_texts(_values(self.sent)))
 
     @cached_property
     def lost_names(self) -> frozenset[str]:
@@ -245,8 +242,9 @@ def _values(root: etree._Element) -> Iterator[Value]:
             yield from ((name, text) for name in names for text in held)
 
 
-def _words(values: Iterable[Value]) -> Iterator[str]:
-    return (word for _, text in values for word in _BETWEEN_WORDS.split(text) if _is_telling(word))
+def _texts(values: Iterable[Value]) -> Iterator[str]:
+    """The texts of values and the words in them, as far as they tell anything."""
+    return (one for _, text in values for one in (text, *_BETWEEN_WORDS.split(text)) if _is_telling(one))
 
 
 def _is_telling(text: str) -> bool:

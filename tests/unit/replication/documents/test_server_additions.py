@@ -232,6 +232,13 @@ HELD_FORMS: dict[str, Callable[[str, str], Field]] = {
 }
 KEPT_FORMS = {name: HELD_FORMS[name] for name in HELD_FORMS if not name.startswith(("entry", "group", "assignment"))}
 """The forms in which a single value may be added to an entry."""
+TEXT_FORMS: dict[str, Callable[[str, str], Field]] = {
+    "assignment": HELD_FORMS["assignment"],
+    "assignment in an attribute": lambda n, v: Field(attributes=f"more={quoteattr(f'{n}: {v}')}"),
+    "among words": lambda n, v: Field(elements=f"<more>{n} ({escape(v)}) since 2020</more>"),
+    "with another word": lambda n, v: Field(elements=f"<{n}er value={quoteattr(f'{v} -quiet')}/>"),
+}
+"""The forms in which it may stand in the text of another value."""
 SPELLINGS = (str, str.upper, str.lower, lambda name: name[0].upper() + name[1:], lambda name: f"{name[:3]}_{name[3:]}")
 LAYOUTS = (
     str,
@@ -253,7 +260,7 @@ def two_rules(first: Field, second: Field) -> Document:
 
 @given(
     before=st.sampled_from(sorted(HELD_FORMS)),
-    after=st.sampled_from(sorted(KEPT_FORMS)),
+    after=st.sampled_from(sorted({**KEPT_FORMS, **TEXT_FORMS})),
     spelling=st.sampled_from(SPELLINGS),
     layout=st.sampled_from(LAYOUTS),
     value=st.sampled_from((*TELLING, "true", "1", "")),
@@ -272,9 +279,9 @@ def test_old_content_is_no_addition_in_whatever_form_it_is_kept(
     sent_elsewhere: bool,
 ) -> None:
     """By its name where it stood, by its text anywhere: also where another rule rightly holds the same."""
-    assume(value in TELLING or (not new_name and not moved and before != "assignment"))
+    assume(value in TELLING or (not new_name and not moved and before != "assignment" and after in KEPT_FORMS))
     old = HELD_FORMS[before]("runFile", value)
-    kept = KEPT_FORMS[after]("other" if new_name else spelling("runFile"), layout(value))
+    kept = {**KEPT_FORMS, **TEXT_FORMS}[after]("other" if new_name else spelling("runFile"), layout(value))
     nothing = Field()
     if moved:
         own, sent, held = two_rules(old, nothing), two_rules(nothing, nothing), two_rules(nothing, kept)
