@@ -129,7 +129,7 @@ def _refuse_hidden(data: bytes) -> None:
 _TOO_DEEP = etree.XPath(f"boolean({'/*' * (MAX_DEPTH + 1)})")
 
 
-_TOO_WIDE = etree.XPath(f"boolean(//*[@*[{MAX_ATTRIBUTES + 1}]])")
+_TOO_WIDE = etree.XPath(f"boolean(/descendant::*[@*[{MAX_ATTRIBUTES + 1}]])")
 
 
 def _refuse_costly(root: etree._Element) -> None:

@@ -27,6 +27,7 @@ from lxml import etree
 
 from common.errors import Failure, Reason
 from common.safe_xml import XmlRefused, local_name, parse_document
+from replication.documents.namespaces import XSI_TYPE, meaning
 from replication.documents.runtime_values import DATA_TYPES, RUNTIME_NAMES, RUNTIME_PARTS, is_runtime_value
 
 _NAME_KEYS = ("name", "username", "loginname", "login", "groupname")
@@ -37,7 +38,6 @@ IDENTITY_KEYS = frozenset(
     | {"title", "caption", "label", "displayname", "guid", "uuid"}
 )
 """What tells entries apart, as attributes and as children."""
-XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _PUNCTUATION = re.compile(r"[^0-9a-z]+")
 _ITEM_DEPTH = 4
 """How far below the root a list of items is looked for."""
@@ -228,29 +228,6 @@ def _said(element: etree._Element) -> Iterator[tuple[str, str]]:
         own = plain_name(str(child.tag))
         inside = [(own if name == "value" else f"{own}/{name}", value) for name, value in _said(child)]
         yield from inside or [(own, "")]
-
-
-_PREFIX = re.compile(r"(?<![\w.-])([^\W\d][\w.-]*):")
-REFERENCE = "\x0e"
-"""What stands before each namespace that a value refers to."""
-
-
-def meaning(element: etree._Element, key: str | None, value: str) -> str:
-    """What an attribute says, or an element's text: the value, with the namespaces that its prefixes refer to.
-
-    For ``xsi:type`` it is the type's full name, whatever its prefix.
-    """
-    if key == XSI_TYPE:
-        prefix, _, local = value.strip().rpartition(":")
-        return f"{{{element.nsmap.get(prefix or None, '')}}}{local}"
-    prefixes = prefixes_in(value)
-    scope = element.nsmap if prefixes else {}
-    return value + "".join(f"{REFERENCE}{prefix}={scope[prefix]}" for prefix in sorted(prefixes & scope.keys()))
-
-
-def prefixes_in(value: str) -> set[str]:
-    """What may be prefixes in a value: each name before a colon."""
-    return set(_PREFIX.findall(value)) if ":" in value else set()
 
 
 def instructions(root: etree._Element) -> str:

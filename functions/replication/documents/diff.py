@@ -18,12 +18,10 @@ from lxml import etree
 from common.safe_xml import local_name
 from replication.documents.canonical import (
     IDENTITY_KEYS,
-    REFERENCE,
     canonical,
     children,
     is_ignored,
     is_ignored_attribute,
-    meaning,
     own_value,
     plain_name,
     text_of,
@@ -31,6 +29,7 @@ from replication.documents.canonical import (
 from replication.documents.entry_names import key_of, name_in
 from replication.documents.keep_labels import is_entry
 from replication.documents.keep_patterns import Labels, labels_of, words
+from replication.documents.namespaces import REFERENCE, meaning
 from replication.documents.secret_elements import LONGEST_LABEL, is_secret_element, is_written_as_name, says_secret
 from replication.documents.sensitive import is_secret_name, looks_generated, may_hold_secret
 

@@ -13,7 +13,8 @@ from itertools import islice
 
 from lxml import etree
 
-from replication.documents.canonical import IDENTITY_KEYS, XSI_TYPE, children, is_named, own_value, plain_name
+from replication.documents.canonical import IDENTITY_KEYS, children, is_named, own_value, plain_name
+from replication.documents.namespaces import XSI_TYPE
 
 NAME_KEYS = ("name", "key", "setting", "property", "option", "parameter", "id")
 """What a name or key is called, the most telling first. A title does not say what a setting is about."""

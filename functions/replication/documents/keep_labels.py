@@ -14,7 +14,7 @@ from functools import lru_cache
 from lxml import etree
 
 from common.safe_xml import local_name
-from replication.documents.canonical import XSI_TYPE, children, plain, plain_name, text_of
+from replication.documents.canonical import children, plain, plain_name, text_of
 from replication.documents.entry_names import ABOUT_VALUES, NAME_KEYS, VALUES, name_in, names_of
 from replication.documents.keep_patterns import (
     EITHER,
@@ -25,6 +25,7 @@ from replication.documents.keep_patterns import (
     exact_step,
     words,
 )
+from replication.documents.namespaces import XSI_TYPE
 
 _ENTRIES = frozenset(
     {"e", "entry", "param", "parameter", "setting", "option", "property", "pref", "preference", "add", "key", "var"}

@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from replication.documents.canonical import IDENTITY_KEYS, XSI_TYPE, children, meaning, plain_name, text_of
+from replication.documents.canonical import IDENTITY_KEYS, children, plain_name, text_of
 from replication.documents.entry_names import name_in
 from replication.documents.keep_labels import attribute_labels, element_labels, kept_below
 from replication.documents.keep_patterns import Labels, Path, Rules
+from replication.documents.namespaces import XSI_TYPE, meaning
 
 type Names = frozenset[tuple[str, str]]
 type Place = tuple[Path, Path]

@@ -19,11 +19,12 @@ from functools import cached_property
 from lxml import etree
 
 from common.safe_xml import local_name
-from replication.documents.canonical import canonical, children, meaning, name_of, plain, text_of
+from replication.documents.canonical import canonical, children, name_of, plain, text_of
 from replication.documents.diff import pairs_of
 from replication.documents.entry_names import VALUES, key_of, names_of
 from replication.documents.keep_labels import is_entry
 from replication.documents.names import truth
+from replication.documents.namespaces import meaning
 
 type Value = tuple[str, str]
 """The plain name of an attribute, element or entry, and the plain text it holds."""

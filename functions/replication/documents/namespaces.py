@@ -1,0 +1,28 @@
+"""What a value says: a prefix in it means the namespace that it is bound to where the value stands."""
+
+import re
+
+from lxml import etree
+
+XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
+_PREFIX = re.compile(r"(?<![\w.-])([^\W\d][\w.-]*):")
+REFERENCE = "\x0e"
+"""What stands before each namespace that a value refers to."""
+
+
+def meaning(element: etree._Element, key: str | None, value: str) -> str:
+    """What an attribute says, or an element's text: the value, with the namespaces that its prefixes refer to.
+
+    For ``xsi:type`` it is the type's full name, whatever its prefix.
+    """
+    if key == XSI_TYPE:
+        prefix, _, local = value.strip().rpartition(":")
+        return f"{{{element.nsmap.get(prefix or None, '')}}}{local}"
+    prefixes = prefixes_in(value)
+    scope = element.nsmap if prefixes else {}
+    return value + "".join(f"{REFERENCE}{prefix}={scope[prefix]}" for prefix in sorted(prefixes & scope.keys()))
+
+
+def prefixes_in(value: str) -> set[str]:
+    """What may be prefixes in a value: each name before a colon."""
+    return set(_PREFIX.findall(value)) if ":" in value else set()
