@@ -112,7 +112,9 @@ def _entries_of(one: Difference, place: Place, value: str) -> tuple[Steps, ...]:
 
 def _tells_of_it(place: Place) -> bool:
     """Whether a value says something of a list or an entry, and is no address: its name, its note."""
-    return place.is_identity or bool(place.own & {"plain talk", "notice", "method", "status", "enabled", "quantity"})
+    return place.is_identity or bool(
+        place.own & {"plain talk", "id", "notice", "method", "status", "enabled", "quantity"}
+    )
 
 
 def _list_path(steps: Steps) -> str:

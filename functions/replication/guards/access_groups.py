@@ -12,7 +12,7 @@ from lxml import etree
 
 from common.safe_xml import parse
 from replication.documents.canonical import folded
-from replication.documents.diff import Difference, Kind, values_of
+from replication.documents.diff import Difference, Kind, Step, values_of
 from replication.documents.entry_names import names_of
 from replication.documents.runtime_values import RUNTIME_NAMES
 from replication.guards.access_judgement import judge
@@ -30,8 +30,11 @@ class Groups:
         self._plan, self._own, self._desired = plan, own, desired
 
     def has_members(self, item: Item) -> bool:
-        """Whether somebody names a group that comes or goes."""
-        return any(element is not None and not _aliases(element).isdisjoint(self._named) for element in item.elements)
+        """Whether somebody names a group that comes or goes, or it names somebody."""
+        return any(
+            element is not None and (not _aliases(element).isdisjoint(self._named) or self._lists_members(element))
+            for element in item.elements
+        )
 
     def opens(self, value: str | None) -> bool:
         """Whether one of the groups that a new account names makes it open."""
@@ -54,10 +57,17 @@ class Groups:
         groups = _elements(self._desired.groups, frozenset(self._desired.groups.items.entries))
         return frozenset(name for group in groups if opening_path(values(group)) for name in _aliases(group))
 
+    def _lists_members(self, group: etree._Element) -> bool:
+        users = self._own.users.items.entries.keys() & self._desired.users.items.entries.keys()
+        lists = (one for one in values(group) if any(map(_tells_of_members, one.steps)))
+        return any(not list_entries(one.after).isdisjoint(users) for one in lists)
+
     def _present(self) -> Iterator[etree._Element]:
-        """The accounts of the desired documents that the backup has already."""
+        """The accounts of the desired documents that the backup has already, and what stands around them."""
         for own, desired in ((self._own.users, self._desired.users), (self._own.groups, self._desired.groups)):
             yield from _elements(desired, frozenset(own.items.entries.keys() & desired.items.entries.keys()))
+            if (around := desired.around_items) is not None:
+                yield parse(around)
 
 
 def values(element: etree._Element | None) -> list[Difference]:
@@ -81,6 +91,10 @@ def _elements(document: ListDocument, keys: frozenset[str]) -> Iterator[etree._E
 def _aliases(group: etree._Element) -> frozenset[str]:
     """All that a group may be named by: its name, its id."""
     return frozenset(folded(value.strip()) for _, value in names_of(group))
+
+
+def _tells_of_members(step: Step) -> bool:
+    return any(word in label for label in step.labels for word in ("member", "user", "account"))
 
 
 def _texts(element: etree._Element) -> Iterator[str]:

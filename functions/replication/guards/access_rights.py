@@ -2,7 +2,7 @@
 
 A set is written as a number whose bits are rights, as letters, as words, or as
 either with a sign: ``+r -w``, ``R+W-``, ``read,!delete``, ``delete=false``. The
-positions of ``rw-r--r--`` are rights of the user, the group and all others. A
+positions of ``YNNY`` are rights, those of ``rw-r--r--`` rights of the user, the group and all others. A
 right that is refused and no longer is counts as one more.
 """
 
@@ -23,6 +23,8 @@ _SEVERAL = {
 }
 _LETTERS = re.compile(r"(?=.*[a-zA-Z])(?:[A-Z-]{1,16}|[rwxdlcm-]{1,12})")
 _POSITIONS = re.compile(r"[dl-]?(?:[r-][w-][xsStT-]){3}|(?:[r-][w-][xsStT-]){1,2}")
+_FLAGS = re.compile(r"[YNyn]{2,}|[TFtf]{2,}")
+_REFUSING = re.compile(r"(?<![=\w])(?:no|not|never|without|deny|except)[\s-]+(?=[A-Za-z])", re.IGNORECASE)
 _SIGN_AFTER = re.compile(r"(?:[A-Za-z]+[+-])+")
 _SIGN_BEFORE = re.compile(r"(?:[+-][A-Za-z]+)+")
 _SIGNED = re.compile(r"(?:([+-])([A-Za-z]+)|([A-Za-z]+)([+-]))")
@@ -84,8 +86,11 @@ def _rights(text: str) -> _Rights:
 
 def _tokens(text: str) -> list[str]:
     """The single tokens of a text, each of one sign."""
-    parts = [part for part in re.split(r"[\s,;|/{}\[\]\"]+", re.sub(r"\"?\s*[:=]\s*\"?", "=", text)) if part]
+    together = _REFUSING.sub("!", re.sub(r"\"?\s*[:=]\s*\"?", "=", text))
+    parts = [part for part in re.split(r"[\s,;|/{}\[\]\"]+", together) if part]
     if len(parts) == 1 and not _is_word(text):
+        if _FLAGS.fullmatch(text):
+            return [str(n) for n, letter in enumerate(text.casefold()) if letter in "yt"]
         if _POSITIONS.fullmatch(text):
             return _by_position(text)
         if _LETTERS.fullmatch(text) and not _is_signed(text):

@@ -86,10 +86,13 @@ def _protecting(place: Place, change: Change) -> Verdict:
 
 def _limiting(place: Place, change: Change) -> Verdict:
     """A switch over a limit of addresses. What the lists themselves let in is compared as a whole."""
+    # Whether a list of "deny" or one of "allow" lets in more depends on what is in it.
+    otherwise = Verdict.MAYBE if place.own & {"method", "status"} else Verdict.NO
     if not change.is_switch:
-        return Verdict.MAYBE if place.own & {"method", "status"} else Verdict.NO
+        return otherwise
     flipped = bool(place.about & {"not", "disabled"}) != ("any" in place.about)
-    return (scales.granting if flipped else scales.protecting)(change)
+    verdict = (scales.granting if flipped else scales.protecting)(change)
+    return otherwise if verdict is Verdict.NO else verdict
 
 
 def _is_flipped(said: Meanings) -> bool:
@@ -179,7 +182,7 @@ def _is_strength(place: Place) -> bool:
     """How long a password must be, how often somebody may try one: also of a number inside of what protects."""
     if "attempt" in place.own:
         return True
-    return not place.own.isdisjoint(NUMBERS) and _is_within_protection(place) and "expire" not in place.own
+    return not place.own.isdisjoint(NUMBERS) and _is_within_protection(place)
 
 
 def _is_within_protection(place: Place) -> bool:
@@ -250,7 +253,7 @@ def _is_key(place: Place) -> bool:
 
 
 def _is_membership(place: Place) -> bool:
-    return any("group" in said for said in place.names[-2:]) and place.own.isdisjoint(HARMLESS)
+    return any("group" in said for said in place.names[-2:]) and place.own.isdisjoint(HARMLESS - {"id"})
 
 
 def _is_directory(place: Place) -> bool:

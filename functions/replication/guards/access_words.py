@@ -27,12 +27,12 @@ MEANINGS = {
     "any": "any all every everyone everywhere anywhere unrestricted",
     # What protects
     "version": "version versions",
-    "cipher": "cipher ciphers ciphersuite ciphersuites",
+    "cipher": "cipher ciphers ciphersuite ciphersuites kex macs hmac",
     "secure": "secure secured tls ssl starttls encrypted encrypt encryption hsts certificate certificates cert certs",
     "insecure": "insecure unsecure unsecured unencrypted cleartext plaintext plain",
     "security": "security",
     "factor": "2fa twofa mfa totp otp authenticator captcha",
-    "lockout": "lockout bruteforce",
+    "lockout": "lockout bruteforce protection hammering",
     "address": "ip ips ipv4 ipv6 host hosts address addresses subnet subnets network networks cidr cidrs netmask"
     " netmasks",
     "restrict": "restrict restricts restricted restricting restriction restrictions filter filters filtering filtered",
@@ -79,7 +79,9 @@ MEANINGS = {
     "change": "change changes",
     "plain talk": "name fname sname email mail mails tel telephone phone mobile fax desc description descriptions"
     " comment comments note notes title company department city street country language locale theme logo icon created"
-    " modified changed color colour id guid uuid firstname lastname fullname surname",
+    " modified changed color colour firstname lastname fullname surname"
+    " nickname displayname initials salutation birthday employee job website homepage postal postcode avatar picture",
+    "id": "id ids guid uuid",
     "notice": "notify notifies notification notifications notice notices message messages welcome banner",
     "login": "login logins logon",
     "account": "is has be was the a an of to by for from in at this when if user users account accounts entry"
@@ -113,7 +115,7 @@ SWITCHES = frozenset(
 )
 """Words that say which way, and not of what."""
 NUMBERS = frozenset({"quantity", "least"})
-HARMLESS = frozenset({"plain talk", "notice", "email", "mail", "name", "salt"}) | NUMBERS
+HARMLESS = frozenset({"plain talk", "id", "notice", "email", "mail", "name", "salt"}) | NUMBERS
 """Words of what gives nobody access, where they stand beside no word of access."""
 
 _TOGETHER = {

@@ -95,14 +95,32 @@ def test_a_group_that_nobody_of_the_backup_names_tells_nothing(make_plan_between
         assert found == set(), inside
 
 
-def test_a_group_is_named_by_its_id_and_by_another_group(make_plan_between: PlanFactory) -> None:
+def test_a_group_is_named_by_its_id_around_the_users_and_by_another_group(make_plan_between: PlanFactory) -> None:
     group = "<group id='12' name='staff'><isAdmin>true</isAdmin></group>"
     by_id = "<users><user name='ann'><groupId>12</groupId></user></users>"
     before, after = ({"users": by_id, "groups": GROUP.format(one)} for one in ("", group))
     assert kinds(make_plan_between, before, after) == {K.ADMIN_GRANTED}
+    around = "<users defaultGroup='Staff'><user name='ann'/></users>"
+    before, after = ({"users": around, "groups": GROUP.format(one)} for one in ("", group))
+    assert kinds(make_plan_between, before, after) == {K.ADMIN_GRANTED}
     child = "<group name='child'><groups><group name='staff'/></groups></group>"
     before, after = ({"groups": GROUP.format(one)} for one in (child, child + group))
     assert kinds(make_plan_between, before, after) == {K.ADMIN_GRANTED}
+
+
+def test_a_group_may_name_its_members(make_plan_between: PlanFactory) -> None:
+    users = "<users><user name='ann'/></users>"
+    for form, (name, expected) in product(
+        (
+            "<members><m>{}</m></members>",
+            "<users><user name='{}'/></users>",
+            "<entry name='memberList' value='x, {}'/>",
+        ),
+        (("Ann", K.ADMIN_GRANTED), ("bob", None)),
+    ):
+        group = f"<group name='staff'><isAdmin>true</isAdmin>{form.format(name)}</group>"
+        before, after = ({"users": users, "groups": GROUP.format(one)} for one in ("", group))
+        assert (expected in kinds(make_plan_between, before, after)) is bool(expected), (form, name)
 
 
 def test_a_new_account_in_a_group_that_opens_it_is_told(make_plan_between: PlanFactory) -> None:

@@ -81,7 +81,8 @@ VALUES: dict[AccessIncreaseKind, list[tuple[str, str, str | None]]] = {
         ("denied permissions", "upload,delete", "upload"), ("permissions", "rw-r--r--", "rw-rw-rw-"),
         ("rights", "-rw-r--r--", "-rw-r--rwx"), ("rights", "+r -w", "+r +w"), ("rights", "+r-w", "+rw"),
         ("permissions", "read,!delete", "read,delete"), ("permissions", "R+W-D-", "R+W+D+"), ("rights", "r-w-", "r+w-"),
-        ("permissions", "-rwx", "+rwx"), ("permissions", "read, delete=false", "read, delete=true"),
+        ("permissions", "-rwx", "+rwx"), ("permissions", "read;no delete", "read;delete"), ("rights", "YNN", "YNY"),
+        ("permissions", "read, delete=false", "read, delete=true"),
         ("permissions", '{"read": true, "delete": false}', '{"read": true, "delete": true}'),
     ],
     K.ACCOUNT_ENABLED: [
@@ -113,7 +114,7 @@ VALUES: dict[AccessIncreaseKind, list[tuple[str, str, str | None]]] = {
         ("expiry date", "2026-01-01", "2027-01-01"), ("disable after time", "2026-01-01T00:00:00Z", "1970-01-01"),
         ("expire days", "30", "0"), ("valid until", "2026-01-01", ""),
     ],
-    K.GROUP_JOINED: [("groups", "staff", "staff,bosses"), ("member of", "", "no")],
+    K.GROUP_JOINED: [("groups", "staff", "staff,bosses"), ("group ids", "7", "7,1"), ("member of", "", "no")],
     K.SSH_KEY_ADDED: [("public key", "ssh-ed25519 AAAA1", "ssh-ed25519 AAAA2"), ("authorized keys", "", "no")],
 }  # fmt: skip
 EITHER_WAY = [
@@ -452,6 +453,10 @@ SETTINGS = [
     ("<passwordPolicy><minLength>{}</minLength></passwordPolicy>", "12", "1", {K.MAY_WIDEN}, set()),
     ("<passwordPolicy><history>{}</history></passwordPolicy>", "12", "0", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
     ("<publicKeyAuth>{}</publicKeyAuth>", "required", "off", {K.MAY_WIDEN}, set()),
+    ("<ipFilter><mode>{}</mode></ipFilter>", "deny", "allow", {K.MAY_WIDEN}, {K.ADDRESS_LIMIT_LIFTED}),
+    ("<dosProtection>{}</dosProtection>", "true", "false", {K.SECURE_CONNECTION_DROPPED}, set()),
+    ("<ssh><kex>{}</kex></ssh>", "a", "b", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
+    ("<password><expireDays>{}</expireDays></password>", "90", "0", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
     ("<autoBlock><threshold>{}</threshold></autoBlock>", "5", "5000", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
     ("<ipRange>{}</ipRange>", "10.0.0.1 - 10.0.0.5", "10.0.0.1 - 10.0.9.5", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
     ("<autoBlockingEnabled>{}</autoBlockingEnabled>", "true", "false", {K.PERMISSION_ADDED}, set()),
