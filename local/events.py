@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
+from common.runtime import SystemRuntime
 from common.server_types import Features, Licence, Security, ServerFacts, Version
 from local.cerberus.generate import EDITION, VERSION
 from local.cerberus.machine import Machine
@@ -28,8 +29,17 @@ PLAN = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
 """The hash of the plan that waits for an approval of ``ftp2``."""
 
 
+REGISTRATION = "4f1d2c3b5a69788790a1b2c3d4e5f607"
+"""The identity that ``ftp2`` is registered under."""
 STATES = ("0f" * 32, "1e" * 32)
 """The digests of the primary's states, the older one first: in the newer one a user has come."""
+
+
+class SeedRuntime(SystemRuntime):
+    """The runtime of a store that is seeded: what it registers has the identity that the events name."""
+
+    def new_id(self) -> str:
+        return REGISTRATION
 
 
 class Server(Protocol):
@@ -66,7 +76,7 @@ def seed(
     backup: tuple[Server, Credentials],
     snapshots: SnapshotStore,
 ) -> None:
-    """Fill an empty registry with what the answers assume."""
+    """Fill an empty registry with what the answers assume. The store draws its ids from a ``SeedRuntime``."""
     for server_id, (_, log_in) in (("primary", primary), (BACKUP, backup)):
         credentials.put(server_id, log_in)
     server = primary[0]

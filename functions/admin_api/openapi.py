@@ -46,6 +46,7 @@ _WHEN = {
 _OF_OPERATION = {
     "getPrimary": (HTTPStatus.NOT_FOUND,),
     "putPrimary": (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED),
+    "changePrimary": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED),
     "checkPrimary": (HTTPStatus.NOT_FOUND,),
     "promoteBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED),
     "resumePrimary": (HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED),

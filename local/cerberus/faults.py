@@ -236,7 +236,7 @@ def _newer_document(text: str) -> str:
     seen: set[str] = set()
     for element in list(root.iter()):
         place = "/".join(documents.local_name(each.tag) for each in (*reversed(list(element.iterancestors())), element))
-        if place in seen or documents.local_name(element.tag) == "futureOption":
+        if place in seen or documents.local_name(element.tag).startswith(("futureOption", "lastLogin")):
             continue
         seen.add(place)
         structured = bool(len(element) or set(element.attrib) - {documents.q("futureFlag")})

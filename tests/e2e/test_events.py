@@ -13,7 +13,7 @@ import pytest
 from common.runtime import SystemRuntime
 from local.cloud import LocalCloud
 from local.emulator import Emulator
-from local.events import BACKUP, differences, invocations, seed
+from local.events import BACKUP, SeedRuntime, differences, invocations, seed
 from local.fleet import PRIMARY, Servers, password_of, start_servers
 from local.stack import prepare_invocations
 from registry.credentials import SecretsManagerCredentials
@@ -70,7 +70,7 @@ def _seed(cloud: LocalCloud, outputs: dict[str, str], servers: Servers) -> Dynam
     events = cloud.client("events")
     events.put_rule(Name=outputs["RuleName"], ScheduleExpression="rate(15 minutes)", State="DISABLED")
     events.put_rule(Name=outputs["PollingRuleName"], ScheduleExpression="rate(1 minute)", State="DISABLED")
-    store = DynamoStore(outputs["TableName"], table, SystemRuntime())
+    store = DynamoStore(outputs["TableName"], table, SeedRuntime())
     credentials = SecretsManagerCredentials(outputs["SecretPrefix"], cloud.client("secretsmanager"), SystemRuntime())
     primary, backup = servers.primary, servers.backups[BACKUP]
     seed(

@@ -14,7 +14,6 @@ from itertools import islice
 from lxml import etree
 
 from replication.documents.canonical import IDENTITY_KEYS, children, is_named, own_value, plain_name
-from replication.documents.namespaces import XSI_TYPE
 
 NAME_KEYS = ("name", "key", "setting", "property", "option", "parameter", "id")
 """What a name or key is called, the most telling first. A title does not say what a setting is about."""
@@ -24,7 +23,8 @@ ABOUT_VALUES = frozenset({"type", "kind", "datatype", "format", "encrypted", "en
 """What may stand beside the value of an entry."""
 _NAMES_OF_VALUES = frozenset({"key", "setting", "property", "option", "parameter"})
 """Children that are names only beside a value, and settings of their own elsewhere."""
-_LONGEST_PAIR = 8
+_LARGEST_ENTRY = 32
+"""Children of an entry with a name and a value; what has more is no entry."""
 
 
 def key_of(element: etree._Element) -> str:
@@ -54,15 +54,12 @@ def name_in(child: etree._Element) -> str:
 
 
 def _is_in_pair(child: etree._Element) -> bool:
-    """Whether a child bears nothing but its value and stands, one of its kind, among names and their value alone."""
-    if any(plain_name(str(key)) not in VALUES and str(key) != XSI_TYPE for key in child.attrib):
-        return False
+    """Whether a child stands, the only one of its kind, beside the value that it names.
+
+    What else a newer server says there changes nothing: a setting that lost its
+    name would not be kept.
+    """
     parent = child.getparent()
-    members = list(islice(children(parent), _LONGEST_PAIR + 1)) if parent is not None else []
+    members = list(islice(children(parent), _LARGEST_ENTRY + 1)) if parent is not None else []
     tags = [plain_name(str(member.tag)) for member in members]
-    return (
-        len(tags) <= _LONGEST_PAIR
-        and tags.count(plain_name(str(child.tag))) == 1
-        and not VALUES.isdisjoint(tags)
-        and IDENTITY_KEYS.union(VALUES, ABOUT_VALUES).issuperset(tags)
-    )
+    return len(tags) <= _LARGEST_ENTRY and tags.count(plain_name(str(child.tag))) == 1 and not VALUES.isdisjoint(tags)

@@ -90,7 +90,7 @@ def test_every_query_has_an_answer_and_reads_the_functions_log(lines: list[str])
 
 def test_the_tables_say_what_has_happened(lines: list[str]) -> None:
     stand = {row["backup"]: row for row in answer(lines, "How each backup stands")}
-    assert {backup: row["result"] for backup, row in stand.items()} == {"b1": "incomplete", "b2": "incomplete"}
+    assert {backup: row["result"] for backup, row in stand.items()} == {"b1": "updated", "b2": "failed"}
     assert stand["b2"]["failures"] == 1
     failures = {(row["backup"], row["reason"]): row["times"] for row in answer(lines, "Failures of backups")}
     assert failures == {("b2", "not_soap"): 1, ("b1", "run_aborted"): 1, ("b2", "run_aborted"): 1}

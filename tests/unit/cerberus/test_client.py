@@ -39,7 +39,7 @@ def test_a_primary_has_no_method_that_writes() -> None:
     assert not {name for name in public if name.startswith(("write", "commit", "save", "set_", "delete", "add_"))}
     assert {name for name in dir(BackupClient) if not name.startswith("_")} - public == {
         name for name in dir(WritableServer) if name.startswith(("write", "commit"))
-    } | {"fresh_facts"}
+    } | {"fresh_facts", "deadline"}
 
 
 def test_reads_and_writes_are_operations_of_the_service_and_apart() -> None:

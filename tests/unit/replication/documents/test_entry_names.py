@@ -40,9 +40,9 @@ def test_the_value_of_a_setting_never_names_what_the_setting_is_in(tag: str, ent
         ('<e {0}="soapPort"><x/></e>', True),
         ("<e><{0}>soapPort</{0}></e>", False),
         ("<e><{0}>soapPort</{0}><cert>1</cert></e>", False),
-        ("<e><{0}>soapPort</{0}><cert>1</cert><value>1</value></e>", False),
+        ("<e><{0}>soapPort</{0}><cert>1</cert><value>1</value></e>", True),
         ("<e><{0}>soapPort</{0}><{0}>other</{0}><value>1</value></e>", False),
-        ('<e><{0} unit="s">soapPort</{0}><value>1</value></e>', False),
+        ('<e><{0} unit="s">soapPort</{0}><value>1</value></e>', True),
     ],
 )
 def test_a_child_called_like_a_setting_is_a_name_only_in_a_pair_with_its_value(
