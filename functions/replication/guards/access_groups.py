@@ -66,8 +66,8 @@ class Groups:
         """The accounts of the desired documents that the backup has already, and what stands around them."""
         for own, desired in ((self._own.users, self._desired.users), (self._own.groups, self._desired.groups)):
             yield from _elements(desired, frozenset(own.items.entries.keys() & desired.items.entries.keys()))
-            if (around := desired.around_items) is not None:
-                yield parse(around)
+            if (outside := desired.around_items) is not None:
+                yield parse(outside)
 
 
 def values(element: etree._Element | None) -> list[Difference]:

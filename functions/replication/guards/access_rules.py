@@ -227,18 +227,6 @@ def _asks(place: Place) -> bool:
     return "require" in place.about and bool(place.about & {"key", "password", "auth", "public"})
 
 
-def _is_insecure(place: Place) -> bool:
-    return "insecure" in place.about
-
-
-def _is_anonymous(place: Place) -> bool:
-    return "anonymous" in place.about
-
-
-def _is_login_method(place: Place) -> bool:
-    return {"auth", "method"} <= place.about
-
-
 def _manages(place: Place) -> bool:
     return "manage" in place.about and place.about <= {"manage", "group"} | FILLERS | SWITCHES
 

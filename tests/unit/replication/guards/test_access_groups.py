@@ -91,8 +91,10 @@ def test_a_group_that_nobody_of_the_backup_names_tells_nothing(make_plan_between
             continue  # opens the new account
         sides = [GROUP.format(""), GROUP.format(f"<group name='staff'>{inside}</group>")]
         before, after = sides if comes else sides[::-1]
-        found = kinds(make_plan_between, {"users": users[0], "groups": before}, {"users": users[1], "groups": after})
-        assert found == set(), inside
+        increases = kinds(
+            make_plan_between, {"users": users[0], "groups": before}, {"users": users[1], "groups": after}
+        )
+        assert increases == set(), inside
 
 
 def test_a_group_is_named_by_its_id_around_the_users_and_by_another_group(make_plan_between: PlanFactory) -> None:
@@ -100,8 +102,8 @@ def test_a_group_is_named_by_its_id_around_the_users_and_by_another_group(make_p
     by_id = "<users><user name='ann'><groupId>12</groupId></user></users>"
     before, after = ({"users": by_id, "groups": GROUP.format(one)} for one in ("", group))
     assert kinds(make_plan_between, before, after) == {K.ADMIN_GRANTED}
-    around = "<users defaultGroup='Staff'><user name='ann'/></users>"
-    before, after = ({"users": around, "groups": GROUP.format(one)} for one in ("", group))
+    outside = "<users defaultGroup='Staff'><user name='ann'/></users>"
+    before, after = ({"users": outside, "groups": GROUP.format(one)} for one in ("", group))
     assert kinds(make_plan_between, before, after) == {K.ADMIN_GRANTED}
     child = "<group name='child'><groups><group name='staff'/></groups></group>"
     before, after = ({"groups": GROUP.format(one)} for one in (child, child + group))
