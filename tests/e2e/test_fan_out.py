@@ -62,7 +62,8 @@ def _kill_at_work(cloud: LocalCloud, deployment: Deployment, run_id: str) -> tup
     killed: list[int] = []
 
     def orphaned() -> bool:
-        before = _claims(cloud, deployment, run_id)
+        if not (before := _claims(cloud, deployment, run_id)):
+            return False  # the processes that were started anew have not begun yet
         killed.append(cloud.kill_function(deployment.outputs["SyncFunctionName"]))
         return bool(before & _claims(cloud, deployment, run_id))
 
