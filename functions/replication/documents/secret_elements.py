@@ -10,7 +10,7 @@ from itertools import filterfalse
 
 from lxml import etree
 
-from replication.documents.canonical import children, own_value, plain_name, text_of
+from replication.documents.canonical import children, is_named, own_value, plain_name, text_of
 from replication.documents.entry_names import VALUES, key_of
 from replication.documents.keep_patterns import labels_of
 from replication.documents.sensitive import is_secret_name
@@ -43,12 +43,16 @@ def is_written_as_name(text: str) -> bool:
 
 
 def _said_in(element: etree._Element) -> Iterator[tuple[str, str]]:
-    """Each value directly in an element with the plain name it goes by; texts between children go by none."""
+    """Each value directly in an element with the plain name it goes by; texts between children go by none.
+
+    The value of a child with a name of its own says something of that child alone.
+    """
     yield from ((plain_name(str(key)), str(value)) for key, value in element.attrib.items())
     is_leaf = True
     for child in children(element):
         is_leaf = False
-        yield plain_name(str(child.tag)), own_value(child) or ""
+        if not is_named(child):
+            yield plain_name(str(child.tag)), own_value(child) or ""
         yield "", child.tail or ""
     if not is_leaf:
         yield "", element.text or ""
