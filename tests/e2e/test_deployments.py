@@ -52,11 +52,14 @@ class Sam:
         (self._folder / "samconfig.toml").write_text(text)
 
     def deploy(self, *arguments: str) -> None:
-        bucket, code = re.findall(r's3://([^/"]+)/([^"]+)"', self._packed)[0]
-        own = f"{code}-deployments"  # a copy, because ``sam delete`` deletes the code with the stack
-        self._s3.copy_object(Bucket=bucket, Key=own, CopySource={"Bucket": bucket, "Key": code})
+        packed = self._packed
+        # Copies, because ``sam delete`` deletes the code with the stack. Two functions may have one code, or one each.
+        for bucket, code in set(re.findall(r's3://([^/"]+)/([^"]+)"', self._packed)):
+            own = f"{code}-deployments"
+            self._s3.copy_object(Bucket=bucket, Key=own, CopySource={"Bucket": bucket, "Key": code})
+            packed = packed.replace(f"{bucket}/{code}", f"{bucket}/{own}")
         template = self._folder / ".aws-sam" / "build" / "template.yaml"
-        template.write_text(self._packed.replace(f"{bucket}/{code}", f"{bucket}/{own}"))
+        template.write_text(packed)
         self._run("deploy", "--no-confirm-changeset", *arguments)
 
     def delete(self, *arguments: str) -> None:
