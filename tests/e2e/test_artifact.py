@@ -20,6 +20,13 @@ def test_the_artifact_holds_the_product_and_its_libraries_and_nothing_else() -> 
             assert [path for path in packaged - ours - of_libraries(artifact) if not compiled(path, packaged)] == []
 
 
+def test_both_functions_are_deployed_with_the_same_bytes() -> None:
+    folder = build().parent
+    with build_lock(exclusive=False):
+        one, other = (path for path in folder.iterdir() if path.is_dir())
+        assert {path for path in {*files(one), *files(other)} if not same(one / path, other / path)} == set()
+
+
 def files(folder: Path) -> Iterator[Path]:
     """All files below a folder, as paths from there."""
     yield from (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
