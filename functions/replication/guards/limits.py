@@ -162,21 +162,27 @@ def _leaves_none(before: ListDocument, after: ListDocument, disabled: list[str])
     """Whether somebody could be let in before a push, and none of the same may after it."""
     gone = {canonical.folded(name) for name in disabled}
     staying = [key for key in before.items.entries if key in after.items.entries and key not in gone]
-    if _any_live(after, staying):
+    if _any_live(after, staying, where_unknown=False):
         return False
-    return bool(disabled) or _any_live(before, [key for key in before.items.entries if key not in after.items.entries])
+    leaving = [key for key in before.items.entries if key not in after.items.entries]
+    return bool(disabled) or _any_live(before, leaving, where_unknown=True)
 
 
-def _any_live(document: ListDocument, keys: list[str]) -> bool:
-    """Whether one of the accounts is not disabled. The first ones mostly tell."""
+def _any_live(document: ListDocument, keys: list[str], *, where_unknown: bool) -> bool:
+    """Whether one of the accounts is not disabled. The first ones mostly tell.
+
+    ``where_unknown`` is what an account counts as that cannot be judged: whichever stops the push.
+    """
     for some in batched(keys, _LOOKED_AT_ONCE):
-        if not all(map(_is_dead_account, document.excerpts(frozenset(some)).values())):
+        if any(
+            _is_live(account, where_unknown=where_unknown) for account in document.excerpts(frozenset(some)).values()
+        ):
             return True
     return False
 
 
-def _is_dead_account(account: bytes) -> bool:
-    return contained(lambda: is_disabled(parse(account)), lambda _: True)
+def _is_live(account: bytes, *, where_unknown: bool) -> bool:
+    return contained(lambda: not is_disabled(parse(account)), lambda _: where_unknown)
 
 
 _LOOKED_AT_ONCE = 64

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replication.guards import limits
 from replication.guards.limits import Limits, exceeded_limits
 from replication.model import PartName, Policy
 
@@ -71,3 +72,20 @@ def test_disabling_all_is_stopped_in_any_spelling(
     (block,) = exceeded_limits(make_plan_between(own, source, ACCOUNTS), NO_NUMBERS)
     assert block.numbers == {"held": count, "removed": 0, "disabled": count}
     assert exceeded_limits(make_plan_between(source, own, ACCOUNTS), NO_NUMBERS) == ()
+
+
+@given(states, states, st.sampled_from(LIVE_AND_DEAD))
+def test_a_defect_in_judging_accounts_never_lets_a_push_through_that_it_would_have_stopped(
+    make_plan_between: PlanFactory, before: State, after: State, spelling: tuple[str, str]
+) -> None:
+    own, source = ({"users": document("user", state, spelling, "{0}")} for state in (before, after))
+    judged = exceeded_limits(make_plan_between(own, source, ACCOUNTS), NO_NUMBERS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(limits, "is_disabled", defect)
+        patch.setattr(limits, "disables", defect)
+        unjudged = exceeded_limits(make_plan_between(own, source, ACCOUNTS), NO_NUMBERS)
+    assert bool(unjudged) >= bool(judged)
+
+
+def defect(_: object) -> bool:
+    raise TypeError
