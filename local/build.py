@@ -93,9 +93,10 @@ def _prune(artifact: Path) -> None:
 
 
 def _compile(artifact: Path) -> None:
-    # Checked against nothing: the sources cannot change in a deployed artifact. The fixed seed orders the constants of
-    # sets, so that the same sources give the same bytes: both functions then share one upload.
-    command: list[str | Path] = [sys.executable, "-m", "compileall", "-q", "-j", "0"]
+    # Checked against nothing: the sources cannot change in a deployed artifact. One process and a fixed seed, because
+    # bytecode depends on what the process compiled before and on the order of sets: the same sources then give the
+    # same bytes, and both functions share one upload.
+    command: list[str | Path] = [sys.executable, "-m", "compileall", "-q"]
     command += ["--invalidation-mode", "unchecked-hash", "-s", artifact, "-p", "/var/task", artifact]
     subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": "0"}, stdin=subprocess.DEVNULL, check=True)
 
