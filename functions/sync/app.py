@@ -22,7 +22,7 @@ from sync.backup_runner import GRACE
 from sync.context import Environment, FanOutTerms, RunContext
 from sync.events import Trigger, queued_messages, read_request
 from sync.fan_out import process_batch
-from sync.poll import is_run_needed
+from sync.poll import Look, look_at_primary
 from sync.reporting import LoggedProgress, emit_metrics
 from sync.results import Report, RunStatus
 from sync.run import run
@@ -52,15 +52,11 @@ def handler(event: object, context: LambdaContext) -> dict[str, object]:
         if queued is not None:
             return _process_batch(queued, run_context, deadline, left)
         request = read_request(event)
-        unread = None
-        if request.trigger is Trigger.CHANGE:
-            try:
-                if not is_run_needed(run_context, deadline):
-                    logger.info("primary unchanged")
-                    return {"status": "unchanged"}
-            except Failure as failure:
-                unread = failure
-        report = run(request, run_context, deadline, unread=unread)
+        look = look_at_primary(run_context, deadline) if request.trigger is Trigger.CHANGE else Look(is_run_needed=True)
+        if not look.is_run_needed:
+            logger.info("primary unchanged")
+            return {"status": "unchanged"}
+        report = run(request, run_context, deadline, unread=look.unread)
     except Failure as failure:
         logger.error("run not possible", extra={"reason": failure.reason, "detail": str(failure)})  # noqa: TRY400 - the trace adds nothing
         raise RunFailedError(str(failure)) from None

@@ -1,6 +1,9 @@
 """A look at the primary between two scheduled runs: does it hold something that no run has replicated?"""
 
+from dataclasses import dataclass
+
 from common.deadline import Deadline
+from common.errors import Failure, Reason
 from fleet.primary import parts_of, policy_of
 from registry.models import Run
 from registry.store_rules import of_primary
@@ -12,7 +15,22 @@ _RECENT_RUNS = 20
 """How far back the last run over the whole fleet is looked for; beyond that one run too many does no harm."""
 
 
-def is_run_needed(context: RunContext, deadline: Deadline) -> bool:
+_BEFORE_THE_PRIMARY_IS_ASKED = frozenset(
+    {Reason.UNKNOWN_BACKUP, Reason.BACKUP_DISABLED, Reason.EVENT_DROPPED, Reason.REGISTRY_UNAVAILABLE}
+)
+"""Why a run failed that says nothing of the primary."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at the primary has come to."""
+
+    is_run_needed: bool
+    unread: Failure | None = None
+    """Why the primary could not be read. The run that is then needed records it and does not ask again."""
+
+
+def look_at_primary(context: RunContext, deadline: Deadline) -> Look:
     """Whether the primary holds something else than the last run over the whole fleet has read.
 
     The SOAP API has no call that tells of a change, so the parts are read and
@@ -21,21 +39,26 @@ def is_run_needed(context: RunContext, deadline: Deadline) -> bool:
 
     What a run has tried is not tried again before the schedule does, whether
     its backups were verified, blocked or out of reach. After a run that failed
-    as a whole nobody is asked: a refused log-in must not be repeated. Before
-    the first verified run the schedule takes care.
+    at the primary nobody is asked: a refused log-in must not be repeated.
+    Before the first verified run the schedule takes care.
 
-    Raises Failure when the primary cannot be read, for a run to record.
+    Raises Failure when the registry cannot be read.
     """
     settings = context.store.settings()
     policies = [policy_of(backup, settings) for backup in context.store.backups() if backup.enabled]
     registered = context.known_primary
     recent = context.store.runs(limit=_RECENT_RUNS)
     if not policies or of_primary(context.store.baseline(), registered) is None:
-        return False
-    if recent and recent[0].status == RunStatus.FAILED:
-        return False
+        return Look(is_run_needed=False)
+    last = next((run for run in recent if run.reason not in _BEFORE_THE_PRIMARY_IS_ASKED), None)
+    if last and last.status == RunStatus.FAILED:
+        return Look(is_run_needed=False)
     tried = next((run.state for run in recent if _has_tried(run) and of_primary(run, registered)), "")
-    return fingerprint(context.source.read(parts_of(policies), settings, deadline)) != tried
+    try:
+        primary = context.source.read(parts_of(policies), settings, deadline)
+    except Failure as failure:
+        return Look(is_run_needed=True, unread=failure)
+    return Look(fingerprint(primary) != tried)
 
 
 def _has_tried(run: Run) -> bool:

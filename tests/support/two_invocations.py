@@ -31,7 +31,7 @@ from registry.store_rules import promotion, tells_of_the_run_alone
 from sync.context import FanOutTerms, RunContext
 from sync.events import RunRequest, Trigger, read_request
 from sync.fan_out import process_batch
-from sync.poll import is_run_needed
+from sync.poll import look_at_primary
 from sync.run import run
 from tests.support.borders import Border, Starter
 
@@ -120,8 +120,9 @@ class Pair:
             case "fan-out":
                 run(RunRequest(Trigger.SCHEDULE), context, deadline)
             case "poll":
-                if is_run_needed(context, deadline):
-                    run(RunRequest(Trigger.CHANGE), replace(context, fan_out=None), deadline)
+                look = look_at_primary(context, deadline)
+                if look.is_run_needed:
+                    run(RunRequest(Trigger.CHANGE), replace(context, fan_out=None), deadline, unread=look.unread)
             case "on demand":
                 starter = Starter(lambda event: self._begin(event, invocation))
                 with suppress(Failure, Killed):  # of the API's process; the event has arrived or has not

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from common.deadline import Deadline
-from common.errors import Failure
+from common.errors import Failure, Reason
 from local.cerberus import Kind, drift, replicable_differences
 from sync.events import RunRequest, Trigger
-from sync.poll import is_run_needed
+from sync.poll import look_at_primary
 from sync.run import run
 
 if TYPE_CHECKING:
@@ -32,18 +32,15 @@ CHANGES: dict[str, Callable[[Fleet], None]] = {
 
 
 def changed(fleet: Fleet) -> bool:
-    return is_run_needed(fleet.context, Deadline(600, monotonic))
+    return look_at_primary(fleet.context, Deadline(600, monotonic)).is_run_needed
 
 
 def looked(fleet: Fleet) -> str:
     """What a look and the run that it leads to come to: the run's status and reason, or nothing."""
-    unread = None
-    try:
-        if not changed(fleet):
-            return ""
-    except Failure as failure:
-        unread = failure
-    report = run(RunRequest(Trigger.CHANGE), fleet.context, Deadline(600, monotonic), unread=unread)
+    look = look_at_primary(fleet.context, Deadline(600, monotonic))
+    if not look.is_run_needed:
+        return ""
+    report = run(RunRequest(Trigger.CHANGE), fleet.context, Deadline(600, monotonic), unread=look.unread)
     return f"{report.run.status} {report.run.reason}".strip()
 
 
@@ -95,6 +92,29 @@ def test_a_refused_log_in_is_recorded_by_the_run_and_not_tried_a_second_time(fle
     asked = len(fleet.primary.requests)
     assert [looked(fleet) for _ in range(3)] == ["failed authentication_failed", "", ""]
     assert len(fleet.primary.requests) == asked + 1
+
+
+def test_a_run_that_failed_before_it_asked_the_primary_lets_no_look_rest(fleet: Fleet) -> None:
+    fleet.run()
+    CHANGES["a user"](fleet)
+    assert fleet.run("no-such-backup").run.reason == Reason.UNKNOWN_BACKUP
+    assert looked(fleet) == "succeeded"
+
+
+def test_a_registry_that_fails_during_a_look_is_no_failure_of_the_primary(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fleet.run()
+    before = fleet.store.runs(limit=10)
+
+    def fail(*_: object, **__: object) -> None:
+        raise Failure(Reason.REGISTRY_UNAVAILABLE, "throttled")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fleet.store, "baseline", fail)
+        with pytest.raises(Failure, match="throttled"):
+            look_at_primary(fleet.context, Deadline(600, monotonic))
+    assert fleet.store.runs(limit=10) == before
 
 
 def out_of_reach(fleet: Fleet) -> None:

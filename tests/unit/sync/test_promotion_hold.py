@@ -19,7 +19,7 @@ from registry.store import VersionConflict
 from registry.store_rules import primary_as_named, promotion
 from replication.model import Status
 from sync.events import RunRequest, Trigger
-from sync.poll import is_run_needed
+from sync.poll import look_at_primary
 from sync.run import run
 from tests.support.registrations import as_registered, remember_baseline
 
@@ -224,7 +224,7 @@ def test_a_promotion_between_a_look_and_its_run_is_what_the_run_goes_by(world: A
     turned = Turned(world)
     turned.run()
     world.servers.by_id[PRIMARY_ID].greeting = "of the old one"
-    assert is_run_needed(world.context, Deadline(600, monotonic))
+    assert look_at_primary(world.context, Deadline(600, monotonic)).is_run_needed
     turned.promote("b1", "old")
     world.store.save_primary(replace(world.store.primary(), held=""))
     report = run(RunRequest(Trigger.CHANGE), world.context, Deadline(600, monotonic))
@@ -234,10 +234,10 @@ def test_a_promotion_between_a_look_and_its_run_is_what_the_run_goes_by(world: A
 
 def test_looks_for_changes_wait_for_a_verified_run_under_the_new_primary(turned: Turned) -> None:
     remember_baseline(turned.world.store, PrimaryBaseline(3, 2, NOON, "r0", fingerprint="0f"))
-    assert not is_run_needed(turned.world.context, Deadline(600, monotonic))
+    assert not look_at_primary(turned.world.context, Deadline(600, monotonic)).is_run_needed
     turned.run(trigger=Trigger.ON_DEMAND)
     turned.world.servers.by_id[PRIMARY_ID].greeting = "good day"
-    assert is_run_needed(turned.world.context, Deadline(600, monotonic))
+    assert look_at_primary(turned.world.context, Deadline(600, monotonic)).is_run_needed
 
 
 def test_a_promotion_while_a_run_holds_the_lease_is_refused_and_the_run_pushes_from_where_it_began(world: Any) -> None:
