@@ -58,10 +58,10 @@ def start(
     return Response(202, "application/json", views.run_view(run), {"Location": f"/sync-runs/{run.id}"})
 
 
-def refuse_unservable(wanted: tuple[str, ...], services: Services) -> None:
-    """Say at once what the run would only record.
+def refuse_unservable(wanted: tuple[str, ...], services: Services, *, put_back: bool = False) -> None:
+    """Say at once what the run would only record. ``put_back``: something is to be put back on the wanted backups.
 
-    Raises Failure(UNKNOWN_BACKUP, BACKUP_DISABLED, RECORD_UNREADABLE).
+    Raises Failure(UNKNOWN_BACKUP, BACKUP_DISABLED, BACKUP_REPORT_ONLY, RECORD_UNREADABLE).
     """
     registered = {backup.id: backup for backup in services.store.backups()} if wanted else {}
     unreadable = dict(services.store.unreadable_backups()) if wanted else {}
@@ -73,6 +73,8 @@ def refuse_unservable(wanted: tuple[str, ...], services: Services) -> None:
             raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup_id}")
         if not registered[backup_id].enabled:
             raise Failure(Reason.BACKUP_DISABLED, f"the backup {backup_id} is disabled")
+        if put_back and registered[backup_id].report_only:
+            raise Failure(Reason.BACKUP_REPORT_ONLY, f"the backup {backup_id} is only reported on")
 
 
 def _event(run: Run, *, accept_primary: bool) -> Mapping[str, object]:

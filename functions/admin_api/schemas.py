@@ -542,7 +542,8 @@ class NewRun(Model):
     """A run to start. Without ``backups`` it is over the whole fleet; a dry run writes nothing.
 
     ``state`` is the digest of an older state of the primary, to go over instead of what it holds now. The primary
-    is not read then, so ``accept_primary`` cannot be true beside it.
+    is not read then, so ``accept_primary`` cannot be true beside it. A backup that is paused already gets it only if
+    it is named here, and a person's pause stays with its reason. One with ``report_only`` cannot be named.
 
     ``plan_hash`` is that of the plan of one backup, as it was looked at: exactly that is done, what the guards stop
     included, and no backup with another plan is written to. Where somebody else has to approve, it approves nothing.
@@ -562,6 +563,7 @@ class NewRun(Model):
 class NewRestore(Model):
     """What to put back: a snapshot of this backup, or a state of the primary. A dry run writes nothing.
 
+    The backup gets it also if it is paused, and a person's pause stays with its reason.
     ``plan_hash`` is that of the plan, as it was looked at: exactly that is done, what the guards stop included, or
     nothing. Where somebody else has to approve, it approves nothing.
     ``same_machine`` says that a snapshot which is ``former`` is of the machine that is registered now.

@@ -111,6 +111,7 @@ class Reason(StrEnum):
     UNKNOWN_RUN = "unknown_run"
     BACKUP_DISABLED = "backup_disabled"
     BACKUP_REPORT_ONLY = "backup_report_only"
+    BACKUP_PAUSED = "backup_paused"
     CREDENTIALS_MISSING = "credentials_missing"
     REGISTRATION_INVALID = "registration_invalid"
     REGISTRATION_CHANGED = "registration_changed"
@@ -210,6 +211,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.UNKNOWN_RUN: "Use the id of a run that is still kept; GET /sync-runs lists them.",
     Reason.BACKUP_DISABLED: "Enable the backup to have it replicated.",
     Reason.BACKUP_REPORT_ONLY: "Switch report_only off for the backup, if it is to be written to.",
+    Reason.BACKUP_PAUSED: "Name the paused backup to put something back on it all the same, or resume it.",
     Reason.CREDENTIALS_MISSING: "Store user name and password in the server's secret.",
     Reason.REGISTRATION_INVALID: "Correct the registration.",
     Reason.REGISTRATION_CHANGED: "Nothing to do: the next run goes to the server that is registered now.",

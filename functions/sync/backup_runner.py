@@ -7,15 +7,14 @@ from functools import cached_property, partial
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason, places
-from common.runtime import UNFINISHED, Runtime
+from common.runtime import UNFINISHED
 from fleet.present_primary import PresentPrimary, present_primary
 from fleet.primary import guard_of, known_parts, pending_access_proof_of, policy_of
 from fleet.restore_source import RestoreSource
 from fleet.servers import refuse_primary, with_credentials
 from registry.models import Approval, Backup, BackupResult, Credentials, Run, SyncSettings
 from registry.snapshots import SnapshotContent
-from registry.store import Store, VersionConflict
-from registry.store_rules import of_primary, of_registration, registration_gone
+from registry.store_rules import of_primary, of_registration
 from replication.documents.canonical import digest
 from replication.guards.preflight import ServerAddress
 from replication.model import KeptDifferences, Outcome, PartName, PartOutcome, PartStatus, Policy, PrimaryState, Status
@@ -24,6 +23,7 @@ from replication.ports import ReadableServer, ServerFacts
 from replication.replicate import Restore, replicate
 from sync.context import RunContext
 from sync.events import Trigger
+from sync.pause import may_be_written_to, pause, why_not_written_to
 from sync.result_recorder import ResultRecorder
 from sync.results import failed_outcome, with_begun
 
@@ -175,7 +175,7 @@ class BackupRunner:
                 if brief:
                     return brief
             approval = of_primary(self._approval_of(backup), run)
-            write = not (run.dry_run or run.held or backup.report_only or (backup.paused and not self.restore_source))
+            write = may_be_written_to(backup, run)
             outcome = replicate(
                 self.primary,
                 server,
@@ -192,7 +192,7 @@ class BackupRunner:
         if approval and write:
             outcome = self._use_up(approval, outcome)
         if self.restore_source:
-            return _with_restore_message(outcome, self.restore_source, run)
+            return _with_restore_message(outcome, self.restore_source, backup, write=write)
         return replace(outcome, basis=basis) if outcome.verified_at else outcome
 
     def _use_up(self, approval: Approval, outcome: Outcome) -> Outcome:
@@ -209,13 +209,14 @@ class BackupRunner:
         return outcome
 
     def _restore(self, backup: Backup, restore_source: RestoreSource) -> Restore:
-        why = f"{restore_source.key} was put back by the run {self.recorder.run.id}"
         then = restore_source.content.facts if restore_source.owner else None
 
         def check(facts: ServerFacts, address: ServerAddress, label: str) -> tuple[str, ...]:
             return (*restore_source.check(facts, address, label), *self._present_primary.check(facts, label))
 
-        return Restore(check, lambda: pause(backup, why, self._context.store, self._context.runtime), then)
+        return Restore(
+            check, lambda: pause(backup, self.recorder.run, self._context.store, self._context.runtime), then
+        )
 
     @cached_property
     def _present_primary(self) -> PresentPrimary:
@@ -233,11 +234,14 @@ class BackupRunner:
         return self.recorder.context
 
 
-def _with_restore_message(outcome: Outcome, restore_source: RestoreSource, run: Run) -> Outcome:
-    """The outcome of a restore with what was put back. What follows from that changes, and is no part of a record."""
-    if outcome.status is not Status.RESTORED:
-        return outcome
-    return replace(outcome, message=f"it {'held' if run.dry_run else 'got back'} {restore_source.key}")
+def _with_restore_message(outcome: Outcome, restore_source: RestoreSource, backup: Backup, *, write: bool) -> Outcome:
+    """The outcome of a restore with what was put back, or why it was not. What follows changes: it is not recorded."""
+    if outcome.status is Status.RESTORED:
+        return replace(outcome, message=f"it {'got back' if write else 'held'} {restore_source.key}")
+    why = "" if write else why_not_written_to(backup)
+    if outcome.status is Status.DRIFTED and why:
+        return replace(outcome, message=f"nothing was put back: {why}")
+    return outcome
 
 
 @dataclass(frozen=True)
@@ -260,36 +264,6 @@ class _BackupSnapshots:
         if begun and begun.snapshot:
             content = store.load(begun.snapshot).content.with_later(content)
         return store.keep_backup(backup.id, recorder.run.id, content, backup.registration)
-
-
-_ATTEMPTS = 5
-
-
-def pause(backup: Backup, why: str, store: Store, runtime: Runtime) -> None:
-    """Pause a backup, whatever else is changed about it meanwhile.
-
-    Raises Failure(UNKNOWN_BACKUP) for one that was removed, REGISTRATION_CHANGED
-    for one that is another server by now, BACKUP_DISABLED for one that was
-    disabled since the run began, and REGISTRY_UNAVAILABLE when it cannot be stored.
-    """
-    for _ in range(_ATTEMPTS):
-        registered = store.backup(backup.id)
-        if registered is None:
-            raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup.id}")
-        if registered.registration != backup.registration:
-            raise registration_gone(backup.id)
-        if not registered.enabled:
-            raise Failure(Reason.BACKUP_DISABLED, f"the backup {backup.id!r} is disabled")
-        if registered.paused == why:
-            return
-        try:
-            store.update_backup(
-                replace(registered, paused=why, updated_at=runtime.now()), expected_version=registered.version
-            )
-        except VersionConflict:
-            continue
-        return
-    raise Failure(Reason.REGISTRY_UNAVAILABLE, f"the registration of {backup.id} kept changing")
 
 
 _BY_ITSELF = (Trigger.SCHEDULE, Trigger.CHANGE)

@@ -37,6 +37,7 @@ from sync.backup_runner import BackupRunner
 from sync.context import RunContext
 from sync.events import RunRequest, Trigger
 from sync.fan_out import begin_fan_out, enqueue_backups, is_needed
+from sync.pause import left_alone, refuse_report_only
 from sync.primary_history import keep_state
 from sync.result_recorder import ResultRecorder
 from sync.results import Report, RunStatus, conclude, finish
@@ -133,6 +134,9 @@ class _Fleet:
             unknown = dict(self._store.unreadable_statuses())
             registered = self._context.known_primary
             self._tell(apply_promotion_hold(self._record, self._request, registered))
+            refuse_report_only(chosen, self._record)
+            if untouched := left_alone(chosen, self._record):
+                self._tell(with_notice(self._record, untouched))
             if not self._request.backups:
                 results = [self._refuse(backup_id, "registration", why) for backup_id, why in unreadable.items()]
             # How to undo what was begun, or a pending proof of access, may be in a status that is not understood.

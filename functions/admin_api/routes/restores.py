@@ -68,13 +68,12 @@ def restore_backup(
 ) -> Response[RunView]:
     """Start a run that puts a snapshot back and pauses the backup, so that no other run undoes it until it is resumed.
 
+    One that is paused gets it too, and a person's pause stays with its reason.
     It goes through whole or not at all: what the guards stop waits for ``plan_hash``, or for an approval. With
     ``plan_hash`` nothing is written when the plan is another one by now.
     """
     backup = registered_backup(backup_id, services)
-    refuse_unservable((backup_id,), services)
-    if backup.report_only and not body.dry_run:
-        raise Failure(Reason.BACKUP_REPORT_ONLY, f"the backup {backup_id} is only reported on")
+    refuse_unservable((backup_id,), services, put_back=not body.dry_run)
     key = key_for(body.snapshot, backup, services)
     if backup_of(key) and is_of_former_server(key, backup) and not body.same_machine:
         raise snapshot_of_former_server(key)

@@ -28,11 +28,12 @@ def start_run(
     """Start a run over the whole fleet or over the named backups, and say where to follow it.
 
     With ``state`` it is an older state of the primary that goes over, and the
-    backups that get it are paused, so that no other run undoes it until they are resumed. With ``plan_hash`` a backup
+    backups that get it are paused, so that no other run undoes it until they are resumed. A backup that is paused
+    already gets it only if it is named, and a person's pause stays with its reason. With ``plan_hash`` a backup
     whose plan is another one by now is not written to.
     """
     wanted = tuple(dict.fromkeys(body.backups or ()))
-    refuse_unservable(wanted, services)
+    refuse_unservable(wanted, services, put_back=body.state is not None and not body.dry_run)
     if body.state is not None and all(kept.digest != body.state for kept in services.store.states(limit=_STATES)):
         raise Failure(Reason.SNAPSHOT_MISSING, f"there is no state {body.state} of the primary")
     return start(

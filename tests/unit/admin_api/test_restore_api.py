@@ -262,6 +262,15 @@ def test_a_state_that_cannot_go_over_is_refused(state: Any, body: dict[str, obje
     assert state.starter.events == []
 
 
+def test_a_named_backup_that_is_only_reported_on_is_refused_an_older_state_and_may_be_looked_at(state: Any) -> None:
+    _report_only(state)
+    named = {"state": STATE, "backups": ["ftp2"]}
+    answer = state.call("POST", "/sync-runs", named)
+    assert (answer.status, answer.body["reason"]) == (409, "backup_report_only")
+    assert state.call("POST", "/sync-runs", named | {"dry_run": True}).status == 202
+    assert state.call("POST", "/sync-runs", {"state": STATE}).status == 202
+
+
 NEW_RUNS = st.fixed_dictionaries(
     {},
     optional={

@@ -1,0 +1,101 @@
+"""Pauses and restores: a pause that a person made stays, and a backup that gets something back is paused by that."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from common.errors import Failure, Reason
+from common.runtime import Runtime
+from registry.models import Backup, Run, is_run_id
+from registry.snapshots import is_key
+from registry.store import Store, VersionConflict
+from registry.store_rules import registration_gone
+
+_ATTEMPTS = 5
+_LISTED = 20
+"""Backups that a notice names."""
+_PUT_BACK = re.compile(r"(\S+) was put back by the run (\S+)")
+
+
+def put_back_by(run: Run) -> str:
+    """Why a backup is paused to which this restore has written."""
+    return f"{run.snapshot} was put back by the run {run.id}"
+
+
+def may_be_written_to(backup: Backup, run: Run) -> bool:
+    """Whether the run may write to a backup as it is registered.
+
+    A paused backup gets back only what it was named for: a state that goes over
+    the whole fleet leaves it alone. The pause that the run itself has made does
+    not count: whoever takes over from a dead worker goes on.
+    """
+    if run.dry_run or run.held or backup.report_only:
+        return False
+    if not backup.paused:
+        return True
+    return bool(run.snapshot) and (backup.id in run.requested_backups or backup.paused == put_back_by(run))
+
+
+def why_not_written_to(backup: Backup) -> str:
+    """Why a run that writes to others only looks at this backup, a half-sentence; empty when nothing speaks against."""
+    if backup.report_only:
+        return "it is only reported on"
+    return f"it is paused ({backup.paused})" if backup.paused else ""
+
+
+def left_alone(backups: Iterable[Backup], run: Run) -> Failure | None:
+    """What a restore has to tell of the backups that it only looks at, None when there are none."""
+    left = [backup for backup in backups if not may_be_written_to(backup, run)]
+    if not run.snapshot or run.dry_run or run.held or not left:
+        return None
+    ids = ", ".join(backup.id for backup in left[:_LISTED]) + (", ..." if len(left) > _LISTED else "")
+    is_paused = any(not backup.report_only for backup in left)
+    why = "paused and not named, or only reported on" if is_paused else "only reported on"
+    reason = Reason.BACKUP_PAUSED if is_paused else Reason.BACKUP_REPORT_ONLY
+    return Failure(reason, f"nothing is put back on the backups that are {why}: {ids}")
+
+
+def refuse_report_only(backups: Iterable[Backup], run: Run) -> None:
+    """Raise Failure(BACKUP_REPORT_ONLY) when something is to be put back on a named backup that is never written to."""
+    for backup in backups:
+        if run.snapshot and not run.dry_run and backup.report_only and backup.id in run.requested_backups:
+            raise Failure(Reason.BACKUP_REPORT_ONLY, f"the backup {backup.id!r} is only reported on")
+
+
+def pause(backup: Backup, run: Run, store: Store, runtime: Runtime) -> None:
+    """Pause a backup that gets something back, whatever else is changed about it meanwhile.
+
+    A person's pause and its reason stay; that of an earlier restore gives way to this one's.
+
+    Raises Failure(UNKNOWN_BACKUP) for a backup that was removed, REGISTRATION_CHANGED
+    for one that is another server by now, BACKUP_DISABLED, BACKUP_PAUSED and BACKUP_REPORT_ONLY
+    for one that may not be written to since the run began, and REGISTRY_UNAVAILABLE when it cannot be stored.
+    """
+    why = put_back_by(run)
+    for _ in range(_ATTEMPTS):
+        registered = store.backup(backup.id)
+        if registered is None:
+            raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup.id}")
+        if registered.registration != backup.registration:
+            raise registration_gone(backup.id)
+        if not registered.enabled:
+            raise Failure(Reason.BACKUP_DISABLED, f"the backup {backup.id!r} is disabled")
+        if not may_be_written_to(registered, run):
+            reason = Reason.BACKUP_REPORT_ONLY if registered.report_only else Reason.BACKUP_PAUSED
+            raise Failure(reason, f"nothing was put back: {why_not_written_to(registered)}")
+        if registered.paused == why or (registered.paused and not _is_by_restore(registered.paused)):
+            return
+        try:
+            store.update_backup(
+                replace(registered, paused=why, updated_at=runtime.now()), expected_version=registered.version
+            )
+        except VersionConflict:
+            continue
+        return
+    raise Failure(Reason.REGISTRY_UNAVAILABLE, f"the registration of {backup.id} kept changing")
+
+
+def _is_by_restore(why: str) -> bool:
+    """Whether a restore has given this reason for a pause."""
+    match = _PUT_BACK.fullmatch(why)
+    return match is not None and is_key(match[1]) and is_run_id(match[2])
