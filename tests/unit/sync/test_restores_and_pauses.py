@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from hypothesis import example, given
@@ -71,9 +72,9 @@ class Fleet:
             server = self.world.servers.by_id[backup_id]
             server.greeting = server.greeting if is_equal else "changed since"
             if how.paused_meanwhile:
-                server.on_call = lambda call, one=backup_id: self._paused_while_read(call, one)
+                server.on_call = partial(self._paused_while_read, backup_id)
 
-    def _paused_while_read(self, call: str, backup_id: str) -> None:
+    def _paused_while_read(self, backup_id: str, call: str) -> None:
         if call == "facts" and not self.backup(backup_id).paused:
             self.world.update(backup_id, paused=PEOPLE)
 
