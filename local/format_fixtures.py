@@ -21,6 +21,7 @@ from registry.audit import AuditRecord, DynamoAuditLog
 from registry.backup_queue import Message
 from registry.dynamo import DynamoStore
 from registry.models import (
+    AcceptedPart,
     Approval,
     Backup,
     BackupResult,
@@ -30,6 +31,7 @@ from registry.models import (
     Notice,
     PartResult,
     Primary,
+    PrimaryAcceptance,
     PrimaryBaseline,
     PushLimits,
     RecordedFingerprints,
@@ -156,6 +158,20 @@ RUN = Run(
 )
 FAN_OUT = FanOut(RUN_ID, OWNER, later(9), primary_key(DIGEST), "primary files-1", "files-1.example", 9443, 5, 6, 7)
 BASELINE = PrimaryBaseline(5, 6, later(10), RUN_ID, DIGEST, 7, 3, SOURCE)
+ACCEPTANCE = PrimaryAcceptance(
+    parts={
+        "accounts": AcceptedPart(
+            fingerprint=DIGEST,
+            reason="primary_shrunk",
+            message="it holds 2 users; at the last verified run it held 5",
+            accepted_by="arn:aws:iam::123456789012:user/ann",
+            at=later(21),
+            run_id=RUN_ID,
+        )
+    },
+    term=3,
+    source=SOURCE,
+)
 STATE = KeptState(
     digest=DIGEST,
     server="files-1.example:9443",
@@ -210,6 +226,7 @@ EXAMPLES: Mapping[str, Stored] = {
     "approval": APPROVAL,
     "lease": LeaseRow(OWNER, later(18)),
     "baseline": BASELINE,
+    "acceptance": ACCEPTANCE,
     "state": STATE,
     "run": RUN,
     "unfinished": UnfinishedRow(),
@@ -286,6 +303,7 @@ def _rows() -> Mapping[tuple[str, str], Mapping[str, Any]]:
     store.approve(APPROVAL)
     store.acquire_lease(OWNER, now=AT, expires_at=later(18))
     store.save_baseline(BASELINE, lease_owner=OWNER)
+    store.save_acceptance(ACCEPTANCE, lease_owner=OWNER)
     store.record_state(STATE, lease_owner=OWNER)
     store.begin_run(RUN)
     store.begin_fan_out(FAN_OUT, [BACKUP])

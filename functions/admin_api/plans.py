@@ -17,12 +17,13 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
 from fleet.present_primary import present_primary
-from fleet.primary import Source, check_not_shrunk, guard_of, known_parts, pending_access_proof_of, policy_of
+from fleet.primary import Source, guard_of, known_parts, pending_access_proof_of, policy_of
+from fleet.primary_guard import check_meant
 from fleet.restore_source import RestoreSource
 from fleet.servers import CerberusServers, endpoint_of, refuse_primary, with_credentials
 from registry.models import Backup, Credentials, SyncSettings
 from registry.snapshots import primary_key
-from registry.store_rules import of_primary, of_registration
+from registry.store_rules import of_registration
 from replication.access_proof import suspicion
 from replication.guards.approval import Guard
 from replication.guards.preflight import ServerAddress, check_backup
@@ -68,7 +69,7 @@ def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     check = partial(check_backup, primary.facts, primary.address)
     plan, warnings = _accepted(_made(backup, policy, primary, check, settings, services, deadline, judged=True))
     guard = guard_of(settings, services.approval(backup))
-    return _view(_name(backup), backup, plan, guard, warnings + _shrunk(primary, services) + _held(services), services)
+    return _view(_name(backup), backup, plan, guard, warnings + _unmeant(primary, services) + _held(services), services)
 
 
 def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Deadline) -> PlanView:
@@ -142,10 +143,10 @@ def _made(
     )
 
 
-def _shrunk(primary: PrimaryState, services: Services) -> tuple[str, ...]:
+def _unmeant(primary: PrimaryState, services: Services) -> tuple[str, ...]:
     """That a run would not even begin, when it would not."""
     try:
-        check_not_shrunk(primary, of_primary(services.store.baseline(), services.primary()))
+        check_meant(primary, services.primary(), services.store)
     except Failure as failure:
         return (f"No run would begin: {failure.message} [{failure.reason}].",)
     return ()
@@ -251,4 +252,4 @@ def _primary_now(parts: Mapping[str, str], services: Services, deadline: Deadlin
     servers = CerberusServers(services.addresses, services.runtime, services.wsdl)
     source = Source(services.store, services.credentials, servers, services.stack_primary)
     names = [name for name in PartName if name in parts]
-    return dump(source.read(names, settings, deadline, accept_empty=True))
+    return dump(source.read(names, settings, deadline))

@@ -342,6 +342,27 @@ class PrimaryView(Model):
     version: int
 
 
+class AcceptedPartView(Model):
+    """What somebody has accepted of one part of the primary by a run with ``accept_primary``.
+
+    It holds for every later run, until the primary holds something else in this part or is another server.
+    ``reason`` and ``message`` say what would have stopped the run.
+    """
+
+    part: str
+    reason: str
+    message: str
+    accepted_by: str
+    at: datetime
+    run_id: str
+
+
+class PrimaryDetails(PrimaryView):
+    """The primary, with what is ``accepted`` of it although it looks like a mistake."""
+
+    accepted: list[AcceptedPartView]
+
+
 class LastResult(Model):
     """What the last run did to a backup; the two times are the newest known ones.
 
@@ -554,7 +575,12 @@ class NewRun(Model):
     state: Annotated[str, Field(pattern=DIGEST_PATTERN, description="Not beside a true accept_primary.")] = LEFT_OUT
     accept_primary: Annotated[
         bool,
-        Field(description="The primary is meant to be as empty or as small as it is. Not true beside a state."),
+        Field(
+            description=(
+                "The primary is meant to be as empty or as small as the run finds it. This is remembered, unless the "
+                "run is dry, until the primary holds something else or is another server. Not true beside a state."
+            )
+        ),
         NotBeside("state", "The primary is not read when an older state of it goes over"),
     ] = False
     plan_hash: Annotated[str, Field(pattern=DIGEST_PATTERN)] = LEFT_OUT

@@ -2,7 +2,7 @@
 
 from admin_api import schemas
 from common.errors import REMEDIES, Reason
-from registry.models import Backup, BackupResult, KeptState, Primary, Run, TlsTrust
+from registry.models import Backup, BackupResult, KeptState, Primary, PrimaryAcceptance, Run, TlsTrust
 from replication.model import Status
 
 
@@ -38,6 +38,27 @@ def primary_view(primary: Primary, username: str | None) -> schemas.PrimaryView:
         held=primary.held,
         promoted_at=primary.promoted_at,
         version=primary.version,
+    )
+
+
+def primary_details(
+    primary: Primary, username: str | None, acceptance: PrimaryAcceptance | None
+) -> schemas.PrimaryDetails:
+    """The primary as shown alone; ``acceptance`` is of this very one."""
+    view = primary_view(primary, username)
+    return schemas.PrimaryDetails(
+        **{name: getattr(view, name) for name in type(view).model_fields},
+        accepted=[
+            schemas.AcceptedPartView(
+                part=part,
+                reason=accepted.reason,
+                message=accepted.message,
+                accepted_by=accepted.accepted_by,
+                at=accepted.at,
+                run_id=accepted.run_id,
+            )
+            for part, accepted in sorted(acceptance.parts.items() if acceptance else ())
+        ],
     )
 
 

@@ -1,4 +1,4 @@
-"""What replication is given: the primary, whether to believe it, and what holds for a backup."""
+"""What replication is given: the primary, and what holds for a backup."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -12,7 +12,6 @@ from registry.models import (
     BackupResult,
     Credentials,
     Primary,
-    PrimaryBaseline,
     Run,
     SyncSettings,
 )
@@ -50,11 +49,12 @@ class Source:
             raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
         return primary
 
-    def read(
-        self, parts: Iterable[PartName], settings: SyncSettings, deadline: Deadline, *, accept_empty: bool = False
-    ) -> PrimaryState:
-        """Read it once and completely. Raises Failure, naming the primary."""
-        return self._asked(lambda server: read_primary(server, parts, accept_empty=accept_empty), settings, deadline)
+    def read(self, parts: Iterable[PartName], settings: SyncSettings, deadline: Deadline) -> PrimaryState:
+        """Read it once and completely. Raises Failure, naming the primary.
+
+        Whether it is meant to be as it is, ``fleet.primary_guard`` says.
+        """
+        return self._asked(lambda server: read_primary(server, parts, accept_empty=True), settings, deadline)
 
     def facts(self, settings: SyncSettings, deadline: Deadline) -> ServerFacts:
         """What it says of itself. Raises Failure, naming the primary."""
@@ -150,21 +150,3 @@ def pending_access_proof_of(last: BackupResult | None, snapshots: SnapshotStore)
 def parts_of(policies: Iterable[Policy | Failure]) -> set[PartName]:
     """Every part that any of the backups is to get."""
     return {part for policy in policies if isinstance(policy, Policy) for part in policy.parts}
-
-
-def check_not_shrunk(primary: PrimaryState, baseline: PrimaryBaseline | None) -> None:
-    """Raise Failure(PRIMARY_SHRUNK) when the primary holds half or less of what it held at the last verified run."""
-    if baseline is None:
-        return
-    for part, what, now, before in (
-        (PartName.ACCOUNTS, "users", primary.users, baseline.users),
-        (PartName.ACCOUNTS, "groups", primary.groups, baseline.groups),
-        (PartName.SETTINGS, "settings", primary.settings, baseline.settings),
-    ):
-        # One of two is half as well, but no reason for alarm.
-        if part in primary.states and now * 2 <= before and before - now > 1:
-            raise Failure(
-                Reason.PRIMARY_SHRUNK,
-                f"it holds {now} {what}; at the last verified run it held {before}",
-                server=primary.label,
-            )

@@ -11,6 +11,7 @@ STATUS                  backup's id                BackupResult, the last one
 APPROVAL                backup's id                Approval, the last one
 LEASE                   LEASE                      owner and end of the right to run
 BASELINE                PRIMARY                    PrimaryBaseline
+ACCEPTANCE              PRIMARY                    PrimaryAcceptance
 STATE                   first run's id             KeptState
 RUN                     run's id                   Run
 UNFINISHED              run's id                   that this run was asked for or has begun, and is not finished
@@ -52,6 +53,7 @@ from registry.models import (
     KeptState,
     Lease,
     Primary,
+    PrimaryAcceptance,
     PrimaryBaseline,
     Run,
     SyncSettings,
@@ -93,6 +95,7 @@ _PRIMARY = ("PRIMARY", "SERVER")
 _SETTINGS = ("SETTINGS", "SYNC")
 _LEASE = ("LEASE", "LEASE")
 _BASELINE = ("BASELINE", "PRIMARY")
+_ACCEPTANCE = ("ACCEPTANCE", "PRIMARY")
 _BACKUP = "BACKUP"
 _ADDRESS = "ADDRESS"
 _STATUS = "STATUS"
@@ -444,6 +447,12 @@ class DynamoStore:
 
     def save_baseline(self, baseline: PrimaryBaseline, *, lease_owner: str) -> None:
         self._put_under(lease_owner, {**keys(*_BASELINE), **to_row(baseline)})
+
+    def acceptance(self) -> PrimaryAcceptance | None:
+        return self._single(PrimaryAcceptance, _ACCEPTANCE)
+
+    def save_acceptance(self, acceptance: PrimaryAcceptance, *, lease_owner: str) -> None:
+        self._put_under(lease_owner, {**keys(*_ACCEPTANCE), **to_row(acceptance)})
 
     def states(self, *, limit: int, before: str | None = None) -> tuple[KeptState, ...]:
         return self._newest(KeptState, _STATE, limit, before)

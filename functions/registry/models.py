@@ -376,6 +376,36 @@ class PrimaryBaseline:
 
 
 @dataclass(frozen=True)
+class AcceptedPart:
+    """What a person has accepted of one part of the primary: exactly the content with this ``fingerprint``.
+
+    ``reason`` and ``message`` say what would have stopped the run, ``run_id`` which run it was, and
+    ``accepted_by`` who asked for it, empty when it did not say.
+    """
+
+    fingerprint: str
+    reason: str
+    message: str
+    accepted_by: str
+    at: datetime
+    run_id: str
+
+
+@dataclass(frozen=True)
+class PrimaryAcceptance:
+    """What people have accepted of the primary although it looks like a mistake, by part.
+
+    A part is removed as soon as a run finds something else in it. ``term`` and ``source`` are the primary's then.
+    """
+
+    FORMAT: ClassVar[int] = 1
+
+    parts: Mapping[str, AcceptedPart]
+    term: int = 0
+    source: str = ""
+
+
+@dataclass(frozen=True)
 class KeptState:
     """One state of the primary over a time in which every run found it unchanged.
 

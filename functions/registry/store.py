@@ -19,6 +19,7 @@ from registry.models import (
     KeptState,
     Lease,
     Primary,
+    PrimaryAcceptance,
     PrimaryBaseline,
     Run,
     SyncSettings,
@@ -248,6 +249,11 @@ class Store(Protocol):
 
     def baseline(self) -> PrimaryBaseline | None: ...
     def save_baseline(self, baseline: PrimaryBaseline, *, lease_owner: str) -> None:
+        """Raises Failure(LEASE_LOST), and stores nothing, when ``lease_owner`` no longer holds the lease."""
+        ...
+
+    def acceptance(self) -> PrimaryAcceptance | None: ...
+    def save_acceptance(self, acceptance: PrimaryAcceptance, *, lease_owner: str) -> None:
         """Raises Failure(LEASE_LOST), and stores nothing, when ``lease_owner`` no longer holds the lease."""
         ...
 

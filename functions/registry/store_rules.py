@@ -4,7 +4,17 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from common.errors import Failure, Reason
-from registry.models import Approval, Backup, BackupResult, Condition, Primary, PrimaryBaseline, Run, address_key
+from registry.models import (
+    Approval,
+    Backup,
+    BackupResult,
+    Condition,
+    Primary,
+    PrimaryAcceptance,
+    PrimaryBaseline,
+    Run,
+    address_key,
+)
 
 MESSAGE_LIMIT = 1_000
 """Characters that are kept of one message or warning."""
@@ -137,14 +147,14 @@ def lease_held(until: str) -> Failure:
     )
 
 
-type _OfPrimary = Primary | Run | Approval | BackupResult | PrimaryBaseline
+type _OfPrimary = Primary | Run | Approval | BackupResult | PrimaryAcceptance | PrimaryBaseline
 """What says by ``term`` and ``source`` which primary it is of."""
 
 
-def of_primary[Record: (Approval, BackupResult, PrimaryBaseline, Run)](
+def of_primary[Record: (Approval, BackupResult, PrimaryAcceptance, PrimaryBaseline, Run)](
     record: Record | None, primary: Primary | Run | None
 ) -> Record | None:
-    """What was found or approved of this primary; that of another server in its place is void."""
+    """What was found, approved or accepted of this primary; that of another server in its place is void."""
     return record if record is not None and _is_same_primary(record, primary or Primary("", 0)) else None
 
 

@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason, places
-from fleet.primary import check_not_shrunk, parts_of, policy_of
+from fleet.primary import parts_of, policy_of
+from fleet.primary_guard import check_meant_in_run
 from fleet.restore_source import RestoreSource
 from registry.models import (
     QUEUED,
@@ -30,7 +31,6 @@ from registry.models import (
     requested_at,
 )
 from registry.store import Store, VersionConflict
-from registry.store_rules import of_primary
 from replication.model import Policy, PrimaryState, Status
 from replication.primary import fingerprint
 from sync.backup_runner import BackupRunner
@@ -185,19 +185,25 @@ class _Fleet:
         return self._recorder.record_failure(backup_id, self._store.registration(backup_id) or "", failure)
 
     def _read_primary(self, policies: Iterable[Policy | Failure], settings: SyncSettings) -> PrimaryState:
-        """The primary with every part that any backup is to get, and not suspiciously small."""
-        accepted = self._request.accept_primary
+        """The primary with every part that any backup is to get, as it is meant to be."""
         if self._unread:
             raise self._unread
-        primary = self._context.source.read(parts_of(policies), settings, self._deadline, accept_empty=accepted)
+        primary = self._context.source.read(parts_of(policies), settings, self._deadline)
         self._tell(replace(self._record, state=fingerprint(primary)))
         self._context.progress.primary_read(self._record, primary)
         # Also what is refused below: how it differs from the state before is what then has to be looked into.
         unkept = keep_state(primary, self._recorder)
         if unkept:
             self._tell(with_notice(self._record, unkept))
-        if not accepted:
-            check_not_shrunk(primary, of_primary(self._store.baseline(), self._record))
+        check_meant_in_run(
+            self._record,
+            primary,
+            self._store,
+            # Whoever asked before the direction changed has seen another primary.
+            accepts=self._request.accept_primary and not self._record.held,
+            lease_owner=self._recorder.owner,
+            at=self._context.runtime.now(),
+        )
         return primary
 
 

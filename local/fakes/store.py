@@ -17,6 +17,7 @@ from registry.models import (
     KeptState,
     Lease,
     Primary,
+    PrimaryAcceptance,
     PrimaryBaseline,
     Run,
     SyncSettings,
@@ -57,6 +58,7 @@ class MemoryStore:
         self._results: dict[tuple[str, str], BackupResult] = {}  # by run's id and backup's id
         self._statuses: dict[str, BackupResult] = {}
         self._baseline: PrimaryBaseline | None = None
+        self._acceptance: PrimaryAcceptance | None = None
         self._states: dict[str, KeptState] = {}  # by first run's id
 
     def primary(self) -> Primary | None:
@@ -303,6 +305,14 @@ class MemoryStore:
         with self._lock:
             self._check_lease(lease_owner)
             self._baseline = baseline
+
+    def acceptance(self) -> PrimaryAcceptance | None:
+        return self._acceptance
+
+    def save_acceptance(self, acceptance: PrimaryAcceptance, *, lease_owner: str) -> None:
+        with self._lock:
+            self._check_lease(lease_owner)
+            self._acceptance = acceptance
 
     def states(self, *, limit: int, before: str | None = None) -> tuple[KeptState, ...]:
         with self._lock:

@@ -23,6 +23,9 @@ _NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
 }
 """By format and kind, the fields that came with it, and what records of older formats mean by not having them."""
 
+YOUNGER_KINDS = frozenset({"acceptance"})
+"""What the first version did not store at all: there is no fixture of it in folder 0."""
+
 
 def meaning(folder: str, kind: str) -> Any:
     """The record that the fixture of a kind in this folder is of."""
@@ -31,6 +34,11 @@ def meaning(folder: str, kind: str) -> Any:
         if int(folder) < number:
             record = replace(record, **kinds.get(kind, {}))
     return record
+
+
+def kinds_in(folder: str) -> frozenset[str]:
+    """The kinds of records that the version knew which wrote this folder's."""
+    return frozenset(EXAMPLES) - (YOUNGER_KINDS if folder == "0" else frozenset())
 
 
 def newest_before(folder: str, kind: str) -> Path:

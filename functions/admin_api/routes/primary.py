@@ -31,6 +31,7 @@ from admin_api.schemas import (
     NewPrimary,
     NewPromotion,
     PrimaryChange,
+    PrimaryDetails,
     PrimaryView,
     PromotionView,
     StatePage,
@@ -38,15 +39,18 @@ from admin_api.schemas import (
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
 from registry.models import Primary
-from registry.store_rules import primary_as_named, promotion
+from registry.store_rules import of_primary, primary_as_named, promotion
 
 router = new_router()
 
 
 @router.get("/primary", summary="The primary", tags=["primary"], operation_id="getPrimary")
-def get_primary(services: Injected) -> Response[PrimaryView]:
-    """Where the primary is, without its password."""
-    return _shown(_registered_primary(services), services)
+def get_primary(services: Injected) -> Response[PrimaryDetails]:
+    """Where the primary is, without its password, and what somebody has accepted of it."""
+    primary = _registered_primary(services)
+    acceptance = of_primary(services.store.acceptance(), primary)
+    view = views.primary_details(primary, username_of(primary.secret_id, services), acceptance)
+    return Response(200, "application/json", view, {"ETag": etag(primary.version)})
 
 
 @router.put("/primary", summary="Set the primary", tags=["primary"], operation_id="putPrimary")
@@ -153,7 +157,8 @@ def resume_primary(services: Injected, if_match: IfMatch = None) -> Response[Pri
     version = expected_version(if_match, primary.version)
     if primary.held:
         primary = services.store.save_primary(replace(primary, held=""), expected_version=version)
-    return _shown(primary, services)
+    view = views.primary_view(primary, username_of(primary.secret_id, services))
+    return Response(200, "application/json", view, {"ETag": etag(primary.version)})
 
 
 def _registered_primary(services: Services) -> Primary:
@@ -161,11 +166,6 @@ def _registered_primary(services: Services) -> Primary:
     if primary is None:
         raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
     return primary
-
-
-def _shown(primary: Primary, services: Services) -> Response[PrimaryView]:
-    view = views.primary_view(primary, username_of(primary.secret_id, services))
-    return Response(200, "application/json", view, {"ETag": etag(primary.version)})
 
 
 @router.get("/primary/states", summary="The primary's states", tags=["primary"], operation_id="listStates")

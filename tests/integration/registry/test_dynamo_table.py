@@ -17,7 +17,16 @@ from common.runtime import SystemRuntime
 from local.fakes.runtime import FakeRuntime
 from registry.aws import Clients, open_clients
 from registry.dynamo import DynamoStore
-from registry.models import Backup, BackupResult, PartResult, Primary, PrimaryBaseline, Run, SyncSettings
+from registry.models import (
+    Backup,
+    BackupResult,
+    PartResult,
+    Primary,
+    PrimaryAcceptance,
+    PrimaryBaseline,
+    Run,
+    SyncSettings,
+)
 from registry.store import AlreadyRegistered, VersionConflict
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -48,6 +57,7 @@ class TestRows:
         dynamo_store.add_backup(replace(BACKUP, host="Files1.Example"))
         hold_lease(dynamo_store)
         dynamo_store.save_baseline(PrimaryBaseline(1, 2, NOON, "r1"), lease_owner="me")
+        dynamo_store.save_acceptance(PrimaryAcceptance({}), lease_owner="me")
         dynamo_store.save_run(Run("r1", "schedule", NOON))
         dynamo_store.record_result(result(), lease_owner="me")
         assert {(item["pk"]["S"], item["sk"]["S"]) for item in raw.items()} == {
@@ -58,6 +68,7 @@ class TestRows:
             ("STATUS", "b1"),
             ("LEASE", "LEASE"),
             ("BASELINE", "PRIMARY"),
+            ("ACCEPTANCE", "PRIMARY"),
             ("RUN", "r1"),
             ("RESULT#r1", "b1"),
             ("HISTORY#b1", "r1"),

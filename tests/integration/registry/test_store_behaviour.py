@@ -7,6 +7,7 @@ import pytest
 
 from common.errors import Failure, Reason
 from registry.models import (
+    AcceptedPart,
     Approval,
     Backup,
     BackupResult,
@@ -14,6 +15,7 @@ from registry.models import (
     Lease,
     PartResult,
     Primary,
+    PrimaryAcceptance,
     PrimaryBaseline,
     RecordedFingerprints,
     Run,
@@ -396,6 +398,26 @@ class TestBaseline:
             store.save_baseline(PrimaryBaseline(501, 21, NOON, "r2"), lease_owner="b")
         assert failed.value.reason is Reason.LEASE_LOST
         assert store.baseline() == PrimaryBaseline(500, 20, NOON, "r1")
+
+
+class TestAcceptance:
+    def test_the_last_one_saved_is_known_also_that_nothing_is_accepted_any_more(self, store: Store) -> None:
+        assert store.acceptance() is None
+        hold_lease(store, "a")
+        accepted = AcceptedPart("f" * 64, "primary_shrunk", "it holds 2 users", "ann", NOON, "r1")
+        first = PrimaryAcceptance({"accounts": accepted}, 2, "main.example#443")
+        store.save_acceptance(first, lease_owner="a")
+        assert store.acceptance() == first
+        store.save_acceptance(replace(first, parts={}), lease_owner="a")
+        assert store.acceptance() == PrimaryAcceptance({}, 2, "main.example#443")
+
+    def test_who_has_lost_the_lease_replaces_nothing(self, store: Store) -> None:
+        hold_lease(store, "a")
+        store.save_acceptance(PrimaryAcceptance({}, 1), lease_owner="a")
+        with pytest.raises(Failure) as failed:
+            store.save_acceptance(PrimaryAcceptance({}, 2), lease_owner="b")
+        assert failed.value.reason is Reason.LEASE_LOST
+        assert store.acceptance() == PrimaryAcceptance({}, 1)
 
 
 class TestApprovals:

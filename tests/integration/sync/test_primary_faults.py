@@ -46,7 +46,7 @@ EXPECTED: dict[Kind, tuple[str, str, dict[str, Any]]] = {
     Kind.NORMALISE: (SERVED, "*", {}),
     Kind.TRUNCATED_DATA: ("document_malformed", "GetProfiles", {}),
     Kind.HALF_LIST: ("primary_incomplete", "GetProfiles", {}),
-    Kind.EMPTY_LIST: ("primary_empty", "GetProfiles", {}),
+    Kind.EMPTY_LIST: ("primary_incomplete", "GetProfiles", {}),  # it names users all the same
     Kind.NO_DATA: ("reply_incomplete", "GetProfiles", {}),
     Kind.DTD_IN_DATA: ("document_malformed", "GetProfiles", {}),
     Kind.NEWER_REPLY: (SERVED, "*", {}),

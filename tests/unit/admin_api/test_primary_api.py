@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from registry.models import AcceptedPart, PrimaryAcceptance
+
+RUN_ID = "20260301T120000.000000Z-0badc0de"
 PINS = {"mode": "pins", "fingerprints": ["ab" * 32]}
 BODY = {"host": "main.example", "port": 443, "username": "admin", "password": "PLANTED-old", "tls": PINS}
 
@@ -55,3 +58,26 @@ def test_a_change_of_an_older_version_is_refused(registered: Any) -> None:
 
 def test_there_must_be_one(world: Any) -> None:
     assert world.call("PATCH", "/primary", {"port": 444}).status == 404
+
+
+def test_what_was_accepted_of_it_is_shown_until_it_is_another_server(registered: Any) -> None:
+    assert registered.call("GET", "/primary").body["accepted"] == []
+    store, now = registered.store, registered.now
+    assert store.acquire_lease("a run", now=now, expires_at=now)
+    part = AcceptedPart("ab" * 32, "primary_shrunk", "it holds 2 users", "ann", now, RUN_ID)
+    primary = store.primary()
+    store.save_acceptance(PrimaryAcceptance({"accounts": part}, primary.term, primary.source), lease_owner="a run")
+    (shown,) = registered.call("GET", "/primary").body["accepted"]
+    assert shown == {
+        "part": "accounts",
+        "reason": "primary_shrunk",
+        "message": "it holds 2 users",
+        "accepted_by": "ann",
+        "at": shown["at"],
+        "run_id": RUN_ID,
+    }
+    registered.call("PATCH", "/primary", {"password": "PLANTED-new"})
+    assert registered.call("GET", "/primary").body["accepted"] == [shown]
+    registered.call("PATCH", "/primary", {"port": 444})
+    registered.call("PATCH", "/primary", {"port": 443})
+    assert registered.call("GET", "/primary").body["accepted"] == []

@@ -14,7 +14,7 @@ from local.format_fixtures import EXAMPLES, FIXTURES, SNAPSHOT_KEYS, stored_now,
 from registry.backup_queue import Message
 from registry.rows import read_row
 from registry.snapshots import decode
-from tests.support.formats import meaning
+from tests.support.formats import kinds_in, meaning
 
 FILES = sorted(FIXTURES.glob("*/*.json"))
 
@@ -46,7 +46,8 @@ class TestFixtures:
         )
 
     def test_each_kind_is_there_from_the_first_format_on(self) -> None:
-        assert {path.stem for path in FILES if path.parent.name == "0"} == set(EXAMPLES)
+        assert {path.stem for path in FILES if path.parent.name == "0"} == kinds_in("0")
+        assert {path.stem for path in FILES if path.parent.name == "1"} == kinds_in("1") == set(EXAMPLES)
         assert set(stored_now()) == set(EXAMPLES)
 
     def test_every_field_of_an_example_can_be_told_from_its_default(self) -> None:

@@ -156,6 +156,7 @@ class TestStatus:
     [
         ("settings", Reason.RECORD_UNREADABLE, "incomplete:run_aborted"),
         ("baseline", Reason.RECORD_UNREADABLE, "incomplete:run_aborted"),
+        ("acceptance", Reason.RECORD_UNREADABLE, "incomplete:run_aborted"),
         ("approval", "", "failed:record_unreadable"),
     ],
 )
