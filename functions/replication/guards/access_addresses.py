@@ -2,7 +2,7 @@
 
 An address, a network with a prefix or a mask, a range, and a ``*`` in place of
 a number are all ranges. What is none of these, such as a host's name, is known
-only by its text.
+only by its text. An entry with ``!`` before it is taken out of its list.
 """
 
 import re
@@ -23,21 +23,24 @@ type Span = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Addresses:
-    """A list of addresses: spans, and texts that are no addresses."""
+    """A list of addresses: spans, and texts that are no addresses. ``without`` are the texts taken out of it."""
 
     spans: frozenset[Span]
     texts: frozenset[str]
+    without: frozenset[str] = frozenset()
+    is_empty: bool = False
 
     def covers(self, other: "Addresses") -> bool:
         """Whether every address of ``other`` is one of these."""
         merged = _merged(self.spans)
-        return other.texts <= self.texts and all(
-            any(version == held[0] and held[1] <= first and last <= held[2] for held in merged)
-            for version, first, last in other.spans
+        return (
+            other.texts <= self.texts
+            and self.without <= other.without
+            and all(
+                any(version == held[0] and held[1] <= first and last <= held[2] for held in merged)
+                for version, first, last in other.spans
+            )
         )
-
-    def __bool__(self) -> bool:
-        return bool(self.spans or self.texts)
 
 
 def limits_addresses(place: Place) -> bool:
@@ -71,7 +74,7 @@ def widened_lists(
             paths.setdefault((_list_path(one.steps), is_blocking(place)), one.path)
     for (path, blocking), held in was.items():
         wanted = becomes.get((path, blocking), _of(()))
-        if not (wanted.covers(held) if blocking else wanted and held.covers(wanted)):
+        if not (wanted.covers(held) if blocking else not wanted.is_empty and held.covers(wanted)):
             yield paths.get((path, blocking), path)
 
 
@@ -94,12 +97,12 @@ def _lists(values: Iterable[Difference]) -> Mapping[tuple[str, bool], Addresses]
             tells_address = not _tells_of_it(place)
         if tells_address and said(value) is None:
             entries[_list_path(one.steps), is_blocking(place)][entry].append((one.steps[-1].name, value))
-    return {key: _of(span for entry in held.values() for span in _entry(entry)) for key, held in entries.items()}
+    return {key: _of(text for entry in held.values() for text in _entry(entry)) for key, held in entries.items()}
 
 
 def is_text(value: str) -> bool:
     """Whether a text is no address."""
-    return isinstance(_span(value), str)
+    return not _spans(value.strip().lstrip(_OUT))
 
 
 def _entries_of(one: Difference, place: Place, value: str) -> tuple[Steps, ...]:
@@ -137,23 +140,23 @@ _MASKS = frozenset({"mask", "netmask", "subnetmask", "prefix", "prefixlength", "
 _LASTS = frozenset({"to", "end", "last", "high", "max", "until", "upper", "endip", "toip", "lastip", "endaddress"})
 
 
-def _entry(values: list[tuple[str, str]]) -> Iterator[Span | str]:
-    """What one entry allows: an address with its mask, a first with a last address, or each value for itself."""
+def _entry(values: list[tuple[str, str]]) -> Iterator[str]:
+    """The texts of one entry: an address with its mask, a first with a last address, or each value for itself."""
     masks = [value for name, value in values if _role(name) == "mask"]
     lasts = [value for name, value in values if _role(name) == "last"]
     firsts = [value for name, value in values if not _role(name)]
     if len(firsts) == 1 and len(masks) == 1:
-        yield _span(f"{firsts[0]}/{masks[0]}")
+        yield f"{firsts[0]}/{masks[0]}"
     elif len(firsts) == 1 and len(lasts) == 1:
-        yield _span(f"{firsts[0]}-{lasts[0]}")
+        yield f"{firsts[0]}-{lasts[0]}"
     else:
         for _, value in values:
-            yield from map(_span, _single(value))
+            yield from _single(value)
 
 
 def _single(value: str) -> list[str]:
     """The single addresses of a text; what belongs together is written without blanks."""
-    together = _SPACED_MASK.sub(r"\1/\2", re.sub(r"\s*([-/])\s*", r"\1", value))
+    together = _SPACED_MASK.sub(r"\1/\2", re.sub(r"\s*([-/])\s*|([!~^])\s*", r"\1\2", value))
     return [one for one in re.split(r"[\s,;]+", together) if one]
 
 
@@ -167,22 +170,53 @@ def _role(name: str) -> str:
     return "last" if plain in _LASTS or {"to", "end"} & set(meanings(name)) else ""
 
 
-def _of(entries: Iterable[Span | str]) -> Addresses:
-    held = list(entries)
+_OUT = "!~^"
+"""What stands before an entry that is taken out of its list."""
+
+
+def _of(texts: Iterable[str]) -> Addresses:
+    inside: set[Span] = set()
+    outside: set[Span] = set()
+    named: dict[bool, set[str]] = {True: set(), False: set()}
+    held = list(texts)
+    for text in held:
+        is_out = text[:1] in _OUT
+        bare = text.lstrip(_OUT)
+        if spans := _spans(bare):
+            (outside if is_out else inside).update(spans)
+        else:
+            named[is_out].add(bare.casefold())
     return Addresses(
-        frozenset(one for one in held if not isinstance(one, str)),
-        frozenset(one.casefold() for one in held if isinstance(one, str)),
+        frozenset(_without(inside, outside)), frozenset(named[False]), frozenset(named[True]), is_empty=not held
     )
 
 
-def _span(text: str) -> Span | str:
-    """A span of addresses; the text itself where it is none."""
+def _without(spans: Iterable[Span], outside: Iterable[Span]) -> Iterator[Span]:
+    """The addresses of ``spans`` that are in none of those ``outside``."""
+    gaps = _merged(outside)
+    for version, start, last in _merged(spans):
+        first = start
+        for _, gap, end in (one for one in gaps if one[0] == version and one[1] <= last and one[2] >= start):
+            if gap > first:
+                yield version, first, gap - 1
+            first = end + 1
+        if first <= last:
+            yield version, first, last
+
+
+def _spans(text: str) -> tuple[Span, ...]:
+    """The addresses that a text stands for, nothing where it is no address."""
+    if text.casefold() in _EVERYWHERE:
+        return (4, 0, 2**32 - 1), (6, 0, 2**128 - 1)
     for read in (_network, _range, _pattern):
         try:
-            return read(text)
+            return (read(text),)
         except ValueError:
             continue
-    return text
+    return ()
+
+
+_EVERYWHERE = frozenset({"*", "any", "all", "everyone", "anyone", "everywhere", "anywhere"})
 
 
 def is_address(value: str | None) -> bool:
@@ -192,8 +226,8 @@ def is_address(value: str | None) -> bool:
 
 def is_span(value: str | None) -> bool:
     """Whether a value holds a span of several addresses."""
-    spans = map(_span, filter(_is_address, _single(value or "")))
-    return any(not isinstance(span, str) and span[1] < span[2] for span in spans)
+    spans = (span for one in _single(value or "") if _is_address(one) for span in _spans(one.lstrip(_OUT)))
+    return any(first < last for _, first, last in spans)
 
 
 def _is_address(text: str) -> bool:
@@ -217,8 +251,6 @@ def _range(text: str) -> Span:
 
 def _pattern(text: str) -> Span:
     numbers = text.split(".")
-    if text == "*":
-        return 4, 0, 2**32 - 1
     if len(numbers) > 4 or "*" not in numbers or any(one != "*" for one in numbers[numbers.index("*") :]):
         raise ValueError("no pattern")
     fixed = numbers[: numbers.index("*")]

@@ -2,7 +2,7 @@
 
 What no rule understands is reported where it may matter: in a user or a group
 every value that is not known to be harmless, in settings and listeners what
-lies inside of what protects, a demand that is dropped, and addresses that may limit.
+lies inside of what protects, a demand that is dropped, what was closed and is open, and addresses that may limit.
 """
 
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ def _matters(place: Place, change: Change, *, of_server: bool) -> bool:
         return False
     if not of_server:
         return not _is_harmless(place, change)
-    if change.is_demand_dropped and place.own.isdisjoint(HARMLESS):
+    if (change.is_demand_dropped or change.is_opened) and place.own.isdisjoint(HARMLESS):
         return True
     addresses = [one for one in (change.before, change.after) if is_address(one)]
     limits = not place.anywhere.isdisjoint({"restrict", "listed"})
@@ -96,5 +96,5 @@ _OF_ANY_SWITCH = frozenset({"enabled", "disabled", "not", "status", "method", "t
 _ACCESS = frozenset(
     {"allow", "deny", "require", "secure", "insecure", "security", "factor", "lockout", "anonymous", "admin", "role"}
     | {"auth", "permission", "access", "action", "protocol", "expire", "disabled", "enabled", "rule", "public"}
-    | {"schedule", "restrict", "listed", "manage", "key"}
+    | {"schedule", "restrict", "listed", "manage", "key", "recover"}
 )

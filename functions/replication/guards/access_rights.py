@@ -3,7 +3,8 @@
 A set is written as a number whose bits are rights, as letters, as words, or as
 either with a sign: ``+r -w``, ``R+W-``, ``read,!delete``, ``delete=false``. The
 positions of ``YNNY`` are rights, those of ``rw-r--r--`` rights of the user, the group and all others. A
-right that is refused and no longer is counts as one more.
+right that is refused and no longer is counts as one more. ``*`` and ``-1`` are all rights. A number of one
+digit may be a level as well, of which nobody knows which end gives more.
 """
 
 import re
@@ -13,7 +14,7 @@ from replication.guards.access_scales import Change, Verdict, said
 from replication.guards.access_words import is_known, meanings
 
 _ALL = frozenset({"all", "full", "everything", "fullcontrol", "any", "unlimited", "admin"})
-_NOTHING = frozenset({"", "none", "nothing", "no", "noaccess", "0", "-", "off", "false"})
+_NOTHING = frozenset({"", "none", "nothing", "no", "noaccess", "0", "off", "false"})
 _SEVERAL = {
     "readonly": frozenset({"read", "list"}),
     "readwrite": frozenset({"read", "list", "write"}),
@@ -21,9 +22,15 @@ _SEVERAL = {
     "change": frozenset({"read", "list", "write", "delete"}),
     "modify": frozenset({"read", "list", "write", "delete"}),
 }
-_LETTERS = re.compile(r"(?=.*[a-zA-Z])(?:[A-Z-]{1,16}|[rwxdlcm-]{1,12})")
+_ALL_SIGNS = re.compile(r"[*.%]*[*%][*.%]*")
+_NO_SIGNS = re.compile(r"[-_.\s]*")
+_ONE_DIGIT = re.compile(r"[0-9]")
+_LETTERS = re.compile(r"(?=.*[a-zA-Z])(?:[A-Z_.-]{1,16}|[rwxdlcm_.-]{1,12}|[rw]o)")
+_OF_LETTERS = {"ro": "r", "wo": "w"}
+"""*Read only* and *write only*, beside ``rw``."""
 _POSITIONS = re.compile(r"[dl-]?(?:[r-][w-][xsStT-]){3}|(?:[r-][w-][xsStT-]){1,2}")
 _FLAGS = re.compile(r"[YNyn]{2,}|[TFtf]{2,}")
+_BITS = re.compile(r"[01]{3,64}")
 _REFUSING = re.compile(r"(?<![=\w])(?:no|not|never|without|deny|except)[\s-]+(?=[A-Za-z])", re.IGNORECASE)
 _SIGN_AFTER = re.compile(r"(?:[A-Za-z]+[+-])+")
 _SIGN_BEFORE = re.compile(r"(?:[+-][A-Za-z]+)+")
@@ -54,9 +61,29 @@ def rights(change: Change) -> Verdict:
         if was.refused and not (after or ""):
             return Verdict.MAYBE
         return Verdict.MAYBE if after is None and _plain(before or "") in _NOTHING else Verdict.NO
+    if _are_rows_of_bits(before, after):
+        return Verdict.YES if any(old < new for old, new in zip(before or "", after, strict=True)) else Verdict.NO
+    if _plain(before or "") in _NOTHING and after == _ALL_BITS:
+        return Verdict.YES
     if _NUMBER.fullmatch(after) and (before is None or _NUMBER.fullmatch(before) or _plain(before) in _NOTHING):
         return _bits(_number(before), _number(after))
     return Verdict.YES if _rights(after).gives_more_than(was) else Verdict.NO
+
+
+def levels(change: Change) -> Verdict:
+    """What somebody may do, where a small number may be a level too."""
+    verdict = rights(change)
+    sides = ((one or "").strip() for one in (change.before, change.after))
+    is_level = change.is_code and all(map(_ONE_DIGIT.fullmatch, sides))
+    return Verdict.MAYBE if is_level and verdict is Verdict.NO else verdict
+
+
+_ALL_BITS = "-1"
+
+
+def _are_rows_of_bits(before: str | None, after: str) -> bool:
+    """Whether each position of both texts is a right, as in ``0110``."""
+    return len(before or "") == len(after) and all(map(_BITS.fullmatch, (before or "", after)))
 
 
 def _number(text: str | None) -> int:
@@ -94,7 +121,8 @@ def _tokens(text: str) -> list[str]:
         if _POSITIONS.fullmatch(text):
             return _by_position(text)
         if _LETTERS.fullmatch(text) and not _is_signed(text):
-            return list(text.casefold().replace("-", ""))
+            letters = _NO_SIGNS.sub("", text.casefold())
+            return list(_OF_LETTERS.get(letters, letters))
     return [token for part in parts for token in _single(part)]
 
 
@@ -130,7 +158,7 @@ def _token(token: str) -> tuple[bool, frozenset[str] | None]:
     if name[:1] in _SIGNS:
         is_given = is_given and name[0] == "+"
         name = name[1:]
-    word = _plain(name) if name != "-" else "-"
+    word = _plain(name)
     if word in _ALL:
         return is_given, None
     if word in _NOTHING:
@@ -148,4 +176,7 @@ def _is_word(text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    return "".join(one for one in text.casefold() if one.isalnum() or (one == "-" and text == "-"))
+    """The letters and digits alone; of a text without any, what its signs mean, or they themselves."""
+    if letters := "".join(filter(str.isalnum, text.casefold())):
+        return letters
+    return "all" if _ALL_SIGNS.fullmatch(text) else "" if _NO_SIGNS.fullmatch(text) else text

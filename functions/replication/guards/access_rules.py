@@ -10,8 +10,9 @@ from enum import StrEnum
 from functools import lru_cache
 
 from replication.guards import access_scales as scales
+from replication.guards import access_verdicts as verdicts
 from replication.guards.access_addresses import limits_addresses
-from replication.guards.access_places import Meanings, Place
+from replication.guards.access_places import Place
 from replication.guards.access_rights import rights
 from replication.guards.access_scales import Change, Verdict
 from replication.guards.access_status import enabling, is_status
@@ -61,7 +62,7 @@ class Rule:
     @property
     def judges(self) -> bool:
         """Whether a value here can be wider than another at all."""
-        return self.scale is not _no
+        return self.scale not in (verdicts.no, verdicts.counting)
 
 
 @lru_cache(maxsize=8192)
@@ -74,92 +75,6 @@ def rule_of(place: Place, *, of_server: bool) -> Rule | None:
 
 _PRESENT_BY_NAME = frozenset({"group", "role", "permission", "protocol", "address"})
 """Of these a mere name is a grant: ``<protocol name="ftp"/>``."""
-
-
-def _granting(place: Place, change: Change) -> Verdict:
-    return (scales.protecting if _is_flipped(place.about) else scales.granting)(change)
-
-
-def _protecting(place: Place, change: Change) -> Verdict:
-    return (scales.granting if _is_flipped(place.about) else scales.protecting)(change)
-
-
-def _limiting(place: Place, change: Change) -> Verdict:
-    """A switch over a limit of addresses. What the lists themselves let in is compared as a whole."""
-    # Whether a list of "deny" or one of "allow" lets in more depends on what is in it.
-    otherwise = Verdict.MAYBE if place.own & {"method", "status"} else Verdict.NO
-    if not change.is_switch:
-        return otherwise
-    flipped = bool(place.about & {"not", "disabled"}) != ("any" in place.about)
-    verdict = (scales.granting if flipped else scales.protecting)(change)
-    return otherwise if verdict is Verdict.NO else verdict
-
-
-def _is_flipped(said: Meanings) -> bool:
-    return ("not" in said) ^ ("disabled" in said) ^ bool(said & {"deny", "readonly"})
-
-
-def _by(scale: scales.Scale) -> Callable[[Place, Change], Verdict]:
-    """A scale of its own for what is no switch."""
-    return lambda place, change: _granting(place, change) if change.is_switch else scale(change)
-
-
-def _of_things(scale: scales.Scale) -> Callable[[Place, Change], Verdict]:
-    """The same where people may call a thing "no": only a place that is called a switch holds one."""
-    return lambda place, change: (
-        _granting(place, change) if change.is_switch and place.own & SWITCHES else scale(change)
-    )
-
-
-def _no(_: Place, __: Change) -> Verdict:
-    return Verdict.NO
-
-
-def _permitting(place: Place, change: Change) -> Verdict:
-    inside = (said for said in place.names[:-1] if "deny" in said and said <= _OF_A_DENIAL)
-    polarity = place.about.union(*inside)
-    if place.is_name or (not change.is_switch and place.about & {"permission", "access"}):
-        return (_against if "deny" in polarity else rights)(change)
-    return (scales.protecting if _is_flipped(polarity) else scales.granting)(change)
-
-
-_OF_A_DENIAL = frozenset({"deny", "permission", "action", "access", "rule"}) | FILLERS
-"""A section of these meanings turns round what stands in it: ``<denied><delete>true</delete></denied>``."""
-
-
-def _against(change: Change) -> Verdict:
-    return rights(Change(change.after, change.before))
-
-
-def _expiring(place: Place, change: Change) -> Verdict:
-    if "expire" in place.about and "not" in place.about:
-        return scales.granting(change)
-    words = {(one or "").strip().casefold() for one in (change.before, change.after)} - {""}
-    if change.is_switch and not any(word.lstrip("-").isdigit() for word in words):
-        return scales.protecting(change)
-    return scales.later(change)
-
-
-def _stored(_: Place, change: Change) -> Verdict:
-    return scales.stored(change)
-
-
-def _hashed(_: Place, change: Change) -> Verdict:
-    return scales.hashed(change)
-
-
-def _without_password(place: Place, change: Change) -> Verdict:
-    return _granting(place, change) if "empty" in place.about else scales.granting(change)
-
-
-def _authenticating(_: Place, change: Change) -> Verdict:
-    return Verdict.MAYBE if change.is_switch and change.before is not None else scales.factors(change)
-
-
-def _moving(change: Change) -> Verdict:
-    if (change.after or "").strip():
-        return scales.elsewhere(change)
-    return Verdict.MAYBE if (change.before or "").strip() else Verdict.NO
 
 
 # Places
@@ -197,10 +112,6 @@ def _is_of_protection(place: Place) -> bool:
     return _is_within_protection(place) and place.own.isdisjoint(HARMLESS)
 
 
-def _maybe(_: Place, __: Change) -> Verdict:
-    return Verdict.MAYBE
-
-
 def _is_stored_password(place: Place) -> bool:
     return "password" in place.own and place.about <= {"password"} | FILLERS
 
@@ -212,10 +123,6 @@ def _is_hash_method(place: Place) -> bool:
 def _lets_in_without_password(place: Place) -> bool:
     said = place.about
     return "password" in said and ("empty" in said or ("not" in said and said <= {"password", "not"} | FILLERS))
-
-
-def _strength(place: Place, change: Change) -> Verdict:
-    return scales.fewer(change) if "least" in place.own else Verdict.MAYBE
 
 
 def _demands(place: Place) -> bool:
@@ -276,6 +183,19 @@ def _permits(place: Place) -> bool:
     )
 
 
+def _opens_a_way_in(place: Place) -> bool:
+    """``webAccess``, ``apiAccess``: access by some way, which is on or off."""
+    return "access" in place.own and place.own.isdisjoint(HARMLESS | {"log"})
+
+
+def _is_admin(place: Place) -> bool:
+    return "admin" in place.own and place.own.isdisjoint(HARMLESS)
+
+
+def _is_public_key(place: Place) -> bool:
+    return any({"key", "public"} <= said and said.isdisjoint({"auth", "method"}) for said in place.names)
+
+
 def _permits_on_a_server(place: Place) -> bool:
     if "action" in place.about and place.about & SWITCHES:
         return True
@@ -288,49 +208,61 @@ def _is_version(place: Place) -> bool:
 
 _K = AccessIncreaseKind
 RULES: tuple[Rule, ...] = (
-    Rule(_K.INHERITANCE_CHANGED, lambda place: "inherit" in place.own, _no, of_servers=True),
-    Rule(_K.ADDRESS_LIMIT_LIFTED, limits_addresses, _limiting, of_servers=True),
+    Rule(_K.INHERITANCE_CHANGED, lambda place: "inherit" in place.own, verdicts.no, of_servers=True),
+    Rule(_K.ADDRESS_LIMIT_LIFTED, limits_addresses, verdicts.limiting, of_servers=True),
     Rule(_K.ACCOUNT_ENABLED, is_status, enabling),
     Rule(_K.PROTOCOL_ADDED, lambda place: is_status(place) and "allow" not in place.own, enabling, of_servers=True),
-    Rule(_K.EXPIRY_LIFTED, _expires, _expiring),
-    Rule(_K.MAY_WIDEN, _is_version, _maybe, of_servers=True),
-    Rule(_K.MAY_WIDEN, _is_strength, _strength, of_servers=True),
-    Rule(_K.MAY_WIDEN, _is_quantity, _no, of_servers=True),
-    Rule(_K.AUTHENTICATION_WEAKENED, _is_stored_password, _stored, opens=Verdict.MAYBE),
-    Rule(_K.AUTHENTICATION_WEAKENED, _is_hash_method, _hashed),
+    Rule(_K.EXPIRY_LIFTED, _expires, verdicts.expiring),
+    Rule(_K.MAY_WIDEN, _is_version, verdicts.maybe, of_servers=True),
+    Rule(_K.MAY_WIDEN, _is_strength, verdicts.strength, of_servers=True),
+    Rule(_K.MAY_WIDEN, _is_quantity, verdicts.counting),
+    Rule(_K.MAY_WIDEN, _is_quantity, verdicts.no, of_servers=True),
+    Rule(_K.AUTHENTICATION_WEAKENED, _is_stored_password, verdicts.stored, opens=Verdict.MAYBE),
+    Rule(_K.AUTHENTICATION_WEAKENED, _is_hash_method, verdicts.hashed),
     Rule(
-        _K.AUTHENTICATION_WEAKENED, _lets_in_without_password, _without_password, of_servers=True, opens=Verdict.MAYBE
+        _K.AUTHENTICATION_WEAKENED,
+        _lets_in_without_password,
+        verdicts.without_password,
+        of_servers=True,
+        opens=Verdict.MAYBE,
     ),
-    Rule(_K.AUTHENTICATION_WEAKENED, _asks, _protecting, of_servers=True, opens=Verdict.MAYBE),
+    Rule(_K.AUTHENTICATION_WEAKENED, _asks, verdicts.protecting, of_servers=True, opens=Verdict.MAYBE),
     Rule(
         _K.SECURE_CONNECTION_DROPPED,
         lambda place: "insecure" in place.about,
-        _granting,
+        verdicts.granting,
         of_servers=True,
         opens=Verdict.MAYBE,
     ),
-    Rule(_K.SECURE_CONNECTION_DROPPED, _demands, _protecting, of_servers=True, opens=Verdict.MAYBE),
+    Rule(_K.SECURE_CONNECTION_DROPPED, _demands, verdicts.protecting, of_servers=True, opens=Verdict.MAYBE),
     Rule(
         _K.AUTHENTICATION_WEAKENED,
         lambda place: "anonymous" in place.about,
-        _granting,
+        verdicts.granting,
         of_servers=True,
         opens=Verdict.MAYBE,
     ),
-    Rule(_K.ADMIN_GRANTED, _is_role, _by(scales.roles), opens=Verdict.MAYBE),
-    Rule(_K.ADMIN_GRANTED, lambda place: "admin" in place.about, _granting, opens=Verdict.MAYBE),
-    Rule(_K.ADMIN_GRANTED, _manages, _granting, opens=Verdict.YES),
-    Rule(_K.MAY_WIDEN, _confines, _protecting, of_servers=True),
-    Rule(_K.SSH_KEY_ADDED, _is_key, _of_things(scales.members)),
+    Rule(_K.ADMIN_GRANTED, _is_role, verdicts.by(scales.roles), opens=Verdict.MAYBE),
+    Rule(_K.ADMIN_GRANTED, lambda place: "admin" in place.about, verdicts.granting, opens=Verdict.MAYBE),
+    Rule(_K.ADMIN_GRANTED, _is_admin, verdicts.switching, of_servers=True),
+    Rule(_K.ADMIN_GRANTED, _manages, verdicts.granting, opens=Verdict.YES),
+    Rule(_K.MAY_WIDEN, _confines, verdicts.protecting, of_servers=True),
+    Rule(_K.SSH_KEY_ADDED, _is_key, verdicts.of_things(scales.members)),
+    Rule(_K.SSH_KEY_ADDED, _is_public_key, verdicts.of_things(scales.members), of_servers=True),
     Rule(
-        _K.AUTHENTICATION_WEAKENED, lambda place: {"auth", "method"} <= place.about, _authenticating, opens=Verdict.YES
+        _K.AUTHENTICATION_WEAKENED,
+        lambda place: {"auth", "method"} <= place.about,
+        verdicts.authenticating,
+        of_servers=True,
+        opens=Verdict.YES,
     ),
-    Rule(_K.PROTOCOL_ADDED, _is_protocol, _by(rights), of_servers=True),
-    Rule(_K.GROUP_JOINED, _is_membership, _of_things(scales.members)),
-    Rule(_K.DIRECTORY_ADDED, _is_directory, _of_things(_moving)),
-    Rule(_K.PERMISSION_ADDED, _permits, _permitting),
-    Rule(_K.PERMISSION_ADDED, _permits_on_a_server, _permitting, of_servers=True),
-    Rule(_K.MAY_WIDEN, lambda place: "require" in place.about, _protecting, of_servers=True),
-    Rule(_K.MAY_WIDEN, _is_of_protection, _maybe, of_servers=True),
+    Rule(_K.PROTOCOL_ADDED, _is_protocol, verdicts.by(rights), of_servers=True),
+    Rule(_K.GROUP_JOINED, _is_membership, verdicts.of_things(scales.members)),
+    Rule(_K.DIRECTORY_ADDED, _is_directory, verdicts.of_things(verdicts.moving)),
+    Rule(_K.PERMISSION_ADDED, _permits, verdicts.permitting),
+    Rule(_K.PERMISSION_ADDED, _permits_on_a_server, verdicts.permitting, of_servers=True),
+    Rule(_K.MAY_WIDEN, _opens_a_way_in, verdicts.switching, of_servers=True),
+    Rule(_K.MAY_WIDEN, lambda place: "require" in place.about, verdicts.protecting, of_servers=True),
+    Rule(_K.MAY_WIDEN, _is_of_protection, verdicts.maybe, of_servers=True),
 )
 """The first that holds judges."""

@@ -7,7 +7,7 @@ server's default, which is not known.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -49,11 +49,32 @@ class Change:
         """Whether something was said to be required, and is not any more."""
         return _letters(self.before) in _DEMANDS and _letters(self.after) not in _DEMANDS
 
+    @property
+    def is_opened(self) -> bool:
+        """Whether something was said to be closed, and is said to be open."""
+        return _letters(self.before) in _CLOSED and _letters(self.after) in _OPEN
+
 
 type Scale = Callable[[Change], Verdict]
 
 _CODE = re.compile(r"-?[0-9]{1,10}")
 _DEMANDS = frozenset({"required", "require", "mandatory", "enforced", "forced", "must", "always"})
+
+_PERMITTED = frozenset({"allow", "allowed", "permit", "permitted", "granted", "supported", "optional"})
+"""What may be, and need not."""
+_CLOSED = frozenset({"deny", "denied", "block", "blocked", "reject", "private", "closed", "restricted", "internal"}) | {
+    "whitelist",
+    "allowlist",
+}
+_OPEN = (
+    _PERMITTED
+    | {"accept", "public", "open", "everyone", "anyone", "all", "any", "unrestricted", "external"}
+    | {
+        "blacklist",
+        "blocklist",
+        "denylist",
+    }
+)
 
 _ON = frozenset(
     {"enabled", "enable", "active", "required", "mandatory", "always", "allow", "allowed", "granted", "permitted"}
@@ -90,6 +111,8 @@ def protecting(change: Change) -> Verdict:
     if not change.is_switch:
         return _unlike(change, least=True)
     before, after = said(change.before), said(change.after)
+    if after is True and change.is_demand_dropped:
+        return Verdict.YES if _letters(change.after) in _PERMITTED else Verdict.MAYBE
     if before is False or after is True:
         return Verdict.NO
     return Verdict.YES if before else Verdict.MAYBE
@@ -120,6 +143,15 @@ def list_entries(value: str | None) -> frozenset[str]:
     return frozenset(folded(name) for part in re.split(r"[,;|\n]+", value or "") if (name := part.strip()))
 
 
+def is_quantity(value: str | None) -> bool:
+    """Whether a value counts something, is a switch over it, or is not there."""
+    text = (value or "").strip()
+    return not text or said(text) is not None or _QUANTITY.fullmatch(text) is not None
+
+
+_QUANTITY = re.compile(r"[+-]?[0-9][0-9., ]{0,30}\s{0,3}[A-Za-z%/]{0,12}|(?i:un)?(?i:limited|infinite|default)")
+
+
 def fewer(change: Change) -> Verdict:
     """A number of which the smaller demands less, and none nothing."""
     before, after = (one.strip() if (one or "").strip().isdigit() else None for one in (change.before, change.after))  # type: ignore[union-attr]
@@ -130,8 +162,13 @@ def fewer(change: Change) -> Verdict:
 
 # Ways to log in, roles
 
-_FACTORS = {"none": 0, "anonymous": 0, "password": 1, "publickey": 2, "passwordandpublickey": 3}
-"""How much a method of authentication asks for. The three of the contract, and two that ask for nothing."""
+_FACTORS = {"none": 0, "anonymous": 0, "password": 1, "passwordorkey": 1, "publickey": 2, "key": 2, "sshkey": 2} | {
+    "passwordandpublickey": 3,
+    "publickeyandpassword": 3,
+    "passwordandkey": 3,
+    "keyandpassword": 3,
+}
+"""How much a method of authentication asks for. The three of the contract, two that ask for nothing, other words."""
 
 
 def factors(change: Change) -> Verdict:
@@ -155,22 +192,28 @@ def stored(change: Change) -> Verdict:
     return Verdict.YES if (change.before or "").strip() else Verdict.MAYBE
 
 
-_ORDINARY = frozenset(
-    {"user", "users", "none", "guest", "readonly", "member", "standard", "normal", "limited", "regular", "basic"}
-)
+_LEAST = frozenset({"", "none", "guest", "readonly", "limited"})
+_ORDINARY = frozenset({"user", "users", "member", "standard", "normal", "regular", "basic"})
 
 
 def roles(change: Change) -> Verdict:
     """Who somebody is: an administrator, an ordinary user, or something that is not known."""
-    before, after = _is_admin(change.before), _is_admin(change.after)
-    if before or not (change.after or "").strip() or _letters(change.after) in _ORDINARY:
+    was, becomes = (_letters(one) or (one or "").strip() for one in (change.before, change.after))
+    if _is_admin(change.before) or becomes in _LEAST or (becomes in _ORDINARY and was in ("", becomes)):
         return Verdict.NO
-    return Verdict.YES if after else Verdict.MAYBE
+    return Verdict.YES if _is_admin(change.after) else Verdict.MAYBE
+
+
+_MASTERS = frozenset({"root", "owner"})
 
 
 def _is_admin(value: str | None) -> bool:
     text = value or ""
-    return "admin" in meanings(text) or any(word in text.casefold() for word in ("admin", "superuser", "sysop"))
+    return (
+        "admin" in meanings(text)
+        or _letters(text) in _MASTERS
+        or any(word in text.casefold() for word in ("admin", "superuser", "sysop"))
+    )
 
 
 # States
@@ -194,9 +237,11 @@ _TRUE_IN_BITS = "-1"
 """What a Windows program writes for true when all bits are set."""
 
 
-def states(change: Change) -> Verdict:
-    """A state in words: out of one that lets nobody in."""
-    before, after = is_live(change.before), is_live(change.after)
+def states(change: Change, *, means_disabled: bool) -> Verdict:
+    """A state in words or numbers: out of one that lets nobody in. ``means_disabled``: where *true* lets nobody in."""
+    before, after = (
+        live if live is None else live is not means_disabled for live in map(is_live, (change.before, change.after))
+    )
     if after is False or before is True:
         return Verdict.NO
     nothing = not (change.before or "").strip(), not (change.after or "").strip()
@@ -215,12 +260,32 @@ def later(change: Change) -> Verdict:
         return Verdict.NO
     if not after or _is_never(after):
         return Verdict.YES
-    for read in (float, _moment):
+    readings = list(zip(_readings(before), _readings(after), strict=True))
+    compared = [old < new for old, new in readings if old is not None and new is not None]
+    return Verdict.NO if compared and not any(compared) else Verdict.YES
+
+
+_ISO = ""
+_DAYS = ("%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y")
+"""How else than in ISO 8601 a day is written; the last two read the same text."""
+
+
+def _readings(text: str) -> Iterator[float | None]:
+    """A moment as each way to write one reads it, None where that does not: a number, ISO 8601, days."""
+    yield float(text) if _DECIMAL.fullmatch(text) else None
+    for form in (_ISO, *_DAYS):
         try:
-            return Verdict.YES if read(after) > read(before) else Verdict.NO  # type: ignore[operator]
-        except ValueError:
-            continue
-    return Verdict.YES
+            yield (_moment(text) if form is _ISO else _day(text, form)).timestamp()
+        except (ValueError, OverflowError):
+            yield None
+
+
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,300}(?:\.[0-9]{0,30})?")
+
+
+def _day(text: str, form: str) -> datetime:
+    """Raises ValueError."""
+    return datetime.strptime(text, form).replace(tzinfo=UTC)
 
 
 def _moment(text: str) -> datetime:

@@ -20,7 +20,7 @@ def enabling(place: Place, change: Change) -> Verdict:
         if not (change.before or "").strip():
             return Verdict.NO  # what nobody has said holds: an account may be used
         return (scales.protecting if _means_disabled(place) else scales.granting)(change)
-    return scales.states(change)
+    return scales.states(change, means_disabled=_means_disabled(place))
 
 
 def disables(difference: Difference) -> bool:

@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from common.contained import contained
+from replication.documents.canonical import plain
 from replication.documents.diff import ORDER, OTHER, Difference, Kind, Steps, root_step, show, values_of
 from replication.documents.names import truth
 from replication.guards.access_addresses import limits_addresses, widened_lists
@@ -134,9 +135,18 @@ def _of_differences(item: Item, differences: list[Difference]) -> KindsAndPaths:
             yield AccessIncreaseKind.ADDRESS_LIMIT_LIFTED, path
     for difference in differences:
         for kind, path in _of_value(difference, of_server=False):
-            # What names a group inside of a group is no membership.
-            if not (kind is AccessIncreaseKind.GROUP_JOINED and item.within == GROUPS):
+            if kind is not AccessIncreaseKind.GROUP_JOINED or item.within == USERS:
                 yield kind, path
+            elif not _is_own_name(difference):
+                yield AccessIncreaseKind.MAY_WIDEN, path
+
+
+def _is_own_name(difference: Difference) -> bool:
+    """Whether a value of a group names that group itself, and no other one that it belongs to."""
+    return len(difference.steps) == 1 and plain(difference.steps[0].name) in _OWN_NAMES
+
+
+_OWN_NAMES = frozenset({"group", "name", "groupname", "id", "groupid"})
 
 
 def _of_moving_group(item: Item) -> KindsAndPaths:

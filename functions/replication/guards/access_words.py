@@ -53,6 +53,7 @@ MEANINGS = {
     "group": "group groups memberof membership memberships",
     "key": "key keys fingerprint fingerprints thumbprint",
     "public": "public pub authorized",
+    "recover": "recover recovery reset resets restore",
     "password": "password passwords pass pwd passwd hash hashes",
     "salt": "salt salts iterations",
     # What somebody may do, and where

@@ -75,7 +75,9 @@ NESTED = {
 
 VALUES: dict[AccessIncreaseKind, list[tuple[str, str, str | None]]] = {
     K.PERMISSION_ADDED: [
-        ("permissions", "1", "3"), ("permissions", "0", "4095"), ("rights", "0x1", "0x9"), ("permissions", "R", "RWD"),
+        ("permissions", "16", "48"), ("permissions", "0", "4095"), ("rights", "read", "*"), ("permissions", "-", "*"),
+        ("rights", "0", "-1"), ("rights", "100", "111"), ("rights", "ro", "rw"), ("permissions", "RW__", "RWD_"),
+        ("rights", "x", "*.*"), ("permission mask", "1", "3"), ("rights", "0x1", "0x9"), ("permissions", "R", "RWD"),
         ("rights", "r--", "rwx"), ("permissions", "read", "read,write"), ("rights", "readonly", "full"),
         ("permissions", "none", "list"), ("privileges", "list;read", "list;read;delete"), ("access", "read", "full"),
         ("denied permissions", "upload,delete", "upload"), ("permissions", "rw-r--r--", "rw-rw-rw-"),
@@ -87,7 +89,8 @@ VALUES: dict[AccessIncreaseKind, list[tuple[str, str, str | None]]] = {
     ],
     K.ACCOUNT_ENABLED: [
         ("status", "disabled", "active"), ("account status", "locked", "ok"), ("state", "suspended", "enabled"),
-        ("account state", "Inactive", "Active"),
+        ("account state", "Inactive", "Active"), ("is disabled", "-1", "0"), ("account disabled", "2", "0"),
+        ("account locked", "-1", "0"), ("enabled", "0", "-1"), ("is disabled", "true", "0"), ("disabled", "8", "no"),
     ],
     K.DIRECTORY_ADDED: [
         ("root path", "D:\\ftp\\ann", "D:\\"), ("home path", "/srv/ann", "/srv"), ("home directory", "/a/b", "/a"),
@@ -99,20 +102,30 @@ VALUES: dict[AccessIncreaseKind, list[tuple[str, str, str | None]]] = {
         ("allowed addresses", "10.0.0.1-10.0.0.9", "10.0.0.1-10.0.0.99"), ("allowed ips", "10.1.2.*", "10.1.*.*"),
         ("ip restrictions", "2001:db8::/64", "2001:db8::/32"), ("blocked ips", "10.0.0.0/8", "10.0.0.0/9"),
         ("allowed networks", "10.0.0.0 255.255.255.0", "10.0.0.0 255.0.0.0"), ("allowed hosts ip", "a.example", ""),
+        ("allowed ips", "10.0.0.0/24,!10.0.0.5", "10.0.0.0/24"), ("allowed networks", "10.0.0.1", "any"),
+        ("blocked ips", "10.0.0.0/24", "10.0.0.0/24, !10.0.0.5"), ("blocked addresses", "any", "10.0.0.0/8"),
+        ("ip whitelist", "10.0.0.0/24 !10.0.0.0/25", "10.0.0.0/24 !10.0.0.0/26"), ("blocked ips", "*", "0.0.0.0/0"),
+        ("allowed hosts", "any,!bad.example", "any"),
     ],
-    K.ADMIN_GRANTED: [("role", "user", "Administrator"), ("roles", "readonly", "sysadmin"), ("user role", "", "admin")],
+    K.ADMIN_GRANTED: [("role", "user", "Administrator"), ("roles", "readonly", "sysadmin"), ("user role", "", "admin"),
+        ("role", "user", "root")],
     K.AUTHENTICATION_WEAKENED: [
         ("auth method", "public_key", "password"), ("authentication type", "password_and_public_key", "PublicKey"),
-        ("authentication mode", "password", "none"), ("password", "$5$h$aaaaaaaa", ""), ("password hash", "aa", ABSENT),
+        ("authentication mode", "password", "none"), ("auth method", "key", "password"),
+        ("auth type", "PasswordAndKey", "password"), ("password", "$5$h$aaaaaaaa", ""), ("password hash", "aa", ABSENT),
     ],
     K.MAY_WIDEN: [
         ("user management", "none", "full"), ("min password length", "12", "1"),
+        ("role", "guest", "user"), ("ssl", "required", "enabled"),
+        ("user role", "readonly", "standard"),
     ],
-    K.SECURE_CONNECTION_DROPPED: [("two factor mode", "totp", "none"), ("tls mode", "required", "optional")],
+    K.SECURE_CONNECTION_DROPPED: [("two factor mode", "totp", "none"), ("tls mode", "required", "optional"),
+        ("ssl", "required", "allowed"), ("two factor", "mandatory", "permitted"), ("encryption", "forced", "optional")],
     K.PROTOCOL_ADDED: [("protocols", "sftp", "sftp,ftp"), ("allowed protocols", "1", "5")],
     K.EXPIRY_LIFTED: [
         ("expiry date", "2026-01-01", "2027-01-01"), ("disable after time", "2026-01-01T00:00:00Z", "1970-01-01"),
-        ("expire days", "30", "0"), ("valid until", "2026-01-01", ""),
+        ("expire days", "30", "0"), ("valid until", "2026-01-01", ""), ("expires", "31.12.2025", "1.1.2026"),
+        ("expiry date", "12/31/2025", "12/31/2030"), ("expires", "2025-12-31", "9999-12-31"),
     ],
     K.GROUP_JOINED: [("groups", "staff", "staff,bosses"), ("group ids", "7", "7,1"), ("member of", "", "no")],
     K.SSH_KEY_ADDED: [("public key", "ssh-ed25519 AAAA1", "ssh-ed25519 AAAA2"), ("authorized keys", "", "no")],
@@ -126,6 +139,10 @@ EITHER_WAY = [
     ("allowed countries", "DE", "DE,RU"),
     ("email login", "false", "true"), ("email verified", "0", "1"), ("idle days", "30", "0"), ("frob", "1", "2"),
     ("ip range", "10.0.0.1 - 10.0.0.5", "10.0.0.1 - 10.0.9.5"), ("public key auth", "required", "off"),
+    ("rights", "7", "0"), ("permissions", "3", "1"), ("access rights", "9", "2"), ("access days", "Mo", "Mo-Su"),
+    ("login days", "1-5", "1-7"), ("recovery email", "a@b.example", "c@d.example"), ("reset mail", "a", "b"),
+    ("expires", "nan", "inf"), ("expires", "01/02/2026", "02/01/2026"),
+    ("role", "basic", "standard"), ("file types", "txt", "*"),
 ]  # fmt: skip
 """Which one gives more is not known, or hangs on a server: told in both directions."""
 ONE_WAY = {K.SSH_KEY_ADDED}
@@ -270,7 +287,7 @@ def _structures() -> Iterator[Cell]:
     for said, outer in product(("delete", "<name>delete</name>"), ("denied", "deniedPermissions", "forbiddenActions")):
         inner = f"<right>{said}</right>"
         yield Cell(K.PERMISSION_ADDED, f"{outer} {said}", f"<{outer}>{inner}</{outer}>", f"<{outer}/>")
-    for outer in ("denied", "denyRights"):
+    for outer in ("denied", "denyRights", "notAllowed", "not_permitted", "neverAllow", "disallowedActions"):
         for tag in (
             "<{0} delete='{1}'/>",
             "<{0}><delete>{1}</delete></{0}>",
@@ -437,7 +454,18 @@ def test_a_list_of_addresses_in_settings_is_compared_as_a_whole(make_plan_betwee
 
 
 SETTINGS = [
-    ("<defaultPermissions>{}</defaultPermissions>", "1", "3", {K.PERMISSION_ADDED}, set()),
+    ("<defaultPermissions>{}</defaultPermissions>", "1", "3", {K.PERMISSION_ADDED}, {K.MAY_WIDEN}),
+    ("<ipAccess policy='{}'/>", "deny", "allow", {K.MAY_WIDEN}, set()),
+    ("<access mode='{}'/>", "whitelist", "blacklist", {K.MAY_WIDEN}, set()),
+    ("<folder visibility='{}'/>", "private", "public", {K.MAY_WIDEN}, set()),
+    ("<webAccess>{}</webAccess>", "0", "1", {K.MAY_WIDEN}, set()),
+    ("<e name='api_access' value='{}'/>", "false", "true", {K.MAY_WIDEN}, set()),
+    ("<accessLog>{}</accessLog>", "false", "true", set(), set()),
+    ("<defaults><isSuperUser>{}</isSuperUser></defaults>", "0", "1", {K.ADMIN_GRANTED}, set()),
+    ("<adminEmail>{}</adminEmail>", "a@b.example", "c@d.example", set(), set()),
+    ("<authMethod>{}</authMethod>", "key", "password", {K.AUTHENTICATION_WEAKENED}, set()),
+    ("<authorizedKeys><k>a</k>{}</authorizedKeys>", "", "<k>b</k>", {K.SSH_KEY_ADDED}, set()),
+    ("<retention days='{}'/>", "30", "90", set(), set()),
     ("<rights>{}</rights>", "read", "full", {K.PERMISSION_ADDED}, set()),
     ("<allowUploads>{}</allowUploads>", "1", "2", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
     ("<requireTls>{}</requireTls>", "2", "0", {K.SECURE_CONNECTION_DROPPED}, set()),
@@ -606,6 +634,14 @@ UNKNOWN = [
         "<permission name='denyDelete'><on>false</on></permission>",
     ),
     ("<permissions>755</permissions>", "<permissions>766</permissions>"),
+    *(
+        (
+            f"<{section}><e name='upload' value='{one}'/></{section}>",
+            f"<{section}><e name='upload' value='{other}'/></{section}>",
+        )
+        for section in ("restrictions", "uploadLimits", "actionRestrictions")
+        for one, other in (("1", "0"), ("0", "1"))
+    ),
 ]
 
 
@@ -613,6 +649,38 @@ def test_what_is_not_understood_in_a_place_that_matters_is_told(make_plan_betwee
     kinds = kinds_by_user(make_plan_between, UNKNOWN)
     assert {n: said for n, said in kinds.items() if said <= {K.MAY_WIDEN, K.PERMISSION_ADDED, K.ADMIN_GRANTED}} == kinds
     assert [UNKNOWN[n] for n in range(len(UNKNOWN)) if n not in kinds] == []
+
+
+NARROWER = [
+    ("rights", "RW", "RO"), ("rights", "all", "read"), ("rights", "*", "read"), ("permissions", "rwx", "r.."),
+    ("allowed ips", "any", "10.0.0.1"), ("allowed ips", "*", "10.0.0.0/8"), ("blocked ips", "10.0.0.1", "any"),
+    ("is disabled", "0", "-1"), ("is disabled", "0", "2"), ("expires", "31.12.2030", "31.12.2025"),
+    ("expires", "12/31/2030", "11/30/2025"), ("auth method", "password", "key"), ("ssl", "allowed", "required"),
+    ("role", "standard", "readonly"), ("quota", "100 MB", "1 GB"), ("max files", "10", "unlimited"),
+    ("phone number", "+49 30 12", "+49 30 13"), ("allowed ips", "10.0.0.0/24", "10.0.0.0/24,!10.0.0.5"),
+]  # fmt: skip
+"""Changes that give nobody more, however they are written."""
+
+
+def test_what_gives_nobody_more_is_not_told(make_plan_between: PlanFactory) -> None:
+    cells = [
+        (f"{name}: {before} -> {after}, {spelling}, {style}", write(spelled, before), write(spelled, after))
+        for (name, before, after), (spelling, spell), (style, write) in product(
+            NARROWER, SPELLINGS.items(), STYLES.items()
+        )
+        for spelled in [spell(name.split())]
+    ]
+    kinds = kinds_by_user(make_plan_between, [(before, after) for _, before, after in cells])
+    wrong = [f"{said}: {kinds[n]}" for n, (said, _, _) in enumerate(cells) if n in kinds]
+    assert not wrong, f"{len(wrong)} of {len(cells)}:\n" + "\n".join(wrong[:60])
+
+
+@pytest.mark.parametrize("named", ["memberOf", "parentGroup", "primaryGroup", "<groups><group>{}</group></groups>"])
+def test_a_group_that_joins_another_one_is_told(make_plan_between: PlanFactory, named: str) -> None:
+    shape = named if named.startswith("<") else f"<{named}>{{}}</{named}>"
+    own, source = ({"groups": f"<g><group name='a'><x/>{shape.format(one)}</group></g>"} for one in ("b", "bosses"))
+    increases = access_increases(make_plan_between(own, source, ACCOUNTS))
+    assert [(one.kind, one.item) for one in increases] == [(K.MAY_WIDEN, "groups/a")]
 
 
 VOCABULARY = sorted({word for spelled in MEANINGS.values() for word in spelled.split()})
