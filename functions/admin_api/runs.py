@@ -83,11 +83,12 @@ def _event(run: Run, *, accept_primary: bool) -> Mapping[str, object]:
     own = restored if run.snapshot else replicated
     if run.plan_hash:
         own["plan_hash"] = run.plan_hash
+    if run.requested_backups:
+        own["backups"] = list(run.requested_backups)
     return {
         "action": "restore" if run.snapshot else "sync",
         **own,
         "run_id": run.id,
-        "backups": list(run.requested_backups),
         "dry_run": run.dry_run,
         "requested_by": run.requested_by,
     }

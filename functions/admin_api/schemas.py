@@ -560,7 +560,9 @@ class SyncSettingsView(Model):
 
 
 class NewRun(Model):
-    """A run to start. Without ``backups`` it is over the whole fleet; a dry run writes nothing.
+    """A run to start. Without ``backups`` it is over the whole fleet; an empty list is refused.
+
+    A dry run writes nothing.
 
     ``state`` is the digest of an older state of the primary, to go over instead of what it holds now. The primary
     is not read then, so ``accept_primary`` cannot be true beside it. A backup that is paused already gets it only if

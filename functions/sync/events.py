@@ -62,8 +62,9 @@ def read_request(event: object) -> RunRequest:
     snapshot goes back to that backup, and ``backups`` can name no other; a
     state of the primary goes to the named backups, or to the whole fleet.
 
-    Raises Failure(EVENT_INVALID) for anything else, unknown fields included:
-    a misspelt restriction must not start a run over the whole fleet.
+    Raises Failure(EVENT_INVALID) for anything else, unknown fields included: a
+    misspelt restriction must not start a run over the whole fleet. Neither
+    must an empty one: what does not restrict is left out.
     """
     if not isinstance(event, Mapping):
         raise Failure(Reason.EVENT_INVALID, "the event is not an object")
@@ -80,7 +81,7 @@ def read_request(event: object) -> RunRequest:
     _refuse_unknown(event, {"accept_primary"})
     return RunRequest(
         Trigger.ON_DEMAND,
-        backups=_ids(event.get("backups", [])),
+        backups=_ids(event),
         dry_run=_flag(event, "dry_run"),
         accept_primary=_flag(event, "accept_primary"),
         plan_hash=_plan_hash(event),
@@ -91,7 +92,7 @@ def read_request(event: object) -> RunRequest:
 
 def _restore(event: Mapping[str, object]) -> RunRequest:
     _refuse_unknown(event, {"snapshot", "same_machine"})
-    snapshot, backups = _text(event, "snapshot"), _ids(event.get("backups", []))
+    snapshot, backups = _text(event, "snapshot"), _ids(event)
     if not is_key(snapshot):
         raise Failure(Reason.EVENT_INVALID, "the field snapshot is not the key of a snapshot")
     owner = backup_of(snapshot)
@@ -125,9 +126,14 @@ def queued_messages(event: object) -> dict[str, str] | None:
     return {str(record.get("messageId")): str(record.get("body")) for record in records}
 
 
-def _ids(value: object) -> tuple[str, ...]:
+def _ids(event: Mapping[str, object]) -> tuple[str, ...]:
+    if "backups" not in event:
+        return ()
+    value = event["backups"]
     if not isinstance(value, list) or not all(isinstance(entry, str) and entry for entry in value):
         raise Failure(Reason.EVENT_INVALID, "the field backups is not a list of ids")
+    if not value:
+        raise Failure(Reason.EVENT_INVALID, "the field backups names no backup; a run over all is one without it")
     return tuple(dict.fromkeys(value))
 
 
@@ -147,13 +153,13 @@ def _text(event: Mapping[str, object], name: str) -> str:
 
 def _plan_hash(event: Mapping[str, object]) -> str:
     value = _text(event, "plan_hash")
-    if value and not _HASH.fullmatch(value):
+    if "plan_hash" in event and not _HASH.fullmatch(value):
         raise Failure(Reason.EVENT_INVALID, "the field plan_hash is not the hash of a plan")
     return value
 
 
 def _run_id(event: Mapping[str, object]) -> str:
     value = _text(event, "run_id")
-    if value and not is_run_id(value):
+    if "run_id" in event and not is_run_id(value):
         raise Failure(Reason.EVENT_INVALID, "the field run_id is not the id of a run")
     return value

@@ -75,7 +75,7 @@ def _request(given: argparse.Namespace) -> Request:
     host, port = _address(given.backup)
     backup = Backup(BACKUP_ID, host, port, _trust(given.backup_ca, given.backup_fingerprint))
     settings = SyncSettings(
-        parts=tuple(given.parts.split(",")) if given.parts else None,
+        parts=None if given.parts is None else tuple(given.parts.split(",")),
         rules=tuple(given.rule),
         block_widened_access=given.block_widened_access,
         connect_timeout=given.connect_timeout,
@@ -97,7 +97,7 @@ def _request(given: argparse.Namespace) -> Request:
     )
     if common.command in (Command.CHECK, Command.PLAN):
         return common
-    writing = replace(common, snapshots=given.snapshots, unasked=given.yes, approved=given.approve.strip())
+    writing = replace(common, snapshots=given.snapshots, unasked=given.yes, approved=given.approve or "")
     return replace(writing, snapshot=given.snapshot) if common.command is Command.RESTORE else writing
 
 
@@ -106,6 +106,14 @@ def _address(text: str) -> tuple[str, int]:
     if not colon or not port.isdecimal() or not 1 <= int(port) <= MAX_PORT:
         raise ValueError(f"{text!r} is not HOST:PORT")
     return checked_host(host.removeprefix("[").removesuffix("]")), int(port)
+
+
+def _hash(text: str) -> str:
+    """The hash of a plan. An empty one, such as a variable of a shell that was never set, would bind to nothing."""
+    stripped = text.strip()
+    if not stripped:
+        raise argparse.ArgumentTypeError("it names no plan; leave the option out to be asked")
+    return stripped
 
 
 def _trust(ca_file: Path | None, fingerprints: list[str]) -> TlsTrust:
@@ -147,7 +155,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
             help="fingerprint its certificate must have; twice, or with a comma, for two",
         )
     parts = ",".join(part for part in PartName if part in DEFAULT_PARTS)
-    parser.add_argument("--parts", default="", metavar="A,B", help=f"what is replicated; {parts} unless given")
+    parser.add_argument("--parts", metavar="A,B", help=f"what is replicated; {parts} unless given")
     parser.add_argument(
         "--rule", action="append", default=[], metavar="PATTERN", help="settings that stay the backup's own; repeatable"
     )
@@ -177,5 +185,5 @@ def _add_writing(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--yes", action="store_true", help="do not ask; what is blocked stays blocked")
     parser.add_argument(
-        "--approve", default="", metavar="HASH", help="do exactly the plan with this hash, what is blocked included"
+        "--approve", type=_hash, metavar="HASH", help="do exactly the plan with this hash, what is blocked included"
     )
