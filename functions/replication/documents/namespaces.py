@@ -18,11 +18,12 @@ def meaning(element: etree._Element, key: str | None, value: str) -> str:
     if key == XSI_TYPE:
         prefix, _, local = value.strip().rpartition(":")
         return f"{{{element.nsmap.get(prefix or None, '')}}}{local}"
-    prefixes = prefixes_in(value)
-    scope = element.nsmap if prefixes else {}
+    if ":" not in value:  # nearly every value; this is asked of each one of a document
+        return value
+    prefixes, scope = prefixes_in(value), element.nsmap
     return value + "".join(f"{REFERENCE}{prefix}={scope[prefix]}" for prefix in sorted(prefixes & scope.keys()))
 
 
 def prefixes_in(value: str) -> set[str]:
     """What may be prefixes in a value: each name before a colon."""
-    return set(_PREFIX.findall(value)) if ":" in value else set()
+    return set(_PREFIX.findall(value))
