@@ -385,7 +385,10 @@ class LastResult(Model):
 
 
 class BackupSummary(Model):
-    """A registered backup in a list. ``paused`` says why nothing is written to it, empty when it is not paused."""
+    """A registered backup in a list. ``paused`` says why nothing is written to it, empty when it is not paused.
+
+    ``created_at`` is when the server at this host and port was registered.
+    """
 
     id: str
     host: str

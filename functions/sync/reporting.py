@@ -17,6 +17,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from common.contained import contained
 from common.errors import Failure, Reason
 from registry.models import BackupResult, Run
+from registry.store_rules import of_primary
 from replication.documents.keep_list import RULES_VERSION
 from replication.model import PartStatus, PrimaryState, Status
 from sync.context import RunContext
@@ -256,7 +257,10 @@ def _emit_run(report: Report, printer: "_Printer") -> None:
 def _emit_fleet(run: Run, context: RunContext, printer: "_Printer") -> None:
     if not _is_own(run):
         return
-    health = fleet_health_of(context.store, run.primary, context.runtime.now(), context.known_primary)
+    registered = context.known_primary
+    of_this_primary = of_primary(run, registered)  # another one may have taken its place while the run was under way
+    condition = of_this_primary.primary if of_this_primary else None
+    health = fleet_health_of(context.store, condition, context.runtime.now(), registered)
     printer.emit(OF_FLEET, health)
     for backup in health.backups[: context.backups_with_metrics]:
         printer.contain(f"the metrics of {backup.id}", partial(_emit_backup, backup, printer))

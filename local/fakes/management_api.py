@@ -19,7 +19,7 @@ from local.fakes.aws_services import MemoryAuditLog, MemoryCredentials, MemorySc
 from local.fakes.runtime import TickingRuntime
 from local.fakes.snapshots import MemorySnapshots
 from local.fakes.store import MemoryStore
-from registry.models import Credentials
+from registry.models import Credentials, Primary
 
 SOURCE = "198.51.100.7"
 AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=test"
@@ -56,7 +56,10 @@ class Answer:
 
 @dataclass
 class FakeApi:
-    """The management API's function, and what it works with. ``caller`` is who signs the requests."""
+    """The management API's function, and what it works with. ``caller`` is who signs the requests.
+
+    ``stack_primary`` is the primary of the stack's parameters.
+    """
 
     caller: str
     store: MemoryStore = field(default_factory=MemoryStore)
@@ -67,6 +70,7 @@ class FakeApi:
     snapshots: MemorySnapshots = field(default_factory=MemorySnapshots)
     runtime: Runtime = field(default_factory=SystemRuntime)
     addresses: AddressPolicy = field(default_factory=lambda: AddressPolicy(SystemRuntime()))
+    stack_primary: Primary | None = None
 
     def services(self) -> Services:
         """What the routes are given while the function is ``running``."""
@@ -79,6 +83,7 @@ class FakeApi:
             snapshots=self.snapshots,
             addresses=self.addresses,
             runtime=self.runtime,
+            stack_primary=self.stack_primary,
         )
 
     @contextmanager

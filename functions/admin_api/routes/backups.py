@@ -116,11 +116,13 @@ def change_backup(
     version = expected_version(if_match, registered.version)
     if body.host is not None:
         refuse_forbidden_address(body.host, services)
-    wanted = _changed(registered, body)
+    now = services.runtime.now()
+    wanted = replace(_changed(registered, body), updated_at=now)
     if address_key(wanted.host, wanted.port) != address_key(registered.host, registered.port):
         refuse_known_server(wanted.host, wanted.port, services, but=registered.id)
+        wanted = replace(wanted, created_at=now)  # another server, so it waits for its first verification from now on
     credentials = changed_credentials(registered.secret_id, body.username, body.password, services)
-    changed = services.store.update_backup(replace(wanted, updated_at=services.runtime.now()), expected_version=version)
+    changed = services.store.update_backup(wanted, expected_version=version)
     if credentials:
         services.credentials.put(registered.secret_id, credentials)
     return shown_backup(changed, services)

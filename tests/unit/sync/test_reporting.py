@@ -253,6 +253,14 @@ class TestFleet:
     def test_what_includes_the_primary_is_not_told_without_it(self, fleet: Callable[..., dict[str, float]]) -> None:
         assert not {"NativeSyncsOn", "FewestCertificateDays", "FewestLicenceDays"} & set(fleet(None))
 
+    def test_neither_is_what_the_run_has_read_of_a_primary_that_was_replaced_meanwhile(
+        self, fleet: Callable[..., dict[str, float]], world: World
+    ) -> None:
+        registered = world.store.primary()
+        assert registered is not None
+        world.store.save_primary(replace(registered, term=1))
+        assert fleet(Condition(NOON + timedelta(days=3), NOON, native_sync=True)) == fleet()
+
     @pytest.mark.parametrize(
         ("change", "counted"),
         [

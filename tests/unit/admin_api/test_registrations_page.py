@@ -1,0 +1,309 @@
+"""The page on changes of registrations says what the program does: each row is done and looked at."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from admin_api.schemas import BackupChange, PrimaryChange
+from common.deadline import Deadline
+from fleet.primary import pending_access_proof_of
+from fleet.servers import PRIMARY_ID
+from local.build import ROOT
+from local.fakes.servers import FACTS, FakeServers, FleetServer
+from local.fakes.world import RecordedProgress
+from registry.models import (
+    AcceptedPart,
+    Approval,
+    BackupResult,
+    Condition,
+    Primary,
+    PrimaryAcceptance,
+    PrimaryBaseline,
+    new_run_id,
+)
+from registry.snapshots import SnapshotContent
+from registry.store_rules import of_primary, of_registration
+from sync.context import RunContext
+from sync.events import RunRequest, Trigger
+from sync.fleet_health import BackupHealth, fleet_health_of
+from sync.run import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local.fakes.management_api import ApiWorld
+
+PAGE = (ROOT / "docs" / "registrations.md").read_text("utf-8")
+SUBJECT, OTHER, FORMER = "ftp2", "ftp3", "ftp1"
+PLAN = "5f" * 32
+HOUR = timedelta(hours=1)
+_METHOD = re.compile(r"(GET|PUT|POST|PATCH|DELETE) (/\S+)")
+UNCHANGED = {"/primary/check", "/backups/{backup_id}/check"}
+"""They look at servers, and change nothing."""
+ELSEWHERE = {"/backups/{backup_id}/approve", "/backups/{backup_id}/restore", "/backups/import", "/sync-runs"}
+"""They give an approval, start runs, or register backups that were not there."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One change, its requests, and what the page says follows, by column."""
+
+    change: str
+    spans: tuple[str, ...]
+    cells: dict[str, str]
+
+    @property
+    def requests(self) -> Iterator[tuple[str, str, dict[str, Any] | None]]:
+        """Method, path and body of each."""
+        for position, span in enumerate(self.spans):
+            if request := _METHOD.fullmatch(span):
+                following = self.spans[position + 1] if position + 1 < len(self.spans) else ""
+                yield request[1], request[2], json.loads(following) if following.startswith("{") else None
+
+    @property
+    def stack_primary(self) -> Primary | None:
+        """The primary that a deployment names, None where the row is not about one."""
+        parameters = dict(span.split("=") for span in self.spans if re.fullmatch(r"Primary\w+=\S+", span))
+        return Primary(parameters["PrimaryHost"], 443) if parameters else None
+
+
+def rows() -> list[Row]:
+    lines = [line for line in PAGE.splitlines() if line.startswith("| ")]
+    head, *body = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    columns = [name.strip() for name in head]
+    return [
+        Row(
+            cells[0],
+            tuple(re.findall(r"`([^`]*)`", cells[1])),
+            {name: cell.partition(";")[0] for name, cell in zip(columns[2:], cells[2:], strict=True)},
+        )
+        for cells in body[1:]
+    ]
+
+
+ROWS = rows()
+
+
+class Remembered:
+    """A primary and two backups of which all there is is remembered, and what is left of it after a change."""
+
+    def __init__(self, world: ApiWorld, row: Row, *, reason: str = "", plain: bool = False) -> None:
+        self.world, self.store = world, world.store
+        self.primary = Primary("main.example", 443)
+        if row.stack_primary:
+            world.stack_primary = self.primary
+        else:
+            self.primary = self.store.save_primary(self.primary)
+        self.servers = FakeServers()
+        for port, server_id in enumerate((PRIMARY_ID, SUBJECT, OTHER), start=1):
+            self.servers.by_id[server_id] = FleetServer(f"{server_id}.", port)
+        self.servers.by_id[PRIMARY_ID].greeting = "good morning"
+        body = {"username": "admin", "password": "PLANTED"}
+        world.call("PATCH", "/primary", body)
+        for backup_id, port in ((SUBJECT, 8443), (OTHER, 8444)):
+            made = world.call(
+                "POST", "/backups", {"id": backup_id, "host": f"{backup_id}.example", "port": port} | body
+            )
+            assert made.status == 201
+        world.now += HOUR
+        self.verified_at = world.now
+        if not plain:
+            self._remember(reason)
+        world.now += HOUR
+        self.changed_at = world.now
+        for method, path, sent in row.requests:
+            settings = world.call("GET", "/sync-settings").body if path == "/sync-settings" else {}
+            answer = world.call(method, path, None if sent is None else settings | sent)
+            assert answer.status < 300, answer.body
+            self._follow(path, sent)
+        if row.stack_primary:
+            world.stack_primary = row.stack_primary
+        world.now += HOUR
+
+    def _remember(self, reason: str) -> None:
+        store, now, run_id = self.store, self.world.now, new_run_id(self.world.now, "0badc0de")
+        assert store.acquire_lease("a run", now=now, expires_at=now)
+        content = SnapshotContent({"settings": "<settings/>"}, FACTS)
+        for backup in store.backups():
+            key = self.world.snapshots.keep_backup(backup.id, run_id, content, backup.registration)
+            result = BackupResult(
+                backup.id,
+                run_id,
+                "failed" if reason else "blocked",
+                now,
+                reason,
+                verified_at=now,
+                plan_hash=PLAN,
+                failures=2,
+                harmed=True,
+                condition=Condition(now + HOUR, now + HOUR, native_sync=True),
+                settings_before=key,
+                registration=backup.registration,
+                source=self.primary.source,
+            )
+            store.record_result(result, lease_owner="a run")
+            given = Approval(backup.id, PLAN, "ann", now, registration=backup.registration, source=self.primary.source)
+            store.approve(given)
+        baseline = PrimaryBaseline(3, 2, now, run_id, "0a" * 32, 1, source=self.primary.source)
+        store.save_baseline(baseline, lease_owner="a run")
+        part = AcceptedPart("0a" * 32, "primary_shrunk", "it holds 3 users", "ann", now, run_id)
+        store.save_acceptance(PrimaryAcceptance({"accounts": part}, source=self.primary.source), lease_owner="a run")
+        store.release_lease("a run")
+
+    def _follow(self, path: str, sent: dict[str, Any] | None) -> None:
+        """Move the servers as the registrations have moved."""
+        if path == "/primary/promote" and sent:
+            servers = self.servers.by_id
+            servers[sent["former_id"]], servers[PRIMARY_ID] = servers[PRIMARY_ID], servers[sent["backup_id"]]
+
+    # What is left
+
+    @property
+    def present(self) -> Primary:
+        primary = self.world.services().primary()
+        assert primary is not None
+        return primary
+
+    @property
+    def status(self) -> BackupResult | None:
+        """What is stored of the backup as it is registered."""
+        return of_registration(self.store.status(SUBJECT), self.store.registration(SUBJECT) or "")
+
+    @property
+    def health(self) -> BackupHealth | None:
+        health = fleet_health_of(self.store, None, self.world.now, self.present)
+        return next((one for one in health.backups if one.id == SUBJECT), None)
+
+    def last_result(self) -> str:
+        """The same in the list, alone, by the filter and in the metrics."""
+        listed = {one["id"]: one for one in self.world.call("GET", "/backups").body["backups"]}.get(SUBJECT)
+        if listed is None:
+            assert self.world.call("GET", f"/backups/{SUBJECT}").status == 404
+            assert self.store.status(SUBJECT) is None
+            return "goes"
+        shown = listed["last_result"]
+        alone = self.world.call("GET", f"/backups/{SUBJECT}").body["last_result"]
+        assert alone == shown
+        status = shown["status"] if shown else ""
+        filtered = self.world.call("GET", f"/backups?status={status or 'never_run'}").body["backups"]
+        assert SUBJECT in {one["id"] for one in filtered}
+        if self.health:
+            assert (self.health.status, self.health.reason) == (status, shown["reason"] if shown else "")
+        if shown:
+            return "stays"
+        return "goes" if self.store.status(SUBJECT) is None else "does not count"
+
+    def unverified_since(self) -> str:
+        if self.health is None:
+            return "not counted"
+        since = self.world.now - timedelta(minutes=self.health.unverified)
+        if since >= self.changed_at:
+            return "the change"
+        return "last verified" if abs(since - self.verified_at) < timedelta(minutes=1) else f"{since}"
+
+    def own_state(self) -> str:
+        if self.health is None:
+            return "goes" if self.status is None else "not counted"
+        tells = (self.health.failures, self.health.harmed, self.health.native_sync)
+        ends = (self.health.certificate_days, self.health.licence_days)
+        if tells == (2, True, True) and None not in ends:
+            return "stays"
+        assert (tells, ends) == ((0, False, False), (None, None))
+        return "goes"
+
+    def pending_proof(self) -> str:
+        return "stays" if pending_access_proof_of(self.status, self.world.snapshots) else "goes"
+
+    def approval(self) -> str:
+        backup = self.store.backup(SUBJECT)
+        if backup and self.world.services().approval(backup):
+            return "stays"
+        return "goes" if self.store.approval(SUBJECT) is None else "does not count"
+
+    def history_and_snapshots(self) -> str:
+        (result,) = self.world.call("GET", f"/backups/{SUBJECT}/history?registrations=all").body["results"]
+        (snapshot,) = self.world.call("GET", f"/backups/{SUBJECT}/snapshots").body["snapshots"]
+        assert result["former"] == snapshot["former"]
+        return "former" if result["former"] else "stays"
+
+    def term(self) -> str:
+        further = self.present.term - self.primary.term
+        words = ["same", "next", "next but one"][further]
+        assert bool(self.present.held) == bool(self.world.call("GET", "/primary").body["held"])
+        return f"{words}, held" if self.present.held else words
+
+    def baseline_and_accepted(self) -> str:
+        counts = of_primary(self.store.baseline(), self.present) is not None
+        assert bool(self.world.call("GET", "/primary").body["accepted"]) == counts
+        return "stays" if counts else "does not count"
+
+    def next_run(self) -> str:
+        context = RunContext(
+            store=self.store,
+            credentials=self.world.credentials,
+            servers=self.servers,
+            progress=RecordedProgress(),
+            snapshots=self.world.snapshots,
+            primary=self.world.stack_primary,
+            lease_seconds=60,
+            runtime=self.world.runtime,
+        )
+        report = run(RunRequest(Trigger.SCHEDULE), context, Deadline(600, self.world.runtime.monotonic))
+        if SUBJECT not in {result.backup_id for result in report.results}:
+            return "leaves it out"
+        return "writes" if self.servers.by_id[SUBJECT].writes else "only looks"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.change)
+def test_what_is_remembered_after_a_change_is_as_the_page_says(world: ApiWorld, row: Row) -> None:
+    after = Remembered(world, row)
+    assert {
+        "last result": after.last_result(),
+        "unverified since": after.unverified_since(),
+        "own state": after.own_state(),
+        "pending proof": after.pending_proof(),
+        "approval": after.approval(),
+        "history, snapshots": after.history_and_snapshots(),
+        "term": after.term(),
+        "baseline, accepted": after.baseline_and_accepted(),
+    } == {name: cell for name, cell in row.cells.items() if name not in ("refused log-in", "next scheduled run")}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.change)
+def test_a_refused_log_in_is_remembered_as_the_page_says(world: ApiWorld, row: Row) -> None:
+    assert Remembered(world, row, reason="authentication_failed").last_result() == row.cells["refused log-in"]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.change)
+def test_the_next_scheduled_run_does_what_the_page_says(world: ApiWorld, row: Row) -> None:
+    assert Remembered(world, row, plain=True).next_run() == row.cells["next scheduled run"]
+
+
+def test_every_field_of_a_change_has_a_row() -> None:
+    sent: dict[str, set[str]] = {}
+    for row in ROWS:
+        for method, path, body in row.requests:
+            sent.setdefault(f"{method} {path}", set()).update(body or {})
+    constant = {"secure_connection"}
+    assert sent["PATCH /backups/ftp2"] == set(BackupChange.model_fields) - constant
+    assert sent["PATCH /primary"] == set(PrimaryChange.model_fields) - constant
+
+
+def test_every_route_that_changes_a_registration_has_a_row() -> None:
+    document = json.loads((ROOT / "docs" / "openapi.json").read_text("utf-8"))
+    changing = {
+        f"{method.upper()} {path}"
+        for path, methods in document["paths"].items()
+        for method in methods
+        if method != "get" and path not in UNCHANGED | ELSEWHERE
+    }
+    named = {
+        f"{method} {re.sub(r'/ftp[0-9]', '/{backup_id}', path)}" for row in ROWS for method, path, _ in row.requests
+    }
+    assert named == changing
