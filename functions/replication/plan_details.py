@@ -6,16 +6,18 @@ listed and the others counted, so that a plan stays small enough to be stored
 and looked at.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from heapq import nsmallest
 from typing import Any
 
+from lxml import etree
+
 from common.contained import Defect, contained
 from common.errors import Reason
 from common.safe_xml import local_name
-from replication.documents.diff import Difference, Kind, show, steps_to
+from replication.documents.diff import Difference, Kind, Paths, show
 from replication.documents.keep_labels import kept
 from replication.documents.keep_patterns import Rules
 from replication.guards.access_watch import AccessIncrease, access_increases
@@ -235,14 +237,14 @@ def _kept(plan: PartPlan, rules: Rules) -> list[str]:
     """The paths of ``settings`` that stay as the backup has them."""
     if plan.name is not PartName.SETTINGS or not isinstance(plan.own, Document):
         return []
-    return plan.own.with_tree(
-        lambda root: [_path_of(*node) if isinstance(node, tuple) else _path_of(node) for node in kept(root, rules)],
-        empty=[],
-    )
+    return plan.own.with_tree(lambda root: list(_kept_paths(root, rules)), empty=[])
 
 
-def _path_of(element: Any, attribute: str = "") -> str:
-    return show(steps_to(element)) + (f"/@{local_name(attribute)}" if attribute else "")
+def _kept_paths(root: etree._Element, rules: Rules) -> Iterator[str]:
+    paths = Paths()
+    for node in kept(root, rules):
+        element, attribute = node if isinstance(node, tuple) else (node, "")
+        yield show(paths.steps_to(element)) + (f"/@{local_name(attribute)}" if attribute else "")
 
 
 @dataclass(frozen=True)

@@ -118,13 +118,24 @@ def root_step(element: etree._Element) -> Steps:
     return (Step(f"/{name}", name, frozenset({words(name)}), secret),)
 
 
-def steps_to(element: etree._Element) -> Steps:
-    """The path of an element from its document's root on."""
-    above = [*reversed(list(element.iterancestors())), element]
-    steps = root_step(above[0])
-    for one in above[1:]:
-        steps = step_below(steps, one)
-    return steps
+class Paths:
+    """The paths of elements of one document from its root on. What is above many of them is looked at once."""
+
+    def __init__(self) -> None:
+        self._steps: dict[etree._Element, Steps] = {}
+
+    def steps_to(self, element: etree._Element) -> Steps:
+        """The path of an element."""
+        above = [element]
+        while above[-1] not in self._steps and (parent := above[-1].getparent()) is not None:
+            above.append(parent)
+        first = above.pop()
+        if first not in self._steps:
+            self._steps[first] = root_step(first)
+        steps = self._steps[first]
+        for one in reversed(above):
+            steps = self._steps[one] = step_below(steps, one)
+        return steps
 
 
 def hidden_step(step: Step) -> Steps:

@@ -71,6 +71,10 @@ class _Step:
             return (self.exact or loosely) and self.expression.fullmatch(label[1:]) is not None
         return self.expression.fullmatch(label) is not None
 
+    def matches_any(self, labels: Labels, *, loosely: bool = False) -> bool:
+        """Whether the step is one of these labels."""
+        return any(self.matches(label, loosely=loosely) for label in labels)
+
 
 type _Steps = tuple[_Step, ...]
 
@@ -180,16 +184,34 @@ def _rules(patterns: tuple[str, ...], product: tuple[Rule, ...]) -> Rules:
 
 
 def _fits(steps: _Steps, path: Path, *, loosely: bool = False) -> bool:
-    return len(steps) == len(path) and all(
-        any(step.matches(label, loosely=loosely) for label in labels) for step, labels in zip(steps, path, strict=True)
+    return (
+        len(steps) == len(path)
+        and steps[-1].matches_any(path[-1], loosely=loosely)
+        and all(_fits_above(step, labels, loosely) for step, labels in zip(steps[:-1], path[:-1], strict=True))
     )
 
 
 def is_exactly(steps: _Steps, path: Path) -> bool:
     """Whether an exception's steps name the node at the end of ``path`` and no other: one with a name by its name."""
-    return len(steps) == len(path) and all(
-        any(step.matches(label) for label in _identifying(labels)) for step, labels in zip(steps, path, strict=True)
+    return (
+        len(steps) == len(path)
+        and steps[-1].matches_any(_identifying(path[-1]))
+        and all(_is_exactly_above(step, labels) for step, labels in zip(steps[:-1], path[:-1], strict=True))
     )
+
+
+_NODES_ABOVE = 1024
+"""Steps and labels of which is remembered whether they match: those above a node are asked again for each sibling."""
+
+
+@lru_cache(maxsize=_NODES_ABOVE)
+def _fits_above(step: _Step, labels: Labels, loosely: bool) -> bool:
+    return step.matches_any(labels, loosely=loosely)
+
+
+@lru_cache(maxsize=_NODES_ABOVE)
+def _is_exactly_above(step: _Step, labels: Labels) -> bool:
+    return step.matches_any(_identifying(labels))
 
 
 def _identifying(labels: Labels) -> Labels:

@@ -7,7 +7,7 @@ from lxml import etree
 
 from common.errors import Failure, Reason
 from replication.documents.canonical import canonical, children
-from replication.documents.diff import Steps, show, steps_to
+from replication.documents.diff import Paths, Steps, show
 from replication.documents.entry_names import names_of
 from replication.documents.keep_labels import attribute_labels, element_labels
 from replication.documents.keep_lines import LONGEST_LINE, exact_line, keep_line, quoted_lines, shown_paths
@@ -56,6 +56,7 @@ class _Sections:
     rules: Rules
     contents: defaultdict[_Key, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     steps: dict[_Key, Steps] = field(default_factory=dict)
+    paths: Paths = field(default_factory=Paths)
 
     def collect(self, root: etree._Element) -> None:
         self._below(root, (), (element_labels(root),))
@@ -82,4 +83,4 @@ class _Sections:
     def _add(self, key: _Key, content: str, element: etree._Element) -> None:
         self.contents[key][content] += 1
         if key not in self.steps:
-            self.steps[key] = steps_to(element)
+            self.steps[key] = self.paths.steps_to(element)

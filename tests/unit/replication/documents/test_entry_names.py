@@ -3,7 +3,7 @@
 import pytest
 
 from common.errors import Reason
-from replication.documents.diff import steps_to
+from replication.documents.diff import Paths
 from replication.documents.entry_names import key_of, names_of
 from replication.documents.keep_labels import element_labels
 from replication.documents.keep_patterns import Rules
@@ -26,7 +26,7 @@ BESIDE = ("", "<x>1</x>", "<name>kind</name>", '<setting id="other" value="2"/>'
 @pytest.mark.parametrize("beside", BESIDE)
 def test_the_value_of_a_setting_never_names_what_the_setting_is_in(tag: str, entry: str, beside: str) -> None:
     root = parse_text(f"<settings><ldap>{entry.format(tag, 'adminhunter2')}{beside}</ldap></settings>")
-    assert "adminhunter2" not in f"{list(names_of(root[0]))} {element_labels(root[0])} {steps_to(root[0])}"
+    assert "adminhunter2" not in f"{list(names_of(root[0]))} {element_labels(root[0])} {Paths().steps_to(root[0])}"
 
 
 @pytest.mark.parametrize("tag", ["setting", "property", "option", "parameter", "key"])
