@@ -106,6 +106,7 @@ SETTINGS = SyncSettings(
     read_timeout=30.5,
     reply_limit_mb=64,
     full_verification_minutes=45,
+    personal_roles=("arn:aws:iam::123456789012:role/administrators",),
     version=1,
 )
 RESULT = BackupResult(
@@ -155,6 +156,8 @@ RUN = Run(
     primary=CONDITION,
     source=SOURCE,
     same_machine=True,
+    accept_primary=True,
+    requester_verified=True,
 )
 FAN_OUT = FanOut(RUN_ID, OWNER, later(9), primary_key(DIGEST), "primary files-1", "files-1.example", 9443, 5, 6, 7)
 BASELINE = PrimaryBaseline(5, 6, later(10), RUN_ID, DIGEST, 7, 3, SOURCE)
@@ -188,7 +191,15 @@ STATE = KeptState(
     kept_until=later(14),
 )
 APPROVAL = Approval(
-    BACKUP_ID, HASH, "arn:aws:iam::123456789012:user/bob", later(15), 3, REGISTRATION, SOURCE, primary_key(DIGEST)
+    backup_id=BACKUP_ID,
+    plan_hash=HASH,
+    approved_by="arn:aws:iam::123456789012:user/bob",
+    at=later(15),
+    term=3,
+    registration=REGISTRATION,
+    source=SOURCE,
+    snapshot=primary_key(DIGEST),
+    agreed=("arn:aws:iam::123456789012:user/ann",),
 )
 AUDIT = AuditRecord(
     request_id="request-1",

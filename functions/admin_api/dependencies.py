@@ -94,8 +94,20 @@ class Services:
         given = of_primary(of_registration(self.store.approval(backup.id), backup.registration), self.primary())
         return given if given and given.snapshot == snapshot else None
 
-    def approve(self, backup: Backup, plan_hash: str, who: str, snapshot: str = "") -> Approval:
-        """Store an approval for the backup as it was read. Raises VersionConflict, Failure(REGISTRATION_CHANGED)."""
+    def approve(
+        self,
+        backup: Backup,
+        plan_hash: str,
+        who: str,
+        snapshot: str = "",
+        *,
+        agreed: tuple[str, ...] = (),
+        seconds: Approval | None = None,
+    ) -> Approval:
+        """Store an approval for the backup as it was read, in the place of the one that it ``seconds``.
+
+        Raises VersionConflict, Failure(REGISTRATION_CHANGED).
+        """
         primary = self.primary()
         given = Approval(
             backup_id=backup.id,
@@ -106,8 +118,9 @@ class Services:
             source=primary.source if primary else "",
             registration=backup.registration,
             snapshot=snapshot,
+            agreed=agreed,
         )
-        self.store.approve(given, expected_version=backup.version)
+        self.store.approve(given, expected_version=backup.version, seconds=seconds)
         return given
 
 

@@ -103,6 +103,7 @@ SYNC_SETTINGS = {
             "read_timeout": 60.0,
             "reply_limit_mb": 256,
             "full_verification_minutes": 0,
+            "personal_roles": ["arn:aws:iam::123456789012:role/administrators"],
         },
     ),
 }

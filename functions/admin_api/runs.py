@@ -44,12 +44,14 @@ def start(
         snapshot=snapshot,
         plan_hash=plan_hash,
         same_machine=same_machine,
+        accept_primary=accept_primary,
+        requester_verified=True,
         status=QUEUED,
         notices=_busy(services),
     )
     services.store.queue_run(run)
     try:
-        services.starter.start(_event(run, accept_primary=accept_primary))
+        services.starter.start(_event(run))
     except Failure as failure:
         ended = services.runtime.now()
         failed = replace(run, status="failed", reason=failure.reason, message=failure.message, finished_at=ended)
@@ -77,9 +79,9 @@ def refuse_unservable(wanted: tuple[str, ...], services: Services, *, put_back: 
             raise Failure(Reason.BACKUP_REPORT_ONLY, f"the backup {backup_id} is only reported on")
 
 
-def _event(run: Run, *, accept_primary: bool) -> Mapping[str, object]:
+def _event(run: Run) -> Mapping[str, object]:
     restored: dict[str, object] = {"snapshot": run.snapshot, "same_machine": run.same_machine}
-    replicated: dict[str, object] = {"accept_primary": accept_primary}
+    replicated: dict[str, object] = {"accept_primary": run.accept_primary}
     own = restored if run.snapshot else replicated
     if run.plan_hash:
         own["plan_hash"] = run.plan_hash

@@ -24,6 +24,7 @@ from cerberus.address_policy import HOST_NAME, IPV6_ADDRESS, MAX_HOST, checked_h
 from cerberus.endpoint import MAX_PORT
 from cerberus.tls import CERTIFICATE_MARK, KEY_MARK, MAX_PINS, CaBundle
 from common.errors import Failure
+from fleet.people import ROLE_PATTERN
 from fleet.servers import PRIMARY_ID
 from registry.schedule import MAX_INTERVAL
 from replication.documents.keep_patterns import RULE_FORM, Rules
@@ -39,6 +40,7 @@ SNAPSHOT_PATTERN = (
 )
 _PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 _MAX_BACKUPS = 1000
+_MAX_ROLES = 50
 
 
 def _host(value: str) -> str:
@@ -519,7 +521,15 @@ class NewSyncSettings(Model):
     replicate_auto_block_list: bool
     limits: LimitsView | None
     block_widened_access: Annotated[bool, Field(description="What widens access waits for an approval.")]
-    approval_by_another: Annotated[bool, Field(description="Nobody approves the plan of a run they asked for.")]
+    approval_by_another: Annotated[
+        bool,
+        Field(
+            description=(
+                "An approval needs two people: somebody approves who did not ask for the run; where no person asked, "
+                "or it is not certain who did, two people approve."
+            )
+        ),
+    ]
     connect_timeout: Annotated[float, Field(ge=0.5, le=60, description="Seconds.")]
     read_timeout: Annotated[float, Field(ge=1, le=600, description="Seconds.")]
     reply_limit_mb: Annotated[int, Field(ge=1, le=1024), BeforeValidator(_whole)]
@@ -536,6 +546,16 @@ class NewSyncSettings(Model):
         ),
         BeforeValidator(_whole),
     ] = 0
+    personal_roles: Annotated[
+        list[Annotated[str, Field(pattern=ROLE_PATTERN, max_length=600)]],
+        Field(
+            max_length=_MAX_ROLES,
+            description=(
+                "ARNs of IAM roles whose trust policy gives each session the name of who takes it. All sessions of "
+                "another role count as one person."
+            ),
+        ),
+    ] = []
 
 
 class SyncSettingsView(Model):
@@ -557,6 +577,7 @@ class SyncSettingsView(Model):
     read_timeout: float
     reply_limit_mb: int
     full_verification_minutes: int
+    personal_roles: list[str]
 
 
 # ---------------------------------------------------------------- runs
@@ -822,11 +843,17 @@ class NewApproval(Model):
 
 
 class ApprovalView(Model):
-    """Who lets which plan through. It is void as soon as either side has moved."""
+    """Who lets which plan through. It is void as soon as either side has moved.
+
+    ``agreed`` are others who stand behind it. ``in_force`` false: the settings demand two people, and one more has to
+    approve it.
+    """
 
     backup_id: str
     hash: str
     approved_by: str
+    agreed: list[str]
+    in_force: bool
     at: datetime
 
 

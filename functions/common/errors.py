@@ -176,7 +176,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.PLAN_NOT_CURRENT: "A side changed since; make a new dry run, look at its plan, and approve that hash.",
     Reason.PLAN_TOO_SLOW: "Start a dry run over this backup: it has more time, and its result has the plan's hash.",
     Reason.COMPARISON_TOO_SLOW: "Start a dry run, which keeps what the primary holds, and compare two kept states.",
-    Reason.APPROVAL_BY_ANOTHER: "Let somebody approve who did not ask for the run, as the settings demand.",
+    Reason.APPROVAL_BY_ANOTHER: "Let somebody else approve it: the settings demand two people who can be told apart.",
     Reason.REMOVES_TOO_MUCH: "Look at the plan; approve its hash if so much is meant to go.",
     Reason.DISABLES_TOO_MUCH: "Look at the plan; approve its hash if so many are meant to be disabled.",
     Reason.PART_MISSING_ON_PRIMARY: "Check the part on the primary; approve the plan's hash if it is meant to be gone.",

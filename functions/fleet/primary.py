@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from fleet.people import is_agreed
 from fleet.servers import PRIMARY_ID, Servers, with_credentials
 from registry.models import (
     Approval,
@@ -105,7 +106,7 @@ def guard_of(settings: SyncSettings, approval: Approval | None, expected: str = 
     ``expected`` is the hash of the plan that a run was asked to carry out: who
     asks has looked at it, and approves it too unless somebody else must.
     """
-    approved = approval.plan_hash if approval else ""
+    approved = approval.plan_hash if approval and is_agreed(approval, settings) else ""
     return Guard(
         limits=Limits(**asdict(settings.limits)) if settings.limits else Limits(),
         block_widened_access=settings.block_widened_access,

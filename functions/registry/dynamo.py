@@ -36,7 +36,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import batched, islice
+from itertools import batched, islice, takewhile
 from typing import TYPE_CHECKING
 
 from boto3.dynamodb.conditions import Attr, ConditionBase
@@ -408,6 +408,11 @@ class DynamoStore:
         results = readable(BackupResult, rows)
         return tuple(islice((one for one in results if registration in (None, one.registration)), limit))
 
+    def unreadable_results(self, backup_id: str, *, since: str) -> tuple[str, ...]:
+        rows = self._table.rows(f"HISTORY#{backup_id}", newest_first=True)
+        newest = takewhile(lambda row: row["sk"] >= since, rows)
+        return tuple(run_id for run_id, _ in unreadable_rows(BackupResult, newest))
+
     def status(self, backup_id: str) -> BackupResult | None:
         return self._single(BackupResult, (_STATUS, backup_id))
 
@@ -421,14 +426,20 @@ class DynamoStore:
     def unreadable_statuses(self) -> tuple[tuple[str, str], ...]:
         return tuple(unreadable_rows(BackupResult, self._table.rows(_STATUS)))
 
-    def approve(self, approval: Approval, *, expected_version: int | None = None) -> None:
+    def approve(
+        self, approval: Approval, *, expected_version: int | None = None, seconds: Approval | None = None
+    ) -> None:
         as_seen = _registered_as(approval.registration)
         if expected_version is not None:
             as_seen &= Attr("version").eq(expected_version)
         row = {**keys(_APPROVAL, approval.backup_id), **to_row(approval)}
         try:
-            self._table.transact(Check(_BACKUP, approval.backup_id, as_seen), Put(row))
+            self._table.transact(
+                Check(_BACKUP, approval.backup_id, as_seen), Put(row, _is_this(seconds) if seconds else None)
+            )
         except ConditionsFailed as failed:
+            if 0 not in failed.rows:
+                raise VersionConflict from None
             if failed.rows[0] and _registration_in(failed.rows[0]) == approval.registration:
                 raise VersionConflict from None
             raise registration_gone(approval.backup_id) from None
@@ -437,10 +448,8 @@ class DynamoStore:
         return self._single(Approval, (_APPROVAL, backup_id))
 
     def withdraw_approval(self, approval: Approval) -> None:
-        row = to_row(approval)
-        same = Attr("plan_hash").eq(row["plan_hash"]) & Attr("at").eq(row["at"])
         with suppress(ConditionsFailed):  # another one has taken its place, or it is gone
-            self._table.transact(Delete(_APPROVAL, approval.backup_id, same))
+            self._table.transact(Delete(_APPROVAL, approval.backup_id, _is_this(approval)))
 
     def baseline(self) -> PrimaryBaseline | None:
         return self._single(PrimaryBaseline, _BASELINE)
@@ -609,6 +618,12 @@ def _owner_in_the_way(failed: ConditionsFailed) -> str:
     """Who owns an address that a transaction needed. Raises Failure(RECORD_UNREADABLE) for a row of a newer version."""
     owners = [read_row(AddressRow, row).backup_id for row in failed.rows.values() if row.get("pk") == _ADDRESS]
     return owners[0] if owners else ""
+
+
+def _is_this(approval: Approval) -> ConditionBase:
+    """The condition that this approval is the one that is stored."""
+    row = to_row(approval)
+    return Attr("plan_hash").eq(row["plan_hash"]) & Attr("at").eq(row["at"])
 
 
 def _is_misplaced(row: Row) -> bool:

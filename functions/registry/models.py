@@ -161,13 +161,14 @@ class SyncSettings:
 
     ``parts`` and ``limits`` None mean the product's defaults.
     ``block_widened_access``: what widens access waits for an approval.
-    ``approval_by_another``: nobody approves what they asked for themselves.
+    ``approval_by_another``: an approval needs two people, of whom one may be who asked for the run.
+    ``personal_roles`` are the ARNs of roles in whose sessions people can be told apart, see ``fleet.people``.
     Time-outs in seconds. ``full_verification_minutes``: as long as nothing has
     changed, a backup that was verified so recently is not read again; 0 means
     that every run verifies.
     """
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
 
     parts: tuple[str, ...] | None = None
     rules: tuple[str, ...] = ()
@@ -179,6 +180,7 @@ class SyncSettings:
     read_timeout: float = 60.0
     reply_limit_mb: int = 256
     full_verification_minutes: int = 0
+    personal_roles: tuple[str, ...] = ()
     version: int = 0
 
 
@@ -292,10 +294,12 @@ class Run:
     carry out, empty for whatever the plan is: a backup with another one is not written to.
     ``same_machine``: somebody said that a snapshot of an earlier registration is of
     the machine that is registered now. ``state`` is the fingerprint of what the run
-    read of the primary, empty for a run that did not read it.
+    read of the primary, empty for a run that did not read it. ``requester_verified``: the
+    management API has queued it, so ``requested_by`` is who asked; otherwise it is what
+    the event says, and whoever may invoke the function may write anybody's name there.
     """
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
 
     id: str
     trigger: str
@@ -317,6 +321,8 @@ class Run:
     source: str = ""
     same_machine: bool = False
     state: str = ""
+    accept_primary: bool = False
+    requester_verified: bool = False
 
 
 @dataclass(frozen=True)
@@ -440,10 +446,11 @@ class Approval:
     ``term`` and ``source`` are the primary's at that time, ``registration`` is the
     backup's: for another server in either place an approval is void. ``snapshot``
     is the key of what the plan puts back, empty for a replication: runs that do
-    something else leave the approval alone.
+    something else leave the approval alone. ``agreed`` are the others who stand behind the
+    plan: who has approved it before, and who has asked for the run that found it.
     """
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
 
     backup_id: str
     plan_hash: str
@@ -453,6 +460,7 @@ class Approval:
     registration: str = ""
     source: str = ""
     snapshot: str = ""
+    agreed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

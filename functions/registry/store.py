@@ -217,6 +217,10 @@ class Store(Protocol):
         """
         ...
 
+    def unreadable_results(self, backup_id: str, *, since: str) -> tuple[str, ...]:
+        """The ids of runs, from ``since`` on, whose result of this backup cannot be understood."""
+        ...
+
     def status(self, backup_id: str) -> BackupResult | None:
         """The last result; ``pushed_at`` and ``verified_at`` are the newest known ones."""
         ...
@@ -232,12 +236,15 @@ class Store(Protocol):
         """Backup's id and complaint of each last result that cannot be understood: it is not the same as none."""
         ...
 
-    def approve(self, approval: Approval, *, expected_version: int | None = None) -> None:
+    def approve(
+        self, approval: Approval, *, expected_version: int | None = None, seconds: Approval | None = None
+    ) -> None:
         """Remember that a plan was approved; a newer approval for the same backup takes its place.
 
         Raises Failure(REGISTRATION_CHANGED) when the backup is not, or no
         longer, registered as the approval says, and VersionConflict when it is
-        not of the version that was seen.
+        not of the version that was seen, or when the approval that this one
+        ``seconds`` is not stored any more: what was used up must not come back.
         """
         ...
 

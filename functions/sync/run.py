@@ -57,8 +57,8 @@ def run(
 
     ``unread`` is why a look at the primary has just failed: then it is not asked again.
     Raises Failure(REGISTRY_UNAVAILABLE) when lease or record cannot be written,
-    and Failure(EVENT_INVALID) for the id of a time that has not come: its
-    records would stay the newest.
+    and Failure(EVENT_INVALID) for the id of a time that has not come, because its
+    records would stay the newest, and for the id of a run that was queued to do something else.
     """
     started_at = context.runtime.now()
     if request.run_id and requested_at(request.run_id) > started_at + _CLOCKS_DIFFER:
@@ -73,8 +73,11 @@ def run(
         snapshot=request.snapshot,
         plan_hash=request.plan_hash,
         same_machine=request.same_machine,
+        accept_primary=request.accept_primary,
         status=QUEUED,
     )
+    if request.run_id:
+        record = as_queued(record, context.store.run(request.run_id))
     expires_at = started_at + timedelta(seconds=context.lease_seconds)
     # Not the run's id alone: an event that is delivered twice brings the same id to two executions.
     owner = f"{record.id}/{context.runtime.new_id()}"
@@ -89,6 +92,34 @@ def run(
         if fleet.fan_out is None:  # otherwise workers write under this lease, whatever has happened here
             with suppress(Failure):  # one that is not given back expires by itself; what the run did is recorded
                 context.store.release_lease(owner)
+
+
+_ASKED = (
+    "trigger",
+    "requested_by",
+    "requested_backups",
+    "dry_run",
+    "accept_primary",
+    "snapshot",
+    "plan_hash",
+    "same_machine",
+)
+"""The fields of a run's record that an event can say."""
+
+
+def as_queued(asked: Run, stored: Run | None) -> Run:
+    """The run that an event asks for, with what the management API says of who asked when it queued that run.
+
+    An event alone proves nobody's request: who may invoke the function can write any name, and the id of a run that
+    somebody else has asked for. Raises Failure(EVENT_INVALID) when something else was queued under the id; what was
+    queued still waits then.
+    """
+    if stored is None or stored.status != QUEUED:
+        return asked
+    for name in _ASKED:
+        if getattr(asked, name) != getattr(stored, name):
+            raise Failure(Reason.EVENT_INVALID, f"the run {asked.id} was queued with another {name} than the event's")
+    return replace(asked, requester_verified=stored.requester_verified)
 
 
 def _again(record: Run, context: RunContext) -> Report:

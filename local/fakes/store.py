@@ -271,6 +271,9 @@ class MemoryStore:
             )
             return tuple(self._results[run_id, backup_id] for run_id in _newest(runs, limit, before))
 
+    def unreadable_results(self, backup_id: str, *, since: str) -> tuple[str, ...]:  # noqa: ARG002 # as above
+        return ()
+
     def status(self, backup_id: str) -> BackupResult | None:
         return self._statuses.get(backup_id)
 
@@ -282,12 +285,16 @@ class MemoryStore:
     def unreadable_statuses(self) -> tuple[tuple[str, str], ...]:
         return ()
 
-    def approve(self, approval: Approval, *, expected_version: int | None = None) -> None:
+    def approve(
+        self, approval: Approval, *, expected_version: int | None = None, seconds: Approval | None = None
+    ) -> None:
         with self._lock:
             registered = self._backups.get(approval.backup_id)
             if registered is None or registered.registration != approval.registration:
                 raise registration_gone(approval.backup_id)
             _next_version(registered.version, expected_version)
+            if seconds and self._approvals.get(approval.backup_id) != seconds:
+                raise VersionConflict
             self._approvals[approval.backup_id] = approval
 
     def approval(self, backup_id: str) -> Approval | None:

@@ -18,8 +18,10 @@ _NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
         "approval": {**_UNREGISTERED, "source": ""},
         "baseline": {"source": ""},
         "run": {"source": "", "same_machine": False, "plan_hash": ""},
+        "settings": {"personal_roles": ()},
     },
     3: {"run": {"state": ""}, "approval": {"snapshot": ""}},
+    4: {"run": {"accept_primary": False, "requester_verified": False}, "approval": {"agreed": ()}},
 }
 """By format and kind, the fields that came with it, and what records of older formats mean by not having them."""
 

@@ -44,6 +44,7 @@ def put_sync_settings(
             read_timeout=body.read_timeout,
             reply_limit_mb=body.reply_limit_mb,
             full_verification_minutes=body.full_verification_minutes,
+            personal_roles=tuple(dict.fromkeys(body.personal_roles)),
         ),
         expected_version=version,
     )
@@ -76,5 +77,6 @@ def _shown(settings: SyncSettings, schedule: Schedule) -> Response[SyncSettingsV
         read_timeout=settings.read_timeout,
         reply_limit_mb=settings.reply_limit_mb,
         full_verification_minutes=settings.full_verification_minutes,
+        personal_roles=list(settings.personal_roles),
     )
     return Response(200, "application/json", document, {"ETag": etag(settings.version)})

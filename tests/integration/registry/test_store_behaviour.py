@@ -437,6 +437,21 @@ class TestApprovals:
         assert store.approval("b1") == second
         assert store.approval("b2") == other
 
+    def test_one_that_seconds_another_is_stored_only_in_its_place(self, store: Store) -> None:
+        first = Approval("b1", "a" * 64, "arn:aws:iam::1:user/ann", NOON, registration="registration-1")
+        second = replace(first, approved_by="arn:aws:iam::1:user/bob", at=NOON + MINUTE, agreed=(first.approved_by,))
+        store.approve(first)
+        store.approve(second, seconds=first)
+        assert store.approval("b1") == second
+        third = replace(second, approved_by="arn:aws:iam::1:user/chen", at=NOON + 2 * MINUTE)
+        with pytest.raises(VersionConflict):
+            store.approve(third, seconds=first)
+        assert store.approval("b1") == second
+        store.withdraw_approval(second)  # it was used up
+        with pytest.raises(VersionConflict):
+            store.approve(third, seconds=second)
+        assert store.approval("b1") is None
+
     def test_one_that_is_withdrawn_is_gone_and_no_other_one(self, store: Store) -> None:
         first = Approval("b1", "a" * 64, "arn:aws:iam::1:user/ops", NOON, registration="registration-1")
         newer = replace(first, at=NOON + MINUTE)

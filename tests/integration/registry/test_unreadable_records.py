@@ -91,6 +91,9 @@ IN_LISTS: list[tuple[str, Callable[[DynamoStore], object], object]] = [
     ("history", lambda store: store.history(BACKUP_ID, limit=5), ()),
     ("state", lambda store: store.states(limit=5), ()),
     ("run", lambda store: store.runs(limit=5), ()),
+    ("history", lambda store: store.unreadable_results(BACKUP_ID, since=""), (RUN_ID,)),
+    ("history", lambda store: store.unreadable_results(BACKUP_ID, since=RUN_ID), (RUN_ID,)),
+    ("history", lambda store: store.unreadable_results(BACKUP_ID, since=f"{RUN_ID}0"), ()),
     # The keys alone say all: it is still open, or has no end.
     ("open", lambda store: store.open_backups(RUN_ID), (BACKUP_ID,)),
     ("unfinished", lambda store: store.unfinished_runs(), (RUN_ID,)),

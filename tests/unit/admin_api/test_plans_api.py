@@ -9,6 +9,8 @@ from registry.models import BackupResult, PartResult, Run
 from tests.support.registrations import as_registered
 
 ME = "arn:aws:sts::123456789012:assumed-role/administrators/alex"
+KIM = ME.replace("alex", "kim")
+ROLE = "arn:aws:iam::123456789012:role/administrators"
 PLAN = "5f" * 32
 
 
@@ -21,7 +23,13 @@ def last(world: Any, register: Any) -> Any:
         status: str, *, requested_by: str = "", plan_hash: str = PLAN, parts: tuple[PartResult, ...] = ()
     ) -> str:
         world.now += timedelta(minutes=1)
-        run = Run(f"{world.now:%Y%m%dT%H%M%S.%f}Z-0000000a", "on_demand", world.now, requested_by=requested_by)
+        run = Run(
+            f"{world.now:%Y%m%dT%H%M%S.%f}Z-0000000a",
+            "on_demand" if requested_by else "schedule",
+            world.now,
+            requested_by=requested_by,
+            requester_verified=bool(requested_by),
+        )
         world.store.save_run(run)
         world.store.acquire_lease(run.id, now=world.now, expires_at=world.now + timedelta(minutes=1))
         world.store.record_result(
@@ -48,7 +56,14 @@ def test_an_approval_records_the_plan_and_who_looked_at_it(world: Any, last: Any
     last(status)
     answer = _approve(world)
     assert answer.status == 200
-    assert {**answer.body, "at": "..."} == {"backup_id": "ftp2", "hash": PLAN, "approved_by": ME, "at": "..."}
+    assert {**answer.body, "at": "..."} == {
+        "backup_id": "ftp2",
+        "hash": PLAN,
+        "approved_by": ME,
+        "at": "...",
+        "agreed": [],
+        "in_force": True,
+    }
     stored = world.store.approval("ftp2")
     assert (stored.plan_hash, stored.approved_by) == (PLAN, ME)
     assert answer.body["at"] == stored.at.isoformat().replace("+00:00", "Z")
@@ -97,9 +112,9 @@ def test_what_is_no_hash_is_refused(world: Any, last: Any, plan_hash: object) ->
     assert (answer.status, answer.body["errors"][0]["field"]) == (422, "hash")
 
 
-def _demand_another(world: Any) -> None:
+def _demand_another(world: Any, **more: object) -> None:
     body = world.call("GET", "/sync-settings").body
-    world.call("PUT", "/sync-settings", body | {"approval_by_another": True})
+    assert world.call("PUT", "/sync-settings", body | {"approval_by_another": True} | more).status == 200
 
 
 def test_where_another_is_demanded_nobody_approves_what_they_asked_for(world: Any, last: Any) -> None:
@@ -111,11 +126,28 @@ def test_where_another_is_demanded_nobody_approves_what_they_asked_for(world: An
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize("requested_by", ["", ME.replace("alex", "kim")])
-def test_where_another_is_demanded_everybody_else_approves(world: Any, last: Any, requested_by: str) -> None:
+def test_where_another_is_demanded_everybody_else_approves(world: Any, last: Any) -> None:
+    _demand_another(world, personal_roles=[ROLE])
+    last("blocked", requested_by=KIM)
+    answer = _approve(world)
+    assert (answer.status, answer.body["agreed"], answer.body["in_force"]) == (200, [KIM], True)
+
+
+def test_sessions_of_a_role_in_which_people_choose_their_names_are_one_person(world: Any, last: Any) -> None:
     _demand_another(world)
-    last("blocked", requested_by=requested_by)
-    assert _approve(world).status == 200
+    last("blocked", requested_by=KIM)
+    answer = _approve(world)
+    assert (answer.status, answer.body["reason"]) == (403, "approval_by_another")
+
+
+def test_where_another_is_demanded_and_nobody_asked_two_people_approve(world: Any, last: Any) -> None:
+    _demand_another(world, personal_roles=[ROLE])
+    last("blocked")
+    for who, agreed, in_force in ((ME, [], False), (ME, [ME], False), (KIM, [ME], True), (ME, [ME], True)):
+        world.caller = who
+        answer = _approve(world)
+        assert (answer.status, set(answer.body["agreed"]), answer.body["in_force"]) == (200, set(agreed), in_force)
+    assert world.store.approval("ftp2").approved_by == KIM
 
 
 def test_where_another_is_demanded_and_who_asked_is_forgotten_nobody_approves(
@@ -127,6 +159,13 @@ def test_where_another_is_demanded_and_who_asked_is_forgotten_nobody_approves(
     answer = _approve(world)
     assert (answer.status, answer.body["reason"]) == (403, "approval_by_another")
     assert world.store.approval("ftp2") is None
+
+
+@pytest.mark.parametrize("role", ["administrators", "arn:aws:iam::123456789012:user/alex", ROLE + "/", ROLE + "*", ""])
+def test_what_is_no_role_is_refused(world: Any, role: str) -> None:
+    body = world.call("GET", "/sync-settings").body
+    answer = world.call("PUT", "/sync-settings", body | {"personal_roles": [role]})
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "personal_roles.0")
 
 
 # ---------------------------------------------------------------- pauses

@@ -343,7 +343,9 @@ def ran(kept: Any) -> Callable[..., None]:
     def record(plan_hash: str, *, snapshot: str = "", requested_by: str = "", status: str = "blocked") -> None:
         kept.now += timedelta(minutes=1)
         run_id = f"{kept.now:%Y%m%dT%H%M%S.%f}Z-0000000a"
-        kept.store.save_run(Run(run_id, "any", kept.now, requested_by=requested_by, snapshot=snapshot))
+        trigger, asked = ("restore" if snapshot else "on_demand", True) if requested_by else ("schedule", False)
+        run = Run(run_id, trigger, kept.now, requested_by=requested_by, snapshot=snapshot, requester_verified=asked)
+        kept.store.save_run(run)
         kept.store.acquire_lease(run_id, now=kept.now, expires_at=kept.now + timedelta(minutes=1))
         result = BackupResult("ftp2", run_id, status, kept.now, plan_hash=plan_hash)
         kept.store.record_result(as_registered(result, kept.store), lease_owner=run_id)

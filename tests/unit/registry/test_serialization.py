@@ -81,6 +81,7 @@ RECORDS = st.one_of(
         read_timeout=SECONDS,
         reply_limit_mb=COUNTS,
         full_verification_minutes=COUNTS,
+        personal_roles=NAMES,
         version=COUNTS,
     ),
     st.builds(

@@ -174,7 +174,8 @@ def test_who_asks_for_a_run_approves_nothing_where_another_must(world: World) ->
 
 def test_one_that_was_approved_by_another_and_asked_for_by_its_hash_goes_through(world: World) -> None:
     settings = SyncSettings(approval_by_another=True)
-    approval = as_registered(Approval("b1", "1" * 64, "a colleague", NOON), world.store)
+    ann, bob = (f"arn:aws:iam::123456789012:user/{name}" for name in ("ann", "bob"))
+    approval = as_registered(Approval("b1", "1" * 64, ann, NOON, agreed=(bob,)), world.store)
     assert guard_of(settings, approval, "2" * 64).approved == "1" * 64
     assert guard_of(SyncSettings(), approval, "2" * 64).approved == "2" * 64
 

@@ -128,7 +128,14 @@ def test_what_was_there_before_is_put_back_when_it_was_asked_for_since_and_the_h
     (snapshot,) = [result.snapshot for result in turned.run().results if result.snapshot]
     turned.now = NOON
     turned.promote("b1", "old")
-    queued = Run(new_run_id(NOON + asked, "0badc0de"), "restore", NOON + asked, status=QUEUED)
+    queued = Run(
+        new_run_id(NOON + asked, "0badc0de"),
+        "restore",
+        NOON + asked,
+        requested_backups=("b2",),
+        snapshot=snapshot,
+        status=QUEUED,
+    )
     world.store.save_run(queued)
     report = turned.run("b2", trigger=Trigger.RESTORE, snapshot=snapshot, run_id=queued.id)
     assert statuses(report) == {"b2": status}

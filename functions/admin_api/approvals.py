@@ -1,0 +1,135 @@
+"""Approving a plan: whether it waits for that, and who stands behind it.
+
+Where the settings demand two people, somebody who asked for the run that found
+the plan may be one of them. That is so only if it is certain who has asked for
+any run with this plan. Otherwise, and when no person asked, two have to approve.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from admin_api.dependencies import Services
+from common.errors import Failure, Reason
+from fleet.people import Person, is_agreed, person_of
+from registry.models import Approval, Backup, BackupResult, Run, SyncSettings
+from registry.store_rules import of_primary
+from replication.model import PartStatus, Status
+
+_LOOKED_BACK = 200
+"""Results of a backup among which those of a plan are looked for."""
+_BY_NOBODY = ("schedule", "change")
+"""Triggers of runs that no person asks for."""
+
+
+def approve(backup: Backup, plan_hash: str, who: str, services: Services) -> Approval:
+    """Let the plan with this hash through or, where two people are demanded, be the first of them.
+
+    Raises Failure: PLAN_NOT_CURRENT when the plan does not wait for an approval, APPROVAL_BY_ANOTHER for somebody who
+    can add nothing to it, and what ``Services.approve`` raises.
+    """
+    settings = services.store.settings()
+    recorded = _recorded(backup, services)
+    waiting = _waiting(plan_hash, recorded, backup, services)
+    if not settings.approval_by_another:
+        run = services.store.run(waiting[0].run_id)
+        return services.approve(backup, plan_hash, who, run.snapshot if run else "")
+    runs = [run for result in waiting if (run := _run_of(result, services))]
+    if not runs:
+        raise Failure(Reason.APPROVAL_BY_ANOTHER, "the record of the run with this plan has expired; start another one")
+    earlier = _given(backup, plan_hash, runs[0].snapshot, services)
+    if earlier and is_agreed(earlier, settings):
+        return earlier
+    since = recorded[-1].run_id if len(recorded) == _LOOKED_BACK else ""
+    is_complete = len(runs) == len(waiting) and not services.store.unreadable_results(backup.id, since=since)
+    agreed = _agreed(who, earlier, _Askers.of(runs, settings, is_complete=is_complete), settings)
+    return services.approve(backup, plan_hash, who, runs[0].snapshot, agreed=agreed, seconds=earlier)
+
+
+@dataclass(frozen=True)
+class _Askers:
+    """Who has asked for the runs that recorded a plan.
+
+    ``people`` are those whom a run names, rightly or not; None among them can be anybody.
+    ``certain`` are the principals of those who asked, empty when anybody else may have asked as well.
+    """
+
+    people: frozenset[Person | None]
+    certain: tuple[str, ...]
+
+    @classmethod
+    def of(cls, runs: Iterable[Run], settings: SyncSettings, *, is_complete: bool) -> "_Askers":
+        """``is_complete``: there is no other run that may have recorded the plan."""
+        asked = [run for run in runs if run.trigger not in _BY_NOBODY]
+        principals = dict.fromkeys(run.requested_by for run in asked if run.requested_by)
+        people = frozenset(person_of(principal, settings.personal_roles) for principal in principals)
+        is_certain = is_complete and None not in people and all(run.requester_verified for run in asked)
+        return cls(people, tuple(principals) if is_certain else ())
+
+
+def _agreed(who: str, earlier: Approval | None, askers: _Askers, settings: SyncSettings) -> tuple[str, ...]:
+    """Who else stands behind the plan when ``who`` approves it. Raises Failure(APPROVAL_BY_ANOTHER)."""
+    me = person_of(who, settings.personal_roles)
+    if me is None:
+        raise Failure(Reason.APPROVAL_BY_ANOTHER, f"nobody can tell which person {who} is")
+    before = (earlier.approved_by, *earlier.agreed) if earlier else ()
+    is_first = {person_of(principal, settings.personal_roles) for principal in before} <= {me}
+    if is_first and askers.certain and askers.people == {me}:
+        raise Failure(Reason.APPROVAL_BY_ANOTHER, "you asked for a run with this plan yourself")
+    return before + (() if me in askers.people else askers.certain)
+
+
+def _given(backup: Backup, plan_hash: str, snapshot: str, services: Services) -> Approval | None:
+    """The stored approval of this plan; None also for one that cannot be understood: a new one takes its place."""
+    try:
+        given = services.approval(backup, snapshot)
+    except Failure as failure:
+        if failure.reason is not Reason.RECORD_UNREADABLE:
+            raise
+        return None
+    return given if given and given.plan_hash == plan_hash else None
+
+
+def _recorded(backup: Backup, services: Services) -> tuple[BackupResult, ...]:
+    return services.store.history(backup.id, limit=_LOOKED_BACK, registration=backup.registration)
+
+
+def _waiting(
+    plan_hash: str, recorded: Iterable[BackupResult], backup: Backup, services: Services
+) -> list[BackupResult]:
+    """What recorded this plan, newest first. Raises Failure(PLAN_NOT_CURRENT) when it does not wait for an approval.
+
+    Scheduled runs come between whoever asks and whoever approves: what they
+    recorded of the same plan does not hide who asked for it.
+    """
+    primary = services.primary()
+    last = services.last_result(backup)
+    waiting = [
+        result
+        for result in recorded
+        if of_primary(result, primary) and result.plan_hash == plan_hash and _waits(result)
+    ]
+    if last and last.plan_hash == plan_hash and _waits(last):
+        return waiting or [last]
+    if any((run := _run_of(result, services)) and run.snapshot for result in waiting):
+        return waiting
+    if last is None or not _waits(last):
+        what = f"its last result is {last.status}" if last else "no run has looked at it"
+        raise Failure(Reason.PLAN_NOT_CURRENT, f"no plan of this backup waits: {what}")
+    raise Failure(Reason.PLAN_NOT_CURRENT, f"the plan of its last result has the hash {last.plan_hash}")
+
+
+def _run_of(result: BackupResult, services: Services) -> Run | None:
+    """The run of a result; None when its record has expired or cannot be understood."""
+    try:
+        return services.store.run(result.run_id)
+    except Failure as failure:
+        if failure.reason is not Reason.RECORD_UNREADABLE:
+            raise
+        return None
+
+
+def _waits(last: BackupResult) -> bool:
+    """Whether there is a plan to approve: also when some parts are blocked and another one has failed."""
+    return bool(last.plan_hash) and (
+        last.status in (Status.BLOCKED, Status.DRIFTED) or any(part.status == PartStatus.BLOCKED for part in last.parts)
+    )

@@ -1,0 +1,69 @@
+"""Which principals are certainly two people.
+
+Requests tell who signed them: an ARN, or the subject of a user pool's token.
+One person can have several of these. So what may be one person counts as one,
+and what may be anybody counts as nobody:
+
+    IAM user                    its name, in whatever account and letters
+    session of a personal role  its session name, which is the name of its IAM user
+    session of another role     the role: whoever may take it chooses the session's name
+    subject of a user pool      the subject
+    anything else               nobody: the root user, a federated session, what is not understood
+
+Two people are two names of one directory: IAM, or one user pool. Of a name in
+each of two directories nobody knows whether it is one person.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from registry.models import Approval, SyncSettings
+
+_IAM = "iam"
+_USER = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:user/(?:[^/\s]+/)*([^/\s]+)")
+_SESSION = re.compile(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([^/\s]+)/([^/\s]+)")
+_SUBJECT = re.compile(r"(https://[^#\s]+)#([^#\s]+)")
+ROLE_PATTERN = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$"
+"""The ARN of a role. Its path is no part of the ARN of a session; a role's name is unique without it."""
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[^/\s]+/)*([^/\s]+)")
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who is certainly not another person of the same directory."""
+
+    directory: str
+    name: str
+
+
+def person_of(principal: str, personal_roles: Iterable[str]) -> Person | None:
+    """The person that a request's principal stands for, None when it can be anybody.
+
+    ``personal_roles`` are the ARNs of roles whose trust policy gives each session the name of who takes it.
+    Letters' case does not matter: IAM has no two names that differ in it alone, and some policies ignore it.
+    """
+    folded = principal.casefold()
+    if user := _USER.fullmatch(folded):
+        return Person(_IAM, user[1])
+    if session := _SESSION.fullmatch(folded):
+        account, role, name = session.groups()
+        personal = {match.groups() for one in personal_roles if (match := _ROLE.fullmatch(one.casefold()))}
+        return Person(_IAM, name if (account, role) in personal else f"{account}/{role}")
+    if subject := _SUBJECT.fullmatch(folded):
+        return Person(subject[1], subject[2])
+    return None
+
+
+def are_two_people(principals: Iterable[str], personal_roles: Iterable[str]) -> bool:
+    """Whether at least two of the principals are certainly different people."""
+    roles = tuple(personal_roles)
+    people = {person for principal in principals if (person := person_of(principal, roles))}
+    return len(people) > len({person.directory for person in people})
+
+
+def is_agreed(approval: Approval, settings: SyncSettings) -> bool:
+    """Whether enough people stand behind an approval: as many as the settings demand now, whatever they did before."""
+    if not settings.approval_by_another:
+        return True
+    return are_two_people((approval.approved_by, *approval.agreed), settings.personal_roles)
