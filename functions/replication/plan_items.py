@@ -35,6 +35,7 @@ from replication.documents.diff import (
 )
 from replication.documents.list_keys import list_key
 from replication.documents.runtime_values import RUNTIME_NAMES
+from replication.documents.sensitive import may_name_secret
 from replication.model import Changes, PartName
 from replication.parts.accounts import Accounts, ListDocument
 from replication.parts.base import Document
@@ -259,12 +260,23 @@ def _records(
     own: Mapping[str, Mapping[str, object]], desired: Mapping[str, Mapping[str, object]], within: str = ""
 ) -> Iterator[Item]:
     """Typed values by key, each with fields."""
+    shown = {key: _shown_key(key, n) for side in (own, desired) for n, key in enumerate(side, 1)}
     for key, fields in own.items():
         if key not in desired:
-            yield Item(Kind.REMOVED, key, within)
+            yield Item(Kind.REMOVED, shown[key], within)
         elif desired[key] != fields:
-            yield Item(Kind.CHANGED, key, within, find=lambda one=key: list(_fields(own[one], desired[one], ())))  # type: ignore[misc]
-    yield from (Item(Kind.ADDED, key, within) for key in desired if key not in own)
+            find = partial(_differing_fields, fields, desired[key])
+            yield Item(Kind.CHANGED, shown[key], within, find=find)
+    yield from (Item(Kind.ADDED, shown[key], within) for key in desired if key not in own)
+
+
+def _shown_key(key: str, position: int) -> str:
+    """What a record is called; where that may give a secret away, its position."""
+    return f"(hidden {position})" if may_name_secret(key) else key
+
+
+def _differing_fields(own: Mapping[str, object], desired: Mapping[str, object]) -> list[Difference]:
+    return list(_fields(own, desired, ()))
 
 
 def _fields(own: Mapping[str, object], desired: Mapping[str, object], above: Steps) -> Iterator[Difference]:

@@ -26,12 +26,13 @@ from replication.documents.canonical import (
     plain_name,
     text_of,
 )
-from replication.documents.entry_names import key_of, name_in
+from replication.documents.entry_names import VALUES, key_of, name_in
 from replication.documents.keep_labels import is_entry
 from replication.documents.keep_patterns import Labels, labels_of, words
 from replication.documents.namespaces import REFERENCE, meaning
 from replication.documents.secret_elements import LONGEST_LABEL, is_secret_element, is_written_as_name, says_secret
-from replication.documents.sensitive import is_secret_name, looks_generated, may_hold_secret
+from replication.documents.secret_names import is_log_in_name, is_secret_name, is_word_of_log_in
+from replication.documents.sensitive import may_hold_secret, may_name_secret
 
 type Key = Callable[[etree._Element], str]
 type Pair = tuple[etree._Element | None, etree._Element | None]
@@ -59,6 +60,7 @@ class Step:
     """One step of a path. ``labels`` are the words it is known by; ``secret``: it or one above it names a secret.
 
     ``called`` is the name or key that an element bears, empty where it bears none or that may be a secret.
+    ``log_in``: what it holds is what somebody logs in with, or a word for the way to do so.
     """
 
     shown: str
@@ -66,9 +68,11 @@ class Step:
     labels: Labels
     secret: bool
     called: str = ""
+    log_in: bool = False
 
 
 type Steps = tuple[Step, ...]
+_NO_STEP = Step("", "", frozenset(), secret=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,13 @@ class Difference:
     @property
     def is_secret(self) -> bool:
         """Whether its values must not be shown: by a name of the path, or by what they look like."""
-        by_name = bool(self.steps) and self.steps[-1].secret
+        last = self.steps[-1] if self.steps else _NO_STEP
         return any(
-            value is not None and (may_hold_secret(value) or (by_name and not is_harmless(value)))
+            may_hold_secret(value)
+            or (last.secret and not is_harmless(value))
+            or (last.log_in and not is_word_of_log_in(value))
             for value in (self.before, self.after)
+            if value is not None
         )
 
 
@@ -115,7 +122,7 @@ def root_step(element: etree._Element) -> Steps:
     """The path of a document's root."""
     name = local_name(element)
     secret = is_secret_name(name) or says_secret(element)
-    return (Step(f"/{name}", name, frozenset({words(name)}), secret),)
+    return (Step(f"/{name}", name, frozenset({words(name)}), secret, log_in=is_log_in_name(name)),)
 
 
 class Paths:
@@ -146,7 +153,7 @@ def hidden_step(step: Step) -> Steps:
 def named_step(name: str, above: Steps = ()) -> Steps:
     """The path of something that has a plain name below ``above``, such as an option of a listener."""
     secret = is_secret_name(name) or any(step.secret for step in above)
-    return (*above, Step(name, name, frozenset({words(name)}), secret))
+    return (*above, Step(name, name, frozenset({words(name)}), secret, log_in=is_log_in_name(name)))
 
 
 def differences(
@@ -231,7 +238,13 @@ def step_below(
     secret = inherited or any(is_secret_element(one) for one in (element, counterpart) if one is not None)
     called = "" if inherited else _label(element, key, secret=secret)
     label = called or (str(position) if position else "")
-    return (*steps, Step(f"{name}[{label}]" if label else name, name, labels_of(element), secret, called))
+    labels = labels_of(element)
+    log_in = any(map(is_log_in_name, labels)) or _is_value_of_log_in(steps, name)
+    return (*steps, Step(f"{name}[{label}]" if label else name, name, labels, secret, called, log_in))
+
+
+def _is_value_of_log_in(steps: Steps, name: str) -> bool:
+    return bool(steps) and steps[-1].log_in and plain_name(name) in VALUES
 
 
 def _label(element: etree._Element, key: Key | None, *, secret: bool) -> str:
@@ -244,9 +257,14 @@ def _label(element: etree._Element, key: Key | None, *, secret: bool) -> str:
     label = given or (key(element) if key else "")
     if not label or len(label) > LONGEST_LABEL or _is_named_by_secret(element, label):
         return ""
+    if given and may_name_secret(label):
+        return ""
     if secret:
         return label if given and is_secret_name(given) and is_written_as_name(given) else ""
-    return "" if (looks_generated if given else may_hold_secret)(label) else label
+    if given:
+        return label
+    is_hidden = may_hold_secret(label) or (is_log_in_name(local_name(element)) and not is_word_of_log_in(label))
+    return "" if is_hidden else label
 
 
 def _is_named_by_secret(element: etree._Element, label: str) -> bool:
@@ -318,7 +336,8 @@ def _whole(
 def _attribute_step(steps: Steps, key: str) -> Steps:
     name = local_name(key)
     secret = is_secret_name(name) or any(step.secret for step in steps)
-    return (*steps, Step(f"@{name}", name, frozenset({words(name)}), secret))
+    log_in = is_log_in_name(name) or _is_value_of_log_in(steps, name)
+    return (*steps, Step(f"@{name}", name, frozenset({words(name)}), secret, log_in=log_in))
 
 
 def _text(element: etree._Element) -> str:

@@ -9,7 +9,8 @@ from ipaddress import ip_address, ip_interface
 from replication.documents.canonical import plain
 from replication.documents.diff import Difference, Steps
 from replication.documents.names import names
-from replication.documents.sensitive import is_secret_name, looks_generated
+from replication.documents.secret_names import is_secret_name
+from replication.documents.sensitive import looks_generated
 
 _LAST_WORDS = frozenset(
     {"address", "addresses", "addr", "ip", "ips", "ipv4", "ipv6", "host", "hosts", "hostname", "hostnames", "fqdn"}

@@ -13,7 +13,7 @@ from lxml import etree
 from replication.documents.canonical import children, is_named, own_value, plain_name, text_of
 from replication.documents.entry_names import VALUES, key_of
 from replication.documents.keep_patterns import labels_of
-from replication.documents.sensitive import is_secret_name
+from replication.documents.secret_names import is_secret_name
 
 LONGEST_LABEL = 80
 _IN_NAMES = frozenset(" -_.")

@@ -1,6 +1,7 @@
-"""What looks like a secret, by its name or by itself.
+"""Which values look like a secret, or like something that holds one.
 
-The schema of the documents is not public, so this goes by words and shapes.
+The schema of the documents is not public, so this goes by words and shapes, in
+the text and in what it says once its escapes are undone.
 Hiding too much costs a look at the server; showing too much cannot be undone.
 
 Every expression here runs over foreign text: repetition is bounded, and of a
@@ -8,54 +9,16 @@ long value only the beginning is inspected, which is more than is ever shown.
 """
 
 import re
-import unicodedata
-from functools import lru_cache
+from base64 import b64decode
+from collections.abc import Iterator
+from html import unescape
+from urllib.parse import unquote
 
-from replication.documents.canonical import plain
 from replication.documents.keep_patterns import words
+from replication.documents.secret_names import is_secret_name, mentions_other_script, without_accents
 
 INSPECTED = 2_000
 """Characters of a value that are looked at. A plan shows 200."""
-_LONGEST_NAME = 200
-
-_WORDS = frozenset(
-    {"answer", "answers", "authorization", "bearer", "bind", "clave", "cookie", "cookies", "cred", "creds", "geheim"}
-    | {"hash", "hashes", "hint", "key", "keys", "mfa", "nonce", "otp", "parola", "pass", "passe", "passes", "pin"}
-    | {"pins", "priv", "private", "psk", "pw", "pwd", "recovery", "salt", "sas", "secret", "secrets", "seed", "senha"}
-    | {"sid", "sig", "signature", "signatures", "token", "tokens", "totp", "chave", "cle", "clef", "community", "cvv"}
-    | {"dsn", "jwt", "mdp", "mnemonic", "otpauth", "parool", "psw", "puk", "pword", "sifre", "ssn", "webhook"}
-    | {"webhooks", "wep", "encrypted", "dpapi", "crypt", "ciphertext", "unlock"}
-)
-"""Single words of a name, without a number behind them."""
-_STEMS = (
-    *("password", "passwd", "passphrase", "passcode", "secret", "credential", "private", "token", "salt"),
-    *("twofactor", "2fa", "authenticator", "recoverycode", "backupcode", "scratchcode", "registrationcode"),
-    *("activationcode", "securitycode", "securityanswer", "securityquestion", "accesscode", "unlockcode"),
-    *("verificationcode", "pincode", "serialnumber", "sessionid", "sessionkey", "sessid", "apikey"),
-    *("passwrd", "psswd", "connectionstring", "connstring", "sharedaccess", "authstring", "basicauth", "proxyauth"),
-    *("maidenname", "memorableword"),
-    *(
-        "kennwort",
-        "passwort",
-        "losungswort",
-        "schlussel",
-        "schluessel",
-        "geheimzahl",
-        "zugangscode",
-        "motdepasse",
-        "contrasena",
-        "wachtwoord",
-        "losenord",
-    ),
-    *("adgangskode", "salasana", "haslo", "heslo", "jelszo", "parola", "lozinka", "zaporka", "slaptazod"),
-)
-"""Parts of a name, without punctuation, case and accents."""
-_ENDS = ("key", "keys", "pw", "pwd", "pswd", "passw", "hash", "pass")
-"""What a name ends with, without a number behind it."""
-_ENDS_OF_OTHER_WORDS = ("compass", "bypass", "donkey", "hockey", "jockey", "monkey", "turkey", "whiskey")
-_OTHER_SCRIPTS = ("парол", "ключ", "секрет", "κωδικ", "סיסמ", "كلمة", "密码", "密碼", "パスワード", "비밀번호")
-_DIGITS = "0123456789"
-
 _MENTIONS = re.compile(
     r"password|passwort|passwd|passphrase|passcode|kennwort|losungswort|mot ?de ?passe|contrasena|wachtwoord|losenord"
     r"|adgangskode|salasana|\bhaslo\b|\bheslo\b|jelszo|secret|geheim|credential|\bbearer\b|authorization|api[-_ ]?key"
@@ -75,14 +38,29 @@ _QUERY = re.compile(r"[?&][^\s=&?#\"'<>]{1,64}=([^\s&#\"'<>]{1,512})")
 """What a query of an address assigns: its names are short and its own."""
 _SHORTEST_IN_QUERY = 5
 _OPTION = re.compile(
-    r"(?:^|[\s\"'])(?:(?:-{1,2}|/)(?:a|u|p|k|pw|rp|up|auth|user|pass)[ =:]{1,2}[^\s-]|-[up][^\s\"'=:-])", re.IGNORECASE
+    r"(?:^|[\s\"'])"
+    r"(?:(?:-{1,2}|/)(?:a|u|p|k|pw|rp|up|auth|user|pass|log[io]n|creds?)[ =:]{1,2}[^\s-]|-[up][^\s\"'=:-])",
+    re.IGNORECASE,
 )
 """An option of a command line that takes a log-in, a password or a key, with a blank between or without."""
+_NAMED_OPTION = re.compile(r"(?:^|[\s\"'])(?:-{1,2}|/)([A-Za-z][\w-]{1,40})[ =:]{1,2}[^\s-]")
+_QUOTED = re.compile(r"[\"']([A-Za-z][\w.-]{1,39})[\"']")
 _STATEMENT = re.compile(
-    r"\bidentified (?:by|with)\b|\bnet1?(?:\.exe)? {1,4}use(?:r)?\b|\bauth (?:plain|login|cram)|\bsudo -s\b",
+    r"\bidentified (?:by|with)\b|\bnet1?(?:\.exe)? {1,4}use(?:r)?\b|\bauth (?:plain|login|cram)|\bsudo -s\b"
+    r"|\becho\b[^|\n]{1,200}\||\bldap\w{0,12}\b[^\n]{1,200}\s-w\s|(?<![\w<?&])p=[^\s&]{4}",
     re.IGNORECASE,
 )
 """Words of a command or statement in which a password stands at its place."""
+_LINES = re.compile(
+    r"""
+      ^[ \t]{0,8}(?:log[io]n|log[ ][io]n|sign[ -]?in)[ \t]{1,4}\S{1,64}[ \t]{1,4}\S{1,64}[ \t\r]{0,8}$   # login bob X
+    | ^[ \t]{0,8}user[ \t]{1,4}\S{1,64}[ \t]{1,4}\S{0,32}[^\sA-Za-z]\S{0,32}[ \t\r]{0,8}$             # user bob X1
+    | \n[ \t]{0,8}user[ \t]{1,4}\S{1,64}[ \t]{1,4}\S{1,64}[ \t\r]{0,8}$          # the same as a line of a script
+    | ^[ \t]{0,8}open[ \t]{1,4}\S{1,253}\s{0,8}?\n\s{0,8}\S{1,64}\s{0,8}?\n\s{0,8}\S{1,64}[ \t\r]{0,8}$  # open h
+    """,
+    re.VERBOSE | re.IGNORECASE | re.MULTILINE,
+)
+"""A log-in as a line of a script: its name and its password, without any word for them."""
 _NUMBER = re.compile(r"\b(?:pin|tan|otp|code)\b\W{1,3}[0-9]{4,12}", re.IGNORECASE)
 _SHAPES = re.compile(
     r"""
@@ -101,6 +79,22 @@ _LOG_IN = re.compile(
     r"(?:^|[\s\"'(,;])(?!mailto:|sips?:|xmpp:)[^\s:@/\"'(,;]{1,64}[:/][^\s@]{1,128}@[\w.-]", re.IGNORECASE
 )
 """``name:password@host`` or ``name/password@host``."""
+_NAME_AND_PASSWORD = re.compile(r"([\w.+@\\-]{2,64}):(?![/\\!*+]|[0-9]{1,5}$)([^\s:]{4,128})")
+"""``name:password`` without blanks: no host with its port, no list of ciphers."""
+_BEFORE_COLONS = frozenset(
+    {"http", "https", "ftp", "ftps", "sftp", "mailto", "tel", "urn", "file", "data", "ldap", "ldaps", "sip", "sips"}
+    | {"xmpp", "cid", "about", "xs", "xsd", "xsi", "xml", "soap", "wsdl", "tns"}
+)
+"""What stands before a colon where no log-in follows: schemes, prefixes."""
+_ADDRESS = re.compile(
+    r"//\S{1,128}/(?:(?:reset|invit\w{0,6}|verif\w{0,8}|confirm\w{0,8}|activat\w{0,6}|magic\w{0,6})[/=]|bot[0-9]{5,12}:)"
+    r"[^\s/]{5}",
+    re.IGNORECASE,
+)
+"""Whoever has such an address is let in."""
+_DER = re.compile(r"(?<!\w)MII[A-Za-z0-9+/]{9}")
+"""A certificate or a key in base64, without its header."""
+_BASE64 = re.compile(r"(?<![\w+/=])[A-Za-z0-9+/]{8,512}={0,2}(?![\w+/=])")
 _GROUPS = re.compile(r"(?<![\w-])[A-Za-z0-9]{4,8}(?:-[A-Za-z0-9]{4,8}){2,9}(?![\w-])")
 _BASE32_GROUPS = re.compile(r"(?<!\w)[A-Z2-7]{4}(?: [A-Z2-7]{4}){3,15}(?!\w)")
 _RUN = re.compile(r"[A-Za-z0-9+/_-]{20,512}={0,2}")
@@ -111,26 +105,48 @@ _E_MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _SHORTEST = 6
 
 
-@lru_cache(maxsize=8192)
-def is_secret_name(name: str) -> bool:
-    """Whether what bears this name may be a secret."""
-    bare = _without_accents(name[:_LONGEST_NAME])
-    together = plain(bare)
-    without_number = together.rstrip(_DIGITS)
-    return (
-        not _WORDS.isdisjoint(word.rstrip(_DIGITS) for word in words(bare).split("-"))
-        or any(stem in together for stem in _STEMS)
-        or (without_number.endswith(_ENDS) and not without_number.endswith(_ENDS_OF_OTHER_WORDS))
-        or any(word in name.casefold() for word in _OTHER_SCRIPTS)
-    )
-
-
 def looks_generated(text: str) -> bool:
     """Whether a text is, or holds, what only programs write: a key, a hash, a token, a log-in inside of an address.
 
     The names that people give to things hold nothing like that, even if they speak of passwords.
     """
-    text = text[:INSPECTED]
+    return any(map(_looks_generated, _said_in(text[:INSPECTED])))
+
+
+def may_name_secret(label: str) -> bool:
+    """Whether a name may not be shown: it looks generated, or is a command that holds a secret."""
+    return looks_generated(label) or any(map(_is_command, _said_in(label[:INSPECTED])))
+
+
+def may_hold_secret(value: str) -> bool:
+    """Whether a value may not be shown: it looks generated, mentions a secret, or looks like a password."""
+    return any(map(_may_hold_secret, _said_in(value[:INSPECTED])))
+
+
+_ROUNDS_OF_ESCAPES = 3
+
+
+def _said_in(text: str) -> Iterator[str]:
+    """A text, and what it says once the escapes of addresses, JSON and XML in it are undone."""
+    yield text
+    for _ in range(_ROUNDS_OF_ESCAPES):
+        said = _undone(text)
+        if said == text:
+            return
+        yield said
+        text = said
+
+
+def _undone(text: str) -> str:
+    text = unquote(text) if "%" in text else text
+    text = _UNICODE.sub(lambda match: chr(int(match[1] or match[2], 16)), text) if "\\" in text else text
+    return unescape(text) if "&" in text else text
+
+
+_UNICODE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
+
+
+def _looks_generated(text: str) -> bool:
     if len(text) < _SHORTEST:
         return False
     return (
@@ -141,36 +157,42 @@ def looks_generated(text: str) -> bool:
         or any(map(_mixes_letters_and_digits, _CAPITALS.findall(text)))
         or any(map(_is_grouped_code, _GROUPS.findall(text)))
         or any(map(_is_assigned_secret, _ASSIGNED.findall(text)))
+        or _DER.search(text) is not None
+        or any(map(_is_encoded_log_in, _BASE64.findall(text)))
     )
 
 
-def may_hold_secret(value: str) -> bool:
-    """Whether a value may not be shown: it looks generated, mentions a secret, or looks like a password."""
-    value = value[:INSPECTED]
-    if looks_generated(value):
-        return True
-    bare = _without_accents(value)
+def _is_command(text: str) -> bool:
+    """Whether a text is a command or a statement in which a secret stands at its place."""
     return (
-        _MENTIONS.search(bare.casefold()) is not None
-        or any(word in value.casefold() for word in _OTHER_SCRIPTS)
-        or _OPTION.search(value) is not None
-        or _STATEMENT.search(value) is not None
+        _OPTION.search(text) is not None
+        or _STATEMENT.search(text) is not None
+        or any(map(is_secret_name, _NAMED_OPTION.findall(text)))
+    )
+
+
+_LOOKALIKES = str.maketrans("@$0135", "asoies")
+"""Signs and digits that people write for letters."""
+
+
+def _may_hold_secret(value: str) -> bool:
+    if _looks_generated(value):
+        return True
+    bare = without_accents(value).casefold()
+    alike = bare.translate(_LOOKALIKES)
+    return (
+        _MENTIONS.search(bare) is not None
+        or (alike != bare and _MENTIONS.search(alike) is not None)
+        or mentions_other_script(value)
+        or _is_command(value)
+        or _LINES.search(value) is not None
+        or any(map(_is_name_with_password, value.split()))
+        or _ADDRESS.search(value) is not None
+        or any(map(is_secret_name, _QUOTED.findall(value)))
         or any(map(_may_be_secret_in_query, _QUERY.findall(value)))
         or _NUMBER.search(value) is not None
         or any(map(_looks_like_password, value.split()))
     )
-
-
-_STROKES = str.maketrans("\u0142\u0141\u00f8\u00d8\u0111", "lLoOd")
-"""Letters with a stroke, which Unicode does not take apart."""
-
-
-def _without_accents(text: str) -> str:
-    """Letters without their accents; case stays where words are told apart by it."""
-    if text.isascii():
-        return text
-    letters = unicodedata.normalize("NFKD", text.translate(_STROKES))
-    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def _is_assigned_secret(name: str) -> bool:
@@ -180,6 +202,21 @@ def _is_assigned_secret(name: str) -> bool:
 
 def _may_be_secret_in_query(value: str) -> bool:
     return len(value) >= _SHORTEST_IN_QUERY and value.casefold() != "false"
+
+
+def _is_name_with_password(token: str) -> bool:
+    pair = _NAME_AND_PASSWORD.fullmatch(token.strip("\"'.,;()[]{}").rpartition("=")[2])
+    if pair is None or pair[1].casefold() in _BEFORE_COLONS or _E_MAIL.fullmatch(pair[2]):
+        return False
+    return any(map(str.isalpha, pair[1])) and not (pair[1] + pair[2]).isupper()
+
+
+def _is_encoded_log_in(run: str) -> bool:
+    """Whether a run of base64 characters is a name and a password: printable, with a colon."""
+    if len(run) % 4:
+        return False
+    held = b64decode(run)
+    return held.isascii() and b":" in held and held.decode("ascii").isprintable()
 
 
 def _is_random(run: str) -> bool:

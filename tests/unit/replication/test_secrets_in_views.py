@@ -13,7 +13,7 @@ from replication.guards.limits import Limits
 from replication.model import PartName, Policy
 from replication.plan_details import details, preview
 from replication.plan_text import render, render_difference
-from replication.ports import Authentication
+from replication.ports import Authentication, AuthenticationSource
 from replication.state_diff import compared
 from tests.unit.replication.conftest import PlanFactory
 
@@ -31,13 +31,16 @@ REVEALING = (
     "-----BEGIN PRIVATE KEY-----{m}", "ssh-ed25519 AAAAC3{m} ann", "$2b$12${m}abcdefgh", "{{SSHA}}{m}",
     "eyJhbGciOiJIUzI1NiJ9.{m}.abc", "export DB_PASS={m}", "mysql -uroot -p{m}", "curl -ubob:{m} h", "redis-cli -a {m}",
     "IDENTIFIED BY '{m}'", "net user bob {m} /add", "sqlplus bob/{m}@orcl", "schtasks /rp {m}", "X-Auth: {m}",
-    "https://files.example/?access={m}", "tool --auth {m}",
+    "https://files.example/?access={m}", "tool --auth {m}", "bob:{m}",
+    "dom\\bob:{m}", "login bob {m}", "open h\nbob\n{m}\nput x", "p%61ssword={m}",
+    "\\u0070assword={m}", "P@ssword {m}", "&lt;pw&gt;{m}", "echo {m}| plink h", "u=bob p={m}", "https://h/reset/{m}",
 )  # fmt: skip
 """Values that reveal by themselves that they hold a secret."""
 
 NAMED = (
     "password", "bindPassword", "kennwort", "twoFactor", "mfaSeed", "authenticatorKey", "recoveryCode",
-    "securityAnswer", "userPin", "registrationCode", "apiKey", "clientSecret", "signature", "cookie",
+    "antwort", "zugangsdaten", "contrasenia", "keyPhrase", "securityAnswer",
+    "userPin", "registrationCode", "apiKey", "clientSecret", "signature", "cookie",
 )  # fmt: skip
 PLACES_OF_NAMES = (
     "<{n}>{t}</{n}>", "<x {n}={a}/>", "<{n} value={a}/>", "<{n} name={a}/>", "<{n} id={a}/><{n} id='2'/>",
@@ -67,6 +70,21 @@ LOG_INS = (
     "<login><{n}>password</{n}><value>{t}</value></login>", "<login {n}='Basic'><data>{t}</data></login>",
 )  # fmt: skip
 WAYS = ("method", "mode", "scheme", "authMethod")
+NAMES_OF_LOG_INS = ("auth", "smtpAuth", "code", "authData", "login_string", "AUTH_INFO")
+PLACES_OF_LOG_INS = (
+    "<{n}>{t}</{n}>", "<x {n}={a}/>", "<{n} value={a}/>", "<{n}><value>{t}</value></{n}>", "<e name='{n}' value={a}/>",
+    "<e name='{n}'>{t}</e>", "<e><key>{n}</key><value>{t}</value></e>", "<setting id='{n}' value={a}/>",
+    "<{n}><![CDATA[{r}]]></{n}>", "<{n}>{t}</{n}><{n}>basic</{n}>",
+)  # fmt: skip
+"""Where a value may be what one logs in with, or a word for the way to do so."""
+COMMANDS = ("--password {m}", "-pw {m}", "curl -u bob:{m} h", "net use z: {m}", "ldap://cn:{m}@dc.example/")
+PLACES_OF_COMMANDS = (
+    "<e name={a}>1</e>",
+    "<e name={a}/><e name='b'/>",
+    "<e><name>{t}</name><x>1</x></e>",
+    "<k key={a} value='1'/>",
+)
+"""Where a command is what something is called."""
 PLACES_OF_VALUES = (
     "<note>{t}</note>", "<x note={a}/>", "<e name='note' value={a}/>", "<note><![CDATA[{r}]]></note>",
     "<line>{t}</line>", "<line>{t}</line><line>other</line>",
@@ -88,7 +106,9 @@ def every_place(mark: str) -> list[str]:
     ]
     log_ins = [placed(place, way, mark) for place in LOG_INS for way in WAYS]
     by_value = [placed(place, "", value.format(m=mark)) for place in PLACES_OF_VALUES for value in REVEALING]
-    return [*named, *labelled, *log_ins, *by_value]
+    log_ins += [placed(place, name, mark) for place in PLACES_OF_LOG_INS for name in NAMES_OF_LOG_INS]
+    commands = [placed(place, "", value.format(m=mark)) for place in PLACES_OF_COMMANDS for value in COMMANDS]
+    return [*named, *labelled, *log_ins, *commands, *by_value]
 
 
 PLACES = tuple(zip(every_place(MARKS[0]), every_place(MARKS[1]), strict=True))
@@ -137,6 +157,22 @@ def placed_pair(kind: str, wrapped: str, pairs: Iterable[tuple[str, str]]) -> tu
         for mark in MARKS:  # what nothing says any more to be a secret may be shown
             after = after.replace(mark, "harmless")
     return before, after
+
+
+@pytest.mark.parametrize("name", [f"ldap://cn:{MARKS[0]}@dc.example/", f"--bindpw {MARKS[0]}"])
+def test_the_name_of_a_directory_source_gives_no_secret_away(make_plan_between: PlanFactory, name: str) -> None:
+    def sources(*names: str, enabled: bool = True) -> dict[str, Any]:
+        listed = tuple(AuthenticationSource(enabled, one, "ldap", "") for one in names)
+        return {"authentication": Authentication("<l/>", listed)}
+
+    few, more, other = sources("a"), sources("a", name, "b"), sources("a", name, "b", enabled=False)
+    for own, source in ((few, more), (more, few), (more, other)):
+        plan = make_plan_between(own, source)
+        view = (
+            render(details(plan), "b1") + json.dumps(details(plan).to_json()) + str([one.changes for one in plan.parts])
+        )
+        assert MARKS[0] not in view
+        assert "sources/(hidden 2)" in view
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from replication.documents.sensitive import INSPECTED, is_secret_name, looks_generated, may_hold_secret
+from replication.documents.secret_names import is_log_in_name, is_secret_name, is_word_of_log_in
+from replication.documents.sensitive import INSPECTED, looks_generated, may_hold_secret, may_name_secret
 
 SECRET_NAMES = [
     "password", "passwordHash", "hash", "salt", "bindPassword", "sshKey", "apikey", "SECRET_TOKEN",
@@ -15,6 +16,13 @@ SECRET_NAMES = [
     "пароль", "credential", "Authorization", "bearer", "signature", "sig", "sasToken", "cookie", "sessionId",
     "client_secret", "privateKey", "passcode", "unlockCode", "accessCode", "verificationCode", "geheim",
     "schlüssel", "nonce", "serialNumber", "mdp", "schluessel", "snmpCommunity", "jwt", "connectionString", "webhookUrl",
+    "contrasenia", "contrasenya", "zugangsdaten", "Anmeldedaten", "Geheimnis", "kennw", "Losung", "identifiants",
+    "credenciales", "antwort", "respuesta", "r\u00e9ponse secr\u00e8te", "kodeord", "tajne", "sandi", "\u53e3\u4ee4",
+    "\u6697\u8a3c\u756a\u53f7", "\u6697\u53f7", "\u0e23\u0e2b\u0e31\u0e2a\u0e1c\u0e48\u0e32\u0e19", "\ube44\ubc88",
+    "\u0631\u0645\u0632", "m\u1eadt kh\u1ea9u", "tfa", "twoStep",
+    "csrf", "tkn", "xsrfToken", "tok", "accessTok", "phrase",
+    "keyPhrase", "unlock_phrase", "keydata", "keyMaterial", "codeword", "watchword", "hmac", "authCode", "inviteCode",
+    "productcode", "reset_code", "googleAuthSecret", "nthash", "ikm",
     "pswd", "psswd", "passw", "pword", "şifre", "κωδικός", "סיסמה", "lozinka", "geheimzahl", "puk", "PHPSESSID",
 ]  # fmt: skip
 
@@ -22,7 +30,7 @@ ORDINARY_NAMES = [
     "passiveAddress", "timeout", "name", "description", "port", "maxFiles", "hostName", "enabled",
     "isActive", "countryCode", "errorCode", "mapping", "pinned", "spinner", "compass", "country", "opinion",
     "signal", "design", "assignment", "sessionTimeoutMinutesMax", "keyboard", "monkey", "http2", "ipv4", "sha256",
-    "authMethod", "requireAuth", "ciphers", "upwind",
+    "authMethod", "requireAuth", "ciphers", "upwind", "auth", "code", "login", "keyword", "keywords", "stock",
 ]  # fmt: skip
 
 SECRET_VALUES = [
@@ -85,6 +93,29 @@ SECRET_VALUES = [
     "export DB_PASS=hunter22",
     "my.secret.value hunter22",
     "client-secret hunter22",
+    "bob:hunterly",
+    "dom\\bob:hunterly",
+    "bob@dom.example:hunterly",
+    "svc.ftp:hunter/ly",
+    "user=bob:hunterly",
+    "user=bob%3Ahunterly",
+    "p%61ssword=hunterly",
+    "user%3Dbob%26pwd%3Dhunterly",
+    "%7B%22pw%22%3A%22hunterly%22%7D",
+    "\\u0070assword=hunterly",
+    "Pa$$word: hunterly",
+    "p@ssword hunterly",
+    "P@55w0rd ist hunterly",
+    "&lt;pw&gt;hunterly&lt;/pw&gt;",
+    "&amp;lt;pw&amp;gt;hunterly",
+    "<cfg><p n='pw'>hunterly</p></cfg>",
+    '["pw", "hunterly"]',
+    "Ym9iOmh1bnQ=",
+    "Ym9iOmh1bnRlcmx5",
+    "MIIEowIBAAKC\nAQEAhunterly\nabcd",
+    "https://h/reset/hunterly",
+    "https://h/in/invite/hunterly",
+    "https://api.telegram.org/bot12345:hunterly/send",
     "пароль hunter22",
 ]
 
@@ -121,6 +152,25 @@ ORDINARY_VALUES = [
     "x-mode: read",
     "sudo systemctl restart",
     "reports/2026 for ann@example.com",
+    "localhost:8443",
+    "mailto:ann@example.com",
+    "xs:string",
+    "ECDHE-RSA-AES256:ECDHE-RSA-AES128",
+    "HIGH:!aNULL",
+    "C:inbound",
+    "08:00",
+    "urn:files",
+    "Mo:Fr",
+    "Log in with your company account.",
+    "User manual",
+    "50 % of 100 %",
+    "https://files.example/verified/2026",
+    "R&D &amp; Sales",
+    "Tom & Jerry",
+    "echo on",
+    "Rechnung",
+    "abcdefgh",
+    "Abcdefgh",
 ]
 SIGNS = ("{}:", "{} :", "{}*", "{}?", "{}=", "${}", "[{}]", "<{}>", "{} (bind)", "Bind-{}:", "User's {}", "{} / PIN",
          "{},required", "({})", "{}\u00a0", "\u201e{}\u201c", "{}…", "* {} *", "#{}", "{}!")  # fmt: skip
@@ -136,6 +186,8 @@ COMMANDS = [
     "tool --auth hunter22", "X-Auth: hunter22", "proxy_auth=hunter22", "https://h/?access=hunter22",
     "https://h/in?a=1&t=hunter22", "//bob:hunter22@h", "USER bob PASS hunter22", "AUTH PLAIN hunter22",
     "echo hunter22 | sudo -S ls", "snmp-server community hunter22 RO", "key is hunter22", "[pass]hunter22[/pass]",
+    "echo hunter22| plink h", "echo hunter22 | runas", "tool --login=bob,hunter22", "tool --login bob:hunter22",
+    "ldapsearch -D cn=x -w hunter22", "u=bob p=hunter22", "[login]\nu=bob\np=hunter22", "tool --bindpw hunter22",
     "https://h/webhook/hunter22", "https://hooks.slack.com/services/T0/hunter22", "jsessionid=hunter22",
 ]  # fmt: skip
 """Command lines, statements and addresses in which a secret stands at its place, without a word for it."""
@@ -186,11 +238,56 @@ def test_ordinary_values_are_shown(value: str) -> None:
     assert not looks_generated(value)
 
 
-@pytest.mark.parametrize(
-    "name", ["Password expiry mail", "Key users", "Token ring", "Admins", "Rule 1", "Secret Santa"]
-)
+LINES = [
+    "login bob hunterly", "logon bob hunterly", "sign-in bob hunterly", "user bob hunter22",
+    "open h\nbob\nhunterly\nput x", "open h\nuser bob hunterly\nput x", "open h\r\nbob\r\nhunterly\r\nput x",
+    "bin\n  USER bob hunterly\nquit",
+]  # fmt: skip
+"""Lines of scripts in which only the place tells a password."""
+
+
+@pytest.mark.parametrize("value", LINES)
+def test_a_log_in_as_a_line_of_a_script_is_known(value: str) -> None:
+    assert [one for one in ("{}", "\n {}\n", "rem backup\r\n{}") if not may_hold_secret(one.format(value))] == []
+
+
+COMMANDS_AS_NAMES = ["--password {}", "-pw {}", "curl -u bob:{} h", "net use z: {}", "/p:{}", "tool --api-key {}",
+                     "echo {}| x"]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS_AS_NAMES)
+def test_a_command_is_not_shown_as_a_name_although_names_may_speak_of_secrets(command: str) -> None:
+    assert may_name_secret(command.format("hunterly"))
+
+
+WORDS_OF_LOG_INS = ["Basic", "LOGIN", "cram-md5", "OAuth2", "none", "true", "404", "DE", "ldap, local", "password+key",
+                    ""]  # fmt: skip
+
+
+NAMES_OF_LOG_INS = ["auth", "smtpAuth", "USER_AUTH", "code", "authData", "login string", "auth-info", "userauth"]
+OF_NO_LOG_IN = ["author", "authority", "errorCode", "countryCode", "login", "loginHours", "codepage", "codec"]
+
+
+@pytest.mark.parametrize("name", NAMES_OF_LOG_INS)
+def test_what_may_be_a_log_in_shows_the_words_of_ways_to_log_in_and_nothing_else(name: str) -> None:
+    assert is_log_in_name(name)
+    assert [word for word in WORDS_OF_LOG_INS if not is_word_of_log_in(word)] == []
+    assert not any(map(is_word_of_log_in, ["hunterly", "bob:hunterly", "basic hunterly", "4711"]))
+
+
+@pytest.mark.parametrize("name", OF_NO_LOG_IN)
+def test_other_names_are_of_no_log_in(name: str) -> None:
+    assert not is_log_in_name(name)
+
+
+NAMES_OF_PEOPLE = ["Password expiry mail", "Copy of rule 1", "User list", "open door", "Key users", "Token ring",
+                   "Admins", "Rule 1", "Secret Santa"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES_OF_PEOPLE)
 def test_a_name_that_people_give_may_speak_of_secrets(name: str) -> None:
     assert not looks_generated(name)
+    assert not may_name_secret(name)
 
 
 def test_what_lies_behind_the_part_that_is_looked_at_is_not_shown_either() -> None:
@@ -200,9 +297,10 @@ def test_what_lies_behind_the_part_that_is_looked_at_is_not_shown_either() -> No
 
 def test_every_expression_over_foreign_text_has_bounded_repetition_alone() -> None:
     """No run of characters may be tried again from each of its positions: time must grow with the length alone."""
-    from replication.documents import sensitive
+    from replication.documents import secret_names, sensitive
 
-    patterns = {name: pattern for name, pattern in vars(sensitive).items() if isinstance(pattern, re.Pattern)}
+    held = {**vars(sensitive), **vars(secret_names)}
+    patterns = {name: pattern for name, pattern in held.items() if isinstance(pattern, re.Pattern)}
     assert len(patterns) > 4
     for name, pattern in patterns.items():
         text = re.sub(r"\\.|\[[^]]*\]|\(\?#[^)]*\)|#.*", "_", pattern.pattern)
