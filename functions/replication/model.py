@@ -128,8 +128,16 @@ UNSURE = PartFingerprints("", "")
 """What is known of a part from the first write on until it was read back."""
 
 
+LONGEST_SHOWN = 200
+"""Characters that are shown of a name, a path or a value."""
+
+
+def shortened(text: str) -> str:
+    """Text as it is shown: of a long one its beginning, and how long it is."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({len(text)} characters)"
+
+
 _LISTED_PATHS = 20
-_LONGEST_PATH = 200
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,7 @@ class KeptDifferences:
     @classmethod
     def of(cls, paths: Collection[str]) -> "KeptDifferences":
         """As many of the ``paths`` as a result can hold, each cut to a length; the rest is counted."""
-        return cls(len(paths), tuple(path[:_LONGEST_PATH] for path in list(paths)[:_LISTED_PATHS]))
+        return cls(len(paths), tuple(path[:LONGEST_SHOWN] for path in list(paths)[:_LISTED_PATHS]))
 
 
 @dataclass(frozen=True)

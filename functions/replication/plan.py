@@ -208,7 +208,8 @@ class Plan:
             plan.facts(self.policy) for plan in self.parts if plan.name not in done and (plan.may_change or plan.blocks)
         ]
         policy = self.policy
-        terms = [policy.rules.patterns, policy.replicate_auto_block_list, policy.exact, policy.whole]
+        # The order of patterns means nothing.
+        terms = [sorted(policy.rules.patterns), policy.replicate_auto_block_list, policy.exact, policy.whole]
         return _slow_digest(json.dumps([terms, facts]))
 
     def blocked(self, blocks: Iterable[Block], *, approved: bool = False) -> "Plan":

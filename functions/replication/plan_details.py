@@ -20,9 +20,10 @@ from common.safe_xml import local_name
 from replication.documents.diff import Difference, Kind, Paths, show
 from replication.documents.keep_labels import kept
 from replication.documents.keep_patterns import Rules
+from replication.documents.sensitive import INSPECTED, may_hold_secret
 from replication.guards.access_watch import AccessIncrease, access_increases
 from replication.guards.approval import Guard
-from replication.model import PartName, PartStatus
+from replication.model import LONGEST_SHOWN, PartName, PartStatus, shortened
 from replication.parts.base import Document
 from replication.plan import Block, PartPlan, Plan
 from replication.plan_items import Item, items_of
@@ -31,8 +32,8 @@ MAX_ITEMS = 200
 """Items listed per part; the rest is counted. Removed ones come first, then changed ones, then added ones."""
 MAX_FIELDS = 50
 """Fields listed per item; the rest is counted."""
-MAX_VALUE = 200
-"""Characters of a value; a longer one is cut."""
+_BEFORE_DIFFERENCE = 40
+"""Characters of that piece that are the same on both sides."""
 MAX_KEPT = 100
 """Paths listed of what stays the backup's own; the rest is counted."""
 
@@ -194,9 +195,9 @@ def _part(plan: PartPlan, rules: Rules, max_items: int) -> PartDetails:
         counts[Kind.CHANGED],
         tuple(_item(item) for item in listed),
         len(kept_paths),
-        tuple(map(_cut, kept_paths[:MAX_KEPT])),
+        tuple(map(shortened, kept_paths[:MAX_KEPT])),
         len(plan.kept_differences),
-        tuple(map(_cut, plan.kept_differences[:MAX_KEPT])),
+        tuple(map(shortened, plan.kept_differences[:MAX_KEPT])),
     )
 
 
@@ -211,26 +212,48 @@ def _item(item: Item) -> ItemChange:
     differences = item.find()
     return ItemChange(
         item.kind,
-        _cut(item.label),
+        shortened(item.label),
         tuple(field_change(difference) for difference in differences[:MAX_FIELDS]),
         max(0, len(differences) - MAX_FIELDS),
     )
 
 
 def field_change(difference: Difference) -> FieldChange:
-    """A difference as it may be shown: what looks like a secret is hidden, what is long is cut."""
-    path = _cut(difference.path)
-    if difference.is_secret:
+    """A difference as it may be shown: what looks like a secret is hidden, of what is long a piece is shown."""
+    path = shortened(difference.path)
+    sides = difference.before, difference.after
+    start = _start_of_piece(*sides)
+    if difference.is_secret or any(side is not None and _may_hold_secret_near(side, start) for side in sides):
         return FieldChange(path, difference.kind, hidden=True)
-    return FieldChange(path, difference.kind, _shortened(difference.before), _shortened(difference.after))
+    before, after = (None if side is None else _piece(side, start) for side in sides)
+    return FieldChange(path, difference.kind, before, after)
 
 
-def _shortened(value: str | None) -> str | None:
-    return None if value is None else _cut(value)
+def _start_of_piece(before: str | None, after: str | None) -> int:
+    """Where the shown piece of two values begins: at their beginning, unless it would be the same of both."""
+    same = _length_of_common_prefix(before or "", after or "")
+    return max(0, same - _BEFORE_DIFFERENCE) if same + _BEFORE_DIFFERENCE > LONGEST_SHOWN else 0
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]}… ({len(text)} characters)"
+def _length_of_common_prefix(one: str, other: str) -> int:
+    """By halving: texts may have millions of characters."""
+    same, most = 0, min(len(one), len(other))
+    while same < most:
+        middle = (same + most + 1) // 2
+        if one[same:middle] == other[same:middle]:
+            same = middle
+        else:
+            most = middle - 1
+    return same
+
+
+def _may_hold_secret_near(value: str, start: int) -> bool:
+    """The same as for its beginning, of what is shown from ``start`` on and what stands around that."""
+    return start > 0 and may_hold_secret(value[max(0, start - INSPECTED // 2) :])
+
+
+def _piece(value: str, start: int) -> str:
+    return f"…{shortened(value[start:])}" if start else shortened(value)
 
 
 def _kept(plan: PartPlan, rules: Rules) -> list[str]:
@@ -267,4 +290,5 @@ def preview(
     guarded = guard.apply(plan)
     plan_details = look(guarded)
     plan_details = replace(plan_details, warnings=warnings + plan_details.warnings)
-    return Preview(plan_details, guarded.blocks, access_increases(guarded), guarded.outdated)
+    increases = tuple(increase.shortened() for increase in access_increases(guarded))
+    return Preview(plan_details, guarded.blocks, increases, guarded.outdated)

@@ -1,5 +1,6 @@
 """A plan as text for people, in the manner of Terraform's: ``+`` comes, ``-`` goes, ``~`` changes."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from common.contained import contained
@@ -175,8 +176,15 @@ def _quoted(value: str | None) -> str:
 
 
 def printable(text: str) -> str:
-    """Text on one line: nothing that moves a terminal's cursor or ends the line, so that no name can forge a line."""
-    return "".join(
+    """Text on one line: nothing that moves a terminal's cursor or ends the line, so that no name can forge a line.
+
+    Of several blanks only the first is one: with them a name could reach the end of a terminal's line.
+    """
+    escaped = (
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in text
     )
+    return _MORE_BLANKS.sub(r"\\x20", "".join(escaped))
+
+
+_MORE_BLANKS = re.compile(r"(?<= ) ")

@@ -33,8 +33,9 @@ def keep_line(documents: Sequence[etree._Element], steps: Steps, shared: int) ->
 
 
 def shown_paths(paths: Sequence[str]) -> str:
-    """The first paths as a message names them."""
-    shown = [paths[0]]
+    """The first paths as a message names them, of a very long one its beginning."""
+    first = paths[0]
+    shown = [first if len(first) <= _LONGEST_PATHS else f"{first[:_LONGEST_PATHS]}…"]
     for path in paths[1:_SHOWN_LINES]:
         if len(", ".join((*shown, path))) > _LONGEST_PATHS:
             break

@@ -15,6 +15,7 @@ from common.errors import Failure, Reason
 from common.safe_xml import local_name
 from replication.documents.canonical import children, text_of
 from replication.documents.keep_labels import attribute_labels, element_labels
+from replication.documents.keep_lines import shown_paths
 from replication.documents.keep_patterns import Rules
 from replication.documents.namespaces import XSI_TYPE, prefixes_in
 from replication.documents.pairing import Entry, KeepList, Names, Pairing, Place, below, pair, same_decisions
@@ -23,7 +24,6 @@ from replication.documents.undecided import check_decided
 type Scope = Mapping[str | None, str]
 """Namespaces by the prefixes that are bound to them at some place."""
 
-_SHOWN_PLACES = 5
 _LONGEST_STEP = 60
 
 
@@ -31,9 +31,10 @@ class AmbiguousEntries(Failure):
     """The backup keeps values in entries of which it cannot be told which of the primary's they are."""
 
     def __init__(self, places: list[str]) -> None:
-        named = ", ".join(places[:_SHOWN_PLACES]) + (", ..." if len(places) > _SHOWN_PLACES else "")
         lists = "1 list" if len(places) == 1 else f"{len(places)} lists"
-        message = f"it keeps values in entries that cannot be matched with the primary's, in {lists}: {named}"
+        message = (
+            f"it keeps values in entries that cannot be matched with the primary's, in {lists}: {shown_paths(places)}"
+        )
         super().__init__(Reason.ENTRIES_AMBIGUOUS, message)
 
 

@@ -37,7 +37,7 @@ from replication.guards.access_rules import AccessIncreaseKind, rule_of
 from replication.guards.access_scales import Change
 from replication.guards.access_status import is_dead, is_status
 from replication.guards.access_words import FILLERS, meanings
-from replication.model import PartName
+from replication.model import PartName, shortened
 from replication.parts.accounts import Accounts
 from replication.parts.base import Document
 from replication.plan import PartPlan, Plan
@@ -60,6 +60,10 @@ class AccessIncrease:
     kind: AccessIncreaseKind
     item: str
     path: str
+
+    def shortened(self) -> "AccessIncrease":
+        """The same as it is shown: names that a server sends may be of any length."""
+        return replace(self, item=shortened(self.item), path=shortened(self.path))
 
 
 def access_increases(plan: Plan) -> tuple[AccessIncrease, ...]:

@@ -55,7 +55,7 @@ class Guard:
 
 def access_warnings(plan: Plan, server: str) -> tuple[str, ...]:
     """What of the plan widens access, or was not judged, one sentence each. ``server`` names the backup."""
-    return tuple(_sentence(increase, server) for increase in access_increases(plan))
+    return tuple(_sentence(increase.shortened(), server) for increase in access_increases(plan))
 
 
 def addition_warnings(parts: Iterable[PartPlan], policy: Policy) -> tuple[str, ...]:

@@ -7,15 +7,26 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from common.errors import Reason
-from replication.documents.diff import Kind
+from replication.documents.diff import Difference, Kind
 from replication.guards.access_watch import access_increases
+from replication.guards.approval import Guard, access_warnings
 from replication.guards.limits import Limits, exceeded_limits
-from replication.model import PartName, Policy
-from replication.plan_details import MAX_FIELDS, MAX_ITEMS, FieldChange, ItemChange, PartDetails, State, details
+from replication.model import LONGEST_SHOWN, PartName, Policy
+from replication.plan_details import (
+    MAX_FIELDS,
+    MAX_ITEMS,
+    FieldChange,
+    ItemChange,
+    PartDetails,
+    State,
+    details,
+    field_change,
+    preview,
+)
 from replication.plan_text import render
 from replication.ports import Authentication, AuthenticationSource, Listener, MimeMapping
 from tests.support.steps import assert_linear
@@ -309,3 +320,56 @@ def test_a_secret_that_is_itself_an_item_of_a_list_is_hidden(make_plan_between: 
     assert view.items == (
         ItemChange(Kind.CHANGED, "/l/password[1]", (FieldChange("@value", Kind.CHANGED, None, None, hidden=True),)),
     )
+
+
+LONG = "x" * 60_000
+LONG_PLACES = {
+    "users": "<u><user name='b'/>{}</u>",
+    "groups": "<g><group name='b'/>{}</g>",
+    "settings": "<s><k/>{}</s>",
+    "event_rules": "<l><r name='b'/>{}</l>",
+    "blocked_addresses": "<l><ip>192.0.2.1</ip>{}</l>",
+}
+LONG_SHAPES = [
+    *("<user name='LONG'><isAdmin>{}</isAdmin></user>", "<user name='a'><LONG>{}</LONG></user>", "<a LONG='{}'/>"),
+    *("<LONGHost>a{}.example</LONGHost>", "<x LONGPort='{}'/>", "<section name='SOAP'><LONG>{}</LONG></section>"),
+    *("<site><title>LONG</title><cert>{}</cert></site>", "<allowedIps><LONG><ip>10.0.0.{}</ip></LONG></allowedIps>"),
+    *("<soap><LONG>{}</LONG></soap>", "<group name='LONG'><permissions>{}</permissions></group>", "<n>LONG {}</n>"),
+]
+
+
+@pytest.mark.parametrize("key", LONG_PLACES)
+@pytest.mark.parametrize("shape", LONG_SHAPES)
+def test_no_name_or_path_makes_a_view_long(make_plan_between: PlanFactory, key: str, shape: str) -> None:
+    own, source = ({key: LONG_PLACES[key].format(shape.replace("LONG", LONG).format(one))} for one in (0, 1))
+    plan = make_plan_between(own, source, Policy(parts=frozenset(PartName)))
+    guard = Guard(Limits(0, 0, 0, 0, 0, 0), block_widened_access=True)
+    shown = preview(plan, guard, access_warnings(plan, "b1"))
+    text = render(shown.details, "b1", blocks=shown.blocks, access_increases=shown.access_increases)
+    assert max(map(len, text.splitlines())) < 1_500
+    assert len(json.dumps(shown.details.to_json())) + len(str(shown.blocks)) + len(str(shown.access_increases)) < 12_000
+
+
+@given(
+    same=st.integers(0, 3_000),
+    before=st.text("ab ", max_size=400),
+    after=st.text("ab ", max_size=400),
+    rest=st.integers(0, 400),
+)
+def test_of_two_long_values_what_differs_is_shown(same: int, before: str, after: str, rest: int) -> None:
+    beginning = ("word " * 600)[:same]
+    sides = [f"{beginning}{middle}{'end ' * rest}" for middle in (before, after)]
+    assume(sides[0] != sides[1])
+    shown = field_change(Difference((), Kind.CHANGED, sides[0], sides[1], 0))
+    assert shown.before != shown.after
+    assert max(len(shown.before or ""), len(shown.after or "")) < LONGEST_SHOWN + 30
+
+
+@pytest.mark.parametrize("place", ["password={}", "curl -u bob:{} h", "https://ann:{}@h/", "bob:{}"])
+@pytest.mark.parametrize("apart", [0, 20, 300, 900])
+def test_a_secret_far_behind_the_beginning_is_not_shown_where_it_differs(place: str, apart: int) -> None:
+    start = "word " * 1_000
+    sides = [f"{start}{place.format('hunterly')} {'x ' * (apart // 2)}{end}" for end in ("one", "two")]
+    assert field_change(Difference((), Kind.CHANGED, sides[0], sides[1], 0)).hidden
+    sides = [f"{start}{place.format(one)} end" for one in ("hunterly", "sommergruen")]
+    assert field_change(Difference((), Kind.CHANGED, sides[0], sides[1], 0)).hidden

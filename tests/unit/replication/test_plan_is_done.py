@@ -299,3 +299,18 @@ def test_another_block_or_another_reason_for_one_has_another_hash(
     for other in (rules, replace(policy, whole=True), replace(policy, replicate_auto_block_list=True)):
         moved = Pair(pair.primary, pair.backup, other, (make_primary, make_server))
         assert guards[0].apply(moved.plan()).hash != guards[0].apply(pair.plan()).hash
+
+
+@settings(max_examples=40)
+@given(
+    data=st.data(),
+    patterns=st.lists(st.sampled_from(["rackNumber", "name", "/settings/a", "!/settings/b", "node*"])),
+)
+def test_the_order_of_keep_patterns_is_in_no_hash(
+    make_primary: ServerFactory, make_server: ServerFactory, data: st.DataObject, patterns: list[str]
+) -> None:
+    primary, backup = (data.draw(STATES[STYLES[0]])[1] for _ in range(2))
+    orders = (patterns, data.draw(st.permutations(patterns)))
+    policies = [Policy(frozenset(PartName), Rules.standard(order)) for order in orders]
+    plans = [Pair(primary, backup, policy, (make_primary, make_server)).plan() for policy in policies]
+    assert plans[0].hash == plans[1].hash

@@ -12,7 +12,7 @@ from replication.guards.access_watch import access_increases
 from replication.guards.limits import Limits, exceeded_limits
 from replication.model import PartName, Policy
 from replication.plan_details import FieldChange, ItemChange, PartDetails, PlanDetails, State, details
-from replication.plan_text import render
+from replication.plan_text import printable, render
 
 if TYPE_CHECKING:
     from tests.unit.replication.conftest import PlanFactory
@@ -85,6 +85,13 @@ def test_no_name_can_forge_a_line_of_the_plan(make_plan_between: PlanFactory) ->
     text = render(details(plan), "b1\x9b\x7f")
     assert "\nPlan: nothing" not in text
     assert all(character == "\n" or character.isprintable() for character in text)
+
+
+@given(st.lists(st.sampled_from([" ", "x", "-", "~", "\u00a0", "\u3000", "\t", "users/ann"]), max_size=60).map("".join))
+def test_no_name_reaches_the_end_of_a_line_by_blanks(name: str) -> None:
+    assert "  " not in printable(name)
+    if name.isprintable():
+        assert printable(name).replace("\\x20", " ") == name
 
 
 def test_what_is_not_listed_is_counted(make_plan_between: PlanFactory) -> None:
