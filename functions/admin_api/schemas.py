@@ -592,8 +592,8 @@ class NewRun(Model):
     is not read then, so ``accept_primary`` cannot be true beside it. A backup that is paused already gets it only if
     it is named here, and a person's pause stays with its reason. One with ``report_only`` cannot be named.
 
-    ``plan_hash`` is that of the plan of one backup, as it was looked at: exactly that is done, what the guards stop
-    included, and no backup with another plan is written to. Where somebody else has to approve, it approves nothing.
+    ``plan_hash`` is that of the plan of one backup, as it was looked at: no backup with another plan is written to. It
+    approves nothing: what the guards stop waits for ``POST /backups/{id}/approve``.
     """
 
     backups: Annotated[list[BackupId], Field(min_length=1, max_length=_MAX_BACKUPS)] = LEFT_OUT
@@ -616,8 +616,8 @@ class NewRestore(Model):
     """What to put back: a snapshot of this backup, or a state of the primary. A dry run writes nothing.
 
     The backup gets it also if it is paused, and a person's pause stays with its reason.
-    ``plan_hash`` is that of the plan, as it was looked at: exactly that is done, what the guards stop included, or
-    nothing. Where somebody else has to approve, it approves nothing.
+    ``plan_hash`` is that of the plan, as it was looked at: with another one nothing is written. It approves nothing:
+    what the guards stop waits for ``POST /backups/{id}/approve``.
     ``same_machine`` says that a snapshot which is ``former`` is of the machine that is registered now.
     """
 

@@ -103,14 +103,13 @@ def policy_of(backup: Backup, settings: SyncSettings) -> Policy | Failure:
 def guard_of(settings: SyncSettings, approval: Approval | None, expected: str = "") -> Guard:
     """What must not go through to a backup unseen, and the plan that was approved for it, if any.
 
-    ``expected`` is the hash of the plan that a run was asked to carry out: who
-    asks has looked at it, and approves it too unless somebody else must.
+    ``expected`` is the hash of the plan that a run was asked to carry out. It approves nothing: who may
+    start runs is not who may approve.
     """
-    approved = approval.plan_hash if approval and is_agreed(approval, settings) else ""
     return Guard(
         limits=Limits(**asdict(settings.limits)) if settings.limits else Limits(),
         block_widened_access=settings.block_widened_access,
-        approved=expected if expected and not settings.approval_by_another else approved,
+        approved=approval.plan_hash if approval and is_agreed(approval, settings) else "",
         expected=expected,
     )
 

@@ -69,7 +69,7 @@ def restore_backup(
     """Start a run that puts a snapshot back and pauses the backup, so that no other run undoes it until it is resumed.
 
     One that is paused gets it too, and a person's pause stays with its reason.
-    It goes through whole or not at all: what the guards stop waits for ``plan_hash``, or for an approval. With
+    It goes through whole or not at all: what the guards stop waits for an approval. With
     ``plan_hash`` nothing is written when the plan is another one by now.
     """
     backup = registered_backup(backup_id, services)

@@ -22,10 +22,11 @@ from local.fakes.world import World
 from local.trial import session
 from local.trial.request import BACKUP_ID, Command, Request
 from local.trial.session import Session
-from registry.models import Backup, Credentials, Primary, SyncSettings
+from registry.models import Approval, Backup, Credentials, Primary, SyncSettings
 from replication.model import PartName, Status
 from sync.events import RunRequest, Trigger
 from sync.run import run
+from tests.support.registrations import as_registered
 from tests.support.server_states import STATES, STYLES
 
 if TYPE_CHECKING:
@@ -147,6 +148,8 @@ def test_one_plan_one_hash_and_one_result(
 
     if approve:
         outcome = both.on_laptop(looked.hash).push(looked)
+        approval = Approval("b1", looked.hash, "a colleague", both.runtime.now())
+        both.deployed.store.approve(as_registered(approval, both.deployed.store))
         result = both.by_run(looked.hash)
     else:
         outcome = both.on_laptop().push(looked)

@@ -82,16 +82,20 @@ class Binding:
         terms = FanOutTerms(self.queue, above=0, seconds=600) if self.way == "fan-out" else None
         return replace(self.world.context, fan_out=terms)
 
+    def approve(self, plan_hash: str) -> None:
+        """Let the plan of what this way does through."""
+        approval = Approval("b1", plan_hash, "a colleague", self.world.runtime.now(), snapshot=self.key)
+        self.world.store.approve(as_registered(approval, self.world.store))
+
     def run(self, plan_hash: str = "", *, dry_run: bool = False) -> BackupResult:
-        """Start a run in this way; what came of it. Of a scheduled one the hash is that of an approval."""
+        """Start a run in this way; what came of it. A scheduled one cannot be given a hash: it is approved."""
         trigger = {"schedule": Trigger.SCHEDULE, "on demand": Trigger.ON_DEMAND, "fan-out": Trigger.ON_DEMAND}.get(
             self.way, Trigger.RESTORE
         )
         backups = () if trigger is Trigger.SCHEDULE else ("b1",)
         if trigger is Trigger.SCHEDULE:
             if plan_hash:
-                approval = Approval("b1", plan_hash, "a colleague", self.world.runtime.now())
-                self.world.store.approve(as_registered(approval, self.world.store))
+                self.approve(plan_hash)
             plan_hash = ""
         request = RunRequest(trigger, backups, dry_run=dry_run, snapshot=self.key, plan_hash=plan_hash)
         run(request, self.context, Deadline(600, self.world.runtime.monotonic))
@@ -118,6 +122,8 @@ def test_with_another_hash_nothing_is_written_and_with_the_right_one_all(world: 
     assert registered is not None
     assert registered.paused == ""
 
+    if blocked:
+        binding.approve(seen.plan_hash)
     done = binding.run(seen.plan_hash)
     assert done.status == ("restored" if way.startswith("restore") else "updated"), done.message
     assert len(binding.backup.people) == (5 if blocked else 20)
@@ -162,22 +168,24 @@ def test_what_a_run_records_is_the_hash_of_what_is_left(world: World) -> None:
     assert binding.run(dry_run=True).plan_hash == left
 
 
-def test_who_asks_for_a_run_approves_nothing_where_another_must(world: World) -> None:
-    binding = Binding(world, "on demand", blocked=True)
-    settings = world.store.settings()
-    world.store.save_settings(replace(settings, approval_by_another=True))
+@pytest.mark.parametrize("way", WAYS[1:])
+def test_a_hash_that_is_given_to_a_run_approves_nothing(world: World, way: str) -> None:
+    binding = Binding(world, way, blocked=True)
     seen = binding.run(dry_run=True)
     assert binding.run(ZEROS).reason == "plan_not_current"
     assert binding.run(seen.plan_hash).reason == "removes_too_much"
     assert len(binding.backup.people) == 20
+    assert world.store.approval("b1") is None
 
 
-def test_one_that_was_approved_by_another_and_asked_for_by_its_hash_goes_through(world: World) -> None:
+def test_only_an_approval_lets_through_and_only_one_of_two_people_where_that_is_demanded(world: World) -> None:
     settings = SyncSettings(approval_by_another=True)
     ann, bob = (f"arn:aws:iam::123456789012:user/{name}" for name in ("ann", "bob"))
     approval = as_registered(Approval("b1", "1" * 64, ann, NOON, agreed=(bob,)), world.store)
     assert guard_of(settings, approval, "2" * 64).approved == "1" * 64
-    assert guard_of(SyncSettings(), approval, "2" * 64).approved == "2" * 64
+    assert guard_of(settings, replace(approval, agreed=()), "2" * 64).approved == ""
+    assert guard_of(SyncSettings(), replace(approval, agreed=()), "2" * 64).approved == "1" * 64
+    assert guard_of(SyncSettings(), None, "2" * 64).approved == ""
 
 
 def test_an_approval_of_a_restore_is_left_alone_by_runs_that_do_something_else(world: World) -> None:
