@@ -702,7 +702,8 @@ class RunView(Model):
     """A run. ``queued`` until it begins; ``counts`` has the backups by status once it has ended.
 
     ``snapshot`` is the key of what it puts back, empty for a replication; ``plan_hash`` that of the only plan that it
-    carries out, empty for any.
+    carries out, empty for any. ``requester_verified``: ``requested_by`` has asked this API for it; otherwise that is
+    what an invocation of the function said, and proves nothing.
     """
 
     id: str
@@ -713,6 +714,7 @@ class RunView(Model):
     remedy: str
     dry_run: bool
     requested_by: str
+    requester_verified: bool
     requested_backups: list[str]
     snapshot: str
     plan_hash: str

@@ -123,6 +123,7 @@ def run_view(run: Run) -> schemas.RunView:
         remedy=remedy(run.reason),
         dry_run=run.dry_run,
         requested_by=run.requested_by,
+        requester_verified=run.requester_verified,
         requested_backups=list(run.requested_backups),
         snapshot=run.snapshot,
         plan_hash=run.plan_hash,

@@ -146,6 +146,13 @@ def test_a_run_is_queued_handed_over_and_can_be_followed(world: Any, register: A
     ]
     shown = world.call("GET", answer.headers["Location"]).body
     assert (shown["status"], shown["dry_run"], shown["progress"]) == ("queued", True, {"done": 0, "total": 1})
+    assert shown["requester_verified"] is True
+
+
+def test_who_asked_for_a_run_is_shown_as_not_verified_when_only_an_invocation_says_so(world: Any) -> None:
+    world.store.save_run(Run("20261122T120000.000000Z-0badc0de", "on_demand", world.now, requested_by="kim"))
+    (shown,) = world.call("GET", "/sync-runs").body["runs"]
+    assert (shown["requested_by"], shown["requester_verified"]) == ("kim", False)
 
 
 def test_a_run_over_the_fleet_names_no_backup(world: Any, register: Any) -> None:
