@@ -183,11 +183,6 @@ def _permits(place: Place) -> bool:
     )
 
 
-def _opens_a_way_in(place: Place) -> bool:
-    """``webAccess``, ``apiAccess``: access by some way, which is on or off."""
-    return "access" in place.own and place.own.isdisjoint(HARMLESS | {"log"})
-
-
 def _is_admin(place: Place) -> bool:
     return "admin" in place.own and place.own.isdisjoint(HARMLESS)
 
@@ -261,7 +256,6 @@ RULES: tuple[Rule, ...] = (
     Rule(_K.DIRECTORY_ADDED, _is_directory, verdicts.of_things(verdicts.moving)),
     Rule(_K.PERMISSION_ADDED, _permits, verdicts.permitting),
     Rule(_K.PERMISSION_ADDED, _permits_on_a_server, verdicts.permitting, of_servers=True),
-    Rule(_K.MAY_WIDEN, _opens_a_way_in, verdicts.switching, of_servers=True),
     Rule(_K.MAY_WIDEN, lambda place: "require" in place.about, verdicts.protecting, of_servers=True),
     Rule(_K.MAY_WIDEN, _is_of_protection, verdicts.maybe, of_servers=True),
 )

@@ -50,6 +50,11 @@ class Change:
         return _letters(self.before) in _DEMANDS and _letters(self.after) not in _DEMANDS
 
     @property
+    def is_switched_on(self) -> bool:
+        """Whether something is on that was not."""
+        return self.is_switch and said(self.after) is True and said(self.before) is not True
+
+    @property
     def is_opened(self) -> bool:
         """Whether something was said to be closed, and is said to be open."""
         return _letters(self.before) in _CLOSED and _letters(self.after) in _OPEN
@@ -126,7 +131,9 @@ def _unlike(change: Change, *, least: bool) -> Verdict:
     if after is (not least):
         return Verdict.YES
     if not (change.after or "").strip():
-        return Verdict.YES if least else Verdict.NO
+        # What was not there and holds nothing may say so by being there: ``<delete/>``.
+        is_new = change.before is None and change.after is not None
+        return Verdict.YES if least else Verdict.MAYBE if is_new else Verdict.NO
     return Verdict.NO if least and not (change.before or "").strip() else Verdict.MAYBE
 
 

@@ -31,8 +31,10 @@ def disables(difference: Difference) -> bool:
     return may_be_dead(place, difference.after) and not is_dead(place, difference.before)
 
 
-def is_disabled(account: etree._Element) -> bool:
+def is_disabled(account: etree._Element | None) -> bool:
     """Whether a user or group may not be used."""
+    if account is None:
+        return False
     held = ((place_of(one.steps), one.after) for one in values_of(account, (), ignored=RUNTIME_NAMES))
     return any(is_status(place) and is_dead(place, value) for place, value in held)
 
@@ -50,6 +52,11 @@ def may_be_dead(place: Place, value: str | None) -> bool:
 def is_dead(place: Place, value: str | None) -> bool:
     """Whether a value of the place of an account's status lets nobody in."""
     return is_live(value) is _means_disabled(place) if value is not None else False
+
+
+def lets_in(place: Place, value: str | None) -> bool:
+    """Whether a value of that place says that the account may be used."""
+    return not place.is_name and is_live(value) is not None and not is_dead(place, value)
 
 
 def _means_disabled(place: Place) -> bool:

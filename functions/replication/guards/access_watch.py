@@ -35,7 +35,7 @@ from replication.guards.access_judgement import Judgement, judge, may_matter, te
 from replication.guards.access_places import Place, is_thing, place_of
 from replication.guards.access_rules import AccessIncreaseKind, rule_of
 from replication.guards.access_scales import Change
-from replication.guards.access_status import is_dead, is_status
+from replication.guards.access_status import is_dead, is_disabled, is_status, lets_in
 from replication.guards.access_words import FILLERS, meanings
 from replication.model import PartName, shortened
 from replication.parts.accounts import Accounts
@@ -137,12 +137,21 @@ def _of_differences(item: Item, differences: list[Difference]) -> KindsAndPaths:
         before, after = map(values, item.elements)
         for path in widened_lists(before, after, differences):
             yield AccessIncreaseKind.ADDRESS_LIMIT_LIFTED, path
+    if (again := _said_again(differences)) and is_disabled(item.elements[0]):
+        yield AccessIncreaseKind.ACCOUNT_ENABLED, again
     for difference in differences:
         for kind, path in _of_value(difference, of_server=False):
             if kind is not AccessIncreaseKind.GROUP_JOINED or item.within == USERS:
                 yield kind, path
             elif not _is_own_name(difference):
                 yield AccessIncreaseKind.MAY_WIDEN, path
+
+
+def _said_again(differences: list[Difference]) -> str:
+    """Where it is said anew that the account may be used; empty for nowhere. What was said before may still stand."""
+    added = ((one, place_of(one.steps)) for one in differences if one.kind is Kind.ADDED)
+    live = (one.path for one, place in added if is_status(place) and lets_in(place, one.after))
+    return next(live, "")
 
 
 def _is_own_name(difference: Difference) -> bool:

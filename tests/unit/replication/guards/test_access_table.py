@@ -143,6 +143,7 @@ EITHER_WAY = [
     ("login days", "1-5", "1-7"), ("recovery email", "a@b.example", "c@d.example"), ("reset mail", "a", "b"),
     ("expires", "nan", "inf"), ("expires", "01/02/2026", "02/01/2026"),
     ("role", "basic", "standard"), ("file types", "txt", "*"),
+    ("access time", "8-17", "0-24"), ("web access", "some", "more"),
 ]  # fmt: skip
 """Which one gives more is not known, or hangs on a server: told in both directions."""
 ONE_WAY = {K.SSH_KEY_ADDED}
@@ -284,6 +285,9 @@ def _structures() -> Iterator[Cell]:
         keys = "<sshKeys><publicKey name='a'>k</publicKey>{}</sshKeys>"
         key = f"<publicKey name={quoteattr(name)}>l</publicKey>"
         yield Cell(K.SSH_KEY_ADDED, f"a new key {name}", keys.format(""), keys.format(key))
+    for name in ("delete", "allowDelete", "isAdmin", "superUser", "allowAnonymous", "noPassword"):
+        for place in ("<permissions><read/>{}</permissions>", "<x/>{}", "<properties><read/>{}</properties>"):
+            yield Cell(K.MAY_WIDEN, f"{name} that is only there", place.format(""), place.format(f"<{name}/>"))
     for said, outer in product(("delete", "<name>delete</name>"), ("denied", "deniedPermissions", "forbiddenActions")):
         inner = f"<right>{said}</right>"
         yield Cell(K.PERMISSION_ADDED, f"{outer} {said}", f"<{outer}>{inner}</{outer}>", f"<{outer}/>")
@@ -673,6 +677,25 @@ def test_what_gives_nobody_more_is_not_told(make_plan_between: PlanFactory) -> N
     kinds = kinds_by_user(make_plan_between, [(before, after) for _, before, after in cells])
     wrong = [f"{said}: {kinds[n]}" for n, (said, _, _) in enumerate(cells) if n in kinds]
     assert not wrong, f"{len(wrong)} of {len(cells)}:\n" + "\n".join(wrong[:60])
+
+
+@pytest.mark.parametrize("name", ["is disabled", "locked", "account suspended", "enabled", "login allowed", "status"])
+@pytest.mark.parametrize("style", STYLES)
+def test_a_second_word_on_an_account_that_is_disabled_is_told(
+    make_plan_between: PlanFactory, name: str, style: str
+) -> None:
+    means_enabled = name in ("enabled", "login allowed", "status")
+    dead, live = ("off", "on") if means_enabled else ("on", "off")
+    cells = [
+        (said, said + STYLES[other](spell(name.split()), live))
+        for spell in SPELLINGS.values()
+        for said in [STYLES[style](spell(name.split()), dead)]
+        for other in STYLES
+    ]
+    kinds = kinds_by_user(make_plan_between, cells)
+    assert [cell for n, cell in enumerate(cells) if K.ACCOUNT_ENABLED not in kinds.get(n, ())] == []
+    again = [(said, said + said) for said, _ in cells]
+    assert not any(K.ACCOUNT_ENABLED in kinds for kinds in kinds_by_user(make_plan_between, again).values())
 
 
 @pytest.mark.parametrize("named", ["memberOf", "parentGroup", "primaryGroup", "<groups><group>{}</group></groups>"])
