@@ -5,6 +5,7 @@ that a value is a password. The words are people's, with any signs around them
 (``Password (bind):``), so a label is known by its words and its length alone.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import filterfalse
 
@@ -59,7 +60,13 @@ def _said_in(element: etree._Element) -> Iterator[tuple[str, str]]:
 
 
 def _names_secret(label: str) -> bool:
-    return len(label) <= LONGEST_LABEL and is_secret_name(label.strip())
+    return len(label) <= LONGEST_LABEL and (
+        is_secret_name(label.strip()) or _OPTION.fullmatch(label.strip()) is not None
+    )
+
+
+_OPTION = re.compile(r"-{1,2}(?:a|u|p|k|pw|rp|up|auth|user|pass|log[io]n|creds?)", re.IGNORECASE)
+"""An option of a command line by itself: what stands behind it is a log-in."""
 
 
 def _is_way_to_log_in(method: str) -> bool:

@@ -20,11 +20,44 @@ _WORDS = frozenset(
     | {"sid", "sig", "signature", "signatures", "token", "tokens", "totp", "chave", "cle", "clef", "community", "cvv"}
     | {"dsn", "jwt", "mdp", "mnemonic", "otpauth", "parool", "psw", "puk", "pword", "sifre", "ssn", "webhook"}
     | {"antwoord", "risposta", "resposta", "tfa", "tok", "phrase", "phrases", "csrf", "xsrf"}
-    | {"hmac", "ikm", "sandi", "losung", "tajne", "tkn", "wpa", "assertion", "ha1", "verifier", "sesame"}
+    | {
+        "hmac",
+        "ikm",
+        "sandi",
+        "losung",
+        "tajne",
+        "tkn",
+        "wpa",
+        "assertion",
+        "ha1",
+        "verifier",
+        "sesame",
+        "keyring",
+        "vault",
+        "llave",
+    }
     | {"webhooks", "wep", "encrypted", "dpapi", "crypt", "ciphertext", "unlock"}
 )
 """Single words of a name, without a number behind them."""
+IN_LANGUAGES = (
+    *("kennwort", "passwort", "losungswort", "schlussel", "schluessel", "geheim", "kennw", "zugangsdat", "zugangscode"),
+    *(
+        "anmeldedat",
+        "freischaltcode",
+        "identifiants",
+        "motdepasse",
+        "contrasen",
+        "credencial",
+        "wachtwoord",
+        "losenord",
+    ),
+    *("kodeord", "katasandi", "matkhau", "adgangskode", "salasana", "haslo", "heslo", "jelszo", "parola", "lozinka"),
+    *("zaporka", "slaptazod"),
+)
+"""Parts of names and of texts that speak of secrets in other languages than English, without accents."""
 _STEMS = (
+    *IN_LANGUAGES,
+    *("antwort", "respuesta"),
     *("password", "passwd", "passphrase", "passcode", "secret", "credential", "private", "token", "salt"),
     *("twofactor", "2fa", "authenticator", "recoverycode", "backupcode", "scratchcode", "registrationcode"),
     *("activationcode", "securitycode", "securityanswer", "securityquestion", "accesscode", "unlockcode"),
@@ -33,30 +66,6 @@ _STEMS = (
     *("maidenname", "memorableword", "codeword", "watchword", "magicword", "keyphrase", "keydata", "keymaterial"),
     *("keyblob", "twostep", "2step", "authcode", "invitecode", "invitationcode", "productcode", "regcode", "resetcode"),
     *("confirmationcode", "logincode", "licensecode", "licencecode", "googleauth"),
-    *(
-        "kennwort",
-        "passwort",
-        "losungswort",
-        "schlussel",
-        "schluessel",
-        "geheim",
-        "kennw",
-        "antwort",
-        "respuesta",
-        "zugangsdat",
-        "anmeldedat",
-        "identifiants",
-        "credencial",
-        "kodeord",
-        "katasandi",
-        "matkhau",
-        "zugangscode",
-        "motdepasse",
-        "contrasen",
-        "wachtwoord",
-        "losenord",
-    ),
-    *("adgangskode", "salasana", "haslo", "heslo", "jelszo", "parola", "lozinka", "zaporka", "slaptazod"),
 )
 """Parts of a name, without punctuation, case and accents."""
 _ENDS = ("key", "keys", "pw", "pwd", "pswd", "passw", "hash", "pass", "phrase")
@@ -74,10 +83,11 @@ def is_secret_name(name: str) -> bool:
     """Whether what bears this name may be a secret."""
     bare = without_accents(name[:_LONGEST_NAME])
     together = plain(bare)
+    alike = plain(bare.translate(LOOKALIKES))
     without_number = together.rstrip(_DIGITS)
     return (
         not _WORDS.isdisjoint(word.rstrip(_DIGITS) for word in words(bare).split("-"))
-        or any(stem in together for stem in _STEMS)
+        or any(stem in together or stem in alike for stem in _STEMS)
         or (without_number.endswith(_ENDS) and not without_number.endswith(_ENDS_OF_OTHER_WORDS))
         or mentions_other_script(name)
     )
@@ -120,8 +130,13 @@ _WAYS = frozenset(
 """Words for ways to log in, without case and punctuation."""
 
 
-_STROKES = str.maketrans("\u0142\u0141\u00f8\u00d8\u0111", "lLoOd")
-"""Letters with a stroke, which Unicode does not take apart."""
+LOOKALIKES = str.maketrans("@$01345", "asoieas")
+"""Signs and digits that people write for letters."""
+_STROKES = str.maketrans("\u0142\u0141\u00f8\u00d8\u0111", "lLoOd") | str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0455\u0410\u0415\u041e\u0420\u0421\u0423\u0425\u0406\u0405",
+    "aeopcyxisAEOPCYXIS",
+)
+"""Letters with a stroke, which Unicode does not take apart, and Cyrillic letters that look like Latin ones."""
 
 
 def without_accents(text: str) -> str:

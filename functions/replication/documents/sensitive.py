@@ -15,13 +15,22 @@ from html import unescape
 from urllib.parse import unquote
 
 from replication.documents.keep_patterns import words
-from replication.documents.secret_names import is_secret_name, mentions_other_script, without_accents
+from replication.documents.secret_names import (
+    IN_LANGUAGES,
+    LOOKALIKES,
+    is_secret_name,
+    mentions_other_script,
+    without_accents,
+)
 
 INSPECTED = 2_000
 """Characters of a value that are looked at. A plan shows 200."""
+_WHOLE = 6
+"""A word of a text that is no longer may be part of another one."""
 _MENTIONS = re.compile(
-    r"password|passwort|passwd|passphrase|passcode|kennwort|losungswort|mot ?de ?passe|contrasena|wachtwoord|losenord"
-    r"|adgangskode|salasana|\bhaslo\b|\bheslo\b|jelszo|secret|geheim|credential|\bbearer\b|authorization|api[-_ ]?key"
+    r"password|passwd|passphrase|passcode|secret|credential|\bbearer\b|authorization|api[-_ ]?key|unlock"
+    + "".join(rf"|\b{word}\b" if len(word) <= _WHOLE else f"|{word}" for word in IN_LANGUAGES)
+    + r"|geheim|mot de passe|mat khau|\b(?:clave|senha|llave|mdp)\b"
     r"|\bpwd\b|\bpsk\b|\btotp\b|(?:recovery|backup|scratch|activation|registration)[-_ ]?codes?\b|security[-_ ]?answer"
     r"|\bpass\b|\b(?:key|code|pin|token) is\b|\bcommunity\b|\bwpa\b|webhook|\bhooks\."
 )
@@ -171,15 +180,11 @@ def _is_command(text: str) -> bool:
     )
 
 
-_LOOKALIKES = str.maketrans("@$0135", "asoies")
-"""Signs and digits that people write for letters."""
-
-
 def _may_hold_secret(value: str) -> bool:
     if _looks_generated(value):
         return True
     bare = without_accents(value).casefold()
-    alike = bare.translate(_LOOKALIKES)
+    alike = bare.translate(LOOKALIKES)
     return (
         _MENTIONS.search(bare) is not None
         or (alike != bare and _MENTIONS.search(alike) is not None)

@@ -62,6 +62,7 @@ PLACES_OF_LABELS = (
     "<f><name>{l}</name><value>{t}</value></f>", "<field hint={n} data={a}/>", "<x>{l} <b>{t}</b></x>",
     "<x><b>{t}</b> {l}</x>", "<row><col name={n}/><col>{t}</col></row>", "<row><k><t>{l}</t></k><v>{t}</v></row>",
     "<s><name>{l}</name></s><s>{t}</s>", "<row><i kind={n}/><i><b>{t}</b></i></row>", "<!--{l}--><x>{t}</x>",
+    "<args><a>-p</a><a>{t}</a></args>", "<argv><arg n='1'>--pw</arg><arg n='2'>{t}</arg></argv>",
     "<dl><dt>{l}</dt><dd>{t}</dd></dl>", "<row><i kind={n}/><i v={a}/></row>",
 )  # fmt: skip
 """Where a label says of what stands in or beside its element that it is a secret."""

@@ -171,11 +171,22 @@ ORDINARY_VALUES = [
     "Rechnung",
     "abcdefgh",
     "Abcdefgh",
+    "Alpha slow",
+    "This is a private system.",
+    "Salt Lake City",
+    "Antworten Sie bitte",
+    "Windows 10 1909",
 ]
 SIGNS = ("{}:", "{} :", "{}*", "{}?", "{}=", "${}", "[{}]", "<{}>", "{} (bind)", "Bind-{}:", "User's {}", "{} / PIN",
          "{},required", "({})", "{}\u00a0", "\u201e{}\u201c", "{}…", "* {} *", "#{}", "{}!")  # fmt: skip
 """How people and programs write a label around a word."""
 SPELLINGS = (str, str.upper, str.title, lambda word: f"old{word.title()}", lambda word: f"{word}_1")
+IN_TEXTS = ("Kennwort", "Passwort", "Zugangscode", "Zugangsdaten", "Schl\u00fcssel", "Geheimzahl",
+            "mot de passe", "contrase\u00f1a",
+            "clave", "senha", "parola", "llave", "wachtwoord", "l\u00f6senord", "has\u0142o", "jelsz\u00f3",
+            "m\u1eadt kh\u1ea9u",
+            "p@ssword", "p4ssw0rd", "secr3t", "\u0440\u0430ssword", "p\u00e1ssw\u00f6rd")  # fmt: skip
+"""Words for a secret in texts of several languages, and as people disguise them."""
 SHORT = ("pw", "pwd", "pass", "pswd")
 ADMINISTRATORS = ("root", "db", "sa", "svc", "login", "user")
 COMMANDS = [
@@ -207,6 +218,14 @@ def test_other_names_are_no_secrets(name: str) -> None:
 def test_a_word_for_a_secret_is_known_in_every_spelling_and_between_all_signs(word: str) -> None:
     labels = [sign.format(spelling(word)) for sign in SIGNS for spelling in SPELLINGS]
     assert [label for label in labels if not is_secret_name(label)] == []
+
+
+@pytest.mark.parametrize("word", IN_TEXTS)
+def test_a_word_for_a_secret_is_known_in_texts_and_in_names_alike(word: str) -> None:
+    texts = ["{} hunterly", "{}: hunterly", "das {} ist hunterly", "usuario bob {} hunterly", "{}\nhunterly"]
+    assert [text for text in texts for one in (word, word.upper()) if not may_hold_secret(text.format(one))] == []
+    assert is_secret_name(word)
+    assert is_secret_name(f"{word}_bob")
 
 
 @pytest.mark.parametrize("short", SHORT)
