@@ -138,6 +138,22 @@ def test_a_paused_backup_gets_an_older_state_only_by_its_name_and_its_reason_sta
             assert reason == how.paused
 
 
+@pytest.mark.parametrize(("why", "stays"), [(why, why == PEOPLE) for why in sorted(set(PAUSES))])
+def test_a_backup_gets_its_own_snapshot_back_whoever_paused_it_and_a_persons_reason_stays(
+    why: str, stays: bool
+) -> None:
+    fleet = Fleet({"b1": Registered(why)})
+    server = fleet.world.servers.by_id["b1"]
+    state = read_primary(server, frozenset({PartName.SETTINGS}))
+    server.greeting = "changed once more"
+    content, registration = SnapshotContent(dump(state), state.facts), fleet.backup("b1").registration
+    fleet.key = fleet.world.snapshots.keep_backup("b1", EARLIER, content, registration)
+    fleet.put_back(Asked(frozenset({"b1"})))
+    assert (server.greeting, fleet.written()) == ("changed since", {"b1"})
+    reason = fleet.backup("b1").paused
+    assert (reason == why, fleet.key in reason) == (stays, not stays)
+
+
 def test_what_is_left_alone_is_said_in_the_run_and_of_each_backup() -> None:
     fleet = Fleet({"b1": Registered(PEOPLE), "b2": Registered(report_only=True), "b3": Registered()})
     report = fleet.put_back(Asked())
