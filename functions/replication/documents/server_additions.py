@@ -11,7 +11,7 @@ compared by its plain name and its plain text, whatever bears them.
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -55,12 +55,30 @@ class _OldContent:
         new = set(_values(sent)) if old else set()
         self._texts = frozenset(_texts(old))
         self._lost_values = old - new
+        self._before = before
 
-    def holds(self, addition: Collection[Value], item: "_Item") -> bool:
-        """Whether a value of the addition is old: by name and text, or by a text or word that the item was not sent."""
-        return not self._lost_values.isdisjoint(addition) or any(
-            text in self._texts and text not in item.texts for text in _texts(addition)
+    def holds(self, addition: Collection[Value], place: "_Counterparts") -> bool:
+        """Whether a value of the addition is old: by name and text, or by a text or word that the item was not sent.
+
+        A server may keep what it held at the same position. So among several that
+        no name tells apart, what it held in any of them is old.
+        """
+        return (
+            not self._lost_values.isdisjoint(addition)
+            or not (place.is_certain or self._by_kind.get(_plain_name(str(place.sent.tag)), set()).isdisjoint(addition))
+            or any(text in self._texts and text not in place.item.texts for text in _texts(addition))
         )
+
+    @cached_property
+    def _by_kind(self) -> dict[str, set[Value]]:
+        """What all elements of one name held before, each by itself."""
+        by_kind: defaultdict[str, set[Value]] = defaultdict(set)
+        for element in self._before.iter(etree.Element) if self._before is not None else ():
+            held = by_kind[_plain_name(str(element.tag))]
+            held.update((_plain_name(key), _plain_text(text)) for key, text in _attributes(element).items())
+            for child in filter(_is_leaf, children(element)):
+                held.update(_values(child))
+        return by_kind
 
 
 @dataclass(frozen=True)
@@ -86,20 +104,27 @@ class _Item:
 
 @dataclass(frozen=True)
 class _Counterparts:
-    """An element that was sent, what the server held in its place before, and the item both are in."""
+    """An element that was sent, what the server held in its place before, and the item both are in.
+
+    ``is_certain``: a name tells it from all others of its kind, or there is no other.
+    """
 
     sent: etree._Element
     before: etree._Element | None
     item: _Item
+    is_certain: bool = True
 
     def below(self) -> Iterator["_Counterparts"]:
         """The same of each child that was sent."""
         pairs = pairs_of(self.before, self.sent) if self.before is not None else ()
-        counterparts = {right: left for left, right, _ in pairs}
+        counterparts = {right: (left, position) for left, right, position in pairs}
+        names = Counter(map(_kind_and_key, children(self.sent)))
         for child in children(self.sent):
-            before = counterparts.get(child)
+            before, position = counterparts.get(child, (None, 0))
             is_item = self.item.is_document and name_of(child) is not None
-            yield _Counterparts(child, before, _Item(child, before) if is_item else self.item)
+            is_told_apart = position == 0 or (bool(key_of(child)) and names[_kind_and_key(child)] == 1)
+            inner = _Item(child, before) if is_item else self.item
+            yield _Counterparts(child, before, inner, self.is_certain and is_told_apart)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -172,7 +197,7 @@ class _Comparison:
 
     def _is_new(self, name: str, addition: Collection[Value], place: _Counterparts) -> bool:
         is_taken = name in place.names or name in place.item.lost_names
-        return not is_taken and not self._old.holds(addition, place.item)
+        return not is_taken and not self._old.holds(addition, place)
 
 
 def _is_record(element: etree._Element) -> bool:
@@ -181,6 +206,10 @@ def _is_record(element: etree._Element) -> bool:
     if len(kinds) == 1 and kinds.total() > 1:
         return False
     return bool(kinds or element.attrib)
+
+
+def _kind_and_key(element: etree._Element) -> tuple[str, str]:
+    return str(element.tag), key_of(element)
 
 
 def _is_leaf(element: etree._Element) -> bool:

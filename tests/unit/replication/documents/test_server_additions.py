@@ -309,3 +309,48 @@ def test_a_second_value_of_a_name_that_was_sent_is_no_addition(after: str, spell
     held = two_rules(Field(f"runFile='good.exe' {kept.attributes}", kept.elements), Field())
     assume(not kept.attributes.startswith("runFile="))
     assert PART.additions(held, sent, None) is None
+
+
+# A server that keeps what it held at the same position --------------------------------------------------------------
+
+OPTIONAL = ("user", "admin", "limit")
+optional_values = st.dictionaries(st.sampled_from(OPTIONAL), st.sampled_from(("true", "1", "ann")), max_size=2)
+entries_of_a_kind = st.lists(st.tuples(st.sampled_from("56789"), optional_values), min_size=1, max_size=4)
+
+
+def written(entries: list[tuple[str, dict[str, str]]], *, name: str, as_attributes: bool, deep: bool) -> str:
+    """Entries with a value that all have, and values that some have."""
+    lines = []
+    for mark, fields in entries:
+        inner = f"<to>{mark}</to>"
+        attributes = "".join(f" {key}='{value}'" for key, value in fields.items())
+        if not as_attributes:
+            inner += "".join(f"<{key}>{value}</{key}>" for key, value in fields.items())
+        body = f"<entry{name}{attributes if as_attributes else ''}>{inner}</entry>"
+        lines.append(f"<box>{body}</box>" if deep else body)
+    return f"<doc><list>{''.join(lines)}</list></doc>"
+
+
+@given(
+    before=entries_of_a_kind,
+    sent=entries_of_a_kind,
+    name=st.sampled_from(("", " name='one'")),
+    as_attributes=st.booleans(),
+    deep=st.booleans(),
+)
+def test_what_was_at_the_same_position_before_is_no_addition(
+    before: list[tuple[str, dict[str, str]]],
+    sent: list[tuple[str, dict[str, str]]],
+    name: str,
+    as_attributes: bool,
+    deep: bool,
+) -> None:
+    """Among entries without a name, and among those of one name."""
+    assume(len(sent) > 1)
+    held = [(mark, {**(before[place][1] if place < len(before) else {}), **f}) for place, (mark, f) in enumerate(sent)]
+    assume(held != sent)
+    own, desired, after = (
+        parse_text(written(entries, name=name, as_attributes=as_attributes, deep=deep))
+        for entries in (before, sent, held)
+    )
+    assert count_additions(desired, after, own) is None
