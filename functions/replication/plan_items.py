@@ -40,7 +40,7 @@ from replication.model import Changes, PartName
 from replication.parts.accounts import Accounts, ListDocument
 from replication.parts.base import Document
 from replication.parts.ip_block_lists import BlockLists
-from replication.parts.listeners import PORT, Listeners
+from replication.parts.listeners import Listeners, label
 from replication.parts.mime_mappings import Mappings
 from replication.parts.single_documents import AuthenticationState
 
@@ -324,7 +324,7 @@ def _mappings(mappings: Mappings) -> dict[str, dict[str, object]]:
 
 def _listeners(listeners: Listeners) -> dict[str, dict[str, object]]:
     return _unique(
-        (f"protocol {listener.protocol} port {listener.options.get(PORT)}", dict(listener.options))
+        (label(listener), {name: value for name, value in listener.options.items() if value != ""})
         for listener in sorted(listeners, key=lambda listener: listener.id)
     )
 

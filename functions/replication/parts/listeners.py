@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 
 from common.errors import Failure, Reason
@@ -15,6 +16,7 @@ type Listeners = tuple[Listener, ...]
 PORT = "listenPort"
 OWN_OPTIONS = frozenset({"passiveSettings"})
 """Options that name an address of the backup's own machine."""
+ADDRESS = "address"
 _NAMED = 5
 
 
@@ -22,9 +24,10 @@ class ListenersPart(Part[Listeners]):
     """GetInterfaceList, ModifyInterface and CommitSettings.
 
     A listener of the primary and one of the backup belong together when
-    protocol and port are the same. One without a counterpart is left alone on
-    either side: it cannot be created or removed without knowing the machine's
-    addresses. In an earlier state of its own a listener is the one with the same
+    protocol and port are the same; among several, those of one address first.
+    One without a counterpart is left alone on either side: it cannot be created
+    or removed without knowing the machine's addresses. A text that a server
+    leaves out is empty. In an earlier state of its own a listener is the one with the same
     id, protocol and address: no call changes those, so any other state is refused.
     """
 
@@ -47,33 +50,29 @@ class ListenersPart(Part[Listeners]):
         if policy.exact:
             _check_same_sockets(primary, own)
             return primary
-        counterparts = _by_protocol_and_port(primary)
-        taken: defaultdict[tuple[int, object], int] = defaultdict(int)
-        desired = []
-        for listener in sorted(own, key=lambda listener: listener.id):
-            key = _key(listener)
-            candidates = counterparts.get(key)
-            if candidates:
-                # The same port on several addresses: pair them in order, the last one serves all that are left.
-                source = candidates[min(taken[key], len(candidates) - 1)]
-                taken[key] += 1
-                shared = {name: value for name, value in source.options.items() if name not in OWN_OPTIONS}
-                desired.append(replace(listener, options={**listener.options, **shared}))
-            else:
-                desired.append(listener)
-        return tuple(desired)
+        sources = _counterparts(primary, own)
+        return tuple(_with_options_of(sources.get(listener.id), listener) for listener in own)
 
     def warnings(self, primary: Listeners, own: Listeners, policy: Policy) -> tuple[str, ...]:
-        present = _by_protocol_and_port(own)
-        return tuple(
-            f"The primary's listener of protocol {listener.protocol} on port {listener.options.get(PORT)} "
-            "has no counterpart on the backup."
-            for listener in primary
-            if _key(listener) not in present
+        present, wanted = _by_protocol_and_port(own), _by_protocol_and_port(primary)
+        return (
+            *(_alone("primary", listener, "backup") for listener in primary if _key(listener) not in present),
+            *(_alone("backup", listener, "primary") for listener in own if _key(listener) not in wanted),
         )
 
+    def kept_differences(self, primary: Listeners, desired: Listeners, policy: Policy) -> tuple[str, ...]:
+        """Addresses and passive settings that are the backup's own and differ."""
+        sources = {} if policy.exact else _counterparts(primary, desired)
+        paths = (
+            f"{label(listener)}/{name}"
+            for listener in sorted(desired, key=lambda listener: listener.id)
+            if (source := sources.get(listener.id))
+            for name in _own_and_differing(source, listener)
+        )
+        return tuple(dict.fromkeys(paths))
+
     def same(self, left: Listeners, right: Listeners, policy: Policy) -> bool:
-        return _by_id(left) == _by_id(right)
+        return _sockets(left) == _sockets(right) and _values(left) == _values(right)
 
     def fingerprint(self, state: Listeners, policy: Policy) -> str:
         return canonical.digest(str(sorted(_values(state).items())))
@@ -94,8 +93,11 @@ class ListenersPart(Part[Listeners]):
                 server=server.label,
             )
         for listener in desired:
-            if before.get(listener.id) != listener:
-                server.write_listener(listener)
+            held = before.get(listener.id)
+            if held is None or not self.same((held,), (listener,), policy):
+                # What is left out, a server may leave as it was.
+                cleared = dict.fromkeys(_texts(held.options if held else {}), "")
+                server.write_listener(replace(listener, options={**cleared, **listener.options}))
         server.commit_listeners(server.listeners(), server.settings())
 
 
@@ -110,6 +112,60 @@ def _by_protocol_and_port(listeners: Listeners) -> dict[tuple[int, object], list
     return grouped
 
 
+def label(listener: Listener) -> str:
+    """What a listener is called in plans."""
+    return f"protocol {listener.protocol} port {listener.options.get(PORT)}"
+
+
+def _alone(side: str, listener: Listener, other: str) -> str:
+    return (
+        f"The {side}'s listener of protocol {listener.protocol} on port {listener.options.get(PORT)} "
+        f"has no counterpart on the {other}."
+    )
+
+
+def _counterparts(primary: Listeners, own: Listeners) -> dict[int, Listener]:
+    """The primary's listeners by the ids of those of the backup that get their options.
+
+    Of several on one port those of one address belong together. The others are
+    paired in the order of their ids, and the last one serves all that are left.
+    """
+    sources: dict[int, Listener] = {}
+    theirs = _by_protocol_and_port(primary)
+    for key, ours in _by_protocol_and_port(own).items():
+        left = list(theirs.get(key, ()))
+        serves_all = left[-1:]
+        for listener in ours:
+            if same := next((source for source in left if source.address == listener.address), None):
+                sources[listener.id] = same
+                left.remove(same)
+        serves_all = left[-1:] or serves_all
+        for listener in ours:
+            if listener.id not in sources and serves_all:
+                sources[listener.id] = left.pop(0) if left else serves_all[0]
+    return sources
+
+
+def _with_options_of(source: Listener | None, own: Listener) -> Listener:
+    """The backup's listener with the options of its counterpart. A text that this one lacks is one it has emptied."""
+    if source is None:
+        return own
+    texts = _texts(own.options)
+    kept = {name: value for name, value in own.options.items() if name in OWN_OPTIONS or name not in texts}
+    shared = {name: value for name, value in source.options.items() if name not in OWN_OPTIONS}
+    return replace(own, options={**kept, **shared})
+
+
+def _texts(options: Mapping[str, object]) -> frozenset[str]:
+    return frozenset(name for name, value in options.items() if isinstance(value, str) and value)
+
+
+def _own_and_differing(source: Listener, own: Listener) -> Iterator[str]:
+    if source.address != own.address:
+        yield ADDRESS
+    yield from (name for name in sorted(OWN_OPTIONS) if source.options.get(name) != own.options.get(name))
+
+
 def _by_id(listeners: Listeners) -> dict[int, Listener]:
     return {listener.id: listener for listener in listeners}
 
@@ -119,7 +175,7 @@ def _values(listeners: Listeners) -> dict[str, object]:
     for listener in listeners:
         values[f"{listener.id}/(protocol)"] = listener.protocol
         values[f"{listener.id}/(address)"] = listener.address
-        values |= {f"{listener.id}/{name}": value for name, value in listener.options.items()}
+        values |= {f"{listener.id}/{name}": value for name, value in listener.options.items() if value != ""}
     return values
 
 

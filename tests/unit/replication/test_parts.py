@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -400,7 +401,7 @@ def test_a_listener_gets_the_options_of_its_counterpart_and_keeps_its_place(make
     assert changes == Changes(changed=("protocol 1 port 21",))
     assert backup.writes == ["write_listener", "commit_listeners"]
     assert backup.content["listeners"] == (
-        listener(1, 1, 21, welcome="new", maxUsers=5, logo="b.png", passiveSettings={"ip": "2"}),
+        listener(1, 1, 21, welcome="new", maxUsers=5, logo="", passiveSettings={"ip": "2"}),
         listener(2, 1, 22, w=1),
     )
 
@@ -415,9 +416,68 @@ def test_listeners_without_a_counterpart_are_left_alone_and_named(make_server: S
     backup = make_server(listeners=(listener(1, 1, 990, w="b"), listener(2, 1, 22, w="b")))
     source, own, desired = plan(PartName.LISTENERS, primary, backup)
     assert desired == own
-    first, second = BY_NAME[PartName.LISTENERS].warnings(source, own, POLICY)
-    assert "protocol 1 on port 21" in first
-    assert "protocol 2 on port 22" in second
+    warnings = BY_NAME[PartName.LISTENERS].warnings(source, own, POLICY)
+    assert [re.findall(r"(\w+)'s listener of protocol (\d+) on port (\d+)", warning) for warning in warnings] == [
+        [("primary", "1", "21")],
+        [("primary", "2", "22")],
+        [("backup", "1", "990")],
+        [("backup", "1", "22")],
+    ]
+
+
+def test_a_listener_that_only_differs_in_what_is_its_own_is_equal_and_says_what_that_is(
+    make_server: ServerFactory,
+) -> None:
+    primary = make_server(listeners=(listener(7, 1, 21, "10.9.9.9", passiveSettings={"ip": "1"}),))
+    source, own, desired = plan(PartName.LISTENERS, primary, make_server(listeners=(listener(1, 1, 21),)))
+    assert desired == own
+    assert BY_NAME[PartName.LISTENERS].kept_differences(source, desired, POLICY) == (
+        "protocol 1 port 21/address",
+        "protocol 1 port 21/passiveSettings",
+    )
+
+
+texts_of_listeners = st.dictionaries(st.sampled_from(("companyName", "logoPath")), st.sampled_from(("", "a", "b")))
+sockets = st.lists(st.sampled_from(("10.0.0.1", "10.0.0.2", "::")), min_size=1, max_size=3, unique=True)
+
+
+@given(
+    addresses=sockets.flatmap(lambda held: st.tuples(st.permutations(held), st.permutations(held))),
+    theirs=st.lists(texts_of_listeners, min_size=3, max_size=3),
+    ours=st.lists(texts_of_listeners, min_size=3, max_size=3),
+    keeps_what_is_left_out=st.booleans(),
+)
+def test_a_listener_has_the_texts_of_the_one_of_its_address_and_no_others(
+    make_server: ServerFactory,
+    addresses: tuple[list[str], list[str]],
+    theirs: list[dict[str, str]],
+    ours: list[dict[str, str]],
+    keeps_what_is_left_out: bool,
+) -> None:
+    """A server may leave a text as it was when it is left out; an empty one it takes."""
+    primary = make_server(
+        listeners=tuple(listener(9 - place, 1, 21, at, **theirs[place]) for place, at in enumerate(addresses[0]))
+    )
+    backup = make_server(
+        listeners=tuple(listener(place, 1, 21, at, **ours[place]) for place, at in enumerate(addresses[1]))
+    )
+    take = backup.write_listener
+
+    def write_listener(sent: Listener) -> None:
+        held = next(one for one in backup.content["listeners"] if one.id == sent.id)
+        take(replace(sent, options={**(held.options if keeps_what_is_left_out else {}), **sent.options}))
+
+    backup.write_listener = write_listener  # type: ignore[method-assign,assignment]
+    part = BY_NAME[PartName.LISTENERS]
+    _, own, desired = plan(PartName.LISTENERS, primary, backup)
+    part.write(backup, own, desired, POLICY)
+    assert part.same(part.read(backup), desired, POLICY)
+
+    def texts(server: FakeServer) -> dict[str, dict[str, object]]:
+        return {one.address: {name: value for name, value in one.options.items() if value} for one in part.read(server)}
+
+    assert texts(backup) == texts(primary)
+    assert equal(PartName.LISTENERS, primary, backup)
 
 
 @pytest.mark.parametrize("backward", [False, True])
