@@ -17,7 +17,11 @@ from replication.documents.canonical import IDENTITY_KEYS, children, is_named, o
 
 NAME_KEYS = ("name", "key", "setting", "property", "option", "parameter", "id")
 """What a name or key is called, the most telling first. A title does not say what a setting is about."""
-VALUES = frozenset({"value", "values", "val", "v", "data", "content", "text", "string", "default"})
+TYPED_VALUES = frozenset(
+    {"int", "integer", "uint", "long", "dword", "qword", "bool", "boolean", "double", "float", "decimal", "str"}
+)
+"""What a value is called after its type."""
+VALUES = frozenset({"value", "values", "val", "v", "data", "content", "text", "string", "default"}) | TYPED_VALUES
 """What the value of an entry is called, beside its name."""
 ABOUT_VALUES = frozenset({"type", "kind", "datatype", "format", "encrypted", "encoding", "readonly", "isdefault"})
 """What may stand beside the value of an entry."""
@@ -25,6 +29,8 @@ _NAMES_OF_VALUES = frozenset({"key", "setting", "property", "option", "parameter
 """Children that are names only beside a value, and settings of their own elsewhere."""
 _LARGEST_ENTRY = 32
 """Children of an entry with a name and a value; what has more is no entry."""
+_NEAR = 32
+"""Siblings on either side of an entry without a value, of which one with a value says what it is."""
 
 
 def key_of(element: etree._Element) -> str:
@@ -57,9 +63,29 @@ def _is_in_pair(child: etree._Element) -> bool:
     """Whether a child stands, the only one of its kind, beside the value that it names.
 
     What else a newer server says there changes nothing: a setting that lost its
-    name would not be kept.
+    name would not be kept. Where a value is absent, an entry of the same kind
+    nearby says what the child is.
     """
-    parent = child.getparent()
-    members = list(islice(children(parent), _LARGEST_ENTRY + 1)) if parent is not None else []
-    tags = [plain_name(str(member.tag)) for member in members]
-    return len(tags) <= _LARGEST_ENTRY and tags.count(plain_name(str(child.tag))) == 1 and not VALUES.isdisjoint(tags)
+    parent, name = child.getparent(), plain_name(str(child.tag))
+    if parent is None:
+        return False
+    tags = _tags_inside(parent)
+    if len(tags) > _LARGEST_ENTRY or tags.count(name) != 1:
+        return False
+    if not VALUES.isdisjoint(tags):
+        return True
+    return ABOUT_VALUES.issuperset(tag for tag in tags if tag != name) and any(
+        name in inside and not VALUES.isdisjoint(inside) for inside in map(_tags_inside, _near(parent))
+    )
+
+
+def _tags_inside(element: etree._Element) -> list[str]:
+    """The plain names of an element's children, one more than an entry may have at the most."""
+    return [plain_name(str(one.tag)) for one in islice(children(element), _LARGEST_ENTRY + 1)]
+
+
+def _near(element: etree._Element) -> Iterator[etree._Element]:
+    for preceding in (True, False):
+        for sibling in islice(element.itersiblings(preceding=preceding), _NEAR):
+            if sibling.tag == element.tag:
+                yield sibling

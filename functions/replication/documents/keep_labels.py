@@ -84,7 +84,8 @@ def is_entry(element: etree._Element) -> bool:
             return False
     for child in children(element):
         name = plain_name(str(child.tag))
-        if not _is_name(child) and (name not in VALUES or next(children(child), None) is not None):
+        is_leaf = next(children(child), None) is None
+        if not _is_name(child) and not (is_leaf and (name in VALUES or name in ABOUT_VALUES)):
             return False
         values += name in VALUES
     return bool(values or text_of(element).strip() or plain(local_name(element)) in _ENTRIES)

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 
 from replication.documents.canonical import plain
 from replication.documents.diff import Steps
+from replication.documents.entry_names import TYPED_VALUES
 
-_HOLDERS = frozenset({"value", "val", "method", "text", "string", "data", "content", "name", "setting", "flag"})
+_HOLDERS = TYPED_VALUES | frozenset(
+    {"value", "val", "method", "text", "string", "data", "content", "name", "setting", "flag"}
+)
 """Names that only say that here is the value of what is around them."""
 
 _TRUE = frozenset({"true", "1", "yes", "on"})

@@ -1,6 +1,9 @@
 """What names an element, and what is a value in it."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
 
 from common.errors import Reason
 from replication.documents.diff import Paths
@@ -8,6 +11,7 @@ from replication.documents.entry_names import key_of, names_of
 from replication.documents.keep_labels import element_labels
 from replication.documents.keep_patterns import Rules
 from replication.documents.merge import AmbiguousEntries, merge
+from replication.documents.undecided import NamesUndecided
 from tests.support.documents import parse_text
 
 TAGS = ("setting", "property", "option", "parameter", "key", "name", "id")
@@ -37,6 +41,7 @@ def test_the_value_of_a_setting_never_names_what_the_setting_is_in(tag: str, ent
         ("<e><value>1</value><{0}>soapPort</{0}></e>", True),
         ('<e><{0} value="soapPort"/><v>1</v></e>', True),
         ("<e><type>int</type><{0}>soapPort</{0}><value>1</value></e>", True),
+        ("<e><{0}>soapPort</{0}><int>1</int></e>", True),
         ('<e {0}="soapPort"><x/></e>', True),
         ("<e><{0}>soapPort</{0}></e>", False),
         ("<e><{0}>soapPort</{0}><cert>1</cert></e>", False),
@@ -76,3 +81,39 @@ def test_no_pattern_is_steered_by_the_value_of_a_setting(tag: str, value: str) -
     section = f'<s><ui><{tag} name="theme" value="{value}"/><x>{{}}</x></ui></s>'
     merged = merge(parse_text(section.format("p")), parse_text(section.format("b")), Rules.standard(("dark",)))
     assert merged.findtext("ui/x") == "p"
+
+
+VALUE_TAGS = ("value", "val", "v", "data", "string", "int", "dword", "bool")
+NEWER = ("", ' revision="7"', ' label="{}"')
+"""What a newer server writes at each entry; ``{}`` is another text on each server."""
+NEWER_INSIDE = ("", "<type>int</type>", "<readonly>false</readonly>")
+
+
+@given(
+    tag=st.sampled_from(TAGS),
+    value=st.sampled_from(VALUE_TAGS),
+    newer=st.sampled_from(NEWER),
+    inside=st.sampled_from(NEWER_INSIDE),
+    absent=st.sampled_from(("primary", "own", "neither")),
+    others=st.integers(1, 3),
+    first=st.booleans(),
+)
+def test_a_kept_entry_stays_as_it_is_whatever_its_value_is_called_and_where_it_is_absent(
+    tag: str, value: str, newer: str, inside: str, absent: str, others: int, first: bool
+) -> None:
+    def document(side: str) -> str:
+        held = "" if absent == side else f"<{value}>{side}</{value}>"
+        kept = f"<e{newer.format(side)}><{tag}>soapPort</{tag}>{held}{inside}</e>"
+        rest = "".join(
+            f"<e{newer.format(side)}><{tag}>depth{n}</{tag}><{value}>{n}</{value}>{inside}</e>" for n in range(others)
+        )
+        return f"<s><list>{kept + rest if first else rest + kept}</list></s>"
+
+    own = parse_text(document("own"))
+    try:
+        merged = merge(parse_text(document("primary")), own, Rules.standard())
+    except NamesUndecided:
+        assert newer  # with a value of its own it may be a thing that people named, too
+        return
+    stayed = [etree.tostring(one) for one in merged.iter("e") if one.findtext(tag) == "soapPort"]
+    assert stayed == [etree.tostring(one) for one in own.iter("e") if one.findtext(tag) == "soapPort"]
