@@ -93,6 +93,7 @@ PRIMARY_RECORD = Primary(
     promoted_at=later(5),
     as_backup=BACKUP,
     since=later(20),
+    of_stack=True,
     version=1,
 )
 SETTINGS = SyncSettings(

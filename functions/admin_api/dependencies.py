@@ -11,6 +11,7 @@ from aws_lambda_powertools.event_handler import Depends
 from cerberus.address_policy import AddressPolicy
 from common.runtime import Runtime, SystemRuntime
 from fleet.environment import Variables, entries, number, package_file, required, stack_primary
+from fleet.primary import primary_in_use
 from registry.audit import AuditLog, DynamoAuditLog
 from registry.aws import open_clients, open_management_clients
 from registry.credentials import SecretsManagerCredentials
@@ -79,7 +80,7 @@ class Services:
 
     def primary(self) -> Primary | None:
         """The primary in use: the registered one, else the stack's."""
-        return self.store.primary() or self.stack_primary
+        return primary_in_use(self.store, self.stack_primary)
 
     def last_result(self, backup: Backup) -> BackupResult | None:
         """The last result of the backup as it is registered, against the primary as it is registered."""

@@ -27,9 +27,9 @@ def trust_view(stored: TlsTrust) -> schemas.Trust:
 
 
 def primary_view(primary: Primary, username: str | None) -> schemas.PrimaryView:
-    """The primary as shown; one that was never stored is the stack's."""
+    """The primary as shown."""
     return schemas.PrimaryView(
-        source="registered" if primary.version else "stack",
+        source="stack" if primary.of_stack else "registered",
         host=primary.host,
         port=primary.port,
         username=username,

@@ -1,7 +1,7 @@
 """What replication is given: the primary, and what holds for a backup."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
@@ -13,12 +13,13 @@ from registry.models import (
     BackupResult,
     Credentials,
     Primary,
+    PrimaryBaseline,
     Run,
     SyncSettings,
 )
 from registry.snapshots import SnapshotStore
-from registry.store import CredentialStore, Store
-from registry.store_rules import of_primary
+from registry.store import CredentialStore, Store, VersionConflict
+from registry.store_rules import of_primary, primary_as_named
 from replication.access_proof import PendingAccessProof
 from replication.documents.keep_patterns import Rules
 from replication.guards.approval import Guard
@@ -26,6 +27,51 @@ from replication.guards.limits import Limits
 from replication.model import DEFAULT_PARTS, PartFingerprints, PartName, Policy, PrimaryState
 from replication.ports import ReadableServer, ServerFacts
 from replication.primary import read_primary
+
+
+def primary_in_use(store: Store, configured: Primary | None) -> Primary | None:
+    """The registered primary, else the one of the stack's parameters. Raises Failure.
+
+    The stack's parameters may name another server than the last run has found
+    there. That is a change of direction as by ``PUT /primary``: nothing is
+    pushed until somebody resumes. It took place after the last verified run.
+    """
+    stored = store.primary()
+    if stored and not stored.of_stack:
+        return stored
+    if configured is None:
+        return None
+    named = replace(configured, of_stack=True)
+    if stored and stored.source == named.source:
+        return primary_as_named(named, stored, "", None)
+    baseline = store.baseline()
+    previous = stored or _verified_from(baseline, named)
+    since = baseline.at if baseline else None
+    why = f"the stack's parameters name {named.host}:{named.port} instead of {previous.host}:{previous.port}"
+    return primary_as_named(named, previous, why, since)
+
+
+def _verified_from(baseline: PrimaryBaseline | None, named: Primary) -> Primary:
+    """The stack's primary at the last verified run; the ``named`` one where no other is known.
+
+    For a stack of a version that did not store which one its parameters named.
+    """
+    host, _, port = baseline.source.rpartition("#") if baseline else ("", "", "")
+    return replace(named, host=host, port=int(port), term=baseline.term) if baseline and host else named
+
+
+def remember_stack_primary(store: Store, configured: Primary | None) -> Primary | None:
+    """The primary in use; one of the stack's parameters is stored, so that another one there is noticed.
+
+    Raises Failure.
+    """
+    stored, used = store.primary(), primary_in_use(store, configured)
+    if used is None or not used.of_stack or (stored and stored.source == used.source):
+        return used
+    try:
+        return store.save_primary(used, expected_version=stored.version if stored else 0)
+    except VersionConflict:  # somebody has registered one meanwhile
+        return primary_in_use(store, configured)
 
 
 @dataclass(frozen=True)
@@ -40,7 +86,7 @@ class Source:
     @property
     def registered(self) -> Primary | None:
         """The primary in use: the registered one, else the stack's."""
-        return self.store.primary() or self.configured
+        return primary_in_use(self.store, self.configured)
 
     @property
     def primary(self) -> Primary:

@@ -116,10 +116,11 @@ class Primary:
     ``since`` is when this one took it, None for the first. ``promoted_at`` is
     when the last promotion was. ``held`` says why nothing is pushed until somebody
     resumes, empty when it is. ``as_backup`` is how it was registered before it
-    was promoted, for when it becomes a backup again.
+    was promoted, for when it becomes a backup again. ``of_stack``: nobody has registered it,
+    the stack's parameters name it; it is stored so that another one there is noticed.
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
     host: str
     port: int
@@ -130,6 +131,7 @@ class Primary:
     promoted_at: datetime | None = None
     as_backup: Backup | None = None
     since: datetime | None = None
+    of_stack: bool = False
     version: int = 0
 
     @property

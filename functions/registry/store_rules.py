@@ -178,16 +178,17 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((time for time in (one, other) if time is not None), default=None)
 
 
-def primary_as_named(named: Primary, previous: Primary | None, why: str, at: datetime) -> Primary:
+def primary_as_named(named: Primary, previous: Primary | None, why: str, at: datetime | None) -> Primary:
     """The primary as it is to be stored when somebody names host, port and trust; ``previous`` is the one in use.
 
     At another address it is another server: the direction changes, as by a
     promotion. What was found or approved of the known one is void, it was never
     a backup here, and for the reason ``why`` nothing is pushed until somebody resumes.
+    ``at`` is when it took this place, or a time before; None when nothing is known of that.
     """
     if previous is None:
         return named
-    stays = replace(previous, host=named.host, port=named.port, trust=named.trust)
+    stays = replace(previous, host=named.host, port=named.port, trust=named.trust, of_stack=named.of_stack)
     if previous.source == named.source:
         return stays
     return replace(stays, term=previous.term + 1, held=why, since=at, as_backup=None)

@@ -11,7 +11,7 @@ from common.contained import Defect, contained
 from common.errors import Failure
 from common.runtime import Runtime
 from fleet.environment import entries, number, package_file, required, stack_primary
-from fleet.primary import Source
+from fleet.primary import Source, primary_in_use
 from fleet.restore_source import RestoreSource
 from fleet.servers import Servers
 from registry.backup_queue import BackupQueue
@@ -167,7 +167,7 @@ class RunContext:
     @property
     def known_primary(self) -> Primary | None:
         """The primary in use: the registered one, else the stack's. Raises Failure."""
-        return self.store.primary() or self.primary
+        return primary_in_use(self.store, self.primary)
 
     @property
     def source(self) -> Source:

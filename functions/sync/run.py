@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason, places
-from fleet.primary import parts_of, policy_of
+from fleet.primary import parts_of, policy_of, remember_stack_primary
 from fleet.primary_guard import check_meant_in_run
 from fleet.restore_source import RestoreSource
 from registry.models import (
@@ -163,7 +163,7 @@ class _Fleet:
             unreadable = dict(self._store.unreadable_backups())
             chosen = choose(self._request.backups, self._store.backups(), unreadable, statuses)
             unknown = dict(self._store.unreadable_statuses())
-            registered = self._context.known_primary
+            registered = remember_stack_primary(self._store, self._context.primary)
             self._tell(apply_promotion_hold(self._record, self._request, registered))
             refuse_report_only(chosen, self._record)
             if untouched := left_alone(chosen, self._record):
