@@ -348,7 +348,7 @@ class AcceptedPartView(Model):
     """What somebody has accepted of one part of the primary by a run with ``accept_primary``.
 
     It holds for every later run, until the primary holds something else in this part or is another server.
-    ``reason`` and ``message`` say what would have stopped the run.
+    ``reason`` and ``message`` say what would have stopped the run. ``accepted_by`` is as that run names it.
     """
 
     part: str
