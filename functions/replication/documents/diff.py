@@ -26,7 +26,7 @@ from replication.documents.canonical import (
     plain_name,
     text_of,
 )
-from replication.documents.entry_names import VALUES, key_of, name_in
+from replication.documents.entry_names import NAME_KEYS, TYPED_VALUES, VALUES, key_of, name_in, names_of
 from replication.documents.keep_labels import is_entry
 from replication.documents.keep_patterns import Labels, labels_of, words
 from replication.documents.namespaces import REFERENCE, meaning
@@ -45,6 +45,7 @@ OTHER = "(document)"
 """The last step of a difference that lies in no value: text between elements, an item's place among several lists."""
 
 _ENTRY_KEY = "key"
+_BESIDE_A_KEY = TYPED_VALUES | {"value"}
 
 
 class Kind(StrEnum):
@@ -185,7 +186,7 @@ def own_differences(
             old, new = before.get(key), after.get(key)
             held = [value for value in (old, new) if value is not None]
             if old != new and not all(is_ignored_attribute(key, value, ignored) for value in held):
-                yield _difference(_attribute_step(steps, key), *_told_apart(old, new))
+                yield _difference(attribute_step(steps, key), *_told_apart(old, new))
     text, new_text = (meaning(element, None, _text(element)) for element in (own, desired))
     if text != new_text:
         yield _difference(steps, *_told_apart(text, new_text))
@@ -322,7 +323,7 @@ def _whole(
 
     for key, value in sorted((str(key), str(value)) for key, value in element.attrib.items()):
         if not is_ignored_attribute(key, value, ignored):
-            yield one(_attribute_step(steps, key), value)
+            yield one(attribute_step(steps, key), value)
     by_tag = _by_tag(element, ignored)
     text = _text(element)
     if text or not (by_tag or element.attrib):
@@ -333,7 +334,8 @@ def _whole(
             yield from _whole(child, below, kind, new_from, ignored)
 
 
-def _attribute_step(steps: Steps, key: str) -> Steps:
+def attribute_step(steps: Steps, key: str) -> Steps:
+    """The path of an attribute of the element at the end of ``steps``."""
     name = local_name(key)
     secret = is_secret_name(name) or any(step.secret for step in steps)
     log_in = is_log_in_name(name) or _is_value_of_log_in(steps, name)
@@ -421,6 +423,12 @@ def _by_key(elements: list[etree._Element], key: Key) -> dict[str, list[etree._E
 
 def name_of_entry(element: etree._Element) -> str:
     """The name or key an element bears. A ``key`` is a name only beside a value; alone it may be a secret."""
-    names = {plain_name(str(key)) for key in element.attrib} | {plain_name(str(c.tag)) for c in children(element)}
-    only_key = _ENTRY_KEY in names and "name" not in names
-    return "" if only_key and "value" not in names and not text_of(element).strip() else key_of(element)
+    names = dict(reversed(list(names_of(element))))
+    if _ENTRY_KEY in names and not _holds_value(element):
+        del names[_ENTRY_KEY]
+    return next((names[key] for key in NAME_KEYS if key in names), "")
+
+
+def _holds_value(element: etree._Element) -> bool:
+    inside = {plain_name(str(key)) for key in element.attrib} | {plain_name(str(c.tag)) for c in children(element)}
+    return not _BESIDE_A_KEY.isdisjoint(inside) or bool(text_of(element).strip())

@@ -7,27 +7,34 @@ from lxml import etree
 
 from common.errors import Failure, Reason
 from replication.documents.canonical import canonical, children
-from replication.documents.diff import Paths, Steps, show
+from replication.documents.diff import Paths, Steps, attribute_step, show
 from replication.documents.entry_names import names_of
 from replication.documents.keep_labels import attribute_labels, element_labels
 from replication.documents.keep_lines import LONGEST_LINE, exact_line, keep_line, quoted_lines, shown_paths
-from replication.documents.keep_patterns import EXCEPTION, Path, Rules
+from replication.documents.keep_patterns import EXCEPTION, Path, Rules, compiled, is_exactly
 
 type _Key = tuple[tuple[str, frozenset[tuple[str, str]]], ...]
 _SHOWN_PLACES = 3
+_HIDDEN = "..."
+"""What stands for a name that must not be shown."""
 
 
 class NamesUndecided(Failure):
-    """The push would change sections whose names a loose pattern matches, and that people may have named."""
+    """The push would change sections whose names a loose pattern matches, and that people may have named.
 
-    def __init__(self, places: list[str], lines: list[str]) -> None:
+    ``keep`` and ``replicate`` are lines to paste. ``forms`` are those of which a
+    part is not shown: what stands there may be a secret.
+    """
+
+    def __init__(self, places: list[str], keep: list[str], replicate: list[str], forms: list[str]) -> None:
         sections = "1 section has a name" if len(places) == 1 else f"{len(places)} sections have names"
-        shown = lines[:_SHOWN_PLACES]
         message = f"{sections} that may be a setting's or given by people: {shown_paths(places)}"
-        if pasted := quoted_lines(shown):
+        if pasted := quoted_lines(keep):
             message += f"; to keep, add {pasted}"
-        if pasted := quoted_lines(EXCEPTION + line for line in shown if line.endswith("]")):
+        if pasted := quoted_lines(replicate):
             message += f"; to replicate, add {pasted}"
+        if forms:
+            message += f"; to replicate, add {forms[0]} with the name or id of the entry for {_HIDDEN}"
         super().__init__(Reason.NAMES_UNDECIDED, message)
 
 
@@ -36,11 +43,17 @@ def check_decided(own: etree._Element, merged: etree._Element, rules: Rules) -> 
     before, after = _Sections(rules), _Sections(rules)
     before.collect(own)
     after.collect(merged)
-    steps = {**after.steps, **before.steps}
-    changed = [key for key in steps if before.contents[key] != after.contents[key]]
+    places = {**after.places, **before.places}
+    changed = [place for key, place in places.items() if before.contents[key] != after.contents[key]]
     if changed:
-        lines = [_line((own, merged), steps[key]) for key in changed[:_SHOWN_PLACES]]
-        raise NamesUndecided([show(steps[key]) for key in changed], lines)
+        shown = changed[:_SHOWN_PLACES]
+        exceptions = [EXCEPTION + exact_line(place.steps) for place in shown]
+        raise NamesUndecided(
+            [show(place.steps) for place in changed],
+            [_line((own, merged), place.steps) for place in shown],
+            [line for line, place in zip(exceptions, shown, strict=True) if place.is_named_by(line)],
+            [form for place in shown if _HIDDEN in (form := place.form) and place.is_named_by(form, hidden=True)],
+        )
 
 
 def _line(documents: tuple[etree._Element, etree._Element], steps: Steps) -> str:
@@ -49,13 +62,40 @@ def _line(documents: tuple[etree._Element, etree._Element], steps: Steps) -> str
     return line if steps[-1].called and len(line) <= LONGEST_LINE else keep_line(documents, steps, len(steps))
 
 
+@dataclass(frozen=True)
+class _Place:
+    """A node that waits for a decision: its path as it is shown, and as keep patterns know it."""
+
+    steps: Steps
+    path: Path
+
+    def is_named_by(self, exception: str, *, hidden: bool = False) -> bool:
+        """Whether an exception is one that may be given, and reaches the node. ``hidden``: once it is filled in."""
+        try:
+            steps = compiled(exception)
+        except Failure:
+            return False
+        return len(exception) <= LONGEST_LINE and (hidden or is_exactly(steps, self.path))
+
+    @property
+    def form(self) -> str:
+        """The exception with a mark for each name that must not be shown."""
+        bare = exact_line(self.steps).split("/")[1:]
+        hides = [
+            not step.called and any("[" in label for label in labels)
+            for step, labels in zip(self.steps, self.path, strict=True)
+        ]
+        marked = (f"{text}[{_HIDDEN}]" if hidden else text for text, hidden in zip(bare, hides, strict=True))
+        return EXCEPTION + "/" + "/".join(marked)
+
+
 @dataclass
 class _Sections:
     """The undecided sections of one document: what they hold, by the tags and names that lead to them."""
 
     rules: Rules
     contents: defaultdict[_Key, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    steps: dict[_Key, Steps] = field(default_factory=dict)
+    places: dict[_Key, _Place] = field(default_factory=dict)
     paths: Paths = field(default_factory=Paths)
 
     def collect(self, root: etree._Element) -> None:
@@ -63,8 +103,9 @@ class _Sections:
 
     def _below(self, element: etree._Element, key: _Key, path: Path) -> None:
         for name, value in element.attrib.items():
-            if self.rules.is_undecided((*path, attribute_labels(str(name)))):
-                self._add((*key, (f"@{name!s}", frozenset())), str(value), element)
+            inner = (*path, attribute_labels(str(name)))
+            if self.rules.is_undecided(inner):
+                self._add((*key, (f"@{name!s}", frozenset())), str(value), inner, element, str(name))
         tags = Counter(str(child.tag) for child in children(element))
         for child in children(element):
             labels = element_labels(child)
@@ -76,11 +117,12 @@ class _Sections:
             undecided = self.rules.is_undecided(inner)
             names = frozenset(names_of(child)) if undecided or not is_lone else frozenset()
             if undecided:
-                self._add((*key, (str(child.tag), names)), canonical(child), child)
+                self._add((*key, (str(child.tag), names)), canonical(child), inner, child)
             else:
                 self._below(child, (*key, (str(child.tag), names)), inner)
 
-    def _add(self, key: _Key, content: str, element: etree._Element) -> None:
+    def _add(self, key: _Key, content: str, path: Path, element: etree._Element, attribute: str = "") -> None:
         self.contents[key][content] += 1
-        if key not in self.steps:
-            self.steps[key] = self.paths.steps_to(element)
+        if key not in self.places:
+            steps = self.paths.steps_to(element)
+            self.places[key] = _Place(attribute_step(steps, attribute) if attribute else steps, path)

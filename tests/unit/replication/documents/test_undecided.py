@@ -87,3 +87,46 @@ def test_the_lines_of_the_messages_lead_to_an_end(seed: int, keep: bool) -> None
             assert sections(merged) == sections(own if keep else primary)
             return
     pytest.fail(f"no end with {rules}")
+
+
+GUID = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
+ABOVE = (
+    ('<site id="1">{}</site>', ""),
+    ('<site id="1">{}<key>29</key></site>', ""),
+    ("<site>{}</site>", ""),
+    ('<site key="29">{}</site>', "29"),
+    (f'<site id="{GUID}">{{}}</site>', GUID),
+    (f"<site><id>{GUID}</id>{{}}</site>", GUID),
+)
+"""What a section may be in, and what of it is not shown: it may be a secret."""
+
+
+def message_about(primary: etree._Element, own: etree._Element, rules: list[str]) -> str:
+    """What the push would wait for, empty where it would not."""
+    try:
+        merge(primary, own, Rules.standard(rules))
+    except NamesUndecided as failure:
+        return failure.message
+    return ""
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize(("site", "hidden"), ABOVE)
+@pytest.mark.parametrize(
+    "undecided",
+    ['<section name="SOAP"><level>{}</level></section>', '<row name="SOAP"><a port="{}"/></row>'],
+)
+@pytest.mark.parametrize("pattern", ["admin", "soap*/a", "soap*/a/*port"])
+def test_a_line_of_the_message_decides_whatever_the_entries_above_are_called(
+    keep: bool, site: str, hidden: str, undecided: str, pattern: str
+) -> None:
+    primary, own = (parse_text(f"<s><sites>{site.format(undecided.format(side))}</sites></s>") for side in "pb")
+    rules = [pattern]
+    while message := message_about(primary, own, rules):
+        assert not hidden or hidden not in message
+        lines = [json.loads(line) for line in re.findall(r'"[^"]*"', message)]
+        lines += [form.replace("...", hidden) for form in re.findall(r"add (!/[^ ]+) with", message)]
+        added = [line for line in lines if line.startswith("!") != keep and line not in rules]
+        assert added, message
+        rules += added
+    assert canonical(merge(primary, own, Rules.standard(rules))) == canonical(own if keep else primary)
