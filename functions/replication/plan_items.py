@@ -8,7 +8,7 @@ for, so that naming 50,000 items costs little.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Protocol
 
@@ -46,6 +46,7 @@ from replication.parts.single_documents import AuthenticationState
 
 USERS = "users"
 GROUPS = "groups"
+SOURCES = "sources"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Item:
     ``find`` finds its differing values, for a changed item and for a value of
     ``settings``; ``look_up`` finds a user or group, or what stands around them,
     before and after, as XML: thousands take much less room so than parsed.
+    ``record`` are the typed values of one that comes, where it has any.
     """
 
     kind: Kind
@@ -62,6 +64,7 @@ class Item:
     within: str = ""
     find: Callable[[], list[Difference]] = list
     look_up: Callable[[], tuple[bytes | None, bytes | None]] = lambda: (None, None)
+    record: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -115,7 +118,7 @@ def _items(name: PartName, own: object, desired: object) -> Iterator[Item]:
             yield from _named(own.groups, desired.groups, GROUPS)
         case AuthenticationState(), AuthenticationState():
             yield from _listed(own.document, desired.document)
-            yield from _records(_sources(own), _sources(desired), "sources")
+            yield from _records(_sources(own), _sources(desired), SOURCES)
         case BlockLists(), BlockLists():
             yield from _listed(own.manual, desired.manual)
             # Where it is not replicated it is the same on both sides.
@@ -267,7 +270,7 @@ def _records(
         elif desired[key] != fields:
             find = partial(_differing_fields, fields, desired[key])
             yield Item(Kind.CHANGED, shown[key], within, find=find)
-    yield from (Item(Kind.ADDED, shown[key], within) for key in desired if key not in own)
+    yield from (Item(Kind.ADDED, shown[key], within, record=desired[key]) for key in desired if key not in own)
 
 
 def _shown_key(key: str, position: int) -> str:

@@ -100,6 +100,21 @@ def _lists(values: Iterable[Difference]) -> Mapping[tuple[str, bool], Addresses]
     return {key: _of(text for entry in held.values() for text in _entry(entry)) for key, held in entries.items()}
 
 
+def blocked(values: Iterable[Difference]) -> Addresses:
+    """What a list of blocked addresses holds, of which no name has to say that it is one."""
+    entries: defaultdict[Steps, list[tuple[str, str]]] = defaultdict(list)
+    for one in values:
+        value, own = (one.after or "").strip(), place_of(one.steps).own
+        if value and said(value) is None and own.isdisjoint(_TELLING):
+            entries[one.steps[:-1]].append((one.steps[-1].name, value))
+    return _of(text for entry in entries.values() for text in _entry(entry))
+
+
+def addresses(text: str) -> Addresses:
+    """The addresses of one text."""
+    return _of(_single(text))
+
+
 def is_text(value: str) -> bool:
     """Whether a text is no address."""
     return not _spans(value.strip().lstrip(_OUT))
@@ -115,9 +130,11 @@ def _entries_of(one: Difference, place: Place, value: str) -> tuple[Steps, ...]:
 
 def _tells_of_it(place: Place) -> bool:
     """Whether a value says something of a list or an entry, and is no address: its name, its note."""
-    return place.is_identity or bool(
-        place.own & {"plain talk", "id", "notice", "method", "status", "enabled", "quantity"}
-    )
+    return place.is_identity or not place.own.isdisjoint(_TELLING)
+
+
+_TELLING = frozenset({"plain talk", "id", "notice", "method", "status", "enabled", "quantity"})
+"""Of what is said beside an address."""
 
 
 def _list_path(steps: Steps) -> str:
@@ -142,9 +159,9 @@ _LASTS = frozenset({"to", "end", "last", "high", "max", "until", "upper", "endip
 
 def _entry(values: list[tuple[str, str]]) -> Iterator[str]:
     """The texts of one entry: an address with its mask, a first with a last address, or each value for itself."""
-    masks = [value for name, value in values if _role(name) == "mask"]
-    lasts = [value for name, value in values if _role(name) == "last"]
-    firsts = [value for name, value in values if not _role(name)]
+    masks = [value for name, value in values if _role(name, value) == "mask"]
+    lasts = [value for name, value in values if _role(name, value) == "last"]
+    firsts = [value for name, value in values if not _role(name, value)]
     if len(firsts) == 1 and len(masks) == 1:
         yield f"{firsts[0]}/{masks[0]}"
     elif len(firsts) == 1 and len(lasts) == 1:
@@ -163,11 +180,13 @@ def _single(value: str) -> list[str]:
 _SPACED_MASK = re.compile(r"([0-9.]{7,15})\s+(255\.[0-9.]{5,11})")
 
 
-def _role(name: str) -> str:
+def _role(name: str, value: str) -> str:
+    """Which part of a range a value is; what is called *until* and is no address may be a day."""
     plain = "".join(filter(str.isalnum, name.casefold()))
     if plain in _MASKS:
         return "mask"
-    return "last" if plain in _LASTS or {"to", "end"} & set(meanings(name)) else ""
+    is_last = plain in _LASTS or not {"to", "end"}.isdisjoint(meanings(name))
+    return "last" if is_last and (value.isdigit() or not is_text(value)) else ""
 
 
 _OUT = "!~^"

@@ -33,6 +33,8 @@ class AccessIncreaseKind(StrEnum):
     """A secure connection or a second factor is not demanded any more."""
     SSH_KEY_ADDED = "ssh_key_added"
     AUTHENTICATION_WEAKENED = "authentication_weakened"
+    LOG_IN_SOURCE_ADDED = "log_in_source_added"
+    """People may log in by a directory more."""
     PROTOCOL_ADDED = "protocol_added"
     ADMIN_GRANTED = "admin_granted"
     GROUP_JOINED = "group_joined"

@@ -7,7 +7,9 @@ about is decided by where it stands (``access_places``), what it is then called
 for by a table (``access_rules``). What is not understood is reported as well.
 
 Users and groups are watched in full, with what stands around them in their
-documents; of settings and listeners, what the table says of servers.
+documents, and so are the directories by which people log in; of settings and
+listeners, what the table says of servers; of the manual list of blocked
+addresses, who is no longer blocked. The automatic one changes by itself.
 
 A new user is the daily business of replication and no widening by itself. It
 is reported (``ACCOUNT_ADDED``) only when it is not disabled and is open in a
@@ -29,7 +31,15 @@ from common.contained import contained
 from replication.documents.canonical import plain
 from replication.documents.diff import ORDER, OTHER, Difference, Kind, Steps, root_step, show, values_of
 from replication.documents.names import truth
-from replication.guards.access_addresses import limits_addresses, widened_lists
+from replication.guards.access_addresses import (
+    Addresses,
+    addresses,
+    blocked,
+    is_address,
+    is_text,
+    limits_addresses,
+    widened_lists,
+)
 from replication.guards.access_groups import Groups, opening_path, values
 from replication.guards.access_judgement import Judgement, judge, may_matter, tells_of_access
 from replication.guards.access_places import Place, is_thing, place_of
@@ -40,8 +50,10 @@ from replication.guards.access_words import FILLERS, meanings
 from replication.model import PartName, shortened
 from replication.parts.accounts import Accounts
 from replication.parts.base import Document
+from replication.parts.ip_block_lists import BlockLists
+from replication.parts.single_documents import AuthenticationState
 from replication.plan import PartPlan, Plan
-from replication.plan_items import GROUPS, USERS, Item, items_of
+from replication.plan_items import GROUPS, SOURCES, USERS, Item, items_of
 
 MANY_PASSWORDS_SHARE = 0.1
 """Above this share of the users whose stored password changes at once, it is no coincidence any more."""
@@ -99,6 +111,66 @@ def _of_part(plan: PartPlan) -> Iterator[AccessIncrease]:
                 lambda item=item: increases(item.label, _of_account(item, passwords, groups)),  # type: ignore[misc]
             )
         yield from increases(USERS, _of_passwords(len(passwords), len(plan.own.users.items.entries)))
+    elif isinstance(plan.own, AuthenticationState) and isinstance(plan.desired, AuthenticationState):
+        typed = frozenset(source.name for source in plan.desired.sources)
+        for item in items_of(plan):
+            yield from _judged(plan.name, item.label, lambda item=item: increases(item.label, _of_source(item, typed)))  # type: ignore[misc]
+    elif isinstance(plan.own, BlockLists) and isinstance(plan.desired, BlockLists):
+        yield from _of_blocked(plan, plan.own.manual, plan.desired.manual)
+
+
+def _of_source(item: Item, typed: frozenset[str]) -> KindsAndPaths:
+    """A directory by which people log in. One that is ``typed`` and comes is told of once."""
+    if item.kind is Kind.ADDED:
+        if item.record.get("enabled", item.within != SOURCES and item.key not in typed):
+            yield AccessIncreaseKind.LOG_IN_SOURCE_ADDED, item.key
+    elif item.kind is Kind.CHANGED:
+        for difference in item.find():
+            yield from _of_value_of_source(difference, is_typed=item.within == SOURCES)
+
+
+def _of_value_of_source(difference: Difference, *, is_typed: bool) -> KindsAndPaths:
+    # The first step is the source itself, which stands for the account here.
+    inside = difference if is_typed or len(difference.steps) < 2 else _without_first_step(difference)
+    place, change = place_of(inside.steps), Change(difference.before, difference.after)
+    if "enabled" in place.own and change.is_switch:
+        if change.is_switched_on:
+            yield AccessIncreaseKind.LOG_IN_SOURCE_ADDED, difference.path
+    elif not (is_typed and inside.steps[-1].name == "position"):
+        for kind, path in _of_value(inside, of_server=False):
+            yield _KINDS_OF_SOURCES.get(kind, kind), path
+
+
+_KINDS_OF_SOURCES = {
+    AccessIncreaseKind.ACCOUNT_ENABLED: AccessIncreaseKind.LOG_IN_SOURCE_ADDED,
+    AccessIncreaseKind.DIRECTORY_ADDED: AccessIncreaseKind.MAY_WIDEN,
+}
+"""What is said of an account or a folder, where it is of a directory of people."""
+
+
+def _without_first_step(difference: Difference) -> Difference:
+    return replace(difference, steps=difference.steps[1:], new_from=max(difference.new_from - 1, 0))
+
+
+def _of_blocked(plan: PartPlan, own: Document, desired: Document) -> Iterator[AccessIncrease]:
+    """The entries of the list of blocked addresses that go, or change, while some address is not blocked any more."""
+    before, after = (
+        blocked([] if root is None else values_of(root, root_step(root))) for root in (own.parse(), desired.parse())
+    )
+    if after.covers(before):
+        return
+    lifted = [item for item in items_of(plan) if item.within == "" and _unblocks(item, after)]
+    kind = AccessIncreaseKind.ADDRESS_LIMIT_LIFTED
+    yield from (AccessIncrease(plan.name, kind, item.label, item.key) for item in lifted)
+    if not lifted:
+        yield AccessIncrease(plan.name, AccessIncreaseKind.MAY_WIDEN, OTHER, OTHER)
+
+
+def _unblocks(item: Item, still: Addresses) -> bool:
+    """Whether an entry that goes or changes blocked an address that may not be blocked ``still``."""
+    if item.kind is Kind.REMOVED:
+        return is_text(item.key) or not still.covers(addresses(item.key))
+    return item.kind is Kind.CHANGED and any(is_address(one.before) for one in item.find())
 
 
 def _of_server(item: Item) -> KindsAndPaths:
