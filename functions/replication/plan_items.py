@@ -16,6 +16,7 @@ from lxml import etree
 
 from common.safe_xml import parse
 from replication.documents import canonical
+from replication.documents.counterparts import pairs_of
 from replication.documents.diff import (
     ORDER,
     OTHER,
@@ -27,7 +28,6 @@ from replication.documents.diff import (
     marker,
     named_step,
     own_differences,
-    pairs_of,
     reordered,
     root_step,
     show,

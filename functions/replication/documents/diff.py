@@ -1,14 +1,10 @@
 """Which values of two elements differ, without knowing their schema.
 
-Children are matched by their name or key, those that share one by all their
-names; those that bear none, by equal content first and then by their order. A
-child that is the only one of its kind on both sides is the same child, whatever
-it is called, unless it is a key with a value. What differs only in prefixes,
+Children are matched as ``counterparts`` says. What differs only in prefixes,
 comments or white space between elements does not differ.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
@@ -17,25 +13,19 @@ from lxml import etree
 
 from common.safe_xml import local_name
 from replication.documents.canonical import (
-    IDENTITY_KEYS,
-    canonical,
     children,
-    is_ignored,
     is_ignored_attribute,
     own_value,
     plain_name,
     text_of,
 )
-from replication.documents.entry_names import NAME_KEYS, TYPED_VALUES, VALUES, key_of, name_in, names_of
-from replication.documents.keep_labels import is_entry
+from replication.documents.counterparts import Key, Pair, by_tag, pairs_of
+from replication.documents.entry_names import NAME_KEYS, TYPED_VALUES, VALUES, names_of
 from replication.documents.keep_patterns import Labels, labels_of, words
 from replication.documents.namespaces import REFERENCE, meaning
 from replication.documents.secret_elements import LONGEST_LABEL, is_secret_element, is_written_as_name, says_secret
 from replication.documents.secret_names import is_log_in_name, is_secret_name, is_word_of_log_in
 from replication.documents.sensitive import may_hold_secret, may_name_secret
-
-type Key = Callable[[etree._Element], str]
-type Pair = tuple[etree._Element | None, etree._Element | None]
 
 ORDER = "(order)"
 """The last step of a difference that lies in the order of children alone."""
@@ -192,35 +182,6 @@ def own_differences(
         yield _difference(steps, *_told_apart(text, new_text))
 
 
-def pairs_of(
-    own: etree._Element,
-    desired: etree._Element,
-    *,
-    key: Key = key_of,
-    lone: bool = True,
-    ignored: frozenset[str] = frozenset(),
-) -> Iterator[tuple[etree._Element | None, etree._Element | None, int]]:
-    """The children of both, each with its counterpart, and its position (from 1) among several of a kind, or 0.
-
-    ``lone``: a child that is the only one of its kind on both sides needs no key.
-    """
-    mine, theirs = _by_tag(own, ignored), _by_tag(desired, ignored)
-    for tag in {**theirs, **mine}:
-        left, right = mine.get(tag, []), theirs.get(tag, [])
-        if lone and len(left) <= 1 and len(right) <= 1 and not _are_two_entries([*left, *right]):
-            yield (left[0] if left else None, right[0] if right else None, 0)
-        else:
-            positions = {element: n for side in (left, right) for n, element in enumerate(side, 1)}
-            for one, other in _matched(left, right, key):
-                element = one if other is None else other
-                yield one, other, positions[element] if element is not None else 0
-
-
-def _are_two_entries(lone: list[etree._Element]) -> bool:
-    """Whether both are a key with a value, and the keys differ: two settings, and not one that is called otherwise."""
-    return len(lone) == 2 and all(map(is_entry, lone)) and len({key_of(entry) for entry in lone}) == 2
-
-
 def step_below(
     steps: Steps,
     element: etree._Element,
@@ -324,11 +285,11 @@ def _whole(
     for key, value in sorted((str(key), str(value)) for key, value in element.attrib.items()):
         if not is_ignored_attribute(key, value, ignored):
             yield one(attribute_step(steps, key), value)
-    by_tag = _by_tag(element, ignored)
+    alike_by_tag = by_tag(element, ignored)
     text = _text(element)
-    if text or not (by_tag or element.attrib):
+    if text or not (alike_by_tag or element.attrib):
         yield one(steps, text)
-    for alike in by_tag.values():
+    for alike in alike_by_tag.values():
         for position, child in enumerate(alike, 1):
             below = step_below(steps, child, position if len(alike) > 1 else 0)
             yield from _whole(child, below, kind, new_from, ignored)
@@ -347,78 +308,9 @@ def _text(element: etree._Element) -> str:
     return text if next(children(element), None) is None else text.strip()
 
 
-def _by_tag(element: etree._Element, ignored: frozenset[str]) -> dict[str, list[etree._Element]]:
-    grouped: defaultdict[str, list[etree._Element]] = defaultdict(list)
-    for child in children(element):
-        if not is_ignored(child, ignored):
-            grouped[str(child.tag)].append(child)
-    return grouped
-
-
 def _identical(left: etree._Element, right: etree._Element) -> bool:
     """A quick yes for what is written alike; a no says nothing."""
     return bool(etree.tostring(left, with_tail=False) == etree.tostring(right, with_tail=False))
-
-
-def _matched(left: list[etree._Element], right: list[etree._Element], key: Key) -> Iterator[Pair]:
-    mine, theirs = _by_key(left, key), _by_key(right, key)
-    for name in {**theirs, **mine}:
-        ours, others = mine.get(name, []), theirs.get(name, [])
-        if len(ours) == 1 and len(others) == 1:
-            yield ours[0], others[0]
-        else:
-            namesakes = list(_of_equal_names(ours, others))
-            yield from namesakes
-            taken = {element for pair in namesakes for element in pair}
-            yield from _alike_first(
-                [one for one in ours if one not in taken], [one for one in others if one not in taken]
-            )
-
-
-def _of_equal_names(left: list[etree._Element], right: list[etree._Element]) -> Iterator[Pair]:
-    """Of several that share a key, or have none, those that are told apart by all their names and titles together."""
-    mine, theirs = _by_key(left, _all_names), _by_key(right, _all_names)
-    for names, others in theirs.items():
-        if names and len(others) == len(ours := mine.get(names, [])) == 1:
-            yield ours[0], others[0]
-
-
-def _all_names(element: etree._Element) -> str:
-    said = [(plain_name(str(key)), str(value)) for key, value in element.attrib.items()]
-    names = [(key, value) for key, value in said if key in IDENTITY_KEYS]
-    names += [(plain_name(str(child.tag)), name_in(child)) for child in children(element)]
-    return "\0".join(sorted(f"{key}\1{value}" for key, value in names if value))
-
-
-def _alike_first(left: list[etree._Element], right: list[etree._Element]) -> Iterator[Pair]:
-    """Several of one kind that nothing tells apart but what they hold."""
-    by_content: defaultdict[str, list[etree._Element]] = defaultdict(list)
-    for element in reversed(left):
-        by_content[canonical(element)].append(element)
-    rest = []
-    for element in right:
-        alike = by_content.get(canonical(element))
-        if alike:
-            yield alike.pop(), element
-        else:
-            rest.append(element)
-    unmatched = {element for alike in by_content.values() for element in alike}
-    left = [element for element in left if element in unmatched]
-    together = min(len(left), len(rest)) if len(left) == len(rest) == 1 or _have_children(left + rest) else 0
-    yield from zip(left[:together], rest[:together], strict=True)
-    yield from ((element, None) for element in left[together:])
-    yield from ((None, element) for element in rest[together:])
-
-
-def _have_children(elements: list[etree._Element]) -> bool:
-    return any(next(children(element), None) is not None for element in elements)
-
-
-def _by_key(elements: list[etree._Element], key: Key) -> dict[str, list[etree._Element]]:
-    grouped: defaultdict[str, list[etree._Element]] = defaultdict(list)
-    for element in elements:
-        grouped[key(element)].append(element)
-    return grouped
 
 
 def name_of_entry(element: etree._Element) -> str:

@@ -20,7 +20,7 @@ from lxml import etree
 
 from common.safe_xml import local_name
 from replication.documents.canonical import canonical, children, name_of, plain, text_of
-from replication.documents.diff import pairs_of
+from replication.documents.counterparts import pairs_of
 from replication.documents.entry_names import VALUES, key_of, names_of
 from replication.documents.keep_labels import is_entry
 from replication.documents.names import truth

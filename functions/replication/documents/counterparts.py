@@ -1,0 +1,163 @@
+"""Which children of two elements are the same entry, for plans and for what servers add.
+
+Children are matched by their name or key, those that share one by all their
+names. Those that bear none are matched by their content: equal ones first,
+then those that share most of what no other holds, then by their order. A child
+that is the only one of its kind on both sides is the same child, whatever it
+is called, unless it is a key with a value.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from itertools import islice, product
+
+from lxml import etree
+
+from replication.documents.canonical import IDENTITY_KEYS, canonical, children, is_ignored, plain_name, text_of
+from replication.documents.entry_names import key_of, name_in
+from replication.documents.keep_labels import is_entry
+
+type Key = Callable[[etree._Element], str]
+type Pair = tuple[etree._Element | None, etree._Element | None]
+
+_COMPARED_VALUES = 64
+"""Values of an entry by which it is compared."""
+_COMMON = 64
+"""Pairs of entries with one value in common; what more have says nothing, and would take long."""
+
+
+def pairs_of(
+    own: etree._Element,
+    desired: etree._Element,
+    *,
+    key: Key = key_of,
+    lone: bool = True,
+    ignored: frozenset[str] = frozenset(),
+) -> Iterator[tuple[etree._Element | None, etree._Element | None, int]]:
+    """The children of both, each with its counterpart, and its position (from 1) among several of a kind, or 0.
+
+    ``lone``: a child that is the only one of its kind on both sides needs no key.
+    """
+    mine, theirs = by_tag(own, ignored), by_tag(desired, ignored)
+    for tag in {**theirs, **mine}:
+        left, right = mine.get(tag, []), theirs.get(tag, [])
+        if lone and len(left) <= 1 and len(right) <= 1 and not _are_two_entries([*left, *right]):
+            yield (left[0] if left else None, right[0] if right else None, 0)
+        else:
+            positions = {element: n for side in (left, right) for n, element in enumerate(side, 1)}
+            for one, other in _matched(left, right, key):
+                element = one if other is None else other
+                yield one, other, positions[element] if element is not None else 0
+
+
+def _are_two_entries(lone: list[etree._Element]) -> bool:
+    """Whether both are a key with a value, and the keys differ: two settings, and not one that is called otherwise."""
+    return len(lone) == 2 and all(map(is_entry, lone)) and len({key_of(entry) for entry in lone}) == 2
+
+
+def by_tag(element: etree._Element, ignored: frozenset[str]) -> dict[str, list[etree._Element]]:
+    """The children of an element by their tags."""
+    grouped: defaultdict[str, list[etree._Element]] = defaultdict(list)
+    for child in children(element):
+        if not is_ignored(child, ignored):
+            grouped[str(child.tag)].append(child)
+    return grouped
+
+
+def _matched(left: list[etree._Element], right: list[etree._Element], key: Key) -> Iterator[Pair]:
+    mine, theirs = _by_key(left, key), _by_key(right, key)
+    for name in {**theirs, **mine}:
+        ours, others = mine.get(name, []), theirs.get(name, [])
+        if len(ours) == 1 and len(others) == 1:
+            yield ours[0], others[0]
+        else:
+            namesakes = list(_of_equal_names(ours, others))
+            yield from namesakes
+            taken = {element for pair in namesakes for element in pair}
+            yield from _of_like_content(
+                [one for one in ours if one not in taken], [one for one in others if one not in taken]
+            )
+
+
+def _of_equal_names(left: list[etree._Element], right: list[etree._Element]) -> Iterator[Pair]:
+    """Of several that share a key, or have none, those that are told apart by all their names and titles together."""
+    mine, theirs = _by_key(left, _all_names), _by_key(right, _all_names)
+    for names, others in theirs.items():
+        if names and len(others) == len(ours := mine.get(names, [])) == 1:
+            yield ours[0], others[0]
+
+
+def _all_names(element: etree._Element) -> str:
+    said = [(plain_name(str(key)), str(value)) for key, value in element.attrib.items()]
+    names = [(key, value) for key, value in said if key in IDENTITY_KEYS]
+    names += [(plain_name(str(child.tag)), name_in(child)) for child in children(element)]
+    return "\0".join(sorted(f"{key}\1{value}" for key, value in names if value))
+
+
+def _of_like_content(left: list[etree._Element], right: list[etree._Element]) -> Iterator[Pair]:
+    """Several of one kind that nothing tells apart but what they hold: equal ones, then like ones, then by order."""
+    by_content: defaultdict[str, list[etree._Element]] = defaultdict(list)
+    for element in reversed(left):
+        by_content[canonical(element)].append(element)
+    rest = []
+    for element in right:
+        alike = by_content.get(canonical(element))
+        if alike:
+            yield alike.pop(), element
+        else:
+            rest.append(element)
+    unmatched = {element for alike in by_content.values() for element in alike}
+    left = [element for element in left if element in unmatched]
+    if len(left) > 1 or len(rest) > 1:
+        likes = _likes(left, rest)
+        yield from ((left[one], rest[other]) for one, other in likes.items())
+        others = {*likes.values()}
+        left = [element for position, element in enumerate(left) if position not in likes]
+        rest = [element for position, element in enumerate(rest) if position not in others]
+    together = min(len(left), len(rest)) if len(left) == len(rest) == 1 or _have_children(left + rest) else 0
+    yield from zip(left[:together], rest[:together], strict=True)
+    yield from ((element, None) for element in left[together:])
+    yield from ((None, element) for element in rest[together:])
+
+
+def _likes(left: list[etree._Element], right: list[etree._Element]) -> dict[int, int]:
+    """Positions of the elements that share values, those first that share what no other holds, then most."""
+    holders: defaultdict[tuple[str, ...], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for side, elements in enumerate((left, right)):
+        for position, element in enumerate(elements):
+            for value in dict.fromkeys(islice(_values(element), _COMPARED_VALUES)):
+                holders[value][side].append(position)
+    shared: Counter[tuple[int, int]] = Counter()
+    own: Counter[tuple[int, int]] = Counter()
+    for ours, theirs in holders.values():
+        if len(ours) * len(theirs) <= _COMMON:
+            pairs = list(product(ours, theirs))
+            shared.update(pairs)
+            own.update(pairs if len(pairs) == 1 else ())
+    likes: dict[int, int] = {}
+    taken: set[int] = set()
+    for one, other in sorted(shared, key=lambda pair: (-own[pair], -shared[pair], pair)):
+        if one not in likes and other not in taken:
+            likes[one] = other
+            taken.add(other)
+    return likes
+
+
+def _values(element: etree._Element, above: str = "") -> Iterator[tuple[str, ...]]:
+    """The values in an element, each with the names that lead to it."""
+    yield from ((above, str(key), str(value)) for key, value in element.attrib.items())
+    if text := text_of(element).strip():
+        yield above, text
+    for child in children(element):
+        yield from _values(child, f"{above}/{child.tag}")
+
+
+def _have_children(elements: list[etree._Element]) -> bool:
+    return any(next(children(element), None) is not None for element in elements)
+
+
+def _by_key(elements: list[etree._Element], key: Key) -> dict[str, list[etree._Element]]:
+    grouped: defaultdict[str, list[etree._Element]] = defaultdict(list)
+    for element in elements:
+        grouped[key(element)].append(element)
+    return grouped
