@@ -108,6 +108,7 @@ SETTINGS = SyncSettings(
     reply_limit_mb=64,
     full_verification_minutes=45,
     personal_roles=("arn:aws:iam::123456789012:role/administrators",),
+    approval_hours=36,
     version=1,
 )
 RESULT = BackupResult(
@@ -135,6 +136,7 @@ RESULT = BackupResult(
     settings_before=backup_key(BACKUP_ID, RUN_ID, ("settings", "accounts")),
     registration=REGISTRATION,
     source=SOURCE,
+    approved_parts={"settings": HASH},
 )
 RUN = Run(
     id=RUN_ID,

@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler import Depends
 
 from cerberus.address_policy import AddressPolicy
 from common.runtime import Runtime, SystemRuntime
+from fleet.approvals import approval_in_force
 from fleet.environment import Variables, entries, number, package_file, required, stack_primary
 from fleet.primary import primary_in_use
 from registry.audit import AuditLog, DynamoAuditLog
@@ -88,12 +89,9 @@ class Services:
         return of_primary(registered, self.primary())
 
     def approval(self, backup: Backup, snapshot: str = "") -> Approval | None:
-        """The approval for the backup as it is registered, of a plan from the primary as it is registered.
-
-        With ``snapshot``, a key, that of putting it back.
-        """
-        given = of_primary(of_registration(self.store.approval(backup.id), backup.registration), self.primary())
-        return given if given and given.snapshot == snapshot else None
+        """The approval that would hold for a run now: a replication, or with ``snapshot``, a key, putting it back."""
+        given, settings = self.store.approval(backup.id), self.store.settings()
+        return approval_in_force(given, backup, self.primary(), settings, self.runtime.now(), snapshot)
 
     def approve(
         self,

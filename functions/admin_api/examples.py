@@ -78,6 +78,7 @@ SYNC_SETTINGS = {
             "read_timeout": 60.0,
             "reply_limit_mb": 256,
             "full_verification_minutes": 0,
+            "approval_hours": 24,
         },
     ),
     "careful": _example(
@@ -104,6 +105,7 @@ SYNC_SETTINGS = {
             "reply_limit_mb": 256,
             "full_verification_minutes": 0,
             "personal_roles": ["arn:aws:iam::123456789012:role/administrators"],
+            "approval_hours": 24,
         },
     ),
 }

@@ -16,8 +16,9 @@ from cerberus.client import PrimaryClient
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
+from fleet.approvals import guard_of
 from fleet.present_primary import present_primary
-from fleet.primary import Source, guard_of, known_parts, pending_access_proof_of, policy_of
+from fleet.primary import Source, known_parts, pending_access_proof_of, policy_of
 from fleet.primary_guard import check_meant
 from fleet.restore_source import RestoreSource
 from fleet.servers import CerberusServers, endpoint_of, refuse_primary, with_credentials

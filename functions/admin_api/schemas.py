@@ -556,6 +556,11 @@ class NewSyncSettings(Model):
             ),
         ),
     ] = []
+    approval_hours: Annotated[
+        int,
+        Field(ge=1, le=720, description="So long after it was given an approval ends, used or not."),
+        BeforeValidator(_whole),
+    ] = 24
 
 
 class SyncSettingsView(Model):
@@ -578,6 +583,7 @@ class SyncSettingsView(Model):
     reply_limit_mb: int
     full_verification_minutes: int
     personal_roles: list[str]
+    approval_hours: int
 
 
 # ---------------------------------------------------------------- runs
@@ -845,7 +851,7 @@ class NewApproval(Model):
 
 
 class ApprovalView(Model):
-    """Who lets which plan through. It is void as soon as either side has moved.
+    """Who lets which plan through, once. It is void as soon as either side has moved, and when its time is over.
 
     ``agreed`` are others who stand behind it. ``in_force`` false: the settings demand two people, and one more has to
     approve it.

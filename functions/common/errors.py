@@ -73,6 +73,7 @@ class Reason(StrEnum):
     PLAN_TOO_SLOW = "plan_too_slow"
     COMPARISON_TOO_SLOW = "comparison_too_slow"
     APPROVAL_BY_ANOTHER = "approval_by_another"
+    APPROVAL_CHANGED = "approval_changed"
     # The guards
     REMOVES_TOO_MUCH = "removes_too_much"
     DISABLES_TOO_MUCH = "disables_too_much"
@@ -177,6 +178,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.PLAN_TOO_SLOW: "Start a dry run over this backup: it has more time, and its result has the plan's hash.",
     Reason.COMPARISON_TOO_SLOW: "Start a dry run, which keeps what the primary holds, and compare two kept states.",
     Reason.APPROVAL_BY_ANOTHER: "Let somebody else approve it: the settings demand two people who can be told apart.",
+    Reason.APPROVAL_CHANGED: "Nothing to do: the next run goes by the approval that is there then.",
     Reason.REMOVES_TOO_MUCH: "Look at the plan; approve its hash if so much is meant to go.",
     Reason.DISABLES_TOO_MUCH: "Look at the plan; approve its hash if so many are meant to be disabled.",
     Reason.PART_MISSING_ON_PRIMARY: "Check the part on the primary; approve the plan's hash if it is meant to be gone.",
@@ -214,7 +216,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.BACKUP_PAUSED: "Name the paused backup to put something back on it all the same, or resume it.",
     Reason.CREDENTIALS_MISSING: "Store user name and password in the server's secret.",
     Reason.REGISTRATION_INVALID: "Correct the registration.",
-    Reason.REGISTRATION_CHANGED: "Nothing to do: the next run goes to the server that is registered now.",
+    Reason.REGISTRATION_CHANGED: "Nothing to do: the next run goes by the registration that is there then.",
     Reason.EVENT_INVALID: "Correct the event; the shapes are in events/.",
     Reason.CONFIGURATION_INVALID: "Correct the function's configuration and deploy again.",
     Reason.REGISTRY_UNAVAILABLE: "Check the function's permissions and AWS' health; the next run tries again.",
@@ -222,6 +224,18 @@ REMEDIES: dict[Reason, str] = {
     Reason.REPORT_INCOMPLETE: "Nothing of the run is touched; report the place in the program.",
     Reason.INTERNAL_ERROR: "Please report it with the log lines of this run.",
 }
+
+
+REASONS_OF_THE_RUN = (
+    Reason.DEADLINE,
+    Reason.RUN_ABORTED,
+    Reason.NOT_QUEUED,
+    Reason.RUN_CUT_OFF,
+    Reason.REGISTRATION_CHANGED,
+    Reason.APPROVAL_CHANGED,
+    Reason.PRIMARY_REPLACED,
+)
+"""Reasons that lie with the run, or with who changed something meanwhile, and not with the backup."""
 
 
 class Failure(Exception):

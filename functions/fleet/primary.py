@@ -1,14 +1,12 @@
 """What replication is given: the primary, and what holds for a backup."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from fleet.people import is_agreed
 from fleet.servers import PRIMARY_ID, Servers, with_credentials
 from registry.models import (
-    Approval,
     Backup,
     BackupResult,
     Credentials,
@@ -22,8 +20,6 @@ from registry.store import CredentialStore, Store, VersionConflict
 from registry.store_rules import of_primary, primary_as_named
 from replication.access_proof import PendingAccessProof
 from replication.documents.keep_patterns import Rules
-from replication.guards.approval import Guard
-from replication.guards.limits import Limits
 from replication.model import DEFAULT_PARTS, PartFingerprints, PartName, Policy, PrimaryState
 from replication.ports import ReadableServer, ServerFacts
 from replication.primary import read_primary
@@ -144,20 +140,6 @@ def policy_of(backup: Backup, settings: SyncSettings) -> Policy | Failure:
     except Failure as failure:
         return failure
     return Policy(parts, rules, settings.replicate_auto_block_list)
-
-
-def guard_of(settings: SyncSettings, approval: Approval | None, expected: str = "") -> Guard:
-    """What must not go through to a backup unseen, and the plan that was approved for it, if any.
-
-    ``expected`` is the hash of the plan that a run was asked to carry out. It approves nothing: who may
-    start runs is not who may approve.
-    """
-    return Guard(
-        limits=Limits(**asdict(settings.limits)) if settings.limits else Limits(),
-        block_widened_access=settings.block_widened_access,
-        approved=approval.plan_hash if approval and is_agreed(approval, settings) else "",
-        expected=expected,
-    )
 
 
 def known_parts(registered: BackupResult | None, of: Primary | Run | None) -> dict[PartName, PartFingerprints]:

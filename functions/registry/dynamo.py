@@ -77,6 +77,8 @@ from registry.serialization import Row, Stored, time_text, to_row
 from registry.store import AlreadyRegistered, VersionConflict
 from registry.store_rules import (
     Promotion,
+    PushConditions,
+    approval_changed,
     capped_result,
     capped_run,
     claim_lost,
@@ -84,6 +86,7 @@ from registry.store_rules import (
     lease_lost,
     merged_status,
     primary_replaced,
+    registration_changed,
     registration_gone,
 )
 from registry.table import TRANSACTION_LIMIT, Check, ConditionsFailed, Delete, Put, Table, unchanged
@@ -290,10 +293,20 @@ class DynamoStore:
     def runs(self, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
         return self._newest(Run, _RUN, limit, before)
 
-    def record_result(
-        self, result: BackupResult, *, lease_owner: str, final: bool = True, claim: str | None = None
+    def record_result(self, result: BackupResult, *, lease_owner: str, claim: str | None = None) -> None:
+        self._record(result, None, lease_owner, claim)
+
+    def begin_push(
+        self, result: BackupResult, conditions: PushConditions, *, lease_owner: str, claim: str | None = None
     ) -> None:
+        self._record(result, conditions, lease_owner, claim)
+
+    def _record(
+        self, result: BackupResult, conditions: PushConditions | None, lease_owner: str, claim: str | None
+    ) -> None:
+        """Store a result; with ``conditions`` that of before the first write."""
         result = capped_result(result)
+        final = conditions is None
         close = _closing if final else _claimed
         bound = [] if claim is None else [close(result.run_id, result.backup_id, claim)]
         record = {**to_row(result), **self._expiry(result.attempted_at)}
@@ -302,14 +315,14 @@ class DynamoStore:
             Put({**keys(f"HISTORY#{result.backup_id}", result.run_id), **record}, _MAY_REPLACE),
         ]
         written = [Check(*_LEASE, Attr("held_by").eq(lease_owner)), *bound, *kept]
-        unchanged_primary = [] if final else [Check(*_PRIMARY, _term_is(result.term))]
+        as_read = [] if conditions is None else _as_read(result, conditions)
         is_registered = True
         for _ in range(_STATUS_ATTEMPTS):
-            unless_moved = _registered_as(result.registration)
+            unless_moved = _registered_as(result.registration, conditions.version if conditions else None)
             registered = Check(_BACKUP, result.backup_id, unless_moved if is_registered else ~unless_moved)
             status = self._status_after(result, final=final) if is_registered else []
             try:
-                self._table.transact(*written, registered, *unchanged_primary, *status)
+                self._table.transact(*written, registered, *as_read, *status)
             except ConditionsFailed as failed:
                 if 0 in failed.rows:
                     raise lease_lost() from None
@@ -318,12 +331,10 @@ class DynamoStore:
                 for position, row in failed.rows.items():
                     if position < len(written):
                         read_row(BackupResult, row)  # raises: a newer version has written it
-                if len(written) in failed.rows:
-                    if not final:
-                        raise registration_gone(result.backup_id) from None
+                if not final:
+                    _raise_what_changed(result, failed, len(written))
+                elif len(written) in failed.rows:
                     is_registered = not is_registered
-                if not final and len(written) + 1 in failed.rows:
-                    raise primary_replaced() from None
                 continue  # the status or the registration has changed since it was read
             return
         raise Failure(Reason.REGISTRY_UNAVAILABLE, f"the status of {result.backup_id} kept changing")
@@ -389,12 +400,6 @@ class DynamoStore:
             return Claim.MINE
         return Claim.HELD if in_the_way else Claim.CLOSED
 
-    def leave_out(self, run_id: str, backup_id: str, claim: str) -> None:
-        try:
-            self._table.transact(_closing(run_id, backup_id, claim))
-        except ConditionsFailed:
-            raise claim_lost(backup_id) from None
-
     def results(self, run_id: str) -> tuple[BackupResult, ...]:
         return tuple(_results(run_id, self._table.rows(f"RESULT#{run_id}")))
 
@@ -429,9 +434,7 @@ class DynamoStore:
     def approve(
         self, approval: Approval, *, expected_version: int | None = None, seconds: Approval | None = None
     ) -> None:
-        as_seen = _registered_as(approval.registration)
-        if expected_version is not None:
-            as_seen &= Attr("version").eq(expected_version)
+        as_seen = _registered_as(approval.registration, expected_version)
         row = {**keys(_APPROVAL, approval.backup_id), **to_row(approval)}
         try:
             self._table.transact(
@@ -449,7 +452,7 @@ class DynamoStore:
 
     def withdraw_approval(self, approval: Approval) -> None:
         with suppress(ConditionsFailed):  # another one has taken its place, or it is gone
-            self._table.transact(Delete(_APPROVAL, approval.backup_id, _is_this(approval)))
+            self._table.transact(_ending(approval))
 
     def baseline(self) -> PrimaryBaseline | None:
         return self._single(PrimaryBaseline, _BASELINE)
@@ -575,10 +578,34 @@ def _closing(run_id: str, backup_id: str, claim: str) -> Delete:
     return Delete(f"OPEN#{run_id}", backup_id, Attr("held_by").eq(claim))
 
 
-def _registered_as(registration: str) -> ConditionBase:
+def _registered_as(registration: str, version: int | None = None) -> ConditionBase:
     """That a backup is registered so. Before registrations could be told apart, rows had no such attribute."""
-    same = Attr("registration").eq(registration)
-    return same if registration else Attr("pk").exists() & (same | Attr("registration").not_exists())
+    named = Attr("registration").eq(registration)
+    same = named if registration else Attr("pk").exists() & (named | Attr("registration").not_exists())
+    return same if version is None else same & Attr("version").eq(version)
+
+
+def _as_read(result: BackupResult, conditions: PushConditions) -> list[Check | Delete]:
+    """That primary and approval are those that a run has read; its first write ends the approval."""
+    approval = conditions.approval
+    none_given = Check(_APPROVAL, result.backup_id, Attr("pk").not_exists())
+    return [Check(*_PRIMARY, _term_is(result.term)), _ending(approval) if approval else none_given]
+
+
+def _ending(approval: Approval) -> Delete:
+    return Delete(_APPROVAL, approval.backup_id, _is_this(approval))
+
+
+def _raise_what_changed(result: BackupResult, failed: ConditionsFailed, position: int) -> None:
+    """Raise Failure for what is not as it was read; ``position`` is that of the check of the registration."""
+    registered = failed.rows.get(position)
+    if registered is not None:
+        is_same = bool(registered) and _registration_in(registered) == result.registration
+        raise (registration_changed if is_same else registration_gone)(result.backup_id) from None
+    if position + 1 in failed.rows:
+        raise primary_replaced() from None
+    if position + 2 in failed.rows:
+        raise approval_changed(result.backup_id) from None
 
 
 def _term_is(term: int) -> ConditionBase:

@@ -167,10 +167,10 @@ class SyncSettings:
     ``personal_roles`` are the ARNs of roles in whose sessions people can be told apart, see ``fleet.people``.
     Time-outs in seconds. ``full_verification_minutes``: as long as nothing has
     changed, a backup that was verified so recently is not read again; 0 means
-    that every run verifies.
+    that every run verifies. ``approval_hours``: so long after it was given an approval ends.
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
     parts: tuple[str, ...] | None = None
     rules: tuple[str, ...] = ()
@@ -183,6 +183,7 @@ class SyncSettings:
     reply_limit_mb: int = 256
     full_verification_minutes: int = 0
     personal_roles: tuple[str, ...] = ()
+    approval_hours: int = 24
     version: int = 0
 
 
@@ -245,9 +246,11 @@ class BackupResult:
     The same of ``settings_before``, the key of the snapshot from before new settings whose proof
     of access was not heard of; empty when there are no such settings.
     ``term`` and ``source`` say with which primary it was compared, ``Primary.source``.
+    ``approved_parts``, in what is stored before the first write: by part, a hash of what goes by an approval or by the
+    hash that the run was asked for. Who takes the push over in the same run may write exactly that.
     """
 
-    FORMAT: ClassVar[int] = 2
+    FORMAT: ClassVar[int] = 3
 
     backup_id: str
     run_id: str
@@ -271,6 +274,7 @@ class BackupResult:
     settings_before: str | None = None
     registration: str = ""
     source: str = ""
+    approved_parts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -443,7 +447,9 @@ class KeptState:
 
 @dataclass(frozen=True)
 class Approval:
-    """Somebody has looked at a plan, and lets exactly that one through. Void as soon as either side moves.
+    """Somebody has looked at a plan, and lets exactly that one through, once. Void as soon as either side moves.
+
+    The first write to the backup ends it, whoever writes, in the same step as it is recorded.
 
     ``term`` and ``source`` are the primary's at that time, ``registration`` is the
     backup's: for another server in either place an approval is void. ``snapshot``

@@ -24,7 +24,7 @@ from registry.models import (
     Run,
     SyncSettings,
 )
-from registry.store_rules import Promotion
+from registry.store_rules import Promotion, PushConditions
 
 
 class Store(Protocol):
@@ -147,28 +147,34 @@ class Store(Protocol):
         """Newest first, at most ``limit``; ``before`` is the id after which a page goes on."""
         ...
 
-    def record_result(
-        self, result: BackupResult, *, lease_owner: str, final: bool = True, claim: str | None = None
-    ) -> None:
+    def record_result(self, result: BackupResult, *, lease_owner: str, claim: str | None = None) -> None:
         """Store a result in the run, in the backup's history and as its last status, all or nothing.
 
-        Recording it again replaces it. One that is not ``final`` says what is
-        true if nothing more is heard. Texts are
+        Recording it again replaces it. Texts are
         cut to ``store_rules.MESSAGE_LIMIT``, warnings to ``store_rules.WARNING_LIMIT``. Raises Failure(LEASE_LOST), and
         stores nothing, when ``lease_owner`` no longer holds the lease.
 
         A backup that is not registered any more as the result says keeps or has
         another status, or none: the result is only in the run and in the history.
-        One that is not ``final`` raises Failure(REGISTRATION_CHANGED) then, and stores nothing; so does
-        PRIMARY_REPLACED when another server is the primary by now.
 
-        With the ``claim`` on an open backup, a final result closes it in the same
+        With the ``claim`` on an open backup, the result closes it in the same
         step. Raises Failure(CLAIM_LOST), and stores nothing, when the claim is
         somebody else's by now.
 
-        A status that cannot be understood stays as it is; then a result that is
-        not ``final`` raises Failure(RECORD_UNREADABLE). So does one that would
-        replace a result of a newer version.
+        A status that cannot be understood stays as it is. One that would replace
+        a result of a newer version raises Failure(RECORD_UNREADABLE).
+        """
+        ...
+
+    def begin_push(
+        self, result: BackupResult, conditions: PushConditions, *, lease_owner: str, claim: str | None = None
+    ) -> None:
+        """Store, before the first write to a backup, what is true of it if nothing more is heard; its approval ends.
+
+        It is stored as by ``record_result``, but that the backup stays open. Raises
+        Failure, and stores nothing, when what the run goes by is not so any more:
+        REGISTRATION_CHANGED, APPROVAL_CHANGED, or PRIMARY_REPLACED for another
+        term than the result's; and RECORD_UNREADABLE when the status cannot be understood.
         """
         ...
 
@@ -178,7 +184,7 @@ class Store(Protocol):
         ...
 
     def open_backups(self, run_id: str) -> tuple[str, ...]:
-        """The ids of the backups of a run that have neither a result nor been left out, in their order."""
+        """The ids of the backups of a run that have no final result, in their order."""
         ...
 
     def open_registration(self, run_id: str, backup_id: str) -> str | None:
@@ -192,12 +198,8 @@ class Store(Protocol):
         """
         ...
 
-    def leave_out(self, run_id: str, backup_id: str, claim: str) -> None:
-        """Close a claimed backup without a result. Raises Failure(CLAIM_LOST) when that is no longer the claim."""
-        ...
-
     def results(self, run_id: str) -> tuple[BackupResult, ...]:
-        """All results of one run, in the order of the backups' ids, also those that were not final.
+        """All results of one run, in the order of the backups' ids, also those of before a first write.
 
         One that cannot be understood is among them as failed, with the reason
         RECORD_UNREADABLE: a run without it would look better than it was.
@@ -205,7 +207,7 @@ class Store(Protocol):
         ...
 
     def result(self, backup_id: str, run_id: str) -> BackupResult | None:
-        """The last result of a backup in a run, also one that was not final."""
+        """The last result of a backup in a run, also that of before its first write."""
         ...
 
     def history(
@@ -251,7 +253,7 @@ class Store(Protocol):
     def approval(self, backup_id: str) -> Approval | None: ...
 
     def withdraw_approval(self, approval: Approval) -> None:
-        """Remove an approval that was used or is void. One that has taken its place stays."""
+        """Remove an approval that is void. One that has taken its place stays."""
         ...
 
     def baseline(self) -> PrimaryBaseline | None: ...

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
-from common.errors import Failure, Reason
+from common.errors import REASONS_OF_THE_RUN, Failure, Reason
 from registry.models import (
     Approval,
     Backup,
@@ -28,8 +28,6 @@ and 16 KB of paths that are kept although they differ.
 """
 
 
-REASONS_OF_THE_RUN = (Reason.DEADLINE, Reason.RUN_ABORTED, Reason.NOT_QUEUED, Reason.RUN_CUT_OFF)
-"""Reasons that lie with the run and not with the backup."""
 _UNFINISHED = "incomplete"
 """The status of a result that does not say whether the backup failed."""
 
@@ -52,9 +50,30 @@ def registration_gone(backup_id: str) -> Failure:
     )
 
 
+def registration_changed(backup_id: str) -> Failure:
+    """What is raised when anything of a backup's registration changed between reading it and the first write."""
+    return Failure(Reason.REGISTRATION_CHANGED, f"the registration of {backup_id} was changed after it was read")
+
+
+def approval_changed(backup_id: str) -> Failure:
+    """What is raised when a backup has another approval, or none any more, before the first write."""
+    return Failure(Reason.APPROVAL_CHANGED, f"an approval of {backup_id} was given or has ended since it was read")
+
+
 def primary_replaced() -> Failure:
     """What is raised when a run is about to write and another server is the primary by now."""
     return Failure(Reason.PRIMARY_REPLACED, "another server has become the primary since the run began")
+
+
+@dataclass(frozen=True)
+class PushConditions:
+    """What a run has read of a backup and goes by. At its first write it must still be so.
+
+    ``version`` is that of the registration. ``approval`` is the stored one, whatever it lets through; None for none.
+    """
+
+    version: int
+    approval: Approval | None = None
 
 
 def of_registration[Record: (Approval, BackupResult)](record: Record | None, registration: str) -> Record | None:

@@ -192,6 +192,8 @@ class Outcome:
     """What the backup said of itself, None when it could not be asked."""
     basis: str = ""
     """A digest of what it was verified against, where the caller wants it remembered."""
+    approved_parts: Mapping[PartName, str] = field(default_factory=dict)
+    """Before the first write of a plan that goes by a hash: by part, what of it is to be written."""
     settings_before: str | None = None
     """The snapshot from before new settings whose proof is not heard of yet, empty when they are proved.
 

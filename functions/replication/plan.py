@@ -128,6 +128,11 @@ class PartPlan:
         return self.settled is not None and self.settled.reason in WAIT_FOR_A_DECISION
 
     @property
+    def needs_approval(self) -> bool:
+        """Whether it is blocked, and an approval would let it through."""
+        return bool(self.blocks) and all(block.approvable for block in self.blocks)
+
+    @property
     def may_change(self) -> bool:
         """Whether the part is written now, or once it is approved."""
         return self.desired is not None or any(block.approvable for block in self.blocks)
@@ -204,13 +209,17 @@ class Plan:
 
     def hash_without(self, done: Collection[PartName]) -> str:
         """The hash of the plan that is left when some of its parts were written."""
-        facts = [
-            plan.facts(self.policy) for plan in self.parts if plan.name not in done and (plan.may_change or plan.blocks)
-        ]
+        return self._hash_of(plan for plan in self.parts if plan.name not in done and (plan.may_change or plan.blocks))
+
+    def hash_of(self, part: PartPlan) -> str:
+        """The hash of one part alone: what it holds and shall hold, what blocks it, and the policy."""
+        return self._hash_of([part])
+
+    def _hash_of(self, parts: Iterable[PartPlan]) -> str:
         policy = self.policy
         # The order of patterns means nothing.
         terms = [sorted(policy.rules.patterns), policy.replicate_auto_block_list, policy.exact, policy.whole]
-        return _slow_digest(json.dumps([terms, facts]))
+        return _slow_digest(json.dumps([terms, [part.facts(policy) for part in parts]]))
 
     def blocked(self, blocks: Iterable[Block], *, approved: bool = False) -> "Plan":
         """The plan with all parts settled that must not be written, and those that cannot go without them.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from common.errors import Failure, Reason
+from common.errors import REASONS_OF_THE_RUN, Failure, Reason
 from common.runtime import Runtime
 from replication.access_proof import PendingAccessProof, suspicion
 from replication.apply import Push
@@ -102,7 +102,12 @@ def replicate(
             then = restore.then if restore else None
             settings = SettingsWrite(server, plan.policy, facts, then, pace, runtime)
             push = Push(plan, server, settings, runtime)
-            outcome = _push(push, facts, snapshots, warnings, lambda so_far: begin(as_recorded(so_far)))
+            bound = guard.bound_parts(plan)
+
+            def begin_bound(so_far: Outcome) -> None:
+                begin(replace(as_recorded(so_far), approved_parts=bound))
+
+            outcome = _push(push, facts, snapshots, warnings, begin_bound)
         else:
             outcome = _summary(plan, map(_looked_at, plan.parts), warnings, pushed_at=None, runtime=runtime)
     except Failure as failure:
@@ -245,6 +250,6 @@ def _worst(parts: list[PartOutcome]) -> PartOutcome:
 
 
 def _status_of(reason: Reason | None) -> Status:
-    return {Reason.DEADLINE: Status.INCOMPLETE, Reason.MACHINE_VALUES_CHANGED: Status.ROLLED_BACK}.get(
-        reason or Reason.INTERNAL_ERROR, Status.FAILED
-    )
+    if reason is Reason.MACHINE_VALUES_CHANGED:
+        return Status.ROLLED_BACK
+    return Status.INCOMPLETE if reason in REASONS_OF_THE_RUN else Status.FAILED

@@ -8,11 +8,12 @@ from functools import cached_property, partial
 from common.deadline import Deadline
 from common.errors import Failure, Reason, places
 from common.runtime import UNFINISHED
+from fleet.approvals import guard_of
 from fleet.present_primary import PresentPrimary, present_primary
-from fleet.primary import guard_of, known_parts, pending_access_proof_of, policy_of
+from fleet.primary import known_parts, pending_access_proof_of, policy_of
 from fleet.restore_source import RestoreSource
 from fleet.servers import refuse_primary, with_credentials
-from registry.models import Approval, Backup, BackupResult, Credentials, Run, SyncSettings
+from registry.models import Backup, BackupResult, Credentials, Run, SyncSettings
 from registry.snapshots import SnapshotContent
 from registry.store_rules import of_primary, of_registration
 from replication.documents.canonical import digest
@@ -23,7 +24,8 @@ from replication.ports import ReadableServer, ServerFacts
 from replication.replicate import Restore, replicate
 from sync.context import RunContext
 from sync.events import Trigger
-from sync.pause import may_be_written_to, pause, why_not_written_to
+from sync.pause import may_be_written_to, why_not_written_to
+from sync.push_conditions import Turn, registered_now
 from sync.result_recorder import ResultRecorder
 from sync.results import failed_outcome, with_begun
 
@@ -85,8 +87,8 @@ class BackupRunner:
 
     def serve_all(self, backups: Sequence[Backup]) -> list[BackupResult]:
         """Serve backups in parallel, in their order, until the deadline; a result for each."""
-        done, late = self.in_parallel(backups, self.serve)
-        return done + [self.cut_off(backup) for backup in late]
+        done, late = self.in_parallel(backups, self._serve_chosen)
+        return done + [self.cut_off(backup.id, backup.registration) for backup in late]
 
     def in_parallel[Item, Result](
         self, items: Sequence[Item], do: Callable[[Item], Result]
@@ -101,50 +103,70 @@ class BackupRunner:
         late = [item for item, result in zip(items, results, strict=True) if result is UNFINISHED]
         return [result for result in results if result is not UNFINISHED], late
 
-    def cut_off(self, backup: Backup) -> BackupResult:
+    def cut_off(self, backup_id: str, registration: str) -> BackupResult:
         """Record that the deadline came before a backup was done; one that is being written to says so.
 
         A backup that had its result just after the deadline keeps it.
         """
         recorder = self.recorder
-        if backup.id in recorder.recorded:
-            return recorder.recorded[backup.id]
-        if backup.id in recorder.begun:
-            return recorder.record(recorder.begun[backup.id])
+        if backup_id in recorder.recorded:
+            return recorder.recorded[backup_id]
+        if backup_id in recorder.begun:
+            return recorder.record(recorder.begun[backup_id])
         late = Failure(Reason.DEADLINE, "the run ended before it was done")
-        return recorder.record_failure(backup.id, backup.registration, late)
+        return recorder.record_failure(backup_id, registration, late)
 
-    def serve(self, backup: Backup) -> BackupResult:
-        """Replicate to one backup and record what came of it, whatever that is."""
+    def _serve_chosen(self, chosen: Backup) -> BackupResult:
+        try:
+            return self.serve(chosen.id, chosen.registration)
+        except Failure as failure:
+            return self.recorder.record_failure(chosen.id, chosen.registration, failure)
+
+    def serve(self, backup_id: str, registration: str) -> BackupResult:
+        """Replicate to a backup, chosen as this registration, and record what came of it, whatever that is.
+
+        Raises Failure, and has done nothing, when the registry does not say how it is registered now.
+        """
         started = self._context.runtime.now()
         fault = ""
         try:
-            outcome = self._replicate(backup, started)
+            backup = registered_now(self.recorder, backup_id, registration)
         except Failure as failure:
+            if failure.reason not in (Reason.REGISTRATION_CHANGED, Reason.RECORD_UNREADABLE):
+                raise
             outcome = failed_outcome(failure)
-        except Exception as error:  # noqa: BLE001 - an error in the program while serving one must not stop the others
-            fault = places(error)
-            outcome = failed_outcome(Failure(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})"))
-        result = self.recorder.new_result(backup.id, backup.registration, outcome, started)
-        if begun := self.begun(backup):
+        else:
+            outcome, fault = self._outcome(backup, started)
+        result = self.recorder.new_result(backup_id, registration, outcome, started)
+        if begun := self.begun(backup_id, registration):
             result = with_begun(result, begun)
         return self.recorder.record(result, fault)
 
-    def begun(self, backup: Backup) -> BackupResult | None:
+    def _outcome(self, backup: Backup, started: datetime) -> tuple[Outcome, str]:
+        """What came of it, and where an error passed through the program, if there was one."""
+        try:
+            return self._replicate(backup, started), ""
+        except Failure as failure:
+            return failed_outcome(failure), ""
+        except Exception as error:  # noqa: BLE001 - an error in the program while serving one must not stop the others
+            defect = Failure(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})")
+            return failed_outcome(defect), places(error)
+
+    def begun(self, backup_id: str, registration: str) -> BackupResult | None:
         """What was stored before this run first wrote to the backup, here or where a killed process had it."""
         run_id = self.recorder.run.id
-        if backup.id in self.recorder.begun:
-            return self.recorder.begun[backup.id]
-        last = self._last_of(backup)
-        return self._context.store.result(backup.id, run_id) if last and last.run_id == run_id else None
+        if backup_id in self.recorder.begun:
+            return self.recorder.begun[backup_id]
+        if backup_id not in self.recorder.claims:  # nobody else can have served it in this run
+            return None
+        last = self.last(backup_id)
+        # The status of a registration that has gone has gone with it, and what was begun is in the history alone.
+        if last and last.registration == registration and last.run_id != run_id:
+            return None
+        return of_registration(self._context.store.result(backup_id, run_id), registration)
 
     def _last_of(self, backup: Backup) -> BackupResult | None:
         return of_registration(self.last(backup.id), backup.registration)
-
-    def _approval_of(self, backup: Backup) -> Approval | None:
-        """The approval of what this run does: of a replication, or of putting back the same."""
-        given = of_registration(self._context.store.approval(backup.id), backup.registration)
-        return given if given and given.snapshot == self.recorder.run.snapshot else None
 
     def _replicate(self, backup: Backup, started: datetime) -> Outcome:
         if self.restore_source:
@@ -153,16 +175,17 @@ class BackupRunner:
         if isinstance(policy, Failure):
             raise policy
         refuse_primary(self.primary.address, backup, self._context.servers.is_same, self.deadline)
+        turn = Turn(self.recorder, self.settings, backup)
         return with_credentials(
             self._context.credentials,
             backup.secret_id,
-            lambda credentials: self._attempt(backup, policy, credentials, started),
+            lambda credentials: self._attempt(turn, policy, credentials, started),
             lambda outcome: outcome.reason is Reason.AUTHENTICATION_FAILED and outcome.pushed_at is None,
         )
 
-    def _attempt(self, backup: Backup, policy: Policy, credentials: Credentials, started: datetime) -> Outcome:
+    def _attempt(self, turn: Turn, policy: Policy, credentials: Credentials, started: datetime) -> Outcome:
         self.deadline.check()
-        run = self.recorder.run
+        run, backup = self.recorder.run, turn.backup
         with self._context.servers.backup(backup, credentials, self.settings, self.deadline) as server:
             basis = "" if self.restore_source else basis_of(self.primary, backup, policy, run.term)
             registered = self._last_of(backup)
@@ -174,7 +197,7 @@ class BackupRunner:
                     return failed_outcome(failure.at(server.label))
                 if brief:
                     return brief
-            approval = of_primary(self._approval_of(backup), run)
+            approval, begun = turn.approval(), self.begun(backup.id, backup.registration)
             write = may_be_written_to(backup, run)
             outcome = replicate(
                 self.primary,
@@ -182,41 +205,26 @@ class BackupRunner:
                 policy,
                 snapshots=_BackupSnapshots(self, backup, policy),
                 runtime=self._context.runtime,
-                guard=guard_of(self.settings, approval, run.plan_hash),
+                guard=guard_of(self.settings, approval, run.plan_hash, begun),
                 previous=known_parts(registered, run),
                 pending_access_proof=pending_access_proof_of(registered, self._context.snapshots),
                 write=write,
-                begin=lambda outcome: self.recorder.begin(backup, outcome, started),
-                restore=self._restore(backup, self.restore_source) if self.restore_source else None,
+                begin=lambda outcome: turn.begin(outcome, started),
+                restore=self._restore(turn, self.restore_source) if self.restore_source else None,
             )
-        if approval and write:
-            outcome = self._use_up(approval, outcome)
+        if write:
+            outcome = turn.end_approval(outcome)
         if self.restore_source:
             return _with_restore_message(outcome, self.restore_source, backup, write=write)
         return replace(outcome, basis=basis) if outcome.verified_at else outcome
 
-    def _use_up(self, approval: Approval, outcome: Outcome) -> Outcome:
-        """Remove the approval unless it still says what may be done: nothing was written, and the plan is the same."""
-        is_outdated = outcome.reason is Reason.PLAN_NOT_CURRENT and not self.recorder.run.plan_hash
-        is_void = is_outdated or outcome.status in (Status.IN_SYNC, Status.RESTORED)
-        if not (is_void or outcome.pushed_at):
-            return outcome
-        try:
-            self._context.store.withdraw_approval(approval)
-        except Failure as failure:
-            warning = f"The approval of {approval.plan_hash} was not removed: {failure.message}."
-            return replace(outcome, warnings=(*outcome.warnings, warning))
-        return outcome
-
-    def _restore(self, backup: Backup, restore_source: RestoreSource) -> Restore:
+    def _restore(self, turn: Turn, restore_source: RestoreSource) -> Restore:
         then = restore_source.content.facts if restore_source.owner else None
 
         def check(facts: ServerFacts, address: ServerAddress, label: str) -> tuple[str, ...]:
             return (*restore_source.check(facts, address, label), *self._present_primary.check(facts, label))
 
-        return Restore(
-            check, lambda: pause(backup, self.recorder.run, self._context.store, self._context.runtime), then
-        )
+        return Restore(check, turn.pause, then)
 
     @cached_property
     def _present_primary(self) -> PresentPrimary:
@@ -260,7 +268,7 @@ class _BackupSnapshots:
         recorder, backup = self.runner.recorder, self.backup
         store = recorder.context.snapshots
         content = SnapshotContent(parts, facts, self.runner.facts_of_primary, self.policy.replicate_auto_block_list)
-        begun = self.runner.begun(backup)
+        begun = self.runner.begun(backup.id, backup.registration)
         if begun and begun.snapshot:
             content = store.load(begun.snapshot).content.with_later(content)
         return store.keep_backup(backup.id, recorder.run.id, content, backup.registration)

@@ -19,7 +19,6 @@ from fleet.restore_source import RestoreSource
 from registry.backup_queue import Message
 from registry.models import Backup, BackupResult, FanOut, Run
 from registry.snapshots import SnapshotContent
-from registry.store_rules import registration_gone
 from replication.model import PrimaryState
 from replication.primary import dump, fingerprint
 from replication.restore import earlier_state
@@ -222,7 +221,7 @@ class _Share:
         self._ends_at = ends_at
         self._needed = deadline.remaining() * LATEST_START
         self._tried: set[str] = set()
-        self._begun: dict[str, Backup] = {}
+        self._begun: dict[str, str] = {}  # the registration by the backup's id
         self._recorder = ResultRecorder(context, run, fan_out.owner)
         self._runner = BackupRunner(
             self._recorder,
@@ -238,7 +237,7 @@ class _Share:
         _, late = self._runner.in_parallel(backup_ids, self._serve)
         for backup_id in late:
             if backup_id in self._begun:
-                self._runner.cut_off(self._begun[backup_id])
+                self._runner.cut_off(backup_id, self._begun[backup_id])
             else:  # nobody here began it, and another invocation may already be at it
                 self._context.progress.not_served(self._run.id, backup_id, Failure(Reason.DEADLINE, _NO_TIME))
         return set(backup_ids) - self._tried
@@ -264,35 +263,16 @@ class _Share:
             self._recorder.settle(backup_id, Failure(Reason.DEADLINE, "the time of its run was used up"))
             return
         store = self._context.store
-        queued_as = store.open_registration(self._run.id, backup_id)
+        queued_as = store.open_registration(self._run.id, backup_id) or ""
         try:
-            backup = store.backup(backup_id)
             store.status(backup_id)  # one that cannot be understood may say how to undo what was begun
         except Failure as failure:
             if failure.reason is not Reason.RECORD_UNREADABLE:
                 raise
-            self._recorder.record_failure(backup_id, queued_as or "", failure)
+            self._recorder.record_failure(backup_id, queued_as, failure)
             return
-        if backup is None:
-            self._leave_out(backup_id, Failure(Reason.UNKNOWN_BACKUP, "it was deleted while it waited in the queue"))
-        elif backup.registration != queued_as:
-            self._leave_out(backup_id, registration_gone(backup_id))
-        elif not backup.enabled:
-            self._leave_out(backup_id, Failure(Reason.BACKUP_DISABLED, "it was disabled while it waited in the queue"))
-        else:
-            self._begun[backup_id] = backup
-            self._runner.serve(backup)
-
-    def _leave_out(self, backup_id: str, why: Failure) -> None:
-        """What is not registered so or enabled any more has no result, as in a run that began later.
-
-        But what a worker that died had begun to write is recorded.
-        """
-        if self._context.store.result(backup_id, self._run.id):
-            self._recorder.settle(backup_id, why)
-            return
-        self._context.store.leave_out(self._run.id, backup_id, self._recorder.claims[backup_id])
-        self._context.progress.not_served(self._run.id, backup_id, why)
+        self._begun[backup_id] = queued_as
+        self._runner.serve(backup_id, queued_as)
 
 
 def _loaded(fan_out: FanOut, context: RunContext) -> RestoreSource:

@@ -9,9 +9,8 @@ from common.runtime import Runtime
 from registry.models import Backup, Run, is_run_id
 from registry.snapshots import is_key
 from registry.store import Store, VersionConflict
-from registry.store_rules import registration_gone
+from registry.store_rules import registration_changed, registration_gone
 
-_ATTEMPTS = 5
 _LISTED = 20
 """Backups that a notice names."""
 _PUT_BACK = re.compile(r"(\S+) was put back by the run (\S+)")
@@ -62,37 +61,22 @@ def refuse_report_only(backups: Iterable[Backup], run: Run) -> None:
             raise Failure(Reason.BACKUP_REPORT_ONLY, f"the backup {backup.id!r} is only reported on")
 
 
-def pause(backup: Backup, run: Run, store: Store, runtime: Runtime) -> None:
-    """Pause a backup that gets something back, whatever else is changed about it meanwhile.
+def pause(backup: Backup, run: Run, store: Store, runtime: Runtime) -> Backup:
+    """Pause a backup that gets something back; its registration as it is then.
 
     A person's pause and its reason stay; that of an earlier restore gives way to this one's.
-
-    Raises Failure(UNKNOWN_BACKUP) for a backup that was removed, REGISTRATION_CHANGED
-    for one that is another server by now, BACKUP_DISABLED, BACKUP_PAUSED and BACKUP_REPORT_ONLY
-    for one that may not be written to since the run began, and REGISTRY_UNAVAILABLE when it cannot be stored.
+    Raises Failure(REGISTRATION_CHANGED) when anything of ``backup`` has changed since it was read.
     """
     why = put_back_by(run)
-    for _ in range(_ATTEMPTS):
-        registered = store.backup(backup.id)
-        if registered is None:
-            raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup.id}")
-        if registered.registration != backup.registration:
-            raise registration_gone(backup.id)
-        if not registered.enabled:
-            raise Failure(Reason.BACKUP_DISABLED, f"the backup {backup.id!r} is disabled")
-        if not may_be_written_to(registered, run):
-            reason = Reason.BACKUP_REPORT_ONLY if registered.report_only else Reason.BACKUP_PAUSED
-            raise Failure(reason, f"nothing was put back: {why_not_written_to(registered)}")
-        if registered.paused == why or (registered.paused and not _is_by_restore(registered.paused)):
-            return
-        try:
-            store.update_backup(
-                replace(registered, paused=why, updated_at=runtime.now()), expected_version=registered.version
-            )
-        except VersionConflict:
-            continue
-        return
-    raise Failure(Reason.REGISTRY_UNAVAILABLE, f"the registration of {backup.id} kept changing")
+    if backup.paused == why or (backup.paused and not _is_by_restore(backup.paused)):
+        return backup
+    paused = replace(backup, paused=why, updated_at=runtime.now())
+    try:
+        return store.update_backup(paused, expected_version=backup.version)
+    except VersionConflict:
+        raise registration_changed(backup.id) from None
+    except Failure as failure:
+        raise registration_gone(backup.id) if failure.reason is Reason.UNKNOWN_BACKUP else failure from None
 
 
 def _is_by_restore(why: str) -> bool:

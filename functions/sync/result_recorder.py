@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from common.errors import Failure
 from registry.models import Backup, BackupResult, Claim, Run
+from registry.store_rules import PushConditions
 from replication.model import Outcome, Status
 from sync.context import RunContext
 from sync.results import failed_outcome, result_of
@@ -94,8 +95,9 @@ class ResultRecorder:
         self.context.store.record_result(result, lease_owner=self.owner, claim=claim)
         self.recorded[result.backup_id] = result
 
-    def begin(self, backup: Backup, outcome: Outcome, started: datetime) -> None:
+    def begin(self, backup: Backup, outcome: Outcome, started: datetime, conditions: PushConditions) -> None:
         """Store what is true of a backup if the run is killed now. Raises Failure: then it must not be written to."""
         result = self.new_result(backup.id, backup.registration, outcome, started)
-        self.context.store.record_result(result, lease_owner=self.owner, final=False, claim=self.claims.get(backup.id))
+        claim = self.claims.get(backup.id)
+        self.context.store.begin_push(result, conditions, lease_owner=self.owner, claim=claim)
         self.begun[backup.id] = result

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from common.errors import Failure, Reason
+from common.errors import REASONS_OF_THE_RUN, Failure, Reason
 from common.server_types import ServerFacts
 from registry.models import QUEUED, BackupResult, Condition, PartResult, PrimaryBaseline, RecordedFingerprints, Run
-from registry.store_rules import REASONS_OF_THE_RUN, of_primary, tells_of_the_run_alone
+from registry.store_rules import of_primary, tells_of_the_run_alone
 from replication.model import Outcome, PartName, PartOutcome, PrimaryState, Status
 from replication.primary import fingerprint
 from sync.context import RunContext
@@ -50,6 +50,7 @@ def result_of(
         term=run.term,
         source=run.source,
         registration=registration,
+        approved_parts={str(name): part for name, part in outcome.approved_parts.items()},
     )
 
 

@@ -27,6 +27,8 @@ from registry.serialization import time_text
 from registry.store import AlreadyRegistered, VersionConflict
 from registry.store_rules import (
     Promotion,
+    PushConditions,
+    approval_changed,
     capped_result,
     capped_run,
     claim_lost,
@@ -34,6 +36,7 @@ from registry.store_rules import (
     lease_lost,
     merged_status,
     primary_replaced,
+    registration_changed,
     registration_gone,
 )
 
@@ -200,25 +203,40 @@ class MemoryStore:
             ids = _newest(self._runs, limit, before)
             return tuple(self._runs[run_id] for run_id in ids)
 
-    def record_result(
-        self, result: BackupResult, *, lease_owner: str, final: bool = True, claim: str | None = None
-    ) -> None:
-        result = capped_result(result)
+    def record_result(self, result: BackupResult, *, lease_owner: str, claim: str | None = None) -> None:
         with self._lock:
-            self._check_lease(lease_owner)
-            key = result.run_id, result.backup_id
+            self._check_rights(result, lease_owner, claim)
+            self._record(result)
             if claim is not None:
-                self._check_claim(key, claim)
-            is_registered = self.registration(result.backup_id) == result.registration
-            if not (is_registered or final):
+                del self._open[result.run_id, result.backup_id]
+
+    def begin_push(
+        self, result: BackupResult, conditions: PushConditions, *, lease_owner: str, claim: str | None = None
+    ) -> None:
+        with self._lock:
+            self._check_rights(result, lease_owner, claim)
+            backup = self._backups.get(result.backup_id)
+            if backup is None or backup.registration != result.registration:
                 raise registration_gone(result.backup_id)
-            if not final and self._primary and self._primary.term != result.term:
+            if backup.version != conditions.version:
+                raise registration_changed(result.backup_id)
+            if self._primary and self._primary.term != result.term:
                 raise primary_replaced()
-            if claim is not None and final:
-                del self._open[key]
-            self._results[key] = result
-            if is_registered:
-                self._statuses[result.backup_id] = merged_status(self._statuses.get(result.backup_id), result)
+            if self._approvals.get(result.backup_id) != conditions.approval:
+                raise approval_changed(result.backup_id)
+            self._record(result)
+            self._approvals.pop(result.backup_id, None)
+
+    def _record(self, result: BackupResult) -> None:
+        result = capped_result(result)
+        self._results[result.run_id, result.backup_id] = result
+        if self.registration(result.backup_id) == result.registration:
+            self._statuses[result.backup_id] = merged_status(self._statuses.get(result.backup_id), result)
+
+    def _check_rights(self, result: BackupResult, lease_owner: str, claim: str | None) -> None:
+        self._check_lease(lease_owner)
+        if claim is not None:
+            self._check_claim((result.run_id, result.backup_id), claim)
 
     def fan_out(self, run_id: str) -> FanOut | None:
         return self._fan_outs.get(run_id)
@@ -247,11 +265,6 @@ class MemoryStore:
                 return Claim.HELD
             self._open[run_id, backup_id] = (claim, until)
             return Claim.MINE
-
-    def leave_out(self, run_id: str, backup_id: str, claim: str) -> None:
-        with self._lock:
-            self._check_claim((run_id, backup_id), claim)
-            del self._open[run_id, backup_id]
 
     def results(self, run_id: str) -> tuple[BackupResult, ...]:
         with self._lock:

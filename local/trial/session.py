@@ -14,7 +14,8 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.runtime import Runtime
 from common.server_types import Content
-from fleet.primary import guard_of, policy_of
+from fleet.approvals import guard_of
+from fleet.primary import policy_of
 from fleet.restore_source import RestoreSource
 from fleet.servers import PRIMARY_ID, CerberusServers, endpoint_of, refuse_primary, trust_of
 from local.trial.request import BACKUP_ID, Request

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from fleet.primary import guard_of
+from fleet.approvals import guard_of
 from fleet.servers import PRIMARY_ID
 from local.fakes.aws_services import MemoryQueue
 from local.fakes.management_api import Answer, ApiWorld

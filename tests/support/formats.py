@@ -20,7 +20,13 @@ _NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
         "run": {"source": "", "same_machine": False, "plan_hash": ""},
         "settings": {"personal_roles": ()},
     },
-    3: {"run": {"state": ""}, "approval": {"snapshot": ""}, "primary": {"of_stack": False}},
+    3: {
+        "run": {"state": ""},
+        "approval": {"snapshot": ""},
+        "settings": {"approval_hours": 24},
+        "primary": {"of_stack": False},
+        **{kind: {"approved_parts": {}} for kind in ("status", "result", "history")},
+    },
     4: {"run": {"accept_primary": False, "requester_verified": False}, "approval": {"agreed": ()}},
 }
 """By format and kind, the fields that came with it, and what records of older formats mean by not having them."""

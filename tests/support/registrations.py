@@ -1,14 +1,22 @@
-"""What a run or a person would store: results and approvals of the backup as it is registered, and the baseline."""
+"""What a run or a person would store of the backup as it is registered: results, approvals, a first write."""
 
 from dataclasses import replace
 
 from registry.models import Approval, BackupResult, PrimaryBaseline
 from registry.store import Store
+from registry.store_rules import PushConditions
 
 
 def as_registered[Record: (Approval, BackupResult)](record: Record, store: Store) -> Record:
     """``record`` of the registration that the store has under its id now."""
     return replace(record, registration=store.registration(record.backup_id) or "")
+
+
+def begin_push(store: Store, result: BackupResult, *, lease_owner: str, claim: str | None = None) -> None:
+    """Record that a push begins, by a run that has just read registration and approval."""
+    backup = store.backup(result.backup_id)
+    conditions = PushConditions(backup.version if backup else 0, store.approval(result.backup_id))
+    store.begin_push(result, conditions, lease_owner=lease_owner, claim=claim)
 
 
 def remember_baseline(store: Store, baseline: PrimaryBaseline) -> None:

@@ -206,7 +206,7 @@ class Pair:
 
     def _bordered_store(self, invocation: Invocation) -> MemoryStore:
         def watched(method: str, do: Callable[[], Any], *given: Any, **named: Any) -> Any:
-            if method == "record_result":
+            if method in ("record_result", "begin_push"):
                 return self._recorded(invocation, do, given[0], named["lease_owner"])
             return do()
 

@@ -41,8 +41,10 @@ def approve_plan(
     body: Annotated[NewApproval, Body(openapi_examples=examples.APPROVAL)],
     services: Injected,
 ) -> ApprovalView:
-    """Let exactly the plan that the last run recorded through in the next one, as long as neither side moves.
+    """Let exactly the plan that the last run recorded through once, in the next run, as long as neither side moves.
 
+    The first write to the backup ends the approval, whoever writes and whatever becomes of it; so does a restore,
+    another address or trust of the backup, and the time that the settings give it (``approval_hours``).
     The plan of a restore that was stopped can be approved also after other runs.
     """
     backup = registered_backup(backup_id, services)

@@ -45,6 +45,7 @@ def put_sync_settings(
             reply_limit_mb=body.reply_limit_mb,
             full_verification_minutes=body.full_verification_minutes,
             personal_roles=tuple(dict.fromkeys(body.personal_roles)),
+            approval_hours=body.approval_hours,
         ),
         expected_version=version,
     )
@@ -78,5 +79,6 @@ def _shown(settings: SyncSettings, schedule: Schedule) -> Response[SyncSettingsV
         reply_limit_mb=settings.reply_limit_mb,
         full_verification_minutes=settings.full_verification_minutes,
         personal_roles=list(settings.personal_roles),
+        approval_hours=settings.approval_hours,
     )
     return Response(200, "application/json", document, {"ETag": etag(settings.version)})

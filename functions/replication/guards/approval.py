@@ -1,13 +1,13 @@
 """From what the guards say of a plan to what is done about it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from common.errors import Failure, Reason
 from replication.guards.access_rules import AccessIncreaseKind
 from replication.guards.access_watch import AccessIncrease, access_increases
 from replication.guards.limits import Limits, exceeded_limits
-from replication.model import Policy
+from replication.model import PartName, Policy
 from replication.plan import Block, PartPlan, Plan
 
 
@@ -17,13 +17,15 @@ class Guard:
 
     ``approved`` is the hash of a plan that somebody has looked at and may let
     through, ``expected`` that of the plan which a run was asked to carry out;
-    each empty for none.
+    each empty for none. ``begun``: what a worker of this run was about to write
+    under such a hash before it died, as ``bound_parts`` gave it.
     """
 
     limits: Limits = field(default_factory=Limits)
     block_widened_access: bool = False
     approved: str = ""
     expected: str = ""
+    begun: Mapping[PartName, str] = field(default_factory=dict)
 
     def apply(self, plan: Plan) -> Plan:
         """The plan as it is carried out: what must not go through is settled, and so is what depends on it.
@@ -31,10 +33,13 @@ class Guard:
         Without approval everything else goes on. The approved plan goes
         through, parts included of which the primary holds nothing, except what
         no approval can lift. Of a plan with another hash than the one given
-        nothing is written, whether something of it is blocked or not.
+        nothing is written, whether something of it is blocked or not. What is
+        left of a push that this run has begun goes by the hash it began under.
         """
         blocks = self.blocks(plan)
         blocked = plan.blocked(blocks)
+        if self.begun and (left := self._left_of_begun(plan, blocked, blocks)):
+            return left
         if self._is_outdated(blocked):
             return blocked.as_outdated()
         return plan.blocked(blocks, approved=True) if self.approved == blocked.hash else blocked
@@ -45,6 +50,31 @@ class Guard:
         if self.block_widened_access:
             blocks += _as_blocks(access_increases(plan))
         return blocks
+
+    def bound_parts(self, plan: Plan) -> dict[PartName, str]:
+        """Of the plan as it is carried out, a hash of each part that is about to be written; empty if it goes by none.
+
+        Only who takes over the same push may still write them, and only so.
+        """
+        if not (plan.approved or self.expected):
+            return {}
+        return {part.name: plan.hash_of(part) for part in plan.parts if not part.settled}
+
+    def _left_of_begun(self, plan: Plan, blocked: Plan, blocks: tuple[Block, ...]) -> Plan | None:
+        """What is left of the push that this run has begun; None when nothing of it goes by a hash any more.
+
+        What needs an approval has it if it is as it was when the push began, under one; otherwise it is blocked as in
+        any run. Of a plan that was asked for nothing else is written either.
+        """
+        has_approval = all(self._has_begun(blocked, part) for part in blocked.parts if part.needs_approval)
+        left = plan.blocked(blocks, approved=True) if has_approval else blocked
+        if self.expected:
+            is_same = all(self._has_begun(left, part) for part in left.parts if not part.settled)
+            return left if is_same else blocked.as_outdated()
+        return left if has_approval else None
+
+    def _has_begun(self, plan: Plan, part: PartPlan) -> bool:
+        return self.begun.get(part.name) == plan.hash_of(part)
 
     def _is_outdated(self, plan: Plan) -> bool:
         """Whether something else was looked at. An approval says nothing about a plan without anything to do."""

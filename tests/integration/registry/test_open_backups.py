@@ -8,6 +8,7 @@ import pytest
 from common.errors import Failure, Reason
 from registry.models import Backup, BackupResult, Claim, FanOut, Run
 from registry.store import Store
+from tests.support.registrations import begin_push
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -97,7 +98,7 @@ class TestOpenBackups:
         fanned_out.delete_backup("b1")
         assert fanned_out.open_registration("r1", "b1") == "registration-1"
         assert fanned_out.open_registration("r1", "b3") is None
-        fanned_out.leave_out("r1", "b1", "one")
+        fanned_out.record_result(RESULT, lease_owner="me", claim="one")
         assert fanned_out.open_registration("r1", "b1") is None
 
     def test_one_claim_holds_until_its_end(self, fanned_out: Store) -> None:
@@ -126,9 +127,9 @@ class TestOpenBackups:
         assert fanned_out.results("r1") == (RESULT,)
         assert claimed(fanned_out, "other", at=NOON + MINUTE) is Claim.CLOSED
 
-    def test_one_that_is_not_final_leaves_it_open(self, fanned_out: Store) -> None:
+    def test_the_beginning_of_a_push_leaves_it_open(self, fanned_out: Store) -> None:
         claimed(fanned_out, "one")
-        fanned_out.record_result(RESULT, lease_owner="me", final=False, claim="one")
+        begin_push(fanned_out, RESULT, lease_owner="me", claim="one")
         assert fanned_out.open_backups("r1") == ("b1", "b2")
         assert fanned_out.results("r1") == (RESULT,)
         assert fanned_out.status("b1") == RESULT
@@ -136,7 +137,10 @@ class TestOpenBackups:
     @pytest.mark.parametrize("final", [True, False])
     def test_without_the_claim_nothing_is_stored(self, fanned_out: Store, *, final: bool) -> None:
         def record() -> None:
-            fanned_out.record_result(RESULT, lease_owner="me", final=final, claim="one")
+            if final:
+                fanned_out.record_result(RESULT, lease_owner="me", claim="one")
+            else:
+                begin_push(fanned_out, RESULT, lease_owner="me", claim="one")
 
         assert reason_of(record) is Reason.CLAIM_LOST
         claimed(fanned_out, "other")
@@ -155,10 +159,3 @@ class TestOpenBackups:
         claimed(fanned_out, "one")
         assert reason_of(lambda: fanned_out.record_result(RESULT, lease_owner="you", claim="one")) is Reason.LEASE_LOST
         assert fanned_out.open_backups("r1") == ("b1", "b2")
-
-    def test_it_can_be_left_out_without_a_result(self, fanned_out: Store) -> None:
-        claimed(fanned_out, "one")
-        assert reason_of(lambda: fanned_out.leave_out("r1", "b1", "other")) is Reason.CLAIM_LOST
-        fanned_out.leave_out("r1", "b1", "one")
-        assert fanned_out.open_backups("r1") == ("b2",)
-        assert fanned_out.results("r1") == ()

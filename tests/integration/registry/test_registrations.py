@@ -11,6 +11,7 @@ from common.errors import Failure, Reason
 from registry.models import Approval, Backup, BackupResult, Primary, TlsTrust
 from registry.store import Store, VersionConflict
 from registry.store_rules import of_primary, primary_as_named
+from tests.support.registrations import begin_push
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -90,7 +91,7 @@ class TestAnotherServer:
     def test_is_not_what_a_run_may_begin_to_write_to(self, store: Store, backup: Backup, change: Change) -> None:
         change(store, backup)
         with pytest.raises(Failure) as failed:
-            store.record_result(result_of(backup, "r2"), lease_owner="me", final=False)
+            begin_push(store, result_of(backup, "r2"), lease_owner="me")
         assert failed.value.reason is Reason.REGISTRATION_CHANGED
         assert store.result("b1", "r2") is None
 
@@ -164,7 +165,7 @@ class TestAnotherPrimary:
     def test_is_not_what_a_run_goes_on_writing_under(self, store: Store, backup: Backup) -> None:
         store.save_primary(primary_as_named(Primary("other.example", 443), store.primary(), WHY, NOON))
         with pytest.raises(Failure) as failed:
-            store.record_result(result_of(backup, "r2"), lease_owner="me", final=False)
+            begin_push(store, result_of(backup, "r2"), lease_owner="me")
         assert failed.value.reason is Reason.PRIMARY_REPLACED
         assert store.result("b1", "r2") is None
 

@@ -24,6 +24,7 @@ from registry.models import (
 )
 from registry.store import AlreadyRegistered, Store, VersionConflict
 from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, of_primary, promotion
+from tests.support.registrations import begin_push
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -293,10 +294,10 @@ class TestResults:
         assert [one.status for one in store.results("r1")] == ["synchronized"]
         assert [one.status for one in store.history("b1", limit=5)] == ["synchronized"]
 
-    def test_what_is_not_final_is_known_everywhere_until_the_end_is(self, store: Store) -> None:
+    def test_what_was_begun_is_known_everywhere_until_its_end_is(self, store: Store) -> None:
         hold_lease(store)
         begun = result(status="incomplete", snapshot="backups/b1/r1/settings")
-        store.record_result(begun, lease_owner="me", final=False)
+        begin_push(store, begun, lease_owner="me")
         assert store.results("r1") == store.history("b1", limit=5) == (begun,)
         assert store.status("b1") == begun
         done = result(status="updated")

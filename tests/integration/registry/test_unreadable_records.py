@@ -22,7 +22,6 @@ from local.format_fixtures import (
     PRIMARY_RECORD,
     RESULT,
     RUN_ID,
-    SETTINGS,
     STATE,
     later,
 )
@@ -32,6 +31,7 @@ from registry.models import Backup, Claim, Lease
 from registry.store import AlreadyRegistered
 from registry.store_rules import promotion
 from tests.support.formats import kinds_in, meaning, newest_before
+from tests.support.registrations import begin_push
 
 ROWS = [kind for kind in EXAMPLES if kind not in ("snapshot", "primary_state", "message")]
 LONG_AFTER = AT + timedelta(days=30)
@@ -164,7 +164,7 @@ class TestUnknown:
         status = spoil(fixture("status"))
         table(status, fixture("lease"), fixture("backup"))
         with pytest.raises(Failure) as failed:
-            dynamo_store.record_result(RESULT, lease_owner=OWNER, final=False)
+            begin_push(dynamo_store, RESULT, lease_owner=OWNER)
         assert failed.value.reason is Reason.RECORD_UNREADABLE
         assert by_key(raw.items()) == by_key([status, fixture("lease"), fixture("backup")])
         dynamo_store.record_result(RESULT, lease_owner=OWNER)
@@ -250,7 +250,7 @@ class TestOlderFormats:
     def test_all_of_it_is_read_as_it_was_meant(self, folder: str, dynamo_store: DynamoStore) -> None:
         meant = partial(meaning, folder)
         assert dynamo_store.primary() == meant("primary")
-        assert dynamo_store.settings() == SETTINGS
+        assert dynamo_store.settings() == meant("settings")
         assert dynamo_store.backups() == (meant("backup"),)
         assert dynamo_store.unreadable_backups() == dynamo_store.unreadable_statuses() == ()
         assert dynamo_store.status(BACKUP_ID) == dynamo_store.result(BACKUP_ID, RUN_ID) == meant("status")

@@ -8,10 +8,10 @@ from boto3.dynamodb.types import TypeSerializer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.errors import Reason
+from common.errors import REASONS_OF_THE_RUN, Reason
 from registry.models import BackupResult, Condition, PartResult, address_key
 from registry.serialization import to_row
-from registry.store_rules import MESSAGE_LIMIT, REASONS_OF_THE_RUN, WARNING_LIMIT, capped_result, merged_status
+from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, capped_result, merged_status
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTES = st.integers(0, 5).map(lambda minutes: NOON + timedelta(minutes=minutes))

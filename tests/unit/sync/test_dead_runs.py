@@ -18,7 +18,7 @@ from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
 from sync.fan_out import process_batch
 from sync.run import run
-from tests.support.registrations import as_registered
+from tests.support.registrations import as_registered, begin_push
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,7 +124,7 @@ def test_what_was_stored_before_the_first_write_is_what_remains_of_a_backup(worl
     world.store.claim_backup(run_id, "b1", "a worker", now=NOON, until=NOON + timedelta(minutes=1))
     begun = BackupResult("b1", run_id, "incomplete", NOON, reason=Reason.INTERRUPTED, snapshot="a snapshot")
     begun = as_registered(begun, world.store)
-    world.store.record_result(begun, lease_owner=lease.owner, final=False, claim="a worker")
+    begin_push(world.store, begun, lease_owner=lease.owner, claim="a worker")
 
     start(world, NOON + timedelta(hours=1))
     assert world.store.results(run_id)[0] == begun
@@ -162,7 +162,7 @@ def test_a_dead_run_keeps_what_it_had_begun_although_a_newer_run_was_there(
     world.store.claim_backup(run_id, "b1", "a worker", now=NOON, until=NOON + timedelta(minutes=1))
     begun = BackupResult("b1", run_id, "incomplete", NOON, reason=Reason.INTERRUPTED, snapshot="a snapshot")
     begun = as_registered(begun, world.store)
-    world.store.record_result(begun, lease_owner=lease.owner, final=False, claim="a worker")
+    begin_push(world.store, begun, lease_owner=lease.owner, claim="a worker")
     with monkeypatch.context() as patch:
         patch.setattr(world.store, "run", failing)
         start(world, NOON + timedelta(hours=1))

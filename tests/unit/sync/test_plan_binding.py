@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from common.deadline import Deadline
-from fleet.primary import guard_of
+from fleet.approvals import guard_of
 from fleet.servers import PRIMARY_ID
 from local.fakes.aws_services import MemoryQueue
 from local.fakes.runtime import FakeRuntime

@@ -125,9 +125,9 @@ def test_a_paused_backup_gets_an_older_state_only_by_its_name_and_its_reason_sta
 
     for backup_id, how in registered.items():
         is_asked = how.enabled and (backup_id in asked.named or not asked.named) and not refused
-        is_paused = bool(how.paused) or how.paused_meanwhile
-        may_write = is_asked and not (asked.dry_run or how.report_only)
-        may_write = may_write and (not is_paused or backup_id in asked.named)
+        # Who pauses it while the run is at it means this run as well.
+        may_write = is_asked and not (asked.dry_run or how.report_only or how.paused_meanwhile)
+        may_write = may_write and (not how.paused or backup_id in asked.named)
         assert (backup_id in fleet.written()) == (may_write and not is_equal), backup_id
         reason = fleet.backup(backup_id).paused
         if how.paused == PEOPLE or (how.paused_meanwhile and is_asked):

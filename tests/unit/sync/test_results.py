@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.errors import Failure, Reason
+from common.errors import REASONS_OF_THE_RUN, Failure, Reason
 from common.server_types import Features, Licence, Security, ServerFacts, Version
 from registry.models import BackupResult, Condition, PartResult, Run
 from registry.store_rules import merged_status
@@ -100,10 +100,9 @@ def test_the_days_of_a_licence_are_remembered_as_its_end(days_left: int, ends: d
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_only_what_the_run_itself_had_no_time_for_is_incomplete(reason: Reason) -> None:
+def test_only_what_lies_with_the_run_or_with_who_changed_something_is_incomplete(reason: Reason) -> None:
     outcome = failed_outcome(Failure(reason, "why"))
-    of_the_run = (Reason.DEADLINE, Reason.RUN_ABORTED, Reason.NOT_QUEUED, Reason.RUN_CUT_OFF)
-    expected = Status.INCOMPLETE if reason in of_the_run else Status.FAILED
+    expected = Status.INCOMPLETE if reason in REASONS_OF_THE_RUN else Status.FAILED
     assert (outcome.status, outcome.reason, outcome.message) == (expected, reason, "why")
 
 

@@ -21,7 +21,7 @@ from sync.events import RunRequest, Trigger
 from sync.fan_out import process_batch
 from sync.fleet_health import fleet_health_of
 from sync.run import run
-from tests.support.registrations import as_registered
+from tests.support.registrations import as_registered, begin_push
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -214,7 +214,7 @@ def test_what_a_dead_run_had_begun_is_not_recorded_over(world: World, store: Par
     world.store.claim_backup(dead.id, "b1", "a worker", now=NOON, until=NOON)
     begun = BackupResult("b1", dead.id, "incomplete", NOON, reason=Reason.INTERRUPTED, snapshot="a snapshot")
     begun = as_registered(begun, world.store)
-    world.store.record_result(begun, lease_owner=lease.owner, final=False, claim="a worker")
+    begin_push(world.store, begun, lease_owner=lease.owner, claim="a worker")
     store.methods = {"result"}
     report = run(RunRequest(Trigger.SCHEDULE), at(world, NOON + timedelta(hours=2)), deadline())
     assert [(notice.reason, dead.id in notice.message) for notice in report.run.notices] == [

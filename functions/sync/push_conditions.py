@@ -1,0 +1,101 @@
+"""What a run goes by when it first writes to a backup: its registration and its approval, both as they were read.
+
+    the backup's turn -> registration ---> approval, plan ---> record before the first write
+                         (read again)                          if both are still so; the approval ends with it
+
+So a backup that somebody pauses, changes or removes meanwhile is not written
+to, and nothing is left that lets a second push through, wherever a run dies.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from common.errors import Failure, Reason
+from fleet.approvals import approval_in_force, is_expired
+from fleet.people import is_agreed
+from registry.models import Approval, Backup, SyncSettings
+from registry.store_rules import PushConditions, registration_gone
+from replication.model import Outcome, Status
+from sync.pause import pause
+from sync.result_recorder import ResultRecorder
+
+
+def registered_now(recorder: ResultRecorder, backup_id: str, registration: str) -> Backup:
+    """The registration of a backup when its turn comes; ``registration`` is the one that the run has chosen.
+
+    Raises Failure(REGISTRATION_CHANGED) when it is another one, or disabled by now.
+    """
+    backup = recorder.context.store.backup(backup_id)
+    if backup is None or backup.registration != registration:
+        raise registration_gone(backup_id)
+    if not backup.enabled:
+        raise Failure(Reason.REGISTRATION_CHANGED, f"{backup_id} was disabled after the run began")
+    return backup
+
+
+@dataclass
+class Turn:
+    """One backup's turn in a run. ``backup`` is its registration as it was read, or as this run has paused it."""
+
+    recorder: ResultRecorder
+    settings: SyncSettings
+    backup: Backup
+    given: Approval | None = None
+    """The stored approval, whatever it lets through."""
+    in_force: Approval | None = None
+    """The same, if it lets through what this run does."""
+
+    def approval(self) -> Approval | None:
+        """Read the approval; the one that is in force. Raises Failure."""
+        run, runtime = self.recorder.run, self.recorder.context.runtime
+        self.given = self.recorder.context.store.approval(self.backup.id)
+        current = approval_in_force(self.given, self.backup, run, self.settings, runtime.now(), run.snapshot)
+        self.in_force = current if current and is_agreed(current, self.settings) else None
+        return self.in_force
+
+    def begin(self, outcome: Outcome, started: datetime) -> None:
+        """Record what is true if the run is killed now, and end the approval.
+
+        Raises Failure when that cannot be stored or something is not as it was read: then nothing may be written.
+        """
+        self.recorder.begin(self.backup, outcome, started, PushConditions(self.backup.version, self.given))
+
+    def pause(self) -> None:
+        """Pause the backup that gets something back. Raises Failure as ``sync.pause.pause``."""
+        context = self.recorder.context
+        self.backup = pause(self.backup, self.recorder.run, context.store, context.runtime)
+
+    def end_approval(self, outcome: Outcome) -> Outcome:
+        """Remove the approval if it is void and no write has ended it; the outcome, with what is to be told of that."""
+        given = self.given
+        if given is None:
+            return outcome
+        has_written = self.backup.id in self.recorder.begun
+        is_too_old = self.in_force is None and self._is_expired(given)
+        warnings = []
+        if is_too_old:
+            hours = self.settings.approval_hours
+            warnings.append(f"{_name(given)} has ended: it was given more than {hours} hours ago.")
+        elif has_written and self.in_force is None:
+            warnings.append(f"{_name(given)} has ended without being used, because the backup was written to.")
+        if not has_written and (is_too_old or self._is_void(given, outcome)):
+            try:
+                self.recorder.context.store.withdraw_approval(given)
+            except Failure as failure:
+                warnings.append(f"{_name(given)} was not removed: {failure.message}.")
+        return replace(outcome, warnings=(*outcome.warnings, *warnings))
+
+    def _is_expired(self, given: Approval) -> bool:
+        return is_expired(given, self.settings, self.recorder.context.runtime.now())
+
+    def _is_void(self, given: Approval, outcome: Outcome) -> bool:
+        """Whether nothing is left that it could let through: there is another plan, nothing to do, or a restore."""
+        run = self.recorder.run
+        is_outdated = outcome.reason is Reason.PLAN_NOT_CURRENT and not run.plan_hash
+        if given.snapshot == run.snapshot and (is_outdated or outcome.status is Status.IN_SYNC):
+            return True
+        return outcome.status is Status.RESTORED
+
+
+def _name(approval: Approval) -> str:
+    return f"The approval of {approval.plan_hash} by {approval.approved_by}"

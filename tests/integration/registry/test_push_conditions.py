@@ -1,0 +1,233 @@
+"""A first write is recorded only while registration and approval are as they were read, on each implementation."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.errors import Failure, Reason
+from local.fakes.store import MemoryStore
+from registry.dynamo import DynamoStore
+from registry.models import Approval, Backup, BackupResult, Primary, TlsTrust
+from registry.store import AlreadyRegistered, Store, VersionConflict
+from registry.store_rules import PushConditions
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+HASH = "a" * 64
+
+type Change = Callable[[Store, Backup], object]
+
+
+def changed(**fields: Any) -> Change:
+    return lambda store, backup: store.update_backup(replace(backup, **fields))
+
+
+def deleted(store: Store, backup: Backup) -> None:
+    store.delete_backup(backup.id)
+
+
+def registered_anew(store: Store, backup: Backup) -> None:
+    store.delete_backup(backup.id)
+    store.add_backup(backup)
+
+
+CHANGES: dict[str, Change] = {
+    "paused": changed(paused="somebody works on it"),
+    "disabled": changed(enabled=False),
+    "report only": changed(report_only=True),
+    "rules": changed(rules=("nodeHostName",)),
+    "parts": changed(parts=("settings",)),
+    "trust": changed(trust=TlsTrust(pins=("ab" * 32,))),
+    "host": changed(host="other.example"),
+    "port": changed(port=1),
+    "secret": changed(secret="another"),
+    "deleted": deleted,
+    "registered anew": registered_anew,
+    "stored again": changed(),
+}
+
+
+@pytest.fixture
+def backup(store: Store) -> Backup:
+    """A backup while the lease is held."""
+    store.save_primary(Primary("main.example", 443))
+    assert store.acquire_lease("me", now=NOON, expires_at=NOON + MINUTE)
+    return store.add_backup(Backup("b1", "files.example", 8443))
+
+
+def approval_of(backup: Backup, **fields: Any) -> Approval:
+    return Approval(backup.id, HASH, "somebody", NOON, registration=backup.registration, **fields)
+
+
+def begun(backup: Backup, **fields: Any) -> BackupResult:
+    given = {"reason": "interrupted", "approved_parts": {"accounts": HASH}, **fields}
+    return BackupResult(backup.id, "r1", "incomplete", NOON, registration=backup.registration, **given)
+
+
+def begin(store: Store, backup: Backup, approval: Approval | None = None, **fields: Any) -> None:
+    store.begin_push(begun(backup, **fields), PushConditions(backup.version, approval), lease_owner="me")
+
+
+def stored(store: Store) -> tuple[object, ...]:
+    return store.results("r1"), store.history("b1", limit=5), store.status("b1"), store.approval("b1")
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
+def test_whatever_changes_of_the_registration_nothing_is_stored(store: Store, backup: Backup, change: Change) -> None:
+    approval = approval_of(backup)
+    store.approve(approval)
+    change(store, backup)
+    before = stored(store)
+    for read in (None, approval):
+        with pytest.raises(Failure) as failed:
+            begin(store, backup, read)
+        assert failed.value.reason is Reason.REGISTRATION_CHANGED
+        assert stored(store) == before
+
+
+def test_what_has_gone_is_told_from_what_was_changed(store: Store, backup: Backup) -> None:
+    for change, message in ((changed(paused="why"), "was changed after it was read"), (deleted, "was removed")):
+        change(store, backup)
+        with pytest.raises(Failure, match=message):
+            begin(store, backup)
+
+
+def test_what_has_not_changed_is_stored(store: Store, backup: Backup) -> None:
+    begin(store, backup)
+    assert stored(store) == ((begun(backup),), (begun(backup),), begun(backup), None)
+
+
+@pytest.mark.parametrize("snapshot", ["", "backups/b1/r0/settings"])
+def test_it_ends_the_approval_whatever_that_lets_through(store: Store, backup: Backup, snapshot: str) -> None:
+    approval = approval_of(backup, snapshot=snapshot)
+    store.approve(approval)
+    begin(store, backup, approval)
+    assert store.approval("b1") is None
+    with pytest.raises(Failure) as failed:
+        begin(store, backup, approval)
+    assert failed.value.reason is Reason.APPROVAL_CHANGED
+
+
+def withdrawn(store: Store, approval: Approval) -> None:
+    store.withdraw_approval(approval)
+
+
+def given_again(store: Store, approval: Approval) -> None:
+    store.approve(replace(approval, at=NOON + MINUTE))
+
+
+def of_another_plan(store: Store, approval: Approval) -> None:
+    store.approve(replace(approval, plan_hash="b" * 64))
+
+
+@pytest.mark.parametrize("change", [withdrawn, given_again, of_another_plan])
+def test_with_another_approval_than_was_read_nothing_is_stored(
+    store: Store, backup: Backup, change: Callable[[Store, Approval], None]
+) -> None:
+    approval = approval_of(backup)
+    store.approve(approval)
+    change(store, approval)
+    before = stored(store)
+    with pytest.raises(Failure) as failed:
+        begin(store, backup, approval)
+    assert failed.value.reason is Reason.APPROVAL_CHANGED
+    assert stored(store) == before
+
+
+def test_one_that_was_given_since_is_not_ended_unseen(store: Store, backup: Backup) -> None:
+    approval = approval_of(backup)
+    store.approve(approval)
+    with pytest.raises(Failure) as failed:
+        begin(store, backup)
+    assert failed.value.reason is Reason.APPROVAL_CHANGED
+    assert store.approval("b1") == approval
+
+
+def test_a_final_result_asks_for_neither_and_leaves_the_approval_alone(store: Store, backup: Backup) -> None:
+    approval = approval_of(backup)
+    store.approve(approval)
+    store.update_backup(replace(backup, paused="why"))
+    done = replace(begun(backup), status="updated", reason="", approved_parts={})
+    store.record_result(done, lease_owner="me")
+    assert stored(store) == ((done,), (done,), done, approval)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["approve", "withdraw", "read", "read", "begin", "begin", "end", *CHANGES]),
+        st.sampled_from(["a" * 64, "b" * 64]),
+    ),
+    min_size=4,
+    max_size=14,
+)
+
+
+class _Play:
+    """One order of what people and runs do to a backup; what each step came to."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        store.save_primary(Primary("main.example", 443))
+        store.acquire_lease("me", now=NOON, expires_at=NOON + MINUTE)
+        self.backup = store.add_backup(Backup("b1", "files.example", 8443))
+        self.read = self.backup, store.approval("b1")
+        self._numbers = count(1)
+
+    def do(self, step: str, plan_hash: str) -> tuple[object, ...]:
+        try:
+            self._do(step, plan_hash)
+        except (Failure, VersionConflict, AlreadyRegistered) as refused:
+            return str(refused), stored(self.store)
+        return "done", stored(self.store)
+
+    def _do(self, step: str, plan_hash: str) -> None:
+        registered, given = self.store.backup("b1"), self.store.approval("b1")
+        match step:
+            case "approve":
+                at = NOON + timedelta(seconds=next(self._numbers))
+                self.store.approve(replace(approval_of(self.read[0]), plan_hash=plan_hash, at=at))
+            case "withdraw" if self.read[1]:
+                self.store.withdraw_approval(self.read[1])
+            case "read" if registered:
+                self.read = registered, given
+            case "begin":
+                begin(self.store, self.read[0], self.read[1])
+                assert (registered, given) == self.read, "a push began by what is not so any more"
+                assert self.store.approval("b1") is None
+            case "end":
+                self.store.record_result(replace(begun(self.read[0]), status="updated"), lease_owner="me")
+            case _ if step in CHANGES:
+                CHANGES[step](self.store, self.backup)
+            case _:
+                pass
+
+
+@pytest.mark.generated
+def test_both_stores_say_the_same_in_every_order_and_let_no_push_begin_by_what_has_changed(
+    dynamo_store: DynamoStore, raw: Any
+) -> None:
+    @settings(max_examples=60)
+    @given(STEPS)
+    def played(steps: list[tuple[str, str]]) -> None:
+        for item in raw.items():
+            raw.clients.dynamodb.delete_item(TableName="registry-test", Key={"pk": item["pk"], "sk": item["sk"]})
+        memory, dynamo = _Play(MemoryStore()), _Play(dynamo_store)
+        for step in steps:
+            assert _named_alike(memory.do(*step)) == _named_alike(dynamo.do(*step)), step
+
+    played()
+
+
+def _named_alike(seen: tuple[object, ...]) -> str:
+    """Registrations are numbered by each store for itself: what counts is which of them are equal."""
+    names: dict[str, str] = {}
+    words = repr(seen).replace("'", " ").split()
+    return " ".join(
+        names.setdefault(word, f"<{len(names)}>") if word.startswith("registration-") else word for word in words
+    )
