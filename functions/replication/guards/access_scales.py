@@ -273,6 +273,18 @@ def later(change: Change) -> Verdict:
 
 
 _ISO = ""
+
+
+def is_past_moment(text: str | None) -> bool:
+    """Whether a text is a moment that is no far future: of a number, the seconds of a clock and what is finer."""
+    number, *moments = _readings((text or "").strip())
+    if number is not None and number.is_integer() and number >= _SECONDS_OF_A_CLOCK:
+        return True
+    return any(moment is not None and moment < _FAR_FUTURE for moment in moments)
+
+
+_SECONDS_OF_A_CLOCK = 10**8
+_FAR_FUTURE = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 _DAYS = ("%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y")
 """How else than in ISO 8601 a day is written; the last two read the same text."""
 

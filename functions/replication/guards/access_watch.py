@@ -44,7 +44,7 @@ from replication.guards.access_groups import Groups, opening_path, values
 from replication.guards.access_judgement import Judgement, judge, may_matter, tells_of_access
 from replication.guards.access_places import Place, is_thing, place_of
 from replication.guards.access_rules import AccessIncreaseKind, rule_of
-from replication.guards.access_scales import Change
+from replication.guards.access_scales import Change, is_past_moment
 from replication.guards.access_status import is_dead, is_disabled, is_status, lets_in
 from replication.guards.access_words import FILLERS, meanings
 from replication.model import PartName, shortened
@@ -211,7 +211,10 @@ def _of_differences(item: Item, differences: list[Difference]) -> KindsAndPaths:
             yield AccessIncreaseKind.ADDRESS_LIMIT_LIFTED, path
     if (again := _said_again(differences)) and is_disabled(item.elements[0]):
         yield AccessIncreaseKind.ACCOUNT_ENABLED, again
+    changes_password = any(map(_is_password, differences))
     for difference in differences:
+        if changes_password and _goes_with_new_password(difference):
+            continue
         for kind, path in _of_value(difference, of_server=False):
             if kind is not AccessIncreaseKind.GROUP_JOINED or item.within == USERS:
                 yield kind, path
@@ -321,6 +324,20 @@ def _of_passwords(changed: int, users: int) -> KindsAndPaths:
         yield AccessIncreaseKind.PASSWORDS_CHANGED, f"{changed} of {users}"
 
 
+def _goes_with_new_password(difference: Difference) -> bool:
+    """Whether a value only says when a password was changed, or what it was: people change theirs every day."""
+    said = place_of(difference.steps).anywhere
+    if "password" not in said or not said.isdisjoint({"expire", "least", "quantity"}):
+        return False
+    held = [value for value in (difference.before, difference.after) if value]
+    if said.isdisjoint(_FORMER):
+        return bool(held) and all(map(is_past_moment, held))
+    return not any(truth(value) is not None or value.strip().lstrip("-").isdigit() for value in held)
+
+
+_FORMER = frozenset({"history", "old", "previous", "former"})
+
+
 def _is_password(difference: Difference) -> bool:
     """Whether it is the stored password itself that changes, not what is said of it."""
     names = [step.name.casefold() for step in difference.steps]
@@ -332,4 +349,5 @@ def _is_password(difference: Difference) -> bool:
             or names[-1].endswith(("hash", "password"))
         )
         and any(truth(value) is None for value in values)
+        and not all(map(is_past_moment, values))
     )

@@ -76,7 +76,7 @@ MEANINGS = {
     "quantity": "max maximum count quota size filesize rate speed bandwidth timeout seconds minutes"
     " number length age days",
     "status": "status state",
-    "time": "date time",
+    "time": "date time last timestamp",
     "change": "change changes",
     "plain talk": "name fname sname email mail mails tel telephone phone mobile fax desc description descriptions"
     " comment comments note notes title company department city street country language locale theme logo icon created"

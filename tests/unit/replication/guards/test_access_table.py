@@ -331,7 +331,7 @@ def kinds_by_user(make_plan_between: PlanFactory, changes: list[tuple[str, str]]
     ]
     increases = access_increases(make_plan_between({"users": sides[0]}, {"users": sides[1]}, ACCOUNTS))
     kinds: dict[int, set[AccessIncreaseKind]] = {}
-    for one in increases:
+    for one in (one for one in increases if one.kind is not K.PASSWORDS_CHANGED):
         kinds.setdefault(int(one.item.removeprefix("users/u")), set()).add(one.kind)
     return kinds
 
@@ -677,6 +677,43 @@ def test_what_gives_nobody_more_is_not_told(make_plan_between: PlanFactory) -> N
     kinds = kinds_by_user(make_plan_between, [(before, after) for _, before, after in cells])
     wrong = [f"{said}: {kinds[n]}" for n, (said, _, _) in enumerate(cells) if n in kinds]
     assert not wrong, f"{len(wrong)} of {len(cells)}:\n" + "\n".join(wrong[:60])
+
+
+WHEN_CHANGED = ["last password change", "password changed at", "pwd last change", "password date", "password timestamp"]
+MOMENTS = [
+    ("2020-01-01T00:00:00", "2026-11-01T08:15:00Z"), ("01.02.2020", "3.4.2026"), ("1577836800", "1793520000"),
+    ("132223104000000000", "134000000000000000"), ("2020-01-01", "2026-11-01"),
+]  # fmt: skip
+PASSWORDS = ("<passwordHash>{}</passwordHash>", "<password value='{}'/>", "<password><hash>{}</hash></password>")
+
+
+def test_a_user_who_changes_the_password_is_not_told_of(make_plan_between: PlanFactory) -> None:
+    """When it was changed, and what it was before, goes with it. The moment alone is told: it makes the end later."""
+    cells = [
+        (PASSWORDS[n % 3], write(spell(name.split()), before), write(spell(name.split()), after))
+        for n, (name, (before, after), spell, write) in enumerate(
+            product(WHEN_CHANGED, MOMENTS, SPELLINGS.values(), STYLES.values())
+        )
+    ]
+    former = ("<passwordHistory><h>aaa</h>{}</passwordHistory>", "<oldPasswords><item>aaa</item>{}</oldPasswords>")
+    cells += [(PASSWORDS[0], one.format(""), one.format("<item>bbb</item>")) for one in former]
+    changed = [(one.format("$5$a$aaaa") + before, one.format("$5$b$bbbb") + after) for one, before, after in cells]
+    kinds = kinds_by_user(make_plan_between, changed)
+    assert {n: changed[n] for n in kinds} == {}
+    alone = kinds_by_user(make_plan_between, [(before, after) for _, before, after in cells])
+    assert [cell for n, cell in enumerate(cells) if n not in alone and "changed" not in cell[1].lower()] == []
+
+
+@pytest.mark.parametrize(
+    "other", ["<passwordNeverExpires>{}</passwordNeverExpires>", "<passwordExpires>{}</passwordExpires>",
+              "<password><required>{}</required></password>", "<passwordEnabled>{}</passwordEnabled>"]
+)  # fmt: skip
+def test_a_new_password_hides_nothing_else_of_passwords(make_plan_between: PlanFactory, other: str) -> None:
+    days = ("2026-01-01", "2036-01-01")
+    sides = ("false", "true") if "Never" in other else days if "Expires" in other else ("1", "0")
+    hashes = ("<passwordHash>$5$a$aaaa</passwordHash>", "<passwordHash>$5$b$bbbb</passwordHash>")
+    before, after = (held + other.format(side) for held, side in zip(hashes, sides, strict=True))
+    assert kinds_by_user(make_plan_between, [(before, after)])
 
 
 @pytest.mark.parametrize("name", ["is disabled", "locked", "account suspended", "enabled", "login allowed", "status"])
