@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -114,6 +114,22 @@ def test_an_approved_plan_is_stopped_no_more_until_a_side_moves(pair: Pair) -> N
     assert pair.part("accounts")["state"] == "different"
     drift.edit_user(pair.backup.state, "user000019", "@email", "moved@example.org")
     assert pair.plan()["blocked"][0]["reason"] == "removes_too_much"
+
+
+def test_a_plan_that_one_of_two_people_has_approved_says_so_and_stays_stopped(pair: Pair) -> None:
+    pair.remove_users(5)
+    settings = pair.gateway.call("GET", "/sync-settings")[1]
+    pair.gateway.call("PUT", "/sync-settings", settings | {"approval_by_another": True})
+    plan_hash, store = pair.plan()["hash"], pair.gateway.store
+    ann, bob = (f"arn:aws:iam::123456789012:user/{name}" for name in ("ann", "bob"))
+    first = as_registered(Approval("b", plan_hash, ann, datetime.now(UTC)), store)
+    store.approve(first)
+    plan = pair.plan()
+    assert f"{ann} has approved the plan {plan['hash']}; another person has to approve it too." in plan["warnings"]
+    assert [block["reason"] for block in plan["blocked"]] == ["removes_too_much"]
+    store.approve(replace(first, approved_by=bob, agreed=(ann,)))
+    plan = pair.plan()
+    assert (plan["blocked"], [warning for warning in plan["warnings"] if "another person" in warning]) == ([], [])
 
 
 def test_wider_access_is_told_and_blocks_where_that_is_set(pair: Pair) -> None:
