@@ -23,13 +23,15 @@ def keep_line(documents: Sequence[etree._Element], steps: Steps, shared: int) ->
 
     ``shared`` is the number of steps that both documents have: what only one
     of them has is kept as a whole, and so is an entry, its name included.
-    Empty where nothing tells the place from others.
+    What nothing tells apart is kept with the list it is in, directly below the root with all that are called like it.
+    Empty where the line would be too long.
     """
     end = min(len(steps), shared + 1)
     if plain(steps[end - 1].name) in VALUES and _is_entry(documents, exact_line(steps[: end - 1])):
         end -= 1
     lines = [exact_line(steps[:length]) for length in range(end, 1, -1)]
-    return next((line for line in lines if len(line) <= LONGEST_LINE and _is_one_place(documents, line)), "")
+    short = [line for line in lines if len(line) <= LONGEST_LINE]
+    return next((line for line in short if _is_one_place(documents, line)), short[-1] if short else "")
 
 
 def shown_paths(paths: Sequence[str]) -> str:

@@ -137,6 +137,8 @@ def by_names(root: etree._Element) -> str:
          "/s/e[host]"),
         # what nothing tells apart is kept with the list it is in
         ("<s><l><host>a</host><host>c</host></l></s>", "<s><l><host>b</host><host>c</host></l></s>", "/s/l"),
+        # directly below the root there is no list but the document
+        ("<s><host>a</host><host>c</host></s>", "<s><host>b</host><host>d</host></s>", "/s/host"),
         # a value beside other settings is no entry
         ("<s><site name='x'><value>1.2.3.4</value><y/></site></s>",
          "<s><site name='x'><value>1.2.3.5</value><y/></site></s>",
