@@ -87,8 +87,8 @@ IN_BETWEEN = st.builds(Change, st.sampled_from(MEANWHILE), st.integers(0, 3))
 WORKS = st.builds(
     Work,
     st.sampled_from(WORK_KINDS),
-    st.lists(st.tuples(st.integers(1, 40), IN_BETWEEN), max_size=1).map(tuple),
-    st.none() | st.integers(1, 60),
+    st.lists(st.tuples(st.integers(16, 32) | st.integers(1, 40), IN_BETWEEN), max_size=1).map(tuple),
+    st.none() | st.none() | st.integers(16, 60) | st.integers(1, 60),
     st.booleans(),
 )
 STEPS = st.lists(CHANGES | WORKS, min_size=4, max_size=16).map(lambda steps: [Work("look"), Change("approve"), *steps])

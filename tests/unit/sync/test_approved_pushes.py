@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import example, given, settings
 
-from tests.support.approved_pushes import PEOPLE, STEPS, ApprovedPushes, Change, Work
+from tests.support.approved_pushes import PEOPLE, STEPS, ApprovedPushes, Change, ChangeKind, Work
 
 type Step = Change | Work
 
@@ -25,6 +25,19 @@ LAST_CALL = 60
 @example([*APPROVED, Change("wait", 3), RUN])
 def test_each_push_over_a_guard_is_covered_by_one_approval_and_by_the_registration(steps: Sequence[Step]) -> None:
     ApprovedPushes().play(steps)
+
+
+@pytest.mark.parametrize("kind", ["pause", "disable", "report only", "rules", "trust", "move", "delete"])
+@pytest.mark.parametrize("before", [(), (Work("fan-out"),)], ids=["one invocation", "fan-out"])
+def test_before_whatever_call_a_registration_changes_nothing_is_written_by_the_former_one(
+    kind: ChangeKind, before: tuple[Step, ...]
+) -> None:
+    reasons = set()
+    for call in range(1, LAST_CALL):
+        changes = ((call, Change(kind, 1)),)
+        fleet = after(*APPROVED, *before, Work("deliver" if before else "run", changes))
+        reasons |= {result.reason for result in fleet.store.history("b1", limit=1)}
+    assert "registration_changed" in reasons
 
 
 def after(*steps: Step) -> ApprovedPushes:
