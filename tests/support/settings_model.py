@@ -27,6 +27,8 @@ ENTRY_TAGS = ("param", "param", "setting", "property", "option", "parameter")
 LISTED = ("site", "listener", "zone")
 LONE = ("net", "ssl", "logging")
 SECTIONS = frozenset((*LISTED, *LONE))
+NEWER = ((), (), ("revision",), ("scope", "remark"))
+"""What servers say of everything beside its names and values: a newer server says more."""
 _NAMESPACE = "urn:settings"
 _ATTRIBUTES = "urn:attributes"
 
@@ -166,6 +168,7 @@ class _Side:
         self._indent = random.choice(("", "\n  "))
         self._declared_at = random.choice(("root", "list", "entry"))
         self._numbers = count()
+        self.newer: tuple[str, ...] = other.newer if other else random.choice(NEWER)
         self.wordings: dict[int, int] = {}
         """Of the listed sections that it has, by their truth."""
 
@@ -200,9 +203,13 @@ class _Side:
             inner.append(self._element("mark", mark))
         else:
             attributes += f' mark="{mark}"'
+        attributes += self._more(self._next() if fixed is None else f"w{fixed}")
         attributes += self._kept_attribute(section)
         inner += self._members(section, fixed)
         return self._element(section.tag, self._indent.join(("", *inner, "")) if inner else "", attributes)
+
+    def _more(self, value: str) -> str:
+        return "".join(f' {name}="{value}"' for name in self.newer)
 
     def _kept_attribute(self, section: Section) -> str:
         match self._random.choice(("", "", "plain", "typed", "spaced")):
@@ -268,9 +275,10 @@ class _Side:
         return self._section(item, None if item.names and self._random.random() < 0.5 else wording)
 
     def _entry(self, entry: Entry, value: str, *, typed: bool) -> str:
-        types = ""
+        types = more = self._more(value)
+        remark = "" if not more else f"<note>{value}</note>" if entry.bare else self._element("note", value)
         if typed:
-            types = f'{self._declaration("entry")} xsi:type="{self._type_prefix}:Kind"'
+            types += f'{self._declaration("entry")} xsi:type="{self._type_prefix}:Kind"'
             value = f"{self._type_prefix}:{value}"
         if entry.style == "element":
             if entry.tag == "soapBox":
@@ -280,7 +288,7 @@ class _Side:
         if entry.style == "children":
             inner = [*entry.names, ("value", value)]
             written = [f"<{key}>{held}</{key}>" if entry.bare else self._element(key, held) for key, held in inner]
-            return self._element(entry.tag, "".join(written), types, bare=entry.bare)
+            return self._element(entry.tag, "".join((*written, remark)), types, bare=entry.bare)
         names = "".join(f' {key}="{name}"' for key, name in entry.names)
         if entry.style == "text":
             return self._element(entry.tag, value, names + types, bare=entry.bare)

@@ -74,21 +74,27 @@ def element_labels(element: etree._Element) -> Labels:
 
 
 def is_entry(element: etree._Element) -> bool:
-    """Whether an element with a name is a key with its value, or could be one whose value is absent."""
+    """Whether an element with a name is a key with its value, or could be one whose value is absent.
+
+    Beside a name and a value, what is called as entries are may say anything:
+    a newer server says more of each setting.
+    """
     values = 0
+    says_more = False
     for key in element.attrib:
         name = plain_name(str(key))
-        if name in VALUES:
-            values += 1
-        elif name not in NAME_KEYS and name not in ABOUT_VALUES and str(key) != XSI_TYPE:
-            return False
-    for child in children(element):
-        name = plain_name(str(child.tag))
-        is_leaf = next(children(child), None) is None
-        if not _is_name(child) and not (is_leaf and (name in VALUES or name in ABOUT_VALUES)):
-            return False
         values += name in VALUES
-    return bool(values or text_of(element).strip() or plain(local_name(element)) in _ENTRIES)
+        says_more |= not (name in VALUES or name in NAME_KEYS or name in ABOUT_VALUES or str(key) == XSI_TYPE)
+    for child in children(element):
+        if not _is_name(child):
+            if next(children(child), None) is not None:
+                return False
+            name = plain_name(str(child.tag))
+            values += name in VALUES
+            says_more |= not (name in VALUES or name in ABOUT_VALUES)
+    is_called_entry = plain(local_name(element)) in _ENTRIES
+    has_value = bool(values or text_of(element).strip())
+    return has_value if says_more and is_called_entry else not says_more and (has_value or is_called_entry)
 
 
 def _is_name(child: etree._Element) -> bool:
