@@ -326,6 +326,22 @@ def test_beside_another_primary_no_backup_counts_as_verified(world: Any, registe
     assert world.call("GET", "/backups/ftp2").body["last_result"] is None
 
 
+def test_a_view_shows_nothing_of_the_registration_that_took_the_place_of_the_one_it_has_read(
+    world: Any, register: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(id="ftp2")
+    former = world.store.backup("ftp2")
+    world.store.delete_backup("ftp2")
+    register(id="ftp2", host="files9.example")
+    _record(world, "ftp2", "r1", status="in_sync")
+    assert world.call("GET", "/backups/ftp2").body["last_result"]["status"] == "in_sync"
+    monkeypatch.setattr(world.store, "backup", lambda _: former)
+    monkeypatch.setattr(world.store, "backups", lambda: (former,))
+    assert world.call("GET", "/backups/ftp2").body["last_result"] is None
+    (listed,) = world.call("GET", "/backups").body["backups"]
+    assert (listed["host"], listed["last_result"]) == ("ftp2.example", None)
+
+
 def _record(world: Any, backup_id: str, run_id: str, **fields: Any) -> None:
     world.store.acquire_lease(run_id, now=world.now, expires_at=world.now.replace(hour=23))
     world.store.record_result(

@@ -354,3 +354,15 @@ def test_what_was_at_the_same_position_before_is_no_addition(
         for entries in (before, sent, held)
     )
     assert count_additions(desired, after, own) is None
+
+
+@pytest.mark.parametrize("value", ["5", "on", "0"])
+def test_a_short_value_that_another_entry_held_is_no_addition(value: str) -> None:
+    """A text of a letter or two tells nothing by itself; with its name it is what the server held."""
+    without, held_by_a, held_by_b = (
+        parse_text(f"<s><rule name='a'>{inner_a}</rule><rule name='b'>{inner_b}</rule></s>")
+        for limit in [f"<limit>{value}</limit>"]
+        for inner_a, inner_b in (("", ""), (limit, ""), ("", limit))
+    )
+    assert count_additions(without, held_by_a, held_by_b) is None
+    assert count_additions(without, held_by_a, without) == 1
