@@ -50,7 +50,7 @@ def look_at_primary(context: RunContext, deadline: Deadline) -> Look:
     recent = context.store.runs(limit=_RECENT_RUNS)
     if not policies or of_primary(context.store.baseline(), registered) is None:
         return Look(is_run_needed=False)
-    last = next((run for run in recent if run.reason not in _BEFORE_THE_PRIMARY_IS_ASKED), None)
+    last = next((run for run in recent if _has_asked(run) and of_primary(run, registered)), None)
     if last and last.status == RunStatus.FAILED:
         return Look(is_run_needed=False)
     tried = next((run.state for run in recent if _has_tried(run) and of_primary(run, registered)), "")
@@ -59,6 +59,12 @@ def look_at_primary(context: RunContext, deadline: Deadline) -> Look:
     except Failure as failure:
         return Look(is_run_needed=True, unread=failure)
     return Look(fingerprint(primary) != tried)
+
+
+def _has_asked(run: Run) -> bool:
+    """Whether the run has ended after it had asked the primary, as far as its record tells."""
+    has_ended = run.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.FAILED)
+    return has_ended and not run.snapshot and run.reason not in _BEFORE_THE_PRIMARY_IS_ASKED
 
 
 def _has_tried(run: Run) -> bool:

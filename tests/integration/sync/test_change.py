@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -99,6 +100,27 @@ def test_a_run_that_failed_before_it_asked_the_primary_lets_no_look_rest(fleet: 
     CHANGES["a user"](fleet)
     assert fleet.run("no-such-backup").run.reason == Reason.UNKNOWN_BACKUP
     assert looked(fleet) == "succeeded"
+
+
+def test_a_restore_that_failed_lets_no_look_rest(fleet: Fleet) -> None:
+    fleet.run()
+    CHANGES["a user"](fleet)
+    missing = RunRequest(Trigger.RESTORE, ("b1",), snapshot="backups/b1/20260301T120000.000000Z-0badc0de.json.gz")
+    assert run(missing, fleet.context, Deadline(600, monotonic)).run.status == "failed"
+    assert looked(fleet) == "succeeded"
+
+
+def test_a_run_that_was_not_run_lets_no_look_repeat_a_refused_log_in(fleet: Fleet) -> None:
+    fleet.run()
+    fleet.log_in("primary", "admin", "NOT-THE-PASSWORD")
+    assert looked(fleet) == "failed authentication_failed"
+    asked = len(fleet.primary.requests)
+    now = fleet.context.runtime.now()
+    fleet.store.acquire_lease("another", now=now, expires_at=now + timedelta(minutes=1))
+    assert fleet.run().run.reason == Reason.LEASE_HELD
+    fleet.store.release_lease("another")
+    assert looked(fleet) == ""
+    assert len(fleet.primary.requests) == asked
 
 
 def test_a_registry_that_fails_during_a_look_is_no_failure_of_the_primary(
