@@ -203,6 +203,7 @@ APPROVAL = Approval(
     source=SOURCE,
     snapshot=primary_key(DIGEST),
     agreed=("arn:aws:iam::123456789012:user/ann",),
+    ends_at=later(20),
 )
 AUDIT = AuditRecord(
     request_id="request-1",

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Depends
 
 from cerberus.address_policy import AddressPolicy
 from common.runtime import Runtime, SystemRuntime
-from fleet.approvals import approval_in_force
+from fleet.approvals import approval_in_force, end_of
 from fleet.environment import Variables, entries, number, package_file, required, stack_primary
 from fleet.primary import primary_in_use
 from registry.audit import AuditLog, DynamoAuditLog
@@ -107,17 +107,18 @@ class Services:
 
         Raises VersionConflict, Failure(REGISTRATION_CHANGED).
         """
-        primary = self.primary()
+        primary, now = self.primary(), self.runtime.now()
         given = Approval(
             backup_id=backup.id,
             plan_hash=plan_hash,
             approved_by=who,
-            at=self.runtime.now(),
+            at=now,
             term=primary.term if primary else 0,
             source=primary.source if primary else "",
             registration=backup.registration,
             snapshot=snapshot,
             agreed=agreed,
+            ends_at=end_of(now, self.store.settings()),
         )
         self.store.approve(given, expected_version=backup.version, seconds=seconds)
         return given

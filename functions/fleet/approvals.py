@@ -31,8 +31,17 @@ def approval_in_force(
 
 
 def is_expired(approval: Approval, settings: SyncSettings, now: datetime) -> bool:
-    """Whether an approval was given so long ago that it lets nothing through any more."""
-    return now - approval.at >= timedelta(hours=settings.approval_hours)
+    """Whether an approval was given so long ago that it lets nothing through any more.
+
+    Its end was settled when it was given: longer hours in the settings bring none back, shorter ones end it sooner.
+    """
+    by_settings = end_of(approval.at, settings)
+    return now >= min(by_settings, approval.ends_at or by_settings)
+
+
+def end_of(given_at: datetime, settings: SyncSettings) -> datetime:
+    """When an approval that is given then ends."""
+    return given_at + timedelta(hours=settings.approval_hours)
 
 
 def guard_of(

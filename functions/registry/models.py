@@ -456,9 +456,10 @@ class Approval:
     is the key of what the plan puts back, empty for a replication: runs that do
     something else leave the approval alone. ``agreed`` are the others who stand behind the
     plan: who has approved it before, and who has asked for the run that found it.
+    From ``ends_at`` on it lets nothing through, None where that was not said when it was given.
     """
 
-    FORMAT: ClassVar[int] = 4
+    FORMAT: ClassVar[int] = 5
 
     backup_id: str
     plan_hash: str
@@ -469,6 +470,7 @@ class Approval:
     source: str = ""
     snapshot: str = ""
     agreed: tuple[str, ...] = ()
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ _NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
         **{kind: {"approved_parts": {}} for kind in ("status", "result", "history")},
     },
     4: {"run": {"accept_primary": False, "requester_verified": False}, "approval": {"agreed": ()}},
+    5: {"approval": {"ends_at": None}},
 }
 """By format and kind, the fields that came with it, and what records of older formats mean by not having them."""
 

@@ -1,5 +1,6 @@
 """Approvals and pauses."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -234,3 +235,16 @@ def test_a_plan_without_a_primary_is_not_found(world: Any, register: Any) -> Non
     register(id="ftp2")
     answer = world.call("GET", "/backups/ftp2/plan")
     assert (answer.status, answer.body["reason"]) == (404, "primary_not_registered")
+
+
+@pytest.mark.parametrize(("hours", "is_in_force"), [(0, True), (2, True), (23, True), (25, False)])
+@pytest.mark.parametrize("later_hours", [1, 24, 168])
+def test_an_approval_ends_when_it_was_said_to_or_sooner_by_shorter_hours_and_never_later(
+    world: Any, register: Any, hours: int, is_in_force: bool, later_hours: int
+) -> None:
+    register(id="ftp2")
+    backup = world.store.backup("ftp2")
+    world.services().approve(backup, "a" * 64, "somebody")
+    world.store.save_settings(replace(world.store.settings(), approval_hours=later_hours))
+    world.now += timedelta(hours=hours)
+    assert bool(world.services().approval(backup)) == (is_in_force and hours < later_hours)
