@@ -27,7 +27,7 @@ ABOUT_VALUES = frozenset({"type", "kind", "datatype", "format", "encrypted", "en
 """What may stand beside the value of an entry."""
 _NAMES_OF_VALUES = frozenset({"key", "setting", "property", "option", "parameter"})
 """Children that are names only beside a value, and settings of their own elsewhere."""
-_LARGEST_ENTRY = 32
+LARGEST_ENTRY = 32
 """Children of an entry with a name and a value; what has more is no entry."""
 _NEAR = 32
 """Siblings on either side of an entry without a value, of which one with a value says what it is."""
@@ -70,7 +70,7 @@ def _is_in_pair(child: etree._Element) -> bool:
     if parent is None:
         return False
     tags = _tags_inside(parent)
-    if len(tags) > _LARGEST_ENTRY or tags.count(name) != 1:
+    if len(tags) > LARGEST_ENTRY or tags.count(name) != 1:
         return False
     if not VALUES.isdisjoint(tags):
         return True
@@ -81,7 +81,7 @@ def _is_in_pair(child: etree._Element) -> bool:
 
 def _tags_inside(element: etree._Element) -> list[str]:
     """The plain names of an element's children, one more than an entry may have at the most."""
-    return [plain_name(str(one.tag)) for one in islice(children(element), _LARGEST_ENTRY + 1)]
+    return [plain_name(str(one.tag)) for one in islice(children(element), LARGEST_ENTRY + 1)]
 
 
 def _near(element: etree._Element) -> Iterator[etree._Element]:

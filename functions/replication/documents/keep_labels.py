@@ -15,7 +15,7 @@ from lxml import etree
 
 from common.safe_xml import local_name
 from replication.documents.canonical import children, plain, plain_name, text_of
-from replication.documents.entry_names import ABOUT_VALUES, NAME_KEYS, VALUES, name_in, names_of
+from replication.documents.entry_names import ABOUT_VALUES, LARGEST_ENTRY, NAME_KEYS, VALUES, name_in, names_of
 from replication.documents.keep_patterns import (
     EITHER,
     GIVEN,
@@ -79,6 +79,8 @@ def is_entry(element: etree._Element) -> bool:
     Beside a name and a value, what is called as entries are may say anything:
     a newer server says more of each setting.
     """
+    if len(element) > LARGEST_ENTRY:
+        return False
     values = 0
     says_more = False
     for key in element.attrib:
