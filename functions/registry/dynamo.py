@@ -145,7 +145,7 @@ class DynamoStore:
             self._table.transact(
                 Check(*_LEASE, _free(now)),
                 Put({**keys(*_PRIMARY), **to_row(promotion.primary)}, as_seen),
-                Delete(_BACKUP, backup.id, Attr("version").eq(backup.version)),
+                Delete(_BACKUP, backup.id, _registered_as(backup.registration, backup.version)),
                 Put(_backup_row(former), Attr("pk").not_exists()),
                 Put(_address_row(former), Attr("pk").not_exists()),
                 *self._releases(backup.id),
@@ -582,7 +582,7 @@ def _registered_as(registration: str, version: int | None = None) -> ConditionBa
     """That a backup is registered so. Before registrations could be told apart, rows had no such attribute."""
     named = Attr("registration").eq(registration)
     same = named if registration else Attr("pk").exists() & (named | Attr("registration").not_exists())
-    return same if version is None else same & Attr("version").eq(version)
+    return same if version is None else same & _counts("version", version)
 
 
 def _as_read(result: BackupResult, conditions: PushConditions) -> list[Check | Delete]:
@@ -610,7 +610,12 @@ def _raise_what_changed(result: BackupResult, failed: ConditionsFailed, position
 
 def _term_is(term: int) -> ConditionBase:
     """That the registered primary is of this term. None is registered as long as the stack's is in use."""
-    return Attr("pk").not_exists() | Attr("term").eq(term)
+    return Attr("pk").not_exists() | _counts("term", term)
+
+
+def _counts(attribute: str, number: int) -> ConditionBase:
+    """That a counter of a row that is there has this value. An older format may lack it: that is 0."""
+    return Attr(attribute).eq(number) | Attr(attribute).not_exists() if number == 0 else Attr(attribute).eq(number)
 
 
 def _registration_in(backup_row: Row) -> str:

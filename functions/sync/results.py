@@ -159,7 +159,8 @@ def conclude(
     lost = ", ".join(result.backup_id for result in results if result.reason == Reason.ACCESS_LOST)
     complaints = [Failure(Reason.ACCESS_LOST, f"nobody may be able to log in any more: {lost}")] if lost else []
     try:
-        if any(result.verified_at for result in results):
+        # A dry run may have gone on over a primary that nobody has accepted: it remembers nothing of it.
+        if not run.dry_run and any(result.verified_at for result in results):
             context.store.save_baseline(_baseline(context, run, primary), lease_owner=owner)
     except Failure as failure:
         complaints.append(Failure(failure.reason, f"what the primary held was not remembered: {failure.message}"))
@@ -203,7 +204,7 @@ def _baseline(context: RunContext, run: Run, primary: PrimaryState) -> PrimaryBa
     now = context.runtime.now()
     previous = of_primary(context.store.baseline(), run) or PrimaryBaseline(0, 0, now, run.id)
     accounts, settings = PartName.ACCOUNTS in primary.states, PartName.SETTINGS in primary.states
-    partial = run.requested_backups or run.dry_run or run.held
+    partial = run.requested_backups or run.held
     return PrimaryBaseline(
         users=primary.users if accounts else previous.users,
         groups=primary.groups if accounts else previous.groups,

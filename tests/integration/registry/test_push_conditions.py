@@ -1,7 +1,7 @@
 """A first write is recorded only while registration and approval are as they were read, on each implementation."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -16,6 +16,7 @@ from registry.dynamo import DynamoStore
 from registry.models import Approval, Backup, BackupResult, Primary, TlsTrust
 from registry.store import AlreadyRegistered, Store, VersionConflict
 from registry.store_rules import PushConditions
+from tests.integration.registry.conftest import RawTable
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -101,6 +102,28 @@ def test_what_has_gone_is_told_from_what_was_changed(store: Store, backup: Backu
 def test_what_has_not_changed_is_stored(store: Store, backup: Backup) -> None:
     begin(store, backup)
     assert stored(store) == ((begun(backup),), (begun(backup),), begun(backup), None)
+
+
+def defaults_of(kind: str, model: type[Any]) -> list[tuple[str, str]]:
+    """The attributes that a row of an older format may lack, each with the key of the row."""
+    return [(kind, field.name) for field in fields(model) if field.default is not MISSING]
+
+
+@pytest.mark.parametrize(("kind", "attribute"), [*defaults_of("PRIMARY", Primary), *defaults_of("BACKUP", Backup)])
+def test_what_an_older_format_lacks_is_no_change(
+    dynamo_store: DynamoStore, raw: RawTable, kind: str, attribute: str
+) -> None:
+    dynamo_store.save_primary(Primary("main.example", 443))
+    dynamo_store.add_backup(Backup("b1", "files.example", 8443))
+    (row,) = [item for item in raw.items() if item["pk"]["S"] == kind]
+    lacks = {name: value for name, value in row.items() if name not in (attribute, "format", "pk", "sk")}
+    raw.put(row["pk"]["S"], row["sk"]["S"], **lacks)
+    assert dynamo_store.acquire_lease("me", now=NOON, expires_at=NOON + MINUTE)
+    backup, primary = dynamo_store.backup("b1"), dynamo_store.primary()
+    assert backup
+    assert primary
+    begin(dynamo_store, backup, term=primary.term)
+    assert dynamo_store.status("b1") == begun(backup, term=primary.term)
 
 
 @pytest.mark.parametrize("snapshot", ["", "backups/b1/r0/settings"])
