@@ -12,7 +12,7 @@ from fleet.primary import policy_of
 from fleet.servers import PRIMARY_ID
 from registry.models import Backup, BackupResult, Primary
 from registry.store_rules import of_primary, of_registration
-from replication.model import PartName
+from replication.model import PartName, Status
 
 RECENTLY = timedelta(days=1)
 """How old a verification may be. A backup that has not been looked at for longer can hold anything."""
@@ -66,6 +66,8 @@ def _unverified(last: BackupResult | None, services: Services) -> Iterator[str]:
         yield "it was never found equal to this primary"
         return
     at = _text(last.verified_at)
+    if last.status not in (Status.IN_SYNC, Status.UPDATED):
+        yield f"its last result is {last.status}"
     if services.runtime.now() - last.verified_at > RECENTLY:
         yield f"it was last verified at {at}, more than a day ago"
     newest = services.store.newest_state()

@@ -159,10 +159,7 @@ class BackupRunner:
             return self.recorder.begun[backup_id]
         if backup_id not in self.recorder.claims:  # nobody else can have served it in this run
             return None
-        last = self.last(backup_id)
-        # The status of a registration that has gone has gone with it, and what was begun is in the history alone.
-        if last and last.registration == registration and last.run_id != run_id:
-            return None
+        # Not by the status: it goes with a registration, and stays where it is of a later time by another clock.
         return of_registration(self._context.store.result(backup_id, run_id), registration)
 
     def _last_of(self, backup: Backup) -> BackupResult | None:

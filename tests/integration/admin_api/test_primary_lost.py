@@ -177,6 +177,19 @@ def test_one_whose_new_settings_nobody_has_proved_is_refused(fleet: Fleet) -> No
     assert "nobody has proved its access since (a snapshot)" in problem["detail"]
 
 
+@pytest.mark.parametrize("last_status", ["incomplete", "failed", "blocked", "drifted", "restored"])
+def test_one_whose_last_result_says_that_it_may_differ_is_refused(fleet: Fleet, last_status: str) -> None:
+    """A run that dies leaves what it stored before its first write: no time of a push, and an older verification."""
+    store, now = fleet.gateway.store, datetime.now(UTC)
+    store.acquire_lease("a run", now=now, expires_at=now)
+    last = replace(store.status("ftp2"), run_id="r9", attempted_at=now, status=last_status)
+    store.record_result(last, lease_owner="a run")
+    status, problem = fleet.promote()
+    assert (status, problem["reason"]) == (409, "promotion_unsafe")
+    assert f"its last result is {last_status}" in problem["detail"]
+    assert fleet.promote(force=True)[0] == 200
+
+
 def test_after_a_promotion_nobody_was_verified_under_the_new_primary(fleet: Fleet) -> None:
     assert fleet.promote()[0] == 200
     status, problem = fleet.promote(backup_id="ftp3")

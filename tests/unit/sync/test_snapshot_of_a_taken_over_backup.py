@@ -15,10 +15,13 @@ from local.fakes.aws_services import MemoryQueue
 from local.fakes.management_api import FakeApi
 from local.fakes.runtime import FakeRuntime, Killed
 from local.fakes.world import World
+from registry.models import BackupResult
+from replication.model import Status
 from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
 from sync.fan_out import process_batch
 from sync.run import run
+from tests.support.registrations import as_registered
 
 HELD = {
     "settings": "<settings><greeting>hello</greeting></settings>",
@@ -40,11 +43,14 @@ LIVES = st.lists(
 
 
 @settings(max_examples=150)
-@given(LIVES)
+@given(LIVES, st.booleans())
 def test_the_snapshot_that_a_run_names_holds_what_was_there_before_its_first_write(
-    lives: Sequence[tuple[set[str], int]],
+    lives: Sequence[tuple[set[str], int]], clock_was_ahead: bool
 ) -> None:
-    """Each life: what somebody edits on the backup before it, and the call of the server at which it dies."""
+    """Each life: what somebody edits on the backup before it, and the call of the server at which it dies.
+
+    ``clock_was_ahead``: the status is of a time that has not come, so that no result of the run takes its place.
+    """
     runtime = FakeRuntime()
     world = World(runtime=runtime)
     queue = MemoryQueue()
@@ -52,6 +58,11 @@ def test_the_snapshot_that_a_run_names_holds_what_was_there_before_its_first_wri
     for name in ("primary", "b1"):
         world.servers.by_id[name].content.update(HELD)
     server = world.servers.by_id["b1"]
+    if clock_was_ahead:
+        ahead = BackupResult("b1", "r0", Status.IN_SYNC, runtime.now() + timedelta(days=1))
+        world.store.acquire_lease("before", now=runtime.now(), expires_at=runtime.now())
+        world.store.record_result(as_registered(ahead, world.store), lease_owner="before")
+        world.store.release_lease("before")
     run_id = run(RunRequest(Trigger.SCHEDULE, ("b1",)), context, Deadline(600, runtime.monotonic)).run.id
     held = {name: {text} for name, text in HELD.items()}
     written: set[str] = set()
