@@ -74,8 +74,9 @@ class Turn:
         is_too_old = self.in_force is None and self._is_expired(given)
         warnings = []
         if is_too_old:
-            hours = self.settings.approval_hours
-            warnings.append(f"{_name(given)} has ended: it was given more than {hours} hours ago.")
+            warnings.append(
+                f"{_name(given)} has ended with its age: it was given at {given.at:%Y-%m-%d %H:%M} UTC. Approve the plan anew if it is still meant."
+            )
         elif has_written and self.in_force is None:
             warnings.append(f"{_name(given)} has ended without being used, because the backup was written to.")
         if not has_written and (is_too_old or self._is_void(given, outcome)):
