@@ -74,8 +74,9 @@ class Turn:
         is_too_old = self.in_force is None and self._is_expired(given)
         warnings = []
         if is_too_old:
+            when = f"it was given at {given.at:%Y-%m-%d %H:%M} UTC"
             warnings.append(
-                f"{_name(given)} has ended with its age: it was given at {given.at:%Y-%m-%d %H:%M} UTC. Approve the plan anew if it is still meant."
+                f"{_name(given)} has ended with its age: {when}. Approve the plan anew if it is still meant."
             )
         elif has_written and self.in_force is None:
             warnings.append(f"{_name(given)} has ended without being used, because the backup was written to.")
