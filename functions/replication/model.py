@@ -42,7 +42,7 @@ class Status(StrEnum):
     ROLLED_BACK = "rolled_back"
     """Settings that changed what belongs to the machine were put back at once."""
     INCOMPLETE = "incomplete"
-    """The run could not get to it, or not through with it; it comes first in the next run."""
+    """The run could not get to it, or not through with it."""
     RESTORED = "restored"
     """It holds again what it, or the primary, held before. That says nothing about the primary as it is."""
 

@@ -11,7 +11,7 @@ Nothing here knows how a server is talked to or where records are kept.
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason, places
@@ -31,12 +31,13 @@ from registry.models import (
     requested_at,
 )
 from registry.store import Store, VersionConflict
-from replication.model import Policy, PrimaryState, Status
+from replication.model import Policy, PrimaryState
 from replication.primary import fingerprint
 from sync.backup_runner import BackupRunner
 from sync.context import RunContext
 from sync.events import RunRequest, Trigger
 from sync.fan_out import begin_fan_out, enqueue_backups, is_needed
+from sync.order import in_turn
 from sync.pause import left_alone, refuse_report_only
 from sync.primary_history import keep_state
 from sync.result_recorder import ResultRecorder
@@ -244,7 +245,7 @@ def choose(
     unreadable: Mapping[str, str],
     statuses: Mapping[str, BackupResult],
 ) -> list[Backup]:
-    """The backups to serve, those that wait longest first; none ``requested`` means all that are enabled.
+    """The backups to serve, in the order in which they are served; none ``requested`` means all that are enabled.
 
     ``unreadable`` are the registrations that cannot be understood, ``statuses``
     the last results. Raises Failure when one is requested that cannot be served:
@@ -259,14 +260,7 @@ def choose(
         if not backups[backup_id].enabled:
             raise Failure(Reason.BACKUP_DISABLED, f"the backup {backup_id!r} is disabled")
     wanted = [backups[backup_id] for backup_id in requested or backups if backups[backup_id].enabled]
-    return sorted(wanted, key=lambda backup: (*_waiting(statuses.get(backup.id)), backup.id))
-
-
-def _waiting(last: BackupResult | None) -> tuple[int, datetime]:
-    # What failed comes last: servers that are silent would take all workers, run after run.
-    # A run that does not get to a backup leaves its last attempt as it was: it comes before those that were served.
-    turn = {str(Status.INCOMPLETE): 0, str(Status.FAILED): 2}.get(last.status if last else "", 1)
-    return turn, last.attempted_at if last else datetime.min.replace(tzinfo=UTC)
+    return in_turn(wanted, statuses)
 
 
 def apply_promotion_hold(run: Run, request: RunRequest, primary: Primary | None) -> Run:

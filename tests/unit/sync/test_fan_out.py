@@ -136,14 +136,14 @@ class TestHandingOut:
         assert fleet.world.store.open_backups(report.run.id) == ("b1", "b2", "b3")
         assert [server_id for server_id, _ in fleet.world.servers.used] == ["primary"]
 
-    def test_those_that_wait_longest_come_first(self, fleet: Fleet) -> None:
+    def test_those_that_were_tried_longest_ago_come_first(self, fleet: Fleet) -> None:
         store = fleet.world.store
         store.acquire_lease("before", now=fleet.time, expires_at=fleet.time)
-        store.record_result(
-            as_registered(BackupResult("b3", "r0", "incomplete", fleet.time), store), lease_owner="before"
-        )
+        for backup_id, run_id in (("b1", "r1"), ("b3", "r0")):
+            result = BackupResult(backup_id, run_id, "in_sync", fleet.time)
+            store.record_result(as_registered(result, store), lease_owner="before")
         fleet.start()
-        assert [message.backup_id for message in fleet.queue.messages] == ["b3", "b1", "b2"]
+        assert [message.backup_id for message in fleet.queue.messages] == ["b2", "b3", "b1"]
 
     def test_the_lease_is_handed_on_with_an_end_that_covers_the_work(self, fleet: Fleet) -> None:
         fleet.start()
