@@ -41,6 +41,7 @@ from registry.models import (
 )
 from registry.rows import AddressRow, LeaseRow, OpenBackupRow, UnfinishedRow
 from registry.serialization import Stored
+from registry.snapshot_digests import DigestRow, DigestsSince, DynamoSnapshotDigests
 from registry.snapshots import PRIMARY, SnapshotContent, backup_key, encode, primary_key
 
 if TYPE_CHECKING:
@@ -250,6 +251,8 @@ EXAMPLES: Mapping[str, Stored] = {
     "result": RESULT,
     "history": RESULT,
     "audit": AUDIT,
+    "digest": DigestRow(),
+    "digests": DigestsSince(FakeRuntime().now()),
     "snapshot": CONTENT,
     "primary_state": CONTENT,
     "message": Message(RUN_ID, BACKUP_ID),
@@ -325,6 +328,7 @@ def _rows() -> Mapping[tuple[str, str], Mapping[str, Any]]:
     store.claim_backup(RUN_ID, BACKUP_ID, CLAIM, now=AT, until=later(19))
     store.record_result(RESULT, lease_owner=OWNER)
     DynamoAuditLog("table", client, FakeRuntime()).write(AUDIT)
+    DynamoSnapshotDigests("table", client, FakeRuntime()).add(SNAPSHOT_KEYS["snapshot"], HASH)
     return table.items
 
 

@@ -20,6 +20,7 @@ from registry.dynamo import DynamoStore
 from registry.invoker import LambdaStarter, Starter
 from registry.models import Approval, Backup, BackupResult, Primary
 from registry.schedule import EventBridgeSchedule, ScheduleKeeper
+from registry.snapshot_digests import DynamoSnapshotDigests
 from registry.snapshots import S3Snapshots, SnapshotStore
 from registry.store import CredentialStore, Store
 from registry.store_rules import of_primary, of_registration
@@ -140,7 +141,11 @@ def services() -> Services:
         starter=LambdaStarter(environment.sync_function, management.functions),
         audit=DynamoAuditLog(environment.table_name, clients.dynamodb, runtime, environment.history_days),
         addresses=AddressPolicy.allowing(environment.allowed_networks, runtime),
-        snapshots=S3Snapshots(environment.snapshot_bucket, clients.s3),
+        snapshots=S3Snapshots(
+            environment.snapshot_bucket,
+            clients.s3,
+            DynamoSnapshotDigests(environment.table_name, clients.dynamodb, runtime),
+        ),
         runtime=runtime,
         stack_primary=environment.primary,
         wsdl=environment.wsdl,

@@ -91,6 +91,7 @@ class Reason(StrEnum):
     INTERRUPTED = "interrupted"
     SNAPSHOT_MISSING = "snapshot_missing"
     SNAPSHOT_UNREADABLE = "snapshot_unreadable"
+    SNAPSHOT_ALTERED = "snapshot_altered"
     SNAPSHOT_NOT_KEPT = "snapshot_not_kept"
     STATE_NOT_KEPT = "state_not_kept"
     SNAPSHOT_UNFIT = "snapshot_unfit"
@@ -191,6 +192,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.PUSHES_HELD: "Look at what the runs find; then POST /primary/resume, or start a run over the fleet.",
     Reason.ACCESS_LOST: "Log in to the server by hand at once and restore its settings from the snapshot.",
     Reason.SNAPSHOT_MISSING: "Choose one that is still kept: /backups/{id}/snapshots and /primary/states list them.",
+    Reason.SNAPSHOT_ALTERED: "Find out who writes to the bucket; an earlier version of the object may be whole.",
     Reason.SNAPSHOT_UNREADABLE: "Choose another one, or the version of this product that has written it.",
     Reason.STATE_NOT_KEPT: "Check the snapshot bucket and the function's rights to it; the next run tries again.",
     Reason.SNAPSHOT_NOT_KEPT: "Name a folder that you may write to, and that has room.",

@@ -6,9 +6,18 @@ from common.errors import Failure, Reason
 from common.server_types import ServerFacts
 from fleet.primary import policy_of
 from registry.models import Backup, Primary, SyncSettings
-from registry.snapshots import Snapshot, SnapshotContent, SnapshotStore, backup_of, registration_of
+from registry.snapshots import (
+    Snapshot,
+    SnapshotContent,
+    SnapshotStore,
+    backup_of,
+    primary_key,
+    registration_of,
+    snapshot_altered,
+)
 from replication.guards.preflight import check_backup, check_restored
 from replication.model import Policy, PrimaryState
+from replication.primary import fingerprint
 from replication.restore import earlier_state, exact_policy
 
 
@@ -28,16 +37,17 @@ class RestoreSource:
     def load(cls, snapshots: SnapshotStore, key: str, primary: Primary | None) -> "RestoreSource":
         """What is kept under ``key``; ``primary`` is the one in use, which is never written to.
 
-        Raises Failure(SNAPSHOT_MISSING, SNAPSHOT_UNREADABLE or REGISTRY_UNAVAILABLE).
+        Raises Failure(SNAPSHOT_MISSING, SNAPSHOT_ALTERED, SNAPSHOT_UNREADABLE or REGISTRY_UNAVAILABLE).
         """
         return cls.of(snapshots.load(key), primary)
 
     @classmethod
     def of(cls, snapshot: Snapshot, primary: Primary | None) -> "RestoreSource":
-        """The same of a snapshot that was read already. Raises Failure(SNAPSHOT_UNREADABLE)."""
+        """The same of a snapshot that was read already. Raises Failure(SNAPSHOT_ALTERED or SNAPSHOT_UNREADABLE)."""
         address = (primary.host, primary.port) if primary else ("", 0)
         content = snapshot.content
         state = earlier_state(content.parts, content.facts, address, f"snapshot {snapshot.key}")
+        check_state(snapshot.key, state)
         return cls(snapshot.key, content, state)
 
     @property
@@ -70,6 +80,15 @@ class RestoreSource:
         if self.owner:
             return check_restored(self.content.facts, self.content.primary, self.state.address, facts, address, label)
         return check_backup(self.state.facts, self.state.address, facts, address, label)
+
+
+def check_state(key: str, state: PrimaryState) -> None:
+    """Raise Failure(SNAPSHOT_ALTERED) when ``key`` is that of another state of the primary: it is the state's digest.
+
+    A backup's own snapshot passes: its digest is in the table alone.
+    """
+    if not backup_of(key) and key != primary_key(fingerprint(state)):
+        raise snapshot_altered(key)
 
 
 def is_of_former_server(key: str, backup: Backup) -> bool:

@@ -20,13 +20,15 @@ OPEN# + run's id        backup's id                that it waits in the queue; a
 RESULT# + run's id      backup's id                BackupResult
 HISTORY# + backup's id  run's id                   BackupResult
 AUDIT# + year-month     time # request's id        AuditRecord, see ``registry.audit``
+DIGEST# + key           of a snapshot: its digest  that it was kept, see ``registry.snapshot_digests``
+DIGESTS                 SINCE                      DigestsSince, of those
 ======================  =========================  ==============================================
 
 STATUS and APPROVAL are of the registration in the BACKUP row: whoever changes
 that one to another server removes both in the same transaction, and whoever
 writes one of them checks it.
 
-RUN, RESULT#, HISTORY#, STATE and AUDIT# rows, and those of a run under way, have
+RUN, RESULT#, HISTORY#, STATE, AUDIT# and DIGEST# rows, and those of a run under way, have
 ``expires_at``, the table's TTL attribute, in seconds since 1970. DynamoDB
 removes rows some time after it; nothing else depends on it, the lease least of
 all.

@@ -1,7 +1,8 @@
 """What backups held before they were written to, and every state of the primary that a run has read.
 
 One object per snapshot, and one per distinct state, in a bucket that encrypts
-under KMS and expires old ones. They hold password hashes and machine-specific
+under KMS and expires old ones. The table has the digest of each, and without it
+nothing is given back: see ``registry.snapshot_digests``. They hold password hashes and machine-specific
 settings, so they are never logged, and nothing of them is ever shown but keys
 and sizes and, as in a plan, how two states differ.
 
@@ -112,7 +113,7 @@ class SnapshotStore(Protocol):
         ...
 
     def load(self, key: str) -> Snapshot:
-        """Raises Failure(SNAPSHOT_MISSING), or SNAPSHOT_UNREADABLE when what is there is not what was stored."""
+        """Raises Failure: SNAPSHOT_MISSING, SNAPSHOT_ALTERED when it is not what was kept, SNAPSHOT_UNREADABLE."""
         ...
 
     def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:
@@ -120,12 +121,29 @@ class SnapshotStore(Protocol):
         ...
 
 
-class S3Snapshots:
-    """Snapshots in a bucket. Its encryption and expiry are the bucket's own."""
+class SnapshotDigests(Protocol):
+    """Digests of what was kept, by key. Every method may raise Failure(REGISTRY_UNAVAILABLE)."""
 
-    def __init__(self, bucket: str, client: "S3Client") -> None:
+    def add(self, key: str, digest: str) -> None:
+        """Store that this content is kept under ``key``. Call it before the content is written there."""
+        ...
+
+    def has(self, key: str, digest: str) -> bool:
+        """Whether this content was kept under ``key``."""
+        ...
+
+    def since(self) -> datetime | None:
+        """When the first digest was stored, None when there is none."""
+        ...
+
+
+class S3Snapshots:
+    """Snapshots in a bucket, their digests in the table. Encryption and expiry are the bucket's own."""
+
+    def __init__(self, bucket: str, client: "S3Client", digests: SnapshotDigests) -> None:
         self._bucket = bucket
         self._client = client
+        self._digests = digests
 
     def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent, registration: str = "") -> str:
         key = backup_key(backup_id, run_id, content.parts, registration)
@@ -147,13 +165,15 @@ class S3Snapshots:
         if not is_key(key):
             raise snapshot_missing(key)
         try:
-            content = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            stored = self._client.get_object(Bucket=self._bucket, Key=key)
+            content = stored["Body"].read()
         except ClientError as error:
             if error_code(error) == "NoSuchKey":
                 raise snapshot_missing(key) from None
             raise unavailable("S3 GetObject", error) from None
         except BotoCoreError as error:
             raise unavailable("S3 GetObject", error) from None
+        check_digest(key, content, stored["LastModified"], self._digests)
         return decode(key, content)
 
     def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:
@@ -165,9 +185,9 @@ class S3Snapshots:
         return entries_of(objects)
 
     def _put(self, key: str, origin: str, content: SnapshotContent, **conditions: Any) -> None:
-        self._client.put_object(
-            Bucket=self._bucket, Key=key, Body=encode(origin, content), ContentType="application/json", **conditions
-        )
+        body = encode(origin, content)
+        self._digests.add(key, content_digest(body))
+        self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType="application/json", **conditions)
 
 
 def backup_key(backup_id: str, run_id: str, parts: Iterable[str], registration: str = "") -> str:
@@ -286,3 +306,26 @@ def snapshot_missing(key: str) -> Failure:
     """What to raise when nothing is kept under this key."""
     message = f"there is no snapshot {key}" if is_key(key) else "this is not the key of a snapshot"
     return Failure(Reason.SNAPSHOT_MISSING, message)
+
+
+def content_digest(content: bytes) -> str:
+    """The digest of a snapshot as it is stored, 64 hex digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def check_digest(key: str, content: bytes, written_at: datetime, digests: SnapshotDigests) -> None:
+    """Raise Failure(SNAPSHOT_ALTERED) unless this very content was kept under ``key``.
+
+    ``written_at`` is the bucket's own time of the object, which nobody can set. One from before the first digest,
+    so of an earlier version of this product, is let through.
+    """
+    if digests.has(key, content_digest(content)):
+        return
+    since = digests.since()
+    if since is not None and written_at >= since:
+        raise snapshot_altered(key)
+
+
+def snapshot_altered(key: str) -> Failure:
+    """What to raise when the content under this key is not what was kept there."""
+    return Failure(Reason.SNAPSHOT_ALTERED, f"the snapshot {key} is not what this product has kept there")

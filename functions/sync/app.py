@@ -17,6 +17,7 @@ from registry.aws import open_clients, open_sqs
 from registry.backup_queue import Message, SqsQueue
 from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
+from registry.snapshot_digests import DynamoSnapshotDigests
 from registry.snapshots import S3Snapshots
 from sync.backup_runner import GRACE
 from sync.context import Environment, FanOutTerms, RunContext
@@ -116,7 +117,11 @@ def _run_context() -> RunContext:
             AddressPolicy.allowing(environment.allowed_networks, runtime), runtime, environment.wsdl
         ),
         progress=LoggedProgress(logger),
-        snapshots=S3Snapshots(environment.snapshot_bucket, clients.s3),
+        snapshots=S3Snapshots(
+            environment.snapshot_bucket,
+            clients.s3,
+            DynamoSnapshotDigests(environment.table_name, clients.dynamodb, runtime, environment.snapshot_days),
+        ),
         primary=environment.primary,
         lease_seconds=environment.lease_seconds,
         runtime=runtime,

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from common.contained import defect_of
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from fleet.restore_source import RestoreSource
+from fleet.restore_source import RestoreSource, check_state
 from registry.backup_queue import Message
 from registry.models import Backup, BackupResult, FanOut, Run
 from registry.snapshots import SnapshotContent
@@ -281,6 +281,7 @@ def _loaded(fan_out: FanOut, context: RunContext) -> RestoreSource:
         context.loaded.clear()  # that of an older run is not needed again
         content = context.snapshots.load(fan_out.state).content
         state = earlier_state(content.parts, content.facts, (fan_out.host, fan_out.port), fan_out.label)
+        check_state(fan_out.state, state)
         state = replace(state, users=fan_out.users, groups=fan_out.groups, settings=fan_out.settings)
         context.loaded[fan_out] = RestoreSource(fan_out.state, content, state)
     return context.loaded[fan_out]

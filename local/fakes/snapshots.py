@@ -12,33 +12,47 @@ from registry.snapshots import (
     SnapshotContent,
     SnapshotEntry,
     backup_key,
+    content_digest,
     decode,
     encode,
     entries_of,
     primary_key,
+    snapshot_altered,
     snapshot_missing,
 )
 
 
 class MemorySnapshots:
-    """``SnapshotStore`` in a dictionary; encoded all the same."""
+    """``SnapshotStore`` in a dictionary; encoded all the same, and with the digests of what was kept.
+
+    ``stored`` is the bucket: a test that changes it does what somebody does who may write there.
+    """
 
     def __init__(self) -> None:
         self.stored: dict[str, bytes] = {}
+        self.digests: set[tuple[str, str]] = set()
 
     def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent, registration: str = "") -> str:
         key = backup_key(backup_id, run_id, content.parts, registration)
-        self.stored.setdefault(key, encode(backup_id, content))
+        if key not in self.stored:
+            self.put(key, encode(backup_id, content))
         return key
 
     def keep_primary(self, digest: str, content: SnapshotContent) -> str:
         key = primary_key(digest)
-        self.stored[key] = encode(PRIMARY, content)
+        self.put(key, encode(PRIMARY, content))
         return key
+
+    def put(self, key: str, content: bytes) -> None:
+        """Keep a content as the product does, whatever is in it: an older or a newer version may have written it."""
+        self.stored[key] = content
+        self.digests.add((key, content_digest(content)))
 
     def load(self, key: str) -> Snapshot:
         if key not in self.stored:
             raise snapshot_missing(key)
+        if (key, content_digest(self.stored[key])) not in self.digests:
+            raise snapshot_altered(key)
         return decode(key, self.stored[key])
 
     def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:

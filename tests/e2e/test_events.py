@@ -19,6 +19,7 @@ from local.stack import prepare_invocations
 from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
 from registry.models import Credentials
+from registry.snapshot_digests import DynamoSnapshotDigests
 from registry.snapshots import S3Snapshots
 from tests.support.patience import eventually
 
@@ -78,7 +79,11 @@ def _seed(cloud: LocalCloud, outputs: dict[str, str], servers: Servers) -> Dynam
         credentials,
         (primary, Credentials(primary.user, password_of(PRIMARY))),
         (backup, Credentials(backup.user, password_of(BACKUP))),
-        S3Snapshots(outputs["SnapshotBucketName"], cloud.client("s3")),
+        S3Snapshots(
+            outputs["SnapshotBucketName"],
+            cloud.client("s3"),
+            DynamoSnapshotDigests(outputs["TableName"], table, SystemRuntime()),
+        ),
     )
     backup.drift("set_mime", extension="pdf", kind=f"application/{time.monotonic_ns()}")
     return store

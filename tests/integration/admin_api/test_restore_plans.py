@@ -14,10 +14,9 @@ from fleet.servers import endpoint_of
 from local.cerberus import LocalServer, Machine, drift, generate
 from registry.snapshots import SnapshotContent
 from replication.model import PartName
-from replication.primary import dump, read_primary
+from replication.primary import dump, fingerprint, read_primary
 
 RUN = "20261101T120000.000000Z-0badc0de"
-DIGEST = "0a" * 32
 USERS = 20
 
 
@@ -39,9 +38,10 @@ def plan(
         gateway.store.backup("b"), gateway.credentials.get("b"), gateway.store.settings(), gateway.addresses
     )
     with BackupClient(endpoint, Deadline(600, monotonic), SystemRuntime()) as client:
-        content = SnapshotContent(dump(read_primary(client, parts)), client.facts())
+        state = read_primary(client, parts)
+        content = SnapshotContent(dump(state), client.facts())
     gateway.snapshots.keep_backup("b", RUN, content, gateway.store.registration("b"))
-    gateway.snapshots.keep_primary(DIGEST, content)
+    gateway.snapshots.keep_primary(fingerprint(state), content)
 
     def of(snapshot: str) -> tuple[int, dict[str, Any]]:
         status, body = gateway.call("GET", f"/backups/b/plan?snapshot={quote(snapshot, safe='')}")
@@ -78,8 +78,13 @@ def test_what_the_guards_stop_is_shown_with_a_hash_that_changes_with_the_plan(
     assert plan(RUN)[1]["hash"] != body["hash"]
 
 
-def test_a_state_of_the_primary_is_checked_as_one(plan: Any) -> None:
-    status, body = plan(DIGEST)
+def state_kept(gateway: Any) -> str:
+    (digest,) = (key.removeprefix("primary/") for key in gateway.snapshots.stored if key.startswith("primary/"))
+    return str(digest)
+
+
+def test_a_state_of_the_primary_is_checked_as_one(plan: Any, gateway: Any) -> None:
+    status, body = plan(state_kept(gateway))
     assert (status, body["reason"]) == (409, "same_as_primary")  # its host name and licence are those of the state
 
 
@@ -97,8 +102,15 @@ def test_what_there_is_no_plan_of(plan: Any, snapshot: str, status: int, reason:
     assert (answer[0], answer[1]["reason"]) == (status, reason)
 
 
+def test_there_is_no_plan_of_another_state_than_the_digest_names(plan: Any, gateway: Any) -> None:
+    kept = gateway.snapshots.stored[f"primary/{state_kept(gateway)}"]
+    gateway.snapshots.put(f"primary/{'0b' * 32}", kept)
+    status, body = plan("0b" * 32)
+    assert (status, body["reason"]) == (409, "snapshot_altered")
+
+
 def test_there_is_no_plan_of_a_damaged_one(plan: Any, gateway: Any) -> None:
     for key, content in gateway.snapshots.stored.items():
-        gateway.snapshots.stored[key] = content[:-100]
+        gateway.snapshots.put(key, content[:-100])
     status, body = plan(RUN)
     assert (status, body["reason"]) == (409, "snapshot_unreadable")

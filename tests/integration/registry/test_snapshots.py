@@ -1,25 +1,34 @@
 """Snapshots: what is kept comes back exactly, and nothing else is ever taken for it."""
 
 import json
-from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from moto import mock_aws
+from hypothesis import given
+from hypothesis import strategies as st
 
 from common.errors import Failure, Reason
+from common.runtime import SystemRuntime
 from common.server_types import Features, Licence, Security, ServerFacts, Version
+from local.fakes.runtime import FakeRuntime
 from local.fakes.snapshots import MemorySnapshots
-from registry.aws import open_clients
+from registry.aws import Clients
+from registry.serialization import time_text
+from registry.snapshot_digests import DynamoSnapshotDigests
 from registry.snapshots import (
+    PRIMARY,
     S3Snapshots,
     SnapshotContent,
     SnapshotStore,
+    backup_key,
     backup_of,
     encode,
     primary_key,
 )
+from tests.integration.registry.conftest import TABLE
 
 PARTS = {"settings": "<settings>ä & <![CDATA[\r\n]]></settings>", "accounts": '{"users": "<users/>", "groups": ""}'}
 FACTS = ServerFacts(
@@ -34,15 +43,27 @@ RUN = "20260301T120000.000000Z-0123abcd"
 LATER = "20260301T121500.500000Z-0123abcd"
 
 
-@pytest.fixture(params=["memory", "s3"])
-def snapshots(request: pytest.FixtureRequest) -> Iterator[SnapshotStore]:
+BUCKET = "kept"
+SINCE: dict[str, Any] = {"pk": {"S": "DIGESTS"}, "sk": {"S": "SINCE"}, "format": {"N": "1"}}
+
+
+def digests_in(clients: Clients) -> DynamoSnapshotDigests:
+    return DynamoSnapshotDigests(TABLE, clients.dynamodb, SystemRuntime())
+
+
+@pytest.fixture
+def bucket(clients: Clients) -> S3Snapshots:
+    """In an empty bucket, with digests in an empty table."""
+    clients.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    return S3Snapshots(BUCKET, clients.s3, digests_in(clients))
+
+
+@pytest.fixture(params=["memory", "bucket"])
+def snapshots(request: pytest.FixtureRequest) -> SnapshotStore:
     if request.param == "memory":
-        yield MemorySnapshots()
-        return
-    with mock_aws():
-        client = open_clients().s3
-        client.create_bucket(Bucket="kept", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-        yield S3Snapshots("kept", client)
+        return MemorySnapshots()
+    store: S3Snapshots = request.getfixturevalue("bucket")
+    return store
 
 
 @pytest.mark.parametrize("content", [HELD, replace(HELD, primary=None, auto_block_list=False)])
@@ -125,14 +146,11 @@ def test_a_key_whose_run_cannot_have_been_is_passed_over(snapshots: SnapshotStor
     assert [entry.key for entry in snapshots.of_backup("files-2")] == [kept]
 
 
-def test_all_pages_of_a_list_are_read() -> None:
-    with mock_aws():
-        client = open_clients().s3
-        client.create_bucket(Bucket="kept", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-        for number in range(1001):
-            key = f"backups/files-2/20260301T120000.{number:06}Z-0123abcd/accounts"
-            client.put_object(Bucket="kept", Key=key, Body=b"")
-        listed = S3Snapshots("kept", client).of_backup("files-2")
+def test_all_pages_of_a_list_are_read(bucket: S3Snapshots, clients: Clients) -> None:
+    for number in range(1001):
+        key = f"backups/files-2/20260301T120000.{number:06}Z-0123abcd/accounts"
+        clients.s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
+    listed = bucket.of_backup("files-2")
     assert len(listed) == 1001
     assert listed[0].run_id == "20260301T120000.001000Z-0123abcd"
 
@@ -159,7 +177,7 @@ def test_a_damaged_one_is_never_given_back(content: bytes) -> None:
     snapshots = MemorySnapshots()
     key = snapshots.keep_backup("files-2", RUN, HELD)
     assert snapshots.stored[key] != content
-    snapshots.stored[key] = content
+    snapshots.put(key, content)
     with pytest.raises(Failure) as caught:
         snapshots.load(key)
     assert caught.value.reason is Reason.SNAPSHOT_UNREADABLE
@@ -170,20 +188,102 @@ def test_a_damaged_one_is_never_given_back(content: bytes) -> None:
 def test_a_format_that_is_not_known_is_refused(written: object) -> None:
     snapshots = MemorySnapshots()
     key = snapshots.keep_backup("files-2", RUN, HELD)
-    snapshots.stored[key] = json.dumps(json.loads(snapshots.stored[key]) | {"format": written}).encode()
+    snapshots.put(key, json.dumps(json.loads(snapshots.stored[key]) | {"format": written}).encode())
     with pytest.raises(Failure, match="cannot be understood: format: ") as caught:
         snapshots.load(key)
     assert caught.value.reason is Reason.SNAPSHOT_UNREADABLE
 
 
-def test_a_bucket_that_is_gone_is_a_failure_that_says_so() -> None:
-    with mock_aws():
-        snapshots = S3Snapshots("gone", open_clients().s3)
+def test_a_bucket_that_is_gone_is_a_failure_that_says_so(clients: Clients) -> None:
+    snapshots = S3Snapshots("gone", clients.s3, digests_in(clients))
+    with pytest.raises(Failure) as caught:
+        snapshots.keep_backup("files-2", RUN, HELD)
+    assert (caught.value.reason, caught.value.message) == (
+        Reason.REGISTRY_UNAVAILABLE,
+        "S3 PutObject failed: NoSuchBucket",
+    )
+    with pytest.raises(Failure, match="S3 ListObjectsV2 failed: NoSuchBucket"):
+        snapshots.of_backup("files-2")
+
+
+def test_nothing_is_kept_without_its_digest(clients: Clients, bucket: S3Snapshots) -> None:
+    clients.dynamodb.delete_table(TableName=TABLE)
+    with pytest.raises(Failure) as caught:
+        bucket.keep_backup("files-2", RUN, HELD)
+    assert caught.value.reason is Reason.REGISTRY_UNAVAILABLE
+    assert clients.s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
+
+
+class TestAContentThatWasNotKept:
+    """Somebody who may write to the bucket, and not to the table, makes a snapshot that is right in itself."""
+
+    FORGED = replace(HELD, parts={**PARTS, "settings": "<settings><soapPort>1</soapPort></settings>"})
+
+    @pytest.fixture
+    def keys(self, bucket: S3Snapshots) -> tuple[str, str]:
+        return bucket.keep_backup("files-2", RUN, HELD), bucket.keep_primary("0f" * 32, HELD)
+
+    @given(
+        which=st.integers(0, 1),
+        settings=st.text(st.characters(codec="utf-8"), max_size=20),
+        auto_block_list=st.booleans(),
+        hostname=st.sampled_from(["files-2", "files-3"]),
+    )
+    def test_it_is_refused_whatever_it_is(  # what may be forged
+        self,
+        bucket: S3Snapshots,
+        clients: Clients,
+        keys: tuple[str, str],
+        which: int,
+        settings: str,
+        hostname: str,
+        *,
+        auto_block_list: bool,
+    ) -> None:
+        facts = replace(FACTS, hostname=hostname)
+        forged = replace(HELD, parts={**PARTS, "settings": settings}, facts=facts, auto_block_list=auto_block_list)
+        body = encode(("files-2", PRIMARY)[which], forged)
+        clients.s3.put_object(Bucket=BUCKET, Key=keys[which], Body=body)
+        if forged == HELD:
+            assert bucket.load(keys[which]).content == HELD
+            return
         with pytest.raises(Failure) as caught:
-            snapshots.keep_backup("files-2", RUN, HELD)
-        assert (caught.value.reason, caught.value.message) == (
-            Reason.REGISTRY_UNAVAILABLE,
-            "S3 PutObject failed: NoSuchBucket",
-        )
-        with pytest.raises(Failure, match="S3 ListObjectsV2 failed: NoSuchBucket"):
-            snapshots.of_backup("files-2")
+            bucket.load(keys[which])
+        assert caught.value.reason is Reason.SNAPSHOT_ALTERED
+
+    def test_it_is_refused_under_a_key_of_its_own(
+        self, bucket: S3Snapshots, clients: Clients, keys: tuple[str, str]
+    ) -> None:
+        key = keys[0].replace(RUN, LATER)
+        for body in (encode("files-2", self.FORGED), encode("files-2", HELD)):
+            clients.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+            with pytest.raises(Failure) as caught:
+                bucket.load(key)
+            assert caught.value.reason is Reason.SNAPSHOT_ALTERED
+
+    def test_one_from_before_there_were_digests_still_goes_back(self, bucket: S3Snapshots, clients: Clients) -> None:
+        key = backup_key("files-2", RUN, PARTS)
+        clients.s3.put_object(Bucket=BUCKET, Key=key, Body=encode("files-2", HELD))
+        assert bucket.load(key).content == HELD
+        written_at = clients.s3.head_object(Bucket=BUCKET, Key=key)["LastModified"]
+        for since, is_given_back in ((written_at + timedelta(seconds=1), True), (written_at, False)):
+            clients.dynamodb.put_item(
+                TableName=TABLE,
+                Item={
+                    "pk": {"S": "DIGESTS"},
+                    "sk": {"S": "SINCE"},
+                    "at": {"S": time_text(since)},
+                    "format": {"N": "1"},
+                },
+            )
+            with nullcontext() if is_given_back else pytest.raises(Failure, match="is not what this product has kept"):
+                assert bucket.load(key).content == HELD
+
+    def test_the_first_digest_says_since_when_there_are_any(self, clients: Clients) -> None:
+        runtime = FakeRuntime()
+        DynamoSnapshotDigests(TABLE, clients.dynamodb, runtime).add("one", "0f")
+        first = runtime.now()
+        runtime.advance(3600)
+        later = DynamoSnapshotDigests(TABLE, clients.dynamodb, runtime)
+        later.add("another", "0f")
+        assert (later.since(), later.has("one", "0f"), later.has("one", "f0")) == (first, True, False)

@@ -26,6 +26,7 @@ from registry.aws import Clients
 from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
 from registry.models import Approval
+from registry.snapshot_digests import DynamoSnapshotDigests
 from registry.snapshots import S3Snapshots
 from replication.model import PartName
 from tests.support.registrations import as_registered
@@ -76,7 +77,8 @@ class Account:
         self.credentials = SecretsManagerCredentials(
             variables["SECRET_PREFIX"], self.clients.secretsmanager, SystemRuntime()
         )
-        self.snapshots = S3Snapshots(self._bucket, self.clients.s3)
+        digests = DynamoSnapshotDigests(self._table, self.clients.dynamodb, SystemRuntime())
+        self.snapshots = S3Snapshots(self._bucket, self.clients.s3, digests)
 
     def rows(self) -> list[dict[str, Any]]:
         pages = self.clients.dynamodb.get_paginator("scan").paginate(TableName=self._table)

@@ -263,12 +263,12 @@ class TestWhatIsRefused:
     def test_a_damaged_one(self, pushed: tuple[Fleet, Snapshot, str]) -> None:
         fleet, _, key = pushed
         fleet.snapshots.stored[key] = fleet.snapshots.stored[key][:-1000]
-        self._refused(fleet, key, "snapshot_unreadable")
+        self._refused(fleet, key, "snapshot_altered")
 
     def test_one_that_was_put_under_another_backups_key(self, pushed: tuple[Fleet, Snapshot, str]) -> None:
         fleet, _, key = pushed
         content = json.loads(fleet.snapshots.stored[key])
-        fleet.snapshots.stored[key] = json.dumps(content | {"origin": "b2"}).encode()
+        fleet.snapshots.put(key, json.dumps(content | {"origin": "b2"}).encode())
         self._refused(fleet, key, "snapshot_unreadable")
 
     def test_one_of_another_machine(self, pushed: tuple[Fleet, Snapshot, str]) -> None:

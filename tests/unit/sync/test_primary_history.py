@@ -1,6 +1,6 @@
 """The history of the primary: what is kept, when anew, and that a failure to keep it stops nothing."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
@@ -137,11 +137,8 @@ def test_another_server_begins_another_entry(history: History) -> None:
     assert [state.server for state in history.states] == ["127.0.0.1:77", "127.0.0.1:1"]
 
 
-@dataclass
 class Full(MemorySnapshots):
     """A bucket that takes no state of the primary."""
-
-    stored: dict[str, bytes] = field(default_factory=dict)
 
     def keep_primary(self, digest: str, content: SnapshotContent) -> str:
         raise Failure(Reason.REGISTRY_UNAVAILABLE, "S3 PutObject failed: SlowDown")

@@ -210,9 +210,27 @@ def test_snapshots_expire_after_the_days_of_the_parameter_and_nothing_else_delet
 ) -> None:
     (bucket,) = _of_type(resources, "AWS::S3::Bucket").values()
     assert bucket["LifecycleConfiguration"]["Rules"] == [
-        {"Id": "expire", "Status": "Enabled", "ExpirationInDays": {"Ref": "SnapshotDays"}}
+        {
+            "Id": "expire",
+            "Status": "Enabled",
+            "ExpirationInDays": {"Ref": "SnapshotDays"},
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 7},
+        }
     ]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     assert int(template["Parameters"]["SnapshotDays"]["MinValue"]) >= 1
+
+
+def test_only_the_roles_of_the_functions_read_and_write_snapshots(resources: Template) -> None:
+    roles = [{"Fn::GetAtt": [name, "Arn"]} for name in _of_type(resources, "AWS::IAM::Role")]
+    (policy,) = _of_type(resources, "AWS::S3::BucketPolicy").values()
+    (denied,) = [one for one in policy["PolicyDocument"]["Statement"] if one["Sid"] == "OnlyTheFunctions"]
+    assert (denied["Effect"], denied["Principal"]) == ("Deny", "*")
+    assert denied["Resource"] == {"Fn::Sub": "${SnapshotBucket.Arn}/*"}
+    assert {"s3:GetObject*", "s3:PutObject*", "s3:DeleteObject*"} <= set(denied["Action"])
+    (names,) = denied["Condition"].values()
+    assert denied["Condition"].keys() == {"ArnNotEquals"}
+    assert sorted(map(str, names["aws:PrincipalArn"])) == sorted(map(str, roles))
 
 
 def test_the_table_outlives_the_stack_and_can_be_restored(resources: Template) -> None:

@@ -1,0 +1,82 @@
+"""Which contents this product has kept under which key of the snapshot bucket.
+
+Whoever may write to the bucket can write a snapshot whose own digests are
+right. Few may write to the table, so the run that keeps a snapshot stores its
+digest there, and no other content goes back to a server.
+
+=============  =============================  ================================================
+pk             sk                             what
+=============  =============================  ================================================
+DIGEST# + key  SHA-256 of the content, hex    that this content was kept under the key
+DIGESTS        SINCE                          DigestsSince
+=============  =============================  ================================================
+
+A key has several rows when two workers, one of which died, kept what they had read.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+from boto3.dynamodb.conditions import Attr
+
+from common.runtime import Runtime
+from registry.rows import keys, read_row
+from registry.serialization import to_row
+from registry.table import ConditionsFailed, Put, Table
+
+if TYPE_CHECKING:  # the stubs are not in the Lambda package
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_SINCE = ("DIGESTS", "SINCE")
+_LONGER = timedelta(days=7)
+"""The bucket expires an object some time after its last day; its digest must still be there then."""
+
+
+@dataclass(frozen=True)
+class DigestRow:
+    """A content was kept under a key. The row's key says which, and where."""
+
+    FORMAT: ClassVar[int] = 1
+
+
+@dataclass(frozen=True)
+class DigestsSince:
+    """When the first digest was stored. A snapshot that is older than that has none."""
+
+    FORMAT: ClassVar[int] = 1
+
+    at: datetime
+
+
+class DynamoSnapshotDigests:
+    """``SnapshotDigests`` in the product's table; ``kept_days`` is how long the bucket keeps an object."""
+
+    def __init__(self, table_name: str, client: "DynamoDBClient", runtime: Runtime, kept_days: int = 90) -> None:
+        self._table = Table(table_name, client, runtime)
+        self._runtime = runtime
+        self._kept = timedelta(days=kept_days) + _LONGER
+        self._has_begun = False
+
+    def add(self, key: str, digest: str) -> None:
+        now = self._runtime.now()
+        if not self._has_begun:
+            self._begin(now)
+        expires_at = int((now + self._kept).timestamp())
+        self._table.put({**keys(f"DIGEST#{key}", digest), **to_row(DigestRow()), "expires_at": expires_at})
+
+    def has(self, key: str, digest: str) -> bool:
+        return self._table.get(f"DIGEST#{key}", digest) is not None
+
+    def since(self) -> datetime | None:
+        row = self._table.get(*_SINCE)
+        return read_row(DigestsSince, row).at if row else None
+
+    def _begin(self, now: datetime) -> None:
+        """Store since when there are digests, once for the life of the table."""
+        try:
+            since = DigestsSince(now.replace(microsecond=0))  # the bucket's own times are in whole seconds
+            self._table.transact(Put({**keys(*_SINCE), **to_row(since)}, Attr("pk").not_exists()))
+        except ConditionsFailed:
+            pass  # it was stored before
+        self._has_begun = True
