@@ -85,6 +85,7 @@ class Deployment:
                 "PrimaryPort": str(servers.primary.port),
                 "PrimaryFingerprints": servers.primary.fingerprint,
                 "AllowedNetworks": "127.0.0.0/8",
+                "SyncEnabled": "true",
                 **parameters,
             },
         )

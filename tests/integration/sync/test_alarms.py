@@ -101,7 +101,7 @@ def watch(
         return printed
 
     def start(fleet: Fleet, *, healthy: bool = True, **parameters: str) -> Watched:
-        stack = Stack("watched", parameters)
+        stack = Stack("watched", {"SyncEnabled": "true", **parameters})
         function = stack.resources("AWS::Lambda::Function")["SyncFunction"]
         for name, value in {**function["Environment"]["Variables"], **HERE}.items():
             monkeypatch.setenv(name, str(value))

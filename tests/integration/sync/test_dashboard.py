@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parametrize("registry", ["aws"], indirect=True)
 
-STACK = Stack("fleet")
+STACK = Stack("fleet", {"SyncEnabled": "true"})
 BODY = json.loads(STACK.resources("AWS::CloudWatch::Dashboard")["Dashboard"]["DashboardBody"])
 WIDGETS = {widget["properties"]["title"]: widget["properties"] for widget in BODY["widgets"]}
 QUERIES = {title: properties["query"] for title, properties in WIDGETS.items() if "query" in properties}

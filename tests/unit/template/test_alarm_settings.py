@@ -7,7 +7,7 @@ import pytest
 from local.template import Stack, Template, translated
 from sync.reporting import METRICS, NAMESPACE, SERVICE
 
-ALARMS = Stack("stack").resources("AWS::CloudWatch::Alarm")
+ALARMS = Stack("stack", {"SyncEnabled": "true"}).resources("AWS::CloudWatch::Alarm")
 PARAMETERS = translated()["Parameters"]
 
 
@@ -31,7 +31,11 @@ def test_an_alarm_on_the_fleet_reads_a_metric_that_is_declared() -> None:
 
 @pytest.mark.parametrize("interval", PARAMETERS["SyncIntervalMinutes"]["AllowedValues"])
 def test_cloudwatch_takes_its_periods_whatever_the_interval(interval: str) -> None:
-    for alarm in Stack("s", {"SyncIntervalMinutes": interval}).resources("AWS::CloudWatch::Alarm").values():
+    for alarm in (
+        Stack("s", {"SyncEnabled": "true", "SyncIntervalMinutes": interval})
+        .resources("AWS::CloudWatch::Alarm")
+        .values()
+    ):
         period, periods = int(alarm["Period"]), int(alarm["EvaluationPeriods"])
         assert period % 60 == 0
         # PutMetricAlarm: at most a day, and seven of periods of an hour or longer.
@@ -41,6 +45,12 @@ def test_cloudwatch_takes_its_periods_whatever_the_interval(interval: str) -> No
 def test_a_schedule_that_is_deployed_as_off_is_not_waited_for() -> None:
     assert "NoRun" in ALARMS
     assert "NoRun" not in Stack("s", {"SyncEnabled": "false"}).resources("AWS::CloudWatch::Alarm")
+
+
+@pytest.mark.parametrize(("parameters", "state"), [({}, "DISABLED"), ({"SyncEnabled": "true"}, "ENABLED")])
+def test_nothing_runs_by_itself_before_somebody_switches_it_on(parameters: dict[str, str], state: str) -> None:
+    rules = Stack("s", parameters).resources("AWS::Events::Rule")
+    assert (rules["SyncFunctionSchedule"]["State"], rules["SyncFunctionPolling"]["State"]) == (state, "DISABLED")
 
 
 def test_mail_is_sent_only_where_an_address_is_given() -> None:

@@ -11,7 +11,7 @@ from replication.guards.access_rules import AccessIncreaseKind
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 BASE = "https://wiki.example/cerberus/runbook.md"
-ALARMS = Stack("stack", {"RunbookUrl": BASE}).resources("AWS::CloudWatch::Alarm")
+ALARMS = Stack("stack", {"RunbookUrl": BASE, "SyncEnabled": "true"}).resources("AWS::CloudWatch::Alarm")
 
 
 def anchor(heading: str) -> str:
