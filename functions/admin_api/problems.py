@@ -47,6 +47,7 @@ _STATUS: Mapping[Reason, HTTPStatus] = {
     Reason.LEASE_HELD: HTTPStatus.CONFLICT,
     Reason.PROMOTION_UNSAFE: HTTPStatus.CONFLICT,
     Reason.SAME_AS_PRIMARY: HTTPStatus.CONFLICT,
+    Reason.NOTHING_TO_APPROVE: HTTPStatus.CONFLICT,
     Reason.PLAN_NOT_CURRENT: HTTPStatus.CONFLICT,
     Reason.APPROVAL_BY_ANOTHER: HTTPStatus.FORBIDDEN,
     Reason.VERSION_CONFLICT: HTTPStatus.PRECONDITION_FAILED,
@@ -119,9 +120,10 @@ def problem_of(error: Exception) -> Problem:
             where = f"{error.server}: " if error.server else ""
             return Problem(error.reason, f"{where}{error.message}")
         case AlreadyRegistered():
-            return Problem(Reason.ALREADY_REGISTERED, f"it is registered as {error.existing}")
+            taken = f"{error.existing} is registered with this id, or with this host and port"
+            return Problem(Reason.ALREADY_REGISTERED, taken)
         case VersionConflict():
-            return Problem(Reason.VERSION_CONFLICT, "it was changed by somebody else")
+            return Problem(Reason.VERSION_CONFLICT, f"{error.of or 'it'} was changed by somebody else meanwhile")
         case RequestValidationError():
             return Problem(Reason.REQUEST_INVALID, "the request is not as described", _field_errors(error.errors()))
         case RequestUnsupportedContentType():

@@ -12,6 +12,7 @@ from admin_api.schemas import DIGEST_PATTERN, RUN_ID_PATTERN, RunView
 from common.errors import Failure, Reason
 from registry.models import QUEUED, Backup, Notice, Run, new_run_id
 from registry.snapshots import PRIMARY, backup_of, primary_key
+from registry.store_rules import held_by
 
 
 def start(
@@ -101,8 +102,9 @@ def _busy(services: Services) -> tuple[Notice, ...]:
     lease = services.store.lease()
     if lease is None or lease.expires_at <= services.runtime.now():
         return ()
-    message = "another run is under way; if it still is when this one begins, this one is not run and not repeated"
-    return (Notice(Reason.LEASE_HELD, message),)
+    held = held_by(lease)
+    message = f"{held.message}; if it is still under way when this one begins, this one is not run and not repeated"
+    return (Notice(held.reason, message),)
 
 
 _DIGEST = re.compile(DIGEST_PATTERN)

@@ -9,11 +9,13 @@ from registry.models import (
     Backup,
     BackupResult,
     Condition,
+    Lease,
     Primary,
     PrimaryAcceptance,
     PrimaryBaseline,
     Run,
     address_key,
+    is_run_id,
 )
 
 MESSAGE_LIMIT = 1_000
@@ -158,12 +160,28 @@ def _merged_condition(older: Condition, latest: Condition) -> Condition:
     return replace(older, **{name: value for name, value in latest_values.items() if value is not None})
 
 
-def lease_held(until: str) -> Failure:
-    """Why there is no promotion while a run is under way; ``until`` is the end of its lease."""
-    return Failure(
-        Reason.LEASE_HELD,
-        f"a run is under way; try again when it has ended, at the latest when its lease ends, {until}",
-    )
+def lease_held(until: str, run_id: str = "") -> Failure:
+    """Why something has to wait while a run is under way, which has the lease ``until`` then at the latest."""
+    run = f"the run {run_id}" if run_id else "another run"
+    return Failure(Reason.LEASE_HELD, f"{run} is under way; its lease ends at {until} at the latest")
+
+
+def held_by(lease: Lease | None) -> Failure:
+    """The same of a lease that was read; None for one that has ended in between."""
+    if lease is None:
+        return Failure(Reason.LEASE_HELD, "another run was under way")
+    return lease_held(f"{lease.expires_at:%Y-%m-%d %H:%M:%S} UTC", run_of_lease(lease.owner))
+
+
+def lease_token(run_id: str, identifier: str) -> str:
+    """The owner of a lease: not the run's id alone, because an event that is delivered twice brings it twice."""
+    return f"{run_id}/{identifier}"
+
+
+def run_of_lease(owner: str) -> str:
+    """The id of the run that an owner's token is of; empty for a token that names none."""
+    run_id = owner.partition("/")[0]
+    return run_id if is_run_id(run_id) else ""
 
 
 type _OfPrimary = Primary | Run | Approval | BackupResult | PrimaryAcceptance | PrimaryBaseline

@@ -18,7 +18,7 @@ _RECENT_RUNS = 20
 _BEFORE_THE_PRIMARY_IS_ASKED = frozenset(
     {Reason.UNKNOWN_BACKUP, Reason.BACKUP_DISABLED, Reason.EVENT_DROPPED, Reason.REGISTRY_UNAVAILABLE}
 )
-"""Why a run failed that says nothing of the primary."""
+"""Why a run failed that had not turned to the primary yet, or may not have."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,10 @@ def look_at_primary(context: RunContext, deadline: Deadline) -> Look:
     primary again: another run may push between this look and its lease.
 
     What a run has tried is not tried again before the schedule does, whether
-    its backups were verified, blocked or out of reach. After a run that failed
-    at the primary nobody is asked: a refused log-in must not be repeated.
-    Before the first verified run the schedule takes care.
+    its backups were verified, blocked or out of reach. If the last run that
+    turned to this primary failed as a whole, the primary is not asked before the
+    next run: a refused log-in must not be repeated. Neither is it before the
+    first verified run.
 
     Raises Failure when the registry cannot be read.
     """
@@ -62,7 +63,7 @@ def look_at_primary(context: RunContext, deadline: Deadline) -> Look:
 
 
 def _has_asked(run: Run) -> bool:
-    """Whether the run has ended after it had asked the primary, as far as its record tells."""
+    """Whether the run has ended and had turned to the primary, unless its reason is one that comes before that."""
     has_ended = run.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.FAILED)
     return has_ended and not run.snapshot and run.reason not in _BEFORE_THE_PRIMARY_IS_ASKED
 

@@ -31,11 +31,12 @@ from registry.models import (
     requested_at,
 )
 from registry.store import Store, VersionConflict
+from registry.store_rules import held_by, lease_token
 from replication.model import Policy, PrimaryState
 from replication.primary import fingerprint
 from sync.backup_runner import BackupRunner
 from sync.context import RunContext
-from sync.events import RunRequest, Trigger
+from sync.events import RunRequest
 from sync.fan_out import begin_fan_out, enqueue_backups, is_needed
 from sync.order import in_turn
 from sync.pause import left_alone, refuse_report_only
@@ -80,10 +81,10 @@ def run(
     if request.run_id:
         record = as_queued(record, context.store.run(request.run_id))
     expires_at = started_at + timedelta(seconds=context.lease_seconds)
-    # Not the run's id alone: an event that is delivered twice brings the same id to two executions.
-    owner = f"{record.id}/{context.runtime.new_id()}"
+    owner = lease_token(record.id, context.runtime.new_id())
     if context.store.acquire_lease(owner, now=started_at, expires_at=expires_at) is None:
-        report = finish(context, record, RunStatus.NOT_RUN, Reason.LEASE_HELD, "another run was under way")
+        held = held_by(context.store.lease())
+        report = finish(context, record, RunStatus.NOT_RUN, held.reason, held.message)
         return report if report.recorded else _again(record, context)
     record = replace(record, status=RunStatus.RUNNING)
     fleet = _Fleet(request, context, deadline, ResultRecorder(context, record, owner), unread)
@@ -165,7 +166,7 @@ class _Fleet:
             chosen = choose(self._request.backups, self._store.backups(), unreadable, statuses)
             unknown = dict(self._store.unreadable_statuses())
             registered = remember_stack_primary(self._store, self._context.primary)
-            self._tell(apply_promotion_hold(self._record, self._request, registered))
+            self._tell(apply_promotion_hold(self._record, registered))
             refuse_report_only(chosen, self._record)
             if untouched := left_alone(chosen, self._record):
                 self._tell(with_notice(self._record, untouched))
@@ -185,7 +186,7 @@ class _Fleet:
             else:
                 restore_source = None
                 primary = self._read_primary([policy_of(backup, settings) for backup in chosen], settings)
-                if unended := end_hold(self._store, self._request, registered):
+                if unended := end_hold(self._store, self._record, registered):
                     self._tell(with_notice(self._record, unended))
             runner = BackupRunner(self._recorder, settings, statuses.get, primary, self._deadline, restore_source)
             terms = self._context.fan_out
@@ -263,22 +264,23 @@ def choose(
     return in_turn(wanted, statuses)
 
 
-def apply_promotion_hold(run: Run, request: RunRequest, primary: Primary | None) -> Run:
+def apply_promotion_hold(run: Run, primary: Primary | None) -> Run:
     """The run under the primary's term; where it may only look, it says so."""
     if primary is None:
         return run
-    held = bool(primary.held) and not _asked_since(request, primary)
+    held = bool(primary.held) and not _asked_since(run, primary)
     run = replace(run, term=primary.term, source=primary.source, held=held)
     return with_notice(run, Failure(Reason.PUSHES_HELD, primary.held)) if held else run
 
 
-def end_hold(store: Store, request: RunRequest, primary: Primary | None) -> Failure | None:
+def end_hold(store: Store, run: Run, primary: Primary | None) -> Failure | None:
     """Let scheduled runs push again: who asks for a run over the whole fleet means the new direction.
 
-    Why it could not be done, None when it was done or there was nothing to do.
+    An older state of the primary over the fleet does not say so. Why it could not be done, None when it was done or
+    there was nothing to do.
     """
-    means_it = request.trigger is Trigger.ON_DEMAND and not request.backups and not request.dry_run
-    if primary is None or not primary.held or not means_it or not _asked_since(request, primary):
+    means_it = not (run.requested_backups or run.dry_run or run.snapshot)
+    if primary is None or not primary.held or not means_it or not _asked_since(run, primary):
         return None
     try:
         store.save_primary(replace(primary, held=""), expected_version=primary.version)
@@ -296,14 +298,16 @@ def with_notice(run: Run, failure: Failure) -> Run:
     return replace(run, notices=(*run.notices, Notice(failure.reason, failure.message)))
 
 
-def _asked_since(request: RunRequest, primary: Primary) -> bool:
-    """Whether a person has asked for this run, and not before the primary changed: an event may have waited."""
-    if request.trigger not in (Trigger.ON_DEMAND, Trigger.RESTORE):
-        return False
-    return not (request.run_id and primary.since and requested_at(request.run_id) < primary.since)
+def _asked_since(run: Run, primary: Primary) -> bool:
+    """Whether a person has asked the management API for this run, and not before the primary changed.
+
+    An event may have waited. One that the API has not queued is nobody's word: a schedule of one's own, a repetition,
+    or whoever may invoke the function.
+    """
+    return run.requester_verified and not (primary.since and requested_at(run.id) < primary.since)
 
 
-_CUT_OFF = "it ended before it was done; nothing is known of what it did not record"
+_CUT_OFF = "it was ended before it was done; what it has done beyond its results is in no record"
 _NEVER_BEGAN = "its event was dropped before it began, or failed on the way; nothing was done"
 _LIFE_OF_AN_EVENT = timedelta(hours=6)
 """Lambda drops an asynchronous event after this time, or earlier."""

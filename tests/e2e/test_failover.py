@@ -12,6 +12,7 @@ from local.build import ROOT
 from local.cerberus.compare import replicable_differences
 from local.cloud import LocalCloud, ManagementApi
 from local.fleet import PRIMARY, Deployment, password_of, start_servers
+from tests.support.patience import eventually
 
 BACKUPS = ("ftp2", "ftp3", "ftp4")
 SCHEDULED = json.loads((ROOT / "events" / "sync" / "scheduled.json").read_text())
@@ -90,7 +91,9 @@ def test_then_the_schedule_pushes_nothing_and_a_person_does_and_the_old_primary_
     (notice,) = api.call("GET", f"/sync-runs/{answer['run_id']}").body["notices"]
     assert notice["reason"] == "pushes_held"
 
-    assert _statuses(deployment.invoke({"action": "sync"})) == dict.fromkeys(rest, "updated")
+    assert set(_statuses(deployment.invoke({"action": "sync"})).values()) == {"drifted"}  # nobody's word
+    meant = _asked(api, {})
+    assert {one["backup_id"]: one["status"] for one in meant["results"]} == dict.fromkeys(rest, "updated")
     for one in rest:
         assert replicable_differences(new.snapshot(), servers.backups[one].snapshot()) == []
     old.accept_connections()
@@ -105,6 +108,20 @@ def test_then_the_schedule_pushes_nothing_and_a_person_does_and_the_old_primary_
     assert (newest["server"], oldest["server"]) == (f"{new.host}:{new.port}", f"{old.host}:{old.port}")
     text = api.call("GET", f"/primary/states/{oldest['digest']}/diff?to={newest['digest']}").body["text"]
     assert "+ users/made-on-the-new-primary" in text
+
+
+def _asked(api: ManagementApi, body: dict[str, Any]) -> dict[str, Any]:
+    """A run that the management API is asked for, when it has ended."""
+    started = api.call("POST", "/sync-runs", body)
+    assert started.status == 202
+    details: dict[str, Any] = {}
+
+    def has_ended() -> bool:
+        details.update(api.call("GET", f"/sync-runs/{started.body['id']}").body)
+        return details["finished_at"] is not None
+
+    eventually(has_ended)
+    return details
 
 
 def _statuses(answer: dict[str, Any]) -> dict[str, str]:

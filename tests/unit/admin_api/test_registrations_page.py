@@ -79,7 +79,7 @@ class Row:
 
 
 def rows() -> list[Row]:
-    lines = [line for line in PAGE.splitlines() if line.startswith("| ")]
+    lines = [line for line in PAGE.partition("## The columns")[0].splitlines() if line.startswith("| ")]
     head, *body = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
     columns = [name.strip() for name in head]
     return [

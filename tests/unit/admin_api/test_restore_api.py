@@ -152,9 +152,10 @@ def test_the_hash_of_a_plan_that_was_looked_at_belongs_to_the_run_alone(kept: An
 
 def test_while_another_run_is_under_way_the_answer_says_what_that_means(kept: Any) -> None:
     now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-    kept.store.acquire_lease("another", now=now, expires_at=now + timedelta(minutes=5))
+    kept.store.acquire_lease("20261122T120000.000000Z-0badc0de/1", now=now, expires_at=now + timedelta(minutes=5))
     (notice,) = _restore(kept).body["notices"]
     assert notice["reason"] == "lease_held"
+    assert "the run 20261122T120000.000000Z-0badc0de is under way" in notice["message"]
     assert "not repeated" in notice["message"]
     kept.now = now + timedelta(minutes=6)
     assert _restore(kept).body["notices"] == []

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from common.errors import REMEDIES, Failure, Reason
+from common.errors import REASONS_OF_THE_RUN, REMEDIES, Failure, Reason
 
 
 @pytest.mark.parametrize("reason", list(Reason))
@@ -13,6 +13,12 @@ def test_every_reason_has_a_remedy_of_one_or_two_sentences(reason: Reason) -> No
     assert remedy[0].isupper()
     assert remedy.endswith(".")
     assert Failure(reason, "x").remedy == remedy
+
+
+@pytest.mark.parametrize("reason", [*REASONS_OF_THE_RUN, Reason.LEASE_HELD, Reason.LEASE_LOST, Reason.PART_NOT_READ])
+def test_where_a_run_has_left_something_undone_nobody_is_told_that_there_is_nothing_to_do(reason: Reason) -> None:
+    """No scheduled run comes for a restore, a dry run, or a run that was given a hash."""
+    assert "othing to do" not in REMEDIES[reason]
 
 
 @pytest.mark.parametrize("reason", list(Reason))

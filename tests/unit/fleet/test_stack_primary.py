@@ -20,6 +20,7 @@ from registry.store_rules import primary_as_named
 from sync.events import RunRequest, Trigger
 from sync.results import Report
 from sync.run import run
+from tests.support.asked_runs import asked
 from tests.support.registrations import remember_baseline
 
 HOSTS = ("main1.example", "main2.example", "main3.example")
@@ -46,7 +47,10 @@ class Stack:
         self.runs += 1
         self.world.servers.by_id[PRIMARY_ID].greeting = f"hello {self.runs}"
         context = replace(self.world.context, primary=self.configured)
-        return run(RunRequest(trigger, backups), context, Deadline(600, self.world.runtime.monotonic))
+        request = RunRequest(trigger, backups)
+        if trigger is Trigger.ON_DEMAND:
+            request = asked(request, self.world.store, self.world.runtime.now())
+        return run(request, context, Deadline(600, self.world.runtime.monotonic))
 
     def pushes(self, *backups: str, trigger: Trigger = Trigger.SCHEDULE) -> bool:
         """Whether a run writes to every backup it is for; it never writes to only some."""

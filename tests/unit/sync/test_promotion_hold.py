@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -12,15 +12,17 @@ import pytest
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
+from local.build import ROOT
 from local.fakes.runtime import WallClockRuntime
-from registry.models import QUEUED, Approval, BackupResult, Primary, PrimaryBaseline, Run, new_run_id
-from registry.snapshots import SnapshotContent
+from registry.models import Approval, BackupResult, Primary, PrimaryBaseline, new_run_id
+from registry.snapshots import SnapshotContent, primary_key
 from registry.store import VersionConflict
 from registry.store_rules import primary_as_named, promotion
 from replication.model import Status
 from sync.events import RunRequest, Trigger
 from sync.poll import look_at_primary
 from sync.run import run
+from tests.support.asked_runs import asked as asked_run
 from tests.support.registrations import as_registered, remember_baseline
 
 if TYPE_CHECKING:
@@ -36,7 +38,6 @@ class Turned:
 
     world: Any
     now: datetime = NOON
-    asked: list[Run] = field(default_factory=list)
 
     def promote(self, backup_id: str, former_id: str) -> None:
         store, servers = self.world.store, self.world.servers.by_id
@@ -46,9 +47,17 @@ class Turned:
         servers[former_id], servers[PRIMARY_ID] = servers[PRIMARY_ID], servers[backup_id]
 
     def run(self, *backups: str, trigger: Trigger = Trigger.SCHEDULE, **asked: Any) -> Report:
+        """A run of any kind; one that a person starts is queued by the management API first."""
         self.now += MINUTE
+        request = RunRequest(trigger, backups=backups, **asked)
+        if trigger in (Trigger.ON_DEMAND, Trigger.RESTORE) and not request.run_id:
+            request = asked_run(request, self.world.store, self.now)
+        return self.invoke(request)
+
+    def invoke(self, request: RunRequest) -> Report:
+        """The function is invoked, by whomever."""
         context = replace(self.world.context, runtime=WallClockRuntime(lambda: self.now))
-        return run(RunRequest(trigger, backups=backups, **asked), context, Deadline(600, monotonic))
+        return run(request, context, Deadline(600, monotonic))
 
     @property
     def held(self) -> str:
@@ -108,15 +117,14 @@ def test_a_dry_run_ends_nothing(turned: Turned) -> None:
 
 
 def test_a_run_that_was_asked_for_before_the_promotion_only_looks(turned: Turned) -> None:
-    early = Run(new_run_id(NOON - MINUTE, "0badc0de"), "on_demand", NOON - MINUTE, status=QUEUED)
-    turned.world.store.save_run(early)
-    report = turned.run(trigger=Trigger.ON_DEMAND, run_id=early.id)
+    early = asked_run(RunRequest(Trigger.ON_DEMAND), turned.world.store, NOON - MINUTE)
+    report = turned.invoke(early)
     assert statuses(report) == {"b2": Status.DRIFTED, "b3": Status.DRIFTED}
     assert turned.writes() == {}
     assert turned.held
-    late = Run(new_run_id(NOON + MINUTE, "0badc0de"), "on_demand", NOON + MINUTE, status=QUEUED)
-    turned.world.store.save_run(late)
-    assert statuses(turned.run(trigger=Trigger.ON_DEMAND, run_id=late.id))["b2"] == Status.UPDATED
+    late = asked_run(RunRequest(Trigger.ON_DEMAND), turned.world.store, NOON + MINUTE)
+    turned.now += MINUTE
+    assert statuses(turned.invoke(late))["b2"] == Status.UPDATED
 
 
 @pytest.mark.parametrize(("asked", "status"), [(-MINUTE, Status.DRIFTED), (MINUTE, Status.RESTORED)])
@@ -128,16 +136,9 @@ def test_what_was_there_before_is_put_back_when_it_was_asked_for_since_and_the_h
     (snapshot,) = [result.snapshot for result in turned.run().results if result.snapshot]
     turned.now = NOON
     turned.promote("b1", "old")
-    queued = Run(
-        new_run_id(NOON + asked, "0badc0de"),
-        "restore",
-        NOON + asked,
-        requested_backups=("b2",),
-        snapshot=snapshot,
-        status=QUEUED,
-    )
-    world.store.save_run(queued)
-    report = turned.run("b2", trigger=Trigger.RESTORE, snapshot=snapshot, run_id=queued.id)
+    request = RunRequest(Trigger.RESTORE, ("b2",), snapshot=snapshot)
+    turned.now += MINUTE
+    report = turned.invoke(asked_run(request, world.store, NOON + asked))
     assert statuses(report) == {"b2": status}
     assert turned.held
 
@@ -275,3 +276,46 @@ def test_another_primary_is_not_pushed_from_by_the_schedule_until_somebody_asks(
     assert {result.status for result in report.results} == {"drifted"}
     assert {result.status for result in turned.run(trigger=Trigger.ON_DEMAND).results} == {"updated"}
     assert world.store.primary().held == ""
+
+
+WHOLE = RunRequest(Trigger.ON_DEMAND)
+IN_A_HOLD = {
+    "the schedule, or a look for changes": (RunRequest(Trigger.SCHEDULE), False),
+    "`POST /sync-runs`": (WHOLE, True),
+    '`POST /sync-runs` with `"dry_run": true`': (replace(WHOLE, dry_run=True), True),
+    "`POST /sync-runs` with `backups`": (replace(WHOLE, backups=("b2",)), True),
+    "`POST /sync-runs` with `state`": (RunRequest(Trigger.RESTORE), True),
+    "one of these that was asked for before the primary changed": (WHOLE, True),
+    "an invocation of the sync function, whatever it names": (replace(WHOLE, requested_by="ann"), False),
+}
+"""The runs of the page's table, and whether the management API is asked for them."""
+
+
+def _table() -> dict[str, tuple[str, str]]:
+    page = (ROOT / "docs" / "registrations.md").read_text("utf-8").partition("## While runs only look\n")[2]
+    rows = [line.strip("| ").split(" | ") for line in page.partition("\n## ")[0].splitlines() if line.startswith("| ")]
+    return {run: (writes, ends) for run, writes, ends in rows[2:]}
+
+
+def test_the_page_has_every_way_to_start_a_run_during_a_hold() -> None:
+    assert set(_table()) == set(IN_A_HOLD)
+
+
+@pytest.mark.parametrize("name", IN_A_HOLD)
+def test_what_a_run_does_during_a_hold_is_as_the_page_says(world: Any, name: str) -> None:
+    turned = Turned(world)
+    turned.run()
+    (state,) = world.store.states(limit=1)
+    turned.promote("b1", "old")
+    for server_id in ("b2", "b3"):
+        world.servers.by_id[server_id].people = ("anna", "boris", "chen", "dana")
+    request, is_asked = IN_A_HOLD[name]
+    if request.trigger is Trigger.RESTORE:
+        request = replace(request, snapshot=primary_key(state.digest))
+    if is_asked:
+        before = "before" in name
+        request = asked_run(request, world.store, turned.now - MINUTE if before else turned.now + MINUTE)
+    turned.now += 2 * MINUTE
+    turned.invoke(request)
+    written = {"b2", "b3"} & set(turned.writes())
+    assert ({0: "no", 1: "these", 2: "yes"}[len(written)], "no" if turned.held else "yes") == _table()[name]

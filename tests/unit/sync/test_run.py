@@ -382,12 +382,16 @@ class TestUnreadableRegistrations:
 class TestTheLease:
     def test_a_run_that_finds_it_taken_does_nothing_and_says_so(self, world: World) -> None:
         now = datetime.now(UTC)
-        world.store.acquire_lease("other", now=now, expires_at=now + timedelta(minutes=5))
+        end = now + timedelta(minutes=5)
+        other = new_run_id(now, "0badc0de")
+        world.store.acquire_lease(f"{other}/1", now=now, expires_at=end)
         report = sync_run(world)
         assert (report.run.status, report.run.reason) == ("not_run", Reason.LEASE_HELD)
+        until = f"{end:%Y-%m-%d %H:%M:%S} UTC"
+        assert report.run.message == f"the run {other} is under way; its lease ends at {until} at the latest"
         assert world.servers.used == []
         assert world.store.run(report.run.id) == report.run
-        assert world.store.lease() == Lease("other", now + timedelta(minutes=5))
+        assert world.store.lease() == Lease(f"{other}/1", end)
 
     def test_it_is_given_back_also_when_the_registry_fails_in_between(
         self, world: World, monkeypatch: pytest.MonkeyPatch
