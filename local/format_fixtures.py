@@ -138,6 +138,7 @@ RESULT = BackupResult(
     registration=REGISTRATION,
     source=SOURCE,
     approved_parts={"settings": HASH},
+    approved_by=("arn:aws:iam::123456789012:user/kim",),
 )
 RUN = Run(
     id=RUN_ID,
@@ -172,6 +173,7 @@ ACCEPTANCE = PrimaryAcceptance(
             reason="primary_shrunk",
             message="it holds 2 users; at the last verified run it held 5",
             accepted_by="arn:aws:iam::123456789012:user/ann",
+            requester_verified=True,
             at=later(21),
             run_id=RUN_ID,
         )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from admin_api.dependencies import Services
 from common.errors import Failure, Reason
-from fleet.people import Person, is_agreed, person_of
+from fleet.approvals import CurrentApproval
+from fleet.people import Person, person_of
 from registry.models import Approval, Backup, BackupResult, Run, SyncSettings
 from registry.store_rules import of_primary
 from replication.model import PartStatus, Status
@@ -21,28 +22,32 @@ _BY_NOBODY = ("schedule", "change")
 """Triggers of runs that no person asks for."""
 
 
-def approve(backup: Backup, plan_hash: str, who: str, services: Services) -> Approval:
+def approve(backup: Backup, plan_hash: str, who: str, services: Services) -> CurrentApproval:
     """Let the plan with this hash through or, where two people are demanded, be the first of them.
 
-    Raises Failure: PLAN_NOT_CURRENT when the plan does not wait for an approval, APPROVAL_BY_ANOTHER for somebody who
-    can add nothing to it, and what ``Services.approve`` raises.
+    Raises Failure: NOTHING_TO_APPROVE when no plan waits for an approval, PLAN_NOT_CURRENT when another one does,
+    APPROVAL_BY_ANOTHER for somebody who can add nothing to it, and what ``Services.approve`` raises.
     """
     settings = services.store.settings()
     recorded = _recorded(backup, services)
     waiting = _waiting(plan_hash, recorded, backup, services)
     if not settings.approval_by_another:
         run = services.store.run(waiting[0].run_id)
-        return services.approve(backup, plan_hash, who, run.snapshot if run else "")
+        alone = services.approve(backup, plan_hash, who, run.snapshot if run else "")
+        return CurrentApproval.of(alone, settings)
     runs = [run for result in waiting if (run := _run_of(result, services))]
     if not runs:
-        raise Failure(Reason.APPROVAL_BY_ANOTHER, "the record of the run with this plan has expired; start another one")
+        message = f"no run over {backup.id} with this plan is kept any more, so nobody can tell who asked for one"
+        raise Failure(Reason.NOTHING_TO_APPROVE, message)
     earlier = _given(backup, plan_hash, runs[0].snapshot, services)
-    if earlier and is_agreed(earlier, settings):
+    if earlier and not earlier.missing:
         return earlier
     since = recorded[-1].run_id if len(recorded) == _LOOKED_BACK else ""
     is_complete = len(runs) == len(waiting) and not services.store.unreadable_results(backup.id, since=since)
-    agreed = _agreed(who, earlier, _Askers.of(runs, settings, is_complete=is_complete), settings)
-    return services.approve(backup, plan_hash, who, runs[0].snapshot, agreed=agreed, seconds=earlier)
+    seconds = earlier.given if earlier else None
+    agreed = _agreed(who, backup, seconds, _Askers.of(runs, settings, is_complete=is_complete), settings)
+    given = services.approve(backup, plan_hash, who, runs[0].snapshot, agreed=agreed, seconds=seconds)
+    return CurrentApproval.of(given, settings)
 
 
 @dataclass(frozen=True)
@@ -66,27 +71,31 @@ class _Askers:
         return cls(people, tuple(principals) if is_certain else ())
 
 
-def _agreed(who: str, earlier: Approval | None, askers: _Askers, settings: SyncSettings) -> tuple[str, ...]:
+def _agreed(
+    who: str, backup: Backup, earlier: Approval | None, askers: _Askers, settings: SyncSettings
+) -> tuple[str, ...]:
     """Who else stands behind the plan when ``who`` approves it. Raises Failure(APPROVAL_BY_ANOTHER)."""
     me = person_of(who, settings.personal_roles)
     if me is None:
-        raise Failure(Reason.APPROVAL_BY_ANOTHER, f"nobody can tell which person {who} is")
+        raise Failure(Reason.APPROVAL_BY_ANOTHER, f"for {backup.id} nobody can tell which person {who} is")
     before = (earlier.approved_by, *earlier.agreed) if earlier else ()
     is_first = {person_of(principal, settings.personal_roles) for principal in before} <= {me}
     if is_first and askers.certain and askers.people == {me}:
-        raise Failure(Reason.APPROVAL_BY_ANOTHER, "you asked for a run with this plan yourself")
+        message = f"you asked for the run over {backup.id} with this plan, and count as one of the two already"
+        raise Failure(Reason.APPROVAL_BY_ANOTHER, message)
     return before + (() if me in askers.people else askers.certain)
 
 
-def _given(backup: Backup, plan_hash: str, snapshot: str, services: Services) -> Approval | None:
+def _given(backup: Backup, plan_hash: str, snapshot: str, services: Services) -> CurrentApproval | None:
     """The stored approval of this plan; None also for one that cannot be understood: a new one takes its place."""
     try:
-        given = services.approval(backup, snapshot)
+        current = services.approval(backup)
     except Failure as failure:
         if failure.reason is not Reason.RECORD_UNREADABLE:
             raise
         return None
-    return given if given and given.plan_hash == plan_hash else None
+    is_same = current and (current.given.plan_hash, current.given.snapshot) == (plan_hash, snapshot)
+    return current if is_same else None
 
 
 def _recorded(backup: Backup, services: Services) -> tuple[BackupResult, ...]:
@@ -96,7 +105,7 @@ def _recorded(backup: Backup, services: Services) -> tuple[BackupResult, ...]:
 def _waiting(
     plan_hash: str, recorded: Iterable[BackupResult], backup: Backup, services: Services
 ) -> list[BackupResult]:
-    """What recorded this plan, newest first. Raises Failure(PLAN_NOT_CURRENT) when it does not wait for an approval.
+    """What recorded this plan, newest first. Raises Failure as ``approve`` when it does not wait.
 
     Scheduled runs come between whoever asks and whoever approves: what they
     recorded of the same plan does not hide who asked for it.
@@ -114,8 +123,8 @@ def _waiting(
         return waiting
     if last is None or not _waits(last):
         what = f"its last result is {last.status}" if last else "no run has looked at it"
-        raise Failure(Reason.PLAN_NOT_CURRENT, f"no plan of this backup waits: {what}")
-    raise Failure(Reason.PLAN_NOT_CURRENT, f"the plan of its last result has the hash {last.plan_hash}")
+        raise Failure(Reason.NOTHING_TO_APPROVE, f"no plan of {backup.id} waits for an approval: {what}")
+    raise Failure(Reason.PLAN_NOT_CURRENT, f"the plan of {backup.id} that waits has the hash {last.plan_hash}")
 
 
 def _run_of(result: BackupResult, services: Services) -> Run | None:

@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Depends
 
 from cerberus.address_policy import AddressPolicy
 from common.runtime import Runtime, SystemRuntime
-from fleet.approvals import approval_in_force, end_of
+from fleet.approvals import CurrentApproval, current_approval, end_if_given
 from fleet.environment import Variables, entries, number, package_file, required, stack_primary
 from fleet.primary import primary_in_use
 from registry.audit import AuditLog, DynamoAuditLog
@@ -89,10 +89,10 @@ class Services:
         registered = of_registration(self.store.status(backup.id), backup.registration)
         return of_primary(registered, self.primary())
 
-    def approval(self, backup: Backup, snapshot: str = "") -> Approval | None:
-        """The approval that would hold for a run now: a replication, or with ``snapshot``, a key, putting it back."""
+    def approval(self, backup: Backup) -> CurrentApproval | None:
+        """The approval of the backup, unless it is void. Raises Failure(RECORD_UNREADABLE)."""
         given, settings = self.store.approval(backup.id), self.store.settings()
-        return approval_in_force(given, backup, self.primary(), settings, self.runtime.now(), snapshot)
+        return current_approval(given, backup, self.primary(), settings, self.runtime.now())
 
     def approve(
         self,
@@ -119,7 +119,7 @@ class Services:
             registration=backup.registration,
             snapshot=snapshot,
             agreed=agreed,
-            ends_at=end_of(now, self.store.settings()),
+            ends_at=end_if_given(now, self.store.settings()),
         )
         self.store.approve(given, expected_version=backup.version, seconds=seconds)
         return given

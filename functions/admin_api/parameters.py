@@ -89,5 +89,7 @@ def registered_backup(backup_id: str, services: Services) -> Backup:
 
 def shown_backup(backup: Backup, services: Services) -> Response[BackupView]:
     """The answer that shows it, with its version as ETag."""
-    view = views.backup_view(backup, services.last_result(backup), username_of(backup.secret_id, services))
+    view = views.backup_view(
+        backup, services.last_result(backup), username_of(backup.secret_id, services), services.approval(backup)
+    )
     return Response(200, "application/json", view, {"ETag": etag(backup.version)})

@@ -16,14 +16,13 @@ from cerberus.client import PrimaryClient
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
-from fleet.approvals import guard_of
-from fleet.people import is_agreed
+from fleet.approvals import CurrentApproval, guard_of
 from fleet.present_primary import present_primary
 from fleet.primary import Source, known_parts, pending_access_proof_of, policy_of
 from fleet.primary_guard import check_meant
 from fleet.restore_source import RestoreSource
 from fleet.servers import CerberusServers, endpoint_of, refuse_primary, with_credentials
-from registry.models import Approval, Backup, Credentials, SyncSettings
+from registry.models import Backup, Credentials, SyncSettings
 from registry.snapshots import primary_key
 from registry.store_rules import of_registration
 from replication.access_proof import suspicion
@@ -70,9 +69,10 @@ def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     primary = source.read(policy.parts, settings, deadline)
     check = partial(check_backup, primary.facts, primary.address)
     plan, warnings = _accepted(_made(backup, policy, primary, check, settings, services, deadline, judged=True))
-    given = services.approval(backup)
-    warnings += _unmeant(primary, services) + _held(services) + _half_approved(given, settings)
-    return _view(_name(backup), backup, plan, guard_of(settings, given), warnings, services)
+    approval = services.approval(backup)
+    warnings += _unmeant(primary, services) + _held(services) + _half_approved(approval)
+    guard = guard_of(settings, approval.in_force() if approval else None)
+    return _view(_name(backup), backup, plan, guard, warnings, services)
 
 
 def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Deadline) -> PlanView:
@@ -90,15 +90,17 @@ def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Dea
     plan, warnings = _accepted(
         _made(backup, policy, restore_source.state, check, settings, services, deadline, judged=False)
     )
-    given = services.approval(backup, key)
-    warnings = _former(restore_source, backup) + warnings + _half_approved(given, settings)
-    return _view(f"{_name(backup)} from {key}", backup, plan, guard_of(settings, given), warnings, services)
+    approval = services.approval(backup)
+    warnings = _former(restore_source, backup) + warnings + _half_approved(approval, key)
+    guard = guard_of(settings, approval.in_force(key) if approval else None)
+    return _view(f"{_name(backup)} from {key}", backup, plan, guard, warnings, services)
 
 
-def _half_approved(given: Approval | None, settings: SyncSettings) -> tuple[str, ...]:
+def _half_approved(approval: CurrentApproval | None, snapshot: str = "") -> tuple[str, ...]:
     """That a plan, this one if the hash is the same, waits for a second person, when it does."""
-    if given is None or is_agreed(given, settings):
+    if approval is None or not approval.missing or approval.given.snapshot != snapshot:
         return ()
+    given = approval.given
     return (f"{given.approved_by} has approved the plan {given.plan_hash}; another person has to approve it too.",)
 
 

@@ -4,7 +4,8 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -110,6 +111,15 @@ def expected_version(if_match: str | None, current: int) -> int:
         if etag(current) not in tags:
             raise VersionConflict
     return current
+
+
+@contextmanager
+def changing(name: str) -> Iterator[None]:
+    """Name what is changed inside, for a VersionConflict that comes of it."""
+    try:
+        yield
+    except VersionConflict:
+        raise VersionConflict(name) from None
 
 
 def _header(event: Mapping[str, Any], name: str) -> str:

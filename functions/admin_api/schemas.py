@@ -348,13 +348,15 @@ class AcceptedPartView(Model):
     """What somebody has accepted of one part of the primary by a run with ``accept_primary``.
 
     It holds for every later run, until the primary holds something else in this part or is another server.
-    ``reason`` and ``message`` say what would have stopped the run. ``accepted_by`` is as that run names it.
+    ``reason`` and ``message`` say what would have stopped the run. ``requester_verified``: ``accepted_by`` has asked
+    this API for that run; otherwise the name is what an invocation of the function said, and proves nothing.
     """
 
     part: str
     reason: str
     message: str
     accepted_by: str
+    requester_verified: bool
     at: datetime
     run_id: str
 
@@ -409,14 +411,33 @@ class BackupSummary(Model):
     last_result: LastResult | None
 
 
+class ApprovalView(Model):
+    """Who lets which plan through, once, as long as neither server moves.
+
+    ``snapshot`` is the key of what the plan puts back, empty for a replication. ``agreed`` are others who stand behind
+    it. ``missing_approvals`` is how many people have to approve the same plan as well before it is ``in_force``.
+    """
+
+    backup_id: str
+    hash: str
+    snapshot: str
+    approved_by: str
+    agreed: list[str]
+    in_force: bool
+    missing_approvals: int
+    at: datetime
+    ends_at: datetime
+
+
 class BackupView(BackupSummary):
     """A registered backup. ``username`` is null while no credentials are stored.
 
-    ``secret`` is what the name of its secret ends with.
+    ``secret`` is what the name of its secret ends with. ``approval`` is null when no run could go by one.
     """
 
     username: str | None
     secret: str
+    approval: ApprovalView | None
 
 
 class UnreadableBackup(Model):
@@ -655,7 +676,7 @@ class SnapshotPage(Model):
 
 
 class PartView(Model):
-    """What became of one part. ``cause`` says which side had moved where it differed, empty where it did not.
+    """What became of one part. ``cause`` says which server has changed since both were equal, empty where none has.
 
     ``kept_different`` counts the values that a rule keeps although they differ; the first of their paths are listed.
     """
@@ -676,6 +697,7 @@ class ResultView(Model):
     """What a run did to a backup. ``duration`` in seconds.
 
     ``snapshot`` is the key of what the backup held before it was written to, empty when it was not.
+    ``approved_by`` are those behind the approval that this push used up, empty when it used none.
     ``former``: the id was another registration then, removed since or at another address.
     """
 
@@ -694,6 +716,7 @@ class ResultView(Model):
     warnings: list[str]
     plan_hash: str
     snapshot: str
+    approved_by: list[str]
 
 
 class NoticeView(Model):
@@ -850,21 +873,6 @@ class NewApproval(Model):
     hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="The hash of the backup's last result.")]
 
 
-class ApprovalView(Model):
-    """Who lets which plan through, once. It is void as soon as either side has moved, and when its time is over.
-
-    ``agreed`` are others who stand behind it. ``in_force`` false: the settings demand two people, and one more has to
-    approve it.
-    """
-
-    backup_id: str
-    hash: str
-    approved_by: str
-    agreed: list[str]
-    in_force: bool
-    at: datetime
-
-
 class Pause(Model):
     """Why nothing is to be written to the backup for the time being."""
 
@@ -875,7 +883,10 @@ class Pause(Model):
 
 
 class NewPromotion(Model):
-    """A backup to make the primary. Without ``former_id`` the old primary's id is that of its host."""
+    """A backup to make the primary.
+
+    Without ``former_id`` the old primary gets the id that it had when it was a backup, or one of its host's name.
+    """
 
     backup_id: BackupId
     former_id: Annotated[

@@ -2,6 +2,7 @@
 
 from admin_api import schemas
 from common.errors import REMEDIES, Reason
+from fleet.approvals import CurrentApproval
 from registry.models import Backup, BackupResult, KeptState, Primary, PrimaryAcceptance, Run, TlsTrust
 from replication.model import Status
 
@@ -54,6 +55,7 @@ def primary_details(
                 reason=accepted.reason,
                 message=accepted.message,
                 accepted_by=accepted.accepted_by,
+                requester_verified=accepted.requester_verified,
                 at=accepted.at,
                 run_id=accepted.run_id,
             )
@@ -82,13 +84,32 @@ def backup_summary(backup: Backup, last: BackupResult | None) -> schemas.BackupS
     )
 
 
-def backup_view(backup: Backup, last: BackupResult | None, username: str | None) -> schemas.BackupView:
+def backup_view(
+    backup: Backup, last: BackupResult | None, username: str | None, approval: CurrentApproval | None
+) -> schemas.BackupView:
     """A backup as shown alone."""
     summary = backup_summary(backup, last)
     return schemas.BackupView(
         **{name: getattr(summary, name) for name in type(summary).model_fields},
         username=username,
         secret=backup.secret_id,
+        approval=approval_view(approval) if approval else None,
+    )
+
+
+def approval_view(current: CurrentApproval) -> schemas.ApprovalView:
+    """An approval that is not void."""
+    given = current.given
+    return schemas.ApprovalView(
+        backup_id=given.backup_id,
+        hash=given.plan_hash,
+        snapshot=given.snapshot,
+        approved_by=given.approved_by,
+        agreed=list(given.agreed),
+        in_force=not current.missing,
+        missing_approvals=current.missing,
+        at=given.at,
+        ends_at=current.ends_at,
     )
 
 
@@ -187,6 +208,7 @@ def result_view(result: BackupResult, registration: str | None) -> schemas.Resul
         warnings=list(result.warnings),
         plan_hash=result.plan_hash,
         snapshot=result.snapshot,
+        approved_by=list(result.approved_by),
     )
 
 

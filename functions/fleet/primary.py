@@ -128,13 +128,14 @@ class Source:
 
 def policy_of(backup: Backup, settings: SyncSettings) -> Policy | Failure:
     """What holds for a backup: its own choice of parts or the fleet's, and everybody's rules with its own."""
-    names = backup.parts if backup.parts is not None else settings.parts
-    try:
-        parts = DEFAULT_PARTS if names is None else frozenset(PartName(name) for name in names)
-    except ValueError:
-        return Failure(Reason.REGISTRATION_INVALID, "it names a part that does not exist")
+    is_own = backup.parts is not None
+    names, who = (backup.parts, "its registration names") if is_own else (settings.parts, "the fleet's settings name")
+    unknown = sorted({*(names or ())} - {*PartName})
+    if unknown:
+        return Failure(Reason.REGISTRATION_INVALID, f"{who} a part that does not exist: {unknown[0]!r}")
+    parts = DEFAULT_PARTS if names is None else frozenset(PartName(name) for name in names)
     if not parts:
-        return Failure(Reason.REGISTRATION_INVALID, "no part is chosen for it, so nothing would ever be replicated")
+        return Failure(Reason.REGISTRATION_INVALID, f"{who} no part, so nothing would ever be replicated")
     try:
         rules = Rules.standard(settings.rules, backup.rules)
     except Failure as failure:

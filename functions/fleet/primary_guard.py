@@ -19,9 +19,9 @@ from replication.primary import fingerprints
 
 
 def check_meant(primary: PrimaryState, registered: Primary | None, store: Store) -> None:
-    """Say whether a run over what was read of the ``registered`` primary would go on.
+    """Refuse a primary that looks like a mistake, unless its content was accepted. Nothing is stored.
 
-    Raises Failure(PRIMARY_EMPTY or PRIMARY_SHRUNK) when it would not, and what the store raises.
+    Raises Failure(PRIMARY_EMPTY or PRIMARY_SHRUNK), and what the store raises.
     """
     accepted = still_accepted(of_primary(store.acceptance(), registered), primary)
     _refuse(suspicions(primary, of_primary(store.baseline(), registered)), accepted)
@@ -30,10 +30,10 @@ def check_meant(primary: PrimaryState, registered: Primary | None, store: Store)
 def check_meant_in_run(
     run: Run, primary: PrimaryState, store: Store, *, accepts: bool, lease_owner: str, at: datetime
 ) -> None:
-    """The same in a run, which remembers what is accepted from now on.
+    """Refuse a primary that looks like a mistake, as ``check_meant``, and store what holds of acceptances from now on.
 
-    ``accepts``: whoever asked for the run says that the primary is meant to be
-    as it is. A dry run goes on then, and nothing is remembered of that.
+    ``accepts``: whoever asked for the run says that the primary is meant to be as it is. Then the run goes on and,
+    unless it is dry, the acceptance is stored. One of a content that the primary no longer holds is removed.
     Raises Failure as ``check_meant``, and LEASE_LOST.
     """
     stored, suspected = store.acceptance(), suspicions(primary, of_primary(store.baseline(), run))
@@ -77,7 +77,9 @@ def _accepted(
 ) -> Mapping[str, AcceptedPart]:
     held = fingerprints(primary)
     return {
-        str(part): AcceptedPart(held[part], failure.reason, failure.message, run.requested_by, at, run.id)
+        str(part): AcceptedPart(
+            held[part], failure.reason, failure.message, run.requested_by, at, run.id, run.requester_verified
+        )
         for part, failure in suspected.items()
     }
 

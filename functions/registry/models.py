@@ -248,9 +248,10 @@ class BackupResult:
     ``term`` and ``source`` say with which primary it was compared, ``Primary.source``.
     ``approved_parts``, in what is stored before the first write: by part, a hash of what goes by an approval or by the
     hash that the run was asked for. Who takes the push over in the same run may write exactly that.
+    ``approved_by`` are the principals behind the approval that the push went by, empty when it went by none.
     """
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 4
 
     backup_id: str
     run_id: str
@@ -275,6 +276,7 @@ class BackupResult:
     registration: str = ""
     source: str = ""
     approved_parts: Mapping[str, str] = field(default_factory=dict)
+    approved_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -392,7 +394,7 @@ class AcceptedPart:
     """What a person has accepted of one part of the primary: exactly the content with this ``fingerprint``.
 
     ``reason`` and ``message`` say what would have stopped the run, ``run_id`` which run it was, and
-    ``accepted_by`` who asked for it, empty when it did not say.
+    ``accepted_by`` who asked for it, empty when it did not say. ``requester_verified`` as in ``Run``.
     """
 
     fingerprint: str
@@ -401,6 +403,7 @@ class AcceptedPart:
     accepted_by: str
     at: datetime
     run_id: str
+    requester_verified: bool = False
 
 
 @dataclass(frozen=True)
@@ -410,7 +413,7 @@ class PrimaryAcceptance:
     A part is removed as soon as a run finds something else in it. ``term`` and ``source`` are the primary's then.
     """
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
 
     parts: Mapping[str, AcceptedPart]
     term: int = 0
@@ -447,7 +450,7 @@ class KeptState:
 
 @dataclass(frozen=True)
 class Approval:
-    """Somebody has looked at a plan, and lets exactly that one through, once. Void as soon as either side moves.
+    """Somebody has looked at a plan, and lets exactly that one through, once. Void as soon as a server changes.
 
     The first write to the backup ends it, whoever writes, in the same step as it is recorded.
 

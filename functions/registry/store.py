@@ -92,7 +92,9 @@ class Store(Protocol):
         ...
 
     def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> str:
-        """Remove a registration, its last status and its approval; its history stays. The id of its secret.
+        """Remove a registration, its last status and its approval; its history stays.
+
+        Returns the id of its secret, which the caller has to remove.
 
         Raises VersionConflict, and Failure(UNKNOWN_BACKUP) when there is none with this id.
         """
@@ -308,4 +310,8 @@ class AlreadyRegistered(Exception):
 
 
 class VersionConflict(Exception):
-    """The stored version is not the expected one."""
+    """The stored version is not the expected one. ``of`` names what was changed, empty for not known."""
+
+    def __init__(self, of: str = "") -> None:
+        super().__init__(f"{of or 'it'} was changed meanwhile")
+        self.of = of

@@ -167,7 +167,7 @@ def _interrupted(plan: Plan, warnings: tuple[str, ...], snapshot: str) -> Outcom
     return Outcome(
         Status.INCOMPLETE,
         Reason.INTERRUPTED,
-        "the run began to write to it, and its end was not heard of",
+        "the run began to write to it and stored no end: it was ended, or is still at it",
         parts=tuple(outcome(part) for part in plan.parts),
         warnings=warnings,
         plan_hash=plan.hash,
@@ -205,7 +205,7 @@ def _summary(
         settings_before="" if proved else None,
     )
     if plan.outdated:
-        message = "a side or the policy has changed since the plan was looked at; nothing was written"
+        message = "the primary, the backup, a rule or a limit has changed since the plan was made; nothing was written"
         return replace(summary, status=Status.BLOCKED, reason=Reason.PLAN_NOT_CURRENT, message=message)
     broken = [part for part in parts if part.status in (PartStatus.FAILED, PartStatus.ROLLED_BACK)]
     if broken:

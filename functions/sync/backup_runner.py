@@ -229,7 +229,10 @@ class BackupRunner:
 
     @property
     def facts_of_primary(self) -> ServerFacts | None:
-        """What the primary said of itself when the backup held what it gets."""
+        """What to keep of the primary in a snapshot: by it, a restore finds out later that a server is the primary.
+
+        Of a backup's own snapshot that goes back, what was kept with it; otherwise what the primary says now.
+        """
         if self.restore_source and self.restore_source.owner:
             return self.restore_source.content.primary
         return self.primary.facts
@@ -240,7 +243,10 @@ class BackupRunner:
 
 
 def _with_restore_message(outcome: Outcome, restore_source: RestoreSource, backup: Backup, *, write: bool) -> Outcome:
-    """The outcome of a restore with what was put back, or why it was not. What follows changes: it is not recorded."""
+    """The outcome of a restore, with a message that names what was put back, or says why nothing was.
+
+    That the backup stays paused is not in it: a view says so for as long as it is true.
+    """
     if outcome.status is Status.RESTORED:
         return replace(outcome, message=f"it {'got back' if write else 'held'} {restore_source.key}")
     why = "" if write else why_not_written_to(backup)
@@ -272,7 +278,7 @@ class _BackupSnapshots:
 
 
 _BY_ITSELF = (Trigger.SCHEDULE, Trigger.CHANGE)
-"""Who asks for a run by hand wants to know what is so now."""
+"""Triggers of the runs that may skip a full read. Who asks for a run by hand wants every backup read now."""
 
 
 def basis_of(primary: PrimaryState, backup: Backup, policy: Policy, term: int) -> str:
@@ -294,9 +300,10 @@ def basis_of(primary: PrimaryState, backup: Backup, policy: Policy, term: int) -
 def may_skip_full_read(
     last: BackupResult | None, basis: str, backup: Backup, run: Run, settings: SyncSettings, now: datetime
 ) -> bool:
-    """Whether the last verification still stands, and is recent enough for this run.
+    """Whether the run may ask the backup for one small answer instead of reading all of it.
 
-    Of a backup that has since failed, drifted or been written to nothing is remembered that could be the same basis.
+    The backup was verified within ``full_verification_minutes``, against the same ``basis``, and the run would write.
+    A result that is not verified has no basis, so a backup that has failed or drifted since is read.
     """
     if last is None or last.verified_at is None or last.basis != basis:
         return False

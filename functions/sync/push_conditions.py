@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from common.errors import Failure, Reason
-from fleet.approvals import approval_in_force, is_expired
-from fleet.people import is_agreed
+from fleet.approvals import current_approval, is_expired
 from registry.models import Approval, Backup, SyncSettings
 from registry.store_rules import PushConditions, registration_gone
 from replication.model import Outcome, Status
@@ -49,8 +48,8 @@ class Turn:
         """Read the approval; the one that is in force. Raises Failure."""
         run, runtime = self.recorder.run, self.recorder.context.runtime
         self.given = self.recorder.context.store.approval(self.backup.id)
-        current = approval_in_force(self.given, self.backup, run, self.settings, runtime.now(), run.snapshot)
-        self.in_force = current if current and is_agreed(current, self.settings) else None
+        current = current_approval(self.given, self.backup, run, self.settings, runtime.now())
+        self.in_force = current.in_force(run.snapshot) if current else None
         return self.in_force
 
     def begin(self, outcome: Outcome, started: datetime) -> None:
@@ -58,7 +57,8 @@ class Turn:
 
         Raises Failure when that cannot be stored or something is not as it was read: then nothing may be written.
         """
-        self.recorder.begin(self.backup, outcome, started, PushConditions(self.backup.version, self.given))
+        conditions = PushConditions(self.backup.version, self.given)
+        self.recorder.begin(self.backup, outcome, started, conditions, self._approvers(outcome))
 
     def pause(self) -> None:
         """Pause the backup that gets something back. Raises Failure as ``sync.pause.pause``."""
@@ -86,6 +86,13 @@ class Turn:
             except Failure as failure:
                 warnings.append(f"{_name(given)} was not removed: {failure.message}.")
         return replace(outcome, warnings=(*outcome.warnings, *warnings))
+
+    def _approvers(self, outcome: Outcome) -> tuple[str, ...]:
+        """Who stands behind the plan that is about to be carried out; empty where nobody has approved it."""
+        approval = self.in_force
+        if approval is None or approval.plan_hash != outcome.plan_hash:
+            return ()
+        return tuple(dict.fromkeys((approval.approved_by, *approval.agreed)))
 
     def _is_expired(self, given: Approval) -> bool:
         return is_expired(given, self.settings, self.recorder.context.runtime.now())

@@ -95,9 +95,17 @@ class ResultRecorder:
         self.context.store.record_result(result, lease_owner=self.owner, claim=claim)
         self.recorded[result.backup_id] = result
 
-    def begin(self, backup: Backup, outcome: Outcome, started: datetime, conditions: PushConditions) -> None:
+    def begin(
+        self,
+        backup: Backup,
+        outcome: Outcome,
+        started: datetime,
+        conditions: PushConditions,
+        approved_by: tuple[str, ...] = (),
+    ) -> None:
         """Store what is true of a backup if the run is killed now. Raises Failure: then it must not be written to."""
         result = self.new_result(backup.id, backup.registration, outcome, started)
+        result = replace(result, approved_by=approved_by)
         claim = self.claims.get(backup.id)
         self.context.store.begin_push(result, conditions, lease_owner=self.owner, claim=claim)
         self.begun[backup.id] = result

@@ -113,7 +113,12 @@ def with_begun(result: BackupResult, begun: BackupResult) -> BackupResult:
     """
     if tells_of_the_run_alone(result):
         return begun
-    return replace(result, snapshot=result.snapshot or begun.snapshot, parts=result.parts or begun.parts)
+    return replace(
+        result,
+        snapshot=result.snapshot or begun.snapshot,
+        parts=result.parts or begun.parts,
+        approved_by=begun.approved_by,
+    )
 
 
 def status_counts(results: Iterable[BackupResult]) -> dict[str, int]:
@@ -122,13 +127,14 @@ def status_counts(results: Iterable[BackupResult]) -> dict[str, int]:
 
 
 class RunStatus(StrEnum):
-    """What a run is."""
+    """What came of a run that has begun. One that was only asked for is ``registry.models.QUEUED``."""
 
     RUNNING = "running"
+    """It is under way, or its backups wait in the queue."""
     SUCCEEDED = "succeeded"
-    """Every backup was dealt with as asked."""
+    """Every backup is equal, was put right, or differs where nothing was to be written."""
     PARTIAL = "partial"
-    """Some backups failed or were not reached."""
+    """Some backup failed, was blocked or taken back, or was not reached; or what the run found was not remembered."""
     FAILED = "failed"
     """The run ended before any backup was touched."""
     NOT_RUN = "not_run"

@@ -392,7 +392,8 @@ class ApprovedPushes:
         """What is stored lets nothing through but what was given last and has not ended."""
         backup = self.store.backup("b1")
         for snapshot in ("", *(entry.key for entry in self.snapshots.of_backup("b1"))):
-            in_force = self.services.approval(backup, snapshot) if backup else None
+            approval = self.services.approval(backup) if backup else None
+            in_force = approval.in_force(snapshot) if approval else None
             if in_force and (self._given is None or in_force != self._given.approval):
                 self.violations.append(f"{in_force} is still in force")
         assert not self.violations, "; ".join(self.violations)

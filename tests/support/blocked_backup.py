@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from fleet.approvals import guard_of
 from fleet.servers import PRIMARY_ID
 from local.fakes.aws_services import MemoryQueue
 from local.fakes.management_api import Answer, ApiWorld
@@ -226,9 +225,8 @@ class BlockedBackup:
         backup = self.store.backup("b1")
         assert backup is not None
         if self.is_demanded:
-            for snapshot in ("", self.key):
-                approval = self.api.services().approval(backup, snapshot)
-                assert guard_of(self.store.settings(), approval).approved == ""
+            approval = self.api.services().approval(backup)
+            assert approval is None or approval.missing
 
     def put_back(self) -> None:
         self.deliver({"action": "restore", "snapshot": self.key})

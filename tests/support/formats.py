@@ -5,10 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from local.format_fixtures import BACKUP, EXAMPLES, FIXTURES, RESULT
+from local.format_fixtures import ACCEPTANCE, BACKUP, EXAMPLES, FIXTURES, RESULT
 
 _UNREGISTERED: Mapping[str, Any] = {"registration": ""}
 _PARTS = tuple(replace(part, kept_different=0, kept_different_paths=()) for part in RESULT.parts)
+_ACCEPTED = {name: replace(part, requester_verified=False) for name, part in ACCEPTANCE.parts.items()}
 _NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
     2: {
         "backup": _UNREGISTERED,
@@ -19,6 +20,7 @@ _NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
         "baseline": {"source": ""},
         "run": {"source": "", "same_machine": False, "plan_hash": ""},
         "settings": {"personal_roles": ()},
+        "acceptance": {"parts": _ACCEPTED},
     },
     3: {
         "run": {"state": ""},
@@ -27,7 +29,11 @@ _NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
         "primary": {"of_stack": False},
         **{kind: {"approved_parts": {}} for kind in ("status", "result", "history")},
     },
-    4: {"run": {"accept_primary": False, "requester_verified": False}, "approval": {"agreed": ()}},
+    4: {
+        "run": {"accept_primary": False, "requester_verified": False},
+        "approval": {"agreed": ()},
+        **{kind: {"approved_by": ()} for kind in ("status", "result", "history")},
+    },
     5: {"approval": {"ends_at": None}},
 }
 """By format and kind, the fields that came with it, and what records of older formats mean by not having them."""

@@ -338,7 +338,7 @@ class MovingFleet:
                 assert stored.condition.certificate_ends in (None, own)
             self._check_view(backup, primary, latest)
             approval = services.approval(backup)
-            assert approval is None or approval.at > max(latest, since.trust)
+            assert approval is None or approval.given.at > max(latest, since.trust)
             for result in self.store.history(backup.id, limit=99, registration=backup.registration):
                 assert result.condition.certificate_ends in (None, own)
             for entry in self.snapshots.of_backup(backup.id):

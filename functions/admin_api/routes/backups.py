@@ -20,7 +20,7 @@ from admin_api.parameters import (
     shown_backup,
 )
 from admin_api.registration import new_backup_id, refuse_known_server, register
-from admin_api.request import etag, expected_version, new_router
+from admin_api.request import changing, etag, expected_version, new_router
 from admin_api.schemas import (
     BackupChange,
     BackupPage,
@@ -92,7 +92,7 @@ def register_backup(
     )
     added = register(backup, Credentials(body.username, body.password.get_secret_value()), services)
     registered = RegisteredBackup(
-        backup=views.backup_view(added, None, body.username), check=check_backup(added, services)
+        backup=views.backup_view(added, None, body.username, None), check=check_backup(added, services)
     )
     headers = {"Location": f"/backups/{added.id}", "ETag": etag(added.version)}
     return Response(201, "application/json", registered, headers)
@@ -113,7 +113,8 @@ def change_backup(
 ) -> Response[BackupView]:
     """Change what is named and leave the rest; a new password replaces the stored one."""
     registered = registered_backup(backup_id, services)
-    version = expected_version(if_match, registered.version)
+    with changing(registered.id):
+        version = expected_version(if_match, registered.version)
     if body.host is not None:
         refuse_forbidden_address(body.host, services)
     now = services.runtime.now()
@@ -122,7 +123,8 @@ def change_backup(
         refuse_known_server(wanted.host, wanted.port, services, but=registered.id)
         wanted = replace(wanted, created_at=now)  # another server, so it waits for its first verification from now on
     credentials = changed_credentials(registered.secret_id, body.username, body.password, services)
-    changed = services.store.update_backup(wanted, expected_version=version)
+    with changing(registered.id):
+        changed = services.store.update_backup(wanted, expected_version=version)
     if credentials:
         services.credentials.put(registered.secret_id, credentials)
     return shown_backup(changed, services)
@@ -137,11 +139,12 @@ def change_backup(
 )
 def delete_backup(backup_id: BackupIdParameter, services: Injected, if_match: IfMatch = None) -> Response[None]:
     """End the replication to a backup. Its secret can be recovered for some days, its history stays."""
-    if if_match is not None:
-        version: int | None = expected_version(if_match, registered_backup(backup_id, services).version)
-    else:
-        version = None  # so that one whose record cannot be read can be removed
-    secret_id = services.store.delete_backup(backup_id, expected_version=version)
+    with changing(backup_id):
+        if if_match is not None:
+            version: int | None = expected_version(if_match, registered_backup(backup_id, services).version)
+        else:
+            version = None  # so that one whose record cannot be read can be removed
+        secret_id = services.store.delete_backup(backup_id, expected_version=version)
     services.credentials.delete(secret_id)
     return Response(204)
 

@@ -6,15 +6,14 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
-from admin_api import examples
+from admin_api import examples, views
 from admin_api.approvals import approve
 from admin_api.dependencies import Injected, Services
 from admin_api.parameters import BackupIdParameter, IfMatch, registered_backup, shown_backup
 from admin_api.plans import plan_of
-from admin_api.request import caller, expected_version, new_router
+from admin_api.request import caller, changing, expected_version, new_router
 from admin_api.runs import key_for
 from admin_api.schemas import ApprovalView, BackupView, NewApproval, Pause, PlanView, SnapshotName
-from fleet.people import is_agreed
 
 router = new_router()
 
@@ -41,22 +40,17 @@ def approve_plan(
     body: Annotated[NewApproval, Body(openapi_examples=examples.APPROVAL)],
     services: Injected,
 ) -> ApprovalView:
-    """Let exactly the plan that the last run recorded through once, in the next run, as long as neither side moves.
+    """Let exactly the plan that the last run recorded through once, in the next run, as long as neither
+    server is changed.
 
     The first write to the backup ends the approval, whoever writes and whatever becomes of it; so does a restore,
-    another address or trust of the backup, and the time that the settings give it (``approval_hours``).
+    another address or trust of the backup, and the time that the settings give it (``approval_hours``). A backup has
+    one approval: a new one, of another plan too, replaces it. ``GET /backups/{id}`` shows it while it can be used.
     The plan of a restore that was stopped can be approved also after other runs.
     """
     backup = registered_backup(backup_id, services)
-    approval = approve(backup, body.hash, caller(router.current_event.raw_event), services)
-    return ApprovalView(
-        backup_id=approval.backup_id,
-        hash=approval.plan_hash,
-        approved_by=approval.approved_by,
-        agreed=list(approval.agreed),
-        in_force=is_agreed(approval, services.store.settings()),
-        at=approval.at,
-    )
+    with changing(f"the approval of {backup.id}"):
+        return views.approval_view(approve(backup, body.hash, caller(router.current_event.raw_event), services))
 
 
 @router.post("/backups/<backup_id>/pause", summary="Pause a backup", tags=["backups"], operation_id="pauseBackup")
@@ -78,10 +72,10 @@ def resume_backup(backup_id: BackupIdParameter, services: Injected, if_match: If
 
 def _set_paused(backup_id: str, why: str, if_match: str | None, services: Services) -> Response[BackupView]:
     registered = registered_backup(backup_id, services)
-    version = expected_version(if_match, registered.version)
-    if registered.paused == why:
-        return shown_backup(registered, services)
-    changed = services.store.update_backup(
-        replace(registered, paused=why, updated_at=services.runtime.now()), expected_version=version
-    )
+    with changing(registered.id):
+        version = expected_version(if_match, registered.version)
+        if registered.paused == why:
+            return shown_backup(registered, services)
+        paused = replace(registered, paused=why, updated_at=services.runtime.now())
+        changed = services.store.update_backup(paused, expected_version=version)
     return shown_backup(changed, services)

@@ -57,15 +57,19 @@ def test_an_approval_records_the_plan_and_who_looked_at_it(world: Any, last: Any
     last(status)
     answer = _approve(world)
     assert answer.status == 200
-    assert {**answer.body, "at": "..."} == {
+    stored = world.store.approval("ftp2")
+    assert answer.body | {"at": "..."} == {
         "backup_id": "ftp2",
         "hash": PLAN,
+        "snapshot": "",
         "approved_by": ME,
         "at": "...",
         "agreed": [],
         "in_force": True,
+        "missing_approvals": 0,
+        "ends_at": (stored.at + timedelta(hours=24)).isoformat().replace("+00:00", "Z"),
     }
-    stored = world.store.approval("ftp2")
+    assert world.call("GET", "/backups/ftp2").body["approval"] == answer.body
     assert (stored.plan_hash, stored.approved_by) == (PLAN, ME)
     assert answer.body["at"] == stored.at.isoformat().replace("+00:00", "Z")
 
@@ -90,14 +94,47 @@ def test_another_plan_than_that_of_the_last_result_is_not_approved_and_the_right
 def test_where_no_plan_waits_nothing_is_approved(world: Any, last: Any, status: str) -> None:
     last(status)
     answer = _approve(world)
-    assert (answer.status, answer.body["reason"]) == (409, "plan_not_current")
-    assert status in answer.body["detail"]
+    assert (answer.status, answer.body["reason"]) == (409, "nothing_to_approve")
+    assert answer.body["detail"] == f"no plan of ftp2 waits for an approval: its last result is {status}"
     assert world.store.approval("ftp2") is None
 
 
 def test_before_the_first_run_nothing_is_approved(world: Any, last: Any) -> None:
     answer = _approve(world)
-    assert (answer.status, answer.body["reason"]) == (409, "plan_not_current")
+    assert (answer.status, answer.body["reason"]) == (409, "nothing_to_approve")
+
+
+def _shown(world: Any) -> Any:
+    return world.call("GET", "/backups/ftp2").body["approval"]
+
+
+def test_an_approval_is_shown_until_something_else_than_a_push_ends_it(world: Any, last: Any) -> None:
+    last("blocked")
+    assert _shown(world) is None
+    _approve(world)
+    for change, is_shown in (({"tags": {"site": "Graz"}}, True), ({"host": "files9.example"}, False)):
+        assert bool(world.call("PATCH", "/backups/ftp2", change).body["approval"]) == is_shown
+        assert bool(_shown(world)) == is_shown
+
+
+def test_an_approval_is_shown_with_who_else_has_to_give_it_and_a_new_one_takes_its_place(world: Any, last: Any) -> None:
+    _demand_another(world, personal_roles=[ROLE])
+    last("blocked")
+    _approve(world)
+    assert (_shown(world)["in_force"], _shown(world)["missing_approvals"]) == (False, 1)
+    world.caller = KIM
+    _approve(world)
+    assert (_shown(world)["agreed"], _shown(world)["missing_approvals"]) == ([ME], 0)
+    last("blocked", plan_hash="ab" * 32)
+    _approve(world, "ab" * 32)
+    assert (_shown(world)["hash"], _shown(world)["missing_approvals"]) == ("ab" * 32, 1)
+
+
+def test_an_approval_that_has_ended_with_its_age_is_not_shown(world: Any, last: Any) -> None:
+    last("blocked")
+    _approve(world)
+    world.now += timedelta(hours=24)
+    assert _shown(world) is None
 
 
 def test_a_result_without_a_plan_is_not_approved_by_an_empty_hash(world: Any, last: Any) -> None:
@@ -158,7 +195,8 @@ def test_where_another_is_demanded_and_who_asked_is_forgotten_nobody_approves(
     last("blocked", requested_by=ME)
     monkeypatch.setattr(world.store, "run", lambda _: None)
     answer = _approve(world)
-    assert (answer.status, answer.body["reason"]) == (403, "approval_by_another")
+    assert (answer.status, answer.body["reason"]) == (409, "nothing_to_approve")
+    assert "ftp2" in answer.body["detail"]
     assert world.store.approval("ftp2") is None
 
 
@@ -200,7 +238,8 @@ def test_a_pause_without_a_plain_reason_is_refused(world: Any, register: Any, bo
 @pytest.mark.parametrize(("action", "body"), [("pause", {"why": "An upgrade."}), ("resume", None)])
 def test_a_pause_based_on_an_older_version_is_refused(world: Any, register: Any, action: str, body: object) -> None:
     register(id="ftp2")
-    assert world.call("POST", f"/backups/ftp2/{action}", body, If_Match='"0"').status == 412
+    answer = world.call("POST", f"/backups/ftp2/{action}", body, If_Match='"0"')
+    assert (answer.status, answer.body["detail"]) == (412, "ftp2 was changed by somebody else meanwhile")
 
 
 @pytest.mark.parametrize(

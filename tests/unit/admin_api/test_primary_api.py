@@ -73,6 +73,7 @@ def test_what_was_accepted_of_it_is_shown_until_it_is_another_server(registered:
         "reason": "primary_shrunk",
         "message": "it holds 2 users",
         "accepted_by": "ann",
+        "requester_verified": False,
         "at": shown["at"],
         "run_id": RUN_ID,
     }

@@ -21,6 +21,7 @@ from sync.events import RunRequest, Trigger
 from sync.poll import look_at_primary
 from sync.results import Report
 from sync.run import run
+from tests.support.asked_runs import asked
 from tests.support.registrations import remember_baseline
 
 MANY = tuple("abcdefgh")
@@ -100,6 +101,18 @@ class TestOneAcceptanceSuffices:
         assert accepted.message == "it holds 2 users; at the last verified run it held 8"
         assert report.run.finished_at is not None
         assert report.run.started_at < accepted.at < report.run.finished_at
+
+    @pytest.mark.parametrize("is_queued", [False, True])
+    def test_only_where_the_management_api_was_asked_is_it_certain_who_accepted(
+        self, fleet: Fleet, is_queued: bool
+    ) -> None:
+        fleet.primary.people = FEW
+        request, world = RunRequest(Trigger.ON_DEMAND, accept_primary=True, requested_by=ANN), fleet.world
+        if is_queued:
+            request = asked(request, world.store, world.runtime.now())
+        run(request, world.context, Deadline(600, world.runtime.monotonic))
+        (accepted,) = fleet.accepted().values()
+        assert (accepted.accepted_by, accepted.requester_verified) == (ANN, is_queued)
 
     def test_a_run_over_one_backup_accepts_for_all(self, fleet: Fleet) -> None:
         fleet.primary.people = FEW

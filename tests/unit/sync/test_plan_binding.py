@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from common.deadline import Deadline
-from fleet.approvals import guard_of
+from fleet.approvals import current_approval, guard_of
 from fleet.servers import PRIMARY_ID
 from local.fakes.aws_services import MemoryQueue
 from local.fakes.runtime import FakeRuntime
@@ -178,13 +178,34 @@ def test_a_hash_that_is_given_to_a_run_approves_nothing(world: World, way: str) 
     assert world.store.approval("b1") is None
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_result_says_who_has_approved_what_its_push_did(world: World, way: str) -> None:
+    binding = Binding(world, way, blocked=True)
+    if way == "schedule":
+        binding.run()  # pushes the greeting: only the users wait
+        binding.backup.greeting = "changed again"
+    binding.approve(binding.run(dry_run=True).plan_hash)
+    done = binding.run()
+    assert (done.status, done.approved_by) == ("restored" if binding.key else "updated", ("a colleague",))
+    binding.backup.greeting = "changed by hand"
+    assert binding.run().approved_by == ()
+
+
 def test_only_an_approval_lets_through_and_only_one_of_two_people_where_that_is_demanded(world: World) -> None:
-    settings = SyncSettings(approval_by_another=True)
+    demanding = SyncSettings(approval_by_another=True)
+    backup = world.store.backup("b1")
+    assert backup
     ann, bob = (f"arn:aws:iam::123456789012:user/{name}" for name in ("ann", "bob"))
     approval = as_registered(Approval("b1", "1" * 64, ann, NOON, agreed=(bob,)), world.store)
-    assert guard_of(settings, approval, "2" * 64).approved == "1" * 64
-    assert guard_of(settings, replace(approval, agreed=()), "2" * 64).approved == ""
-    assert guard_of(SyncSettings(), replace(approval, agreed=()), "2" * 64).approved == "1" * 64
+
+    def let_through(given: Approval, settings: SyncSettings) -> str:
+        current = current_approval(given, backup, world.store.primary(), settings, NOON)
+        assert current
+        return guard_of(settings, current.in_force(), "2" * 64).approved
+
+    assert let_through(approval, demanding) == "1" * 64
+    assert let_through(replace(approval, agreed=()), demanding) == ""
+    assert let_through(replace(approval, agreed=()), SyncSettings()) == "1" * 64
     assert guard_of(SyncSettings(), None, "2" * 64).approved == ""
 
 
