@@ -355,7 +355,7 @@ class MovingFleet:
             assert health.unverified == (now - (found_at or max(started))) / timedelta(minutes=1)
 
     def _check_view(self, backup: Backup, primary: Primary | None, latest: datetime) -> None:
-        view = views.backup_view(backup, self.services.last_result(backup), "admin")
+        view = views.backup_view(backup, self.services.last_result(backup), "admin", self.services.approval(backup))
         last = view.last_result
         if last is None:
             return
