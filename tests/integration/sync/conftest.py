@@ -60,6 +60,8 @@ HOST = "127.0.0.1"
 LOOPBACK = AddressPolicy.allowing(["127.0.0.0/8"], SystemRuntime())
 PATIENT = SyncSettings(connect_timeout=60.0, read_timeout=60.0)
 """A busy machine is no slow server."""
+INVOCATION = 600.0
+"""Seconds that an invocation has where a test says nothing else: on a busy machine half a minute is not enough."""
 
 
 class Evidence(logging.Handler):
@@ -200,7 +202,7 @@ def variables() -> dict[str, str]:
         "ALLOWED_NETWORKS": "127.0.0.0/8",
         "HISTORY_DAYS": "30",
         "SNAPSHOT_DAYS": "30",
-        "LEASE_SECONDS": "60",
+        "LEASE_SECONDS": "900",
         "BACKUPS_WITH_METRICS": "10",
         "QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/backups",
         "FAN_OUT_ABOVE": "100",

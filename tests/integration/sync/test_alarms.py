@@ -50,7 +50,7 @@ class Context:
     function_name = memory_limit_in_mb = invoked_function_arn = aws_request_id = "test"
 
     def get_remaining_time_in_millis(self) -> int:
-        return 60_000
+        return 600_000
 
 
 class Watched:

@@ -36,7 +36,7 @@ CONTEXT: Any = SimpleNamespace(
     memory_limit_in_mb=1024,
     invoked_function_arn="arn",
     aws_request_id="id",
-    get_remaining_time_in_millis=lambda: 60_000,
+    get_remaining_time_in_millis=lambda: 600_000,
 )
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SCHEDULED = {"source": "aws.events", "detail-type": "Scheduled Event"}

@@ -18,6 +18,7 @@ from registry.aws import open_sqs
 from registry.models import Primary
 from sync import app, reporting
 from sync.fleet_health import fleet_health_of
+from tests.integration.sync.conftest import INVOCATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +46,7 @@ SCHEDULED = {
 class Context:
     """What the platform tells a function about its invocation. ``seconds`` is the time it has."""
 
-    seconds: float = 30.0
+    seconds: float = INVOCATION
     function_name: str = "sync"
     memory_limit_in_mb: int = 1024
     invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:sync"
@@ -64,7 +65,7 @@ class Function:
         self._printed = ""
         self.log = io.StringIO()
 
-    def __call__(self, event: object, *, seconds: float = 30.0) -> dict[str, Any]:
+    def __call__(self, event: object, *, seconds: float = INVOCATION) -> dict[str, Any]:
         try:
             reply = json.dumps(app.handler(event, Context(seconds)))  # type: ignore[arg-type]  # as far as it is used
         except BaseException as error:
@@ -274,7 +275,7 @@ class TestWhatGoesWrong:
 
     def test_a_run_that_is_under_way_already_is_no_error(self, fleet: Fleet, function: Function) -> None:
         now = fleet.clock()
-        fleet.clock.forward(minutes=1)
+        fleet.clock.forward(hours=1)
         fleet.store.acquire_lease("other", now=now, expires_at=fleet.clock())
         reply = function(SCHEDULED)
         assert (reply["status"], reply["reason"], reply["backups"]) == ("not_run", "lease_held", [])
