@@ -6,7 +6,7 @@ address that does not show it. So the primary is asked who it is, and what it
 last said of itself is known from its newest kept state.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from common.deadline import Deadline
@@ -42,21 +42,29 @@ def present_primary(
     """Ask the primary in use and look up its newest state. Raises Failure(REGISTRY_UNAVAILABLE)."""
     if source.registered is None:
         return PresentPrimary()
+    warnings: list[str] = []
+    facts = tuple(_last_known(source, snapshots, warnings))
+    asked = ask_primary(lambda hasty: source.facts(hasty, deadline), settings)
+    return PresentPrimary((*facts, *asked.facts), (*warnings, *asked.warnings))
+
+
+def ask_primary(ask: Callable[[SyncSettings], ServerFacts], settings: SyncSettings) -> PresentPrimary:
+    """Ask the primary who it is; where it does not say, a warning says so.
+
+    ``ask`` is given the settings with shorter time-outs. Raises Failure(REGISTRY_UNAVAILABLE).
+    """
     hasty = replace(
         settings,
         connect_timeout=min(settings.connect_timeout, _PATIENCE),
         read_timeout=min(settings.read_timeout, _PATIENCE),
     )
-    warnings: list[str] = []
-    facts = list(_last_known(source, snapshots, warnings))
     try:
-        facts.append(source.facts(hasty, deadline))
+        return PresentPrimary((ask(hasty),))
     except Failure as failure:
         if failure.reason is Reason.REGISTRY_UNAVAILABLE:
             raise
         asked = f"The primary could not be asked who it is ({failure.reason})"
-        warnings.append(f"{asked}: make sure that this backup is another server.")
-    return PresentPrimary(tuple(facts), tuple(warnings))
+        return PresentPrimary((), (f"{asked}: make sure that this backup is another server.",))
 
 
 def _last_known(source: Source, snapshots: SnapshotStore, warnings: list[str]) -> Iterator[ServerFacts]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, cast
 
 from cerberus.certificate import inspect_certificate
@@ -15,15 +15,17 @@ from common.errors import Failure, Reason
 from common.runtime import Runtime
 from common.server_types import Content
 from fleet.approvals import guard_of
+from fleet.present_primary import PresentPrimary, ask_primary
 from fleet.primary import policy_of
 from fleet.restore_source import RestoreSource
 from fleet.servers import PRIMARY_ID, CerberusServers, endpoint_of, refuse_primary, trust_of
 from local.trial.request import BACKUP_ID, Request
 from local.trial.snapshots import FolderSnapshots, load
-from registry.models import Backup, Credentials, Primary, new_run_id
+from registry.models import Backup, Credentials, Primary, SyncSettings, new_run_id
 from replication.guards.preflight import (
     COMPARED,
     Finding,
+    ServerAddress,
     check_backup,
     examine_backup,
     examine_primary,
@@ -224,7 +226,24 @@ class Session:
         policy = restore_source.policy(self._request.backup, self._request.settings)
         if isinstance(policy, Failure):
             raise policy
-        return _Source(restore_source.state, policy, restore_source.check, restore_source)
+
+        def check(facts: ServerFacts, address: ServerAddress, label: str) -> tuple[str, ...]:
+            return (*restore_source.check(facts, address, label), *self._present_primary.check(facts, label))
+
+        return _Source(restore_source.state, policy, check, restore_source)
+
+    @cached_property
+    def _present_primary(self) -> PresentPrimary:
+        """Asked once: a log-in that was refused is not tried again."""
+        return ask_primary(self._facts_of_primary, self._request.settings)
+
+    def _facts_of_primary(self, settings: SyncSettings) -> ServerFacts:
+        """What the primary says of itself; nobody is asked for its log-in before its certificate is trusted."""
+        certificate = self._certificate(PRIMARY_ID)
+        if certificate.failure:
+            raise certificate.failure
+        with PrimaryClient(self._endpoint(PRIMARY_ID, settings), self._deadline, self._runtime) as client:
+            return client.facts()
 
     def _read_primary(self) -> PrimaryState:
         with PrimaryClient(self._endpoint(PRIMARY_ID), self._deadline, self._runtime) as client:
@@ -232,7 +251,8 @@ class Session:
                 cast(ReadableServer, _AnnouncedServer(client, PRIMARY_ID, self._tell)), self._policy.parts
             )
 
-    def _endpoint(self, server_id: str) -> Endpoint:
+    def _endpoint(self, server_id: str, settings: SyncSettings | None = None) -> Endpoint:
+        """The endpoint of a server; ``settings`` None are those of the request."""
         if server_id == BACKUP_ID:
             self._demand_two_servers()
         if server_id not in self._log_ins:
@@ -241,7 +261,11 @@ class Session:
             self._deadline = Deadline(self._request.seconds, self._runtime.monotonic)
         request = self._request
         return endpoint_of(
-            self._servers[server_id], self._log_ins[server_id], request.settings, request.addresses, request.wsdl
+            self._servers[server_id],
+            self._log_ins[server_id],
+            settings or request.settings,
+            request.addresses,
+            request.wsdl,
         )
 
 

@@ -5,7 +5,7 @@ import pty
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -211,6 +211,26 @@ def test_what_was_kept_is_put_back_exactly_and_without_the_primary(laptop: Lapto
     assert (status, "backup: restored" in out) == (0, True)
     assert replicable_differences(before, laptop.backup.snapshot()) == []
     assert len([path for path in folder.rglob("*") if path.is_file()]) == 2
+
+
+@pytest.mark.parametrize("passwords", [True, False], ids=["asked", "nobody knows its password"])
+def test_nothing_is_put_back_on_the_server_that_is_the_primary_now_at_whatever_address(
+    laptop: Laptop, passwords: bool
+) -> None:
+    ACTIONS["everywhere"](laptop.backup.state)
+    laptop.run("sync", *laptop.trust, "--yes")
+    (kept,) = [path for path in (laptop.home / "cerberus-snapshots").rglob("*") if path.is_file()]
+    writes = len(laptop.backup.writes)
+    with LocalServer(laptop.backup.state) as twin:  # the backup's machine at another address
+        later = replace(laptop, primary=twin)
+        variables = (
+            later.passwords if passwords else {"CERBERUS_BACKUP_PASSWORD": later.passwords["CERBERUS_BACKUP_PASSWORD"]}
+        )
+        status, out, err = later.run("restore", *later.trust, "--snapshot", str(kept), variables=variables)
+        laptop.said += later.said
+    assert (status, "[same_as_primary]" in err) == ((1, True) if passwords else (5, False))
+    assert passwords or "make sure that this backup is another server" in out
+    assert len(laptop.backup.writes) == writes
 
 
 def test_a_file_that_is_no_snapshot_or_was_changed_is_not_put_back(laptop: Laptop) -> None:
