@@ -118,6 +118,7 @@ class Reason(StrEnum):
     CREDENTIALS_MISSING = "credentials_missing"
     REGISTRATION_INVALID = "registration_invalid"
     REGISTRATION_CHANGED = "registration_changed"
+    SETTINGS_CHANGED = "settings_changed"
     EVENT_INVALID = "event_invalid"
     CONFIGURATION_INVALID = "configuration_invalid"
     REGISTRY_UNAVAILABLE = "registry_unavailable"
@@ -220,6 +221,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.BACKUP_PAUSED: "Name the paused backup to put something back on it all the same, or resume it.",
     Reason.CREDENTIALS_MISSING: "Store user name and password in the server's secret.",
     Reason.REGISTRATION_INVALID: "Correct the registration.",
+    Reason.SETTINGS_CHANGED: "Ask again if it is still meant; a scheduled run goes by the new ones by itself.",
     Reason.REGISTRATION_CHANGED: "Ask again if it is still meant; a scheduled run goes by the new one by itself.",
     Reason.EVENT_INVALID: "Correct the event; the shapes are in events/.",
     Reason.CONFIGURATION_INVALID: "Correct the function's configuration and deploy again.",
@@ -237,6 +239,7 @@ REASONS_OF_THE_RUN = (
     Reason.RUN_CUT_OFF,
     Reason.REGISTRATION_CHANGED,
     Reason.APPROVAL_CHANGED,
+    Reason.SETTINGS_CHANGED,
     Reason.PRIMARY_REPLACED,
 )
 """Reasons that lie with the run, or with who changed something meanwhile, and not with the backup."""

@@ -59,7 +59,8 @@ def _verified_from(baseline: PrimaryBaseline | None, named: Primary) -> Primary:
 def remember_stack_primary(store: Store, configured: Primary | None) -> Primary | None:
     """The primary in use; one of the stack's parameters is stored, so that another one there is noticed.
 
-    Raises Failure.
+    Also by a run that is under way: it writes to no backup any more beside another primary. So whoever begins
+    under other parameters stores them at once, with or without the lease. Raises Failure.
     """
     stored, used = store.primary(), primary_in_use(store, configured)
     if used is None or not used.of_stack or (stored and stored.source == used.source):

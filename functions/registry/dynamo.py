@@ -90,6 +90,7 @@ from registry.store_rules import (
     primary_replaced,
     registration_changed,
     registration_gone,
+    settings_changed,
 )
 from registry.table import TRANSACTION_LIMIT, Check, ConditionsFailed, Delete, Put, Table, unchanged
 
@@ -136,8 +137,22 @@ class DynamoStore:
     def primary(self) -> Primary | None:
         return self._single(Primary, _PRIMARY)
 
-    def save_primary(self, primary: Primary, *, expected_version: int | None = None) -> Primary:
-        return self._save(primary, _PRIMARY, expected_version)
+    def save_primary(
+        self, primary: Primary, *, expected_version: int | None = None, now: datetime | None = None
+    ) -> Primary:
+        stored = self._table.get(*_PRIMARY)
+        saved = replace(primary, version=_next_version(stored, expected_version))
+        row = Put({**keys(*_PRIMARY), **to_row(saved)}, unchanged(stored, "version"))
+        stays = primary.of_stack or (stored is not None and _is_at(stored, primary))
+        if not stays:
+            self.lease()  # as below
+        try:
+            self._table.transact(row, *([] if stays else [Check(*_LEASE, _free(now))]))
+        except ConditionsFailed as failed:
+            if 0 not in failed.rows:
+                raise _lease_in_the_way(failed.rows[1]) from None
+            raise VersionConflict from None
+        return saved
 
     def promote(self, promotion: Promotion, *, now: datetime) -> None:
         self.lease()  # a run of a newer version may be under way under one that cannot be understood
@@ -155,7 +170,7 @@ class DynamoStore:
             )
         except ConditionsFailed as failed:
             if 0 in failed.rows:
-                raise lease_held(time_text(read_row(LeaseRow, failed.rows[0]).held_until)) from None
+                raise _lease_in_the_way(failed.rows[0]) from None
             if failed.rows.keys() & {1, 2}:
                 raise VersionConflict from None
             raise AlreadyRegistered(former.id if 3 in failed.rows else _owner_in_the_way(failed)) from None
@@ -164,7 +179,11 @@ class DynamoStore:
         return self._single(SyncSettings, _SETTINGS) or SyncSettings()
 
     def save_settings(self, settings: SyncSettings, *, expected_version: int | None = None) -> SyncSettings:
-        return self._save(settings, _SETTINGS, expected_version)
+        stored = self._table.get(*_SETTINGS)
+        saved = replace(settings, version=_next_version(stored, expected_version))
+        if not self._made(Put({**keys(*_SETTINGS), **to_row(saved)}, unchanged(stored, "version"))):
+            raise VersionConflict
+        return saved
 
     # Backups
 
@@ -295,8 +314,10 @@ class DynamoStore:
     def runs(self, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
         return self._newest(Run, _RUN, limit, before)
 
-    def record_result(self, result: BackupResult, *, lease_owner: str, claim: str | None = None) -> None:
-        self._record(result, None, lease_owner, claim)
+    def record_result(
+        self, result: BackupResult, *, lease_owner: str, claim: str | None = None, late: bool = False
+    ) -> None:
+        self._record(result, None, lease_owner, claim, late=late)
 
     def begin_push(
         self, result: BackupResult, conditions: PushConditions, *, lease_owner: str, claim: str | None = None
@@ -304,7 +325,13 @@ class DynamoStore:
         self._record(result, conditions, lease_owner, claim)
 
     def _record(
-        self, result: BackupResult, conditions: PushConditions | None, lease_owner: str, claim: str | None
+        self,
+        result: BackupResult,
+        conditions: PushConditions | None,
+        lease_owner: str,
+        claim: str | None,
+        *,
+        late: bool = False,
     ) -> None:
         """Store a result; with ``conditions`` that of before the first write."""
         result = capped_result(result)
@@ -321,8 +348,10 @@ class DynamoStore:
         is_registered = True
         for _ in range(_STATUS_ATTEMPTS):
             unless_moved = _registered_as(result.registration, conditions.version if conditions else None)
-            registered = Check(_BACKUP, result.backup_id, unless_moved if is_registered else ~unless_moved)
-            status = self._status_after(result, final=final) if is_registered else []
+            registered: Check | Put = Check(_BACKUP, result.backup_id, unless_moved if is_registered else ~unless_moved)
+            if conditions and conditions.left_as:
+                registered = Put(_backup_row(conditions.left_as), unless_moved)
+            status = self._status_after(result, final=final, late=late) if is_registered else []
             try:
                 self._table.transact(*written, registered, *as_read, *status)
             except ConditionsFailed as failed:
@@ -341,7 +370,7 @@ class DynamoStore:
             return
         raise Failure(Reason.REGISTRY_UNAVAILABLE, f"the status of {result.backup_id} kept changing")
 
-    def _status_after(self, result: BackupResult, *, final: bool) -> list[Put]:
+    def _status_after(self, result: BackupResult, *, final: bool, late: bool) -> list[Put]:
         """What to write as the backup's status.
 
         One that cannot be understood stays: the key of a snapshot or a pending
@@ -354,7 +383,7 @@ class DynamoStore:
             if not final:
                 raise
             return []
-        row = {**keys(_STATUS, result.backup_id), **to_row(merged_status(previous, result))}
+        row = {**keys(_STATUS, result.backup_id), **to_row(merged_status(previous, result, late=late))}
         return [Put({**row, REVISION: number(stored, REVISION) + 1}, unchanged(stored, REVISION))]
 
     # Backups that wait in the queue
@@ -533,17 +562,6 @@ class DynamoStore:
         row = self._table.get(*key)
         return None if row is None else read_row(model, row)
 
-    def _save[Versioned: (Primary, SyncSettings)](
-        self, record: Versioned, key: tuple[str, str], expected_version: int | None
-    ) -> Versioned:
-        stored = self._table.get(*key)
-        saved = replace(record, version=_next_version(stored, expected_version))
-        try:
-            self._table.transact(Put({**keys(*key), **to_row(saved)}, unchanged(stored, "version")))
-        except ConditionsFailed:
-            raise VersionConflict from None
-        return saved
-
     def _registered(self, backup_id: str) -> Row:
         row = self._table.get(_BACKUP, backup_id)
         if row is None:
@@ -567,9 +585,16 @@ class DynamoStore:
         return {"expires_at": int((time + self._kept).timestamp())}
 
 
-def _free(now: datetime) -> ConditionBase:
-    """That nobody holds the lease at ``now``."""
-    return Attr("pk").not_exists() | (known_format(LeaseRow) & Attr("held_until").lte(time_text(now)))
+def _free(now: datetime | None) -> ConditionBase:
+    """That nobody holds the lease at ``now``; None is not known: then no lease may be there."""
+    none_is_there = Attr("pk").not_exists()
+    if now is None:
+        return none_is_there
+    return none_is_there | (known_format(LeaseRow) & Attr("held_until").lte(time_text(now)))
+
+
+def _lease_in_the_way(row: Row) -> Failure:
+    return lease_held(time_text(read_row(LeaseRow, row).held_until))
 
 
 def _claimed(run_id: str, backup_id: str, claim: str) -> Check:
@@ -588,10 +613,14 @@ def _registered_as(registration: str, version: int | None = None) -> ConditionBa
 
 
 def _as_read(result: BackupResult, conditions: PushConditions) -> list[Check | Delete]:
-    """That primary and approval are those that a run has read; its first write ends the approval."""
+    """That primary, approval and settings are those that a run has read; its first write ends the approval."""
     approval = conditions.approval
     none_given = Check(_APPROVAL, result.backup_id, Attr("pk").not_exists())
-    return [Check(*_PRIMARY, _term_is(result.term)), _ending(approval) if approval else none_given]
+    return [
+        Check(*_PRIMARY, _term_is(result.term)),
+        _ending(approval) if approval else none_given,
+        Check(*_SETTINGS, _counts("version", conditions.settings_version)),
+    ]
 
 
 def _ending(approval: Approval) -> Delete:
@@ -608,6 +637,8 @@ def _raise_what_changed(result: BackupResult, failed: ConditionsFailed, position
         raise primary_replaced() from None
     if position + 2 in failed.rows:
         raise approval_changed(result.backup_id) from None
+    if position + 3 in failed.rows:
+        raise settings_changed() from None
 
 
 def _term_is(term: int) -> ConditionBase:
@@ -625,12 +656,10 @@ def _registration_in(backup_row: Row) -> str:
     return str(backup_row.get("registration", ""))
 
 
-def _is_at(backup_row: Row, backup: Backup) -> bool:
-    """Whether a registration, which may be unreadable, has the host and port of ``backup``."""
-    host = backup_row.get("host")
-    return isinstance(host, str) and address_key(host, number(backup_row, "port")) == address_key(
-        backup.host, backup.port
-    )
+def _is_at(row: Row, server: Backup | Primary) -> bool:
+    """Whether a registration, which may be unreadable, has the host and port of ``server``."""
+    host = row.get("host")
+    return isinstance(host, str) and address_key(host, number(row, "port")) == address_key(server.host, server.port)
 
 
 def _backup_row(backup: Backup) -> Row:

@@ -41,7 +41,16 @@ class Store(Protocol):
     """
 
     def primary(self) -> Primary | None: ...
-    def save_primary(self, primary: Primary, *, expected_version: int | None = None) -> Primary: ...
+    def save_primary(
+        self, primary: Primary, *, expected_version: int | None = None, now: datetime | None = None
+    ) -> Primary:
+        """Store the primary.
+
+        Raises Failure(LEASE_HELD) when that makes another server the primary while a run holds the lease at ``now``:
+        the run may be writing to this very server. Without ``now`` a lease that has expired counts as held.
+        What the stack's parameters name is the primary already: it is stored at once, and the run under way notices.
+        """
+        ...
 
     def promote(self, promotion: Promotion, *, now: datetime) -> None:
         """Let a backup take the primary's place, all or nothing.
@@ -149,9 +158,13 @@ class Store(Protocol):
         """Newest first, at most ``limit``; ``before`` is the id after which a page goes on."""
         ...
 
-    def record_result(self, result: BackupResult, *, lease_owner: str, claim: str | None = None) -> None:
+    def record_result(
+        self, result: BackupResult, *, lease_owner: str, claim: str | None = None, late: bool = False
+    ) -> None:
         """Store a result in the run, in the backup's history and as its last status, all or nothing.
 
+        The holder of the lease stores its own results, so each is later than what was stored before, whatever
+        clocks say; ``late`` is what it stores for a run that died before it: another run's status stays.
         Recording it again replaces it. Texts are
         cut to ``store_rules.MESSAGE_LIMIT``, warnings to ``store_rules.WARNING_LIMIT``. Raises Failure(LEASE_LOST), and
         stores nothing, when ``lease_owner`` no longer holds the lease.
@@ -173,9 +186,9 @@ class Store(Protocol):
     ) -> None:
         """Store, before the first write to a backup, what is true of it if nothing more is heard; its approval ends.
 
-        It is stored as by ``record_result``, but that the backup stays open. Raises
-        Failure, and stores nothing, when what the run goes by is not so any more:
-        REGISTRATION_CHANGED, APPROVAL_CHANGED, or PRIMARY_REPLACED for another
+        It is stored as by ``record_result``, but that the backup stays open. ``conditions`` can pause the backup in
+        the same step. Raises Failure, and stores nothing, when what the run goes by is not so any more:
+        REGISTRATION_CHANGED, APPROVAL_CHANGED, SETTINGS_CHANGED, or PRIMARY_REPLACED for another
         term than the result's; and RECORD_UNREADABLE when the status cannot be understood.
         """
         ...

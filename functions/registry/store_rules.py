@@ -62,6 +62,11 @@ def approval_changed(backup_id: str) -> Failure:
     return Failure(Reason.APPROVAL_CHANGED, f"an approval of {backup_id} was given or has ended since it was read")
 
 
+def settings_changed() -> Failure:
+    """What is raised when a run is about to write and the settings of the fleet are not those that it has read."""
+    return Failure(Reason.SETTINGS_CHANGED, "the settings of the fleet were changed after the run read them")
+
+
 def primary_replaced() -> Failure:
     """What is raised when a run is about to write and another server is the primary by now."""
     return Failure(Reason.PRIMARY_REPLACED, "another server has become the primary since the run began")
@@ -72,10 +77,19 @@ class PushConditions:
     """What a run has read of a backup and goes by. At its first write it must still be so.
 
     ``version`` is that of the registration. ``approval`` is the stored one, whatever it lets through; None for none.
+    ``settings_version`` is that of the fleet's settings, 0 when none are stored. ``paused`` is the registration
+    as the same step leaves it, with the version after ``version``; None leaves it as it is.
     """
 
     version: int
     approval: Approval | None = None
+    settings_version: int = 0
+    paused: Backup | None = None
+
+    @property
+    def left_as(self) -> Backup | None:
+        """The registration that the step stores, None when it stores none."""
+        return replace(self.paused, version=self.version + 1) if self.paused else None
 
 
 def of_registration[Record: (Approval, BackupResult)](record: Record | None, registration: str) -> Record | None:
@@ -98,28 +112,32 @@ def capped_run(run: Run) -> Run:
     return replace(run, message=_cut(run.message))
 
 
-def merged_status(stored: BackupResult | None, new: BackupResult) -> BackupResult:
-    """What is known of a backup after ``new``: the later attempt, with the latest times ever known.
+def merged_status(stored: BackupResult | None, new: BackupResult, *, late: bool = False) -> BackupResult:
+    """What is known of a backup after ``new``: the later attempt, with the latest times that are known.
 
     A run that did not push or could not verify does not make the last
-    successful push or verification unknown, and a late word from an older run
-    does not turn the clock back. Neither does what a run has nothing to say of.
+    successful push or verification unknown, and neither does what a run has nothing to say of.
     What was pushed and verified from an earlier primary is void.
 
     A run that did not get to the backup replaces nothing: status, reason and
     hash stay those of the last run that did.
+
+    Which one is later, no clock decides: only who holds the lease stores a result, so ``new`` is, whatever
+    time it says, unless it is the ``late`` word of a run that died before. What the older one says of a time
+    after the later attempt was said by a clock that was ahead: it was not after that attempt.
     """
     if stored is None:
         return new
     if tells_of_the_run_alone(new) and not tells_of_the_run_alone(stored):
         return replace(stored, condition=_merged_condition(stored.condition, new.condition))
-    stored, new = _unless_void(stored, beside=new), _unless_void(new, beside=stored)
-    is_later = (new.term, new.attempted_at) >= (stored.term, stored.attempted_at) or tells_of_the_run_alone(stored)
-    older, latest = (stored, new) if is_later else (new, stored)
+    is_after = not late or new.run_id == stored.run_id
+    if not _is_same_primary(stored, new):
+        stored, new = (_voided(stored), new) if is_after else (stored, _voided(new))
+    older, latest = (stored, new) if is_after or tells_of_the_run_alone(stored) else (new, stored)
     return replace(
         latest,
-        pushed_at=_later(stored.pushed_at, new.pushed_at),
-        verified_at=_later(stored.verified_at, new.verified_at),
+        pushed_at=latest.pushed_at or _not_after(latest, older, older.pushed_at),
+        verified_at=latest.verified_at or _not_after(latest, older, older.verified_at),
         fingerprints={**older.fingerprints, **latest.fingerprints},
         failures=_in_a_row(stored, new) if latest is new else stored.failures,
         harmed=older.harmed if latest.harmed is None else latest.harmed,
@@ -134,11 +152,13 @@ def tells_of_the_run_alone(result: BackupResult) -> bool:
     return result.reason in REASONS_OF_THE_RUN and is_untouched
 
 
-def _unless_void(result: BackupResult, *, beside: BackupResult) -> BackupResult:
+def _not_after(latest: BackupResult, older: BackupResult, at: datetime | None) -> datetime | None:
+    """A time that an older result tells, at the latest that of the ``latest`` attempt of another run."""
+    return at if at is None or latest.run_id == older.run_id else min(at, latest.attempted_at)
+
+
+def _voided(result: BackupResult) -> BackupResult:
     """``result`` without what is void beside one of a later primary: what it was found equal to has gone."""
-    is_earlier = (result.term, result.attempted_at) < (beside.term, beside.attempted_at)
-    if _is_same_primary(result, beside) or not is_earlier:
-        return result
     unsure = {name: part for name, part in result.fingerprints.items() if part.is_unsure}
     return replace(result, pushed_at=None, verified_at=None, fingerprints=unsure)
 
@@ -209,10 +229,6 @@ def _capped_warnings(warnings: tuple[str, ...]) -> tuple[str, ...]:
     if len(warnings) > WARNING_LIMIT:
         kept = (*warnings[: WARNING_LIMIT - 1], f"and {len(warnings) - WARNING_LIMIT + 1} more warnings")
     return tuple(_cut(warning) for warning in kept)
-
-
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max((time for time in (one, other) if time is not None), default=None)
 
 
 def primary_as_named(named: Primary, previous: Primary | None, why: str, at: datetime | None) -> Primary:

@@ -5,6 +5,7 @@ is what was sent. ``settings`` are written by ``settings_write``, because they
 can lock everybody out.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -28,20 +29,35 @@ _STOPS_A_BACKUP = UNREACHABLE | frozenset(
         Reason.ACCESS_LOST,
         Reason.MACHINE_VALUES_CHANGED,
         Reason.ROLLBACK_NOT_EFFECTIVE,
+        Reason.PRIMARY_REPLACED,
+        Reason.REGISTRATION_CHANGED,
     }
 )
 """Reasons that concern the server as a whole: after one of them the remaining parts are not tried."""
 
 
 class Push:
-    """One plan on its way to one backup. ``settings`` writes the part that can end every log-in."""
+    """One plan on its way to one backup. ``settings`` writes the part that can end every log-in.
 
-    def __init__(self, plan: Plan, server: WritableServer, settings: SettingsWrite, runtime: Runtime) -> None:
+    ``check_target`` is called before each further part is written; it raises Failure when the server is not to be
+    written to any more.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        server: WritableServer,
+        settings: SettingsWrite,
+        runtime: Runtime,
+        check_target: Callable[[], None],
+    ) -> None:
         self.plan = plan
+        self._check_target = check_target
         self._server = server
         self._settings = settings
         self.runtime = runtime
         self._stopped: Failure | None = None
+        self._has_begun = False
         self.pushed_at: datetime | None = None
         self.outcomes: list[PartOutcome] = []
         self.with_additions: list[PartPlan] = []
@@ -58,12 +74,16 @@ class Push:
     def _after_failures(self, part: PartPlan) -> PartPlan:
         """The part, settled where writing another one has failed and it cannot go without that."""
         if self._stopped and not part.settled:
-            message = "not tried after the server failed"
+            is_other = self._stopped.reason in (Reason.PRIMARY_REPLACED, Reason.REGISTRATION_CHANGED)
+            message = "not tried: the server is another one by now" if is_other else "not tried after the server failed"
             return part.settled_as(PartStatus.SKIPPED, self._stopped.reason, message)
         return part.hindered({outcome.part for outcome in self.outcomes if outcome.status in NOT_DONE})
 
     def _push(self, part: PartPlan) -> PartOutcome:
         try:
+            if self._has_begun:
+                self._check_target()
+            self._has_begun = True
             self._write(part)
             return self._compared(part, part.part.read(self._server))
         except Failure as failure:

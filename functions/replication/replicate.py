@@ -40,10 +40,10 @@ class Restore:
 
     ``check`` is asked instead of the comparison with the primary; it is given
     what the server says of itself, its address and the name for messages.
-    ``pause`` is called before the first write, and also when there is nothing
-    to write: from then on no run may undo the restore. ``then`` is what the
-    backup said of itself when it held what it gets back, None where that was
-    not its own.
+    ``pause`` is called when the backup holds it already: from then on no run may
+    undo the restore. Where there is something to write, ``begin`` pauses it.
+    ``then`` is what the backup said of itself when it held what it gets back,
+    None where that was not its own.
     """
 
     check: Check
@@ -63,6 +63,7 @@ def replicate(
     pending_access_proof: PendingAccessProof | None = None,
     write: bool = True,
     begin: Callable[[Outcome], None] = lambda _: None,
+    check_target: Callable[[], None] = lambda: None,
     restore: Restore | None = None,
 ) -> Outcome:
     """Make one backup equal to the primary, except what belongs to its own machine.
@@ -75,7 +76,8 @@ def replicate(
     ``pending_access_proof`` is set when settings were written whose proof was not heard of. With
     ``write`` False nothing is written and differences are only named.
     ``begin`` receives before the first write what is true if nothing more is
-    heard; when it raises Failure, nothing is written. With ``restore`` the
+    heard; when it raises Failure, nothing is written. ``check_target`` is called
+    between two parts; when it raises Failure, the rest is not written. With ``restore`` the
     source is an earlier state, of the primary or of the backup itself
     (``Policy.exact``): it goes through whole or not at all, and what is
     verified is not that the backup is equal to the primary. Never raises
@@ -97,11 +99,11 @@ def replicate(
         warnings += plan.warnings + access_warnings(plan, server.label)
         warnings += addition_warnings(plan.parts, policy)
         if write and not plan.stopped:
-            if restore:
+            if restore and all(part.settled for part in plan.parts):
                 restore.pause()
             then = restore.then if restore else None
             settings = SettingsWrite(server, plan.policy, facts, then, pace, runtime)
-            push = Push(plan, server, settings, runtime)
+            push = Push(plan, server, settings, runtime, check_target)
             bound = guard.bound_parts(plan)
 
             def begin_bound(so_far: Outcome) -> None:

@@ -207,6 +207,7 @@ class BackupRunner:
                 pending_access_proof=pending_access_proof_of(registered, self._context.snapshots),
                 write=write,
                 begin=lambda outcome: turn.begin(outcome, started),
+                check_target=turn.check_target,
                 restore=self._restore(turn, self.restore_source) if self.restore_source else None,
             )
         if write:

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from common.contained import defect_of
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from fleet.primary import remember_stack_primary
 from fleet.restore_source import RestoreSource, check_state
 from registry.backup_queue import Message
 from registry.models import Backup, BackupResult, FanOut, Run
@@ -185,6 +186,7 @@ def _of_run(
         for backup_id in backup_ids:
             context.progress.not_served(run_id, backup_id, Failure(Reason.UNKNOWN_RUN, "its run is not known any more"))
         return _Unserved(), None
+    remember_stack_primary(context.store, context.primary)  # another one than the run began with ends it
     if run.finished_at is not None:
         context.store.release_lease(fan_out.owner)  # whoever has ended it may have been killed just then
         return _Unserved(), None

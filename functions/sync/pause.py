@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 
 from common.errors import Failure, Reason
 from common.runtime import Runtime
@@ -13,12 +14,15 @@ from registry.store_rules import registration_changed, registration_gone
 
 _LISTED = 20
 """Backups that a notice names."""
-_PUT_BACK = re.compile(r"(\S+) was put back by the run (\S+)")
+_BY_RESTORE = (
+    re.compile(r"the run (?P<run>\S+) restores (?P<key>\S+); its result says what came of it"),
+    re.compile(r"(?P<key>\S+) was put back by the run (?P<run>\S+)"),  # of earlier versions
+)
 
 
-def put_back_by(run: Run) -> str:
-    """Why a backup is paused to which this restore has written."""
-    return f"{run.snapshot} was put back by the run {run.id}"
+def paused_for(run: Run) -> str:
+    """Why a backup is paused that gets something back: true before the first write, after it, and after a death."""
+    return f"the run {run.id} restores {run.snapshot}; its result says what came of it"
 
 
 def may_be_written_to(backup: Backup, run: Run) -> bool:
@@ -32,7 +36,7 @@ def may_be_written_to(backup: Backup, run: Run) -> bool:
         return False
     if not backup.paused:
         return True
-    return bool(run.snapshot) and (backup.id in run.requested_backups or backup.paused == put_back_by(run))
+    return bool(run.snapshot) and (backup.id in run.requested_backups or backup.paused == paused_for(run))
 
 
 def why_not_written_to(backup: Backup) -> str:
@@ -61,16 +65,25 @@ def refuse_report_only(backups: Iterable[Backup], run: Run) -> None:
             raise Failure(Reason.BACKUP_REPORT_ONLY, f"the backup {backup.id!r} is only reported on")
 
 
-def pause(backup: Backup, run: Run, store: Store, runtime: Runtime) -> Backup:
-    """Pause a backup that gets something back; its registration as it is then.
+def paused_by_restore(backup: Backup, run: Run, now: datetime) -> Backup:
+    """The registration of a backup that gets something back, as it is to be stored; itself when that changes nothing.
 
     A person's pause and its reason stay; that of an earlier restore gives way to this one's.
-    Raises Failure(REGISTRATION_CHANGED) when anything of ``backup`` has changed since it was read.
     """
-    why = put_back_by(run)
+    why = paused_for(run)
     if backup.paused == why or (backup.paused and not _is_by_restore(backup.paused)):
         return backup
-    paused = replace(backup, paused=why, updated_at=runtime.now())
+    return replace(backup, paused=why, updated_at=now)
+
+
+def pause(backup: Backup, run: Run, store: Store, runtime: Runtime) -> Backup:
+    """Pause a backup that holds already what it gets back; its registration as it is then.
+
+    Raises Failure(REGISTRATION_CHANGED) when anything of ``backup`` has changed since it was read.
+    """
+    paused = paused_by_restore(backup, run, runtime.now())
+    if paused is backup:
+        return backup
     try:
         return store.update_backup(paused, expected_version=backup.version)
     except VersionConflict:
@@ -81,5 +94,5 @@ def pause(backup: Backup, run: Run, store: Store, runtime: Runtime) -> Backup:
 
 def _is_by_restore(why: str) -> bool:
     """Whether a restore has given this reason for a pause."""
-    match = _PUT_BACK.fullmatch(why)
-    return match is not None and is_key(match[1]) and is_run_id(match[2])
+    matches = filter(None, (pattern.fullmatch(why) for pattern in _BY_RESTORE))
+    return any(is_key(match["key"]) and is_run_id(match["run"]) for match in matches)

@@ -1,10 +1,13 @@
-"""What a run goes by when it first writes to a backup: its registration and its approval, both as they were read.
+"""What a run goes by when it first writes to a backup: registration, approval and settings, all as they were read.
 
     the backup's turn -> registration ---> approval, plan ---> record before the first write
-                         (read again)                          if both are still so; the approval ends with it
+                         (read again)                          if all are still so; the approval ends with it
 
 So a backup that somebody pauses, changes or removes meanwhile is not written
-to, and nothing is left that lets a second push through, wherever a run dies.
+to, nor one under settings that are not those of the fleet any more, and nothing
+is left that lets a second push through, wherever a run dies. The same record
+pauses a backup that gets something back. Between two parts of a push the run
+looks whether the backup is still the server it was, and the primary too.
 """
 
 from dataclasses import dataclass, replace
@@ -13,9 +16,9 @@ from datetime import datetime
 from common.errors import Failure, Reason
 from fleet.approvals import current_approval, is_expired
 from registry.models import Approval, Backup, SyncSettings
-from registry.store_rules import PushConditions, registration_gone
+from registry.store_rules import PushConditions, primary_replaced, registration_gone
 from replication.model import Outcome, Status
-from sync.pause import pause
+from sync.pause import pause, paused_by_restore
 from sync.result_recorder import ResultRecorder
 
 
@@ -53,15 +56,29 @@ class Turn:
         return self.in_force
 
     def begin(self, outcome: Outcome, started: datetime) -> None:
-        """Record what is true if the run is killed now, and end the approval.
+        """Record what is true if the run is killed now, end the approval, and pause a backup that gets something back.
 
         Raises Failure when that cannot be stored or something is not as it was read: then nothing may be written.
         """
-        conditions = PushConditions(self.backup.version, self.given)
-        self.recorder.begin(self.backup, outcome, started, conditions, self._approvers(outcome))
+        run, backup = self.recorder.run, self.backup
+        after = paused_by_restore(backup, run, self.recorder.context.runtime.now()) if run.snapshot else backup
+        paused = after if after is not backup else None
+        conditions = PushConditions(backup.version, self.given, self.settings.version, paused)
+        self.recorder.begin(backup, outcome, started, conditions, self._approvers(outcome))
+        if paused:
+            self.backup = replace(paused, version=backup.version + 1)
+
+    def check_target(self) -> None:
+        """Raise Failure unless backup and primary are still the servers that they were: asked between two parts."""
+        store, run = self.recorder.context.store, self.recorder.run
+        primary = store.primary()
+        if primary and primary.term != run.term:
+            raise primary_replaced()
+        if store.registration(self.backup.id) != self.backup.registration:
+            raise registration_gone(self.backup.id)
 
     def pause(self) -> None:
-        """Pause the backup that gets something back. Raises Failure as ``sync.pause.pause``."""
+        """Pause the backup that holds already what it gets back. Raises Failure as ``sync.pause.pause``."""
         context = self.recorder.context
         self.backup = pause(self.backup, self.recorder.run, context.store, context.runtime)
 

@@ -77,22 +77,23 @@ class ResultRecorder:
         """Record of a backup why it was not tried."""
         return self.record(self.new_result(backup_id, registration, failed_outcome(failure)))
 
-    def settle(self, backup_id: str, failure: Failure) -> None:
+    def settle(self, backup_id: str, failure: Failure, *, late: bool = False) -> None:
         """Finish a claimed backup whose worker died: record the interim result from before its first push, if any.
 
-        Otherwise record that it was not served, and why. Raises Failure: then the backup is still open.
+        Otherwise record that it was not served, and why. ``late``: the run has died too, and others may have come
+        since. Raises Failure: then the backup is still open.
         """
         store = self.context.store
         result = store.result(backup_id, self.run.id)
         if result is None:
             queued_as = store.open_registration(self.run.id, backup_id) or ""
             result = self.new_result(backup_id, queued_as, failed_outcome(failure))
-        self._store(result)
+        self._store(result, late=late)
         self.context.progress.backup_done(self.run, result, "")
 
-    def _store(self, result: BackupResult) -> None:
+    def _store(self, result: BackupResult, *, late: bool = False) -> None:
         claim = self.claims.get(result.backup_id)
-        self.context.store.record_result(result, lease_owner=self.owner, claim=claim)
+        self.context.store.record_result(result, lease_owner=self.owner, claim=claim, late=late)
         self.recorded[result.backup_id] = result
 
     def begin(

@@ -83,6 +83,7 @@ def run(
     expires_at = started_at + timedelta(seconds=context.lease_seconds)
     owner = lease_token(record.id, context.runtime.new_id())
     if context.store.acquire_lease(owner, now=started_at, expires_at=expires_at) is None:
+        record = _with_stack_primary_noticed(record, context)
         held = held_by(context.store.lease())
         report = finish(context, record, RunStatus.NOT_RUN, held.reason, held.message)
         return report if report.recorded else _again(record, context)
@@ -94,6 +95,19 @@ def run(
         if fleet.fan_out is None:  # otherwise workers write under this lease, whatever has happened here
             with suppress(Failure):  # one that is not given back expires by itself; what the run did is recorded
                 context.store.release_lease(owner)
+
+
+def _with_stack_primary_noticed(record: Run, context: RunContext) -> Run:
+    """Store another primary of the stack's parameters: the run under way, which began under the former ones, stops.
+
+    The record, with a notice when that could not be done.
+    """
+    try:
+        remember_stack_primary(context.store, context.primary)
+    except Failure as failure:
+        why = f"what the stack's parameters name was not stored: {failure.message}"
+        return with_notice(record, Failure(failure.reason, why))
+    return record
 
 
 _ASKED = (
@@ -341,7 +355,7 @@ def _finish_dead(recorder: ResultRecorder) -> None:
     cut_off = Failure(Reason.RUN_CUT_OFF, "the run ended before it had a result for it")
     for backup_id in context.store.open_backups(run.id):
         if recorder.claim(backup_id):
-            recorder.settle(backup_id, cut_off)
+            recorder.settle(backup_id, cut_off, late=True)
     results = context.store.results(run.id)
     status = RunStatus.PARTIAL if results else RunStatus.FAILED
     finish(context, run, status, Reason.RUN_CUT_OFF, _CUT_OFF, results)

@@ -38,6 +38,7 @@ from registry.store_rules import (
     primary_replaced,
     registration_changed,
     registration_gone,
+    settings_changed,
 )
 
 
@@ -67,17 +68,21 @@ class MemoryStore:
     def primary(self) -> Primary | None:
         return self._primary
 
-    def save_primary(self, primary: Primary, *, expected_version: int | None = None) -> Primary:
+    def save_primary(
+        self, primary: Primary, *, expected_version: int | None = None, now: datetime | None = None
+    ) -> Primary:
         with self._lock:
-            stored = self._primary.version if self._primary else 0
-            self._primary = replace(primary, version=_next_version(stored, expected_version))
-            return self._primary
+            stored = self._primary
+            saved = replace(primary, version=_next_version(stored.version if stored else 0, expected_version))
+            if not (primary.of_stack or (stored and stored.source == primary.source)):
+                self._refuse_under_lease(now)
+            self._primary = saved
+            return saved
 
     def promote(self, promotion: Promotion, *, now: datetime) -> None:
         old, backup, former = promotion.old, promotion.backup, promotion.former
         with self._lock:
-            if self._lease and self._lease.expires_at > now:
-                raise lease_held(time_text(self._lease.expires_at))
+            self._refuse_under_lease(now)
             registered = self._backups.get(backup.id)
             seen = (self._primary.version if self._primary else 0, registered.version if registered else 0)
             if seen != (old.version, backup.version):
@@ -203,10 +208,12 @@ class MemoryStore:
             ids = _newest(self._runs, limit, before)
             return tuple(self._runs[run_id] for run_id in ids)
 
-    def record_result(self, result: BackupResult, *, lease_owner: str, claim: str | None = None) -> None:
+    def record_result(
+        self, result: BackupResult, *, lease_owner: str, claim: str | None = None, late: bool = False
+    ) -> None:
         with self._lock:
             self._check_rights(result, lease_owner, claim)
-            self._record(result)
+            self._record(result, late=late)
             if claim is not None:
                 del self._open[result.run_id, result.backup_id]
 
@@ -224,14 +231,18 @@ class MemoryStore:
                 raise primary_replaced()
             if self._approvals.get(result.backup_id) != conditions.approval:
                 raise approval_changed(result.backup_id)
+            if self._settings.version != conditions.settings_version:
+                raise settings_changed()
             self._record(result)
             self._approvals.pop(result.backup_id, None)
+            if conditions.left_as:
+                self._backups[result.backup_id] = conditions.left_as
 
-    def _record(self, result: BackupResult) -> None:
+    def _record(self, result: BackupResult, *, late: bool = False) -> None:
         result = capped_result(result)
         self._results[result.run_id, result.backup_id] = result
         if self.registration(result.backup_id) == result.registration:
-            self._statuses[result.backup_id] = merged_status(self._statuses.get(result.backup_id), result)
+            self._statuses[result.backup_id] = merged_status(self._statuses.get(result.backup_id), result, late=late)
 
     def _check_rights(self, result: BackupResult, lease_owner: str, claim: str | None) -> None:
         self._check_lease(lease_owner)
@@ -345,6 +356,10 @@ class MemoryStore:
         with self._lock:
             self._check_lease(lease_owner)
             self._states[state.first_run_id] = state
+
+    def _refuse_under_lease(self, now: datetime | None) -> None:
+        if self._lease and (now is None or self._lease.expires_at > now):
+            raise lease_held(time_text(self._lease.expires_at))
 
     def _has_begun(self, run_id: str) -> bool:
         return run_id in self._runs and self._runs[run_id].status != QUEUED

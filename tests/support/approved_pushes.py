@@ -43,14 +43,16 @@ GREETINGS = ("hello", "moin")
 type ChangeKind = Literal[
     "approve", "undo", "edit", "primary", "wait", "move", "trust", "delete", "add",
     "pause", "resume", "disable", "enable", "report only", "report only no more", "rules", "no rules",
+    "settings",
 ]  # fmt: skip
 CHANGE_KINDS: tuple[ChangeKind, ...] = (
     "approve", "approve", "approve", "undo", "undo", "edit", "primary", "wait", "wait", "wait",
     "move", "trust", "delete", "add", "pause", "resume", "resume", "disable", "enable",
-    "report only", "report only no more", "rules", "no rules",
+    "report only", "report only no more", "rules", "no rules", "settings",
 )  # fmt: skip
 MEANWHILE: tuple[ChangeKind, ...] = (
     "approve", "move", "trust", "delete", "add", "pause", "resume", "disable", "enable", "report only", "rules",
+    "settings",
 )  # fmt: skip
 """What changes in the registry while a run is at it. A server that is edited then is another test's."""
 
@@ -176,6 +178,9 @@ class ApprovedPushes:
                 self.servers[MAIN].greeting = GREETINGS[number % 2]
             case "wait":
                 self.runtime.advance((5, 11, 25, 25)[number] * 3600)
+            case "settings":
+                rules = ("greeting",) if number % 2 else ()
+                self.store.save_settings(replace(self.store.settings(), rules=rules))
             case "add":
                 self.store.add_backup(Backup("b1", HOST, PORTS[number % 2]))
                 self._given = None
@@ -385,7 +390,7 @@ class ApprovedPushes:
             self.violations.append(f"a write to a backup that is registered as {backup}")
         elif not is_restore and backup.paused:
             self.violations.append("a write to a paused backup")
-        elif not is_restore and backup.rules and has_greeted:
+        elif not is_restore and (backup.rules or self.store.settings().rules) and has_greeted:
             self.violations.append("a write of what a rule keeps")
 
     def _check(self) -> None:

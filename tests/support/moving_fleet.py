@@ -158,7 +158,6 @@ class MovingFleet:
         self._due: list[tuple[int, Change]] = []
         self._killed_after: int | None = None
         self._calls = 0
-        self._writing: set[int] = set()
         self._wrong_writes: list[str] = []
         self.credentials.put("primary", Credentials("admin", "password"))
         self.store.save_primary(Primary(HOST, PORTS[0]))
@@ -196,7 +195,8 @@ class MovingFleet:
                 server.failures = {} if answers else {("facts", 0): failure}
             case "primary":
                 named = Primary(HOST, change.port, TlsTrust(pins=(f"{change.port:064x}",)))
-                self.store.save_primary(primary_as_named(named, primary, "it was set to another server", now))
+                changed = primary_as_named(named, primary, "it was set to another server", now)
+                self.store.save_primary(changed, now=now)
                 if primary and primary.port != change.port:
                     self.primary_since = self.runtime.now()
             case "add":
@@ -264,7 +264,6 @@ class MovingFleet:
 
     def _work(self, work: Work) -> None:
         self._due, self._killed_after, self._calls = sorted(work.changes, key=lambda due: due[0]), work.killed_after, 0
-        self._writing.clear()
         try:
             self._do(work)
         except Killed:
@@ -303,11 +302,8 @@ class MovingFleet:
 
     def _called(self, port: int, method: str) -> None:
         self._calls += 1
-        if method == "open":
-            self._writing.discard(port)
         is_write = method.startswith(("write_", "commit_"))
-        if is_write and port not in self._writing:
-            self._writing.add(port)
+        if is_write:
             self._note_write(port)
         while self._due and self._due[0][0] <= self._calls and not is_write:
             self.change(self._due.pop(0)[1])
@@ -317,7 +313,7 @@ class MovingFleet:
     # What is always so
 
     def _note_write(self, port: int) -> None:
-        """A first write that must not be; nothing is raised here, because the product would take it for a fault."""
+        """A write that must not be; nothing is raised here, because the product would take it for a fault."""
         primary = self.store.primary()
         if primary and primary.port == port:
             self._wrong_writes.append(f"server {port} is the primary")

@@ -15,7 +15,8 @@ def as_registered[Record: (Approval, BackupResult)](record: Record, store: Store
 def begin_push(store: Store, result: BackupResult, *, lease_owner: str, claim: str | None = None) -> None:
     """Record that a push begins, by a run that has just read registration and approval."""
     backup = store.backup(result.backup_id)
-    conditions = PushConditions(backup.version if backup else 0, store.approval(result.backup_id))
+    approval, settings = store.approval(result.backup_id), store.settings()
+    conditions = PushConditions(backup.version if backup else 0, approval, settings.version)
     store.begin_push(result, conditions, lease_owner=lease_owner, claim=claim)
 
 

@@ -62,7 +62,8 @@ def put_primary(
     """Say where the primary is. Host, port and trust are replaced; user name and password that are left out stay.
 
     Trust that is left out is that of the system's roots: `PATCH` leaves it as it is. Another host or port is another
-    server: nothing is pushed from it until somebody resumes.
+    server: nothing is pushed from it until somebody resumes. While a run is under way there is no other server (409
+    `lease_held`): the run may be writing to it.
     """
     stored = services.store.primary()
     version = expected_version(if_match, stored.version if stored else 0)
@@ -77,7 +78,8 @@ def change_primary(
 ) -> Response[CheckedPrimary]:
     """Change what is named and leave the rest; a new password replaces the stored one.
 
-    Another host or port is another server: nothing is pushed from it until somebody resumes.
+    Another host or port is another server: nothing is pushed from it until somebody resumes. While a run is under way
+    there is no other server (409 `lease_held`).
     """
     registered = _registered_primary(services)
     version = expected_version(if_match, registered.version)
@@ -104,7 +106,7 @@ def _stored(
         refuse_known_server(named.host, named.port, services, but=PRIMARY_ID)
     changed = primary_as_named(named, previous, why, now)
     credentials = changed_credentials(changed.secret_id, body.username, body.password, services)
-    saved = services.store.save_primary(changed, expected_version=version)
+    saved = services.store.save_primary(changed, expected_version=version, now=services.runtime.now())
     if credentials:
         services.credentials.put(saved.secret_id, credentials)
     checked = CheckedPrimary(

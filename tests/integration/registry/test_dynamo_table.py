@@ -253,6 +253,27 @@ class TestChangesAtTheSameMoment:
                 dynamo_store.save_settings(SyncSettings(reply_limit_mb=99))
             assert dynamo_store.settings() == SyncSettings(reply_limit_mb=reply_limit, version=reply_limit)
 
+    @pytest.mark.parametrize("named", [Primary("main.example", 443, held="why"), Primary("mine.example", 443)])
+    def test_a_primary_saved_meanwhile_is_a_conflict_for_the_second(
+        self, dynamo_store: DynamoStore, meanwhile: Callable[[Callable[[], object]], None], named: Primary
+    ) -> None:
+        for version in (1, 2):
+            theirs = Primary("main.example", 443, term=version)
+            meanwhile(partial(dynamo_store.save_primary, theirs))
+            with pytest.raises(VersionConflict):
+                dynamo_store.save_primary(named, now=NOON)
+            assert dynamo_store.primary() == replace(theirs, version=version)
+
+    def test_a_run_that_begins_meanwhile_keeps_its_primary(
+        self, dynamo_store: DynamoStore, meanwhile: Callable[[Callable[[], object]], None]
+    ) -> None:
+        before = dynamo_store.save_primary(Primary("main.example", 443))
+        meanwhile(partial(hold_lease, dynamo_store))
+        with pytest.raises(Failure) as failed:
+            dynamo_store.save_primary(replace(before, port=444), now=NOON)
+        assert failed.value.reason is Reason.LEASE_HELD
+        assert dynamo_store.primary() == before
+
     def test_a_result_recorded_meanwhile_is_merged_into_the_status(
         self, dynamo_store: DynamoStore, meanwhile: Callable[[Callable[[], object]], None]
     ) -> None:
@@ -261,10 +282,10 @@ class TestChangesAtTheSameMoment:
         for number in (1, 2):  # the first without, the second with a status stored before
             later = NOON + timedelta(minutes=number)
             theirs = replace(result(run_id=f"r{number}-theirs"), verified_at=later, attempted_at=later)
-            mine = replace(result(run_id=f"r{number}-mine"), pushed_at=later)
+            mine = replace(result(run_id=f"r{number}-mine"), pushed_at=later, attempted_at=later)
             meanwhile(partial(dynamo_store.record_result, theirs, lease_owner="me"))
             dynamo_store.record_result(mine, lease_owner="me")
-            assert dynamo_store.status("b1") == replace(theirs, pushed_at=later)
+            assert dynamo_store.status("b1") == replace(mine, verified_at=later)
 
 
 class TestSize:

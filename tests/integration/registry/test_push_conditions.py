@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from common.errors import Failure, Reason
 from local.fakes.store import MemoryStore
 from registry.dynamo import DynamoStore
-from registry.models import Approval, Backup, BackupResult, Primary, TlsTrust
+from registry.models import Approval, Backup, BackupResult, Primary, SyncSettings, TlsTrust
 from registry.store import AlreadyRegistered, Store, VersionConflict
 from registry.store_rules import PushConditions
 from tests.integration.registry.conftest import RawTable
@@ -71,8 +71,16 @@ def begun(backup: Backup, **fields: Any) -> BackupResult:
     return BackupResult(backup.id, "r1", "incomplete", NOON, registration=backup.registration, **given)
 
 
-def begin(store: Store, backup: Backup, approval: Approval | None = None, **fields: Any) -> None:
-    store.begin_push(begun(backup, **fields), PushConditions(backup.version, approval), lease_owner="me")
+def begin(
+    store: Store,
+    backup: Backup,
+    approval: Approval | None = None,
+    settings_version: int = 0,
+    paused: Backup | None = None,
+    **fields: Any,
+) -> None:
+    conditions = PushConditions(backup.version, approval, settings_version, paused)
+    store.begin_push(begun(backup, **fields), conditions, lease_owner="me")
 
 
 def stored(store: Store) -> tuple[object, ...]:
@@ -137,6 +145,48 @@ def test_it_ends_the_approval_whatever_that_lets_through(store: Store, backup: B
     assert failed.value.reason is Reason.APPROVAL_CHANGED
 
 
+@pytest.mark.parametrize("settings_before", [0, 1, 2])
+def test_with_other_settings_of_the_fleet_than_were_read_nothing_is_stored(
+    store: Store, backup: Backup, settings_before: int
+) -> None:
+    for _ in range(settings_before):
+        store.save_settings(SyncSettings())
+    store.save_settings(SyncSettings(block_widened_access=True))
+    before = stored(store)
+    with pytest.raises(Failure) as failed:
+        begin(store, backup, settings_version=settings_before)
+    assert failed.value.reason is Reason.SETTINGS_CHANGED
+    assert stored(store) == before
+    begin(store, backup, settings_version=settings_before + 1)
+    assert store.status("b1") == begun(backup)
+
+
+def test_beside_another_term_of_the_primary_nothing_is_stored(store: Store, backup: Backup) -> None:
+    primary = store.primary()
+    assert primary
+    store.save_primary(replace(primary, term=1))
+    before = stored(store)
+    with pytest.raises(Failure) as failed:
+        begin(store, backup)
+    assert failed.value.reason is Reason.PRIMARY_REPLACED
+    assert stored(store) == before
+    begin(store, backup, term=1)
+
+
+def test_the_pause_of_a_restore_is_stored_with_the_record_or_not_at_all(store: Store, backup: Backup) -> None:
+    paused = replace(backup, paused="a restore")
+    store.save_settings(SyncSettings())
+    with pytest.raises(Failure):
+        begin(store, backup, settings_version=0, paused=paused)
+    assert store.backup("b1") == backup
+    begin(store, backup, settings_version=1, paused=paused)
+    assert store.backup("b1") == replace(paused, version=backup.version + 1)
+    assert store.status("b1") == begun(backup)
+    with pytest.raises(Failure) as failed:
+        begin(store, backup, settings_version=1, paused=paused)
+    assert failed.value.reason is Reason.REGISTRATION_CHANGED
+
+
 def withdrawn(store: Store, approval: Approval) -> None:
     store.withdraw_approval(approval)
 
@@ -183,7 +233,9 @@ def test_a_final_result_asks_for_neither_and_leaves_the_approval_alone(store: St
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["approve", "withdraw", "read", "read", "begin", "begin", "end", *CHANGES]),
+        st.sampled_from(
+            ["approve", "withdraw", "read", "read", "begin", "begin", "restore", "settings", "term", "end", *CHANGES]
+        ),
         st.sampled_from(["a" * 64, "b" * 64]),
     ),
     min_size=4,
@@ -199,18 +251,20 @@ class _Play:
         store.save_primary(Primary("main.example", 443))
         store.acquire_lease("me", now=NOON, expires_at=NOON + MINUTE)
         self.backup = store.add_backup(Backup("b1", "files.example", 8443))
-        self.read = self.backup, store.approval("b1")
+        self.read = self.backup, store.approval("b1"), store.settings().version, store.primary()
         self._numbers = count(1)
 
     def do(self, step: str, plan_hash: str) -> tuple[object, ...]:
         try:
             self._do(step, plan_hash)
         except (Failure, VersionConflict, AlreadyRegistered) as refused:
-            return str(refused), stored(self.store)
-        return "done", stored(self.store)
+            return str(refused), stored(self.store), self.store.backup("b1")
+        return "done", stored(self.store), self.store.backup("b1")
 
     def _do(self, step: str, plan_hash: str) -> None:
         registered, given = self.store.backup("b1"), self.store.approval("b1")
+        version, primary = self.store.settings().version, self.store.primary()
+        assert primary
         match step:
             case "approve":
                 at = NOON + timedelta(seconds=next(self._numbers))
@@ -218,11 +272,19 @@ class _Play:
             case "withdraw" if self.read[1]:
                 self.store.withdraw_approval(self.read[1])
             case "read" if registered:
-                self.read = registered, given
-            case "begin":
-                begin(self.store, self.read[0], self.read[1])
-                assert (registered, given) == self.read, "a push began by what is not so any more"
+                self.read = registered, given, version, primary
+            case "begin" | "restore":
+                read, approval, settings_read, primary_read = self.read
+                paused = replace(read, paused=plan_hash) if step == "restore" else None
+                begin(self.store, read, approval, settings_read, paused, term=primary_read.term if primary_read else 0)
+                assert (registered, given, version, primary) == self.read, "a push began by what is not so any more"
                 assert self.store.approval("b1") is None
+                now = self.store.backup("b1")
+                assert now == (replace(paused, version=read.version + 1) if paused else read)
+            case "settings":
+                self.store.save_settings(SyncSettings(rules=(plan_hash,)))
+            case "term":
+                self.store.save_primary(replace(primary, term=primary.term + 1))
             case "end":
                 self.store.record_result(replace(begun(self.read[0]), status="updated"), lease_owner="me")
             case _ if step in CHANGES:

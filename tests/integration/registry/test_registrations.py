@@ -137,20 +137,25 @@ def test_a_removed_backup_has_neither(store: Store, backup: Backup) -> None:
 WHY = "somebody has set the primary to another server"
 
 
+def set_primary(store: Store, named: Primary) -> Primary:
+    """When the lease has ended and nobody has taken it: its run may still come back."""
+    return store.save_primary(primary_as_named(named, store.primary(), WHY, NOON), now=NOON + MINUTE)
+
+
 class TestAnotherPrimary:
     def test_changes_the_direction_so_nothing_is_pushed_until_somebody_resumes(
         self, store: Store, backup: Backup
     ) -> None:
-        moved = store.save_primary(primary_as_named(Primary("other.example", 443), store.primary(), WHY, NOON))
+        moved = set_primary(store, Primary("other.example", 443))
         assert (moved.held, moved.term, moved.since) == (WHY, 1, NOON)
         again = replace(moved, trust=TlsTrust(pins=("cd" * 32,)))
         assert primary_as_named(again, moved, "another reason", NOON + MINUTE).held == WHY
 
     def test_voids_what_was_found_and_approved_of_the_former(self, store: Store, backup: Backup) -> None:
-        moved = store.save_primary(primary_as_named(Primary("other.example", 443), store.primary(), WHY, NOON))
+        moved = set_primary(store, Primary("other.example", 443))
         assert of_primary(store.status("b1"), moved) is None
         assert of_primary(store.approval("b1"), moved) is None
-        back = store.save_primary(primary_as_named(PRIMARY, moved, WHY, NOON))
+        back = set_primary(store, PRIMARY)
         assert of_primary(store.status("b1"), back) is None
 
     def test_named_by_the_stacks_parameters_alone_as_well(self, store: Store, backup: Backup) -> None:
@@ -163,7 +168,7 @@ class TestAnotherPrimary:
         assert of_primary(store.status("b1"), saved) == result_of(backup)
 
     def test_is_not_what_a_run_goes_on_writing_under(self, store: Store, backup: Backup) -> None:
-        store.save_primary(primary_as_named(Primary("other.example", 443), store.primary(), WHY, NOON))
+        set_primary(store, Primary("other.example", 443))
         with pytest.raises(Failure) as failed:
             begin_push(store, result_of(backup, "r2"), lease_owner="me")
         assert failed.value.reason is Reason.PRIMARY_REPLACED

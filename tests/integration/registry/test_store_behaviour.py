@@ -344,9 +344,17 @@ class TestResults:
         newer = result(run_id="r2", attempted_at=NOON + MINUTE, verified_at=NOON + MINUTE)
         older = result(run_id="r1", status="failed", pushed_at=NOON, verified_at=NOON)
         store.record_result(newer, lease_owner="me")
-        store.record_result(older, lease_owner="me")
+        store.record_result(older, lease_owner="me", late=True)
         assert store.status("b1") == replace(newer, pushed_at=NOON)
         assert [one.run_id for one in store.history("b1", limit=5)] == ["r2", "r1"]
+
+    def test_what_a_clock_that_was_ahead_has_stored_gives_way_to_the_next_run(self, store: Store) -> None:
+        hold_lease(store)
+        ahead = NOON + timedelta(days=400)
+        store.record_result(result(run_id="r9", attempted_at=ahead, verified_at=ahead), lease_owner="me")
+        failed = result(run_id="r2", status="failed")
+        store.record_result(failed, lease_owner="me")
+        assert store.status("b1") == replace(failed, verified_at=NOON)
 
     def test_statuses_can_be_asked_for_by_id(self, store: Store) -> None:
         hold_lease(store)
@@ -646,6 +654,6 @@ class TestTerms:
         store.record_result(after, lease_owner="me")
         assert store.status("b1") == after
         late = replace(before, run_id="r3", attempted_at=NOON + 2 * MINUTE)
-        store.record_result(late, lease_owner="me")
+        store.record_result(late, lease_owner="me", late=True)
         assert store.status("b1") == after
         assert of_primary(store.status("b1"), OLD) is None

@@ -273,6 +273,10 @@ class Remembered:
             return "leaves it out"
         return "writes" if self.servers.by_id[SUBJECT].writes else "only looks"
 
+    def next_run_is_refused(self) -> str:
+        """Why a run that begins now is not done."""
+        return self._run().run.reason
+
     def _run(self) -> Report:
         context = RunContext(
             store=self.store,
@@ -287,6 +291,27 @@ class Remembered:
         return run(RunRequest(Trigger.SCHEDULE), context, Deadline(600, self.world.runtime.monotonic))
 
 
+LOOKED_AT_ALONE = ("refused log-in", "next scheduled run", "during a run")
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.change)
+def test_while_a_run_is_under_way_the_change_is_made_or_refused_as_the_page_says(world: ApiWorld, row: Row) -> None:
+    """And no row that is done makes another server the primary, unless the stack's parameters do."""
+    made = Remembered(world, of_stack=row.stack_primary is not None)
+    before = made.store.primary()
+    assert made.store.acquire_lease("a run", now=world.now, expires_at=world.now + 24 * HOUR)
+    refused = made.do(row)
+    if refused:
+        assert (refused.status, refused.body["reason"], row.cells["during a run"]) == (409, "lease_held", "refused")
+    else:
+        assert row.cells["during a run"] == "done"
+    after = made.store.primary()
+    assert (after and after.source) == (before and before.source)
+    if row.stack_primary:
+        assert made.next_run_is_refused() == "lease_held"
+        assert made.present.source == row.stack_primary.source == (made.store.primary() or made.primary).source
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.change)
 def test_what_is_remembered_after_a_change_is_as_the_page_says(world: ApiWorld, row: Row) -> None:
     after = Remembered.after(row, world)
@@ -299,7 +324,7 @@ def test_what_is_remembered_after_a_change_is_as_the_page_says(world: ApiWorld, 
         "history, snapshots": after.history_and_snapshots(),
         "term": after.term(),
         "baseline, accepted": after.baseline_and_accepted(),
-    } == {name: cell for name, cell in row.cells.items() if name not in ("refused log-in", "next scheduled run")}
+    } == {name: cell for name, cell in row.cells.items() if name not in LOOKED_AT_ALONE}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.change)

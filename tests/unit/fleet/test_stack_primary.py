@@ -132,18 +132,18 @@ def test_a_registered_one_counts_whatever_the_parameters_say(stack: Stack) -> No
     assert (stack.primary.host, stack.primary.of_stack, stack.primary.term) == ("registered.example", False, 1)
 
 
-def test_one_that_is_registered_while_a_run_begins_counts(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_invocation_has_stored_meanwhile_counts(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     store, save = stack.world.store, stack.world.store.save_primary
 
     def overtaken(primary: Primary, *, expected_version: int | None = None) -> Primary:  # it is too late
         monkeypatch.undo()
-        save(Primary("registered.example", 443, held="it was set"))
+        save(replace(primary, held="it was resumed by nobody"))
         raise VersionConflict
 
     monkeypatch.setattr(store, "save_primary", overtaken)
     assert not stack.pushes()
     assert stack.primary
-    assert stack.primary.host == "registered.example"
+    assert stack.primary.held == "it was resumed by nobody"
 
 
 @given(

@@ -28,19 +28,49 @@ RESULTS = st.builds(
 )
 
 
-@given(st.lists(RESULTS, min_size=1, max_size=6))
-def test_the_status_has_the_newest_attempt_and_the_newest_times_in_whatever_order_results_come(
-    results: list[BackupResult],
-) -> None:
+REMEMBERED = {"pushed_at": None, "verified_at": None, "failures": None, "harmed": None, "condition": Condition()}
+CLOCKS = st.lists(st.sampled_from([0, 0, 0, -3, 60, 60 * 24 * 400]), min_size=1, max_size=6)
+"""For each run in order: how many minutes its clock is ahead."""
+
+
+@given(CLOCKS, st.data())
+def test_the_status_is_that_of_the_last_run_whatever_their_clocks_say(clocks: list[int], data: st.DataObject) -> None:
+    """And no time in it, but of this run itself, lies after its attempt."""
     status = None
-    for result in results:
+    for number, ahead in enumerate(clocks):
+        at = NOON + timedelta(minutes=10 * number + ahead)
+        times = st.none() | st.just(at + timedelta(minutes=1))
+        result = BackupResult(
+            "b1", f"r{number}", data.draw(st.sampled_from(["in_sync", "failed"])), at,
+            pushed_at=data.draw(times), verified_at=data.draw(times),
+        )  # fmt: skip
         status = merged_status(status, result)
+        assert replace(status, **REMEMBERED) == replace(result, **REMEMBERED)  # type: ignore[arg-type]  # as the fields are
+        for own, known in ((result.pushed_at, status.pushed_at), (result.verified_at, status.verified_at)):
+            assert known == own if own else known is None or known <= at
+
+
+@given(st.lists(RESULTS, min_size=1, max_size=6), RESULTS)
+def test_the_late_word_of_a_dead_run_moves_nothing_but_the_status_of_that_run(
+    results: list[BackupResult], late: BackupResult
+) -> None:
+    status = reduce(merged_status, results, None)
     assert status is not None
-    assert status.attempted_at == max(result.attempted_at for result in results)
-    assert status.pushed_at == max((r.pushed_at for r in results if r.pushed_at), default=None)
-    assert status.verified_at == max((r.verified_at for r in results if r.verified_at), default=None)
-    remembered = {"pushed_at": None, "verified_at": None, "failures": None, "harmed": None, "condition": Condition()}
-    assert replace(status, **remembered) in [replace(result, **remembered) for result in results]  # type: ignore[arg-type]  # as the fields are
+    after = merged_status(status, late, late=True)
+    is_own = late.run_id == status.run_id
+    assert replace(after, **REMEMBERED) == replace(late if is_own else status, **REMEMBERED)  # type: ignore[arg-type]  # as above
+    if not is_own:
+        assert after.failures == status.failures
+        assert after.verified_at == status.verified_at if status.verified_at else True
+
+
+@given(st.lists(RESULTS, min_size=1, max_size=6))
+def test_without_wrong_clocks_the_newest_known_times_stay(results: list[BackupResult]) -> None:
+    in_order = sorted(results, key=lambda result: result.attempted_at)
+    at = [replace(one, pushed_at=one.pushed_at and one.attempted_at, run_id=f"r{n}") for n, one in enumerate(in_order)]
+    status = reduce(merged_status, at, None)
+    assert status is not None
+    assert status.pushed_at == max((one.pushed_at for one in at if one.pushed_at), default=None)
 
 
 def test_failures_are_counted_in_a_row_and_what_says_nothing_of_them_is_passed_over() -> None:
@@ -111,7 +141,7 @@ def test_a_deadline_in_the_middle_of_a_push_is_told() -> None:
 def test_a_late_word_from_an_older_run_is_not_counted() -> None:
     stored = BackupResult("b1", "r2", "synchronized", NOON, failures=0, harmed=False)
     late = BackupResult("b1", "r1", "failed", NOON - timedelta(minutes=1), failures=1, harmed=True)
-    assert merged_status(stored, late) == stored
+    assert merged_status(stored, late, late=True) == stored
 
 
 def test_harm_and_condition_stay_known_until_something_else_is_told() -> None:

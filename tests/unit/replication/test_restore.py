@@ -169,22 +169,28 @@ def test_nothing_at_all_goes_back_only_when_that_is_confirmed(put_back: Put, mak
 
 
 class TestThePause:
-    def test_comes_before_the_first_write(self, put_back: Put, make_server: ServerFactory) -> None:
+    def test_is_left_to_the_record_before_the_first_write(self, put_back: Put, make_server: ServerFactory) -> None:
         server = make_server()
         dumps = dumped(server)
         server.content |= DRIFT
-        paused_at: list[int] = []
-        put_back(dumps, server, pause=lambda: paused_at.append(len(server.writes)))
-        assert paused_at == [0]
+        begun_at: list[int] = []
+        paused: list[bool] = []
+        put_back(
+            dumps,
+            server,
+            pause=lambda: paused.append(True),
+            begin=lambda _: begun_at.append(len(server.writes)),
+        )
+        assert (begun_at, paused) == ([0], [])
 
     def test_that_fails_means_that_nothing_is_written(self, put_back: Put, make_server: ServerFactory) -> None:
-        def fail() -> None:
+        def fail(_: object) -> None:
             raise Failure(Reason.REGISTRY_UNAVAILABLE, "gone")
 
         server = make_server()
         dumps = dumped(server)
         server.content |= DRIFT
-        outcome = put_back(dumps, server, pause=fail)
+        outcome = put_back(dumps, server, begin=fail)
         assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.REGISTRY_UNAVAILABLE)
         assert server.writes == []
 

@@ -40,6 +40,18 @@ def test_before_whatever_call_a_registration_changes_nothing_is_written_by_the_f
     assert "registration_changed" in reasons
 
 
+@pytest.mark.parametrize("before", [(), (Work("fan-out"),)], ids=["one invocation", "fan-out"])
+def test_before_whatever_call_the_settings_change_nothing_is_written_by_the_former_ones(
+    before: tuple[Step, ...],
+) -> None:
+    reasons = set()
+    for call in range(1, LAST_CALL):
+        changes = ((call, Change("settings", 1)),)
+        fleet = after(*APPROVED, *before, Work("deliver" if before else "run", changes))
+        reasons |= {result.reason for result in fleet.store.history("b1", limit=1)}
+    assert "settings_changed" in reasons
+
+
 def after(*steps: Step) -> ApprovedPushes:
     fleet = ApprovedPushes()
     fleet.play(steps)

@@ -131,6 +131,40 @@ def test_what_was_stored_before_the_first_write_is_what_remains_of_a_backup(worl
     assert [result.reason for result in world.store.results(run_id)] == ["interrupted", "run_cut_off", "run_cut_off"]
 
 
+def test_what_is_recorded_late_of_a_dead_run_moves_no_status_of_a_later_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run after it could not record its end, and has served the backup itself."""
+    queue = MemoryQueue()
+    start(world, NOON, queue)
+    dead, lease = oldest(world).id, world.store.lease()
+    assert lease
+    world.store.claim_backup(dead, "b1", "a worker", now=NOON, until=NOON + timedelta(minutes=1))
+    begun = BackupResult("b1", dead, "incomplete", NOON, reason=Reason.INTERRUPTED, snapshot="a snapshot")
+    begin_push(world.store, as_registered(begun, world.store), lease_owner=lease.owner, claim="a worker")
+    record = world.store.record_result
+
+    def fails_for_the_dead(result: BackupResult, **how: Any) -> None:
+        if result.run_id == dead:
+            raise Failure(Reason.REGISTRY_UNAVAILABLE, "not now")
+        record(result, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, "record_result", fails_for_the_dead)
+        served = start(world, NOON + timedelta(hours=1)).run.id
+    status = world.store.status("b1")
+    assert status
+    assert (status.run_id, status.status) == (served, "in_sync")
+    world.add_backup("b4")  # so that the next run serves one alone
+    for backup_id in ("b1", "b2", "b3"):
+        world.update(backup_id, enabled=False)
+    start(world, NOON + timedelta(hours=2))
+    assert world.store.unfinished_runs() == ()
+    status = world.store.status("b1")
+    assert status
+    assert (status.run_id, status.status) == (served, "in_sync")
+
+
 def test_a_run_that_is_only_queued_is_not_dead(world: World) -> None:
     world.store.save_run(Run("20260301T110000.000000Z-0badc0de", "on_demand", NOON, status=QUEUED))
     start(world, LATER)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEY = "primary/" + "0a" * 32
 RUN = Run("20260301T120000.000000Z-0badc0de", "restore", NOON, requested_backups=("b1",), snapshot=KEY)
-WHY = f"{KEY} was put back by the run {RUN.id}"
+WHY = f"the run {RUN.id} restores {KEY}; its result says what came of it"
 EARLIER = WHY.replace("20260301", "20260228")
+BY_AN_EARLIER_VERSION = f"{KEY} was put back by the run {RUN.id}".replace("20260301", "20260228")
 
 
 @pytest.fixture
@@ -48,15 +49,24 @@ def test_it_says_why_and_since_when(store: MemoryStore) -> None:
     assert (backup.paused, backup.updated_at) == (WHY, NOON)
 
 
-def test_it_takes_the_place_of_an_earlier_restore_and_is_not_written_twice(store: MemoryStore) -> None:
-    store.update_backup(Backup("b1", "files.example", 1, paused=EARLIER))
+@pytest.mark.parametrize("earlier", [EARLIER, BY_AN_EARLIER_VERSION])
+def test_it_takes_the_place_of_an_earlier_restore_and_is_not_written_twice(store: MemoryStore, earlier: str) -> None:
+    store.update_backup(Backup("b1", "files.example", 1, paused=earlier))
     backup = paused(store)
     assert backup.paused == WHY
     assert paused(store) == backup
 
 
 @pytest.mark.parametrize(
-    "why", ["an upgrade", f"{EARLIER}, and it stays", "the disk was put back by the run on Monday", "x was put back by"]
+    "why",
+    [
+        "an upgrade",
+        f"{EARLIER}, and it stays",
+        f"{BY_AN_EARLIER_VERSION}, and it stays",
+        "the disk was put back by the run on Monday",
+        "the run on Monday restores the disk; its result says what came of it",
+        "x was put back by",
+    ],
 )
 def test_a_pause_that_a_person_made_stays_with_its_reason(store: MemoryStore, why: str) -> None:
     before = store.update_backup(Backup("b1", "files.example", 1, paused=why))

@@ -35,6 +35,7 @@ PAUSES = (
     "",
     PEOPLE,
     f"{primary_key('0a' * 32)} was put back by the run {EARLIER}",
+    f"the run {EARLIER} restores {primary_key('0a' * 32)}; its result says what came of it",
     f"{backup_key('b1', EARLIER, ('settings',))} was put back by the run {EARLIER}",
 )
 
