@@ -243,7 +243,7 @@ class Session:
         if certificate.failure:
             raise certificate.failure
         with PrimaryClient(self._endpoint(PRIMARY_ID, settings), self._deadline, self._runtime) as client:
-            return client.facts()
+            return cast(ReadableServer, _AnnouncedServer(client, PRIMARY_ID, self._tell)).facts()
 
     def _read_primary(self) -> PrimaryState:
         with PrimaryClient(self._endpoint(PRIMARY_ID), self._deadline, self._runtime) as client:

@@ -46,8 +46,8 @@ def test_the_status_is_that_of_the_last_run_whatever_their_clocks_say(clocks: li
         )  # fmt: skip
         status = merged_status(status, result)
         assert replace(status, **REMEMBERED) == replace(result, **REMEMBERED)  # type: ignore[arg-type]  # as the fields are
-        for own, known in ((result.pushed_at, status.pushed_at), (result.verified_at, status.verified_at)):
-            assert known == own if own else known is None or known <= at
+        for own, kept in ((result.pushed_at, status.pushed_at), (result.verified_at, status.verified_at)):
+            assert kept == own if own else kept is None or kept <= at
 
 
 @given(st.lists(RESULTS, min_size=1, max_size=6), RESULTS)
