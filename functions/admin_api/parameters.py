@@ -92,4 +92,4 @@ def shown_backup(backup: Backup, services: Services) -> Response[BackupView]:
     view = views.backup_view(
         backup, services.last_result(backup), username_of(backup.secret_id, services), services.approval(backup)
     )
-    return Response(200, "application/json", view, {"ETag": etag(backup.version)})
+    return Response(200, "application/json", view, {"ETag": etag(backup.version, backup.registration)})

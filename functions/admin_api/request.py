@@ -99,16 +99,16 @@ def caller(event: Mapping[str, Any]) -> str:
     return identity.get("userArn") or identity.get("caller") or "unknown"
 
 
-def etag(version: int) -> str:
-    """A version as an entity tag."""
-    return f'"{version}"'
+def etag(version: int, registration: str = "") -> str:
+    """A version as an entity tag; of a backup with its registration, whose versions are its own."""
+    return f'"{registration}.{version}"' if registration else f'"{version}"'
 
 
-def expected_version(if_match: str | None, current: int) -> int:
+def expected_version(if_match: str | None, current: int, registration: str = "") -> int:
     """The version that a change is based on: ``current``, if the If-Match header agrees. Raises VersionConflict."""
     if if_match is not None and if_match.strip() != "*":
         tags = {tag.strip() for tag in if_match.split(",")}
-        if etag(current) not in tags:
+        if etag(current, registration) not in tags:
             raise VersionConflict
     return current
 

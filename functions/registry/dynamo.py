@@ -218,6 +218,8 @@ class DynamoStore:
 
     def update_backup(self, backup: Backup, *, expected_version: int | None = None) -> Backup:
         stored = self._registered(backup.id)
+        if expected_version is not None and backup.registration != _registration_in(stored):
+            raise VersionConflict
         stays, is_trusted_alike = _is_at(stored, backup), stored.get("trust") == _backup_row(backup)["trust"]
         updated = replace(
             backup,
@@ -228,7 +230,7 @@ class DynamoStore:
         address = _address_row(updated)
         try:
             self._table.transact(
-                Put(_backup_row(updated), unchanged(stored, "version")),
+                Put(_backup_row(updated), _unchanged(stored)),
                 Put(address, Attr("pk").not_exists() | (Attr("backup_id").eq(updated.id) & known_format(AddressRow))),
                 *self._releases(updated.id, but=address["sk"]),
                 *(Delete(kind, updated.id) for kind in void),
@@ -239,12 +241,16 @@ class DynamoStore:
             raise AlreadyRegistered(_owner_in_the_way(failed)) from None
         return updated
 
-    def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> str:
+    def delete_backup(self, backup_id: str, *, expected: Backup | None = None) -> str:
         stored = self._registered(backup_id)
-        _next_version(stored, expected_version)
+        if expected and (expected.registration, expected.version) != (
+            _registration_in(stored),
+            number(stored, "version"),
+        ):
+            raise VersionConflict
         try:
             self._table.transact(
-                Delete(_BACKUP, backup_id, unchanged(stored, "version")),
+                Delete(_BACKUP, backup_id, _unchanged(stored)),
                 *self._releases(backup_id),
                 *(Delete(kind, backup_id) for kind in _OF_A_REGISTRATION),
             )
@@ -603,6 +609,11 @@ def _claimed(run_id: str, backup_id: str, claim: str) -> Check:
 
 def _closing(run_id: str, backup_id: str, claim: str) -> Delete:
     return Delete(f"OPEN#{run_id}", backup_id, Attr("held_by").eq(claim))
+
+
+def _unchanged(registered: Row) -> ConditionBase:
+    """That a registration is the one that was read: another one with the same id has versions of its own."""
+    return unchanged(registered, "version") & unchanged(registered, "registration")
 
 
 def _registered_as(registration: str, version: int | None = None) -> ConditionBase:

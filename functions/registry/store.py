@@ -94,16 +94,18 @@ class Store(Protocol):
 
         With another host or port it is another server: status and approval go,
         and ``Backup.registration`` is made anew. With another trust the approval goes.
+        ``expected_version`` is that of ``Backup.registration``: one that was made anew counts from 1 again.
 
         Raises VersionConflict, AlreadyRegistered when another one has this host
         and port, Failure(UNKNOWN_BACKUP) when there is none with this id.
         """
         ...
 
-    def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> str:
+    def delete_backup(self, backup_id: str, *, expected: Backup | None = None) -> str:
         """Remove a registration, its last status and its approval; its history stays.
 
-        Returns the id of its secret, which the caller has to remove.
+        Returns the id of its secret, which the caller has to remove. ``expected`` is the registration as it was read,
+        None for whatever it is now.
 
         Raises VersionConflict, and Failure(UNKNOWN_BACKUP) when there is none with this id.
         """

@@ -84,8 +84,8 @@ class MemoryStore:
         with self._lock:
             self._refuse_under_lease(now)
             registered = self._backups.get(backup.id)
-            seen = (self._primary.version if self._primary else 0, registered.version if registered else 0)
-            if seen != (old.version, backup.version):
+            stored = self._primary.version if self._primary else 0
+            if stored != old.version or registered is None or _seen(registered) != _seen(backup):
                 raise VersionConflict
             if former.id in self._backups:
                 raise AlreadyRegistered(former.id)
@@ -130,6 +130,8 @@ class MemoryStore:
     def update_backup(self, backup: Backup, *, expected_version: int | None = None) -> Backup:
         with self._lock:
             stored = self._registered(backup.id)
+            if expected_version is not None and backup.registration != stored.registration:
+                raise VersionConflict
             version = _next_version(stored.version, expected_version)
             self._refuse_shared_address(backup)
             if address_key(stored.host, stored.port) != address_key(backup.host, backup.port):
@@ -142,10 +144,11 @@ class MemoryStore:
             self._backups[backup.id] = updated
             return updated
 
-    def delete_backup(self, backup_id: str, *, expected_version: int | None = None) -> str:
+    def delete_backup(self, backup_id: str, *, expected: Backup | None = None) -> str:
         with self._lock:
             registered = self._registered(backup_id)
-            _next_version(registered.version, expected_version)
+            if expected and _seen(expected) != _seen(registered):
+                raise VersionConflict
             del self._backups[backup_id]
             self._forget(backup_id)
             return registered.secret_id
@@ -397,6 +400,11 @@ class MemoryStore:
 
     def _holds_lease(self, owner: str) -> bool:
         return self._lease is not None and self._lease.owner == owner
+
+
+def _seen(backup: Backup) -> tuple[str, int]:
+    """A registration and its version: another one with the same id has versions of its own."""
+    return backup.registration, backup.version
 
 
 def _next_version(stored: int, expected: int | None) -> int:

@@ -94,7 +94,7 @@ def register_backup(
     registered = RegisteredBackup(
         backup=views.backup_view(added, None, body.username, None), check=check_backup(added, services)
     )
-    headers = {"Location": f"/backups/{added.id}", "ETag": etag(added.version)}
+    headers = {"Location": f"/backups/{added.id}", "ETag": etag(added.version, added.registration)}
     return Response(201, "application/json", registered, headers)
 
 
@@ -114,7 +114,7 @@ def change_backup(
     """Change what is named and leave the rest; a new password replaces the stored one."""
     registered = registered_backup(backup_id, services)
     with changing(registered.id):
-        version = expected_version(if_match, registered.version)
+        version = expected_version(if_match, registered.version, registered.registration)
     if body.host is not None:
         refuse_forbidden_address(body.host, services)
     now = services.runtime.now()
@@ -139,12 +139,12 @@ def change_backup(
 )
 def delete_backup(backup_id: BackupIdParameter, services: Injected, if_match: IfMatch = None) -> Response[None]:
     """End the replication to a backup. Its secret can be recovered for some days, its history stays."""
+    registered = None  # so that one whose record cannot be read can be removed
     with changing(backup_id):
         if if_match is not None:
-            version: int | None = expected_version(if_match, registered_backup(backup_id, services).version)
-        else:
-            version = None  # so that one whose record cannot be read can be removed
-        secret_id = services.store.delete_backup(backup_id, expected_version=version)
+            registered = registered_backup(backup_id, services)
+            expected_version(if_match, registered.version, registered.registration)
+        secret_id = services.store.delete_backup(backup_id, expected=registered)
     services.credentials.delete(secret_id)
     return Response(204)
 

@@ -73,7 +73,7 @@ def resume_backup(backup_id: BackupIdParameter, services: Injected, if_match: If
 def _set_paused(backup_id: str, why: str, if_match: str | None, services: Services) -> Response[BackupView]:
     registered = registered_backup(backup_id, services)
     with changing(registered.id):
-        version = expected_version(if_match, registered.version)
+        version = expected_version(if_match, registered.version, registered.registration)
         if registered.paused == why:
             return shown_backup(registered, services)
         paused = replace(registered, paused=why, updated_at=services.runtime.now())

@@ -10,7 +10,7 @@ import pytest
 from common.errors import Failure, Reason
 from registry.models import Approval, Backup, BackupResult, Primary, TlsTrust
 from registry.store import Store, VersionConflict
-from registry.store_rules import of_primary, primary_as_named
+from registry.store_rules import of_primary, primary_as_named, promotion
 from tests.support.registrations import begin_push
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -181,3 +181,37 @@ class TestAnotherPrimary:
         status = store.status("b1")
         assert status is not None
         assert (status.pushed_at, status.verified_at) == (None, None)
+
+
+BY_WHAT_WAS_READ: dict[str, Change] = {
+    "update": lambda store, read: store.update_backup(replace(read, paused="why"), expected_version=read.version),
+    "removal": lambda store, read: store.delete_backup(read.id, expected=read),
+    "approval": lambda store, read: store.approve(approval_of(read), expected_version=read.version),
+    "promotion": lambda store, read: store.promote(
+        promotion(replace(PRIMARY, version=1), read, "former", "why", NOON), now=NOON
+    ),
+}
+"""What somebody does who goes by a registration as it was read."""
+
+
+@pytest.mark.parametrize("port", [8443, 9443])
+@pytest.mark.parametrize("versions", [(1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (1, 3)])
+@pytest.mark.parametrize("act", BY_WHAT_WAS_READ)
+def test_whoever_goes_by_a_registration_that_has_gone_changes_nothing(
+    store: Store, act: str, versions: tuple[int, int], port: int
+) -> None:
+    store.save_primary(PRIMARY)
+    former, since = versions
+    read = at_version(former, store.add_backup(Backup("b1", "files.example", 8443)), store)
+    store.delete_backup("b1")
+    now = at_version(since, store.add_backup(Backup("b1", "files.example", port)), store)
+    primary = store.primary()
+    with pytest.raises((VersionConflict, Failure)):
+        BY_WHAT_WAS_READ[act](store, read)
+    assert (store.backups(), store.approval("b1"), store.primary()) == ((now,), None, primary)
+
+
+def at_version(version: int, backup: Backup, store: Store) -> Backup:
+    while backup.version < version:
+        backup = store.update_backup(backup, expected_version=backup.version)
+    return backup

@@ -160,17 +160,17 @@ class TestRegistrations:
         assert store.backup("b2") == other
 
     def test_a_removed_backup_frees_its_id_and_address(self, store: Store) -> None:
-        store.add_backup(BACKUP)
-        store.delete_backup("b1", expected_version=1)
+        store.delete_backup("b1", expected=store.add_backup(BACKUP))
         assert store.backups() == ()
         assert store.add_backup(BACKUP).version == 1
         store.delete_backup("b1")
         store.add_backup(replace(BACKUP, id="b2"))
 
     def test_a_removal_of_an_overtaken_version_is_refused(self, store: Store) -> None:
-        store.update_backup(store.add_backup(BACKUP))
+        added = store.add_backup(BACKUP)
+        store.update_backup(added)
         with pytest.raises(VersionConflict):
-            store.delete_backup("b1", expected_version=1)
+            store.delete_backup("b1", expected=added)
         assert store.backup("b1") is not None
 
     def test_a_removed_backup_loses_its_status_and_keeps_its_history(self, store: Store) -> None:

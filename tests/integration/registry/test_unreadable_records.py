@@ -282,6 +282,8 @@ class TestOlderFormats:
         assert dynamo_store.open_backups(RUN_ID) == ()
         assert dynamo_store.results(RUN_ID) == (result,)
         assert dynamo_store.status(BACKUP_ID) == replace(result, failures=1, fingerprints=RESULT.fingerprints)
-        assert dynamo_store.update_backup(BACKUP, expected_version=1).version == 2
+        registered = dynamo_store.backup(BACKUP_ID)
+        assert registered
+        assert dynamo_store.update_backup(registered, expected_version=1).version == 2
         with pytest.raises(AlreadyRegistered):
             dynamo_store.add_backup(replace(OTHER, host=BACKUP.host, port=BACKUP.port))

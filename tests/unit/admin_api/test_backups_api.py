@@ -15,7 +15,11 @@ PINS = {"mode": "pins", "fingerprints": ["AB:" * 31 + "AB"]}
 
 def test_a_registration_is_stored_and_answered_with_its_place_and_version(world: Any, register: Any) -> None:
     answer = register(id="ftp2", tls=PINS, parts=["accounts", "accounts"], rules=["*passive*"], tags={"site": "Vienna"})
-    assert (answer.status, answer.headers["Location"], answer.headers["ETag"]) == (201, "/backups/ftp2", '"1"')
+    assert (answer.status, answer.headers["Location"], answer.headers["ETag"]) == (
+        201,
+        "/backups/ftp2",
+        '"registration-1.1"',
+    )
     stored = world.store.backup("ftp2")
     assert (stored.host, stored.port, stored.enabled) == ("ftp2.example", 8443, True)
     assert (stored.trust.pins, stored.parts) == (("ab" * 32,), ("accounts",))
@@ -216,7 +220,7 @@ def test_a_change_leaves_what_it_does_not_name(world: Any, register: Any) -> Non
     register(id="ftp2", tls=PINS, parts=["accounts"], tags={"a": "b"})
     before = world.store.backup("ftp2")
     answer = world.call("PATCH", "/backups/ftp2", {"enabled": False})
-    assert (answer.status, answer.headers["ETag"], answer.body["enabled"]) == (200, '"2"', False)
+    assert (answer.status, answer.headers["ETag"], answer.body["enabled"]) == (200, '"registration-1.2"', False)
     after = world.store.backup("ftp2")
     assert (after.host, after.trust, after.parts, after.tags) == (before.host, before.trust, before.parts, before.tags)
     assert after.updated_at > before.updated_at
@@ -255,19 +259,29 @@ def test_null_is_no_way_to_leave_a_field_out(world: Any, register: Any, field: s
 
 @pytest.mark.parametrize("method", ["PATCH", "DELETE"])
 def test_a_change_based_on_an_older_version_is_refused(world: Any, register: Any, method: str) -> None:
-    register(id="ftp2")
-    world.call("PATCH", "/backups/ftp2", {"enabled": False}, If_Match='"1"')
-    late = world.call(method, "/backups/ftp2", {"enabled": True} if method == "PATCH" else None, If_Match='"1"')
+    tag = register(id="ftp2").headers["ETag"]
+    world.call("PATCH", "/backups/ftp2", {"enabled": False}, If_Match=tag)
+    late = world.call(method, "/backups/ftp2", {"enabled": True} if method == "PATCH" else None, If_Match=tag)
     assert (late.status, late.body["reason"]) == (412, "version_conflict")
     assert world.store.backup("ftp2").enabled is False
-    weak = world.call(method, "/backups/ftp2", {"enabled": True} if method == "PATCH" else None, If_Match='W/"2"')
+    weak = world.call(method, "/backups/ftp2", {"enabled": True} if method == "PATCH" else None, If_Match=f"W/{tag}")
     assert weak.status == 412
 
 
-@pytest.mark.parametrize("tag", ['"1"', "*", '"7", "1"'])
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_a_change_based_on_a_registration_that_has_gone_is_refused(world: Any, register: Any, method: str) -> None:
+    tag = register(id="ftp2").headers["ETag"]
+    world.call("DELETE", "/backups/ftp2")
+    register(id="ftp2", host="another.example")
+    late = world.call(method, "/backups/ftp2", {"enabled": False} if method == "PATCH" else None, If_Match=tag)
+    assert (late.status, late.body["reason"]) == (412, "version_conflict")
+    assert world.store.backup("ftp2").enabled
+
+
+@pytest.mark.parametrize("tag", ["{}", "*", '"7", {}'])
 def test_a_change_based_on_the_present_version_is_made(world: Any, register: Any, tag: str) -> None:
-    register(id="ftp2")
-    assert world.call("PATCH", "/backups/ftp2", {"enabled": False}, If_Match=tag).status == 200
+    present = register(id="ftp2").headers["ETag"]
+    assert world.call("PATCH", "/backups/ftp2", {"enabled": False}, If_Match=tag.format(present)).status == 200
 
 
 def test_moving_to_the_address_of_another_is_a_conflict(world: Any, register: Any) -> None:

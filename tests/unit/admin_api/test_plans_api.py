@@ -213,19 +213,19 @@ def test_what_is_no_role_is_refused(world: Any, role: str) -> None:
 def test_a_pause_says_why_and_lasts_until_the_backup_is_resumed(world: Any, register: Any) -> None:
     register(id="ftp2")
     paused = world.call("POST", "/backups/ftp2/pause", {"why": "An upgrade."})
-    assert (paused.status, paused.body["paused"], paused.headers["ETag"]) == (200, "An upgrade.", '"2"')
+    assert (paused.status, paused.body["paused"], paused.headers["ETag"]) == (200, "An upgrade.", '"registration-1.2"')
     assert world.store.backup("ftp2").paused == "An upgrade."
     changed = world.call("PATCH", "/backups/ftp2", {"tags": {"site": "Graz"}})
     assert changed.body["paused"] == "An upgrade."
     assert world.call("GET", "/backups").body["backups"][0]["paused"] == "An upgrade."
     resumed = world.call("POST", "/backups/ftp2/resume")
-    assert (resumed.status, resumed.body["paused"], resumed.headers["ETag"]) == (200, "", '"4"')
+    assert (resumed.status, resumed.body["paused"], resumed.headers["ETag"]) == (200, "", '"registration-1.4"')
 
 
 def test_resuming_a_backup_that_is_not_paused_changes_nothing(world: Any, register: Any) -> None:
     register(id="ftp2")
     answer = world.call("POST", "/backups/ftp2/resume")
-    assert (answer.status, answer.headers["ETag"]) == (200, '"1"')
+    assert (answer.status, answer.headers["ETag"]) == (200, '"registration-1.1"')
 
 
 @pytest.mark.parametrize("body", [{"why": ""}, {"why": "two\nlines"}, {"why": "x" * 501}, {}])
