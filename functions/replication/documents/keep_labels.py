@@ -19,6 +19,7 @@ from replication.documents.entry_names import ABOUT_VALUES, LARGEST_ENTRY, NAME_
 from replication.documents.keep_patterns import (
     EITHER,
     GIVEN,
+    POSSIBLE,
     Labels,
     Path,
     Rules,
@@ -26,34 +27,8 @@ from replication.documents.keep_patterns import (
     words,
 )
 from replication.documents.namespaces import XSI_TYPE
-
-_ENTRIES = frozenset(
-    {"e", "entry", "param", "parameter", "setting", "option", "property", "pref", "preference", "add", "key", "var"}
-    | {"variable", "item", "field", "attribute", "config", "int", "bool", "string", "dword", "value"}
-)
-"""Elements whose name is a setting's also where they hold no value."""
-_THINGS = frozenset(
-    {"policy", "job", "role", "task", "rule", "event", "trigger", "action", "schedule", "partner", "customer"}
-    | {"vendor", "company", "department", "team", "site", "folder", "share", "template", "report", "notification"}
-    | {"contact", "recipient", "zone", "tenant", "project", "workflow", "person", "member", "owner", "organization"}
-    | {"office", "branch", "location", "agreement", "contract", "campaign", "mailbox"}
-)
-"""What people make and give a name to. An account is none of it: it may be the administrator's own."""
-_WORDS_OF_SETTINGS = frozenset(
-    {"a", "access", "account", "address", "admin", "administration", "administrator", "allow", "and", "api", "auth"}
-    | {"authentication", "authority", "authorities", "backup", "bind", "ca", "cas", "cert", "certificate"}
-    | {"certificates", "certs", "chain", "client", "code", "config", "configuration", "console", "control", "crl"}
-    | {"crls", "data", "default", "directory", "enable", "enabled", "engine", "file", "files", "folder", "for", "ftp"}
-    | {"ftps", "general", "host", "http", "https", "id", "in", "info", "information", "interface", "ip", "is", "key"}
-    | {"keys", "licence", "license", "licensing", "list", "listen", "listener", "local", "log", "login", "manage"}
-    | {"management", "manager", "mode", "name", "native", "number", "of", "on", "option", "options", "pair", "pass"}
-    | {"passphrase", "password", "path", "pem", "pfx", "pkcs", "policy", "port", "ports", "private", "product"}
-    | {"public", "pwd", "registration", "remote", "replication", "revocation", "root", "roots", "secure", "security"}
-    | {"serial", "server", "servers", "service", "services", "session", "setting", "settings", "setup", "sftp", "soap"}
-    | {"ssh", "ssl", "store", "sync", "synchronization", "synchronisation", "system", "the", "timeout", "tls", "trust"}
-    | {"trusted", "url", "use", "user", "username", "web", "wsdl", "activation", "enabling"}
-)
-"""Of such words the title of a group of settings is made."""
+from replication.documents.possible_names import possible_names
+from replication.documents.setting_words import ENTRIES, THINGS, is_title
 
 
 @lru_cache(maxsize=8192)
@@ -63,14 +38,19 @@ def attribute_labels(key: str) -> Labels:
 
 
 def element_labels(element: etree._Element) -> Labels:
-    """All that the step of an element is known by: its own name, each name it bears, and both together."""
+    """All that the step of an element is known by: its own name, each name it bears, and both together.
+
+    A value that may be its name is one that people may have given.
+    """
     tag = local_name(element)
-    own = words(tag)
-    names = [value for _, value in names_of(element)]
-    if not names:
-        return frozenset({own})
-    given = {mark + words(name) for name in names for mark in [_mark(element, name)]}
-    return frozenset({own, *given, *(exact_step(tag, name) for name in names)})
+    labels = {words(tag)}
+    for _, name in names_of(element):
+        labels |= {_mark(element, name) + words(name), exact_step(tag, name)}
+    for possible in possible_names(element):
+        labels.add(POSSIBLE + exact_step(possible.tag, possible.name))
+        if possible.has_value:
+            labels.add(EITHER + words(possible.name))
+    return frozenset(labels)
 
 
 def is_entry(element: etree._Element) -> bool:
@@ -94,7 +74,7 @@ def is_entry(element: etree._Element) -> bool:
             name = plain_name(str(child.tag))
             values += name in VALUES
             says_more |= not (name in VALUES or name in ABOUT_VALUES)
-    is_called_entry = plain(local_name(element)) in _ENTRIES
+    is_called_entry = plain(local_name(element)) in ENTRIES
     has_value = bool(values or text_of(element).strip())
     return has_value if says_more and is_called_entry else not says_more and (has_value or is_called_entry)
 
@@ -106,14 +86,11 @@ def _is_name(child: etree._Element) -> bool:
 def _mark(element: etree._Element, name: str) -> str:
     """What the label of a name begins with: nothing where it is a setting's."""
     kind = words(local_name(element)).rpartition("-")[2]
-    if kind in _THINGS:
+    if kind in THINGS:
         return GIVEN
-    is_title = " " not in name.strip() or all(
-        word in _WORDS_OF_SETTINGS or word.isdigit() for word in words(name).split("-")
-    )
     if is_entry(element):
-        return "" if is_title else EITHER
-    return EITHER if is_title and _holds_values(element) else GIVEN
+        return "" if is_title(name) else EITHER
+    return EITHER if is_title(name) and _holds_values(element) else GIVEN
 
 
 def _holds_values(element: etree._Element) -> bool:

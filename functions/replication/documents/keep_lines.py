@@ -1,6 +1,7 @@
 """Lines to paste: the keep pattern for one place of two documents, and for nothing else in them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from lxml import etree
 
@@ -8,7 +9,7 @@ from replication.documents.canonical import children, plain
 from replication.documents.diff import Steps
 from replication.documents.entry_names import VALUES
 from replication.documents.keep_labels import attribute_labels, element_labels, is_entry
-from replication.documents.keep_patterns import compiled, exact_step
+from replication.documents.keep_patterns import Labels, Path, PatternStep, Rules, compiled, exact_step
 
 LONGEST_LINE = 256
 """Characters of a pattern that a registration accepts."""
@@ -18,7 +19,23 @@ _LONGEST_PATHS = 250
 """Characters of all lines and of all paths in a message, which is cut when it is stored."""
 
 
-def keep_line(documents: Sequence[etree._Element], steps: Steps, shared: int) -> str:
+_MORE = " (keeps all that is in it: nothing tells its entries apart)"
+
+
+@dataclass(frozen=True)
+class KeepLine:
+    """A pattern to paste, empty where there is none. ``keeps_more``: than the one value it was made for."""
+
+    text: str
+    keeps_more: bool = False
+
+    @property
+    def quoted(self) -> str:
+        """As it is pasted into a list of rules, with what else it would keep."""
+        return f'"{self.text}"{_MORE if self.keeps_more else ""}'
+
+
+def keep_line(documents: Sequence[etree._Element], steps: Steps, shared: int) -> KeepLine:
     """The pattern that keeps the value at the end of ``steps``, as near to it as it can be told apart.
 
     ``shared`` is the number of steps that both documents have: what only one
@@ -31,7 +48,14 @@ def keep_line(documents: Sequence[etree._Element], steps: Steps, shared: int) ->
         end -= 1
     lines = [exact_line(steps[:length]) for length in range(end, 1, -1)]
     short = [line for line in lines if len(line) <= LONGEST_LINE]
-    return next((line for line in short if _is_one_place(documents, line)), short[-1] if short else "")
+    line = next((line for line in short if _is_one_place(documents, line)), short[-1] if short else "")
+    return KeepLine(line, keeps_more=bool(line) and (line != lines[0] or not _is_one_place(documents, line)))
+
+
+def winning_exceptions(documents: Sequence[etree._Element], line: str, rules: Rules) -> tuple[str, ...]:
+    """The exceptions that go on sending over what a line would keep: pasted beside them, it does nothing there."""
+    paths = [path for document in documents for _, path in _nodes(document, line)] if line else []
+    return tuple(dict.fromkeys(one for path in paths for one in rules.exceptions_of(path)))
 
 
 def shown_paths(paths: Sequence[str]) -> str:
@@ -45,9 +69,9 @@ def shown_paths(paths: Sequence[str]) -> str:
     return ", ".join(shown) + (", ..." if len(paths) > len(shown) else "")
 
 
-def quoted_lines(lines: Iterable[str]) -> str:
+def quoted_lines(lines: Iterable[KeepLine]) -> str:
     """Lines as they are pasted into a list of rules, as many as fit into a message."""
-    quoted = [f'"{line}"' for line in dict.fromkeys(lines) if line][:_SHOWN_LINES]
+    quoted = [line.quoted for line in dict.fromkeys(lines) if line.text][:_SHOWN_LINES]
     while len(quoted) > 1 and len(", ".join(quoted)) > _LONGEST_LIST:
         quoted.pop()
     return ", ".join(quoted)
@@ -73,11 +97,27 @@ def _is_entry(documents: Sequence[etree._Element], line: str) -> bool:
 
 def _kept(root: etree._Element, line: str) -> list[etree._Element | str]:
     """The nodes of a document that a line keeps: elements, and attributes by their keys."""
+    return [node for node, _ in _nodes(root, line)]
+
+
+def _nodes(root: etree._Element, line: str) -> list[tuple[etree._Element | str, Path]]:
+    """The same, each with its path as keep patterns know it."""
     first, *inner, last = compiled(line)
-    level = [root] if any(map(first.matches, element_labels(root))) else []
+    labels = element_labels(root)
+    level: list[tuple[etree._Element, Path]] = [(root, (labels,))] if first.matches_any(labels) else []
     for step in inner:
-        level = [child for one in level for child in children(one) if any(map(step.matches, element_labels(child)))]
+        level = [(child, (*path, labels)) for one, path in level for child, labels in _children(one, step)]
     return [
-        *(child for one in level for child in children(one) if any(map(last.matches, element_labels(child)))),
-        *(str(key) for one in level for key in one.attrib if any(map(last.matches, attribute_labels(str(key))))),
+        *((child, (*path, labels)) for one, path in level for child, labels in _children(one, last)),
+        *(
+            (str(key), (*path, labels))
+            for one, path in level
+            for key in one.attrib
+            if last.matches_any(labels := attribute_labels(str(key)))
+        ),
     ]
+
+
+def _children(element: etree._Element, step: PatternStep) -> list[tuple[etree._Element, Labels]]:
+    labelled = ((child, element_labels(child)) for child in children(element))
+    return [(child, labels) for child, labels in labelled if step.matches_any(labels)]

@@ -41,6 +41,8 @@ EITHER = "="
 """What the label of a name begins with that may be a setting's, or be given by people."""
 GIVEN = "~"
 """What the label of a name begins with that people have given."""
+POSSIBLE = "?"
+"""What the label of an element with a name begins with that only may be its name: it needs none to be told by."""
 
 # Between camelCase words, and between an acronym and a word; the s of a plural (CRLs) belongs to its acronym.
 _CAMEL_EDGE = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s(?![a-z]))[a-z])"
@@ -56,7 +58,7 @@ _TRIED = "".join(map(chr, range(0x30, 0x3A))) + "abcdefghijklmnopqrstuvwxyz-"
 
 
 @dataclass(frozen=True)
-class _Step:
+class PatternStep:
     """One step of a pattern. ``literal`` is set for ``entry[name]``; ``exact``: it has no wildcard."""
 
     expression: re.Pattern[str]
@@ -66,7 +68,7 @@ class _Step:
     def matches(self, label: str, *, loosely: bool = False) -> bool:
         """Whether the step is this label. ``loosely``: names that people may have given count as well."""
         if self.literal or "[" in label:
-            return label == self.literal
+            return label.removeprefix(POSSIBLE) == self.literal
         if label.startswith((EITHER, GIVEN)):
             return (self.exact or loosely) and self.expression.fullmatch(label[1:]) is not None
         return self.expression.fullmatch(label) is not None
@@ -76,7 +78,7 @@ class _Step:
         return any(self.matches(label, loosely=loosely) for label in labels)
 
 
-type _Steps = tuple[_Step, ...]
+type _Steps = tuple[PatternStep, ...]
 
 
 class Rules:
@@ -120,6 +122,13 @@ class Rules:
         """Whether an exception names exactly this path."""
         return any(is_exactly(steps, path) for steps in self._exceptions)
 
+    def exceptions_of(self, path: Path) -> tuple[str, ...]:
+        """The exceptions by which the node at the end of ``path`` goes over."""
+        if self.is_proved(path):
+            return ()
+        pairs = zip(self.exceptions, self._exceptions, strict=True)
+        return tuple(pattern for pattern, steps in pairs if is_exactly(steps, path))
+
     def is_proved(self, path: Path) -> bool:
         """Whether the typed answers prove that the node is the machine's, so that no exception reaches it."""
         return any(map(self._label_proved, path[-1]))
@@ -160,7 +169,7 @@ class Rules:
 @dataclass(frozen=True)
 class _ProductRule:
     rule: Rule
-    step: _Step
+    step: PatternStep
     but: _Steps
 
     @classmethod
@@ -205,17 +214,17 @@ _NODES_ABOVE = 1024
 
 
 @lru_cache(maxsize=_NODES_ABOVE)
-def _fits_above(step: _Step, labels: Labels, loosely: bool) -> bool:
+def _fits_above(step: PatternStep, labels: Labels, loosely: bool) -> bool:
     return step.matches_any(labels, loosely=loosely)
 
 
 @lru_cache(maxsize=_NODES_ABOVE)
-def _is_exactly_above(step: _Step, labels: Labels) -> bool:
+def _is_exactly_above(step: PatternStep, labels: Labels) -> bool:
     return step.matches_any(_identifying(labels))
 
 
 def _identifying(labels: Labels) -> Labels:
-    named = frozenset(label for label in labels if "[" in label)
+    named = frozenset(label for label in labels if "[" in label and not label.startswith(POSSIBLE))
     return named or labels
 
 
@@ -258,16 +267,16 @@ def _invalid(pattern: str, why: str) -> Failure:
     return Failure(Reason.CONFIGURATION_INVALID, f"the rule {pattern!r} cannot be used: {why}")
 
 
-def _compiled_step(text: str, *, named: bool) -> _Step:
+def _compiled_step(text: str, *, named: bool) -> PatternStep:
     """``soapPort``, ``SOAP_Port`` and ``soap-port`` become one expression; what is in brackets is left alone."""
     if named and _NAMED_STEP.fullmatch(text):
-        return _Step(re.compile("(?!)"), text, exact=True)
+        return PatternStep(re.compile("(?!)"), text, exact=True)
     sign, body = ("@", text[1:].lstrip()) if text.startswith("@") else ("", text)
     pieces = _PIECES.split(body.strip("-_. "))
     written = "".join(piece if _PIECES.fullmatch(piece) else _WORD_EDGES.sub("-", piece) for piece in pieces)
     written = sign + re.sub(r"^-+|-+$", "", re.sub(r"--+", "-", written))
     expression = re.compile(_HYPHEN_OF_PATTERN.sub(r"\\-?", translate(written.casefold())))
-    return _Step(expression, exact=len(pieces) == 1)
+    return PatternStep(expression, exact=len(pieces) == 1)
 
 
 def _has_whole_brackets(text: str) -> bool:
@@ -301,6 +310,12 @@ def _can_match(text: str, expression: re.Pattern[str]) -> bool:
 def words(label: str) -> str:
     """``label`` as words: ``SSLCertFile`` and ``ssl_cert_file`` are both ``ssl-cert-file``."""
     return "-".join(word.casefold() for word in _WORD_EDGES.split(label) if word)
+
+
+@lru_cache(maxsize=8192)
+def names_machine_setting(name: str) -> bool:
+    """Whether a name is that of a setting which the product's own list keeps."""
+    return any(rule.matches(words(name)) for rule in map(_ProductRule.of, RULES))
 
 
 def exact_step(tag: str, name: str) -> str:

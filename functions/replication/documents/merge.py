@@ -19,6 +19,7 @@ from replication.documents.keep_lines import shown_paths
 from replication.documents.keep_patterns import Rules
 from replication.documents.namespaces import XSI_TYPE, prefixes_in
 from replication.documents.pairing import Entry, KeepList, Names, Pairing, Place, below, pair, same_decisions
+from replication.documents.possible_names import is_key
 from replication.documents.undecided import check_decided
 
 type Scope = Mapping[str | None, str]
@@ -172,13 +173,16 @@ class _Merge:
         additions: defaultdict[int, list[Entry]] = defaultdict(list)
         behind = -1
         last: dict[tuple[str, Names], int] = {}
+        keys = {entry.tag for entry in (*pairing.theirs, *pairing.ours) if is_key(entry.element)}
         for number, entry in enumerate(pairing.ours):
-            identity = entry.tag, entry.names
+            identity = entry.tag, entry.named
             slot = pairing.slots.get(number)
             if slot is not None:
                 behind = slot
             elif entry.is_kept or self._keep.holds(entry.element, entry.place):
                 behind = max(behind, last.get(identity, -1))
+                if entry.tag in keys and behind >= 0 and pairing.theirs[behind].tag in keys:
+                    behind += 1  # nothing comes between a key of the primary and its value
                 additions[behind].append(entry)
             else:
                 continue

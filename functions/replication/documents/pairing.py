@@ -21,7 +21,7 @@ from lxml import etree
 from replication.documents.canonical import IDENTITY_KEYS, children, plain_name, text_of
 from replication.documents.entry_names import name_in
 from replication.documents.keep_labels import attribute_labels, element_labels, kept_below
-from replication.documents.keep_patterns import Labels, Path, Rules
+from replication.documents.keep_patterns import POSSIBLE, Labels, Path, Rules
 from replication.documents.namespaces import XSI_TYPE, meaning
 
 type Names = frozenset[tuple[str, str]]
@@ -92,13 +92,17 @@ def below(place: Place, labels: Labels) -> Place:
 
 @dataclass(slots=True)
 class Entry:
-    """A child of one of two paired elements. ``place`` is its own."""
+    """A child of one of two paired elements. ``place`` is its own.
+
+    ``named``: its names and, of what may be kept, those that it only may have.
+    """
 
     element: etree._Element
     labels: Labels
     place: Place
     names: Names
     is_kept: bool
+    named: Names = frozenset()
 
     @property
     def tag(self) -> str:
@@ -146,19 +150,21 @@ class _Pairs:
             labels = element_labels(child)
             place = below(self._place, labels)
             is_kept = self._keep.keeps(self._place, labels)
-            entries.append(Entry(child, labels, place, self._keep.names(child, place), is_kept))
+            names = self._keep.names(child, place)
+            possible = {(POSSIBLE, label) for label in labels if label.startswith(POSSIBLE)}
+            entries.append(Entry(child, labels, place, names, is_kept, names | possible))
         return entries
 
     def _keep_on_either_side(self) -> None:
         both = (*self.pairing.theirs, *self.pairing.ours)
-        kept = {(entry.tag, entry.names) for entry in both if entry.is_kept and entry.names}
+        kept = {(entry.tag, entry.named) for entry in both if entry.is_kept and entry.named}
         for entry in both:
-            entry.is_kept = entry.is_kept or (entry.tag, entry.names) in kept
+            entry.is_kept = entry.is_kept or (entry.tag, entry.named) in kept
 
     def _pair_kept(self) -> None:
         """A kept entry stands where the primary's of the same identity stood."""
-        theirs = _by_identity(_numbered(self.pairing.theirs, kept=True))
-        for identity, ours in _by_identity(_numbered(self.pairing.ours, kept=True)).items():
+        theirs = _by_name(_numbered(self.pairing.theirs, kept=True))
+        for identity, ours in _by_name(_numbered(self.pairing.ours, kept=True)).items():
             self._together(theirs.get(identity, ()), ours)
 
     def _together(self, theirs: Iterable[int], ours: Iterable[int]) -> None:
@@ -191,7 +197,7 @@ class _Pairs:
         return same_decisions((primary.element, own.element), (primary.place[0], own.place[1]), self._keep.rules)
 
     def _pair_alike(self, tag: str, primary: list[tuple[int, Entry]], own: list[tuple[int, Entry]]) -> None:
-        theirs, ours = _by_identity(primary, kind=True), _by_identity(own, kind=True)
+        theirs, ours = _by_identity(primary), _by_identity(own)
         for identity, mine in ours.items():
             others = theirs.get(identity, [])
             if identity[1] and len(mine) == len(others) == 1:
@@ -259,12 +265,17 @@ def _by_tag(entries: list[tuple[int, Entry]]) -> dict[str, list[tuple[int, Entry
     return grouped
 
 
-def _by_identity(
-    entries: list[tuple[int, Entry]], *, kind: bool = False
-) -> dict[tuple[tuple[str, str], Names], list[int]]:
+def _by_name(entries: list[tuple[int, Entry]]) -> dict[tuple[str, Names], list[int]]:
+    grouped: defaultdict[tuple[str, Names], list[int]] = defaultdict(list)
+    for number, entry in entries:
+        grouped[entry.tag, entry.named].append(number)
+    return grouped
+
+
+def _by_identity(entries: list[tuple[int, Entry]]) -> dict[tuple[tuple[str, str], Names], list[int]]:
     grouped: defaultdict[tuple[tuple[str, str], Names], list[int]] = defaultdict(list)
     for number, entry in entries:
-        grouped[entry.kind if kind else (entry.tag, ""), entry.names].append(number)
+        grouped[entry.kind, entry.names].append(number)
     return grouped
 
 

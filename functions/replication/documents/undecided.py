@@ -10,8 +10,25 @@ from replication.documents.canonical import canonical, children
 from replication.documents.diff import Paths, Steps, attribute_step, show
 from replication.documents.entry_names import names_of
 from replication.documents.keep_labels import attribute_labels, element_labels
-from replication.documents.keep_lines import LONGEST_LINE, exact_line, keep_line, quoted_lines, shown_paths
-from replication.documents.keep_patterns import EXCEPTION, Path, Rules, compiled, is_exactly
+from replication.documents.keep_lines import (
+    LONGEST_LINE,
+    KeepLine,
+    exact_line,
+    keep_line,
+    quoted_lines,
+    shown_paths,
+    winning_exceptions,
+)
+from replication.documents.keep_patterns import (
+    EXCEPTION,
+    POSSIBLE,
+    Path,
+    Rules,
+    compiled,
+    exact_step,
+    is_exactly,
+)
+from replication.documents.possible_names import PossibleName, is_key, key_before, possible_names, value_behind
 
 type _Key = tuple[tuple[str, frozenset[tuple[str, str]]], ...]
 _SHOWN_PLACES = 3
@@ -26,12 +43,12 @@ class NamesUndecided(Failure):
     part is not shown: what stands there may be a secret.
     """
 
-    def __init__(self, places: list[str], keep: list[str], replicate: list[str], forms: list[str]) -> None:
+    def __init__(self, places: list[str], keep: list[KeepLine], replicate: list[str], forms: list[str]) -> None:
         sections = "1 section has a name" if len(places) == 1 else f"{len(places)} sections have names"
         message = f"{sections} that may be a setting's or given by people: {shown_paths(places)}"
         if pasted := quoted_lines(keep):
             message += f"; to keep, add {pasted}"
-        if pasted := quoted_lines(replicate):
+        if pasted := quoted_lines(map(KeepLine, replicate)):
             message += f"; to replicate, add {pasted}"
         if forms:
             message += f"; to replicate, add {forms[0]} with the name or id of the entry for {_HIDDEN}"
@@ -47,27 +64,45 @@ def check_decided(own: etree._Element, merged: etree._Element, rules: Rules) -> 
     changed = [place for key, place in places.items() if before.contents[key] != after.contents[key]]
     if changed:
         shown = changed[:_SHOWN_PLACES]
-        exceptions = [EXCEPTION + exact_line(place.steps) for place in shown]
+        exceptions = [EXCEPTION + place.line for place in shown]
+        lines = [_line((own, merged), place) for place in shown]
         raise NamesUndecided(
-            [show(place.steps) for place in changed],
-            [_line((own, merged), place.steps) for place in shown],
+            [place.shown for place in changed],
+            [line for line in lines if not winning_exceptions((own, merged), line.text, rules)],
             [line for line, place in zip(exceptions, shown, strict=True) if place.is_named_by(line)],
             [form for place in shown if _HIDDEN in (form := place.form) and place.is_named_by(form, hidden=True)],
         )
 
 
-def _line(documents: tuple[etree._Element, etree._Element], steps: Steps) -> str:
+def _line(documents: tuple[etree._Element, etree._Element], place: "_Place") -> KeepLine:
     """The line for a section. Sections of one path and one name wait for one decision."""
-    line = exact_line(steps)
-    return line if steps[-1].called and len(line) <= LONGEST_LINE else keep_line(documents, steps, len(steps))
+    steps, line = place.steps, place.line
+    is_named = bool(steps[-1].called or place.possible)
+    return KeepLine(line) if is_named and len(line) <= LONGEST_LINE else keep_line(documents, steps, len(steps))
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A node that waits for a decision: its path as it is shown, and as keep patterns know it."""
+    """A node that waits for a decision: its path as it is shown, and as keep patterns know it.
+
+    ``possible`` is a name that it may have and that may be shown.
+    """
 
     steps: Steps
     path: Path
+    possible: PossibleName | None = None
+
+    @property
+    def shown(self) -> str:
+        """The path for people."""
+        return f"{show(self.steps)} ({self.possible.name})" if self.possible else show(self.steps)
+
+    @property
+    def line(self) -> str:
+        """The pattern for the node, by what it may be called where it is called nothing."""
+        if self.possible is None:
+            return exact_line(self.steps)
+        return f"{exact_line(self.steps[:-1])}/{exact_step(self.possible.tag, self.possible.name)}"
 
     def is_named_by(self, exception: str, *, hidden: bool = False) -> bool:
         """Whether an exception is one that may be given, and reaches the node. ``hidden``: once it is filled in."""
@@ -82,7 +117,7 @@ class _Place:
         """The exception with a mark for each name that must not be shown."""
         bare = exact_line(self.steps).split("/")[1:]
         hides = [
-            not step.called and any("[" in label for label in labels)
+            not step.called and any("[" in label and not label.startswith(POSSIBLE) for label in labels)
             for step, labels in zip(self.steps, self.path, strict=True)
         ]
         marked = (f"{text}[{_HIDDEN}]" if hidden else text for text, hidden in zip(bare, hides, strict=True))
@@ -117,12 +152,32 @@ class _Sections:
             undecided = self.rules.is_undecided(inner)
             names = frozenset(names_of(child)) if undecided or not is_lone else frozenset()
             if undecided:
-                self._add((*key, (str(child.tag), names)), canonical(child), inner, child)
+                self._add_section((*key, (str(child.tag), names)), inner, child)
             else:
                 self._below(child, (*key, (str(child.tag), names)), inner)
 
-    def _add(self, key: _Key, content: str, path: Path, element: etree._Element, attribute: str = "") -> None:
+    def _add_section(self, key: _Key, path: Path, element: etree._Element) -> None:
+        """Add a section, or a key with the value behind it. A value that a key names belongs to that."""
+        if key_before(element) is not None:
+            return
+        possible = list(possible_names(element))
+        value = value_behind(element) if is_key(element) else None
+        content = canonical(element) + (canonical(value) if value is not None else "")
+        (*above, (tag, names)) = key
+        names |= {("", one.name) for one in possible}
+        shown = next((one for one in possible if one.may_be_shown), None)
+        self._add((*above, (tag, names)), content, path, element, possible=shown)
+
+    def _add(
+        self,
+        key: _Key,
+        content: str,
+        path: Path,
+        element: etree._Element,
+        attribute: str = "",
+        possible: PossibleName | None = None,
+    ) -> None:
         self.contents[key][content] += 1
         if key not in self.places:
             steps = self.paths.steps_to(element)
-            self.places[key] = _Place(attribute_step(steps, attribute) if attribute else steps, path)
+            self.places[key] = _Place(attribute_step(steps, attribute) if attribute else steps, path, possible)

@@ -15,10 +15,11 @@ from common.safe_xml import parse
 from replication.documents import canonical
 from replication.documents.diff import Difference, Kind
 from replication.documents.emptied import emptied
-from replication.documents.keep_lines import keep_line, quoted_lines, shown_paths
+from replication.documents.keep_lines import KeepLine, keep_line, quoted_lines, shown_paths, winning_exceptions
+from replication.documents.keep_patterns import Rules
 from replication.documents.machine_specific import looks_machine_specific
 from replication.guards.access_status import disables, is_disabled
-from replication.model import PartName
+from replication.model import PartName, Policy
 from replication.parts.accounts import Accounts, ListDocument
 from replication.parts.base import Document
 from replication.parts.single_documents import AuthenticationState
@@ -84,10 +85,11 @@ def exceeded_limits(plan: Plan, limits: Limits) -> tuple[Block, ...]:
 
     An equal part costs nothing, unless it is suspect. One part can be blocked for several reasons.
     """
-    return tuple(block for part in plan.parts for block in _blocks(part, limits, plan.policy.source))
+    return tuple(block for part in plan.parts for block in _blocks(part, limits, plan.policy))
 
 
-def _blocks(plan: PartPlan, limits: Limits, source: str) -> Iterator[Block]:
+def _blocks(plan: PartPlan, limits: Limits, policy: Policy) -> Iterator[Block]:
+    source = policy.source
     if plan.suspect:
         yield Block(plan.name, Reason.MACHINE_VALUES_CHANGED, plan.suspect)
     if plan.ambiguous and plan.settled and plan.settled.reason:
@@ -101,7 +103,7 @@ def _blocks(plan: PartPlan, limits: Limits, source: str) -> Iterator[Block]:
         if isinstance(own, Accounts) and isinstance(desired, Accounts):
             yield from _accounts(plan, own, desired, limits, source)
         elif plan.name is PartName.SETTINGS:
-            yield from _unruled(plan)
+            yield from _unruled(plan, policy.rules)
         elif plan.name in _NEVER_EMPTIED and (lost := _emptied(own, desired)):
             yield _missing(plan.name, source, "an entry", lost)
 
@@ -193,22 +195,29 @@ def _is_disabled(item: Item) -> bool:
     return contained(lambda: any(map(disables, item.find())), lambda _: True)
 
 
-def _unruled(plan: PartPlan) -> Iterator[Block]:
+def _unruled(plan: PartPlan, rules: Rules) -> Iterator[Block]:
     """Settings that look machine-specific, that no rule keeps, and that the push would overwrite."""
     differences = [
         difference for item in items_of(plan) for difference in item.find() if looks_machine_specific(difference)
     ]
     if differences:
         named = shown_paths([difference.path for difference in differences])
-        message = f"{len(differences)} differing settings look machine-specific and are kept by no rule: {named}" + (
-            f"; to keep, add {pasted}" if (pasted := quoted_lines(_lines(plan, differences))) else ""
-        )
+        message = f"{len(differences)} differing settings look machine-specific and are kept by no rule: {named}"
+        message += _ways_to_keep(plan, differences, rules)
         yield Block(plan.name, Reason.MACHINE_SPECIFIC_UNRULED, message, {"paths": len(differences)})
 
 
-def _lines(plan: PartPlan, differences: list[Difference]) -> list[str]:
+def _ways_to_keep(plan: PartPlan, differences: list[Difference], rules: Rules) -> str:
+    """The lines to add, and the exceptions to take out, beside which a line would do nothing."""
     documents = [root for state in (plan.own, plan.desired) if (root := state.parse()) is not None]
-    return [keep_line(documents, difference.steps, difference.new_from) for difference in differences[:_MOST_LINES]]
+    lines = [keep_line(documents, difference.steps, difference.new_from) for difference in differences[:_MOST_LINES]]
+    winning = {line: winning_exceptions(documents, line.text, rules) for line in dict.fromkeys(lines)}
+    ways = ""
+    if pasted := quoted_lines(line for line, exceptions in winning.items() if not exceptions):
+        ways += f"; to keep, add {pasted}"
+    if exceptions := quoted_lines(KeepLine(one) for some in winning.values() for one in some):
+        ways += f"; to keep what an exception sends over, remove {exceptions}"
+    return ways
 
 
 def _above(number: int, held: int, floor: int, share: float, maximum: int) -> bool:

@@ -33,6 +33,11 @@ SETTINGS: dict[str, Callable[[int, str], str]] = {
     "names of the parent": lambda i, side: f"<name>{i}</name><cert>{side}</cert>",
     "other names of the parent": lambda i, side: f"<id>{side}{i}</id><depth>{i}</depth>",
     "keys of the parent": lambda i, side: f"<key>{side}{i}</key>",
+    "possible names": lambda i, side: f'<i n="soapPort{i}" v="{side}"/>',
+    "possible names in children": lambda i, side: f"<e><k>soapPort{i}</k><v>{side}</v></e>",
+    "keys before their values": lambda i, side: f"<k>soapPort{i}</k><v>{side}</v>",
+    "rows below a head": lambda i, side: f"<tr><td>Host</td><td>Password{side}{i}</td></tr>",
+    "cells": lambda i, side: f"<td>Password{side}{i}</td>",
     "comments": lambda i, side: f"<!-- {i} --><a{i}>{side}</a{i}>",
 }
 LISTS: dict[str, Callable[[int, str], str]] = {

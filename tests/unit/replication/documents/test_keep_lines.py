@@ -180,8 +180,42 @@ def test_whoever_pastes_the_lines_comes_to_an_end(case: Case) -> None:
         except AmbiguousEntries:
             return
         differing = [one for one in differences(own, merged, root_step(merged)) if looks_machine_specific(one)]
-        lines = {keep_line((own, merged), one.steps, one.new_from) for one in differing}
+        lines = {keep_line((own, merged), one.steps, one.new_from).text for one in differing}
         if not differing:
             return
         assert lines - {"", *rules}, [one.path for one in differing]
         rules += sorted(lines - {"", *rules})
+
+
+@given(setting_lists(), st.data())
+def test_no_line_is_printed_beside_an_exception_that_goes_on_winning(
+    make_plan_between: PlanFactory, drawn: list[Setting], data: st.DataObject
+) -> None:
+    own, primary = document(drawn, "b", "old"), document(drawn, "p", "new")
+    lines = lines_of(message_of(make_plan_between({"settings": own}, {"settings": primary}, POLICY)))
+    excepted = data.draw(st.lists(st.sampled_from(lines), min_size=1, unique=True))
+    rules = [f"!{line}" for line in excepted]
+    plan = make_plan_between({"settings": own}, {"settings": primary}, replace(POLICY, rules=Rules.standard(rules)))
+    message = message_of(plan)
+    added, _, removed = message.partition("; to keep what an exception sends over, remove ")
+    assert sorted(lines_of(added)) == sorted(set(lines) - set(excepted))
+    assert [json.loads(line) for line in re.findall(r'"[^"]*"', removed)] == [
+        f"!{one}" for one in lines if one in excepted
+    ]
+
+
+@pytest.mark.parametrize(
+    ("inside", "line", "says_so"),
+    [
+        ("<site><host>{0}</host></site><site><host>{0}2</host></site>", "/s/l/site/host", True),
+        ("<l2><host>{0}</host><host>{0}2</host></l2>", "/s/l/l2", True),
+        ("<l2 name='x'><host>{0}</host></l2>", "/s/l/l2[x]/host", False),
+    ],
+)
+def test_a_line_that_keeps_more_than_its_setting_says_so(
+    make_plan_between: PlanFactory, inside: str, line: str, says_so: bool
+) -> None:
+    own, primary = (f"<s><l>{inside.format(side)}</l></s>" for side in ("10.0.0.1", "10.0.0.9"))
+    message = message_of(make_plan_between({"settings": own}, {"settings": primary}, POLICY))
+    assert lines_of(message)[0].startswith(line[: len(lines_of(message)[0])])
+    assert ("keeps all that is in it" in message) is says_so

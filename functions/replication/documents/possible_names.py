@@ -1,0 +1,187 @@
+"""Values that may be the name of a machine's setting, where nothing calls them a name.
+
+Mostly a name is called one (see ``entry_names``). A document may call it
+otherwise (``<i n="soapPort" v="1"/>``), or write it before its value, again
+and again in one element (``<key>soapPort</key><int>1</int>``). Nothing tells
+such a value from one that only speaks of a setting. So it is taken for a name
+that people may have given: a line keeps or replicates what it names, and until
+there is one, a push that would change that waits.
+
+Only a value that is such a name as a whole counts, not a text that speaks of
+one, and not where a place says that its value is something else, such as a
+mode or an account. A single word may be anything, unless it is about a way in.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from lxml import etree
+
+from common.safe_xml import local_name
+from replication.documents.canonical import children, is_named, own_value, plain, plain_name, text_of
+from replication.documents.entry_names import NAME_KEYS, VALUES, name_in, names_of
+from replication.documents.keep_patterns import names_machine_setting, words
+from replication.documents.namespaces import XSI_TYPE
+from replication.documents.secret_names import is_log_in_name, is_secret_name
+from replication.documents.sensitive import looks_generated, may_name_secret
+from replication.documents.setting_words import ENTRIES, THINGS, ends_like_setting, is_title
+
+_NAME = re.compile(r"[A-Za-z][\w.:/\\ -]{1,62}\w", re.ASCII)
+_PLACES_ON_DISK = re.compile(
+    r"[A-Za-z]:[\\/] | :// | \.(?:pem|pfx|p12|cer|crt|key|crl|csr|der|wsdl|xml|txt|log|html?|ini|conf|json|exe|dll)$",
+    re.VERBOSE | re.IGNORECASE,
+)
+_WAY_IN = re.compile(r"soap|wsdl|web-?service|licen[cs]e?|web-?admin|remote-(?:admin|access)")
+"""What nobody calls anything else by."""
+_LONGEST = 64
+_SHORTEST_WORD = 4
+_LARGEST = 8
+"""Values of an entry of which one may be its name."""
+_OPAQUE = 2
+"""Letters of an element's name that says nothing."""
+_OF_SENTENCES = frozenset({"a", "and", "is", "on", "the"})
+_OF_PEOPLE = frozenset(
+    {
+        "title",
+        "caption",
+        "label",
+        "displayname",
+        "description",
+        "comment",
+        "remark",
+        "note",
+        "text",
+        "message",
+        "banner",
+    }
+    | {"user", "username", "group", "account", "owner", "login", "author", "contact", "mail", "email", "host"}
+    | {"server", "domain", "company", "by", "folder", "file", "filename", "dir", "directory", "root", "home"}
+)
+"""What a value is that people have chosen, by the last word of its place."""
+_OF_KINDS = frozenset(
+    {"type", "kind", "mode", "method", "methods", "protocol", "scheme", "algorithm", "format", "class", "category"}
+    | {
+        "role",
+        "level",
+        "status",
+        "state",
+        "action",
+        "event",
+        "lang",
+        "language",
+        "locale",
+        "style",
+        "theme",
+        "template",
+    }
+    | {"source", "target", "vendor", "provider", "prefix", "suffix", "layout", "icon", "view", "page", "unit"}
+    | {"require", "required", "requires", "permission", "permissions", "right", "rights", "default"}
+    | {"path", "paths", "url", "uri"}
+)
+"""What a value is that a program has a list of."""
+
+
+@dataclass(frozen=True, slots=True)
+class PossibleName:
+    """A name that an element may have. ``tag``: what is called by it: the element, or the key before it.
+
+    ``has_value``: something stands beside it that it may be the name of.
+    """
+
+    tag: str
+    name: str
+    has_value: bool = True
+
+    @property
+    def may_be_shown(self) -> bool:
+        """Whether it is no secret that only looks like a name."""
+        return not self.name[-1].isdigit() and ends_like_setting(self.name) and not may_name_secret(self.name)
+
+
+def possible_names(element: etree._Element) -> Iterator[PossibleName]:
+    """The names that an element may have, besides those that are called a name."""
+    key = element if is_key(element) else key_before(element)
+    if key is not None:
+        yield PossibleName(local_name(key), text_of(key).strip())
+    elif next(names_of(element), None) is None and _kind(element) not in THINGS:
+        yield from _in_entry(element)
+
+
+def is_key(element: etree._Element) -> bool:
+    """Whether an element is a key that names the next one: of its kind there are several, each before a value."""
+    if len(element) or is_named(element) or not may_be_name(text_of(element).strip(), local_name(element)):
+        return False
+    value = _sibling(element, preceding=False)
+    if value is None or value.tag == element.tag or name_in(element):
+        return False
+    if plain_name(str(element.tag)) in NAME_KEYS:
+        return True
+    others = [_sibling(value, preceding=False), _sibling(element, preceding=True, steps=2)]
+    return any(one is not None and one.tag == element.tag for one in others)
+
+
+def key_before(element: etree._Element) -> etree._Element | None:
+    """The key that an element is the value of, None where it is none."""
+    before = _sibling(element, preceding=True)
+    return before if before is not None and is_key(before) else None
+
+
+def value_behind(key: etree._Element) -> etree._Element | None:
+    """The element that a key stands before."""
+    return _sibling(key, preceding=False)
+
+
+def may_be_name(value: str, place: str, *, is_opaque: bool = False) -> bool:
+    """Whether a value may be a machine's setting's name where it stands. ``is_opaque``: what it is in says nothing."""
+    if not _NAME.fullmatch(value) or not _is_written_as_setting(value) or not names_machine_setting(value):
+        return False
+    is_secret = is_secret_name(place) and plain(place) not in NAME_KEYS
+    if is_secret or is_log_in_name(place) or names_machine_setting(place) or looks_generated(value):
+        return False
+    about = words(place).rpartition("-")[2].rstrip("0123456789")
+    if _WAY_IN.search(words(value)):
+        return about not in _OF_PEOPLE
+    if about in _OF_PEOPLE or about in _OF_KINDS:
+        return False
+    return "-" in words(value) or (is_opaque and len(value) >= _SHORTEST_WORD)
+
+
+def _is_written_as_setting(value: str) -> bool:
+    if _PLACES_ON_DISK.search(value) or not is_title(value) or not _OF_SENTENCES.isdisjoint(value.split(" ")):
+        return False
+    return " " in value or not set(value) & set("./\\:") or ends_like_setting(value)
+
+
+def _in_entry(element: etree._Element) -> Iterator[PossibleName]:
+    """The values of an element of which one may be its name."""
+    tag = local_name(element)
+    attributes = [(str(key), str(value)) for key, value in element.attrib.items() if str(key) != XSI_TYPE]
+    inside = list(islice(children(element), _LARGEST + 1))
+    text = text_of(element).strip() if not inside else ""
+    number = len(attributes) + len(inside) + bool(text)
+    is_small = number <= _LARGEST and not any(len(child) for child in inside)
+    is_opaque = plain(tag) in ENTRIES or len(tag) <= _OPAQUE
+
+    def named(value: str | None, place: str) -> Iterator[PossibleName]:
+        if value and may_be_name(value.strip(), local_name(place), is_opaque=is_opaque):
+            yield PossibleName(tag, value.strip(), has_value=number > 1)
+
+    for key, value in attributes:
+        if plain_name(key) not in VALUES and (is_small or _WAY_IN.search(words(value[:_LONGEST]))):
+            yield from named(value, key)
+    if attributes and text:
+        yield from named(text, tag)
+    for position, child in enumerate(inside if is_small else ()):
+        if not is_named(child) and not is_key(child) and not (position and plain_name(str(child.tag)) in VALUES):
+            yield from named(own_value(child), str(child.tag))
+
+
+def _kind(element: etree._Element) -> str:
+    return words(local_name(element)).rpartition("-")[2]
+
+
+def _sibling(element: etree._Element, *, preceding: bool, steps: int = 1) -> etree._Element | None:
+    siblings = element.itersiblings(tag=etree.Element, preceding=preceding)
+    return next(islice(siblings, steps - 1, None), None)

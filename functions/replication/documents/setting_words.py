@@ -1,0 +1,43 @@
+"""Words that say whose a name is: a setting's, or one that people have given."""
+
+from replication.documents.keep_patterns import words
+
+ENTRIES = frozenset(
+    {"e", "entry", "param", "parameter", "setting", "option", "property", "pref", "preference", "add", "key", "var"}
+    | {"variable", "item", "field", "attribute", "config", "int", "bool", "string", "dword", "value"}
+)
+"""Elements whose name is a setting's also where they hold no value."""
+THINGS = frozenset(
+    {"policy", "job", "role", "task", "rule", "event", "trigger", "action", "schedule", "partner", "customer"}
+    | {"vendor", "company", "department", "team", "site", "folder", "share", "template", "report", "notification"}
+    | {"contact", "recipient", "zone", "tenant", "project", "workflow", "person", "member", "owner", "organization"}
+    | {"office", "branch", "location", "agreement", "contract", "campaign", "mailbox"}
+)
+"""What people make and give a name to. An account is none of it: it may be the administrator's own."""
+_WORDS_OF_SETTINGS = frozenset(
+    {"a", "access", "account", "address", "admin", "administration", "administrator", "allow", "and", "api", "auth"}
+    | {"authentication", "authority", "authorities", "backup", "bind", "ca", "cas", "cert", "certificate"}
+    | {"certificates", "certs", "chain", "client", "code", "config", "configuration", "console", "control", "crl"}
+    | {"crls", "data", "default", "directory", "enable", "enabled", "engine", "file", "files", "folder", "for", "ftp"}
+    | {"ftps", "general", "host", "http", "https", "id", "in", "info", "information", "interface", "ip", "is", "key"}
+    | {"keys", "licence", "license", "licensing", "list", "listen", "listener", "local", "log", "login", "manage"}
+    | {"management", "manager", "mode", "name", "native", "number", "of", "on", "option", "options", "pair", "pass"}
+    | {"passphrase", "password", "path", "pem", "pfx", "pkcs", "policy", "port", "ports", "private", "product"}
+    | {"public", "pwd", "registration", "remote", "replication", "revocation", "root", "roots", "secure", "security"}
+    | {"serial", "server", "servers", "service", "services", "session", "setting", "settings", "setup", "sftp", "soap"}
+    | {"ssh", "ssl", "store", "sync", "synchronization", "synchronisation", "system", "the", "timeout", "tls", "trust"}
+    | {"trusted", "url", "use", "user", "username", "web", "wsdl", "activation", "enabling"}
+)
+"""Of such words the title of a group of settings is made."""
+
+
+def is_title(name: str) -> bool:
+    """Whether a name may be a setting's: it is one word, or made of such words as settings are called by."""
+    return " " not in name.strip() or all(
+        word in _WORDS_OF_SETTINGS or word.isdigit() for word in words(name).split("-")
+    )
+
+
+def ends_like_setting(name: str) -> bool:
+    """Whether the last word of a name is one that settings are called by."""
+    return words(name).rpartition("-")[2].rstrip("0123456789") in _WORDS_OF_SETTINGS
