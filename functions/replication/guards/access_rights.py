@@ -4,7 +4,8 @@ A set is written as a number whose bits are rights, as letters, as words, or as
 either with a sign: ``+r -w``, ``R+W-``, ``read,!delete``, ``delete=false``. The
 positions of ``YNNY`` are rights, those of ``rw-r--r--`` rights of the user, the group and all others. A
 right that is refused and no longer is counts as one more. ``*`` and ``-1`` are all rights. A number of one
-digit may be a level as well, of which nobody knows which end gives more.
+digit may be a level as well, of which nobody knows which end gives more. One that begins with a zero is octal
+(``0755``); of three or four octal digits it cannot be told, so they are read both ways.
 """
 
 import re
@@ -35,7 +36,10 @@ _REFUSING = re.compile(r"(?<![=\w])(?:no|not|never|without|deny|except)[\s-]+(?=
 _SIGN_AFTER = re.compile(r"(?:[A-Za-z]+[+-])+")
 _SIGN_BEFORE = re.compile(r"(?:[+-][A-Za-z]+)+")
 _SIGNED = re.compile(r"(?:([+-])([A-Za-z]+)|([A-Za-z]+)([+-]))")
-_NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,16}|[0-9]{1,19}")
+_NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,16}|0[oO][0-7]{1,21}|[0-9]{1,19}")
+_OCTAL = re.compile(r"0[oO]?[0-7]{2,20}")
+_MODE = re.compile(r"[0-7]{3,4}")
+"""What is octal or decimal: ``755``."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def rights(change: Change) -> Verdict:
     if _plain(before or "") in _NOTHING and after == _ALL_BITS:
         return Verdict.YES
     if _NUMBER.fullmatch(after) and (before is None or _NUMBER.fullmatch(before) or _plain(before) in _NOTHING):
-        return _bits(_number(before), _number(after))
+        return _numbers(before if before and _NUMBER.fullmatch(before) else "0", after)
     return Verdict.YES if _rights(after).gives_more_than(was) else Verdict.NO
 
 
@@ -86,9 +90,31 @@ def _are_rows_of_bits(before: str | None, after: str) -> bool:
     return len(before or "") == len(after) and all(map(_BITS.fullmatch, (before or "", after)))
 
 
-def _number(text: str | None) -> int:
-    number = (text or "").casefold()
-    return 0 if not _NUMBER.fullmatch(number) else int(number, 16 if number.startswith("0x") else 10)
+def _numbers(before: str, after: str) -> Verdict:
+    """Whether a number has bits more, in each notation that both may be written in."""
+    bases = _bases(before, after)
+    if bases == (8,):
+        return Verdict.YES if _number(after, 8) & ~_number(before, 8) else Verdict.NO
+    verdicts = {_bits(_number(before, base), _number(after, base)) for base in bases}
+    return verdicts.pop() if len(verdicts) == 1 else Verdict.MAYBE
+
+
+def _bases(*sides: str) -> tuple[int, ...]:
+    if any(map(_OCTAL.fullmatch, sides)):
+        return (8,)
+    is_mode = any(map(_MODE.fullmatch, sides)) and all(_MODE.fullmatch(one) or one == "0" for one in sides)
+    return (8, 10) if is_mode else (10,)
+
+
+def _number(text: str, base: int) -> int:
+    """A number in a base, unless it says another one itself."""
+    if text[1:2] in _SAYS_BASE:
+        return int(text, 0)
+    return int(text, base if set(text) <= _OCTAL_DIGITS else 10)
+
+
+_SAYS_BASE = frozenset("xXoO")
+_OCTAL_DIGITS = frozenset("01234567")
 
 
 def _bits(before: int, after: int) -> Verdict:

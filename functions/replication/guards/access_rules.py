@@ -5,7 +5,7 @@ what is not understood, is decided in ``access_judgement``.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -16,7 +16,7 @@ from replication.guards.access_places import Place
 from replication.guards.access_rights import rights
 from replication.guards.access_scales import Change, Verdict
 from replication.guards.access_status import enabling, is_status
-from replication.guards.access_words import FILLERS, HARMLESS, NUMBERS, SWITCHES, is_known
+from replication.guards.access_words import DEFAULTS, FILLERS, HARMLESS, NUMBERS, SWITCHES, is_known
 
 
 class AccessIncreaseKind(StrEnum):
@@ -170,6 +170,28 @@ def _is_role(place: Place) -> bool:
 _OF_A_LEVEL = frozenset({"level", "access", "permission", "admin", "security", "auth"}) | FILLERS
 
 
+def _for_everybody(holds: Callable[[Place], bool]) -> Callable[[Place], bool]:
+    """Whether a setting of a server is such a place, and everything on the way to it is about people and access.
+
+    Servers have many dates, folders and roles, of cookies, logs and clusters, that are none of it.
+    """
+
+    def holds_for_everybody(place: Place) -> bool:
+        bare = replace(place, own=place.own - DEFAULTS, about=place.about - DEFAULTS)
+        return holds(bare) and _is_of_people(place)
+
+    return holds_for_everybody
+
+
+def _is_of_people(place: Place) -> bool:
+    inside = frozenset().union(*place.names[1:]) - DEFAULTS
+    return all(map(is_known, inside)) and inside.isdisjoint(HARMLESS - NUMBERS)
+
+
+def _is_named_role(place: Place) -> bool:
+    return "role" in place.about or ("level" in place.about and not place.about.isdisjoint({"access", "admin"}))
+
+
 def _is_protocol(place: Place) -> bool:
     return any("protocol" in said for said in place.names) or (
         bool(place.about & {"ftp", "https", "ssh"}) and place.about <= {"ftp", "https", "ssh"} | FILLERS | SWITCHES
@@ -210,6 +232,7 @@ RULES: tuple[Rule, ...] = (
     Rule(_K.ACCOUNT_ENABLED, is_status, enabling),
     Rule(_K.PROTOCOL_ADDED, lambda place: is_status(place) and "allow" not in place.own, enabling, of_servers=True),
     Rule(_K.EXPIRY_LIFTED, _expires, verdicts.expiring),
+    Rule(_K.EXPIRY_LIFTED, _for_everybody(_expires), verdicts.expiring, of_servers=True),
     Rule(_K.MAY_WIDEN, _is_version, verdicts.maybe, of_servers=True),
     Rule(_K.MAY_WIDEN, _is_strength, verdicts.strength, of_servers=True),
     Rule(_K.MAY_WIDEN, _is_quantity, verdicts.counting),
@@ -240,6 +263,7 @@ RULES: tuple[Rule, ...] = (
         opens=Verdict.MAYBE,
     ),
     Rule(_K.ADMIN_GRANTED, _is_role, verdicts.by(scales.roles), opens=Verdict.MAYBE),
+    Rule(_K.ADMIN_GRANTED, _for_everybody(_is_named_role), verdicts.by(scales.roles), of_servers=True),
     Rule(_K.ADMIN_GRANTED, lambda place: "admin" in place.about, verdicts.granting, opens=Verdict.MAYBE),
     Rule(_K.ADMIN_GRANTED, _is_admin, verdicts.switching, of_servers=True),
     Rule(_K.ADMIN_GRANTED, _manages, verdicts.granting, opens=Verdict.YES),
@@ -256,6 +280,7 @@ RULES: tuple[Rule, ...] = (
     Rule(_K.PROTOCOL_ADDED, _is_protocol, verdicts.by(rights), of_servers=True),
     Rule(_K.GROUP_JOINED, _is_membership, verdicts.of_things(scales.members)),
     Rule(_K.DIRECTORY_ADDED, _is_directory, verdicts.of_things(verdicts.moving)),
+    Rule(_K.DIRECTORY_ADDED, _for_everybody(_is_directory), verdicts.of_things(verdicts.moving), of_servers=True),
     Rule(_K.PERMISSION_ADDED, _permits, verdicts.permitting),
     Rule(_K.PERMISSION_ADDED, _permits_on_a_server, verdicts.permitting, of_servers=True),
     Rule(_K.MAY_WIDEN, lambda place: "require" in place.about, verdicts.protecting, of_servers=True),

@@ -115,6 +115,8 @@ SWITCHES = frozenset(
     }
 )
 """Words that say which way, and not of what."""
+DEFAULTS = frozenset({"default", "defaults"})
+"""What settings call that which people have who have nothing else."""
 NUMBERS = frozenset({"quantity", "least"})
 HARMLESS = frozenset({"plain talk", "id", "notice", "email", "mail", "name", "salt"}) | NUMBERS
 """Words of what gives nobody access, where they stand beside no word of access."""
@@ -144,7 +146,7 @@ _TOGETHER = {
     ("un", "encrypted"): "unencrypted",
     ("virtual", "directory"): "virtualdirectory",
 }
-_PIECES = frozenset(_ONE_MEANING) | {piece for pair in _TOGETHER for piece in pair}
+_PIECES = frozenset(_ONE_MEANING) | DEFAULTS | {piece for pair in _TOGETHER for piece in pair}
 _SECOND_FACTOR = re.compile(r"2[-_ ]?(?:FA|Fa|fa)")
 _VERSION = re.compile(r"([a-z]*(?:tls|ssl))v?[0-9]{1,3}")
 _LONGEST = 60

@@ -77,7 +77,9 @@ VALUES: dict[AccessIncreaseKind, list[tuple[str, str, str | None]]] = {
     K.PERMISSION_ADDED: [
         ("permissions", "16", "48"), ("permissions", "0", "4095"), ("rights", "read", "*"), ("permissions", "-", "*"),
         ("rights", "0", "-1"), ("rights", "100", "111"), ("rights", "ro", "rw"), ("permissions", "RW__", "RWD_"),
-        ("rights", "x", "*.*"), ("permission mask", "1", "3"), ("rights", "0x1", "0x9"), ("permissions", "R", "RWD"),
+        ("rights", "x", "*.*"), ("permission mask", "1", "3"), ("rights", "0x1", "0x9"),
+        ("permissions", "0755", "0777"), ("rights", "0o640", "0o644"), ("permissions", "0", "0755"),
+        ("permissions", "640", "644"), ("rights", "0070", "0770"), ("permissions", "R", "RWD"),
         ("rights", "r--", "rwx"), ("permissions", "read", "read,write"), ("rights", "readonly", "full"),
         ("permissions", "none", "list"), ("privileges", "list;read", "list;read;delete"), ("access", "read", "full"),
         ("denied permissions", "upload,delete", "upload"), ("permissions", "rw-r--r--", "rw-rw-rw-"),
@@ -139,6 +141,7 @@ EITHER_WAY = [
     ("allowed countries", "DE", "DE,RU"),
     ("email login", "false", "true"), ("email verified", "0", "1"), ("idle days", "30", "0"), ("frob", "1", "2"),
     ("ip range", "10.0.0.1 - 10.0.0.5", "10.0.0.1 - 10.0.9.5"), ("public key auth", "required", "off"),
+    ("permissions", "755", "777"),
     ("rights", "7", "0"), ("permissions", "3", "1"), ("access rights", "9", "2"), ("access days", "Mo", "Mo-Su"),
     ("login days", "1-5", "1-7"), ("recovery email", "a@b.example", "c@d.example"), ("reset mail", "a", "b"),
     ("expires", "nan", "inf"), ("expires", "01/02/2026", "02/01/2026"),
@@ -488,7 +491,7 @@ SETTINGS = [
     ("<ipFilter><mode>{}</mode></ipFilter>", "deny", "allow", {K.MAY_WIDEN}, {K.ADDRESS_LIMIT_LIFTED}),
     ("<dosProtection>{}</dosProtection>", "true", "false", {K.SECURE_CONNECTION_DROPPED}, set()),
     ("<ssh><kex>{}</kex></ssh>", "a", "b", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
-    ("<password><expireDays>{}</expireDays></password>", "90", "0", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
+    ("<password><expireDays>{}</expireDays></password>", "90", "0", {K.EXPIRY_LIFTED}, set()),
     ("<autoBlock><threshold>{}</threshold></autoBlock>", "5", "5000", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
     ("<ipRange>{}</ipRange>", "10.0.0.1 - 10.0.0.5", "10.0.0.1 - 10.0.9.5", {K.MAY_WIDEN}, {K.MAY_WIDEN}),
     ("<autoBlockingEnabled>{}</autoBlockingEnabled>", "true", "false", {K.PERMISSION_ADDED}, set()),
@@ -506,7 +509,58 @@ SETTINGS = [
     ("<version>{}</version>", "1", "2", set(), set()),
     ("<notifyOnLogin>{}</notifyOnLogin>", "true", "false", set(), set()),
     ("<timeout>{}</timeout>", "1", "0", set(), set()),
+    ("<cluster role='{}'/>", "primary", "secondary", set(), set()),
+    ("<clusterRole>{}</clusterRole>", "1", "2", set(), set()),
+    ("<cookies><expires>{}</expires></cookies>", "2026-01-01", "2027-01-01", set(), set()),
+    ("<linkExpiryDays>{}</linkExpiryDays>", "7", "30", set(), set()),
+    ("<logging><directory>{}</directory></logging>", "D:\\logs", "E:\\", set(), set()),
+    ("<tempDir>{}</tempDir>", "/x/a", "/x", set(), set()),
+    ("<web><root>{}</root></web>", "/a/b", "/a", set(), set()),
+    ("<welcome><home>{}</home></welcome>", "/a/b", "/a", set(), set()),
+    ("<schedule><lastTime>{}</lastTime></schedule>", "2026-01-01", "2027-01-01", set(), set()),
 ]
+
+
+FOR_EVERYBODY: dict[AccessIncreaseKind, list[tuple[str, str, str]]] = {
+    K.DIRECTORY_ADDED: [
+        ("root path", "D:\\ftp\\pub", "D:\\"), ("default home directory", "/srv/ftp/x", "/srv"), ("home", "/a/b", "/a"),
+        ("user root", "/a/b", "/a"), ("default root", "x/y/z", "x/y"),
+    ],
+    K.ADMIN_GRANTED: [
+        ("default role", "user", "administrator"), ("role", "guest", "root"), ("user role", "", "sysadmin"),
+        ("default access level", "user", "admin"),
+    ],
+    K.EXPIRY_LIFTED: [
+        ("account expiry date", "2026-01-01", "2030-01-01"), ("default expire days", "30", "0"),
+        ("user valid until", "2026-01-01", ""), ("accounts expire", "true", "false"), ("password expires", "30", "90"),
+    ],
+}  # fmt: skip
+"""What settings say of all accounts, or of those that say nothing themselves."""
+SECTIONS = (
+    "{}",
+    "<users>{}</users>",
+    "<section name='accounts'>{}</section>",
+    "<security><policy>{}</policy></security>",
+)
+
+
+def test_what_settings_say_of_all_accounts_is_told_one_way(make_plan_between: PlanFactory) -> None:
+    named = [(kind, *one) for kind, several in FOR_EVERYBODY.items() for one in several]
+    spellings = cycle(SPELLINGS.values())
+    cells = [
+        (kind, [section.format(write(spell(name.split()), value)) for value in (before, after)])
+        for ((kind, name, before, after), write, section), spell in zip(
+            product(named, STYLES.values(), SECTIONS), spellings, strict=False
+        )
+    ]
+    policy = Policy(parts=frozenset({PartName.SETTINGS}))
+    wrong = []
+    for kind, (own, source) in cells:
+        sides = [{"settings": f"<s><always/>{one}</s>"} for one in (own, source)]
+        there, back = (access_increases(make_plan_between(*pair, policy)) for pair in (sides, sides[::-1]))
+        if [one.kind for one in there] != [kind] or back:
+            wrong.append((own, source, [one.kind for one in there], [one.kind for one in back]))
+    assert not wrong, f"{len(wrong)} of {len(cells)}:\n" + "\n".join(map(str, wrong[:40]))
 
 
 def test_a_setting_is_told_where_it_is_about_access(make_plan_between: PlanFactory) -> None:
