@@ -84,6 +84,7 @@ class Reason(StrEnum):
     NAMES_UNDECIDED = "names_undecided"
     ACCESS_WIDENED = "access_widened"
     ACCESS_NOT_JUDGED = "access_not_judged"
+    ADDITION_WIDENS_ACCESS = "addition_widens_access"
     # A promotion
     PROMOTION_UNSAFE = "promotion_unsafe"
     PUSHES_HELD = "pushes_held"
@@ -191,6 +192,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.ENTRIES_AMBIGUOUS: "Make the named entries equal on both servers, or add a pattern that keeps their list.",
     Reason.ACCESS_WIDENED: "Look at what the plan marks; approve its hash if the wider access is meant.",
     Reason.ACCESS_NOT_JUDGED: "Look at the plan for wider access yourself, and report the place in the program.",
+    Reason.ADDITION_WIDENS_ACCESS: "Set the named values on the primary as they are meant, or mend them on the backup.",
     Reason.PROMOTION_UNSAFE: "Mend what is named or choose another backup; force promotes it all the same.",
     Reason.PUSHES_HELD: "Look at what the runs find; then POST /primary/resume, or start a run over the fleet.",
     Reason.ACCESS_LOST: "Log in to the server by hand at once and restore its settings from the snapshot.",

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from common.errors import Failure, Reason
 from common.runtime import Runtime
+from replication.guards.approval import Guard
 from replication.model import NOT_DONE, PartName, PartOutcome, PartStatus
 from replication.plan import PartPlan, Plan
 from replication.plan_items import changes_of
@@ -40,7 +41,7 @@ class Push:
     """One plan on its way to one backup. ``settings`` writes the part that can end every log-in.
 
     ``check_target`` is called before each further part is written; it raises Failure when the server is not to be
-    written to any more.
+    written to any more. ``guard`` says whether what the server adds may count as equal.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class Push:
         plan: Plan,
         server: WritableServer,
         settings: SettingsWrite,
+        guard: Guard,
         runtime: Runtime,
         check_target: Callable[[], None],
     ) -> None:
         self.plan = plan
+        self._guard = guard
         self._check_target = check_target
         self._server = server
         self._settings = settings
@@ -114,9 +117,14 @@ class Push:
             return PartOutcome(part.name, PartStatus.FAILED, part.changes, Reason.WRITE_NOT_EFFECTIVE, message)
         added = part.part.additions(held, part.desired, part.own)
         if added is not None:
-            self.with_additions.append(replace(part, own=held, desired=None, added_to=part.desired))
-            message = f"the server added {added} values of its own"
+            with_additions = replace(part, own=held, desired=None, added_to=part.desired)
+            self.with_additions.append(with_additions)
             fingerprints = part.fingerprints(held, policy)
+            if block := self._guard.block_of_additions(with_additions, policy):
+                return PartOutcome(
+                    part.name, PartStatus.BLOCKED, part.changes, block.reason, block.message, fingerprints
+                )
+            message = f"the server added {added} values of its own"
             return PartOutcome(part.name, PartStatus.PUSHED, part.changes, message=message, fingerprints=fingerprints)
         left = changes_of(replace(part, own=held))
         message = (

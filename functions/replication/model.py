@@ -121,7 +121,7 @@ class PartFingerprints:
     held: str
 
 
-WAIT_FOR_A_DECISION = frozenset({Reason.ENTRIES_AMBIGUOUS, Reason.NAMES_UNDECIDED})
+WAIT_FOR_A_DECISION = frozenset({Reason.ENTRIES_AMBIGUOUS, Reason.NAMES_UNDECIDED, Reason.ADDITION_WIDENS_ACCESS})
 """Why there is no result for a part that could be approved: its remedy must be carried out."""
 
 UNSURE = PartFingerprints("", "")

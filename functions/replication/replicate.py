@@ -103,7 +103,7 @@ def replicate(
                 restore.pause()
             then = restore.then if restore else None
             settings = SettingsWrite(server, plan.policy, facts, then, pace, runtime)
-            push = Push(plan, server, settings, runtime, check_target)
+            push = Push(plan, server, settings, guard, runtime, check_target)
             bound = guard.bound_parts(plan)
 
             def begin_bound(so_far: Outcome) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from common.errors import Failure, Reason
+from replication.documents.keep_lines import shown_paths
 from replication.guards.access_rules import AccessIncreaseKind
 from replication.guards.access_watch import AccessIncrease, access_increases
 from replication.guards.limits import Limits, exceeded_limits
@@ -49,7 +50,20 @@ class Guard:
         blocks = exceeded_limits(plan, self.limits)
         if self.block_widened_access:
             blocks += _as_blocks(access_increases(plan))
+            additions = (self.block_of_additions(part, plan.policy) for part in plan.parts)
+            blocks += tuple(block for block in additions if block)
         return blocks
+
+    def block_of_additions(self, part: PartPlan, policy: Policy) -> Block | None:
+        """Why a part to which the server added values of its own does not count as equal; None where it does.
+
+        No approval helps: nobody has seen what a server adds before it does, and writing again ends in the same.
+        """
+        if not self.block_widened_access or not (increases := _increases_by_server(part, policy)):
+            return None
+        named = shown_paths([increase.path for increase in increases])
+        message = f"the server added values of its own that widen access in {_places(len(increases))}: {named}"
+        return Block(part.name, Reason.ADDITION_WIDENS_ACCESS, message, {"widened": len(increases)})
 
     def bound_parts(self, plan: Plan) -> dict[PartName, str]:
         """Of the plan as it is carried out, a hash of each part that is about to be written; empty if it goes by none.
@@ -90,9 +104,20 @@ def access_warnings(plan: Plan, server: str) -> tuple[str, ...]:
 
 def addition_warnings(parts: Iterable[PartPlan], policy: Policy) -> tuple[str, ...]:
     """What widens access among the values that a server added by itself, one sentence each."""
-    added = [replace(part, own=part.added_to, desired=part.own) for part in parts if part.added_to is not None]
-    warnings = (warning for part in added for warning in access_warnings(Plan((part,), policy), part.server))
-    return tuple(f"{warning} The server added this to what it was sent." for warning in warnings)
+    return tuple(
+        f"{_sentence(increase, part.server)} {part.server} added this to what it was sent: set the value on the "
+        "primary as it is meant, or change it on the server."
+        for part in parts
+        for increase in _increases_by_server(part, policy)
+    )
+
+
+def _increases_by_server(part: PartPlan, policy: Policy) -> tuple[AccessIncrease, ...]:
+    """What is wider in what a server holds than in what it was sent; nothing where that is the same."""
+    if part.added_to is None:
+        return ()
+    added = replace(part, own=part.added_to, desired=part.own)
+    return tuple(increase.shortened() for increase in access_increases(Plan((added,), policy)))
 
 
 def _sentence(increase: AccessIncrease, server: str) -> str:
@@ -116,9 +141,13 @@ def _as_blocks(increases: tuple[AccessIncrease, ...]) -> tuple[Block, ...]:
         kinds = [increase.kind for increase in increases if increase.part is part]
         unjudged = kinds.count(AccessIncreaseKind.NOT_JUDGED)
         if widened := len(kinds) - unjudged:
-            message = f"it widens access in {widened} places"
+            message = f"it widens access in {_places(widened)}"
             blocks.append(Block(part, Reason.ACCESS_WIDENED, message, {"widened": widened}))
         if unjudged:
-            message = f"whether it widens access could not be judged in {unjudged} places"
+            message = f"whether it widens access could not be judged in {_places(unjudged)}"
             blocks.append(Block(part, Reason.ACCESS_NOT_JUDGED, message, {"unjudged": unjudged}))
     return tuple(blocks)
+
+
+def _places(number: int) -> str:
+    return "1 place" if number == 1 else f"{number} places"

@@ -371,7 +371,45 @@ class TestAServerWithWordsOfItsOwn:
         for outcome in (first, second):
             [warning] = [one for one in outcome.warnings if "allowAnonymous" in one]
             assert "Access becomes wider" in warning
-            assert warning.endswith("The server added this to what it was sent.")
+            assert f"{drifted.label} added this to what it was sent: set the value on the primary" in warning
+
+    @pytest.mark.parametrize(
+        ("added", "widens"),
+        [
+            ("<allowAnonymous>true</allowAnonymous>", True),
+            ("<requireTls>false</requireTls>", True),
+            ("<defaultRole>administrator</defaultRole>", True),
+            ("<rights>0777</rights>", True),
+            ("<allowAnonymous>false</allowAnonymous>", False),
+            ("<logLevel>2</logLevel>", False),
+        ],
+    )
+    def test_where_wider_access_waits_what_a_server_adds_of_it_is_never_verified(
+        self, added: str, widens: bool, source: PrimaryState, drifted: FakeServer, clock: Runtime
+    ) -> None:
+        drifted.normalise = lambda text: text.replace("</settings>", f"{added}</settings>")
+        guard = replace(OPEN, block_widened_access=True)
+        previous: dict[PartName, PartFingerprints] = {}
+
+        def run(guard: Guard) -> Outcome:
+            outcome = replicate(
+                source, drifted, ALL, snapshots=PartSnapshots(), runtime=clock, guard=guard, previous=previous
+            )
+            previous.update(seen(outcome))
+            return outcome
+
+        first = run(guard)
+        writes = len(drifted.writes)
+        later = [run(guard), run(replace(guard, approved=first.plan_hash))]
+        later.append(run(replace(guard, approved=later[0].plan_hash)))
+        assert len(drifted.writes) == writes, "writing again ends in the same"
+        expected = {(Status.BLOCKED, Reason.ADDITION_WIDENS_ACCESS)} if widens else {(Status.IN_SYNC, None)}
+        assert {(one.status, one.reason) for one in later} == expected
+        assert all((one.verified_at is None) is widens for one in (first, *later))
+        assert first.status is (Status.BLOCKED if widens else Status.UPDATED)
+        assert run(OPEN).status is Status.IN_SYNC, "it is accepted where wider access need not wait"
+        drifted.content["settings"] = drifted.content["settings"].replace(added, "")
+        assert run(guard).status is Status.IN_SYNC, "somebody has mended it on the backup"
 
     def test_old_content_kept_in_another_form_is_a_failure_of_every_run(
         self, make_primary: ServerFactory, make_server: ServerFactory, clock: Runtime
