@@ -1,13 +1,13 @@
 """Which elements hold secrets: by what they are called, by what they say of themselves, by the label beside them.
 
-A document may say by a name, a type, a title, a text or the element before
-that a value is a password. The words are people's, with any signs around them
+A document may say by a name, a type, a title, a text, the element before or
+the head of a column that a value is a password. The words are people's, with any signs around them
 (``Password (bind):``), so a label is known by its words and its length alone.
 """
 
 import re
 from collections.abc import Iterator
-from itertools import filterfalse
+from itertools import filterfalse, islice
 
 from lxml import etree
 
@@ -26,8 +26,13 @@ _HINT = "hint"
 
 
 def is_secret_element(element: etree._Element) -> bool:
-    """Whether an element's values may be secret: by its names, by what it says of itself, by the label before it."""
-    return any(map(is_secret_name, labels_of(element))) or says_secret(element) or _is_labelled_secret(element)
+    """Whether an element's values may be secret: by its names, by what it says of itself, by its label or head."""
+    return (
+        any(map(is_secret_name, labels_of(element)))
+        or says_secret(element)
+        or _is_labelled_secret(element)
+        or _is_below_secret_head(element)
+    )
 
 
 def says_secret(element: etree._Element) -> bool:
@@ -90,6 +95,46 @@ def _is_labelled_secret(element: etree._Element) -> bool:
         return _names_secret(before.text or "")
     label = _only_value(before)
     return label is not None and _names_secret(label)
+
+
+def _is_below_secret_head(element: etree._Element) -> bool:
+    """Whether an element is a cell of a row, or of a list, and the head or label of its place is that of a secret."""
+    row = element.getparent()
+    place = sum(1 for _ in islice(element.itersiblings(tag=etree.Element, preceding=True), _LONGEST_ROW))
+    if row is None or not (cells := _cells(row)) or place >= len(cells):
+        return False
+    for head in _heads(row):
+        labels = _cells(head)
+        if len(labels) == len(cells) and (label := _only_value(labels[place])) is not None and _names_secret(label):
+            return True
+    return False
+
+
+_LONGEST_ROW = 64
+
+
+def _cells(row: etree._Element) -> list[etree._Element]:
+    """The cells of a row: several elements of one kind. Of anything else, and of a very long row, nothing."""
+    cells = list(islice(children(row), _LONGEST_ROW + 1))
+    return cells if 1 < len(cells) <= _LONGEST_ROW and len({str(cell.tag) for cell in cells}) == 1 else []
+
+
+def _heads(row: etree._Element) -> Iterator[etree._Element]:
+    """Where the labels of a row may stand: at the beginning of its table, before it, or before its table."""
+    yield from _before(row)
+    table = row.getparent()
+    for above in _before(table) if table is not None else ():
+        yield above
+        yield from islice(children(above), 1)
+
+
+def _before(element: etree._Element) -> Iterator[etree._Element]:
+    """The first of the siblings and the one before an element, as far as they are others."""
+    parent = element.getparent()
+    first = next(children(parent), None) if parent is not None else None
+    if first is not None and first is not element:
+        yield first
+        yield from islice(element.itersiblings(tag=etree.Element, preceding=True), 1)
 
 
 def _only_value(element: etree._Element) -> str | None:

@@ -64,6 +64,11 @@ PLACES_OF_LABELS = (
     "<s><name>{l}</name></s><s>{t}</s>", "<row><i kind={n}/><i><b>{t}</b></i></row>", "<!--{l}--><x>{t}</x>",
     "<args><a>-p</a><a>{t}</a></args>", "<argv><arg n='1'>--pw</arg><arg n='2'>{t}</arg></argv>",
     "<dl><dt>{l}</dt><dd>{t}</dd></dl>", "<row><i kind={n}/><i v={a}/></row>",
+    "<table><tr><th>Host</th><th>{l}</th></tr><tr><td>h</td><td>x</td></tr><tr><td>h</td><td>{t}</td></tr></table>",
+    "<table><thead><tr><th>{l}</th><th>Host</th></tr></thead><tbody><tr><td>{t}</td><td>h</td></tr></tbody></table>",
+    "<t><columns><c name='Host'/><c name={n}/></columns><rows><r><v>h</v><v><b>{t}</b></v></r></rows></t>",
+    "<f><labels><l>Host</l><l>{l}</l></labels><values><v>h</v><v>{t}</v></values></f>",
+    "<f><labels><l>{l}</l><l>Host</l></labels><values><v d={a}/><v d='h'/></values><values><v d='x'/><v/></values></f>",
 )  # fmt: skip
 """Where a label says of what stands in or beside its element that it is a secret."""
 LOG_INS = (
