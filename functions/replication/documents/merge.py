@@ -181,8 +181,8 @@ class _Merge:
                 behind = slot
             elif entry.is_kept or self._keep.holds(entry.element, entry.place):
                 behind = max(behind, last.get(identity, -1))
-                if entry.tag in keys and behind >= 0 and pairing.theirs[behind].tag in keys:
-                    behind += 1  # nothing comes between a key of the primary and its value
+                if entry.tag in keys and _is_between(pairing.theirs, behind, keys):
+                    behind += 1
                 additions[behind].append(entry)
             else:
                 continue
@@ -211,6 +211,12 @@ class _Merge:
             elif self._keep.holds(child, inner):
                 self._add_frame(out, scope, child, inner)
         return out
+
+
+def _is_between(entries: list[Entry], number: int, keys: set[str]) -> bool:
+    """Whether what comes behind an entry would stand between a key and its value."""
+    here, behind = entries[max(number, 0) : number + 1], entries[number + 1 : number + 2]
+    return bool(here and behind) and here[0].tag in keys and behind[0].tag not in keys
 
 
 def _place_of_pair(primary: Entry, own: Entry | None) -> Place:

@@ -173,7 +173,9 @@ def _in_entry(element: etree._Element) -> Iterator[PossibleName]:
             yield from named(value, key)
     if attributes and text:
         yield from named(text, tag)
-    for position, child in enumerate(inside if is_small else ()):
+    # Children that have a text and an attribute each are entries themselves.
+    is_list = all(len(child.attrib) and text_of(child).strip() for child in inside)
+    for position, child in enumerate(inside if is_small and not is_list else ()):
         if not is_named(child) and not is_key(child) and not (position and plain_name(str(child.tag)) in VALUES):
             yield from named(own_value(child), str(child.tag))
 

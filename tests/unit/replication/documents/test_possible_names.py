@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -64,15 +65,15 @@ class Case:
         step = 2 if self.style in PAIRS else 1
         written = [canonical(child) for child in listed]
         assert len(written) % step == 0
-        found = {}
+        held = {}
         for start in range(0, len(written), step):
             text = "".join(written[start : start + step])
             (name,) = (
                 name for name in (*MACHINES, *ORDINARY) if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", text)
             )
-            assert name not in found
-            found[name] = text
-        return found
+            assert name not in held
+            held[name] = text
+        return held
 
     def waits(self) -> bool:
         return any(self.theirs.get(name) != self.ours.get(name) for name in MACHINES)
@@ -82,10 +83,11 @@ def case(seed: int, styles: tuple[str, ...]) -> Case:
     random = Random(seed)  # noqa: S311 - repeatable on purpose
     theirs: dict[str, str] = {}
     ours: dict[str, str] = {}
-    for name in random.sample(MACHINES, random.randint(0, 3)) + random.sample(ORDINARY, random.randint(2, 4)):
+    ordinary = random.sample(ORDINARY, random.randint(2, 4))
+    for name in random.sample(MACHINES, random.randint(0, 3)) + ordinary:
         same = random.choice("123")
         for side in (theirs, ours):
-            if random.random() < 0.85:
+            if name in ordinary[:2] or random.random() < 0.85:
                 side[name] = same if random.random() < 0.5 else random.choice("456")
     orders = [tuple(random.sample(sorted(side), len(side))) for side in (theirs, ours)]
     return Case(random.choice(styles), theirs, ours, orders[0], orders[1])
@@ -151,6 +153,24 @@ def test_an_absent_value_stays_absent(setting: str, other: str, tag: str) -> Non
             merge(theirs, ours, Rules.standard())
         merged = merge(theirs, ours, Rules.standard([f"/s/l/{tag}[soapPort]"]))
         assert canonical(merged) == canonical(ours)
+
+
+@pytest.mark.parametrize(
+    "primary", ["<k>depth</k>", "<k>depth</k><k>b</k>", "<k>a</k><v>1</v><k>depth</k>", "<v>1</v>", ""]
+)
+@pytest.mark.parametrize("before", ["", "<k>depth</k>", "<k>a</k><v>1</v>", "<k>depth</k><v>2</v>"])
+def test_nothing_kept_is_lost_beside_a_key_without_a_value(primary: str, before: str) -> None:
+    kept = "<k>soapPort</k><v>own</v><k>soapKey</k><v>own</v>"
+    theirs, ours = (parse_text(f"<s><l>{inner}</l></s>") for inner in (primary, before + kept))
+    rules = Rules.standard(["/s/l/k[soapPort]", "/s/l/k[soapKey]"])
+    merged = merge(theirs, ours, rules)
+    text = canonical(merged)
+    assert text.count("own") == 2
+    (listed,) = merged
+    texts = [one.text for one in listed]
+    pairs = [pair for pair in pairwise(texts) if (pair[0] or "").startswith("soap")]
+    assert pairs == [("soapPort", "own"), ("soapKey", "own")]
+    assert canonical(merge(theirs, merged, rules)) == text
 
 
 HARMLESS = (
