@@ -48,8 +48,10 @@ def keep_line(documents: Sequence[etree._Element], steps: Steps, shared: int) ->
         end -= 1
     lines = [exact_line(steps[:length]) for length in range(end, 1, -1)]
     short = [line for line in lines if len(line) <= LONGEST_LINE]
-    line = next((line for line in short if _is_one_place(documents, line)), short[-1] if short else "")
-    return KeepLine(line, keeps_more=bool(line) and (line != lines[0] or not _is_one_place(documents, line)))
+    line = next((line for line in short if _is_one_place(documents, line)), "")
+    if line or not short:
+        return KeepLine(line, keeps_more=line != lines[0] and bool(line))
+    return KeepLine(short[-1], keeps_more=True)
 
 
 def winning_exceptions(documents: Sequence[etree._Element], line: str, rules: Rules) -> tuple[str, ...]:
