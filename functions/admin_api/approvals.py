@@ -30,10 +30,11 @@ def approve(backup: Backup, plan_hash: str, who: str, services: Services) -> Cur
     """
     settings = services.store.settings()
     recorded = _recorded(backup, services)
-    waiting = _waiting(plan_hash, recorded, backup, services)
+    last = services.last_result(backup)
+    waiting = _waiting(plan_hash, recorded, backup, last, services)
     if not settings.approval_by_another:
         run = services.store.run(waiting[0].run_id)
-        alone = services.approve(backup, plan_hash, who, run.snapshot if run else "")
+        alone = services.approve(backup, plan_hash, who, last, run.snapshot if run else "")
         return CurrentApproval.of(alone, settings)
     runs = [run for result in waiting if (run := _run_of(result, services))]
     if not runs:
@@ -46,7 +47,7 @@ def approve(backup: Backup, plan_hash: str, who: str, services: Services) -> Cur
     is_complete = len(runs) == len(waiting) and not services.store.unreadable_results(backup.id, since=since)
     seconds = earlier.given if earlier else None
     agreed = _agreed(who, backup, seconds, _Askers.of(runs, settings, is_complete=is_complete), settings)
-    given = services.approve(backup, plan_hash, who, runs[0].snapshot, agreed=agreed, seconds=seconds)
+    given = services.approve(backup, plan_hash, who, last, runs[0].snapshot, agreed=agreed, seconds=seconds)
     return CurrentApproval.of(given, settings)
 
 
@@ -103,7 +104,7 @@ def _recorded(backup: Backup, services: Services) -> tuple[BackupResult, ...]:
 
 
 def _waiting(
-    plan_hash: str, recorded: Iterable[BackupResult], backup: Backup, services: Services
+    plan_hash: str, recorded: Iterable[BackupResult], backup: Backup, last: BackupResult | None, services: Services
 ) -> list[BackupResult]:
     """What recorded this plan, newest first. Raises Failure as ``approve`` when it does not wait.
 
@@ -111,7 +112,6 @@ def _waiting(
     recorded of the same plan does not hide who asked for it.
     """
     primary = services.primary()
-    last = services.last_result(backup)
     waiting = [
         result
         for result in recorded

@@ -99,6 +99,7 @@ class Services:
         backup: Backup,
         plan_hash: str,
         who: str,
+        last: BackupResult | None,
         snapshot: str = "",
         *,
         agreed: tuple[str, ...] = (),
@@ -106,7 +107,7 @@ class Services:
     ) -> Approval:
         """Store an approval for the backup as it was read, in the place of the one that it ``seconds``.
 
-        Raises VersionConflict, Failure(REGISTRATION_CHANGED).
+        ``last`` is the backup's last result, as it was read. Raises VersionConflict, Failure(REGISTRATION_CHANGED).
         """
         primary, now = self.primary(), self.runtime.now()
         given = Approval(
@@ -121,7 +122,7 @@ class Services:
             agreed=agreed,
             ends_at=end_if_given(now, self.store.settings()),
         )
-        self.store.approve(given, expected_version=backup.version, seconds=seconds)
+        self.store.approve(given, expected_version=backup.version, seconds=seconds, last=last)
         return given
 
 

@@ -321,9 +321,15 @@ class DynamoStore:
         return self._newest(Run, _RUN, limit, before)
 
     def record_result(
-        self, result: BackupResult, *, lease_owner: str, claim: str | None = None, late: bool = False
+        self,
+        result: BackupResult,
+        *,
+        lease_owner: str,
+        claim: str | None = None,
+        late: bool = False,
+        ends_approval: bool = False,
     ) -> None:
-        self._record(result, None, lease_owner, claim, late=late)
+        self._record(result, None, lease_owner, claim, late=late, ends_approval=ends_approval)
 
     def begin_push(
         self, result: BackupResult, conditions: PushConditions, *, lease_owner: str, claim: str | None = None
@@ -338,6 +344,7 @@ class DynamoStore:
         claim: str | None,
         *,
         late: bool = False,
+        ends_approval: bool = False,
     ) -> None:
         """Store a result; with ``conditions`` that of before the first write."""
         result = capped_result(result)
@@ -358,8 +365,9 @@ class DynamoStore:
             if conditions and conditions.left_as:
                 registered = Put(_backup_row(conditions.left_as), unless_moved)
             status = self._status_after(result, final=final, late=late) if is_registered else []
+            ended = [Delete(_APPROVAL, result.backup_id)] if ends_approval and is_registered else []
             try:
-                self._table.transact(*written, registered, *as_read, *status)
+                self._table.transact(*written, registered, *as_read, *status, *ended)
             except ConditionsFailed as failed:
                 if 0 in failed.rows:
                     raise lease_lost() from None
@@ -469,13 +477,20 @@ class DynamoStore:
         return tuple(unreadable_rows(BackupResult, self._table.rows(_STATUS)))
 
     def approve(
-        self, approval: Approval, *, expected_version: int | None = None, seconds: Approval | None = None
+        self,
+        approval: Approval,
+        *,
+        expected_version: int | None = None,
+        seconds: Approval | None = None,
+        last: BackupResult | None = None,
     ) -> None:
         as_seen = _registered_as(approval.registration, expected_version)
         row = {**keys(_APPROVAL, approval.backup_id), **to_row(approval)}
         try:
             self._table.transact(
-                Check(_BACKUP, approval.backup_id, as_seen), Put(row, _is_this(seconds) if seconds else None)
+                Check(_BACKUP, approval.backup_id, as_seen),
+                Put(row, _is_this(seconds) if seconds else None),
+                *([Check(_STATUS, approval.backup_id, Attr("run_id").eq(last.run_id))] if last else []),
             )
         except ConditionsFailed as failed:
             if 0 not in failed.rows:

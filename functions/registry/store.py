@@ -161,12 +161,19 @@ class Store(Protocol):
         ...
 
     def record_result(
-        self, result: BackupResult, *, lease_owner: str, claim: str | None = None, late: bool = False
+        self,
+        result: BackupResult,
+        *,
+        lease_owner: str,
+        claim: str | None = None,
+        late: bool = False,
+        ends_approval: bool = False,
     ) -> None:
         """Store a result in the run, in the backup's history and as its last status, all or nothing.
 
         The holder of the lease stores its own results, so each is later than what was stored before, whatever
         clocks say; ``late`` is what it stores for a run that died before it: another run's status stays.
+        ``ends_approval``: the backup's approval ends in the same step, whichever it is by now.
         Recording it again replaces it. Texts are
         cut to ``store_rules.MESSAGE_LIMIT``, warnings to ``store_rules.WARNING_LIMIT``. Raises Failure(LEASE_LOST), and
         stores nothing, when ``lease_owner`` no longer holds the lease.
@@ -256,14 +263,20 @@ class Store(Protocol):
         ...
 
     def approve(
-        self, approval: Approval, *, expected_version: int | None = None, seconds: Approval | None = None
+        self,
+        approval: Approval,
+        *,
+        expected_version: int | None = None,
+        seconds: Approval | None = None,
+        last: BackupResult | None = None,
     ) -> None:
         """Remember that a plan was approved; a newer approval for the same backup takes its place.
 
         Raises Failure(REGISTRATION_CHANGED) when the backup is not, or no
         longer, registered as the approval says, and VersionConflict when it is
-        not of the version that was seen, or when the approval that this one
-        ``seconds`` is not stored any more: what was used up must not come back.
+        not of the version that was seen, when the approval that this one
+        ``seconds`` is not stored any more: what was used up must not come back,
+        or when the status is not that of ``last`` any more, if one is given.
         """
         ...
 

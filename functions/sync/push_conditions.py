@@ -84,6 +84,8 @@ class Turn:
 
     def end_approval(self, outcome: Outcome) -> Outcome:
         """Remove the approval if it is void and no write has ended it; the outcome, with what is to be told of that."""
+        if outcome.status is Status.RESTORED:
+            self.recorder.restored.add(self.backup.id)
         given = self.given
         if given is None:
             return outcome

@@ -20,7 +20,8 @@ class ResultRecorder:
     ``claims`` are those on open backups, by id: a result of such a backup is
     only recorded for as long as the claim on it holds. ``begun`` is what was
     stored before the first write, of backups whose end is not recorded yet.
-    ``recorded`` are the results that were stored.
+    ``recorded`` are the results that were stored. ``restored`` are backups that got something back:
+    their results end their approvals, also those that somebody gives meanwhile.
     """
 
     context: RunContext
@@ -29,6 +30,7 @@ class ResultRecorder:
     claims: dict[str, str] = field(default_factory=dict)
     begun: dict[str, BackupResult] = field(default_factory=dict)
     recorded: dict[str, BackupResult] = field(default_factory=dict)
+    restored: set[str] = field(default_factory=set)
 
     def claim(self, backup_id: str, *, until: datetime | None = None) -> bool:
         """Claim an open backup; False when somebody else has, or when it is not open. Raises Failure.
@@ -93,7 +95,13 @@ class ResultRecorder:
 
     def _store(self, result: BackupResult, *, late: bool = False) -> None:
         claim = self.claims.get(result.backup_id)
-        self.context.store.record_result(result, lease_owner=self.owner, claim=claim, late=late)
+        self.context.store.record_result(
+            result,
+            lease_owner=self.owner,
+            claim=claim,
+            late=late,
+            ends_approval=result.backup_id in self.restored,
+        )
         self.recorded[result.backup_id] = result
 
     def begin(

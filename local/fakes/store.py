@@ -212,11 +212,19 @@ class MemoryStore:
             return tuple(self._runs[run_id] for run_id in ids)
 
     def record_result(
-        self, result: BackupResult, *, lease_owner: str, claim: str | None = None, late: bool = False
+        self,
+        result: BackupResult,
+        *,
+        lease_owner: str,
+        claim: str | None = None,
+        late: bool = False,
+        ends_approval: bool = False,
     ) -> None:
         with self._lock:
             self._check_rights(result, lease_owner, claim)
             self._record(result, late=late)
+            if ends_approval and self.registration(result.backup_id) == result.registration:
+                self._approvals.pop(result.backup_id, None)
             if claim is not None:
                 del self._open[result.run_id, result.backup_id]
 
@@ -313,7 +321,12 @@ class MemoryStore:
         return ()
 
     def approve(
-        self, approval: Approval, *, expected_version: int | None = None, seconds: Approval | None = None
+        self,
+        approval: Approval,
+        *,
+        expected_version: int | None = None,
+        seconds: Approval | None = None,
+        last: BackupResult | None = None,
     ) -> None:
         with self._lock:
             registered = self._backups.get(approval.backup_id)
@@ -321,6 +334,9 @@ class MemoryStore:
                 raise registration_gone(approval.backup_id)
             _next_version(registered.version, expected_version)
             if seconds and self._approvals.get(approval.backup_id) != seconds:
+                raise VersionConflict
+            status = self._statuses.get(approval.backup_id)
+            if last and (status is None or status.run_id != last.run_id):
                 raise VersionConflict
             self._approvals[approval.backup_id] = approval
 

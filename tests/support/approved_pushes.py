@@ -225,7 +225,7 @@ class ApprovedPushes:
         made_by = self.store.run(last.run_id) if last else None
         if last is None or made_by is None or last.status not in ("blocked", "drifted") or not last.plan_hash:
             return
-        approval = self.services.approve(backup, last.plan_hash, "somebody", made_by.snapshot)
+        approval = self.services.approve(backup, last.plan_hash, "somebody", last, made_by.snapshot)
         self._given = Given(approval, self._contents[last.plan_hash], approval.at)
 
     # What the product does

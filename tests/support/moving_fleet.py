@@ -228,7 +228,7 @@ class MovingFleet:
             case "approve":
                 last = self.services.last_result(backup)
                 if last and last.plan_hash:
-                    self.services.approve(backup, last.plan_hash, "somebody")
+                    self.services.approve(backup, last.plan_hash, "somebody", last)
 
     def _is_new(self, backup_id: str) -> None:
         now = self.runtime.now()

@@ -471,6 +471,27 @@ class TestApprovals:
             store.withdraw_approval(newer)
             assert store.approval("b1") is None
 
+    def test_one_that_goes_by_an_older_status_is_refused(self, store: Store) -> None:
+        hold_lease(store)
+        looked_at, since = result(), replace(result(), run_id="r2")
+        given = Approval("b1", "a" * 64, "arn:aws:iam::1:user/ops", NOON, registration="registration-1")
+        with pytest.raises(VersionConflict):
+            store.approve(given, last=looked_at)
+        store.record_result(looked_at, lease_owner="me")
+        store.approve(given, last=looked_at)
+        store.record_result(since, lease_owner="me")
+        with pytest.raises(VersionConflict):
+            store.approve(replace(given, at=NOON + MINUTE), last=looked_at)
+        assert store.approval("b1") == given
+
+    def test_a_result_can_end_it_whichever_it_is(self, store: Store) -> None:
+        hold_lease(store)
+        for number, registration in enumerate(("registration-1", "another")):
+            store.approve(Approval("b1", "a" * 64, "arn:aws:iam::1:user/ops", NOON, registration="registration-1"))
+            restored = replace(result(), run_id=f"r{number}", registration=registration)
+            store.record_result(restored, lease_owner="me", ends_approval=True)
+            assert (store.approval("b1") is None) == (registration == "registration-1")
+
 
 class TestStatesOfThePrimary:
     STATE = KeptState(

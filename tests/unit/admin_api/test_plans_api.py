@@ -286,7 +286,7 @@ def test_an_approval_ends_when_it_was_said_to_or_sooner_by_shorter_hours_and_nev
 ) -> None:
     register(id="ftp2")
     backup = world.store.backup("ftp2")
-    world.services().approve(backup, "a" * 64, "somebody")
+    world.services().approve(backup, "a" * 64, "somebody", None)
     world.store.save_settings(replace(world.store.settings(), approval_hours=later_hours))
     world.now += timedelta(hours=hours)
     assert bool(world.services().approval(backup)) == (is_in_force and hours < later_hours)

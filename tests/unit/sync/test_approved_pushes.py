@@ -27,6 +27,13 @@ def test_each_push_over_a_guard_is_covered_by_one_approval_and_by_the_registrati
     ApprovedPushes().play(steps)
 
 
+def test_an_approval_that_is_given_before_whatever_call_of_a_restore_ends_with_it() -> None:
+    kept_and_not_pushed = Work("run", ((23, Change("move")),))
+    for call in range(1, LAST_CALL):
+        fleet = after(*APPROVED, kept_and_not_pushed, Work("restore", ((call, APPROVE),)))
+        assert fleet.store.history("b1", limit=1)[0].status == "restored"
+
+
 @pytest.mark.parametrize("kind", ["pause", "disable", "report only", "rules", "trust", "move", "delete"])
 @pytest.mark.parametrize("before", [(), (Work("fan-out"),)], ids=["one invocation", "fan-out"])
 def test_before_whatever_call_a_registration_changes_nothing_is_written_by_the_former_one(
