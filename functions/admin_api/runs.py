@@ -12,7 +12,7 @@ from admin_api.schemas import DIGEST_PATTERN, RUN_ID_PATTERN, RunView
 from common.errors import Failure, Reason
 from registry.models import QUEUED, Backup, Notice, Run, new_run_id
 from registry.snapshots import PRIMARY, backup_of, primary_key
-from registry.store_rules import held_by
+from registry.store_rules import lease_held
 
 
 def start(
@@ -102,7 +102,7 @@ def _busy(services: Services) -> tuple[Notice, ...]:
     lease = services.store.lease()
     if lease is None or lease.expires_at <= services.runtime.now():
         return ()
-    held = held_by(lease)
+    held = lease_held(lease)
     message = f"{held.message}; if it is still under way when this one begins, this one is not run and not repeated"
     return (Notice(held.reason, message),)
 

@@ -615,7 +615,8 @@ def _free(now: datetime | None) -> ConditionBase:
 
 
 def _lease_in_the_way(row: Row) -> Failure:
-    return lease_held(time_text(read_row(LeaseRow, row).held_until))
+    held = read_row(LeaseRow, row)
+    return lease_held(Lease(held.held_by, held.held_until))
 
 
 def _claimed(run_id: str, backup_id: str, claim: str) -> Check:

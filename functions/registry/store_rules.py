@@ -180,17 +180,13 @@ def _merged_condition(older: Condition, latest: Condition) -> Condition:
     return replace(older, **{name: value for name, value in latest_values.items() if value is not None})
 
 
-def lease_held(until: str, run_id: str = "") -> Failure:
-    """Why something has to wait while a run is under way, which has the lease ``until`` then at the latest."""
-    run = f"the run {run_id}" if run_id else "another run"
-    return Failure(Reason.LEASE_HELD, f"{run} is under way; its lease ends at {until} at the latest")
-
-
-def held_by(lease: Lease | None) -> Failure:
-    """The same of a lease that was read; None for one that has ended in between."""
+def lease_held(lease: Lease | None) -> Failure:
+    """Why something has to wait while a run has the lease; None for one that has ended in between."""
     if lease is None:
         return Failure(Reason.LEASE_HELD, "another run was under way")
-    return lease_held(f"{lease.expires_at:%Y-%m-%d %H:%M:%S} UTC", run_of_lease(lease.owner))
+    run_id, until = run_of_lease(lease.owner), f"{lease.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+    run = f"the run {run_id}" if run_id else "another run"
+    return Failure(Reason.LEASE_HELD, f"{run} is under way; its lease ends at {until} at the latest")
 
 
 def lease_token(run_id: str, identifier: str) -> str:

@@ -31,7 +31,7 @@ from registry.models import (
     requested_at,
 )
 from registry.store import Store, VersionConflict
-from registry.store_rules import held_by, lease_token
+from registry.store_rules import lease_held, lease_token
 from replication.model import Policy, PrimaryState
 from replication.primary import fingerprint
 from sync.backup_runner import BackupRunner
@@ -84,7 +84,7 @@ def run(
     owner = lease_token(record.id, context.runtime.new_id())
     if context.store.acquire_lease(owner, now=started_at, expires_at=expires_at) is None:
         record = _with_stack_primary_noticed(record, context)
-        held = held_by(context.store.lease())
+        held = lease_held(context.store.lease())
         report = finish(context, record, RunStatus.NOT_RUN, held.reason, held.message)
         return report if report.recorded else _again(record, context)
     record = replace(record, status=RunStatus.RUNNING)

@@ -23,7 +23,6 @@ from registry.models import (
     SyncSettings,
     address_key,
 )
-from registry.serialization import time_text
 from registry.store import AlreadyRegistered, VersionConflict
 from registry.store_rules import (
     Promotion,
@@ -378,7 +377,7 @@ class MemoryStore:
 
     def _refuse_under_lease(self, now: datetime | None) -> None:
         if self._lease and (now is None or self._lease.expires_at > now):
-            raise lease_held(time_text(self._lease.expires_at))
+            raise lease_held(self._lease)
 
     def _has_begun(self, run_id: str) -> bool:
         return run_id in self._runs and self._runs[run_id].status != QUEUED

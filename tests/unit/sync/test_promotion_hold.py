@@ -258,6 +258,7 @@ def test_a_promotion_while_a_run_holds_the_lease_is_refused_and_the_run_pushes_f
             with pytest.raises(Failure) as failed:
                 turned.promote("b1", "old")
             refused.append(failed.value.reason)
+            assert f"the run {world.store.unfinished_runs()[0]} is under way" in failed.value.message
 
     world.servers.by_id["b2"].on_call = promote_meanwhile
     assert statuses(turned.run())["b2"] == Status.UPDATED
