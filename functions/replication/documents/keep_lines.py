@@ -50,7 +50,7 @@ def keep_line(documents: Sequence[etree._Element], steps: Steps, shared: int) ->
     short = [line for line in lines if len(line) <= LONGEST_LINE]
     line = next((line for line in short if _is_one_place(documents, line)), "")
     if line or not short:
-        return KeepLine(line, keeps_more=line != lines[0] and bool(line))
+        return KeepLine(line, keeps_more=bool(line) and line != lines[0])
     return KeepLine(short[-1], keeps_more=True)
 
 
