@@ -154,7 +154,7 @@ def test_a_line_is_as_near_to_the_difference_as_it_can_be_told_apart(
 
 def test_what_is_directly_in_the_root_has_no_line() -> None:
     root = parse_text("<settings>note</settings>")
-    assert keep_line((root, root), (root_step(root),), 1).text == ""
+    assert keep_line((root, root), root_step(root), 1).text == ""
 
 
 def test_a_message_with_very_long_paths_still_has_whole_lines(make_plan_between: PlanFactory) -> None:
