@@ -11,8 +11,10 @@ from aws_lambda_powertools.event_handler import Depends
 from cerberus.address_policy import AddressPolicy
 from common.runtime import Runtime, SystemRuntime
 from fleet.approvals import CurrentApproval, current_approval, end_if_given
-from fleet.environment import Variables, entries, number, package_file, required, stack_primary
+from fleet.environment import Variables, entries, memory_megabytes, number, package_file, required, stack_primary
+from fleet.memory import room_for_primary
 from fleet.primary import primary_in_use
+from fleet.servers import CerberusServers
 from registry.audit import AuditLog, DynamoAuditLog
 from registry.aws import open_clients, open_management_clients
 from registry.credentials import SecretsManagerCredentials
@@ -41,6 +43,7 @@ class Environment:
     history_days: int
     secret_key: str = ""
     wsdl: Path | None = None
+    memory_megabytes: int | None = None
 
     @classmethod
     def read(cls, variables: Variables = os.environ) -> "Environment":
@@ -57,6 +60,7 @@ class Environment:
             history_days=number(variables, "HISTORY_DAYS"),
             secret_key=variables.get("SECRET_KEY", "").strip(),
             wsdl=package_file(variables, "WSDL_FILE"),
+            memory_megabytes=memory_megabytes(variables),
         )
 
 
@@ -66,7 +70,8 @@ class Services:
 
     ``stack_primary`` is the primary of the stack's parameters, which holds
     until one is registered. ``wsdl`` is the file of the servers' own version,
-    None for the one shipped with the product.
+    None for the one shipped with the product. ``room`` is how many bytes of
+    memory there are for the lists of a server, None for as many as it wants.
     """
 
     store: Store
@@ -79,6 +84,12 @@ class Services:
     runtime: Runtime
     stack_primary: Primary | None = None
     wsdl: Path | None = None
+    room: int | None = None
+
+    @property
+    def servers(self) -> CerberusServers:
+        """The registered servers, to be read."""
+        return CerberusServers(self.addresses, self.runtime, self.wsdl, self.room)
 
     def primary(self) -> Primary | None:
         """The primary in use: the registered one, else the stack's."""
@@ -150,6 +161,7 @@ def services() -> Services:
         runtime=runtime,
         stack_primary=environment.primary,
         wsdl=environment.wsdl,
+        room=room_for_primary(environment.memory_megabytes),
     )
 
 

@@ -21,7 +21,7 @@ from fleet.present_primary import present_primary
 from fleet.primary import Source, known_parts, pending_access_proof_of, policy_of
 from fleet.primary_guard import check_meant
 from fleet.restore_source import RestoreSource
-from fleet.servers import CerberusServers, endpoint_of, refuse_primary, with_credentials
+from fleet.servers import endpoint_of, refuse_primary, with_credentials
 from registry.models import Backup, Credentials, SyncSettings
 from registry.snapshots import primary_key
 from registry.store_rules import of_registration
@@ -63,14 +63,15 @@ def _plan_too_slow() -> NoReturn:
 def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     settings = _settings(services)
     policy = _accepted(policy_of(backup, settings))
-    servers = CerberusServers(services.addresses, services.runtime, services.wsdl)
+    servers = services.servers
     source = Source(services.store, services.credentials, servers, services.stack_primary)
     refuse_primary((source.primary.host, source.primary.port), backup, servers.is_same, deadline)
     primary = source.read(policy.parts, settings, deadline)
     check = partial(check_backup, primary.facts, primary.address)
     plan, warnings = _accepted(_made(backup, policy, primary, check, settings, services, deadline, judged=True))
     approval = services.approval(backup)
-    warnings += _unmeant(primary, services) + _held(services) + _half_approved(approval)
+    warnings += tuple(map(str, primary.doubts)) + _unmeant(primary, services) + _held(services)
+    warnings += _half_approved(approval)
     guard = guard_of(settings, approval.in_force() if approval else None)
     return _view(_name(backup), backup, plan, guard, warnings, services)
 
@@ -79,7 +80,7 @@ def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Dea
     settings = _settings(services)
     restore_source = RestoreSource.load(services.snapshots, key, services.primary())
     policy = _accepted(restore_source.policy(backup, settings))
-    servers = CerberusServers(services.addresses, services.runtime, services.wsdl)
+    servers = services.servers
     refuse_primary(restore_source.state.address, backup, servers.is_same, deadline)
     source = Source(services.store, services.credentials, servers, services.stack_primary)
     present = present_primary(source, services.snapshots, settings, deadline)
@@ -137,7 +138,7 @@ def _made(
     pending = pending_access_proof_of(registered, services.snapshots) if judged else None
 
     def attempt(credentials: Credentials) -> tuple[Plan, tuple[str, ...]] | Failure:
-        endpoint = endpoint_of(backup, credentials, settings, services.addresses, services.wsdl)
+        endpoint = endpoint_of(backup, credentials, settings, services.addresses, services.wsdl, room=services.room)
         try:
             with PrimaryClient(endpoint, deadline, services.runtime) as server:  # a client that cannot write
                 facts = server.facts()
@@ -260,7 +261,7 @@ def _primary_now(parts: Mapping[str, str], services: Services, deadline: Deadlin
     """What the primary holds of these parts at this moment."""
     stored = services.store.settings()
     settings = replace(stored, connect_timeout=min(stored.connect_timeout, PLANNING_CONNECT_SECONDS))
-    servers = CerberusServers(services.addresses, services.runtime, services.wsdl)
+    servers = services.servers
     source = Source(services.store, services.credentials, servers, services.stack_primary)
     names = [name for name in PartName if name in parts]
     return dump(source.read(names, settings, deadline))

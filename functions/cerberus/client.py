@@ -14,9 +14,10 @@ from cerberus.certificate import end_of
 from cerberus.checked_connection import Dialer
 from cerberus.decoder import Values
 from cerberus.endpoint import Endpoint
+from cerberus.operation_budgets import USERS
 from cerberus.soap import SoapClient
 from common.deadline import Deadline
-from common.errors import Failure, Reason
+from common.errors import UNANSWERED, Failure, Reason
 from common.runtime import Runtime
 from common.server_types import (
     Authentication,
@@ -138,6 +139,11 @@ class PrimaryClient:
         """Host and port as registered."""
         return self._endpoint.host, self._endpoint.port
 
+    @property
+    def list_room(self) -> int:
+        """Bytes that the parser's tree of a list of users or groups may take."""
+        return self._endpoint.budgets.of(USERS).tree
+
     def facts(self) -> ServerFacts:
         """What the server says of itself, from five operations and its certificate."""
         information = self._read("ServerInformation")["result"]
@@ -250,7 +256,7 @@ class PrimaryClient:
         try:
             native = self.native_sync()
         except Failure as failure:
-            if failure.reason not in _UNANSWERED:
+            if failure.reason not in UNANSWERED:
                 raise
             return None
         return native.enabled and any(target.enabled for target in native.targets)
@@ -363,12 +369,6 @@ class BackupClient(PrimaryClient):
         if not self._soap.call(operation, **fields)["result"]:
             raise Failure(Reason.WRITE_REFUSED, f"the server answered false to {operation}", server=self.label)
 
-
-_UNANSWERED = frozenset(
-    {Reason.OPERATION_UNSUPPORTED, Reason.READ_REFUSED, Reason.SOAP_FAULT, Reason.HTTP_ERROR, Reason.NOT_SOAP}
-    | {Reason.REPLY_EMPTY, Reason.REPLY_MALFORMED, Reason.REPLY_INCOMPLETE}
-)
-"""Answers that leave a question open without saying anything of the server as a whole."""
 
 _VERSION = ("maj", "min", "maint", "build")
 

@@ -11,58 +11,36 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
 from lxml import etree
 from zeep import xsd
 
-from cerberus.large_texts import Cut, cut
+from cerberus.faults import explain, other_version
+from cerberus.large_texts import LARGE, Cut, cut
 from cerberus.transport import Reply
 from cerberus.wsdl import Operation
+from common.budgets import Budget, too_complex, too_large
 from common.errors import Failure, Reason
+from common.forbidden_characters import Marked, mark_forbidden
 from common.runtime import Runtime
-from common.safe_xml import XmlForbidden, XmlRefused, local_name, parse
+from common.safe_xml import XmlForbidden, XmlMalformed, XmlRefused, XmlTooComplex, is_utf8, local_name, parse
+from common.xml_costs import behind_space
 
 _ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
 _XML_TYPES = ("application/soap+xml", "text/xml", "application/xml")
-_HTML = re.compile(rb"\s*<(?:!doctype\s+)?html\b", re.IGNORECASE)
+_HTML = re.compile(rb"<(?:!doctype\s{1,8})?html\b", re.IGNORECASE)
+_DOCUMENTS = ("data", "dataXml")
+"""What the contract calls a document in a reply."""
+_DOCUMENT_PLACES = tuple(f"Response.{name}" for name in _DOCUMENTS)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 _LEAST, _GREATEST = -(2**63), 2**64 - 1
 """No integer of the contract is wider: its widest types are long and unsignedLong."""
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _SIMPLE_CONTENT = "_value_1"  # zeep's name for the text of an element that also has attributes
-
-_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
-"""What a fault names by quoting it: an operation, an account. It says nothing about the kind of fault."""
-_KNOWN_FAULTS = tuple(
-    (re.compile(sentence, re.IGNORECASE), reason, said)
-    for sentence, reason, said in (
-        # gSOAP, which Cerberus' WSDL points to, says both of these in its stdsoap2.cpp.
-        (
-            r"not implemented|namespace not recognized",
-            Reason.OPERATION_UNSUPPORTED,
-            "the server does not know the operation",
-        ),
-        (r"validation constraint violation", Reason.SOAP_FAULT, "the server found the request not valid"),
-        # Cerberus 12.11 logs "Unable to authenticate SOAP request" and "No SOAP request credentials were provided",
-        # https://github.com/FuseCP/FuseCP/issues/135; the others are what no other trouble is called.
-        (
-            (
-                r"authenticate soap request|credentials were provided|"
-                r"\b(?:invalid credentials|not authorized|unauthorized|access denied)\b"
-            ),
-            Reason.AUTHENTICATION_FAILED,
-            "the server refused the log-in",
-        ),
-    )
-)
-"""What servers are known to say, the reason it stands for, and the sentence that reports it: never their words."""
-_FAULT_CODES = frozenset(
-    {"Client", "Server", "Sender", "Receiver", "VersionMismatch", "MustUnderstand", "DataEncodingUnknown"}
-)
-"""Of SOAP 1.1 and 1.2, https://www.w3.org/TR/soap12-part1/#faultcodes."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +72,10 @@ class Values(dict[str, Any]):
 
     def __init__(self, place: Place) -> None:
         super().__init__()
-        self._place = place
+        self.place = place
 
     def __missing__(self, name: str) -> Any:
-        raise self._place.inside(name).failure(Reason.REPLY_INCOMPLETE, "is missing")
+        raise self.place.inside(name).failure(Reason.REPLY_INCOMPLETE, "is missing")
 
 
 def read_reply(
@@ -105,22 +83,134 @@ def read_reply(
     reply: Reply,
     runtime: Runtime,
     *,
+    budget: Budget,
     server: str = "",
     sent: Mapping[bytes, bytes] = NOTHING_SENT,
 ) -> Values:
-    """What ``reply`` says. ``server`` is how failures name it. ``sent`` are large texts that may come back.
+    """What ``reply`` says, within ``budget``. ``server`` is how failures name it. ``sent`` may come back.
 
-    Raises Failure with NOT_SOAP, REPLY_EMPTY, REPLY_MALFORMED,
-    REPLY_FORBIDDEN_XML, REPLY_INCOMPLETE, HTTP_ERROR, or for a fault
+    Raises Failure with NOT_SOAP, REPLY_EMPTY, REPLY_MALFORMED, REPLY_FORBIDDEN_XML, REPLY_INCOMPLETE,
+    REPLY_TOO_LARGE, REPLY_TOO_COMPLEX, CHARACTER_FORBIDDEN, SOAP_VERSION_UNSUPPORTED, HTTP_ERROR, or for a fault
     AUTHENTICATION_FAILED, OPERATION_UNSUPPORTED or SOAP_FAULT.
     """
-    shorter = cut(reply.body, sent, runtime)
-    if shorter is not None:
-        with suppress(Failure):  # reading it whole says what is wrong with it
-            values = _read(operation, replace(reply, body=shorter.rest), server)
-            if _put_back(values, shorter):
-                return values
-    return _read(operation, reply, server)
+    reader = _Reader(operation, runtime, budget, server)
+    try:
+        return reader.read(reply, sent)
+    except _Unreadable as unreadable:
+        failure = unreadable.failure
+    marked = mark_forbidden(reply.body) if is_utf8(bytes(reply.body[:1024])) else None
+    if marked is None:
+        raise failure
+    try:
+        values = reader.read(replace(reply, body=marked.data), NOTHING_SENT)
+    except _Unreadable as unreadable:
+        failure = unreadable.failure
+    else:
+        _restore(values, marked)
+        return values
+    raise failure
+
+
+class _Unreadable(Exception):
+    """A reply is not well-formed; ``failure`` says so."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__()
+        self.failure = failure
+
+
+@dataclass(frozen=True)
+class _Reader:
+    operation: Operation
+    runtime: Runtime
+    budget: Budget
+    server: str
+
+    def read(self, reply: Reply, sent: Mapping[bytes, bytes]) -> Values:
+        """What ``reply`` says, its large text apart. Raises Failure and _Unreadable."""
+        shorter = cut(reply.body, sent, self.runtime, most=self.budget.document)
+        if shorter is not None:
+            with suppress(Failure, _Unreadable):  # reading it whole says what is wrong with it
+                values = self._read(replace(reply, body=shorter.rest))
+                if _put_back(values, shorter):
+                    return values
+        del shorter
+        if self._holds_document and 2 * len(reply.body) > max(self.budget.reply, LARGE):
+            raise too_complex("the reply holds a document in a form that takes too much memory to read")
+        return self._read(reply)
+
+    @property
+    def _holds_document(self) -> bool:
+        return any(name in _DOCUMENTS for name, _ in self.operation.response.type.elements)
+
+    def _read(self, reply: Reply) -> Values:
+        body = self._body(reply)
+        fault = _child(body, "Fault")
+        if fault is not None:
+            raise explain(fault)
+        if not _succeeded(reply):
+            raise _http_error(reply)
+        expected = self.operation.response.qname.text
+        place = Place(local_name(expected), self.server)
+        answer = body.find(expected)
+        if answer is None:
+            raise place.failure(Reason.REPLY_INCOMPLETE, "is not in the reply")
+        values = _structure(answer, self.operation.response.type, place)
+        for name in _DOCUMENTS:
+            if len(values.get(name) or "") > self.budget.document:
+                raise too_large(f"{place.path}.{name}", self.budget.document)
+        _demand(values, self.operation.response.type)
+        return values
+
+    def _body(self, reply: Reply) -> etree._Element:
+        """The SOAP body. A reply that reports an error may come with any content type, if only it is SOAP."""
+        if _succeeded(reply):
+            _check_type(reply)
+            return self._envelope_body(reply.body)
+        try:
+            return self._envelope_body(reply.body)
+        except (Failure, _Unreadable):
+            failure = _http_error(reply)
+        raise failure
+
+    def _envelope_body(self, raw: bytes | bytearray) -> etree._Element:
+        try:
+            root = parse(raw, tree=self.budget.tree)
+        except XmlMalformed as refusal:
+            malformed = _Unreadable(Failure(Reason.REPLY_MALFORMED, f"the reply is not read: {refusal}"))
+        except XmlRefused as refusal:
+            malformed, failure = None, Failure(_REFUSALS[type(refusal)], f"the reply is not read: {refusal}")
+        else:
+            if root.tag not in {f"{{{namespace}}}Envelope" for namespace in _ENVELOPES}:
+                raise Failure(Reason.NOT_SOAP, "the reply is not a SOAP envelope")
+            body = _child(root, "Body")
+            if body is None:
+                raise Failure(Reason.REPLY_INCOMPLETE, "the reply has no SOAP body")
+            return body
+        raise malformed or failure
+
+
+_REFUSALS = {XmlForbidden: Reason.REPLY_FORBIDDEN_XML, XmlTooComplex: Reason.REPLY_TOO_COMPLEX}
+
+
+def _restore(values: Values, marked: Marked) -> None:
+    """Put forbidden characters back into documents, whose reader names the place; elsewhere the field is named here."""
+    for name, value in values.items():
+        if name in _DOCUMENTS and isinstance(value, str | bytes):
+            values[name] = marked.restored(value.encode() if isinstance(value, str) else value)
+        else:
+            _refuse_mark(value, marked.mark, values.place.inside(name))
+
+
+def _refuse_mark(value: Any, mark: str, place: Place) -> None:
+    if isinstance(value, Values):
+        for name, inner in value.items():
+            _refuse_mark(inner, mark, place.inside(name))
+    elif isinstance(value, list):
+        for inner in value:
+            _refuse_mark(inner, mark, place)
+    elif isinstance(value, str) and mark in value:
+        raise place.failure(Reason.CHARACTER_FORBIDDEN, "holds a character that XML has no way to write")
 
 
 def _put_back(values: Values, shorter: Cut) -> bool:
@@ -132,67 +222,24 @@ def _put_back(values: Values, shorter: Cut) -> bool:
     return True
 
 
-def _read(operation: Operation, reply: Reply, server: str) -> Values:
-    body = _body(reply)
-    fault = _child(body, "Fault")
-    if fault is not None:
-        raise _explain(fault)
-    if not _succeeded(reply):
-        raise _http_error(reply)
-    expected = operation.response.qname.text
-    place = Place(local_name(expected), server)
-    answer = body.find(expected)
-    if answer is None:
-        raise place.failure(Reason.REPLY_INCOMPLETE, "is not in the reply")
-    values = _structure(answer, operation.response.type, place)
-    _demand(values, operation.response.type)
-    return values
-
-
 def _succeeded(reply: Reply) -> bool:
     return 200 <= reply.status < 300
 
 
 def _http_error(reply: Reply) -> Failure:
+    if reply.status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+        return other_version("HTTP 415")
     return Failure(Reason.HTTP_ERROR, f"the server answered with HTTP {reply.status}")
 
 
-def _body(reply: Reply) -> etree._Element:
-    """The SOAP body. A reply that reports an error may come with any content type, if only it is SOAP."""
-    if _succeeded(reply):
-        _check_type(reply)
-        return _envelope_body(reply.body)
-    try:
-        return _envelope_body(reply.body)
-    except Failure:
-        failure = _http_error(reply)
-    raise failure
-
-
 def _check_type(reply: Reply) -> None:
-    if not reply.body.strip():
+    first = behind_space(reply.body, 0)
+    if first == len(reply.body):
         raise Failure(Reason.REPLY_EMPTY, "the reply is empty")
     if reply.content_type.partition(";")[0].strip().lower() not in _XML_TYPES:
         raise Failure(Reason.NOT_SOAP, "the reply is not of an XML content type")
-    if _HTML.match(reply.body):
+    if _HTML.match(reply.body, first):
         raise Failure(Reason.NOT_SOAP, "the reply is a web page")
-
-
-def _envelope_body(raw: bytes | bytearray) -> etree._Element:
-    try:
-        root = parse(bytes(raw))
-    except XmlForbidden as refusal:
-        failure = Failure(Reason.REPLY_FORBIDDEN_XML, f"the reply is not read: {refusal}")
-    except XmlRefused as refusal:
-        failure = Failure(Reason.REPLY_MALFORMED, f"the reply is not read: {refusal}")
-    else:
-        if root.tag not in {f"{{{namespace}}}Envelope" for namespace in _ENVELOPES}:
-            raise Failure(Reason.NOT_SOAP, "the reply is not a SOAP envelope")
-        body = _child(root, "Body")
-        if body is None:
-            raise Failure(Reason.REPLY_INCOMPLETE, "the reply has no SOAP body")
-        return body
-    raise failure
 
 
 def _child(parent: etree._Element, name: str) -> etree._Element | None:
@@ -219,11 +266,14 @@ def _structure(node: etree._Element, described: Any, place: Place) -> Values:
         if name == _SIMPLE_CONTENT:
             values[name] = _simple(_text(node, place), element.type, place)
             continue
+        inner = place.inside(name)
         items = [
-            _value(child, element.type, place.inside(name))
+            _value(child, element.type, inner)
             for child in node.findall(element.qname.text)
             if child.get(_NIL) not in ("true", "1")
         ]
+        if not items and next(node.iterchildren(f"{{*}}{element.name}"), None) is not None:
+            _refuse_other_namespace(node, element, inner)
         if element.accepts_multiple:
             values[name] = items
         elif len(items) > 1:
@@ -233,10 +283,25 @@ def _structure(node: etree._Element, described: Any, place: Place) -> Values:
     return values
 
 
+def _refuse_other_namespace(node: etree._Element, element: Any, place: Place) -> None:
+    """An element of the right name in another namespace is neither the field nor a sign that there is none."""
+    if any(child.tag != element.qname.text for child in node.iterchildren(f"{{*}}{element.name}")):
+        raise place.failure(Reason.REPLY_MALFORMED, "is in another namespace than the WSDL in use says")
+
+
 def _value(node: etree._Element, described: Any, place: Place) -> Any:
     if isinstance(described, xsd.ComplexType):
         return _structure(node, described, place)
+    if isinstance(described, xsd.String) and place.path.endswith(_DOCUMENT_PLACES):
+        return _document(node, place)
     return _simple(_text(node, place), described, place)
+
+
+def _document(node: etree._Element, place: Place) -> str | bytes:
+    """A large text in UTF-8: Python's own text takes up to four times the room."""
+    _refuse_elements(node, place)
+    text: bytes = etree.tostring(node, method="text", encoding="utf-8", with_tail=False)
+    return text if len(text) >= LARGE else text.decode()
 
 
 def _text(node: etree._Element, place: Place) -> str:
@@ -247,9 +312,13 @@ def _text(node: etree._Element, place: Place) -> str:
     """
     if not len(node):
         return node.text or ""
+    _refuse_elements(node, place)
+    return (node.text or "") + "".join(inner.tail or "" for inner in node)
+
+
+def _refuse_elements(node: etree._Element, place: Place) -> None:
     if next(node.iterchildren("*"), None) is not None:
         raise place.failure(Reason.REPLY_MALFORMED, "holds elements where text belongs")
-    return (node.text or "") + "".join(inner.tail or "" for inner in node)
 
 
 def _simple(text: str, described: Any, place: Place) -> Any:
@@ -285,30 +354,3 @@ def _demand(values: Values, described: Any) -> None:
     required += [name for name, attribute in described.attributes if attribute.name and attribute.required]
     for name in required:
         values[name]  # raises for what is missing
-
-
-# Faults
-
-
-def _explain(fault: etree._Element) -> Failure:
-    """Both versions' faults, and the mixtures of them that servers send: read by what is there.
-
-    A fault's text may repeat anything of the request, in any spelling, the
-    log-in and the accounts' password hashes too. So none of it is passed on.
-    """
-    statement = _QUOTED.sub("", _first_text(fault, "faultstring", "Text"))
-    code = _first_text(fault, "faultcode", "Value").strip().rpartition(":")[2].partition(".")[0]
-    fault_code = f" ({code})" if code in _FAULT_CODES else ""
-    for sentence, reason, said in _KNOWN_FAULTS:
-        if sentence.search(statement):
-            return Failure(reason, said + fault_code)
-    return Failure(Reason.SOAP_FAULT, f"the server answered with a fault{fault_code}")
-
-
-def _first_text(fault: etree._Element, *names: str) -> str:
-    """The first text that is not blank in an element of the first of ``names`` that has any."""
-    texts: dict[str, str] = {}
-    for node in fault.iter("*"):
-        if (node.text or "").strip():
-            texts.setdefault(local_name(node), node.text or "")
-    return next((texts[name] for name in names if name in texts), "")

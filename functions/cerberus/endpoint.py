@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cerberus.address_policy import AddressPolicy, checked_host
+from cerberus.operation_budgets import OperationBudgets
 from cerberus.tls import SystemRoots, Trust
+from common.budgets import MEGABYTE, AccountSizes
 from common.errors import Failure, Reason
 
 MAX_PORT = 65535
-MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Timeouts:
 class Endpoint:
     """One server as registered. Its repr shows neither user name nor password.
 
-    ``label`` is how messages name it. ``reply_limit`` is in bytes.
+    ``label`` is how messages name it. ``reply_limit``, ``beside`` and ``room``: see ``OperationBudgets``.
     ``wsdl`` is the file of the server's own version, None for the one shipped here.
     Raises Failure(REGISTRATION_INVALID) for a host or port that cannot be one.
     """
@@ -36,7 +37,14 @@ class Endpoint:
     trust: Trust = field(default_factory=SystemRoots)
     timeouts: Timeouts = field(default_factory=Timeouts)
     reply_limit: int = 256 * MEGABYTE
+    beside: AccountSizes | None = None
+    room: int | None = None
     wsdl: Path | None = None
+
+    @property
+    def budgets(self) -> OperationBudgets:
+        """How much each operation may answer."""
+        return OperationBudgets(self.reply_limit, self.beside, self.room)
 
     def __post_init__(self) -> None:
         try:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 
+from common.budgets import too_large
 from common.runtime import Runtime
 from common.safe_xml import XmlRefused, is_utf8, parse
 
@@ -38,9 +39,10 @@ class Cut:
     text: bytes
 
 
-def cut(reply: bytes | bytearray, sent: Mapping[bytes, bytes], runtime: Runtime) -> Cut | None:
+def cut(reply: bytes | bytearray, sent: Mapping[bytes, bytes], runtime: Runtime, *, most: int) -> Cut | None:
     """Cut the large text out of a reply; None when there is none, or it is not as usual.
 
+    Raises Failure(REPLY_TOO_LARGE) as soon as the text is larger than ``most`` bytes.
     ``sent`` are texts that may come back, by the SHA-256 of their escaped form: one that does is not made anew.
     ``runtime`` gives the token, which nobody who writes a reply can guess.
     """
@@ -52,7 +54,7 @@ def cut(reply: bytes | bytearray, sent: Mapping[bytes, bytes], runtime: Runtime)
     start, end = span
     text = sent.get(hashlib.sha256(memoryview(reply)[start:end]).digest()) if sent else None
     if text is None:
-        text = _undone(reply, start, end)
+        text = _undone(reply, start, end, most)
     if text is None:
         return None
     token = runtime.new_token()
@@ -71,7 +73,7 @@ def _find(reply: bytes | bytearray) -> tuple[int, int] | None:
     return None
 
 
-def _undone(reply: bytes | bytearray, start: int, end: int) -> bytes | None:
+def _undone(reply: bytes | bytearray, start: int, end: int, most: int) -> bytes | None:
     out = BytesIO()
     while start < end:
         stop = _whole(reply, start, min(end, start + _PIECE), end)
@@ -83,6 +85,8 @@ def _undone(reply: bytes | bytearray, start: int, end: int) -> bytes | None:
         except XmlRefused:
             return None
         out.write((text or "").encode())
+        if out.tell() > most:
+            raise too_large("a document in the reply", most)
         start = stop
     return out.getvalue()  # without a copy
 

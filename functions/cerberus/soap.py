@@ -91,21 +91,24 @@ class SoapClient:
         )
         if request.large:
             self._sent = request.large
-        reply = self._exchange(operation, request.pieces)
+        budget = self._endpoint.budgets.of(name)
+        reply = self._exchange(operation, request.pieces, budget.reply)
         del request  # its copy of a document need not last while the reply is read
         try:
-            return read_reply(operation, reply, self._runtime, server=self._endpoint.label, sent=self._sent)
+            return read_reply(
+                operation, reply, self._runtime, budget=budget, server=self._endpoint.label, sent=self._sent
+            )
         except Failure as failure:
             if failure.reason not in _FAULTS:  # the next reply on this connection may belong to another request
                 self._transport.close()
             raise
 
-    def _exchange(self, operation: Operation, body: Sequence[bytes]) -> Reply:
+    def _exchange(self, operation: Operation, body: Sequence[bytes], limit: int) -> Reply:
         repeatable = operation.name in self._reads
-        reply = self._transport.post(body, operation.headers, repeatable=repeatable)
+        reply = self._transport.post(body, operation.headers, limit=limit, repeatable=repeatable)
         if reply.status == UNAUTHORIZED:
             reply = self._transport.post(
-                body, operation.headers, repeatable=repeatable, basic=self._endpoint.credentials
+                body, operation.headers, limit=limit, repeatable=repeatable, basic=self._endpoint.credentials
             )
         if reply.status == UNAUTHORIZED:
             raise Failure(Reason.AUTHENTICATION_FAILED, "the server refused the log-in with HTTP 401")

@@ -10,6 +10,7 @@ import re
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, cast
@@ -139,11 +140,15 @@ def handshake(
 
     Raises Failure with CERTIFICATE_UNTRUSTED, TLS_FAILED, CONNECT_TIMEOUT, CONNECTION_CLOSED or DEADLINE.
     """
+    secure: ssl.SSLSocket | None = None
     try:
         raw.settimeout(deadline.bounded(timeout))
-        return cast(BoundedSocket, context.wrap_socket(raw, server_hostname=host.rstrip(".")))
-    except Failure as late:
-        failure = late
+        secure = context.wrap_socket(raw, server_hostname=host.rstrip("."), do_handshake_on_connect=False)
+        _say_hello(secure)
+        secure.do_handshake()
+        return cast(BoundedSocket, secure)
+    except Failure as refused:
+        failure = refused
     except ssl.SSLCertVerificationError as error:
         failure = Failure(Reason.CERTIFICATE_UNTRUSTED, f"the certificate is not trusted: {_complaint(error)}")
     except TimeoutError:
@@ -154,8 +159,26 @@ def handshake(
         failure = Failure(Reason.TLS_FAILED, "the TLS handshake failed")
     except OSError:
         failure = Failure(Reason.CONNECTION_CLOSED, "the connection was closed during the TLS handshake")
-    raw.close()
+    (secure or raw).close()
     raise failure
+
+
+_HTTP = b"HTTP/"
+
+
+def _say_hello(secure: ssl.SSLSocket) -> None:
+    """Begin the handshake and look at how the answer begins. Raises Failure(TLS_FAILED) where plain HTTP answers.
+
+    OpenSSL says of such an answer only that it is none of TLS. Nothing but the greeting was sent by then.
+    """
+    wait = secure.gettimeout()
+    secure.settimeout(0)
+    with suppress(ssl.SSLWantReadError):
+        secure.do_handshake()  # sends the greeting, and finds no answer yet
+    secure.settimeout(wait)
+    # The bytes stay for the handshake. An SSLSocket by itself looks at none, so its own class is asked.
+    if socket.socket.recv(secure, len(_HTTP), socket.MSG_PEEK) == _HTTP:
+        raise Failure(Reason.TLS_FAILED, "the port answers in plain HTTP, not in HTTPS")
 
 
 def certificate_of(connection: ssl.SSLSocket) -> bytes:

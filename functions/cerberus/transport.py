@@ -20,7 +20,9 @@ from urllib3 import HTTPResponse
 from urllib3.connection import HTTPException
 
 from cerberus.checked_connection import CheckedAdapter, Dialer, Peer
+from cerberus.compressed import CODINGS, Inflater
 from cerberus.endpoint import Endpoint
+from common.budgets import too_large
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 
@@ -86,10 +88,11 @@ class Transport:
         body: Sequence[bytes],
         headers: Mapping[str, str],
         *,
+        limit: int,
         repeatable: bool,
         basic: tuple[str, str] | None = None,
     ) -> Reply:
-        """Send the pieces of ``body`` and read the whole answer, whatever its status.
+        """Send the pieces of ``body`` and read the whole answer, whatever its status, up to ``limit`` bytes.
 
         A kept connection that the server closed before the head of its reply was
         complete is replaced once if ``repeatable``. ``basic`` adds Basic authentication.
@@ -97,6 +100,7 @@ class Transport:
         REPLY_TOO_LARGE or DEADLINE, and RuntimeError in a second thread.
         """
         self._check_thread()
+        self._peer.reply_limit = limit
         sent = {**_HEADERS, **headers, "Content-Length": str(sum(map(len, body))), **_basic_auth(basic)}
         request = self._prepared(sent, packed(body))
         attempts = self._peer.attempts
@@ -149,38 +153,39 @@ class Transport:
         if 300 <= response.status < 400:
             raise Failure(Reason.REDIRECT_REFUSED, f"the server answered with a redirect, HTTP {response.status}")
         headers = response.headers
-        if headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise Failure(Reason.NOT_SOAP, "the answer is compressed although that was not asked for")
+        coding = headers.get("Content-Encoding", "identity").strip().lower()
+        if coding != "identity" and coding not in CODINGS:
+            raise Failure(Reason.NOT_SOAP, "the answer is compressed in a way that is not understood")
         if headers.get("Transfer-Encoding", "").lower() not in _FRAMINGS:
             raise Failure(Reason.HTTP_ERROR, "the answer has a transfer encoding that was not asked for")
         if len(set(headers.getlist("Content-Length"))) > 1:
             raise Failure(Reason.HTTP_ERROR, _TWO_LENGTHS)
         kinds = headers.getlist("Content-Type")
-        return Reply(response.status, kinds[0] if kinds else "", self._body(response))
+        body = self._body(response, Inflater() if coding in CODINGS else None)
+        return Reply(response.status, kinds[0] if kinds else "", body)
 
-    def _body(self, response: HTTPResponse) -> bytes | bytearray:
-        limit, length = self._endpoint.reply_limit, response.length_remaining
-        if length is not None:
-            if length > limit:
-                raise self._too_large()
-            # Only a read without an amount tells urllib3 that an empty body is read: else it drops the connection.
-            whole = response.read(length or None)
-            if len(whole) < length:
-                raise Failure(Reason.CONNECTION_CLOSED, _CLOSED_EARLY)
-            return whole
-        body = bytearray()
-        while chunk := response.read1(min(_CHUNK, limit - len(body) + 1)):
-            body += chunk
-            if len(body) > limit:
-                raise self._too_large()
-        if not body and response.status == HTTPStatus.OK and not response.headers.get("Transfer-Encoding"):
+    def _body(self, response: HTTPResponse, inflater: Inflater | None) -> bytearray:
+        """The body, inflated. Its buffer grows with what arrives: a length is a promise that would be paid at once."""
+        limit, length = self._peer.reply_limit, response.length_remaining
+        if length is not None and length > limit:
+            raise too_large("the reply", limit)
+        body, received = bytearray(), 0
+        while chunk := response.read1(min(_CHUNK, limit - received + 1)):
+            received += len(chunk)
+            for piece in inflater.pieces(chunk) if inflater else (chunk,):
+                body += piece
+                if max(len(body), received) > limit:
+                    raise too_large("the reply, inflated," if inflater else "the reply", limit)
+        if length is not None and received < length:
+            raise Failure(Reason.CONNECTION_CLOSED, _CLOSED_EARLY)
+        is_framed = length is not None or response.headers.get("Transfer-Encoding")
+        if not received and response.status == HTTPStatus.OK and not is_framed:
             raise Failure(Reason.CONNECTION_CLOSED, _CLOSED_EARLY)  # its head may have been cut as well
+        for piece in inflater.end() if inflater and received else ():
+            body += piece
+            if len(body) > limit:
+                raise too_large("the reply, inflated,", limit)
         return body
-
-    def _too_large(self) -> Failure:
-        return Failure(
-            Reason.REPLY_TOO_LARGE, f"the reply is larger than the limit of {self._endpoint.reply_limit} bytes"
-        )
 
     def _as_failure(self, error: BaseException, http_reason: Reason, message: str) -> Failure:
         """The failure for what a library raised: ``http_reason`` if it is about HTTP. Its text is not kept."""

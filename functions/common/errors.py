@@ -34,6 +34,8 @@ class Reason(StrEnum):
     REPLY_FORBIDDEN_XML = "reply_forbidden_xml"
     REPLY_INCOMPLETE = "reply_incomplete"
     REPLY_TOO_LARGE = "reply_too_large"
+    REPLY_TOO_COMPLEX = "reply_too_complex"
+    SOAP_VERSION_UNSUPPORTED = "soap_version_unsupported"
     SOAP_FAULT = "soap_fault"
     OPERATION_UNSUPPORTED = "operation_unsupported"
     AUTHENTICATION_FAILED = "authentication_failed"
@@ -50,6 +52,7 @@ class Reason(StrEnum):
     SAME_AS_PRIMARY = "same_as_primary"
     # Documents
     DOCUMENT_MALFORMED = "document_malformed"
+    CHARACTER_FORBIDDEN = "character_forbidden"
     WRITE_NOT_EFFECTIVE = "write_not_effective"
     LISTENERS_CHANGED = "listeners_changed"
     DEPENDENCY_FAILED = "dependency_failed"
@@ -146,7 +149,9 @@ REMEDIES: dict[Reason, str] = {
     Reason.REPLY_MALFORMED: "Check the server's log; the reply was cut or is not well-formed XML.",
     Reason.REPLY_FORBIDDEN_XML: "A reply with a DTD or entities is never read; check what answers at this address.",
     Reason.REPLY_INCOMPLETE: "Check that the server's version matches the WSDL in use.",
-    Reason.REPLY_TOO_LARGE: "Raise the reply limit in the settings if the server really holds that much.",
+    Reason.REPLY_TOO_LARGE: "Check what answers at this address; if the server really holds that much, clear it there.",
+    Reason.REPLY_TOO_COMPLEX: "Check what answers at this address; no configuration is built like that.",
+    Reason.SOAP_VERSION_UNSUPPORTED: "Supply the server's own WSDL: its binding says which version of SOAP is spoken.",
     Reason.SOAP_FAULT: "Check the server's log for the fault.",
     Reason.OPERATION_UNSUPPORTED: "The server does not know this operation; leave the part out or supply its own WSDL.",
     Reason.AUTHENTICATION_FAILED: "Check the stored user name and password; the primary administrator's are needed.",
@@ -161,6 +166,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.SOAP_NOT_SECURE: "Switch HTTPS on for SOAP on the server and restart its service.",
     Reason.SAME_AS_PRIMARY: "Remove this registration; it points to the primary itself.",
     Reason.DOCUMENT_MALFORMED: "Check this part on the server; what it holds is not well-formed XML.",
+    Reason.CHARACTER_FORBIDDEN: "Type the named value anew on the server; until then this part is left as it is.",
     Reason.LISTENERS_CHANGED: "Start another run; somebody changed listeners while this one wrote.",
     Reason.WRITE_NOT_EFFECTIVE: "Check the server's disk and log; it acknowledged the change but does not hold it.",
     Reason.DEPENDENCY_FAILED: "Mend the part it depends on first.",
@@ -245,6 +251,14 @@ REASONS_OF_THE_RUN = (
     Reason.PRIMARY_REPLACED,
 )
 """Reasons that lie with the run, or with who changed something meanwhile, and not with the backup."""
+
+
+UNANSWERED = frozenset(
+    {Reason.OPERATION_UNSUPPORTED, Reason.READ_REFUSED, Reason.SOAP_FAULT, Reason.HTTP_ERROR, Reason.NOT_SOAP}
+    | {Reason.REPLY_EMPTY, Reason.REPLY_MALFORMED, Reason.REPLY_INCOMPLETE, Reason.REPLY_FORBIDDEN_XML}
+    | {Reason.REPLY_TOO_LARGE, Reason.REPLY_TOO_COMPLEX, Reason.CHARACTER_FORBIDDEN}
+)
+"""Answers that leave a question open without saying anything of the server as a whole."""
 
 
 class Failure(Exception):

@@ -27,6 +27,12 @@ def number(variables: Variables, name: str) -> int:
     return int(value)
 
 
+def memory_megabytes(variables: Variables) -> int | None:
+    """What the process may take: Lambda itself says it, nobody elsewhere. Raises Failure(CONFIGURATION_INVALID)."""
+    name = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+    return number(variables, name) if name in variables else None
+
+
 def entries(value: str) -> tuple[str, ...]:
     """What a list with commas holds."""
     return tuple(entry.strip() for entry in value.split(",") if entry.strip())

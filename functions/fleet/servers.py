@@ -8,9 +8,10 @@ from typing import Protocol
 
 from cerberus.address_policy import AddressPolicy
 from cerberus.client import BackupClient, PrimaryClient
-from cerberus.endpoint import MEGABYTE, Endpoint, Timeouts
+from cerberus.endpoint import Endpoint, Timeouts
 from cerberus.same_server import Address, same_server
 from cerberus.tls import CaBundle, Pins, SystemRoots, Trust
+from common.budgets import MEGABYTE, AccountSizes
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.runtime import Runtime
@@ -28,8 +29,14 @@ def endpoint_of(
     settings: SyncSettings,
     addresses: AddressPolicy,
     wsdl: Path | None = None,
+    *,
+    beside: AccountSizes | None = None,
+    room: int | None = None,
 ) -> Endpoint:
-    """The endpoint of a registered server. Raises Failure(REGISTRATION_INVALID)."""
+    """The endpoint of a registered server. ``beside`` and ``room`` limit its replies, see ``OperationBudgets``.
+
+    Raises Failure(REGISTRATION_INVALID).
+    """
     name = server.id if isinstance(server, Backup) else PRIMARY_ID
     return Endpoint(
         label=f"{name} ({server.host}:{server.port})",
@@ -39,6 +46,8 @@ def endpoint_of(
         trust=trust_of(server.trust),
         timeouts=Timeouts(connect=settings.connect_timeout, read=settings.read_timeout),
         reply_limit=settings.reply_limit_mb * MEGABYTE,
+        beside=beside,
+        room=room,
         addresses=addresses,
         wsdl=wsdl,
     )
@@ -64,8 +73,15 @@ class Servers(Protocol):
     ) -> AbstractContextManager[ReadableServer]: ...
 
     def backup(
-        self, backup: Backup, credentials: Credentials, settings: SyncSettings, deadline: Deadline
-    ) -> AbstractContextManager[WritableServer]: ...
+        self,
+        backup: Backup,
+        credentials: Credentials,
+        settings: SyncSettings,
+        deadline: Deadline,
+        beside: AccountSizes | None = None,
+    ) -> AbstractContextManager[WritableServer]:
+        """``beside`` are the sizes of the primary's lists, which limit the backup's."""
+        ...
 
     def is_same(self, one: Address, other: Address, deadline: Deadline) -> bool:
         """Whether two hosts with ports lead to one server, as far as their addresses tell. Nobody is asked."""
@@ -76,26 +92,34 @@ class Servers(Protocol):
 class CerberusServers:
     """Servers over HTTPS SOAP. ``addresses`` says where connections may lead.
 
-    ``wsdl`` is the file of the servers' own version, None for the one shipped with the product.
+    ``wsdl`` is the file of the servers' own version, None for the one shipped with the product. ``room`` is how many
+    bytes of memory there are for the lists of the primary, None for as many as it wants.
     """
 
     addresses: AddressPolicy
     runtime: Runtime
     wsdl: Path | None = None
+    room: int | None = None
 
     def primary(
         self, primary: Primary, credentials: Credentials, settings: SyncSettings, deadline: Deadline
     ) -> AbstractContextManager[ReadableServer]:
         return PrimaryClient(
-            endpoint_of(primary, credentials, settings, self.addresses, self.wsdl), deadline, self.runtime
+            endpoint_of(primary, credentials, settings, self.addresses, self.wsdl, room=self.room),
+            deadline,
+            self.runtime,
         )
 
     def backup(
-        self, backup: Backup, credentials: Credentials, settings: SyncSettings, deadline: Deadline
+        self,
+        backup: Backup,
+        credentials: Credentials,
+        settings: SyncSettings,
+        deadline: Deadline,
+        beside: AccountSizes | None = None,
     ) -> AbstractContextManager[WritableServer]:
-        return BackupClient(
-            endpoint_of(backup, credentials, settings, self.addresses, self.wsdl), deadline, self.runtime
-        )
+        endpoint = endpoint_of(backup, credentials, settings, self.addresses, self.wsdl, beside=beside, room=self.room)
+        return BackupClient(endpoint, deadline, self.runtime)
 
     def is_same(self, one: Address, other: Address, deadline: Deadline) -> bool:
         return same_server(one, other, self.addresses, deadline)

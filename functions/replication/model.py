@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from common.errors import Reason
+from common.errors import Failure, Reason
 from replication.documents.keep_patterns import Rules
 from replication.ports import ServerFacts
 
@@ -213,3 +213,7 @@ class PrimaryState:
     groups: int
     settings: int = 0
     """How many values its settings hold."""
+    unread: Mapping[PartName, Failure] = field(default_factory=dict)
+    """Parts that could not be read because of a character in them, and where it is. All others go on."""
+    doubts: tuple[Failure, ...] = ()
+    """What a cross-check of what was read could not say."""

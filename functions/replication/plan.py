@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from common.contained import contained
-from common.errors import Reason
+from common.errors import Failure, Reason
 from replication.documents.diff import OTHER
 from replication.documents.merge import AmbiguousEntries
 from replication.documents.undecided import NamesUndecided
@@ -309,13 +309,33 @@ def _plan(
         message = "the primary's edition does not have this part"
         return PartPlan(part, settled=PartOutcome(part.name, PartStatus.NOT_OFFERED, message=message))
     if part.name not in primary.states:
-        message = f"the run read the primary without {part.name}, which was chosen later"
-        return PartPlan(
-            part, settled=PartOutcome(part.name, PartStatus.NOT_READ, reason=Reason.PART_NOT_READ, message=message)
-        )
+        return PartPlan(part, settled=_not_read(part, primary.unread.get(part.name)))
     if not part.offered(features):
         message = "the backup's edition does not have this part"
         return PartPlan(part, settled=_failed(part, Reason.FEATURE_MISSING, message))
+    try:
+        return _read_and_compared(part, primary, server, policy, previous)
+    except Failure as failure:
+        # Nothing was cut: one character is wrong in this part, and the others are whole.
+        if failure.reason is not Reason.CHARACTER_FORBIDDEN:
+            raise
+        return PartPlan(part, settled=_failed(part, failure.reason, failure.message))
+
+
+def _not_read(part: Part[Any], why: Failure | None) -> PartOutcome:
+    """Of a part that the run has not read of the primary. ``why`` is None where only the run's notices say it."""
+    message = "the run read the primary without it: it was chosen later, or the run's notices say why"
+    reason = why.reason if why else Reason.PART_NOT_READ
+    return PartOutcome(part.name, PartStatus.NOT_READ, reason=reason, message=why.message if why else message)
+
+
+def _read_and_compared(
+    part: Part[Any],
+    primary: PrimaryState,
+    server: ReadableServer,
+    policy: Policy,
+    previous: PartFingerprints | None,
+) -> PartPlan:
     own = part.read(server)
     source = primary.states[part.name]
     warnings = contained(

@@ -58,6 +58,11 @@ class ReadableServer(Protocol):
         """Host and port as registered."""
         ...
 
+    @property
+    def list_room(self) -> int:
+        """Bytes that the parser's tree of a list of users or groups may take."""
+        ...
+
     def facts(self) -> ServerFacts: ...
     def security(self) -> Security:
         """The typed answers about SOAP and TLS alone: one small call that needs a log-in."""

@@ -1,8 +1,8 @@
 """Reading the primary, once and completely, before any backup is touched."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from common.errors import Failure, Reason
+from common.errors import UNANSWERED, Failure, Reason
 from replication.documents.canonical import digest
 from replication.documents.keep_patterns import Rules
 from replication.guards.preflight import check_primary
@@ -20,24 +20,37 @@ def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_em
     groups or settings are missing or there is not one user (PRIMARY_EMPTY,
     unless ``accept_empty`` says that having no user is meant so), and when the
     server names twice as many users or groups as its documents hold, or more
-    (PRIMARY_INCOMPLETE). A failed read never means "no users".
+    (PRIMARY_INCOMPLETE). A failed read never means "no users". One character
+    that XML has no way to write costs only the part that it is in.
     """
     wanted = set(parts)
     facts = server.facts()
     check_primary(facts, server.label)
     states: dict[PartName, object] = {}
+    unread: dict[PartName, Failure] = {}
     for part in PARTS:
         if part.name in wanted and part.offered(facts.features):
-            state = part.read(server)
-            part.validate(state)
-            states[part.name] = state
+            try:
+                state = part.read(server)
+                part.validate(state)
+            except Failure as failure:
+                if failure.reason is not Reason.CHARACTER_FORBIDDEN:
+                    raise
+                unread[part.name] = failure.at(server.label)
+            else:
+                states[part.name] = state
     settings = states.get(PartName.SETTINGS)
     held = _count_settings(server, settings) if isinstance(settings, Document) else 0
     users, groups = 0, 0
+    doubts: tuple[Failure, ...] = ()
     accounts = states.get(PartName.ACCOUNTS)
     if isinstance(accounts, Accounts):
         users, groups = _count(server, accounts, accept_empty=accept_empty)
-    return PrimaryState(server.label, server.address, facts, states, users, groups, held)
+        doubts = (
+            *_cross_check("users", users, server.user_names, server.label),
+            *_cross_check("groups", groups, server.group_names, server.label),
+        )
+    return PrimaryState(server.label, server.address, facts, states, users, groups, held, unread, doubts)
 
 
 BY_DEFAULT = Policy(rules=Rules(()))  # the rules decide what is written, not what is read
@@ -80,17 +93,22 @@ def _count(server: ReadableServer, accounts: Accounts, *, accept_empty: bool) ->
     users, groups = len(accounts.users.items.entries), len(accounts.groups.items.entries)
     if not users and not accept_empty:
         raise Failure(Reason.PRIMARY_EMPTY, "its user list holds no user", server=server.label)
-    _check_complete("users", users, len(server.user_names()), server.label)
-    _check_complete("groups", groups, len(server.group_names()), server.label)
     return users, groups
 
 
-def _check_complete(what: str, held: int, named: int, label: str) -> None:
-    """Compare two answers of the server about the same thing.
+def _cross_check(what: str, held: int, ask: Callable[[], tuple[str, ...]], label: str) -> Iterator[Failure]:
+    """Compare two answers of the server about the same thing; why it does not give the second one, if it does not.
 
     Only half-size is an error: on real servers the list of names may hold
     accounts (of a directory, for example) that are not in the document.
     """
+    try:
+        named = len(ask())
+    except Failure as failure:
+        if failure.reason not in UNANSWERED:
+            raise
+        yield Failure(failure.reason, f"its {what} were not counted a second time: {failure.message}", server=label)
+        return
     if named and held * 2 <= named:
         raise Failure(
             Reason.PRIMARY_INCOMPLETE, f"it names {named} {what}, but its document holds {held}", server=label

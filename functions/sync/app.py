@@ -12,6 +12,7 @@ from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
 from common.errors import Failure
 from common.runtime import SystemRuntime
+from fleet.memory import room_for_primary
 from fleet.servers import CerberusServers
 from registry.aws import open_clients, open_sqs
 from registry.backup_queue import Message, SqsQueue
@@ -114,7 +115,10 @@ def _run_context() -> RunContext:
         store=DynamoStore(environment.table_name, clients.dynamodb, runtime, environment.history_days),
         credentials=SecretsManagerCredentials(environment.secret_prefix, clients.secretsmanager, runtime),
         servers=CerberusServers(
-            AddressPolicy.allowing(environment.allowed_networks, runtime), runtime, environment.wsdl
+            AddressPolicy.allowing(environment.allowed_networks, runtime),
+            runtime,
+            environment.wsdl,
+            room_for_primary(environment.memory_megabytes),
         ),
         progress=LoggedProgress(logger),
         snapshots=S3Snapshots(

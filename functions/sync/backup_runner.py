@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 
+from common.budgets import AccountSizes
 from common.deadline import Deadline
 from common.errors import Failure, Reason, places
 from common.runtime import UNFINISHED
 from fleet.approvals import guard_of
+from fleet.memory import account_sizes, size_of, workers
 from fleet.present_primary import PresentPrimary, present_primary
 from fleet.primary import known_parts, pending_access_proof_of, policy_of
 from fleet.restore_source import RestoreSource
@@ -28,38 +30,6 @@ from sync.pause import may_be_written_to, why_not_written_to
 from sync.push_conditions import Turn, registered_now
 from sync.result_recorder import ResultRecorder
 from sync.results import failed_outcome, with_begun
-
-MAX_WORKERS = 64
-"""Backups at a time where memory does not matter. Most of a backup's time is waiting for the network."""
-
-BASE = 120 * 1024 * 1024
-"""Bytes for the program itself; 73 MB were measured with everything imported and the clients opened."""
-ONCE = 10
-"""Bytes for each byte of the primary's documents, taken once: the primary's own, and the one document that is parsed as
-a whole where it is no plain list, which takes eight times its room."""
-EACH = 6
-"""Bytes for each byte of the primary's documents that every backup takes while it is served.
-
-Measured over HTTPS with 20,000 users (31 MB), with ``MALLOC_ARENA_MAX=1``: 6.8 times the documents and the program for
-one backup, and 4.8 times for each more at most, whether five users differ or 1,500.
-"""
-
-
-def workers(memory_megabytes: int | None, documents: int) -> int:
-    """How many backups fit into the memory at a time, from 1 to MAX_WORKERS; None is memory without a limit.
-
-    ``documents`` is the size of the primary's documents in bytes: those of a backup are taken to be as large.
-    """
-    if memory_megabytes is None or documents == 0:
-        return MAX_WORKERS
-    room = memory_megabytes * 1024 * 1024 - BASE - ONCE * documents
-    return max(1, min(MAX_WORKERS, room // (EACH * documents)))
-
-
-def size_of(primary: PrimaryState) -> int:
-    """The size of the primary's documents in bytes."""
-    return sum(part.size(primary.states[part.name]) for part in PARTS if part.name in primary.states)
-
 
 GRACE = 2.0
 """Seconds after the deadline in which backups that were under way may still record that they were cut off."""
@@ -84,6 +54,12 @@ class BackupRunner:
     def at_a_time(self) -> int:
         """How many backups are served side by side."""
         return workers(self._context.memory_megabytes, size_of(self.primary))
+
+    @cached_property
+    def _beside(self) -> AccountSizes | None:
+        """What limits the lists of a backup. Its own snapshot goes back however large its lists have become."""
+        is_own = self.restore_source is not None and self.restore_source.owner
+        return None if is_own else account_sizes(self.primary)
 
     def serve_all(self, backups: Sequence[Backup]) -> list[BackupResult]:
         """Serve backups in parallel, in their order, until the deadline; a result for each."""
@@ -183,7 +159,8 @@ class BackupRunner:
     def _attempt(self, turn: Turn, policy: Policy, credentials: Credentials, started: datetime) -> Outcome:
         self.deadline.check()
         run, backup = self.recorder.run, turn.backup
-        with self._context.servers.backup(backup, credentials, self.settings, self.deadline) as server:
+        servers = self._context.servers
+        with servers.backup(backup, credentials, self.settings, self.deadline, self._beside) as server:
             basis = "" if self.restore_source else basis_of(self.primary, backup, policy, run.term)
             registered = self._last_of(backup)
             last = of_primary(registered, run)

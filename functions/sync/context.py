@@ -10,7 +10,7 @@ from typing import Protocol
 from common.contained import Defect, contained
 from common.errors import Failure
 from common.runtime import Runtime
-from fleet.environment import entries, number, package_file, required, stack_primary
+from fleet.environment import entries, memory_megabytes, number, package_file, required, stack_primary
 from fleet.primary import Source, primary_in_use
 from fleet.restore_source import RestoreSource
 from fleet.servers import Servers
@@ -19,8 +19,6 @@ from registry.models import BackupResult, FanOut, Primary, Run
 from registry.snapshots import SnapshotStore
 from registry.store import CredentialStore, Store
 from replication.model import PrimaryState
-
-_MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Environment:
             fan_out_above=number(variables, "FAN_OUT_ABOVE"),
             fan_out_minutes=number(variables, "FAN_OUT_MINUTES"),
             wsdl=package_file(variables, "WSDL_FILE"),
-            memory_megabytes=number(variables, _MEMORY) if _MEMORY in variables else None,
+            memory_megabytes=memory_megabytes(variables),
             backups_with_metrics=number(variables, "BACKUPS_WITH_METRICS"),
         )
 

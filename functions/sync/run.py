@@ -238,6 +238,8 @@ class _Fleet:
         primary = self._context.source.read(parts_of(policies), settings, self._deadline)
         self._tell(replace(self._record, state=fingerprint(primary)))
         self._context.progress.primary_read(self._record, primary)
+        for failure in (*primary.unread.values(), *primary.doubts):
+            self._tell(with_notice(self._record, failure))
         # Also what is refused below: how it differs from the state before is what then has to be looked into.
         unkept = keep_state(primary, self._recorder)
         if unkept:

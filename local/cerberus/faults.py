@@ -3,10 +3,9 @@
 A ``Fault`` names a kind, the operation it hits, from which call on and how
 often. The plan counts; ``server`` and ``soap`` ask it once per request and
 apply what is active at the stage that the kind belongs to. This module holds
-the plan and the changes made to values and bodies.
+the plan and the changes made to values, ``bodies`` those made to bodies.
 """
 
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -17,8 +16,6 @@ from lxml import etree
 
 from local.cerberus import contract, documents
 from local.cerberus.values import Values
-
-PADDING = b" " * 65_536
 
 
 class Kind(StrEnum):
@@ -59,6 +56,22 @@ class Kind(StrEnum):
     """The reply declares entities that multiply, and uses one."""
     OVERSIZE = "oversize"
     """The reply is padded to ``size`` bytes (16 MB)."""
+    GZIP = "gzip"
+    """The reply is compressed, whatever was asked for: a switch of gSOAP."""
+    BOMB = "bomb"
+    """The reply is padded to ``size`` bytes (256 MB) and compressed."""
+    PROMISE = "promise"
+    """The head promises ``size`` bytes (256 MB); the reply comes, and no more."""
+    UNENDING_HEAD = "unending_head"
+    """The reply is an XML declaration of ``size`` bytes (1 MB) that does not end."""
+    ELEMENTS = "elements"
+    """``size`` empty elements (1,000,000) before the payload."""
+    ATTRIBUTES = "attributes"
+    """An element with ``size`` attributes (100,000) before the payload."""
+    LONG_NAME = "long_name"
+    """An element with a name of ``size`` letters (1,000,000) and 3,000 children before the payload."""
+    OTHER_NAMESPACE = "other_namespace"
+    """The fields of the reply are in another namespace than the contract says."""
     # SOAP faults; nothing is stored. ``text`` is their text
     FAULT_12 = "fault_12"
     """SOAP 1.2, Sender, HTTP 400."""
@@ -68,6 +81,8 @@ class Kind(StrEnum):
     """SOAP 1.1, faultcode and faultstring, HTTP 500."""
     FAULT_HYBRID = "fault_hybrid"
     """A fault of the 1.2 shape in a 1.1 envelope with the 1.2 content type, HTTP 400."""
+    SOAP_11_ONLY = "soap_11_only"
+    """To a request in SOAP 1.2: VersionMismatch in a 1.1 envelope, HTTP 500."""
     FAULT_RECEIVER = "fault_receiver"
     """The server's own failure in the shape usual for the request, HTTP 500."""
     # Values
@@ -83,6 +98,8 @@ class Kind(StrEnum):
     """Every list and every document of users or groups holds the first half of its items."""
     EMPTY_LIST = "empty_list"
     """Every list and every document of users or groups is empty."""
+    CONTROL_CHARACTER = "control_character"
+    """The first text of the document in the reply ends with U+0001; if there is none, every text of the reply does."""
     NO_DATA = "no_data"
     """The document is left out of the reply, result stays true."""
     DTD_IN_DATA = "dtd_in_data"
@@ -268,6 +285,27 @@ def _other_version(values: Values) -> Values:
     return {**values, "result": {**result, "version": version}}
 
 
+_CONTROL = "\x01"
+
+
+def _with_control(values: Values) -> Values:
+    """With U+0001 in the document, in the text or name nearest to its end: that of one item."""
+    documents_in = [name for name in ("data", "dataXml") if values.get(name)]
+    if documents_in:
+        name = documents_in[0]
+        head, separator, tail = values[name].rpartition('"')
+        return {**values, name: f"{head}{_CONTROL}{separator}{tail}"}
+    return {name: _controlled(value) for name, value in values.items()}
+
+
+def _controlled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _controlled(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_controlled(inner) for inner in value]
+    return value + _CONTROL if isinstance(value, str) else value
+
+
 _VALUE_CHANGES: dict[Kind, Callable[[Values], Values]] = {
     Kind.WRONG_VERSION: _other_version,
     Kind.LICENCE_INVALID: _merge("LicenseInformation", isValid=False, daysValid=0, errorMessage="Expired"),
@@ -279,6 +317,7 @@ _VALUE_CHANGES: dict[Kind, Callable[[Values], Values]] = {
     Kind.TRUNCATED_DATA: _on_data(lambda text: text[: len(text) // 2]),
     Kind.DTD_IN_DATA: _on_data(_declare),
     Kind.NO_DATA: _without_data,
+    Kind.CONTROL_CHARACTER: _with_control,
 }
 
 
@@ -305,49 +344,3 @@ def _rebuilt(element: etree._Element, parent: etree._Element | None) -> etree._E
     for child in element:
         _rebuilt(child, made)
     return made
-
-
-# The body of a reply
-
-
-def spoil_body(body: bytes, active: Active) -> tuple[bytes, ...]:
-    """The body in pieces, as the active faults make it."""
-    if Kind.NEWER_REPLY in active:
-        body = _newer_reply(body)
-    if Kind.DTD in active:
-        body = body.replace(b"?>", b'?>\n<!DOCTYPE x SYSTEM "x.dtd">', 1)
-    if Kind.ENTITIES in active:
-        body = _with_entities(body)
-    if Kind.TRUNCATED_XML in active:
-        body = body[: len(body) // 2]
-    if Kind.EMPTY_BODY in active:
-        return ()
-    oversize = active.get(Kind.OVERSIZE)
-    return (body,) if oversize is None else _padded(body, oversize.size or 16 * 1024 * 1024)
-
-
-def _newer_reply(body: bytes) -> bytes:
-    root = etree.fromstring(body, etree.XMLParser(huge_tree=True))
-    payload = root[-1][0] if len(root) and len(root[-1]) else root
-    for element in list(payload.iter()):
-        if len(element):
-            addition = etree.Element(f"{{{contract.COMMON}}}introducedLater")
-            addition.text = "yes"
-            element.insert(0, addition)
-        element.set(f"{{{contract.COMMON}}}since", "99.0")
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + etree.tostring(root, encoding="utf-8")
-
-
-def _with_entities(body: bytes) -> bytes:
-    """Entities that would grow to 10^6 characters, used where the payload begins."""
-    levels = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 6))
-    declared = body.replace(b"?>", f'?>\n<!DOCTYPE x [<!ENTITY e0 "{"x" * 10}">{levels}]>'.encode(), 1)
-    return re.sub(rb"(<ns1:\w+Response[^>]*>)", rb"\1&e5;", declared, count=1)
-
-
-def _padded(body: bytes, size: int) -> tuple[bytes, ...]:
-    """White space before the envelope's end tag; one buffer is used again and again."""
-    at = body.rindex(b"</")
-    missing = max(0, size - len(body))
-    whole, rest = divmod(missing, len(PADDING))
-    return (body[:at], *[PADDING] * whole, PADDING[:rest], body[at:])

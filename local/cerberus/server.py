@@ -9,6 +9,7 @@ import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
 
@@ -366,9 +367,12 @@ class _Handler(BaseHTTPRequestHandler):
         close = close or self.headers.get("Connection", "").lower() == "close"
         content_type = "text/html" if Kind.WRONG_CONTENT_TYPE in active else reply.content_type
         length = sum(len(piece) for piece in reply.body)
+        promise = active.get(Kind.PROMISE)
         self.send_response(reply.status)
         self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(length))
+        self.send_header("Content-Length", str(promise.size or 256 * 1024 * 1024 if promise else length))
+        if (Kind.GZIP in active or Kind.BOMB in active) and reply.status == HTTPStatus.OK:
+            self.send_header("Content-Encoding", "gzip")
         for name, value in reply.headers.items():
             self.send_header(name, value)
         if close:
@@ -392,6 +396,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         for piece in pieces:
             self.wfile.write(piece)
+        if Kind.PROMISE in active:
+            raise _Dropped
 
 
 def _method_refused() -> Reply:

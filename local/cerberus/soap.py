@@ -6,8 +6,9 @@ from enum import Enum
 from lxml import etree
 
 from local.cerberus import contract
+from local.cerberus.bodies import spoil_body
 from local.cerberus.contract import SERVICE
-from local.cerberus.faults import Active, Fault, Kind, normalised, spoil_body, spoil_values
+from local.cerberus.faults import Active, Fault, Kind, normalised, spoil_values
 from local.cerberus.operations import HANDLERS, WRITES, negative
 from local.cerberus.state import ServerState
 from local.cerberus.values import ValidationError, Values, escape, read, write
@@ -201,6 +202,8 @@ def _planned_fault(message: Message, active: Active, behaviour: Behaviour) -> Re
     fault = active.first_of(
         (Kind.FAULT_12, Kind.FAULT_12_SUBCODE, Kind.FAULT_11, Kind.FAULT_HYBRID, Kind.FAULT_RECEIVER)
     )
+    if Kind.SOAP_11_ONLY in active and message.version == SOAP_12:
+        return fault_reply(Shape.SOAP_11, "SOAP version mismatch", code="VersionMismatch", status=500)
     if fault is None:
         return None
     return _fault_of(fault, message, behaviour)

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
 
+from common.budgets import AccountSizes
 from common.deadline import Deadline
 from common.errors import Failure
 from common.runtime import Runtime
@@ -79,9 +80,14 @@ class JournaledServers:
         return self._watched(PRIMARY_ID, credentials, opened)
 
     def backup(
-        self, backup: Backup, credentials: Credentials, settings: SyncSettings, deadline: Deadline
+        self,
+        backup: Backup,
+        credentials: Credentials,
+        settings: SyncSettings,
+        deadline: Deadline,
+        beside: AccountSizes | None = None,
     ) -> AbstractContextManager[WritableServer]:
-        opened = self._servers.backup(backup, credentials, settings, deadline)
+        opened = self._servers.backup(backup, credentials, settings, deadline, beside)
         return self._watched(backup.id, credentials, opened)
 
     def is_same(self, one: tuple[str, int], other: tuple[str, int], deadline: Deadline) -> bool:

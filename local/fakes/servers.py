@@ -10,6 +10,7 @@ from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
+from common.budgets import ANY_SIZE, AccountSizes
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.safe_xml import parse_document
@@ -60,6 +61,7 @@ class FakeServer:
     normalise: Callable[[str], str] = str
     on_call: Callable[[str], object] = lambda _call: None
     calls: list[str] = field(default_factory=list)
+    list_room: int = ANY_SIZE
     deadline: Deadline = field(default_factory=lambda: Deadline(math.inf, lambda: 0.0))
 
     @property
@@ -261,6 +263,7 @@ class FakeServers:
         credentials: Credentials,
         settings: SyncSettings,  # noqa: ARG002 # nothing takes time here
         deadline: Deadline,
+        beside: AccountSizes | None = None,  # noqa: ARG002 # nothing is taken for a reply here
     ) -> Iterator[FakeServer]:
         yield self._open(backup.id, credentials, deadline)
 

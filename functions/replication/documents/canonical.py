@@ -25,8 +25,10 @@ from functools import cached_property, lru_cache
 
 from lxml import etree
 
+from common import budgets
 from common.errors import Failure, Reason
-from common.safe_xml import XmlRefused, local_name, parse_document
+from common.remembered import remembered
+from common.safe_xml import XmlRefused, XmlTooComplex, local_name, parse_document
 from replication.documents.namespaces import XSI_TYPE, meaning
 from replication.documents.runtime_values import DATA_TYPES, RUNTIME_NAMES, RUNTIME_PARTS, is_runtime_value
 
@@ -43,7 +45,7 @@ _ITEM_DEPTH = 4
 """How far below the root a list of items is looked for."""
 
 
-@lru_cache(maxsize=4096)
+@remembered(maxsize=4096)
 def plain(label: str) -> str:
     """``label`` without case and punctuation: ``Last-Login_IP`` and ``lastLoginIP`` are the same word."""
     return _PUNCTUATION.sub("", label.casefold())
@@ -73,12 +75,18 @@ def _folded_letter(letter: str) -> str:
     return small if is_pair else letter
 
 
-def read(document: bytes, what: str, server: str) -> etree._Element:
-    """Parse a document, or raise Failure(DOCUMENT_MALFORMED) naming ``what`` and ``server``, not the content."""
+def read(document: bytes, what: str, server: str, tree: int = budgets.TREE) -> etree._Element:
+    """Parse a document into ``tree`` bytes at the most.
+
+    Raises Failure(DOCUMENT_MALFORMED or REPLY_TOO_COMPLEX) naming ``what`` and ``server``, not the content.
+    """
     try:
-        return parse_document(document)
+        return parse_document(document, tree=tree)
+    except XmlTooComplex as refusal:
+        reason, complaint = Reason.REPLY_TOO_COMPLEX, str(refusal)
     except XmlRefused as refusal:
-        raise Failure(Reason.DOCUMENT_MALFORMED, f"cannot read its {what}: {refusal}", server=server) from None
+        reason, complaint = Reason.DOCUMENT_MALFORMED, str(refusal)
+    raise Failure(reason, f"cannot read its {what}: {complaint}", server=server)
 
 
 def children(element: etree._Element) -> Iterator[etree._Element]:
@@ -153,8 +161,16 @@ def canonical(element: etree._Element, *, ignored: frozenset[str] = frozenset())
     return _Writer(ignored).text(element)
 
 
+def too_many_items(most: int) -> Failure:
+    """The failure of a list that has more than ``most`` items."""
+    return budgets.too_complex(f"a list of users or groups has more than {most} entries for its size")
+
+
 class _Writer:
-    """Writes canonical text. Its separators are characters that XML cannot hold, so no value can imitate them."""
+    """Writes canonical text. Its separators are characters that XML cannot hold, so no value can imitate them.
+
+    Raises Failure(REPLY_TOO_COMPLEX) for one that would be too long: prefixes stand for namespaces of any length.
+    """
 
     def __init__(
         self, ignored: frozenset[str], *, skip: frozenset[etree._Element] = frozenset(), fold: Name | None = None
@@ -163,6 +179,7 @@ class _Writer:
         self._skip = skip
         self._fold = fold
         self._out: list[str] = []
+        self._room = budgets.CANONICAL
 
     def text(self, element: etree._Element) -> str:
         self._write(element)
@@ -171,11 +188,12 @@ class _Writer:
     def _write(self, element: etree._Element) -> None:
         out, ignored = self._out, self._ignored
         named = self._fold is not None and self._fold.owner is element
-        out += ("\x01", str(element.tag))
+        out += ("\x01", self._counted(str(element.tag)))
         attributes: list[tuple[str, str]] = sorted(element.items())  # type: ignore[arg-type]  # the stubs allow bytes
         for key, value in attributes:
             if not (ignored and is_ignored_attribute(key, value, ignored)):
-                out += ("\x02", key, "\x03", self._said(element, key, value) if named else meaning(element, key, value))
+                said = self._said(element, key, value) if named else meaning(element, key, value)
+                out += ("\x02", self._counted(key), "\x03", self._counted(said))
         text = element.text or ""
         is_leaf = True
         for child in element:
@@ -183,13 +201,19 @@ class _Writer:
                 is_leaf = False
                 if not (self._skip and child in self._skip) and not (ignored and is_ignored(child, ignored)):
                     if text.strip():
-                        out += ("\x04", meaning(element, None, text))
+                        out += ("\x04", self._counted(meaning(element, None, text)))
                     text = ""
                     self._write(child)
             text += child.tail or ""
         if text if is_leaf else text.strip():
-            out += ("\x04", self._said(element, None, text) if named else meaning(element, None, text))
+            out += ("\x04", self._counted(self._said(element, None, text) if named else meaning(element, None, text)))
         out.append("\x05")
+
+    def _counted(self, text: str) -> str:
+        self._room -= len(text)
+        if self._room < 0:
+            raise budgets.too_complex("names and namespaces make a document too long to compare")
+        return text
 
     def _said(self, element: etree._Element, key: str | None, value: str) -> str:
         """A value of the element that holds the name: folded if it is the name."""
@@ -288,14 +312,18 @@ class Items:
         return digest("\x06".join([self.rest, *(f"{key}\x07{self.entries[key]}" for key in sorted(self.entries))]))
 
 
-def items(root: etree._Element, hint: str, *, ignored: frozenset[str] = RUNTIME_NAMES) -> Items:
-    """Take a list document apart. ``hint`` is what the items' element name ends with where it is known ("user").
+def items(
+    root: etree._Element, hint: str, *, ignored: frozenset[str] = RUNTIME_NAMES, most: int = budgets.ITEMS
+) -> Items:
+    """Take a list document of at ``most`` so many items apart.
+
+    ``hint`` is what the items' element name ends with where it is known ("user").
 
     The items are the named elements nearest to the root; those whose element
     name ends with the hint are preferred, because lists can be wrapped in
-    other named elements.
+    other named elements. Raises Failure(REPLY_TOO_COMPLEX).
     """
-    keyed = _keyed(root, hint)
+    keyed = _keyed(root, hint, most)
     skip = frozenset(item.element for item in keyed.values())
     return Items(
         rest=rest_digest(root, skip, ignored=ignored),
@@ -352,9 +380,9 @@ class _Item:
     name: Name | None
 
 
-def _keyed(root: etree._Element, hint: str) -> dict[str, _Item]:
+def _keyed(root: etree._Element, hint: str, most: int | None = None) -> dict[str, _Item]:
     keyed: dict[str, _Item] = {}
-    for item in _find_items(root, hint):
+    for item in _find_items(root, hint, most):
         keyed[unique_key(folded(item.name.written) if item.name else "", keyed)] = item
     return keyed
 
@@ -368,11 +396,16 @@ def unique_key(name: str, taken: Container[str]) -> str:
     return key
 
 
-def _find_items(root: etree._Element, hint: str) -> list[_Item]:
-    """The elements that are items, by their distance from the root, their names and the hint."""
+def _find_items(root: etree._Element, hint: str, most: int | None = None) -> list[_Item]:
+    """The elements that are items, by their distance from the root, their names and the hint.
+
+    Nothing is made of a level that has more than ``most`` elements.
+    """
     nearest: list[_Item] = []
     parents = [root]
     for _ in range(_ITEM_DEPTH):
+        if most is not None and sum(map(len, parents)) > most:
+            raise too_many_items(most)
         level = [
             _Item(position, child, name_of(child))
             for position, parent in enumerate(parents)
@@ -416,6 +449,13 @@ def _values(element: etree._Element, path: str) -> Iterator[tuple[str, str]]:
         yield from _values(child, f"{path}/{step}" if steps[step] == 1 else f"{path}/{step}[{seen[step]}]")
 
 
+_LONGEST_IN_PATH = 80
+"""Characters of a name in a path, which every value below repeats; a longer one is told apart by its digest."""
+
+
 def _step(element: etree._Element) -> str:
     name = _own_name(element)
-    return f"{local_name(element)}[{name.written}]" if name else local_name(element)
+    if name is None:
+        return local_name(element)
+    written = name.written
+    return f"{local_name(element)}[{written if len(written) <= _LONGEST_IN_PATH else digest(written)}]"

@@ -27,7 +27,9 @@ from functools import lru_cache
 
 from lxml import etree
 
+from common.budgets import REMEMBERED
 from common.errors import Failure, Reason
+from common.remembered import remembered
 from common.safe_xml import local_name
 from replication.documents.entry_names import names_of
 from replication.documents.keep_list import RULES, Rule
@@ -150,7 +152,8 @@ class Rules:
 
     def _matches(self, path: Path, *, loosely: bool) -> bool:
         for label in path[-1]:
-            if self._label_matches(label, loosely):
+            asked = self._label_matches if len(label) <= REMEMBERED else self._any_single
+            if asked(label, loosely):
                 return True
         return bool(self._floating or self._anchored) and (
             any(_fits(steps, path[-len(steps) :], loosely=loosely) for steps in self._floating)
@@ -213,14 +216,22 @@ _NODES_ABOVE = 1024
 """Steps and labels of which is remembered whether they match: those above a node are asked again for each sibling."""
 
 
-@lru_cache(maxsize=_NODES_ABOVE)
 def _fits_above(step: PatternStep, labels: Labels, loosely: bool) -> bool:
+    asked = _remembered_above if _are_short(labels) else PatternStep.matches_any
+    return asked(step, labels, loosely=loosely)
+
+
+def _is_exactly_above(step: PatternStep, labels: Labels) -> bool:
+    return _fits_above(step, _identifying(labels), loosely=False)
+
+
+@lru_cache(maxsize=_NODES_ABOVE)
+def _remembered_above(step: PatternStep, labels: Labels, *, loosely: bool) -> bool:
     return step.matches_any(labels, loosely=loosely)
 
 
-@lru_cache(maxsize=_NODES_ABOVE)
-def _is_exactly_above(step: PatternStep, labels: Labels) -> bool:
-    return step.matches_any(_identifying(labels))
+def _are_short(labels: Labels) -> bool:
+    return max(map(len, labels), default=0) <= REMEMBERED
 
 
 def _identifying(labels: Labels) -> Labels:
@@ -306,7 +317,7 @@ def _can_match(text: str, expression: re.Pattern[str]) -> bool:
 # What nodes are called -----------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=8192)
+@remembered(maxsize=8192)
 def words(label: str) -> str:
     """``label`` as words: ``SSLCertFile`` and ``ssl_cert_file`` are both ``ssl-cert-file``."""
     return "-".join(word.casefold() for word in _WORD_EDGES.split(label) if word)

@@ -26,6 +26,7 @@ from typing import NamedTuple
 
 from lxml import etree
 
+from common import budgets
 from common.safe_xml import XmlRefused, behind_declaration, local_name, parse
 from replication.documents import canonical
 from replication.documents.canonical import Items, name_of, plain_name
@@ -35,11 +36,12 @@ MOST_PIECES = 150_000
 """Pieces remembered at a time; some 400 bytes each."""
 _MOST_RUNTIME_TAGS = 16
 
-_HEAD = re.compile(
-    rb"""\s*<([A-Za-z_][\w.-]*(?::[A-Za-z_][\w.-]*)?)"""
-    rb"""(?:\s+[A-Za-z_][\w.:-]*\s*=\s*(?:"[^<"]*"|'[^<']*'))*\s*>"""
-)
-_ITEM = re.compile(rb"\s*<([A-Za-z_][\w.-]*(?::[A-Za-z_][\w.-]*)?)[\s/>]")
+_NAME = rb"[A-Za-z_][\w.-]{0,100}"
+_QNAME = rb"%s(?::%s)?" % (_NAME, _NAME)
+_VALUE = rb"""(?:"[^<"]{0,1000}"|'[^<']{0,1000}')"""
+# Everything is repeated a limited number of times: another server says how much there is of it.
+_HEAD = re.compile(rb"\s{0,64}<(%s)(?:\s{1,64}%s\s{0,8}=\s{0,8}%s){0,32}\s{0,64}>" % (_QNAME, _QNAME, _VALUE))
+_ITEM = re.compile(rb"\s{0,64}<(%s)[\s/>]" % _QNAME)
 
 
 class _Entry(NamedTuple):
@@ -75,7 +77,8 @@ class _Context:
                 return None
             entries = self._index(root)
             if entries is not None:
-                self.pieces[key] = entries
+                if sum(len(entry.written) for entry in entries) <= budgets.REMEMBERED:
+                    self.pieces[key] = entries
                 self._learn(root)
         return entries
 
@@ -172,11 +175,15 @@ class Pieces:
 
 
 def take_apart(document: bytes, hint: str) -> Pieces | None:
-    """The list with the same items as ``canonical.items`` of it, parsed, or None when it must be read as a whole."""
+    """The list with the same items as ``canonical.items`` of it, parsed, or None when it must be read as a whole.
+
+    Raises Failure(REPLY_TOO_COMPLEX).
+    """
     opened = _open(document, hint)
     if opened is None:
         return None
     context, pieces = opened
+    most = budgets.most_items(len(document))
     entries: dict[str, str] = {}
     names: dict[str, str] = {}
     places = array("Q")
@@ -192,6 +199,8 @@ def take_apart(document: bytes, hint: str) -> Pieces | None:
             if entry.written != key:
                 names[key] = entry.written
             places.extend((start, end))
+        if len(entries) > most:
+            raise canonical.too_many_items(most)
     root = context.understood(piece)  # any piece does: what is beside the items is the root alone
     return Pieces(Items(canonical.rest_digest(root, frozenset(root)), entries, names), context, places)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
+from common import budgets
 from common.chunks import decoded, json_string
 from replication.documents import canonical, list_index
 from replication.model import PartName, Policy
@@ -19,8 +20,8 @@ class ListDocument(Document):
 
     hint: str
 
-    def __init__(self, content: Content, what: str, server: str, hint: str) -> None:
-        super().__init__(content, what, server)
+    def __init__(self, content: Content, what: str, server: str, hint: str, room: int = budgets.ANY_SIZE) -> None:
+        super().__init__(content, what, server, room)
         object.__setattr__(self, "hint", hint)
 
     @cached_property
@@ -28,7 +29,10 @@ class ListDocument(Document):
         """Raises Failure(DOCUMENT_MALFORMED)."""
         if self._pieces is not None:
             return self._pieces.items
-        return self.with_tree(lambda root: canonical.items(root, self.hint), empty=canonical.Items("", {}, {}))
+        most = budgets.most_items(len(self.data))
+        return self.with_tree(
+            lambda root: canonical.items(root, self.hint, most=most), empty=canonical.Items("", {}, {})
+        )
 
     @cached_property
     def _pieces(self) -> list_index.Pieces | None:
@@ -60,9 +64,11 @@ class Accounts:
     groups: ListDocument
 
     @classmethod
-    def of(cls, users: Content, groups: Content, server: str) -> "Accounts":
-        """The documents as ``server`` gave them."""
-        return cls(ListDocument(users, "users", server, "user"), ListDocument(groups, "groups", server, "group"))
+    def of(cls, users: Content, groups: Content, server: str, room: int = budgets.ANY_SIZE) -> "Accounts":
+        """The documents as ``server`` gave them. ``room`` is what the tree of one may take, in bytes."""
+        return cls(
+            ListDocument(users, "users", server, "user", room), ListDocument(groups, "groups", server, "group", room)
+        )
 
 
 class AccountsPart(Part[Accounts]):
@@ -71,7 +77,7 @@ class AccountsPart(Part[Accounts]):
     name = PartName.ACCOUNTS
 
     def read(self, server: ReadableServer) -> Accounts:
-        return Accounts.of(server.users(), server.groups(), server.label)
+        return Accounts.of(server.users(), server.groups(), server.label, server.list_room)
 
     def validate(self, state: Accounts) -> None:
         state.users.digest  # noqa: B018 - reading it is the check

@@ -9,8 +9,11 @@ from typing import ClassVar
 
 from lxml import etree
 
+from common import budgets
+from common.errors import Failure, Reason
 from common.safe_xml import behind_declaration
 from replication.documents import canonical
+from replication.documents.forbidden_place import forbidden_place
 from replication.documents.server_additions import count_additions
 from replication.model import PartName, Policy
 from replication.ports import Content, Features, ReadableServer, WritableServer, as_bytes, as_text
@@ -26,17 +29,19 @@ Python computes in one thread at a time, so that nothing is lost by waiting for 
 class Document:
     """A document as a server gave it. Parsed when looked into, and only its bytes are kept, in UTF-8.
 
-    ``what`` and ``server`` are for the message when it cannot be read.
+    ``what`` and ``server`` are for the message when it cannot be read. ``room`` is what its tree may take, in bytes.
     """
 
     data: bytes = field(repr=False)
     what: str = field(compare=False)
     server: str = field(compare=False)
+    room: int = field(compare=False)
 
-    def __init__(self, content: Content, what: str, server: str) -> None:
+    def __init__(self, content: Content, what: str, server: str, room: int = budgets.TREE) -> None:
         object.__setattr__(self, "data", content if isinstance(content, bytes) else as_bytes(content))
         object.__setattr__(self, "what", what)
         object.__setattr__(self, "server", server)
+        object.__setattr__(self, "room", room)
 
     @property
     def text(self) -> str:
@@ -48,18 +53,32 @@ class Document:
         return not self.data or self.data.isspace()
 
     def parse(self) -> etree._Element | None:
-        """The root, parsed anew; None of an empty document. Raises Failure(DOCUMENT_MALFORMED)."""
-        return None if self.is_empty else canonical.read(self.data, self.what, self.server)
+        """The root, parsed anew; None of an empty document.
+
+        Raises Failure with DOCUMENT_MALFORMED, CHARACTER_FORBIDDEN or REPLY_TOO_COMPLEX.
+        """
+        return None if self.is_empty else self._read()
+
+    def _read(self) -> etree._Element:
+        try:
+            return canonical.read(self.data, self.what, self.server, self.room)
+        except Failure as failure:
+            refusal = failure
+        place = forbidden_place(self.data, self.room) if refusal.reason is Reason.DOCUMENT_MALFORMED else ""
+        if place:
+            message = f"its {self.what} hold a character that XML has no way to write, in {place}"
+            raise Failure(Reason.CHARACTER_FORBIDDEN, message, server=self.server)
+        raise refusal
 
     def with_tree[T](self, take: Callable[[etree._Element], T], *, empty: T) -> T:
         """What ``take`` finds below the root, or ``empty`` for an empty document; the tree is gone afterwards.
 
-        Raises Failure(DOCUMENT_MALFORMED).
+        Raises what ``parse`` raises.
         """
         if self.is_empty:
             return empty
         with _ONE_TREE:
-            return take(canonical.read(self.data, self.what, self.server))
+            return take(self._read())
 
     @cached_property
     def digest(self) -> str:

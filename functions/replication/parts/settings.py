@@ -2,6 +2,7 @@
 
 from lxml import etree
 
+from common import budgets
 from common.errors import Failure, Reason
 from common.safe_xml import declaration
 from replication.documents.diff import differences, root_step, show
@@ -19,7 +20,7 @@ class Settings(DocumentPart):
     lists_items = False
 
     def read(self, server: ReadableServer) -> Document:
-        return Document(server.settings(), "settings", server.label)
+        return Document(server.settings(), "settings", server.label, budgets.SETTINGS_TREE)
 
     def desired(self, primary: Document, own: Document, policy: Policy) -> Document:
         if policy.exact or primary.data == own.data:

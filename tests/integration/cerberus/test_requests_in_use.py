@@ -3,12 +3,14 @@
 import base64
 import contextlib
 import errno
+import gzip
 import io
 import logging
 import socket
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,6 +31,7 @@ from common.runtime import SystemRuntime
 
 BODY = (b"<a>", b"planted-user", b"</a>")
 HEADERS = {"Content-Type": "text/xml"}
+LIMIT = 256 * 1024 * 1024
 PLANTED = "planted"
 RUNTIME = SystemRuntime()
 
@@ -77,14 +80,14 @@ def reach(certificates: SimpleNamespace) -> Iterator[Callable[..., Transport]]:
         transport.close()
 
 
-def post(transport: Transport, *, repeatable: bool = True) -> Reply:
-    return transport.post(BODY, HEADERS, repeatable=repeatable)
+def post(transport: Transport, *, repeatable: bool = True, limit: int = LIMIT) -> Reply:
+    return transport.post(BODY, HEADERS, limit=limit, repeatable=repeatable)
 
 
-def refused(transport: Transport) -> Failure:
+def refused(transport: Transport, limit: int = LIMIT) -> Failure:
     """The failure of a post, of which nothing that a library or the server said is part."""
     with pytest.raises(Failure) as caught:
-        post(transport)
+        post(transport, limit=limit)
     assert_clean(caught.value)
     return caught.value
 
@@ -154,7 +157,7 @@ def test_no_record_of_tls_tells_how_long_a_secret_is(
 def test_a_large_piece_is_sent_among_small_ones(serve: Any, reach: Any, wire: SimpleNamespace) -> None:
     server = serve(wire.always(ok()))
     pieces = (b"a", b"b" * 3_000_000, b"c", b"d" * 20_000, b"")
-    reach(server).post(pieces, HEADERS, repeatable=False)
+    reach(server).post(pieces, HEADERS, limit=LIMIT, repeatable=False)
     assert server.requests[0].body == b"".join(pieces)
     assert "transfer-encoding" not in server.requests[0].headers
 
@@ -257,7 +260,9 @@ def test_the_request_line_is_all_that_is_logged(
 ) -> None:
     server = serve(wire.always(ok(b"planted", "X-Planted: planted", "planted")))
     transport = reach(server)
-    transport.post(BODY, {**HEADERS, "SOAPAction": '"planted"'}, repeatable=True, basic=("planted-user", "planted-pw"))
+    transport.post(
+        BODY, {**HEADERS, "SOAPAction": '"planted"'}, limit=LIMIT, repeatable=True, basic=("planted-user", "planted-pw")
+    )
     assert server.requests[0].headers["authorization"].startswith("Basic ")
     logged = [(record.name, record.getMessage()) for record in caplog.records]
     assert logged == [
@@ -414,7 +419,7 @@ def test_what_a_server_sends_around_a_reply_has_a_limit(serve: Any, reach: Any, 
             connection.sendall(more)
             sent += len(more)
 
-    assert refused(reach(serve(script), reply_limit=10_000)).reason in (
+    assert refused(reach(serve(script)), 10_000).reason in (
         Reason.REPLY_TOO_LARGE,
         Reason.CONNECTION_CLOSED,
     )
@@ -468,7 +473,7 @@ def test_an_answer_before_the_whole_request_was_read_is_read(
         thread = threading.Thread(target=attend, daemon=True)
         thread.start()
         transport = reach(listener.getsockname()[1])
-        reply = transport.post((b"x" * 100_000,), HEADERS, repeatable=False)
+        reply = transport.post((b"x" * 100_000,), HEADERS, limit=LIMIT, repeatable=False)
         done.set()
         thread.join(10)
     assert reply == Reply(503, "", b"busy")
@@ -495,7 +500,7 @@ def test_a_server_that_takes_a_request_in_drips_is_left_at_the_deadline(
         transport = reach(listener.getsockname()[1], deadline=1.5)
         began = time.monotonic()
         with pytest.raises(Failure) as caught:
-            transport.post((b"x" * 30_000_000,), HEADERS, repeatable=False)
+            transport.post((b"x" * 30_000_000,), HEADERS, limit=LIMIT, repeatable=False)
         done.set()
         thread.join(10)
     assert caught.value.reason is Reason.DEADLINE
@@ -565,9 +570,9 @@ def test_any_answer_is_a_reply_or_a_reason(serve: Any, reach: Any, wire: SimpleN
     def holds(generated: bytes) -> None:
         nonlocal answer
         answer = generated
-        transport = reach(server, reply_limit=limit)
+        transport = reach(server)
         try:
-            reply = post(transport)
+            reply = post(transport, limit=limit)
         except Failure as failure:
             assert_clean(failure)
         else:
@@ -576,3 +581,40 @@ def test_any_answer_is_a_reply_or_a_reason(serve: Any, reach: Any, wire: SimpleN
         transport.close()
 
     holds()
+
+
+@pytest.mark.parametrize(
+    ("coding", "compress"), [("gzip", gzip.compress), ("X-GZIP", gzip.compress), ("deflate", zlib.compress)]
+)
+@pytest.mark.parametrize("body", [b"", b"<r/>", b"<r>" + b"planted" * 200_000 + b"</r>"], ids=len)
+def test_a_reply_that_is_compressed_unasked_is_read(
+    serve: Any, reach: Any, wire: SimpleNamespace, coding: str, compress: Callable[[bytes], bytes], body: bytes
+) -> None:
+    server = serve(wire.always(ok(compress(body), f"Content-Encoding: {coding}")))
+    transport = reach(server)
+    assert [post(transport, limit=len(body) + 100).body for _ in range(2)] == [body, body]
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (gzip.compress(bytes(100_000_000)), Reason.REPLY_TOO_LARGE),
+        (gzip.compress(b"x" * 1001), Reason.REPLY_TOO_LARGE),
+        (gzip.compress(gzip.compress(bytes(1_000_000)))[:-9], Reason.REPLY_MALFORMED),
+        (gzip.compress(b"planted")[:-1], Reason.REPLY_MALFORMED),
+        (gzip.compress(b"planted") + b"planted", Reason.REPLY_MALFORMED),
+        (b"planted", Reason.REPLY_MALFORMED),
+    ],
+    ids=range(6),
+)
+def test_a_compressed_reply_counts_as_what_it_says(
+    serve: Any, reach: Any, wire: SimpleNamespace, body: bytes, reason: Reason
+) -> None:
+    transport = reach(serve(wire.always(ok(body, "Content-Encoding: gzip"))))
+    assert refused(transport, 1000 if reason is Reason.REPLY_TOO_LARGE else LIMIT).reason is reason
+
+
+@pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "planted"])
+def test_another_compression_is_no_soap(serve: Any, reach: Any, wire: SimpleNamespace, coding: str) -> None:
+    assert refused(reach(serve(wire.always(ok(b"x", f"Content-Encoding: {coding}"))))).reason is Reason.NOT_SOAP

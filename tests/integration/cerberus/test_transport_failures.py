@@ -104,6 +104,23 @@ def test_an_unknown_name_is_not_resolved(connect: Any, wire: SimpleNamespace, mo
     assert failing(connect(9, host="nowhere.example").users, wire).reason is Reason.NAME_NOT_RESOLVED
 
 
+def test_a_port_that_speaks_plain_http_is_named_as_such(connect: Any, wire: SimpleNamespace) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        with listener, listener.accept()[0] as connection:
+            connection.recv(1024)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            with contextlib.suppress(OSError):
+                connection.recv(1024)
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    failure = failing(connect(listener.getsockname()[1]).users, wire)
+    assert (failure.reason, "plain HTTP" in failure.message) == (Reason.TLS_FAILED, True)
+    thread.join()
+
+
 def test_a_port_that_speaks_no_tls(serve: Any, connect: Any, wire: SimpleNamespace) -> None:
     server = serve(wire.always(b""), plain=True)
     assert failing(connect(server).users, wire).reason is Reason.TLS_FAILED
@@ -424,7 +441,7 @@ def test_a_redirect_is_refused_and_neither_followed_nor_read(
         ),
         (
             b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b",
-            Reason.NOT_SOAP,
+            Reason.REPLY_MALFORMED,
         ),
         (b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 2\r\n\r\n<a", Reason.REPLY_MALFORMED),
         (

@@ -21,6 +21,7 @@ from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
 from cerberus.address_policy import AddressPolicy
+from common.budgets import AccountSizes
 from common.deadline import Deadline
 from common.errors import Failure
 from common.runtime import SystemRuntime
@@ -277,11 +278,16 @@ class _ImpatientServers(CerberusServers):
     read_timeout: float
 
     def backup(
-        self, backup: Backup, credentials: Credentials, settings: SyncSettings, deadline: Deadline
+        self,
+        backup: Backup,
+        credentials: Credentials,
+        settings: SyncSettings,
+        deadline: Deadline,
+        beside: AccountSizes | None = None,
     ) -> AbstractContextManager[WritableServer]:
         if backup.id == self.backup_id:
             settings = replace(settings, read_timeout=self.read_timeout)
-        return super().backup(backup, credentials, settings, deadline)
+        return super().backup(backup, credentials, settings, deadline, beside)
 
 
 @dataclass

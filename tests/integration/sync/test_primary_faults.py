@@ -35,6 +35,16 @@ EXPECTED: dict[Kind, tuple[str, str, dict[str, Any]]] = {
     Kind.TRUNCATED_XML: ("reply_malformed", "GetProfiles", {}),
     Kind.DTD: ("reply_forbidden_xml", "GetProfiles", {}),
     Kind.ENTITIES: ("reply_forbidden_xml", "GetProfiles", {}),
+    Kind.GZIP: (SERVED, "*", {}),
+    Kind.BOMB: ("reply_too_large", "GetConfiguration", {}),
+    Kind.PROMISE: ("reply_too_large", "GetConfiguration", {}),
+    Kind.UNENDING_HEAD: ("reply_malformed", "GetProfiles", {}),
+    Kind.ELEMENTS: ("reply_too_complex", "GetConfiguration", {}),
+    Kind.ATTRIBUTES: ("reply_too_complex", "GetProfiles", {}),
+    Kind.LONG_NAME: ("reply_too_complex", "GetProfiles", {}),
+    Kind.OTHER_NAMESPACE: ("reply_malformed", "GetProfiles", {}),
+    Kind.SOAP_11_ONLY: ("soap_version_unsupported", "GetProfiles", {}),
+    Kind.CONTROL_CHARACTER: (SERVED, "GetUserList", {}),
     Kind.OVERSIZE: ("reply_too_large", "GetProfiles", LARGE),
     Kind.FAULT_12: ("soap_fault", "GetProfiles", {}),
     Kind.FAULT_12_SUBCODE: ("soap_fault", "GetProfiles", {}),
@@ -68,8 +78,6 @@ READS_OF_THE_PRIMARY = {
     "GetAutoBlockList": Kind.TRUNCATED_DATA,
     "GetRequestedAccounts": Kind.TRUNCATED_DATA,
     "GetInterfaceList": Kind.ANSWER_FALSE,
-    "GetUserList": Kind.ANSWER_FALSE,
-    "GetGroupList": Kind.ANSWER_FALSE,
 }
 
 
@@ -129,6 +137,33 @@ def test_every_single_read_of_the_primary_counts(drifted: Fleet, operation: str)
     drifted.run()
     assert drifted.reports[-1].run.status == "failed"
     assert_aborted(drifted, drifted.reports[-1].run.reason)
+
+
+def test_a_control_character_costs_only_the_part_that_it_is_in(drifted: Fleet) -> None:
+    drifted.primary.fault(Kind.CONTROL_CHARACTER, "GetProfiles")
+    drifted.run()
+    assert drifted.reports[-1].run.status == "partial"
+    assert drifted.statuses() == dict.fromkeys(("b1", "b2"), "incomplete:part_not_read")
+    parts = {name: part.status for name, part in drifted.parts("b1").items()}
+    assert (parts["accounts"], parts["event_rules"], parts["settings"]) == ("not_read", "skipped", "pushed")
+    (notice,) = drifted.reports[-1].run.notices
+    last_user = drifted.primary.state.names("profiles")[-1]
+    assert (notice.reason, last_user in notice.message) == ("character_forbidden", True)
+    drifted.primary.clear_faults()
+    drifted.run()
+    assert drifted.statuses() == {"b1": "updated", "b2": "in_sync"}
+
+
+@pytest.mark.parametrize("operation", ["GetUserList", "GetGroupList"])
+@pytest.mark.parametrize("kind", [Kind.FAULT_RECEIVER, Kind.ANSWER_FALSE, Kind.HTTP_500, Kind.CONTROL_CHARACTER])
+def test_a_primary_that_does_not_count_a_second_time_is_doubted_and_served(
+    drifted: Fleet, operation: str, kind: Kind
+) -> None:
+    drifted.primary.fault(kind, operation)
+    drifted.run()
+    assert drifted.reports[-1].run.status == "succeeded"
+    assert drifted.statuses()["b1"] == "updated"
+    assert ["not counted a second time" in notice.message for notice in drifted.reports[-1].run.notices] == [True]
 
 
 class TestTooSmall:

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from cerberus import encoder, large_texts, wsdl
 from cerberus.decoder import Values, read_reply
 from cerberus.transport import Reply
+from common import budgets
 from common.errors import Failure, Reason
 from common.runtime import SystemRuntime
 
 SVC = "http://cerberusllc.com/service/cerberusftpservice"
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
+BUDGET = budgets.of_primary(None)
 TYPE = "application/soap+xml; charset=utf-8"
 PIECES = (
     "&lt;", "&gt;", "&amp;", "&quot;", "&apos;", "&#13;", "&#xD;", "&#xA;", "&#9;", "&#x09;", "&#38;", "&#x26;",
@@ -49,7 +51,9 @@ def enveloped(content: str, head: str = "", tags: tuple[str, str] = ("<n:data>",
 def read_text(raw: bytes) -> str | Reason:
     """What reading gives: the document as text, or why there is none."""
     try:
-        values = read_reply(wsdl.service().operation("GetProfiles"), Reply(200, TYPE, raw), SystemRuntime())
+        values = read_reply(
+            wsdl.service().operation("GetProfiles"), Reply(200, TYPE, raw), SystemRuntime(), budget=BUDGET
+        )
         data = values["data"]
     except Failure as failure:
         return failure.reason
@@ -74,7 +78,7 @@ def test_what_is_read_is_the_same_cut_or_whole(content: str, head: str) -> None:
 def test_an_escaped_text_is_cut_out_and_comes_back(text: str) -> None:
     escaped = re.sub("[&<>\r]", lambda match: f"&#{ord(match[0])};" if match[0] == "\r" else ESCAPES[match[0]], text)
     raw = enveloped(escaped)
-    cut = large_texts.cut(raw, {}, SystemRuntime())
+    cut = large_texts.cut(raw, {}, SystemRuntime(), most=BUDGET.document)
     if "\ufffe" not in text and "\uffff" not in text:
         assert cut is not None
         assert cut.text.decode() == text
@@ -110,7 +114,10 @@ def test_a_reply_cut_short_inside_its_text_is_no_reply(at: int) -> None:
 
 def test_a_large_text_is_bytes() -> None:
     values: Values = read_reply(
-        wsdl.service().operation("GetProfiles"), Reply(200, TYPE, enveloped("&lt;a/>" * 9)), SystemRuntime()
+        wsdl.service().operation("GetProfiles"),
+        Reply(200, TYPE, enveloped("&lt;a/>" * 9)),
+        SystemRuntime(),
+        budget=BUDGET,
     )
     assert values["data"] == b"<a/>" * 9
 
@@ -124,7 +131,7 @@ def test_a_text_that_was_sent_and_comes_back_is_the_same_one(monkeypatch: pytest
 
     def answered(text: bytes) -> object:
         raw = enveloped(text.decode().replace("<", "&lt;").replace(">", "&gt;"))
-        return read_reply(operation, Reply(200, TYPE, raw), SystemRuntime(), sent=large)["data"]
+        return read_reply(operation, Reply(200, TYPE, raw), SystemRuntime(), budget=BUDGET, sent=large)["data"]
 
     assert answered(sent) is sent
     other = sent.replace(b"<user/>", b"<user />", 1)

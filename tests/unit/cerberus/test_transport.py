@@ -64,7 +64,7 @@ def test_every_host_that_can_be_registered_reaches_the_address_policy(host: str)
     endpoint = Endpoint("label", host, 8443, ("u", "p"), nowhere)
     with Transport(endpoint, Deadline(60, RUNTIME.monotonic), Dialer(host, 8443, nowhere)) as transport:
         with pytest.raises(Failure) as caught:
-            transport.post((b"x",), {}, repeatable=True)
+            transport.post((b"x",), {}, limit=1024, repeatable=True)
         assert caught.value.reason is Reason.ADDRESS_FORBIDDEN
         assert caught.value.__context__ is None
 
@@ -75,7 +75,7 @@ def test_a_client_can_be_used_again_after_it_was_closed() -> None:
     transport = Transport(endpoint, Deadline(60, RUNTIME.monotonic), Dialer("files.example", 8443, nowhere))
     for _ in range(2):
         with transport, pytest.raises(Failure) as caught:
-            transport.post((b"x",), {}, repeatable=True)
+            transport.post((b"x",), {}, limit=1024, repeatable=True)
         assert caught.value.reason is Reason.ADDRESS_FORBIDDEN
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
-from admin_api import plans
+from admin_api import dependencies, plans
 from admin_api.dependencies import Services
 from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
@@ -108,7 +108,7 @@ def opening(ways: list[Ways], world: Callable[[Ways], World]) -> Callable[..., A
 @pytest.fixture
 def ways(monkeypatch: pytest.MonkeyPatch) -> list[Ways]:
     compared: list[Ways] = []
-    monkeypatch.setattr(plans, "CerberusServers", lambda *_: compared[-1].deployed.servers)
+    monkeypatch.setattr(dependencies, "CerberusServers", lambda *_: compared[-1].deployed.servers)
     monkeypatch.setattr(plans, "PrimaryClient", opening(compared, lambda one: one.deployed))
     for name in ("PrimaryClient", "BackupClient"):
         monkeypatch.setattr(session, name, opening(compared, lambda one: one.local))

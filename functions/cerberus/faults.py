@@ -1,0 +1,70 @@
+"""What a SOAP fault means, and never what it says: its text may repeat anything of the request."""
+
+import re
+
+from lxml import etree
+
+from common.errors import Failure, Reason
+from common.safe_xml import local_name
+
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
+"""What a fault names by quoting it: an operation, an account. It says nothing about the kind of fault."""
+_KNOWN_FAULTS = tuple(
+    (re.compile(sentence, re.IGNORECASE), reason, said)
+    for sentence, reason, said in (
+        # gSOAP, which Cerberus' WSDL points to, says both of these in its stdsoap2.cpp.
+        (
+            r"not implemented|namespace not recognized",
+            Reason.OPERATION_UNSUPPORTED,
+            "the server does not know the operation",
+        ),
+        (r"validation constraint violation", Reason.SOAP_FAULT, "the server found the request not valid"),
+        # Cerberus 12.11 logs "Unable to authenticate SOAP request" and "No SOAP request credentials were provided",
+        # https://github.com/FuseCP/FuseCP/issues/135; the others are what no other trouble is called.
+        (
+            (
+                r"authenticate soap request|credentials were provided|"
+                r"\b(?:invalid credentials|not authorized|unauthorized|access denied)\b"
+            ),
+            Reason.AUTHENTICATION_FAILED,
+            "the server refused the log-in",
+        ),
+    )
+)
+"""What servers are known to say, the reason it stands for, and the sentence that reports it: never their words."""
+_FAULT_CODES = frozenset({"Client", "Server", "Sender", "Receiver", "MustUnderstand", "DataEncodingUnknown"})
+"""Of SOAP 1.1 and 1.2, https://www.w3.org/TR/soap12-part1/#faultcodes."""
+_VERSION_MISMATCH = "VersionMismatch"
+"""What a server of another version of SOAP says, in a fault of its own version."""
+
+
+def explain(fault: etree._Element) -> Failure:
+    """Both versions' faults, and the mixtures of them that servers send: read by what is there.
+
+    A fault's text may repeat anything of the request, in any spelling, the
+    log-in and the accounts' password hashes too. So none of it is passed on.
+    """
+    statement = _QUOTED.sub("", _first_text(fault, "faultstring", "Text"))
+    code = _first_text(fault, "faultcode", "Value").strip().rpartition(":")[2].partition(".")[0]
+    if code == _VERSION_MISMATCH:
+        return other_version(code)
+    fault_code = f" ({code})" if code in _FAULT_CODES else ""
+    for sentence, reason, said in _KNOWN_FAULTS:
+        if sentence.search(statement):
+            return Failure(reason, said + fault_code)
+    return Failure(Reason.SOAP_FAULT, f"the server answered with a fault{fault_code}")
+
+
+def other_version(said: str) -> Failure:
+    """The failure of a server that does not speak the WSDL's version of SOAP; ``said`` is how it said so."""
+    message = f"the server speaks another version of SOAP than the WSDL in use ({said})"
+    return Failure(Reason.SOAP_VERSION_UNSUPPORTED, message)
+
+
+def _first_text(fault: etree._Element, *names: str) -> str:
+    """The first text that is not blank in an element of the first of ``names`` that has any."""
+    texts: dict[str, str] = {}
+    for node in fault.iter("*"):
+        if (node.text or "").strip():
+            texts.setdefault(local_name(node), node.text or "")
+    return next((texts[name] for name in names if name in texts), "")

@@ -1,0 +1,163 @@
+"""What a document takes when it is looked at, counted before and right after it is parsed.
+
+Before: the bytes of the parser's tree. First from above by counting three
+characters, which costs nothing; only where that is too much, tag by tag, in
+steps that the limit bounds. After: what names, depth and namespaces would make
+of the tree, since paths and qualified names repeat them.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lxml import etree
+
+from common import budgets
+
+type Data = bytes | bytearray
+
+_NO_SPACE = re.compile(rb"[^ \t\n\r\x0b\x0c]")
+
+
+def behind_space(data: Data, start: int) -> int:
+    """Where the first byte from ``start`` on is that is no white space; the end where there is none."""
+    match = _NO_SPACE.search(data, start)
+    return match.start() if match else len(data)
+
+
+def exceeds(data: Data, limit: int) -> bool:
+    """Whether a parser's tree of ``data`` would take more than ``limit`` bytes."""
+    return tree_size(data) > limit and exact_tree_size(data, limit).size > limit
+
+
+def tree_size(data: Data) -> int:
+    """No less than what a parser makes of ``data``, in bytes: every ``=`` is taken for an attribute. Costs nothing."""
+    tags = data.count(b"<")
+    nodes = (tags - data.count(b"</")) * budgets.ELEMENT + (tags - data.count(b"><")) * budgets.TEXT
+    return len(data) + nodes + data.count(b"=") * budgets.ATTRIBUTE
+
+
+class TreeSize(NamedTuple):
+    """The bytes that a parser would take, and the steps in which they were counted."""
+
+    size: int
+    steps: int
+
+
+_MARKUP = ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>"))
+_IN_TAG = re.compile(rb"[>\"']")
+
+
+def exact_tree_size(data: Data, limit: int) -> TreeSize:
+    """What a parser makes of ``data``, tag by tag; it is no longer counted once it is more than ``limit``.
+
+    What is not well-formed is counted up to where it stops being so, about: the parser will say so.
+    """
+    size, steps, open_tags, place = len(data), 0, 0, 0
+    while size <= limit and open_tags >= 0:
+        steps += 1
+        start = data.find(b"<", place)
+        if start < 0:
+            break
+        size += budgets.TEXT if start > place else 0
+        ending = next((ending for beginning, ending in _MARKUP if data.startswith(beginning, start)), b"")
+        if ending:
+            end, size = data.find(ending, start), size + budgets.TEXT
+        elif data.startswith(b"</", start):
+            end, ending, open_tags = data.find(b">", start), b">", open_tags - 1
+        else:
+            end, attributes = _tag(data, start, (limit - size) // budgets.ATTRIBUTE)
+            ending, steps = b">", steps + attributes
+            size += budgets.ELEMENT + attributes * budgets.ATTRIBUTE
+            open_tags += not data.startswith(b"/", end - 1)
+        if end < 0:
+            break
+        place = end + len(ending)
+    return TreeSize(size, steps)
+
+
+def _tag(data: Data, start: int, most: int) -> tuple[int, int]:
+    """Where a start tag ends, -1 if it does not, and how many attributes it has; no longer counted above ``most``."""
+    place, attributes = start, 0
+    while attributes <= most:
+        match = _IN_TAG.search(data, place)
+        if match is None:
+            return -1, attributes
+        if match[0] == b">":
+            return match.start(), attributes
+        attributes += 1
+        place = data.find(match[0], match.end()) + 1
+        if place == 0:
+            return -1, attributes
+    return -1, attributes
+
+
+# What names and depth make of a tree ----------------------------------------------------------------------------------
+
+_TOO_DEEP = etree.XPath(f"boolean({'/*' * (budgets.DEPTH + 1)})")
+_TOO_WIDE = etree.XPath(f"boolean(/descendant::*[@*[{budgets.ATTRIBUTES + 1}]])")
+_LONG = f"[string-length(name()) > {budgets.NAME}]"
+_LONG_NAME = etree.XPath(f"boolean(/descendant::*{_LONG} | /descendant::*/@*{_LONG})")
+_MAY_BE_LONG_NAME = re.compile(rb"[^\s<>\"'=/]{%d}" % (budgets.NAME + 1))
+_FEW_NAMESPACES = 16
+_LABEL = 88
+"""Characters that a path shows of an element's name or position, at the most."""
+_FEW_ELEMENTS = budgets.PATHS // (budgets.DEPTH * (budgets.NAME + _LABEL))
+"""So many can be in no paths that are too long."""
+
+
+def complaint_about(data: Data, root: etree._Element) -> str:
+    """Why names, paths or lists without bound would be made out of the tree of ``data``; empty for an ordinary one."""
+    return next(_complaints(data, root), "")
+
+
+def _complaints(data: Data, root: etree._Element) -> Iterator[str]:
+    if _TOO_DEEP(root):
+        yield f"it is nested deeper than {budgets.DEPTH} elements"
+    if _TOO_WIDE(root):
+        yield f"it has an element with more than {budgets.ATTRIBUTES} attributes"
+    if _MAY_BE_LONG_NAME.search(data) and _LONG_NAME(root):
+        yield f"it has a name of more than {budgets.NAME} characters"
+    if not _has_short_namespaces(data):
+        yield from _about_namespaces(root)
+    if data.count(b"<") > _FEW_ELEMENTS and _has_long_paths(root):
+        yield f"the paths of its elements have more than {budgets.PATHS} characters"
+
+
+def _has_short_namespaces(data: Data) -> bool:
+    """Whether a look at the few declarations in the bytes shows that all is well."""
+    if data.count(b"xmlns") > _FEW_NAMESPACES:
+        return False
+    place = data.find(b"xmlns")
+    while place >= 0:
+        equals = data.find(b"=", place, place + budgets.NAME) + 1
+        quote = behind_space(data, equals) if equals else len(data)
+        if quote == len(data) or data.find(data[quote : quote + 1], quote + 1, quote + 1 + budgets.NAMESPACE) < 0:
+            return False
+        place = data.find(b"xmlns", quote)
+    return True
+
+
+def _about_namespaces(root: etree._Element) -> Iterator[str]:
+    held = 0
+    for event, declared in etree.iterwalk(root, events=("start-ns", "end-ns")):
+        held += 1 if event == "start-ns" else -1
+        if held > budgets.NAMESPACES:
+            yield f"it declares more than {budgets.NAMESPACES} namespaces for one element"
+        if event == "start-ns" and any(len(said) > budgets.NAMESPACE for said in declared):
+            yield f"it has a namespace of more than {budgets.NAMESPACE} characters"
+
+
+def _has_long_paths(root: etree._Element) -> bool:
+    room, path = budgets.PATHS, 0
+    paths: list[int] = []
+    for event, element in etree.iterwalk(root, events=("start", "end"), tag=etree.Element):
+        if event == "end":
+            path = paths.pop()
+            continue
+        paths.append(path)
+        path += len(element.tag.rpartition("}")[2]) + (_LABEL if len(element) else 0)
+        room -= path
+        if room < 0:
+            return True
+    return False
