@@ -857,7 +857,7 @@ class PlanView(Model):
     """What a run would do to a backup now. ``text`` is the same for people; ``hash`` is what an approval names.
 
     Lists are bounded; what is not listed is counted. ``exceptions`` are paths that are replicated although a rule
-    would keep them.
+    would keep them: the rules' exceptions that have an effect.
     """
 
     backup_id: str

@@ -1,7 +1,7 @@
 """A plan in full, for people and programs: what would come, go or change, by name, and what stays the backup's own.
 
-Nothing that looks like a secret is ever in it (see ``secrecy``), only that it
-changed. It is bounded: of a part with very many differences the first are
+Nothing that looks like a secret is ever in it (see ``documents.sensitive``),
+only that it changed. It is bounded: of a part with very many differences the first are
 listed and the others counted, so that a plan stays small enough to be stored
 and looked at.
 """
@@ -21,6 +21,7 @@ from replication.documents.diff import Difference, Kind, Paths, show
 from replication.documents.keep_labels import kept
 from replication.documents.keep_patterns import Rules
 from replication.documents.sensitive import INSPECTED, may_hold_secret
+from replication.documents.unused_patterns import used_exceptions
 from replication.guards.access_watch import AccessIncrease, access_increases
 from replication.guards.approval import Guard
 from replication.model import LONGEST_SHOWN, PartName, PartStatus, shortened
@@ -133,7 +134,10 @@ class PartDetails:
 
 @dataclass(frozen=True)
 class PlanDetails:
-    """All parts in the order of writing. ``hash`` is what an approval names, ``exceptions`` are from the rules."""
+    """All parts in the order of writing.
+
+    ``hash`` is what an approval names, ``exceptions`` are the rules' exceptions that have an effect.
+    """
 
     hash: str
     parts: tuple[PartDetails, ...]
@@ -160,8 +164,18 @@ def details(plan: Plan, *, max_items: int = MAX_ITEMS) -> PlanDetails:
         )
         for part in plan.parts
     )
-    exceptions = () if plan.policy.exact else plan.policy.rules.exceptions
+    exceptions = contained(lambda: _exceptions(plan), lambda _: plan.policy.rules.exceptions)
     return PlanDetails(plan.hash, parts, (*plan.warnings, *missing), exceptions)
+
+
+def _exceptions(plan: Plan) -> tuple[str, ...]:
+    """The exceptions of the rules by which the plan replicates something, or has done so."""
+    rules = plan.policy.rules
+    if plan.policy.exact or not rules.exceptions:
+        return ()
+    states = (state for part in plan.parts if part.name is PartName.SETTINGS for state in (part.own, part.desired))
+    roots = (state.parse() for state in states if isinstance(state, Document))
+    return used_exceptions(rules, [root for root in roots if root is not None])
 
 
 def _undetailed(plan: PartPlan, defect: Defect, missing: list[str]) -> PartDetails:

@@ -1,8 +1,8 @@
 """What replication needs of a server, in product terms.
 
-The two Protocols are all that this room knows of the outside. A server that
-is only read (the primary) is a ``ReadableServer``: there is no method on it
-that could change anything.
+The Protocols of this module are all that this room knows of the outside. A
+server that is only read (the primary) is a ``ReadableServer``: there is no
+method on it that could change anything.
 
 Every method may raise ``common.errors.Failure``.
 """

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 class Rule:
     """One pattern and why it is there. ``but``: names that it would match and does not mean.
 
-    ``proved``: the server's typed answers prove after each push that it is as
-    it was (licence, SOAP, TLS, the log-in), so that no exception reaches it.
+    No exception reaches what a pattern of the product keeps, except names that
+    it matches and of which it may be wrong: ``may_lift`` are their patterns.
     """
 
     pattern: str
     why: str
     but: tuple[str, ...] = ()
-    proved: bool = False
+    may_lift: tuple[str, ...] = ()
 
 
 _LICENCE = "each server has its own licence"
@@ -49,72 +49,74 @@ _OTHER_SYNC = (
 )
 """What is synchronized with a clock, a directory or a disk."""
 
-RULES_VERSION = 2
+_NO_LIST = (
+    *("*-mode", "*-interval", "*-interval-*", "*-delay", "*-delay-*", "*-time-out", "*-time-out-*", "*-retries"),
+    *("*-retry-*", "*-limit", "*-level", "*-count", "*-size", "*-method", "*-order", "*-direction", "*-schedule"),
+)
+"""What says how something is replicated, and is no list of servers with their addresses and passwords."""
+
+RULES_VERSION = 3
 RULES: tuple[Rule, ...] = (
     *(
-        Rule(pattern, _LICENCE, proved=True)
+        Rule(pattern, _LICENCE)
         for pattern in ("*licen[cs]*", "*product-key*", "*registration-key*", "*registration-code*")
     ),
-    Rule("*activation-key*", _LICENCE, proved=True),
-    Rule("*serial-number*", _LICENCE, proved=True),
-    Rule("*soap*", "the way in that replication itself uses", proved=True),
-    Rule("*web-service*", _SOAP, proved=True),
-    Rule("*wsdl*", _SOAP, proved=True),
-    Rule("remote", _REMOTE, proved=True),
+    Rule("*activation-key*", _LICENCE),
+    Rule("*serial-number*", _LICENCE),
+    Rule("*soap*", "the way in that replication itself uses"),
+    Rule("*web-service*", _SOAP),
+    Rule("*wsdl*", _SOAP),
+    Rule("remote", _REMOTE),
     *(
-        Rule(f"*remote-{aspect}*", _REMOTE, proved=True)
+        Rule(f"*remote-{aspect}*", _REMOTE)
         for aspect in ("settings", "access", "port", "pass", "pwd", "user", "log-in", "enable", "secur", "ssl", "tls")
     ),
-    Rule("*remote-allow*", _REMOTE, proved=True),
-    Rule("*remote-active", _REMOTE, proved=True),
-    Rule("use-remote*", _REMOTE, proved=True),
-    Rule("enable-remote*", _REMOTE, proved=True),
-    Rule("allow-remote*", _REMOTE, proved=True),
+    Rule("*remote-allow*", _REMOTE),
+    Rule("*remote-active", _REMOTE),
+    Rule("use-remote*", _REMOTE),
+    Rule("enable-remote*", _REMOTE),
+    Rule("allow-remote*", _REMOTE),
     *(
-        Rule(f"*management-{aspect}*", _REMOTE, ("user-management*", "*-user-management*"), proved=True)
+        Rule(f"*management-{aspect}*", _REMOTE, ("user-management*", "*-user-management*"))
         for aspect in ("pass", "pwd", "port", "user", "log-in", "interface")
     ),
     Rule(
         "*admin*",
         "web administration and the administrator's log-in, the one replication uses, are set up per machine",
         _TELLING_SOMEBODY,
-        proved=True,
     ),
-    Rule("*cert*", _CERTIFICATE, _DEMANDS, proved=True),
-    *(Rule(pattern, _CERTIFICATE, proved=True) for pattern in ("*pfx*", "*pkcs*", "p12*", "pem*", "*-pem*")),
+    Rule("*cert*", _CERTIFICATE, _DEMANDS),
+    *(Rule(pattern, _CERTIFICATE) for pattern in ("*pfx*", "*pkcs*", "p12*", "pem*", "*-pem*")),
+    *(Rule(pattern, _KEY) for pattern in ("*private-key*", "*priv-key*", "*server-key", "*key-pair*", "*key-store*")),
+    Rule("*host-key*", _KEY, ("*algorithm*",)),
     *(
-        Rule(pattern, _KEY, proved=True)
-        for pattern in ("*private-key*", "*priv-key*", "*server-key", "*key-pair*", "*key-store*")
-    ),
-    Rule("*host-key*", _KEY, ("*algorithm*",), proved=True),
-    *(
-        Rule(pattern, _KEY, proved=True)
+        Rule(pattern, _KEY)
         for pattern in ("*[dr]sa-key", "ec-key", "*-ec-key", "*ss[hl]-key", "*tls-key", "*ed25519-key*")
     ),
-    *(Rule(f"*ssh-key-{kind}*", _KEY, proved=True) for kind in ("ed", "[dr]sa", "ecd")),
-    Rule("*key-file*", "a private key's place on this machine's disk", proved=True),
-    Rule("*key-path*", "a private key's place on this machine's disk", proved=True),
+    *(Rule(f"*ssh-key-{kind}*", _KEY) for kind in ("ed", "[dr]sa", "ecd")),
+    Rule("*key-file*", "a private key's place on this machine's disk"),
+    Rule("*key-path*", "a private key's place on this machine's disk"),
     *(
-        Rule(pattern, _PASS, proved=True)
+        Rule(pattern, _PASS)
         for pattern in ("*key-pass*", "*pass-phrase*", "*ssl-pass*", "*tls-pass*", "*ssl-pwd*", "*tls-pwd*")
     ),
     *(
-        Rule(pattern, _CA, proved=True)
+        Rule(pattern, _CA)
         for pattern in ("ca", "cas", "ca-*", "*-ca", "*-cas", "*-ca-*", "*ca-file*", "*ca-path*", "*ca-list*")
     ),
-    Rule("*trust-store*", _CA, proved=True),
-    Rule("*trusted-root*", _CA, proved=True),
+    Rule("*trust-store*", _CA),
+    Rule("*trusted-root*", _CA),
     # *crl[!f]* spares CRLF, the end of a line.
-    *(Rule(pattern, _CRL, proved=True) for pattern in ("*crl", "*crl[!f]*", "*crl-file*", "*revocation*")),
+    *(Rule(pattern, _CRL) for pattern in ("*crl", "*crl[!f]*", "*crl-file*", "*revocation*")),
     Rule("sync", _SYNC),
     Rule("sync-*", _SYNC, _OTHER_SYNC),
     *(Rule(f"{word}-sync*", _SYNC, _OTHER_SYNC) for word in ("enable", "last", "next", "auto", "native")),
     Rule("is-sync-*", _SYNC, _OTHER_SYNC),
     Rule("*server-sync*", _SYNC, _OTHER_SYNC),
     Rule("*sync-server*", _SYNC, _OTHER_SYNC),
-    Rule("*synchroni*", _SYNC, _OTHER_SYNC),
+    Rule("*synchroni*", _SYNC, _OTHER_SYNC, may_lift=_NO_LIST),
     Rule("*backup-server*", _SYNC),
-    Rule("*replicat*", _SYNC),
+    Rule("*replicat*", _SYNC, may_lift=_NO_LIST),
 )
 """What is never replicated inside ``settings``: licence, SOAP, remote and web administration, certificate, private
 key, CA, CRL, native synchronization.

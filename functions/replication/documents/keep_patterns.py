@@ -17,6 +17,7 @@ its absence: the primary's own never goes over.
 A name that people may have given matches no loose pattern: not one of the
 product's, and not one with a wildcard (see ``keep_labels``). A pattern that
 begins with ``!`` is an exception: one exact path that goes over all the same.
+An element that bears a name is named in it by this name, as in a pattern.
 """
 
 import re
@@ -102,7 +103,7 @@ class Rules:
         self._single = [steps[0] for steps in floating if len(steps) == 1]
         self._floating = [steps for steps in floating if len(steps) > 1]
         self._label_matches = lru_cache(maxsize=4096)(self._any_single)
-        self._label_proved = lru_cache(maxsize=4096)(self._any_proved)
+        self._label_protected = lru_cache(maxsize=4096)(self._any_protected)
 
     @classmethod
     def standard(cls, *additions: Iterable[str]) -> "Rules":
@@ -118,7 +119,7 @@ class Rules:
         """Whether the node at the end of ``path`` is kept."""
         if not self._matches(path, loosely=False):
             return False
-        return not (self._exceptions and self.is_exception(path)) or self.is_proved(path)
+        return not (self._exceptions and self.is_exception(path)) or self.is_protected(path)
 
     def is_exception(self, path: Path) -> bool:
         """Whether an exception names exactly this path."""
@@ -126,20 +127,20 @@ class Rules:
 
     def exceptions_of(self, path: Path) -> tuple[str, ...]:
         """The exceptions by which the node at the end of ``path`` goes over."""
-        if self.is_proved(path):
+        if self.is_protected(path):
             return ()
         pairs = zip(self.exceptions, self._exceptions, strict=True)
         return tuple(pattern for pattern, steps in pairs if is_exactly(steps, path))
 
-    def is_proved(self, path: Path) -> bool:
-        """Whether the typed answers prove that the node is the machine's, so that no exception reaches it."""
-        return any(map(self._label_proved, path[-1]))
+    def is_protected(self, path: Path) -> bool:
+        """Whether the product keeps the node whatever people say: no exception reaches it."""
+        return any(map(self._label_protected, path[-1]))
 
     def uses(self, pattern: str, path: Path) -> bool:
         """Whether one of the ``additions`` means something for the node at the end of ``path``."""
         steps = compiled(pattern)
         if pattern in self.exceptions:
-            return is_exactly(steps, path) and self._matches(path, loosely=True) and not self.is_proved(path)
+            return is_exactly(steps, path) and self._matches(path, loosely=True) and not self.is_protected(path)
         return _fits(steps, path if pattern.startswith("/") else path[-len(steps) :], loosely=True)
 
     def is_undecided(self, path: Path) -> bool:
@@ -165,8 +166,8 @@ class Rules:
             rule.matches(label, loosely=loosely) for rule in self._product
         )
 
-    def _any_proved(self, label: str) -> bool:
-        return any(rule.rule.proved and rule.matches(label) for rule in self._product)
+    def _any_protected(self, label: str) -> bool:
+        return any(rule.protects(label) for rule in self._product)
 
 
 @dataclass(frozen=True)
@@ -174,12 +175,14 @@ class _ProductRule:
     rule: Rule
     step: PatternStep
     but: _Steps
+    may_lift: _Steps
 
     @classmethod
     @lru_cache(maxsize=1024)  # every backup's rules have them
     def of(cls, rule: Rule) -> "_ProductRule":
         (step,) = compiled(rule.pattern)
-        return cls(rule, step, tuple(compiled(pattern)[0] for pattern in rule.but))
+        but, may_lift = (tuple(compiled(one)[0] for one in patterns) for patterns in (rule.but, rule.may_lift))
+        return cls(rule, step, but, may_lift)
 
     def matches(self, label: str, *, loosely: bool = False) -> bool:
         """A name that people may have given is none of the product's, and one that they have given never is."""
@@ -187,6 +190,10 @@ class _ProductRule:
             return False
         word = label.removeprefix(EITHER)
         return self.step.matches(word) and not any(step.matches(word.removeprefix("@")) for step in self.but)
+
+    def protects(self, label: str) -> bool:
+        """Whether no exception reaches what has this label."""
+        return self.matches(label) and not any(step.matches(label.removeprefix("@")) for step in self.may_lift)
 
 
 @lru_cache(maxsize=64)
@@ -204,7 +211,7 @@ def _fits(steps: _Steps, path: Path, *, loosely: bool = False) -> bool:
 
 
 def is_exactly(steps: _Steps, path: Path) -> bool:
-    """Whether an exception's steps name the node at the end of ``path`` and no other: one with a name by its name."""
+    """Whether an exception's steps name the node at the end of ``path``: an element that bears names by one of them."""
     return (
         len(steps) == len(path)
         and steps[-1].matches_any(_identifying(path[-1]))
@@ -235,8 +242,12 @@ def _are_short(labels: Labels) -> bool:
 
 
 def _identifying(labels: Labels) -> Labels:
-    named = frozenset(label for label in labels if "[" in label and not label.startswith(POSSIBLE))
-    return named or labels
+    """The labels without that of the tag, where names tell an element apart from others of this tag."""
+    named = {label for label in labels if "[" in label and not label.startswith(POSSIBLE)}
+    if not named:
+        return labels
+    tags = {words(label.partition("[")[0]) for label in named}
+    return frozenset(label for label in labels if label not in tags and not label.startswith(POSSIBLE))
 
 
 # The form of a pattern -----------------------------------------------------------------------------------------------
@@ -269,9 +280,9 @@ def _check_exception(pattern: str, texts: list[str], anchored: bool) -> None:
     if any(set("*?") & set(text.partition("[")[0]) or ("[" in text and not text.endswith("]")) for text in texts):
         raise _invalid(pattern, "an exception names one exact path, without wildcards")
     named = [words(text.partition("[")[0]) for text in texts[1:]]
-    proving = [rule.rule for rule in map(_ProductRule.of, RULES) if rule.rule.proved and any(map(rule.matches, named))]
-    if proving:
-        raise _invalid(pattern, f"no exception reaches what is the machine's own: {proving[0].why}")
+    protecting = [rule.rule for rule in map(_ProductRule.of, RULES) if any(map(rule.protects, named))]
+    if protecting:
+        raise _invalid(pattern, f"no exception reaches what is the machine's own: {protecting[0].why}")
 
 
 def _invalid(pattern: str, why: str) -> Failure:

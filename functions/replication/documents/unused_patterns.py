@@ -1,6 +1,6 @@
-"""Patterns of people that have no effect on two documents: most often a name is written otherwise there."""
+"""Which patterns of people have an effect on two documents. Most often a name is written otherwise where none has."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from lxml import etree
 
@@ -11,14 +11,24 @@ from replication.documents.keep_patterns import EXCEPTION, Path, Rules
 
 def unused_warnings(rules: Rules, documents: Iterable[etree._Element]) -> tuple[str, ...]:
     """A sentence for each pattern that people added and that means nothing in any of the documents."""
-    unused = dict.fromkeys(rules.additions)
+    return tuple(map(_warning, _unused(rules, rules.additions, documents)))
+
+
+def used_exceptions(rules: Rules, documents: Iterable[etree._Element]) -> tuple[str, ...]:
+    """The exceptions by which something in one of the documents is replicated."""
+    unused = _unused(rules, rules.exceptions, documents)
+    return tuple(exception for exception in rules.exceptions if exception not in unused)
+
+
+def _unused(rules: Rules, patterns: Iterable[str], documents: Iterable[etree._Element]) -> Collection[str]:
+    unused = dict.fromkeys(patterns)
     for document in documents:
         for path in _paths(document, (element_labels(document),)):
             if not unused:
                 return ()
             for pattern in [pattern for pattern in unused if rules.uses(pattern, path)]:
                 del unused[pattern]
-    return tuple(map(_warning, unused))
+    return unused
 
 
 def _paths(element: etree._Element, path: Path) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Parts that are one document each and keep nothing of the backup's own."""
+"""Parts that are one document, or one with a typed list beside it, and keep nothing of the backup's own."""
 
 import json
 from dataclasses import asdict, dataclass

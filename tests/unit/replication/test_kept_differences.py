@@ -160,7 +160,7 @@ def planned(make_plan_between: PlanFactory, *rules: str) -> tuple[str, PartPlan]
     return render(shown.details, "b1"), plan.parts[0]
 
 
-def test_an_exception_is_shown_in_every_plan(make_plan_between: PlanFactory) -> None:
+def test_an_exception_with_an_effect_is_shown_in_every_plan(make_plan_between: PlanFactory) -> None:
     text, part = planned(make_plan_between, "!/s/replicationMode")
     assert "Replicated all the same, as exceptions of the rules:\n  ! !/s/replicationMode\n" in text
     assert '~ /s/replicationMode = "b" -> "p"' in text
@@ -186,6 +186,8 @@ def test_a_plan_warns_of_a_pattern_without_effect(make_plan_between: PlanFactory
     text, part = planned(make_plan_between, rule)
     assert [warning_text in warning for warning in part.warnings] == ([True] if warning_text else [])
     assert warning_text in text
+    is_shown = "Replicated all the same" in text
+    assert is_shown == (rule.startswith("!") and not warning_text), "a plan shows the exceptions that have an effect"
 
 
 def test_a_plan_that_waits_for_a_line_warns_of_one_that_was_mistyped(make_plan_between: PlanFactory) -> None:

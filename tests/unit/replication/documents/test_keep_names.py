@@ -168,53 +168,6 @@ def test_a_title_of_a_value_that_is_in_peoples_words_waits() -> None:
         merged(primary, own, "*-sync")
 
 
-# Exceptions ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("document", "line"),
-    [
-        ("<s><net><backupServerName>{}</backupServerName></net></s>", "!/s/net/backupServerName"),
-        ('<s><net replicationMode="{}"/></s>', "!/s/net/@replicationMode"),
-        ('<s><e name="replicationMode" value="{}"/><e name="x" value="1"/></s>', "!/s/e[replicationMode]"),
-        ("<s><e><key>replicationMode</key><value>{}</value></e></s>", "!/s/e[replicationMode]"),
-        ('<s><e name="replication/größe%" value="{}"/></s>', "!/s/e[replication%2Fgröße%25]"),
-    ],
-)
-def test_an_exception_replicates_one_path_all_the_same(document: str, line: str) -> None:
-    primary, own = document.format("p"), document.format("b")
-    assert merged(primary, own) == plain_form(own)
-    assert merged(primary, own, line) == plain_form(primary)
-
-
-def test_an_exception_reaches_no_other_path() -> None:
-    document = "<s><a><replicationMode>{0}</replicationMode></a><b><replicationMode>{0}</replicationMode></b></s>"
-    result = merged(document.format("p"), document.format("b"), "!/s/a/replicationMode")
-    assert result == plain_form(
-        "<s><a><replicationMode>p</replicationMode></a><b><replicationMode>b</replicationMode></b></s>"
-    )
-
-
-def test_an_exception_for_an_element_is_none_for_all_that_bear_names() -> None:
-    primary, own = (f'<s><e name="replicationMode" value="{value}"/></s>' for value in "pb")
-    assert merged(primary, own, "!/s/e") == plain_form(own)
-
-
-@pytest.mark.parametrize(
-    "document",
-    [
-        '<s><e name="soapPort" value="{}"/></s>',
-        '<s><e name="LicenseKey" value="{}"/></s>',
-        '<s><e name="tlsCertFile" value="{}"/></s>',
-        '<s><e name="adminPassword" value="{}"/></s>',
-    ],
-)
-def test_no_exception_reaches_what_the_typed_answers_prove(document: str) -> None:
-    primary, own = document.format("p"), document.format("b")
-    name = document.split('"')[1]
-    assert merged(primary, own, f"!/s/e[{name}]") == plain_form(own)
-
-
 # Any names -----------------------------------------------------------------------------------------------------------
 
 NAMES = st.one_of(
