@@ -54,6 +54,7 @@ class Reason(StrEnum):
     DOCUMENT_MALFORMED = "document_malformed"
     CHARACTER_FORBIDDEN = "character_forbidden"
     WRITE_NOT_EFFECTIVE = "write_not_effective"
+    CHANGED_DURING_PUSH = "changed_during_push"
     LISTENERS_CHANGED = "listeners_changed"
     DEPENDENCY_FAILED = "dependency_failed"
     # The primary as a source
@@ -88,6 +89,7 @@ class Reason(StrEnum):
     ACCESS_WIDENED = "access_widened"
     ACCESS_NOT_JUDGED = "access_not_judged"
     ADDITION_WIDENS_ACCESS = "addition_widens_access"
+    ACCESS_NOT_PROVED = "access_not_proved"
     # A promotion
     PROMOTION_UNSAFE = "promotion_unsafe"
     PUSHES_HELD = "pushes_held"
@@ -167,6 +169,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.SAME_AS_PRIMARY: "Remove this registration; it points to the primary itself.",
     Reason.DOCUMENT_MALFORMED: "Check this part on the server; what it holds is not well-formed XML.",
     Reason.CHARACTER_FORBIDDEN: "Type the named value anew on the server; until then this part is left as it is.",
+    Reason.CHANGED_DURING_PUSH: "Start another run; if it comes again, look for who changes this part, or which push.",
     Reason.LISTENERS_CHANGED: "Start another run; somebody changed listeners while this one wrote.",
     Reason.WRITE_NOT_EFFECTIVE: "Check the server's disk and log; it acknowledged the change but does not hold it.",
     Reason.DEPENDENCY_FAILED: "Mend the part it depends on first.",
@@ -199,6 +202,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.ACCESS_WIDENED: "Look at what the plan marks; approve its hash if the wider access is meant.",
     Reason.ACCESS_NOT_JUDGED: "Look at the plan for wider access yourself, and report the place in the program.",
     Reason.ADDITION_WIDENS_ACCESS: "Set the named values on the primary as they are meant, or mend them on the backup.",
+    Reason.ACCESS_NOT_PROVED: "Log in to the server: restore the named snapshot if new settings broke it, or approve.",
     Reason.PROMOTION_UNSAFE: "Mend what is named or choose another backup; force promotes it all the same.",
     Reason.PUSHES_HELD: "Look at what the runs find; then POST /primary/resume, or start a run over the fleet.",
     Reason.ACCESS_LOST: "Log in to the server by hand at once and restore its settings from the snapshot.",
@@ -206,7 +210,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.SNAPSHOT_ALTERED: "Find out who writes to the bucket; an earlier version of the object may be whole.",
     Reason.SNAPSHOT_UNREADABLE: "Choose another one, or the version of this product that has written it.",
     Reason.STATE_NOT_KEPT: "Check the snapshot bucket and the function's rights to it; the next run tries again.",
-    Reason.SNAPSHOT_NOT_KEPT: "Name a folder that you may write to, and that has room.",
+    Reason.SNAPSHOT_NOT_KEPT: "Check the snapshot bucket, or folder: the right to write to it, its key, its room.",
     Reason.INTERRUPTED: "Wait for the run that is under way; if none is, start one: it looks at the server again.",
     Reason.SNAPSHOT_UNFIT: "Choose a snapshot of this very server, of its major version, edition and listeners.",
     Reason.SNAPSHOT_OF_FORMER_SERVER: "If it is the same machine, look at the plan and restore with same_machine.",

@@ -1,8 +1,9 @@
-"""Writing a plan to a backup, part by part, and looking again after each.
+"""Writing a plan to a backup, part by part, and looking again after each, and at all of them in the end.
 
 A writer's "true" proves nothing: a part counts only when it was read back and
-is what was sent. ``settings`` are written by ``settings_write``, because they
-can lock everybody out.
+is what was sent. Writing one part may change another one on a server, so that
+equal means equal after the last write. ``settings`` are written by
+``settings_write``, because they can lock everybody out.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from datetime import datetime
 from common.errors import Failure, Reason
 from common.runtime import Runtime
 from replication.guards.approval import Guard
-from replication.model import NOT_DONE, PartName, PartOutcome, PartStatus
+from replication.model import NOT_DONE, NOT_VERIFIED, PartName, PartOutcome, PartStatus
 from replication.plan import PartPlan, Plan
 from replication.plan_items import changes_of
 from replication.ports import WritableServer
@@ -73,6 +74,25 @@ class Push:
         for part in self.plan.parts:
             due = self._after_failures(part)
             self.outcomes.append(due.settled or self._push(due))
+        if not any(outcome.status in NOT_VERIFIED for outcome in self.outcomes):
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Read what was read before the last write, and record of a part that it is no longer as it was found then."""
+        pushed = [outcome.part for outcome in self.outcomes if outcome.status is PartStatus.PUSHED]
+        for place, (part, outcome) in enumerate(zip(self.plan.parts, self.outcomes, strict=True)):
+            if not pushed or not outcome.fingerprints or part.name == pushed[-1]:
+                continue
+            try:
+                held = part.part.fingerprint(part.part.read(self._server), self.plan.policy)
+                if held != outcome.fingerprints.held:
+                    raise Failure(Reason.CHANGED_DURING_PUSH, "it was equal, and holds something else since")
+            except Failure as failure:
+                message = f"looked at once more after the last write: {failure.message}"
+                changes = outcome.changes
+                self.outcomes[place] = PartOutcome(part.name, PartStatus.FAILED, changes, failure.reason, message)
+                if failure.reason in _STOPS_A_BACKUP:
+                    return
 
     def _after_failures(self, part: PartPlan) -> PartPlan:
         """The part, settled where writing another one has failed and it cannot go without that."""

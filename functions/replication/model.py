@@ -70,6 +70,10 @@ NOT_DONE = frozenset(PartStatus) - {PartStatus.PUSHED, PartStatus.UNCHANGED, Par
 """What becomes of a part that the backup does not get; parts that refer to it are not written either."""
 
 
+NOT_VERIFIED = NOT_DONE - {PartStatus.NOT_OFFERED} | {PartStatus.DIFFERENT}
+"""What becomes of a part of a backup that is not verified, whatever becomes of the others."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """What holds for one backup: the chosen parts and the rules of what stays its own.
@@ -137,7 +141,8 @@ def shortened(text: str) -> str:
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({len(text)} characters)"
 
 
-_LISTED_PATHS = 20
+LISTED_PATHS = 20
+"""Paths of kept values that a result lists of a part."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +155,7 @@ class KeptDifferences:
     @classmethod
     def of(cls, paths: Collection[str]) -> "KeptDifferences":
         """As many of the ``paths`` as a result can hold, each cut to a length; the rest is counted."""
-        return cls(len(paths), tuple(path[:LONGEST_SHOWN] for path in list(paths)[:_LISTED_PATHS]))
+        return cls(len(paths), tuple(path[:LONGEST_SHOWN] for path in list(paths)[:LISTED_PATHS]))
 
 
 @dataclass(frozen=True)
@@ -173,8 +178,9 @@ class Outcome:
     """What became of one backup. Times are UTC.
 
     ``pushed_at`` is when the server last acknowledged a write, whether or not
-    it held; ``verified_at`` is set only when every chosen part was read from
-    the backup and found equal.
+    it held. ``verified_at`` is set only when every chosen part that the primary
+    has was read from the backup after its last write and is equal: but for what
+    keep patterns keep, and for single values that the server added by itself.
     """
 
     status: Status

@@ -91,7 +91,7 @@ def exceeded_limits(plan: Plan, limits: Limits) -> tuple[Block, ...]:
 def _blocks(plan: PartPlan, limits: Limits, policy: Policy) -> Iterator[Block]:
     source = policy.source
     if plan.suspect:
-        yield Block(plan.name, Reason.MACHINE_VALUES_CHANGED, plan.suspect)
+        yield Block(plan.name, Reason.ACCESS_NOT_PROVED, plan.suspect)
     if plan.ambiguous and plan.settled and plan.settled.reason:
         yield Block(plan.name, plan.settled.reason, plan.settled.message)
     if plan.missing and plan.settled:

@@ -199,15 +199,17 @@ def _other_machine(before: ServerFacts, now: ServerFacts) -> Failure | None:
     """Refuse another machine at the same address: it would get certificates and settings that are not its own."""
     if before.hostname.casefold() == now.hostname.casefold():
         return None
-    return Failure(Reason.SNAPSHOT_UNFIT, "the server that answers has another host name than the one it is of")
+    return Failure(
+        Reason.SNAPSHOT_UNFIT, "the server that answers now has another host name than the one the snapshot is of"
+    )
 
 
 def _incompatible(before: ServerFacts, now: ServerFacts) -> Failure | None:
     if before.version.major != now.version.major:
-        message = f"it is of version {before.version}, the server runs {now.version}"
+        message = f"the snapshot is of version {before.version}, the server runs {now.version}"
         return Failure(Reason.SNAPSHOT_UNFIT, message)
     if before.features.edition_code != now.features.edition_code:
-        return Failure(Reason.SNAPSHOT_UNFIT, "it is of another edition than the server has now")
+        return Failure(Reason.SNAPSHOT_UNFIT, "the snapshot is of another edition than the server has now")
     return None
 
 

@@ -192,5 +192,6 @@ def _check_same_sockets(before: Listeners, own: Listeners) -> None:
         named = ", ".join(map(str, differing[:_NAMED])) + (", ..." if len(differing) > _NAMED else "")
         raise Failure(
             Reason.SNAPSHOT_UNFIT,
-            f"listeners were added, removed or given another protocol or address since it was kept (ids {named})",
+            "listeners were added, removed or given another protocol or address since the snapshot was kept "
+            f"(ids {named})",
         )

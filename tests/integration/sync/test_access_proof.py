@@ -89,7 +89,7 @@ class TestTheProofIsNotHeardOf:
         key = fleet.result("b1").snapshot
         for _ in range(2):  # what is suspected stays suspected
             fleet.run()
-            assert fleet.statuses() == {"b1": "blocked:machine_values_changed"}
+            assert fleet.statuses() == {"b1": "blocked:access_not_proved"}
             assert f"restore {key}" in fleet.result("b1").message
             assert fleet.result("b1").verified_at is None
         fleet.run("b1", trigger=Trigger.RESTORE, snapshot=key)
@@ -103,7 +103,7 @@ class TestTheProofIsNotHeardOf:
     ) -> None:
         self._cut_off(fleet, monkeypatch)
         fleet.run()
-        assert fleet.statuses() == {"b1": "blocked:machine_values_changed"}
+        assert fleet.statuses() == {"b1": "blocked:access_not_proved"}
         fleet.approve()
         for _ in range(2):
             fleet.run()

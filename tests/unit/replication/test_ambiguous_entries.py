@@ -91,7 +91,7 @@ def test_a_suspicion_of_the_last_push_is_told_as_well_and_can_be_approved(make_p
     first = Guard().apply(plan)
     (part,) = (part for part in first.parts if part.name is PartName.SETTINGS)
     assert part.settled is not None
-    assert part.settled.reason is Reason.MACHINE_VALUES_CHANGED
+    assert part.settled.reason is Reason.ACCESS_NOT_PROVED
     assert "its port has changed" in part.settled.message
     assert "/s/sites/site" in part.settled.message
     second = Guard(approved=first.hash).apply(plan)
@@ -107,10 +107,12 @@ def test_a_plan_shows_what_an_approval_does_not_lift(make_plan_between: PlanFact
         (PartName.MIME_MAPPINGS, Reason.PART_MISSING_ON_PRIMARY, True),
     ]
     (part,) = (part for part in shown.details.parts if part.part is PartName.SETTINGS)
-    assert (part.state, part.reason) == (State.SETTLED, Reason.ENTRIES_AMBIGUOUS)
+    assert (part.state, part.reason) == (State.UNDECIDED, Reason.ENTRIES_AMBIGUOUS)
     text = render(shown.details, "b1", blocks=shown.blocks)
-    until_approved, until_settled = text.index("Blocked until approved:"), text.index("Blocked until it is settled:")
-    assert until_approved < text.index("part_missing_on_primary") < until_settled < text.index("/s/sites/site")
+    for_approval, for_decision = text.index("Blocked until approved:"), text.index("Waits for a decision (no approval")
+    assert for_approval < text.index("part_missing_on_primary") < for_decision < text.index("/s/sites/site")
+    assert "\nPlan: nothing is written. Waits for an approval: mime_mappings" in text
+    assert ". Waits for a decision: settings." in text
 
 
 @given(case=cases())
