@@ -809,14 +809,15 @@ class ItemChangeView(Model):
 
 
 class PlannedPartView(Model):
-    """One part. ``settled``: it is not written, and ``reason`` and ``message`` say why.
+    """One part. ``different``: it is written. ``blocked``: it waits for an approval of the plan. ``undecided``: it waits
+    for what the remedy of its reason says, and no approval helps. ``not_written``: ``reason`` and ``message`` say why.
 
     ``kept`` counts what the rules keep as the backup has it; ``kept_different`` counts the values of it that differ
     from the primary's, or that only one side has.
     """
 
     part: str
-    state: Literal["equal", "different", "settled"]
+    state: Literal["equal", "different", "blocked", "undecided", "not_written"]
     reason: str | None
     message: str
     added: int

@@ -47,8 +47,12 @@ class State(StrEnum):
 
     EQUAL = "equal"
     DIFFERENT = "different"
-    SETTLED = "settled"
-    """It is not written, whatever it holds; ``reason`` and ``message`` say why."""
+    BLOCKED = "blocked"
+    """It is not written before the plan is approved; ``reason`` and ``message`` say why."""
+    UNDECIDED = "undecided"
+    """It is not written before the remedy of its ``reason`` is carried out: no approval helps."""
+    NOT_WRITTEN = "not_written"
+    """It cannot be replicated, or not without another part, or this is another plan than the one asked for."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,7 @@ def _undetailed(plan: PartPlan, defect: Defect, missing: list[str]) -> PartDetai
     changes, settled = plan.changes, plan.settled
     return PartDetails(
         plan.name,
-        State.SETTLED if settled else State.DIFFERENT,
+        _state(plan),
         settled.reason if settled else None,
         settled.message if settled else "",
         len(changes.added),
@@ -216,10 +220,14 @@ def _part(plan: PartPlan, rules: Rules, max_items: int) -> PartDetails:
 
 
 def _state(plan: PartPlan) -> State:
-    if plan.settled is None:
-        return State.DIFFERENT
-    is_equal = plan.settled.status is PartStatus.UNCHANGED and not plan.settled.message
-    return State.EQUAL if is_equal else State.SETTLED
+    match plan.settled.status if plan.settled else None:
+        case None:
+            return State.DIFFERENT
+        case PartStatus.UNCHANGED:
+            return State.EQUAL
+        case PartStatus.BLOCKED:
+            return State.UNDECIDED if plan.ambiguous or not plan.needs_approval else State.BLOCKED
+    return State.NOT_WRITTEN
 
 
 def _item(item: Item) -> ItemChange:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from common.contained import contained
 from replication.documents.diff import Kind
 from replication.guards.access_watch import AccessIncrease
+from replication.guards.approval import described
 from replication.model import PartName
 from replication.plan import Block
 from replication.plan_details import FieldChange, ItemChange, PartDetails, PlanDetails, State
@@ -40,7 +41,7 @@ def _difference_lines(details: PlanDetails, before: str, after: str) -> Iterator
     width = max((len(part.part) for part in details.parts), default=0)
     yield from (f"{part.part:<{width}}  {_part_summary(part)}" for part in details.parts)
     yield ""
-    added, changed, removed = _totals(details)
+    added, changed, removed = _totals(details.parts)
     yield f"In all: {added} added, {changed} changed, {removed} removed."
 
 
@@ -50,8 +51,7 @@ def _part_summary(part: PartDetails) -> str:
             return "equal"
         case State.DIFFERENT:
             return f"{part.added} added, {part.changed} changed, {part.removed} removed"
-        case State.SETTLED:
-            return printable(part.message)
+    return printable(part.message)
 
 
 def _lines(
@@ -62,11 +62,9 @@ def _lines(
     yield from _kept(details)
     if access_increases:
         yield ""
-        yield "Widens access:"
-        yield from (
-            f"  ! {one.part}: {one.kind} {printable(one.item)} {printable(one.path)}" for one in access_increases
-        )
-    for title, approvable in (("Blocked until approved:", True), ("Blocked until it is settled:", False)):
+        yield "Widens access (the runbook explains each kind):"
+        yield from (f"  ! {printable(described(one))}" for one in access_increases)
+    for title, approvable in (("Blocked until approved:", True), ("Waits for a decision (no approval helps):", False)):
         if stopped := [block for block in blocks if block.approvable == approvable]:
             yield ""
             yield title
@@ -79,14 +77,39 @@ def _lines(
     width = max((len(part.part) for part in details.parts), default=0)
     yield from (f"{part.part:<{width}}  {_summary(part)}" for part in details.parts)
     yield ""
-    added, changed, removed = _totals(details)
-    yield (
-        f"Plan: {added} to add, {changed} to change, {removed} to remove." if added or changed or removed else _NOTHING
-    )
+    yield f"Plan: {' '.join(_conclusion(details.parts))}"
     yield f"Hash: {details.hash}"
 
 
-_NOTHING = "Plan: nothing to do."
+_NOT_WRITTEN = {
+    State.BLOCKED: "Waits for an approval",
+    State.UNDECIDED: "Waits for a decision",
+    State.NOT_WRITTEN: "Not written",
+}
+
+
+def _conclusion(parts: Sequence[PartDetails]) -> Iterator[str]:
+    """What a run does of all this, and what it leaves and why, in a sentence each."""
+    written = [part for part in parts if part.state is State.DIFFERENT]
+    # What an edition does not have is neither done nor missing.
+    left = [part for part in parts if part.state in _NOT_WRITTEN and (part.reason or _counts(part))]
+    if any(map(_counts, written)):
+        added, changed, removed = _totals(written)
+        yield f"{added} to add, {changed} to change, {removed} to remove."
+    elif not written:
+        yield "nothing is written." if left else "nothing to do."
+    if again := [part.part for part in written if not _counts(part)]:
+        yield f"Written once more: {', '.join(again)}."
+    for state, title in _NOT_WRITTEN.items():
+        if named := [f"{part.part}{_counts(part)}" for part in left if part.state is state]:
+            yield f"{title}: {', '.join(named)}."
+
+
+def _counts(part: PartDetails) -> str:
+    """How many items differ, in brackets; empty for none."""
+    counts = {"to add": part.added, "to change": part.changed, "to remove": part.removed}
+    said = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    return f" ({said})" if said else ""
 
 
 def _items(details: PlanDetails) -> Iterator[str]:
@@ -116,8 +139,7 @@ def kept_lines(count: int, paths: Sequence[str]) -> Iterator[str]:
         yield f"... and {count - len(paths)} more"
 
 
-def _totals(details: PlanDetails) -> tuple[int, int, int]:
-    parts = details.parts
+def _totals(parts: Sequence[PartDetails]) -> tuple[int, int, int]:
     return sum(part.added for part in parts), sum(part.changed for part in parts), sum(part.removed for part in parts)
 
 
@@ -152,21 +174,20 @@ def _value(field: FieldChange) -> str:
 
 def _summary(part: PartDetails) -> str:
     counts = f"{part.added} to add, {part.changed} to change, {part.removed} to remove"
-    kept = f"; {part.kept} kept by rules" if part.kept else ""
     match part.state:
         case State.EQUAL:
-            return f"equal{_but_for(part)}{kept}"
+            but_for = f" but for {_kept_values(part)}" if part.kept_different else ""
+            return f"equal{but_for}" + (f" ({printable(part.message)})" if part.message else "")
         case State.DIFFERENT:
+            differ = "differs" if part.kept_different == 1 else "differ"
+            kept = f"; {_kept_values(part)} {differ}" if part.kept_different else ""
             return f"{counts}{kept}" + (f"; {printable(part.message)}" if part.message else "")
-        case State.SETTLED:
-            why = f"{printable(part.message)} [{part.reason}]" if part.reason else printable(part.message)
-            return f"not written: {why}" + (f"; {counts}" if part.items else "")
+    why = f"{printable(part.message)} [{part.reason}]" if part.reason else printable(part.message)
+    return f"not written: {why}" + (f"; {counts}" if _counts(part) else "")
 
 
-def _but_for(part: PartDetails) -> str:
-    if not part.kept_different:
-        return ""
-    return f" but for {part.kept_different} kept {'value' if part.kept_different == 1 else 'values'}"
+def _kept_values(part: PartDetails) -> str:
+    return f"{part.kept_different} kept {'value' if part.kept_different == 1 else 'values'}"
 
 
 def _quoted(value: str | None) -> str:

@@ -66,10 +66,7 @@ class Looked:
     @property
     def failing(self) -> bool:
         """Whether a part cannot be replicated at all."""
-        return any(
-            part.state is State.SETTLED and part.reason and part.part not in self.blocked
-            for part in self.preview.details.parts
-        )
+        return any(part.state is State.NOT_WRITTEN and part.reason for part in self.preview.details.parts)
 
 
 class Session:

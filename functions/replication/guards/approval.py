@@ -127,27 +127,63 @@ def _sentence(increase: AccessIncrease, server: str) -> str:
         )
         return f"{failure.at(server)}"
     becomes = "may become" if increase.kind is AccessIncreaseKind.MAY_WIDEN else "becomes"
-    return f"Access {becomes} wider: {_item(increase)}: {increase.kind} ({increase.path})."
+    return f"Access {becomes} wider: {described(increase)}."
 
 
 def _item(increase: AccessIncrease) -> str:
     return f"{increase.part} {increase.item}".strip()
 
 
+_KINDS_IN_WORDS = {
+    AccessIncreaseKind.MAY_WIDEN: "may widen access (not understood)",
+    AccessIncreaseKind.NOT_JUDGED: "could not be judged",
+    AccessIncreaseKind.SSH_KEY_ADDED: "SSH key added",
+    AccessIncreaseKind.LOG_IN_SOURCE_ADDED: "log-in source added",
+}
+
+
+def described(increase: AccessIncrease) -> str:
+    """What gets wider, in words: the part, the place, and in which way."""
+    kind = _KINDS_IN_WORDS.get(increase.kind, str(increase.kind).replace("_", " "))
+    return f"{increase.part}: {_place(increase)}: {kind}"
+
+
+def _place(increase: AccessIncrease) -> str:
+    """The item and the path inside of it. A value of the settings is both."""
+    names = dict.fromkeys(name for name in (increase.item, increase.path) if name)
+    return ", ".join(names) or str(increase.part)
+
+
 def _as_blocks(increases: tuple[AccessIncrease, ...]) -> tuple[Block, ...]:
     """Who wants wider access to wait wants what nobody could judge to wait as well."""
     blocks = []
     for part in dict.fromkeys(increase.part for increase in increases):
-        kinds = [increase.kind for increase in increases if increase.part is part]
-        unjudged = kinds.count(AccessIncreaseKind.NOT_JUDGED)
-        if widened := len(kinds) - unjudged:
-            message = f"it widens access in {_places(widened)}"
-            blocks.append(Block(part, Reason.ACCESS_WIDENED, message, {"widened": widened}))
+        of_part = [increase for increase in increases if increase.part is part]
+        unjudged = [increase for increase in of_part if increase.kind is AccessIncreaseKind.NOT_JUDGED]
+        uncertain = [increase for increase in of_part if increase.kind is AccessIncreaseKind.MAY_WIDEN]
+        certain = [increase for increase in of_part if increase not in unjudged and increase not in uncertain]
+        if certain or uncertain:
+            message = f"{_how_many(len(certain), len(uncertain))}: {_first_of([*certain, *uncertain])}"
+            numbers = {"widened": len(certain), "may_widen": len(uncertain)}
+            blocks.append(Block(part, Reason.ACCESS_WIDENED, message, numbers))
         if unjudged:
-            message = f"whether it widens access could not be judged in {_places(unjudged)}"
-            blocks.append(Block(part, Reason.ACCESS_NOT_JUDGED, message, {"unjudged": unjudged}))
+            message = f"whether {_changes(len(unjudged))} would widen access could not be judged: {_first_of(unjudged)}"
+            blocks.append(Block(part, Reason.ACCESS_NOT_JUDGED, message, {"unjudged": len(unjudged)}))
     return tuple(blocks)
 
 
-def _places(number: int) -> str:
-    return "1 place" if number == 1 else f"{number} places"
+def _how_many(certain: int, uncertain: int) -> str:
+    """``2 changes widen access and 3 may``, with those that there are."""
+    if not certain:
+        return f"{_changes(uncertain)} may widen access"
+    widen = f"{_changes(certain)} {'widens' if certain == 1 else 'widen'} access"
+    return f"{widen} and {uncertain} may" if uncertain else widen
+
+
+def _changes(number: int) -> str:
+    return "1 change" if number == 1 else f"{number} changes"
+
+
+def _first_of(increases: list[AccessIncrease]) -> str:
+    """The first places, as many as fit into a message."""
+    return shown_paths(list(dict.fromkeys(map(_place, increases))))

@@ -76,7 +76,7 @@ def test_what_the_guards_stop_is_told_with_its_numbers(pair: Pair) -> None:
     assert block["message"] in plan["text"]
     assert block["remedy"]
     assert "- users/user000001" in plan["text"]
-    assert (pair.part("accounts")["state"], pair.part("accounts")["removed"]) == ("settled", 5)
+    assert (pair.part("accounts")["state"], pair.part("accounts")["removed"]) == ("blocked", 5)
 
 
 def test_entries_that_cannot_be_told_apart_are_blocked_and_not_to_be_approved(pair: Pair) -> None:
@@ -140,7 +140,7 @@ def test_wider_access_is_told_and_blocks_where_that_is_set(pair: Pair) -> None:
     settings = pair.gateway.call("GET", "/sync-settings")[1]
     pair.gateway.call("PUT", "/sync-settings", settings | {"block_widened_access": True})
     (block,) = pair.plan()["blocked"]
-    assert (block["part"], block["reason"], block["numbers"]) == ("accounts", "access_widened", {"widened": 1})
+    assert (block["part"], block["reason"], block["numbers"]) == ("accounts", "access_widened", {"widened": 1, "may_widen": 0})
 
 
 def test_more_access_increases_than_are_listed_are_counted(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

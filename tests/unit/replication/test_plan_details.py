@@ -171,7 +171,7 @@ def test_a_part_that_the_primary_does_not_hold_is_settled_and_shows_what_would_g
     make_plan_between: PlanFactory,
 ) -> None:
     view = part(make_plan_between({}, {"event_rules": ""}), PartName.EVENT_RULES)
-    assert (view.state, view.reason) == (State.SETTLED, Reason.PRIMARY_EMPTY)
+    assert (view.state, view.reason) == (State.NOT_WRITTEN, Reason.PRIMARY_EMPTY)
     assert summary(view) == {"- r": []}
 
 

@@ -6,6 +6,7 @@ parts held before and after. None of the product's own digests judges here.
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,10 @@ from local.fakes.snapshots import PartSnapshots
 from replication.documents.keep_patterns import Rules
 from replication.guards.approval import Guard
 from replication.guards.limits import Limits
-from replication.model import PartName, PartStatus, Policy, Status
+from replication.model import WAIT_FOR_A_DECISION, PartName, PartStatus, Policy, Status
 from replication.plan import make_plan
 from replication.plan_details import PartDetails, State, preview
+from replication.plan_text import render
 from replication.ports import Authentication, AuthenticationSource, Listener, MimeMapping
 from replication.primary import read_primary
 from replication.replicate import replicate
@@ -112,6 +114,7 @@ def test_what_the_plan_shows_is_what_the_run_does(
     before = plain(deepcopy(server.content))
     outcome = pair.push(server, guard, clock)
 
+    assert last_line(render(shown.details, "b1", blocks=shown.blocks)) == last_line_of(outcome)
     for planned, done in zip(shown.details.parts, outcome.parts, strict=True):
         event(f"{planned.state} {planned.reason}")
         agree(planned, done)
@@ -139,9 +142,42 @@ def agree(planned: PartDetails, done: PartOutcome) -> None:
             assert done.status is PartStatus.PUSHED
         case State.EQUAL:
             assert done.status is PartStatus.UNCHANGED
-        case State.SETTLED:
-            assert done.status in (PartStatus.BLOCKED, PartStatus.SKIPPED, PartStatus.DIFFERENT)
+        case State.BLOCKED | State.UNDECIDED:
+            assert done.status is PartStatus.BLOCKED
             assert (planned.reason, planned.message) == (done.reason, done.message)
+            assert (planned.state is State.UNDECIDED) == (planned.reason in WAIT_FOR_A_DECISION)
+        case State.NOT_WRITTEN:
+            assert done.status in (PartStatus.SKIPPED, PartStatus.DIFFERENT)
+            assert (planned.reason, planned.message) == (done.reason, done.message)
+
+
+def last_line(text: str) -> set[str]:
+    """The sentences of a plan's last line before its hash."""
+    line, _ = text.splitlines()[-2:]
+    return set(re.findall(r"[^.]+", line.removeprefix("Plan: ").replace(". ", ".")))
+
+
+def last_line_of(outcome: Outcome) -> set[str]:
+    """What that line has to say, by what the run did."""
+    by_status: dict[str, list[PartOutcome]] = {}
+    for part in outcome.parts:
+        title = {PartStatus.PUSHED: "written", PartStatus.UNCHANGED: "equal"}.get(part.status, "Not written")
+        if part.status is PartStatus.BLOCKED:
+            title = f"Waits for {'a decision' if part.reason in WAIT_FOR_A_DECISION else 'an approval'}"
+        by_status.setdefault(title, []).append(part)
+    written, _ = by_status.pop("written", []), by_status.pop("equal", [])
+    said = {f"{title}: {', '.join(map(counted, parts))}" for title, parts in by_status.items()}
+    if not written:
+        return said | {"nothing is written" if said else "nothing to do"}
+    lists = [(part.changes.added, part.changes.changed, part.changes.removed) for part in written]
+    added, changed, removed = (sum(map(len, one)) for one in zip(*lists, strict=True))
+    return said | {f"{added} to add, {changed} to change, {removed} to remove"}
+
+
+def counted(part: PartOutcome) -> str:
+    changes = {"add": part.changes.added, "change": part.changes.changed, "remove": part.changes.removed}
+    said = ", ".join(f"{len(labels)} to {what}" for what, labels in changes.items() if labels)
+    return f"{part.part} ({said})" if said else str(part.part)
 
 
 # Whatever else would be done has another hash ------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import given
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 
 from replication.documents.diff import Kind
 from replication.guards.access_watch import access_increases
+from replication.guards.approval import Guard
 from replication.guards.limits import Limits, exceeded_limits
 from replication.model import PartName, Policy
-from replication.plan_details import FieldChange, ItemChange, PartDetails, PlanDetails, State, details
+from replication.plan_details import FieldChange, ItemChange, PartDetails, PlanDetails, State, details, preview
 from replication.plan_text import printable, render
 
 if TYPE_CHECKING:
@@ -52,14 +54,14 @@ def test_the_whole_text(make_plan_between: PlanFactory) -> None:
         "Kept although it differs:\n"
         "  = /s/soap\n"
         "\n"
-        "Widens access:\n"
-        "  ! accounts: account_enabled users/ann isDisabled\n"
+        "Widens access (the runbook explains each kind):\n"
+        "  ! accounts: users/ann, isDisabled: account enabled\n"
         "\n"
         "Blocked until approved:\n"
         "  ! settings: 1 differing settings look machine-specific and are kept by no rule: /s/dir;"
         ' to keep, add "/s/dir" [machine_specific_unruled]\n'
         "\n"
-        "settings     0 to add, 2 to change, 0 to remove; 1 kept by rules\n"
+        "settings     0 to add, 2 to change, 0 to remove; 1 kept value differs\n"
         "accounts     1 to add, 1 to change, 1 to remove\n"
         "event_rules  equal\n"
         "\n"
@@ -71,6 +73,21 @@ def test_the_whole_text(make_plan_between: PlanFactory) -> None:
 def test_equal_servers_have_a_plan_that_says_so(make_plan_between: PlanFactory) -> None:
     plan = make_plan_between({}, {}, POLICY)
     assert render(details(plan), "b1").splitlines()[-2:] == ["Plan: nothing to do.", f"Hash: {plan.hash}"]
+
+
+def test_a_part_that_is_written_although_it_is_equal_is_something_to_do() -> None:
+    equal = PartDetails(PartName.SETTINGS, State.EQUAL)
+    again = PartDetails(PartName.LISTENERS, State.DIFFERENT, message="it may not outlive a restart")
+    assert "\nPlan: Written once more: listeners.\n" in render(PlanDetails("", (equal, again)), "b1")
+
+
+def test_an_equal_part_that_must_be_looked_at_waits(make_plan_between: PlanFactory) -> None:
+    plan = make_plan_between({}, {}, POLICY)
+    suspect = replace(plan, parts=tuple(replace(part, suspect="nobody has proved it") for part in plan.parts[:1]))
+    shown = preview(suspect, Guard(), ())
+    text = render(shown.details, "b1", blocks=shown.blocks)
+    assert "\n  ! settings: nobody has proved it [access_not_proved]\n" in text
+    assert "\nPlan: nothing is written. Waits for an approval: settings.\n" in text
 
 
 def test_a_part_that_is_not_written_says_why(make_plan_between: PlanFactory) -> None:
