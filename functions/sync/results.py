@@ -1,5 +1,6 @@
 """Results of backups, and the end of a run: its status, the baseline of the primary, its record."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -22,18 +23,18 @@ It also stands for a licence that has no end."""
 def result_of(
     outcome: Outcome, *, backup_id: str, registration: str, run: Run, started: datetime, finished: datetime
 ) -> BackupResult:
-    """The record of one backup, registered as ``registration``, in one run."""
+    """The record of one backup, registered as ``registration``, in one run. Each message in it names the backup."""
     return BackupResult(
         backup_id=backup_id,
         run_id=run.id,
         status=outcome.status,
         attempted_at=started,
         reason=outcome.reason or "",
-        message=outcome.message,
+        message=_naming(backup_id, outcome.message),
         pushed_at=outcome.pushed_at,
         verified_at=outcome.verified_at,
         duration=(finished - started).total_seconds(),
-        parts=tuple(_part(part) for part in outcome.parts),
+        parts=tuple(_part(part, backup_id) for part in outcome.parts),
         warnings=outcome.warnings,
         plan_hash=outcome.plan_hash,
         snapshot=outcome.snapshot,
@@ -85,12 +86,17 @@ def _harmed(outcome: Outcome) -> bool | None:
     return None if outcome.status in (Status.FAILED, Status.INCOMPLETE) else False
 
 
-def _part(outcome: PartOutcome) -> PartResult:
+def _naming(backup_id: str, message: str) -> str:
+    """The message with the name of the backup in front, unless it begins with it."""
+    return f"{backup_id}: {message}" if message and not re.match(rf"{re.escape(backup_id)}\b(?!-)", message) else message
+
+
+def _part(outcome: PartOutcome, backup_id: str) -> PartResult:
     return PartResult(
         part=outcome.part,
         status=outcome.status,
         reason=outcome.reason or "",
-        message=outcome.message,
+        message=_naming(backup_id, outcome.message),
         added=len(outcome.changes.added),
         removed=len(outcome.changes.removed),
         changed=len(outcome.changes.changed),

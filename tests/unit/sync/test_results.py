@@ -41,14 +41,36 @@ def test_a_result_has_counts_in_place_of_names() -> None:
         status="failed",
         attempted_at=NOON,
         reason="write_refused",
-        message="accounts: it said no",
+        message="b1: accounts: it said no",
         pushed_at=NOON,
         verified_at=None,
         duration=1.5,
-        parts=(PartResult("accounts", "failed", "write_refused", "it said no", added=2, removed=1, changed=3),),
+        parts=(PartResult("accounts", "failed", "write_refused", "b1: it said no", added=2, removed=1, changed=3),),
         warnings=("a warning",),
         failures=1,
     )
+
+
+@given(
+    backup_id=st.from_regex(r"[a-z0-9][a-z0-9-]{0,8}", fullmatch=True),
+    begins=st.sampled_from(["", "{}", "{} was disabled", "{}-2: it", "{}x it", "it", "accounts: it", "b1 "]),
+)
+def test_each_message_of_a_result_names_the_backup(backup_id: str, begins: str) -> None:
+    """Whoever reads it in a history, a chat or a log does not see of which server the row is."""
+    message = begins.format(backup_id)
+    parts = tuple(PartOutcome(name, PartStatus.FAILED, message=message) for name in PartName)
+    result = result_of(
+        Outcome(Status.FAILED, message=message, parts=parts),
+        backup_id=backup_id,
+        registration="r",
+        run=RUN,
+        started=NOON,
+        finished=NOON,
+    )
+    for stored in (result.message, *(part.message for part in result.parts)):
+        assert stored.endswith(message)
+        assert bool(stored) == bool(message)
+        assert not stored or stored == backup_id or stored.startswith((f"{backup_id} ", f"{backup_id}: "))
 
 
 @pytest.mark.parametrize(
