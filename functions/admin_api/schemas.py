@@ -809,8 +809,8 @@ class ItemChangeView(Model):
 
 
 class PlannedPartView(Model):
-    """One part. ``different``: it is written. ``blocked``: it waits for an approval of the plan. ``undecided``: it waits
-    for what the remedy of its reason says, and no approval helps. ``not_written``: ``reason`` and ``message`` say why.
+    """One part. ``different``: it is written. ``blocked``: it waits for an approval of the plan. ``undecided``: it
+    waits for what the remedy of its reason says, and no approval helps. ``not_written``: ``reason`` says why.
 
     ``kept`` counts what the rules keep as the backup has it; ``kept_different`` counts the values of it that differ
     from the primary's, or that only one side has.

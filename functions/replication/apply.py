@@ -84,15 +84,18 @@ class Push:
             if not pushed or not outcome.fingerprints or part.name == pushed[-1]:
                 continue
             try:
-                held = part.part.fingerprint(part.part.read(self._server), self.plan.policy)
-                if held != outcome.fingerprints.held:
-                    raise Failure(Reason.CHANGED_DURING_PUSH, "it was equal, and holds something else since")
+                self._check_same(part, outcome.fingerprints.held)
             except Failure as failure:
                 message = f"looked at once more after the last write: {failure.message}"
                 changes = outcome.changes
                 self.outcomes[place] = PartOutcome(part.name, PartStatus.FAILED, changes, failure.reason, message)
                 if failure.reason in _STOPS_A_BACKUP:
                     return
+
+    def _check_same(self, part: PartPlan, held: str) -> None:
+        """Raise Failure unless the part still holds what has this fingerprint."""
+        if part.part.fingerprint(part.part.read(self._server), self.plan.policy) != held:
+            raise Failure(Reason.CHANGED_DURING_PUSH, "it was equal, and holds something else since")
 
     def _after_failures(self, part: PartPlan) -> PartPlan:
         """The part, settled where writing another one has failed and it cannot go without that."""

@@ -88,7 +88,8 @@ def _harmed(outcome: Outcome) -> bool | None:
 
 def _naming(backup_id: str, message: str) -> str:
     """The message with the name of the backup in front, unless it begins with it."""
-    return f"{backup_id}: {message}" if message and not re.match(rf"{re.escape(backup_id)}\b(?!-)", message) else message
+    begins_with_it = re.match(rf"{re.escape(backup_id)}(?=[: ]|$)", message)
+    return f"{backup_id}: {message}" if message and not begins_with_it else message
 
 
 def _part(outcome: PartOutcome, backup_id: str) -> PartResult:

@@ -3,7 +3,8 @@
 Each command of the page is run against two local servers, and what it prints
 takes the place of what stands below it. What differs from one run to the next
 (addresses, fingerprints, hashes, times) is made what it is on the page, so
-that a test can tell whether the page is still true.
+that a test can tell whether the page is still true. Two hashes or snapshots
+are two on the page as well.
 """
 
 import os
@@ -12,7 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,10 +32,34 @@ _FINGERPRINT = {
 _ADDRESS = {"primary": "files1.example.com:8443", "backup": "files2.example.com:8443"}
 _FIXED = (
     (re.compile(r"^ +\d+\.\d s", re.MULTILINE), "   0.1 s"),
-    (re.compile(r"^Hash: [0-9a-f]{64}", re.MULTILINE), "Hash: " + "5f70bf18a0860070" * 4),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "2026-11-22 12:00:02 UTC"),
-    (re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}"), "20261122T120000.000000Z-0badc0de"),
 )  # fmt: skip
+_NUMBERED = (
+    (re.compile(r"(?<=^Hash: )[0-9a-f]{64}", re.MULTILINE), lambda count: f"{count:x}f70bf18a0860070" * 4),
+    (re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}"), lambda count: f"20261122T12{count:02}00.000000Z-{count:x}badc0de"),
+)  # fmt: skip
+"""What has an example of its own for each value, and how the example with a number looks."""
+
+
+class Examples:
+    """What stands on a page for what differs from one run to the next."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, str] = {}
+
+    def fixed(self, text: str) -> str:
+        """The text with all of that made what it is on the page. A value that was there before keeps its example."""
+        for pattern, fixed in _FIXED:
+            text = pattern.sub(fixed, text)
+        for pattern, example in _NUMBERED:
+            text = pattern.sub(lambda match, make=example: self._example(match[0], make), text)  # type: ignore[misc]
+        return text
+
+    def _example(self, value: str, make: Callable[[int], str]) -> str:
+        if value in self._given.values():
+            return value  # it is one already
+        numbers = sum(1 for given in self._given.values() if len(given) == len(make(0)))
+        return self._given.setdefault(value, make(numbers + 1))
 
 
 def documented(page: str) -> str:
@@ -43,7 +68,8 @@ def documented(page: str) -> str:
         servers = {name: _start(stack, name) for name in _ADDRESS}
         _drift(servers["backup"])
         home = stack.enter_context(TemporaryDirectory())
-        return _BLOCK.sub(lambda block: _renewed(block, servers, home), page)
+        examples = Examples()
+        return _BLOCK.sub(lambda block: _renewed(block, servers, home, examples), page)
 
 
 def _start(stack: ExitStack, name: str) -> LocalServer:
@@ -54,18 +80,20 @@ def _drift(backup: LocalServer) -> None:
     ACTIONS["everywhere"](backup.state)
 
 
-def _renewed(block: re.Match[str], servers: Mapping[str, LocalServer], home: str) -> str:
-    output = _run(block["command"].removeprefix("$ ").replace("\\\n", " "), servers, home)
+def _renewed(block: re.Match[str], servers: Mapping[str, LocalServer], home: str, examples: Examples) -> str:
+    output = _run(block["command"].removeprefix("$ ").replace("\\\n", " "), servers, home, examples)
     return f"```console\n{block['command']}{output}```"
 
 
-def _run(command: str, servers: Mapping[str, LocalServer], home: str) -> str:
+def _run(command: str, servers: Mapping[str, LocalServer], home: str, examples: Examples) -> str:
     """What a command prints at a terminal where somebody answers yes, as the page has it."""
     names = {_ADDRESS[name]: f"{server.host}:{server.port}" for name, server in servers.items()}
     names |= {_FINGERPRINT[name]: server.fingerprint for name, server in servers.items()}
     shown = {actual: example for example, actual in names.items()} | {home: "/home/you"}
     shown |= {_as_id(names[address]): _as_id(address) for address in _ADDRESS.values()}
-    names |= {_fixed(_replaced(str(file), shown)): str(file) for file in Path(home).rglob("*") if file.is_file()}
+    names |= {
+        examples.fixed(_replaced(str(file), shown)): str(file) for file in Path(home).rglob("*") if file.is_file()
+    }
     program, *arguments = shlex.split(_replaced(command, names))
     if program != "python":
         raise ValueError(f"{command!r} is no command of this page")
@@ -88,14 +116,7 @@ def _run(command: str, servers: Mapping[str, LocalServer], home: str) -> str:
     os.close(ours)
     os.close(theirs)
     answered = done.stdout.replace("Type yes: ", "Type yes: yes\n")
-    return _fixed(_replaced(answered, shown))
-
-
-def _fixed(text: str) -> str:
-    """The text with what differs from one run to the next made what it is on the page."""
-    for pattern, fixed in _FIXED:
-        text = pattern.sub(fixed, text)
-    return text
+    return examples.fixed(_replaced(answered, shown))
 
 
 def _as_id(address: str) -> str:

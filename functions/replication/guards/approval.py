@@ -62,7 +62,8 @@ class Guard:
         if not self.block_widened_access or not (increases := _increases_by_server(part, policy)):
             return None
         named = shown_paths([increase.path for increase in increases])
-        message = f"the server added values of its own that widen access in {_places(len(increases))}: {named}"
+        places = "1 place" if len(increases) == 1 else f"{len(increases)} places"
+        message = f"the server added values of its own that widen access in {places}: {named}"
         return Block(part.name, Reason.ADDITION_WIDENS_ACCESS, message, {"widened": len(increases)})
 
     def bound_parts(self, plan: Plan) -> dict[PartName, str]:

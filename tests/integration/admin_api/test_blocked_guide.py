@@ -27,8 +27,9 @@ def test_every_command_for_a_blocked_backup_is_accepted(
         done = type_guide("When a backup is blocked", address)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Plan for ftp2" in done.stdout
-    (run,) = gateway.starter.events
-    assert (run["backups"], f"followed {run['run_id']}" in done.stdout) == (["ftp2"], True)
+    for run, is_dry in zip(gateway.starter.events, (True, False), strict=True):
+        assert (run["backups"], run["dry_run"], f"followed {run['run_id']}" in done.stdout) == (["ftp2"], is_dry, True)
+    assert gateway.store.backup("ftp2").rules[-1] == "/settings/log/directory"
     assert gateway.store.approval("ftp2").plan_hash == PLAN
     assert '"paused":"The user list' in (tmp_path / "paused.json").read_text().replace('": ', '":')
     assert gateway.store.backup("ftp2").paused == ""

@@ -140,7 +140,11 @@ def test_wider_access_is_told_and_blocks_where_that_is_set(pair: Pair) -> None:
     settings = pair.gateway.call("GET", "/sync-settings")[1]
     pair.gateway.call("PUT", "/sync-settings", settings | {"block_widened_access": True})
     (block,) = pair.plan()["blocked"]
-    assert (block["part"], block["reason"], block["numbers"]) == ("accounts", "access_widened", {"widened": 1, "may_widen": 0})
+    assert (block["part"], block["reason"], block["numbers"]) == (
+        "accounts",
+        "access_widened",
+        {"widened": 1, "may_widen": 0},
+    )
 
 
 def test_more_access_increases_than_are_listed_are_counted(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

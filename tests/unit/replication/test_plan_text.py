@@ -55,6 +55,7 @@ def test_the_whole_text(make_plan_between: PlanFactory) -> None:
         "  = /s/soap\n"
         "\n"
         "Widens access (the runbook explains each kind):\n"
+        "  ! settings: /s/dir: directory added\n"
         "  ! accounts: users/ann, isDisabled: account enabled\n"
         "\n"
         "Blocked until approved:\n"

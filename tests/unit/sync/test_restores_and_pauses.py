@@ -161,7 +161,10 @@ def test_what_is_left_alone_is_said_in_the_run_and_of_each_backup() -> None:
     (notice,) = report.run.notices
     assert notice.reason == Reason.BACKUP_PAUSED
     assert notice.message.endswith(": b1, b2")
-    messages = {result.backup_id: (result.status, result.message) for result in report.results}
+    messages = {
+        result.backup_id: (result.status, result.message.removeprefix(f"{result.backup_id}: "))
+        for result in report.results
+    }
     assert messages == {
         "b1": ("drifted", f"nothing was put back: it is paused ({PEOPLE})"),
         "b2": ("drifted", "nothing was put back: it is only reported on"),
@@ -172,7 +175,7 @@ def test_what_is_left_alone_is_said_in_the_run_and_of_each_backup() -> None:
 def test_one_that_holds_it_already_and_is_left_alone_did_not_get_it_back() -> None:
     fleet = Fleet({"b1": Registered(PEOPLE)}, is_equal=True)
     results = {result.backup_id: result.message for result in fleet.put_back(Asked()).results}
-    assert results["b1"] == f"it held {fleet.key}"
+    assert results["b1"] == f"b1: it held {fleet.key}"
 
 
 def test_a_named_backup_that_is_only_reported_on_ends_the_run_before_any_is_touched() -> None:

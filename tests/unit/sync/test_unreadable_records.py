@@ -107,7 +107,7 @@ class TestStatus:
         assert report.run.status == "partial"
         assert world.servers.by_id["b2"].calls == []
         (message,) = [result.message for result in report.results if result.backup_id == "b2"]
-        assert message == f"its last result cannot be understood: {WHY}"
+        assert message == f"b2: its last result cannot be understood: {WHY}"
 
     def test_nor_when_it_is_asked_for_by_name_or_put_back(self, world: World) -> None:
         content = SnapshotContent({"settings": "<settings/>"}, world.servers.by_id["b2"].facts())
