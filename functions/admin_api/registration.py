@@ -1,11 +1,11 @@
 """Registering a backup: its id, its secret, and both stored or neither."""
 
-import re
 from dataclasses import replace
 
 from admin_api.dependencies import Services
 from admin_api.timeouts import same_servers
 from common.errors import Failure, Reason
+from common.patterns import within
 from common.runtime import Runtime
 from fleet.servers import PRIMARY_ID
 from registry.models import Backup, Credentials
@@ -50,9 +50,12 @@ def new_backup_id(host: str, runtime: Runtime) -> str:
     return f"{plain_id(host)}-{runtime.new_id()[:6]}"
 
 
+_NO_LETTERS = within(r"[^a-z0-9]+")
+
+
 def plain_id(host: str) -> str:
     """The host's name as an id."""
-    return re.sub(r"[^a-z0-9]+", "-", host.casefold()).strip("-")[:50] or "backup"
+    return _NO_LETTERS.sub("-", host.casefold()).strip("-")[:50] or "backup"
 
 
 def _own_secret(backup_id: str, services: Services) -> str:

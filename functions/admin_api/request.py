@@ -3,7 +3,6 @@
 import base64
 import binascii
 import json
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -14,12 +13,13 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 from admin_api.problems import Problem, Refused
 from common.errors import Reason
+from common.patterns import whole
 from registry.store import VersionConflict
 
 MAX_BODY = 256 * 1024
 """Bytes."""
 
-_JSON = re.compile(r"application/json\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE)
+_JSON = whole(r"(?i)application/json\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?")
 
 
 def refuse_unrouted(api: APIGatewayRestResolver, event: Mapping[str, Any]) -> None:

@@ -1,6 +1,5 @@
 """Starting a run, and finding the snapshot that a restore asks for."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -10,6 +9,7 @@ from admin_api import views
 from admin_api.dependencies import Services
 from admin_api.schemas import DIGEST_PATTERN, RUN_ID_PATTERN, RunView
 from common.errors import Failure, Reason
+from common.patterns import whole
 from registry.models import QUEUED, Backup, Notice, Run, new_run_id
 from registry.snapshots import PRIMARY, backup_of, primary_key
 from registry.store_rules import lease_held
@@ -107,8 +107,8 @@ def _busy(services: Services) -> tuple[Notice, ...]:
     return (Notice(held.reason, message),)
 
 
-_DIGEST = re.compile(DIGEST_PATTERN)
-_RUN_ID = re.compile(RUN_ID_PATTERN)
+_DIGEST = whole(DIGEST_PATTERN)
+_RUN_ID = whole(RUN_ID_PATTERN)
 
 
 def key_for(meant: str, backup: Backup, services: Services) -> str:

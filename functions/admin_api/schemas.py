@@ -391,8 +391,6 @@ class LastResult(Model):
 class BackupSummary(Model):
     """A registered backup in a list. ``paused`` says why nothing is written to it, empty when it is not paused.
 
-    ``paused_by`` has paused it, or asked for the restore ``paused_run`` that did, at the time ``paused_at``. What an
-    older version has stored of a pause is its reason alone.
     ``created_at`` is when the server at this host and port was registered.
     """
 
@@ -403,9 +401,6 @@ class BackupSummary(Model):
     enabled: bool
     report_only: bool
     paused: str
-    paused_by: str
-    paused_at: datetime | None
-    paused_run: str
     tls: Trust
     parts: list[str] | None
     rules: list[str]

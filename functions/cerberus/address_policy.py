@@ -7,7 +7,6 @@ that was checked, never to the name again.
 """
 
 import contextlib
-import re
 import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.patterns import whole
 from common.runtime import UNFINISHED, Runtime
 
 Address = IPv4Address | IPv6Address
@@ -39,8 +39,9 @@ _IPV6_UNICAST = IPv6Network("2000::/3")
 _IPV6_DOCUMENTATION = IPv6Network("3fff::/20")
 """RFC 9637. Python's ``is_global`` does not know it yet."""
 _IPV4_COMPATIBLE = IPv6Network("::/96")
-HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?"
+HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\.?"
 """The form of a host name or an IPv4 address, for a match of the whole text."""
+_HOST = whole(HOST_NAME)
 _GROUP, _OCTET = "[0-9A-Fa-f]{1,4}", "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _LAST = rf"({_GROUP}:{_GROUP}|{_OCTET}(\.{_OCTET}){{3}})"
 IPV6_ADDRESS = "|".join(
@@ -123,7 +124,7 @@ def checked_host(host: str) -> str:
 
     Raises Failure(REGISTRATION_INVALID).
     """
-    if len(host) <= MAX_HOST and (re.fullmatch(HOST_NAME, host) or _is_ipv6(host)):
+    if len(host) <= MAX_HOST and (_HOST.fullmatch(host) or _is_ipv6(host)):
         return host
     raise Failure(Reason.REGISTRATION_INVALID, "the host is neither a host name nor an address")
 
@@ -136,6 +137,10 @@ def check_host(host: str, policy: AddressPolicy, deadline: Deadline) -> None:
     REGISTRATION_INVALID, NAME_NOT_RESOLVED, DEADLINE or ADDRESS_FORBIDDEN.
     """
     policy.candidates(checked_host(host), 0, deadline=deadline)
+
+
+_LONGEST_LOOK_UP = 30.0
+"""Seconds: as long as the system's resolver takes to give up three name servers of which none answers."""
 
 
 def _resolve(host: str, port: int, deadline: Deadline, runtime: Runtime) -> tuple[str, ...]:
@@ -155,7 +160,7 @@ def _resolve(host: str, port: int, deadline: Deadline, runtime: Runtime) -> tupl
             return ()
         return tuple(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
-    addresses = runtime.run_with_timeout(ask, deadline.remaining())
+    addresses = runtime.run_with_timeout(ask, min(_LONGEST_LOOK_UP, deadline.remaining()))
     if addresses is UNFINISHED:
         deadline.check()
         raise Failure(Reason.NAME_NOT_RESOLVED, "the resolver did not answer in time")

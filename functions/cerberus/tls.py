@@ -6,7 +6,6 @@ it, before anything is sent.
 """
 
 import hashlib
-import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -19,11 +18,13 @@ import certifi
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.patterns import whole, within
 
 MAX_PINS = 2
 """One for the certificate in use, one for the certificate that will follow it."""
 
-_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_FINGERPRINT = whole(r"[0-9a-f]{64}")
+_SEPARATORS = within(r"[:\s]")
 _NAME_MISMATCH = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h
 CERTIFICATE_MARK = "BEGIN CERTIFICATE"
 KEY_MARK = "PRIVATE KEY"
@@ -84,7 +85,7 @@ class Pins:
     fingerprints: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        plain = tuple(re.sub(r"[:\s]", "", pin).lower() for pin in self.fingerprints)
+        plain = tuple(_SEPARATORS.sub("", pin).lower() for pin in self.fingerprints)
         if not 1 <= len(plain) <= MAX_PINS:
             raise Failure(Reason.REGISTRATION_INVALID, f"between 1 and {MAX_PINS} fingerprints can be pinned")
         if not all(_FINGERPRINT.fullmatch(pin) for pin in plain):

@@ -19,6 +19,10 @@ class Deadline:
         self._clock = clock
         self._end = clock() + seconds
 
+    def share(self, seconds: float) -> "Deadline":
+        """A deadline of its own for one of several: so many seconds from now, and never later than this one."""
+        return Deadline(min(seconds, self._end - self._clock()), self._clock)
+
     def part(self) -> "Deadline":
         """The same point in time as an object of its own, for one of several that work side by side."""
         return Deadline(self._end - self._clock(), self._clock)

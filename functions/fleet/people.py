@@ -14,19 +14,19 @@ Two people are two names of one directory: IAM, or one user pool. Of a name in
 each of two directories nobody knows whether it is one person.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from common.patterns import whole
 from registry.models import Approval, SyncSettings
 
 _IAM = "iam"
-_USER = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:user/(?:[^/\s]+/)*([^/\s]+)")
-_SESSION = re.compile(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([^/\s]+)/([^/\s]+)")
-_SUBJECT = re.compile(r"(https://[^#\s]+)#([^#\s]+)")
+_USER = whole(r"arn:aws[a-z-]*:iam::[0-9]{12}:user/(?:[^/\s]++/)*+([^/\s]+)")
+_SESSION = whole(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([^/\s]+)/([^/\s]+)")
+_SUBJECT = whole(r"(https://[^#\s]+)#([^#\s]+)")
 ROLE_PATTERN = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$"
 """The ARN of a role. Its path is no part of the ARN of a session; a role's name is unique without it."""
-_ROLE = re.compile(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[^/\s]+/)*([^/\s]+)")
+_ROLE = whole(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[^/\s]++/)*+([^/\s]+)")
 
 
 @dataclass(frozen=True)

@@ -8,20 +8,20 @@ A class with a ``FORMAT`` is stored by itself. Whoever changes a field of it,
 or of a class in it, raises that number: see ``registry.serialization``.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import ClassVar
 
 from common.hosts import canonical_host
+from common.patterns import whole
 from registry.serialization import formerly
 
 QUEUED = "queued"
 """The status of a run that was asked for and has not begun."""
 
-RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}")
+RUN_ID = whole(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}")
 
 
 def new_run_id(at: datetime, identifier: str) -> str:
@@ -69,21 +69,17 @@ class Backup:
 
     ``parts`` None means: as in the settings. ``rules`` come in addition to
     the deployment's. ``report_only``: differences are reported and never repaired.
-    ``version`` counts changes and guards against lost updates; the store counts
-    it. The two times are the caller's to set. ``secret`` is the id of its
-    credentials, empty when that is the backup's own.
-
-    ``paused`` says why nothing is written to it until it is resumed, empty when
-    it is not paused. ``paused_by`` has paused it, or asked for the restore that did,
-    at ``paused_at``, None for a pause of an older format. ``paused_run`` is the id
-    of that restore, empty where a person has paused it.
+    ``paused`` says why nothing is written to it until it is resumed, empty
+    when it is not paused. ``version`` counts changes and guards against lost updates;
+    the store counts it. The two times are the caller's to set. ``secret`` is the
+    id of its credentials, empty when that is the backup's own.
 
     ``registration`` tells which server this is. The store makes it anew when
     an id is registered and when host or port change: what was found, approved
     or kept under another one is of another server.
     """
 
-    FORMAT: ClassVar[int] = 3
+    FORMAT: ClassVar[int] = 2
 
     id: str
     host: str
@@ -94,9 +90,6 @@ class Backup:
     rules: tuple[str, ...] = ()
     report_only: bool = False
     paused: str = ""
-    paused_by: str = ""
-    paused_at: datetime | None = None
-    paused_run: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
     updated_at: datetime | None = None
@@ -108,14 +101,6 @@ class Backup:
     def secret_id(self) -> str:
         """The id of its credentials: they stay where they are when a server changes its place."""
         return self.secret or self.id
-
-    def with_pause(self, why: str, by: str, at: datetime, run_id: str = "") -> "Backup":
-        """The registration with a pause in place of the one that it may have."""
-        return replace(self, paused=why, paused_by=by, paused_at=at, paused_run=run_id)
-
-    def without_pause(self) -> "Backup":
-        """The registration resumed."""
-        return replace(self, paused="", paused_by="", paused_at=None, paused_run="")
 
 
 PRIMARY_SECRET = "primary"  # noqa: S105 - the id of a secret is none
@@ -135,7 +120,7 @@ class Primary:
     the stack's parameters name it; it is stored so that another one there is noticed.
     """
 
-    FORMAT: ClassVar[int] = 4
+    FORMAT: ClassVar[int] = 3
 
     host: str
     port: int

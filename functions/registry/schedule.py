@@ -1,9 +1,9 @@
 """The schedule where it is kept: on the EventBridge rules themselves, and nowhere else."""
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from common.patterns import whole
 from registry.aws_errors import calling
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # the stubs are not in the Lambda package
 MAX_INTERVAL = 1440
 """Minutes of a day."""
 
-_RATE = re.compile(r"rate\(\s*(\d+)\s+(minute|hour|day)s?\s*\)")
+_RATE = whole(r"rate\(\s*(\d+)\s+(minute|hour|day)s?\s*\)")
 _MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 
 

@@ -15,7 +15,6 @@ that level is missing. A state's key is its digest: ``primary/DIGEST``.
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,6 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from common.chunks import json_string, pieces_of
 from common.errors import Failure, Reason
+from common.patterns import whole
 from common.server_types import ServerFacts
 from registry.aws_errors import calling, error_code, unavailable
 from registry.models import RUN_ID, is_run_id, requested_at
@@ -38,11 +38,11 @@ BACKUPS = "backups"
 PRIMARY = "primary"
 
 _PART = "[a-z][a-z_]*"
-_KEY = re.compile(
-    rf"{BACKUPS}/(?P<origin>[a-z0-9][a-z0-9-]{{0,62}})/(?P<run>{RUN_ID.pattern})/"
+_KEY = whole(
+    rf"{BACKUPS}/(?P<origin>[a-z0-9][a-z0-9-]{{0,62}})/(?P<run>{RUN_ID.pattern.pattern})/"
     rf"(?:(?P<registration>[a-z0-9-]{{1,63}})/)?(?P<parts>{_PART}(?:\.{_PART})*)"
 )
-_PRIMARY_KEY = re.compile(rf"{PRIMARY}/[0-9a-f]{{64}}")
+_PRIMARY_KEY = whole(rf"{PRIMARY}/[0-9a-f]{{64}}")
 
 
 @dataclass(frozen=True)

@@ -282,13 +282,14 @@ def promotion(old: Primary, backup: Backup, former_id: str, why: str, at: dateti
     )
     as_backup = old.as_backup or Backup(former_id, old.host, old.port, created_at=at)
     former = replace(
-        as_backup.without_pause(),
+        as_backup,
         id=former_id,
         host=old.host,
         port=old.port,
         trust=old.trust,
         secret=old.secret_id,
         enabled=False,
+        paused="",
         updated_at=at,
         version=1,
     )

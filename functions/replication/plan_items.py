@@ -335,10 +335,12 @@ def _listeners(listeners: Listeners) -> dict[str, dict[str, object]]:
 def _unique(records: Iterator[tuple[str, dict[str, object]]]) -> dict[str, dict[str, object]]:
     """The records by key; one with a key that occurred before is told apart by a number."""
     by_key: dict[str, dict[str, object]] = {}
+    occurrences: Counter[str] = Counter()
     for key, fields in records:
-        unique, occurrence = key, 1
-        while unique in by_key:
-            occurrence += 1
-            unique = f"{key} ({occurrence})"
+        occurrences[key] += 1
+        unique = key if occurrences[key] == 1 else f"{key} ({occurrences[key]})"
+        while unique in by_key:  # something is called so: that happens once for each
+            occurrences[key] += 1
+            unique = f"{key} ({occurrences[key]})"
         by_key[unique] = fields
     return by_key

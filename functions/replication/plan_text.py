@@ -1,9 +1,9 @@
 """A plan as text for people, in the manner of Terraform's: ``+`` comes, ``-`` goes, ``~`` changes."""
 
-import re
 from collections.abc import Iterator, Sequence
 
 from common.contained import contained
+from common.patterns import within
 from replication.documents.diff import Kind
 from replication.guards.access_watch import AccessIncrease
 from replication.guards.approval import described
@@ -208,4 +208,4 @@ def printable(text: str) -> str:
     return _MORE_BLANKS.sub(r"\\x20", "".join(escaped))
 
 
-_MORE_BLANKS = re.compile(r"(?<= ) ")
+_MORE_BLANKS = within(r"(?<= ) ")

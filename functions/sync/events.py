@@ -1,15 +1,15 @@
 """What a run was asked to do, read from the event that started it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from common.errors import Failure, Reason
+from common.patterns import whole
 from registry.models import is_run_id
 from registry.snapshots import backup_of, is_key
 
-_HASH = re.compile(r"[0-9a-f]{64}")
+_HASH = whole(r"[0-9a-f]{64}")
 
 
 class Trigger(StrEnum):

@@ -1,11 +1,11 @@
 """Pauses and restores: a pause that a person made stays, and a backup that gets something back is paused by that."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from common.errors import Failure, Reason
+from common.patterns import whole
 from common.runtime import Runtime
 from registry.models import Backup, Run, is_run_id
 from registry.snapshots import is_key
@@ -15,10 +15,9 @@ from registry.store_rules import registration_changed, registration_gone
 _LISTED = 20
 """Backups that a notice names."""
 _BY_RESTORE = (
-    re.compile(r"the run (?P<run>\S+) restores (?P<key>\S+); its result says what came of it"),
-    re.compile(r"(?P<key>\S+) was put back by the run (?P<run>\S+)"),
+    whole(r"the run (?P<run>\S+) restores (?P<key>[^\s;]+); its result says what came of it"),
+    whole(r"(?P<key>\S+) was put back by the run (?P<run>\S+)"),  # of earlier versions
 )
-"""The reasons that restores of earlier versions gave, which stored nothing else of a pause."""
 
 
 def paused_for(run: Run) -> str:
@@ -37,7 +36,7 @@ def may_be_written_to(backup: Backup, run: Run) -> bool:
         return False
     if not backup.paused:
         return True
-    return bool(run.snapshot) and (backup.id in run.requested_backups or _paused_by(backup) == run.id)
+    return bool(run.snapshot) and (backup.id in run.requested_backups or backup.paused == paused_for(run))
 
 
 def why_not_written_to(backup: Backup) -> str:
@@ -71,10 +70,10 @@ def paused_by_restore(backup: Backup, run: Run, now: datetime) -> Backup:
 
     A person's pause and its reason stay; that of an earlier restore gives way to this one's.
     """
-    restore = _paused_by(backup)
-    if backup.paused and restore in ("", run.id):
+    why = paused_for(run)
+    if backup.paused == why or (backup.paused and not _is_by_restore(backup.paused)):
         return backup
-    return replace(backup.with_pause(paused_for(run), run.requested_by, now, run.id), updated_at=now)
+    return replace(backup, paused=why, updated_at=now)
 
 
 def pause(backup: Backup, run: Run, store: Store, runtime: Runtime) -> Backup:
@@ -93,12 +92,7 @@ def pause(backup: Backup, run: Run, store: Store, runtime: Runtime) -> Backup:
         raise registration_gone(backup.id) if failure.reason is Reason.UNKNOWN_BACKUP else failure from None
 
 
-def _paused_by(backup: Backup) -> str:
-    """The id of the restore that has paused a backup; empty where a person has, or nobody.
-
-    Of a pause that an earlier version has stored, its reason tells. Whatever a person writes now is a person's reason.
-    """
-    if backup.paused_at:
-        return backup.paused_run
-    matches = filter(None, (pattern.fullmatch(backup.paused) for pattern in _BY_RESTORE))
-    return next((match["run"] for match in matches if is_key(match["key"]) and is_run_id(match["run"])), "")
+def _is_by_restore(why: str) -> bool:
+    """Whether a restore has given this reason for a pause."""
+    matches = filter(None, (pattern.fullmatch(why) for pattern in _BY_RESTORE))
+    return any(is_key(match["key"]) and is_run_id(match["run"]) for match in matches)

@@ -7,14 +7,13 @@ from typing import Any
 
 from local.format_fixtures import ACCEPTANCE, BACKUP, EXAMPLES, FIXTURES, RESULT
 
-_PAUSED: Mapping[str, Any] = {"paused_by": "", "paused_at": None, "paused_run": ""}
 _UNREGISTERED: Mapping[str, Any] = {"registration": ""}
 _PARTS = tuple(replace(part, kept_different=0, kept_different_paths=()) for part in RESULT.parts)
 _ACCEPTED = {name: replace(part, requester_verified=False) for name, part in ACCEPTANCE.parts.items()}
 _NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
     2: {
         "backup": _UNREGISTERED,
-        "primary": {"as_backup": replace(BACKUP, **_UNREGISTERED, **_PAUSED), "since": None},
+        "primary": {"as_backup": replace(BACKUP, **_UNREGISTERED), "since": None},
         "open": _UNREGISTERED,
         **{kind: {**_UNREGISTERED, "source": "", "parts": _PARTS} for kind in ("status", "result", "history")},
         "approval": {**_UNREGISTERED, "source": ""},
@@ -24,7 +23,6 @@ _NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
         "acceptance": {"parts": _ACCEPTED},
     },
     3: {
-        "backup": _PAUSED,
         "run": {"state": ""},
         "approval": {"snapshot": ""},
         "settings": {"approval_hours": 24},
@@ -34,7 +32,6 @@ _NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
     4: {
         "run": {"accept_primary": False, "requester_verified": False},
         "approval": {"agreed": ()},
-        "primary": {"as_backup": replace(BACKUP, **_PAUSED)},
         **{kind: {"approved_by": ()} for kind in ("status", "result", "history")},
     },
     5: {"approval": {"ends_at": None}},
@@ -48,7 +45,7 @@ YOUNGER_KINDS = frozenset({"acceptance", "digest", "digests"})
 def meaning(folder: str, kind: str) -> Any:
     """The record that the fixture of a kind in this folder is of."""
     record: Any = EXAMPLES[kind]
-    for number, kinds in reversed(list(_NEW_IN.items())):
+    for number, kinds in _NEW_IN.items():
         if int(folder) < number:
             record = replace(record, **kinds.get(kind, {}))
     return record

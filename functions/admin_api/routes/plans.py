@@ -40,7 +40,8 @@ def approve_plan(
     body: Annotated[NewApproval, Body(openapi_examples=examples.APPROVAL)],
     services: Injected,
 ) -> ApprovalView:
-    """Let exactly the plan that the last run recorded through once, in the next run, as long as no server is changed.
+    """Let exactly the plan that the last run recorded through once, in the next run, as long as neither
+    server is changed.
 
     The first write to the backup ends the approval, whoever writes and whatever becomes of it; so does a restore,
     another address or trust of the backup, and the time that the settings give it (``approval_hours``). A backup has
@@ -73,10 +74,8 @@ def _set_paused(backup_id: str, why: str, if_match: str | None, services: Servic
     registered = registered_backup(backup_id, services)
     with changing(registered.id):
         version = expected_version(if_match, registered.version, registered.registration)
-        if registered.paused == why and not registered.paused_run:
+        if registered.paused == why:
             return shown_backup(registered, services)
-        now = services.runtime.now()
-        who = caller(router.current_event.raw_event)
-        paused = registered.with_pause(why, who, now) if why else registered.without_pause()
-        changed = services.store.update_backup(replace(paused, updated_at=now), expected_version=version)
+        paused = replace(registered, paused=why, updated_at=services.runtime.now())
+        changed = services.store.update_backup(paused, expected_version=version)
     return shown_backup(changed, services)

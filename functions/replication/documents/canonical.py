@@ -17,16 +17,17 @@ they differ only in
 """
 
 import hashlib
-import re
 from collections import Counter
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from lxml import etree
 
 from common import budgets
+from common.effort import step
 from common.errors import Failure, Reason
+from common.patterns import within
 from common.remembered import remembered
 from common.safe_xml import XmlRefused, XmlTooComplex, local_name, parse_document
 from replication.documents.namespaces import XSI_TYPE, meaning
@@ -40,7 +41,7 @@ IDENTITY_KEYS = frozenset(
     | {"title", "caption", "label", "displayname", "guid", "uuid"}
 )
 """What tells entries apart, as attributes and as children."""
-_PUNCTUATION = re.compile(r"[^0-9a-z]+")
+_PUNCTUATION = within(r"[^0-9a-z]+")
 _ITEM_DEPTH = 4
 """How far below the root a list of items is looked for."""
 
@@ -91,6 +92,7 @@ def read(document: bytes, what: str, server: str, tree: int = budgets.TREE) -> e
 
 def children(element: etree._Element) -> Iterator[etree._Element]:
     """The child elements, without comments and processing instructions."""
+    step()  # every loop over a document asks for children
     return element.iterchildren(tag=etree.Element)
 
 
@@ -186,6 +188,7 @@ class _Writer:
         return "".join(self._out)
 
     def _write(self, element: etree._Element) -> None:
+        step()
         out, ignored = self._out, self._ignored
         named = self._fold is not None and self._fold.owner is element
         out += ("\x01", self._counted(str(element.tag)))
@@ -250,8 +253,12 @@ def _said(element: etree._Element) -> Iterator[tuple[str, str]]:
         yield "value", text
     for child in children(element):
         own = plain_name(str(child.tag))
-        inside = [(own if name == "value" else f"{own}/{name}", value) for name, value in _said(child)]
-        yield from inside or [(own, "")]
+        is_empty = True
+        for name, value in _said(child):
+            is_empty = False
+            yield own if name == "value" else f"{own}/{name}", value
+        if is_empty:
+            yield own, ""
 
 
 def instructions(root: etree._Element) -> str:
@@ -381,19 +388,21 @@ class _Item:
 
 
 def _keyed(root: etree._Element, hint: str, most: int | None = None) -> dict[str, _Item]:
-    keyed: dict[str, _Item] = {}
-    for item in _find_items(root, hint, most):
-        keyed[unique_key(folded(item.name.written) if item.name else "", keyed)] = item
-    return keyed
+    keys = UniqueKeys()
+    return {keys.next(folded(item.name.written) if item.name else ""): item for item in _find_items(root, hint, most)}
 
 
-def unique_key(name: str, taken: Container[str]) -> str:
-    """The key of the next item of this folded ``name``, where the keys of those before it are ``taken``."""
-    key, occurrence = name, 1
-    while key in taken:
-        occurrence += 1
-        key = f"{name}\x08{occurrence}"
-    return key
+class UniqueKeys:
+    """Keys of items by their folded names, of which several may have one: the second one is told apart by a number."""
+
+    def __init__(self) -> None:
+        self._occurrences: Counter[str] = Counter()
+
+    def next(self, name: str) -> str:
+        """The key of the next item of this name. No name has the character before the number: XML cannot hold it."""
+        self._occurrences[name] += 1
+        occurrence = self._occurrences[name]
+        return name if occurrence == 1 else f"{name}\x08{occurrence}"
 
 
 def _find_items(root: etree._Element, hint: str, most: int | None = None) -> list[_Item]:
@@ -444,9 +453,9 @@ def _values(element: etree._Element, path: str) -> Iterator[tuple[str, str]]:
     steps = Counter(_step(child) for child in nested)
     seen: Counter[str] = Counter()
     for child in nested:
-        step = _step(child)
-        seen[step] += 1
-        yield from _values(child, f"{path}/{step}" if steps[step] == 1 else f"{path}/{step}[{seen[step]}]")
+        own = _step(child)
+        seen[own] += 1
+        yield from _values(child, f"{path}/{own}" if steps[own] == 1 else f"{path}/{own}[{seen[own]}]")
 
 
 _LONGEST_IN_PATH = 80

@@ -9,6 +9,7 @@ is a wrapper or an entry is decided for all elements of one path together.
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from lxml import etree
 
@@ -23,12 +24,12 @@ class _Parents:
 
     elements: list[etree._Element] = field(default_factory=list)
 
-    @property
+    @cached_property
     def things(self) -> list[etree._Element]:
         """Children that may be entries: not a single plain value such as a version."""
         return [child for parent in self.elements for child in _things(parent)]
 
-    @property
+    @cached_property
     def values(self) -> frozenset[str]:
         """The tags of children that are never an entry."""
         tags = {_tag(child) for parent in self.elements for child in children(parent)}

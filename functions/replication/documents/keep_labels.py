@@ -44,8 +44,9 @@ def element_labels(element: etree._Element) -> Labels:
     """
     tag = local_name(element)
     labels = {words(tag)}
-    for _, name in names_of(element):
-        labels |= {_mark(element, name) + words(name), exact_step(tag, name)}
+    names = [value for _, value in names_of(element)]
+    for name, mark in zip(names, _marks(element, names), strict=True):
+        labels |= {mark + words(name), exact_step(tag, name)}
     for possible in possible_names(element):
         labels.add(POSSIBLE + exact_step(possible.tag, possible.name))
         if possible.has_value:
@@ -83,14 +84,16 @@ def _is_name(child: etree._Element) -> bool:
     return plain_name(str(child.tag)) in NAME_KEYS and bool(name_in(child))
 
 
-def _mark(element: etree._Element, name: str) -> str:
-    """What the label of a name begins with: nothing where it is a setting's."""
+def _marks(element: etree._Element, names: list[str]) -> Iterator[str]:
+    """What the label of each name begins with: nothing where it is a setting's. An element may have very many."""
     kind = words(local_name(element)).rpartition("-")[2]
     if kind in THINGS:
-        return GIVEN
-    if is_entry(element):
-        return "" if is_title(name) else EITHER
-    return EITHER if is_title(name) and _holds_values(element) else GIVEN
+        yield from (GIVEN for _ in names)
+    elif is_entry(element):
+        yield from ("" if is_title(name) else EITHER for name in names)
+    elif names:
+        may_be_section = _holds_values(element)
+        yield from (EITHER if may_be_section and is_title(name) else GIVEN for name in names)
 
 
 def _holds_values(element: etree._Element) -> bool:

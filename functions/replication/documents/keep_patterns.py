@@ -20,7 +20,6 @@ begins with ``!`` is an exception: one exact path that goes over all the same.
 An element that bears a name is named in it by this name, as in a pattern.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import translate
@@ -30,6 +29,7 @@ from lxml import etree
 
 from common.budgets import REMEMBERED
 from common.errors import Failure, Reason
+from common.patterns import Whole, whole, within
 from common.remembered import remembered
 from common.safe_xml import local_name
 from replication.documents.entry_names import names_of
@@ -49,14 +49,18 @@ POSSIBLE = "?"
 
 # Between camelCase words, and between an acronym and a word; the s of a plural (CRLs) belongs to its acronym.
 _CAMEL_EDGE = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s(?![a-z]))[a-z])"
-_WORD_EDGES = re.compile(_CAMEL_EDGE + r"|[^0-9A-Za-z]+")
+_WORD_EDGES = within(_CAMEL_EDGE + r"|[^0-9A-Za-z]+")
 _STEP = r"[@ ]*[^/@ \x00-\x1f\x7f][^/\x00-\x1f\x7f]*"
 RULE_FORM = rf"(!?/)?{_STEP}(/{_STEP})*"
 """The form of a pattern, for a match of the whole text: each step has a character besides ``@`` and blanks."""
-_HYPHEN_OF_PATTERN = re.compile(r"(?<=\w)\\-(?=\w)")
-_PIECES = re.compile(r"(\[[^]]*\]|[*?])")
-_NAMED_STEP = re.compile(r"[^\[\]*?]+\[.*\]", re.DOTALL)
-_UNWRITABLE = re.compile(r"""[%/"\\\x00-\x1f\x7f]""")
+_RULE = whole(RULE_FORM)
+_HYPHENS = within(r"-+")
+_NO_LABEL = whole("(?!)")
+_HYPHEN_OF_PATTERN = within(r"(?<=\w)\\-(?=\w)")
+_WILDCARD = r"(\[[^]]{0,1000}\]|[*?])"
+_PIECES, _PIECE = within(_WILDCARD), whole(_WILDCARD)
+_NAMED_STEP = whole(r"[^\[\]*?]+\[")
+_UNWRITABLE = within(r"""[%/"\\\x00-\x1f\x7f]""")
 _TRIED = "".join(map(chr, range(0x30, 0x3A))) + "abcdefghijklmnopqrstuvwxyz-"
 
 
@@ -64,7 +68,7 @@ _TRIED = "".join(map(chr, range(0x30, 0x3A))) + "abcdefghijklmnopqrstuvwxyz-"
 class PatternStep:
     """One step of a pattern. ``literal`` is set for ``entry[name]``; ``exact``: it has no wildcard."""
 
-    expression: re.Pattern[str]
+    expression: Whole[str]
     literal: str = ""
     exact: bool = False
 
@@ -256,7 +260,7 @@ def _identifying(labels: Labels) -> Labels:
 @lru_cache(maxsize=1024)
 def compiled(pattern: str) -> _Steps:
     """The steps of a pattern or an exception. Raises Failure(CONFIGURATION_INVALID) when nothing can match it."""
-    if not re.fullmatch(RULE_FORM, pattern):
+    if not _RULE.fullmatch(pattern):
         raise _invalid(pattern, "it has an empty step or a control character")
     bare = pattern.removeprefix(EXCEPTION)
     anchored = bare.startswith("/")
@@ -291,21 +295,21 @@ def _invalid(pattern: str, why: str) -> Failure:
 
 def _compiled_step(text: str, *, named: bool) -> PatternStep:
     """``soapPort``, ``SOAP_Port`` and ``soap-port`` become one expression; what is in brackets is left alone."""
-    if named and _NAMED_STEP.fullmatch(text):
-        return PatternStep(re.compile("(?!)"), text, exact=True)
+    if named and text.endswith("]") and _NAMED_STEP.match(text):
+        return PatternStep(_NO_LABEL, text, exact=True)
     sign, body = ("@", text[1:].lstrip()) if text.startswith("@") else ("", text)
     pieces = _PIECES.split(body.strip("-_. "))
-    written = "".join(piece if _PIECES.fullmatch(piece) else _WORD_EDGES.sub("-", piece) for piece in pieces)
-    written = sign + re.sub(r"^-+|-+$", "", re.sub(r"--+", "-", written))
-    expression = re.compile(_HYPHEN_OF_PATTERN.sub(r"\\-?", translate(written.casefold())))
+    written = "".join(piece if _PIECE.fullmatch(piece) else _WORD_EDGES.sub("-", piece) for piece in pieces)
+    written = sign + _HYPHENS.sub("-", written).strip("-")
+    expression = whole(_HYPHEN_OF_PATTERN.sub(r"\\-?", translate(written.casefold())), is_made=True)
     return PatternStep(expression, exact=len(pieces) == 1)
 
 
 def _has_whole_brackets(text: str) -> bool:
-    return not {"[", "]"} & set("".join(piece for piece in _PIECES.split(text) if not _PIECES.fullmatch(piece)))
+    return not {"[", "]"} & set("".join(piece for piece in _PIECES.split(text) if not _PIECE.fullmatch(piece)))
 
 
-def _can_match(text: str, expression: re.Pattern[str]) -> bool:
+def _can_match(text: str, expression: Whole[str]) -> bool:
     """Whether there is a label that a step matches: one is made of the step itself, with each wildcard tried."""
     for run in ("x", ""):
         made = ""
@@ -315,7 +319,7 @@ def _can_match(text: str, expression: re.Pattern[str]) -> bool:
             elif piece == "?":
                 made += "x"
             elif piece.startswith("[") and piece.endswith("]"):
-                one = re.compile(translate(piece.casefold()))
+                one = whole(translate(piece.casefold()), is_made=True)
                 made += next((letter for letter in _TRIED if one.fullmatch(letter)), "")
             else:
                 made += piece

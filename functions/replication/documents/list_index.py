@@ -18,7 +18,6 @@ or a count that counts for nothing, so pieces that are the same without it are e
 """
 
 import hashlib
-import re
 from array import array
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -27,21 +26,25 @@ from typing import NamedTuple
 from lxml import etree
 
 from common import budgets
+from common.effort import step
+from common.patterns import Within, escape, whole
 from common.safe_xml import XmlRefused, behind_declaration, local_name, parse
 from replication.documents import canonical
 from replication.documents.canonical import Items, name_of, plain_name
-from replication.documents.runtime_values import RUNTIME_NAMES, RUNTIME_VALUE
+from replication.documents.runtime_values import RUNTIME_NAMES, written_runtime_values
 
 MOST_PIECES = 150_000
 """Pieces remembered at a time; some 400 bytes each."""
 _MOST_RUNTIME_TAGS = 16
+_LONGEST_HEAD = 4096
+"""Bytes of a root's tag: it is read once more with every piece."""
 
 _NAME = rb"[A-Za-z_][\w.-]{0,100}"
 _QNAME = rb"%s(?::%s)?" % (_NAME, _NAME)
 _VALUE = rb"""(?:"[^<"]{0,1000}"|'[^<']{0,1000}')"""
 # Everything is repeated a limited number of times: another server says how much there is of it.
-_HEAD = re.compile(rb"\s{0,64}<(%s)(?:\s{1,64}%s\s{0,8}=\s{0,8}%s){0,32}\s{0,64}>" % (_QNAME, _QNAME, _VALUE))
-_ITEM = re.compile(rb"\s{0,64}<(%s)[\s/>]" % _QNAME)
+_HEAD = whole(rb"\s{0,64}<(%s)(?:\s{1,64}%s\s{0,8}=\s{0,8}%s){0,32}\s{0,64}>" % (_QNAME, _QNAME, _VALUE))
+_ITEM = whole(rb"\s{0,64}<(%s)[\s/>]" % _QNAME)
 
 
 class _Entry(NamedTuple):
@@ -64,7 +67,7 @@ class _Context:
         self.hint = hint
         self.pieces: dict[bytes, _Piece] = {}
         self._tags: set[bytes] = set()
-        self._runtime: re.Pattern[bytes] | None = None
+        self._runtime: Within[bytes] | None = None
 
     def entries(self, piece: bytes) -> _Piece | None:
         """The items of a piece, None when it must not be read by itself."""
@@ -115,8 +118,8 @@ class _Context:
                 tag = (f"{element.prefix}:{name}" if element.prefix else name).encode()
                 if tag not in self._tags and len(self._tags) < _MOST_RUNTIME_TAGS:
                     self._tags.add(tag)
-                    names = b"|".join(re.escape(one) for one in sorted(self._tags))
-                    self._runtime = re.compile(rb"<(" + names + rb")>" + RUNTIME_VALUE.encode() + rb"</\1>")
+                    names = b"|".join(escape(one) for one in sorted(self._tags))
+                    self._runtime = written_runtime_values(names)
 
 
 def _holds(piece: bytes, mark: bytes) -> bool:
@@ -184,17 +187,19 @@ def take_apart(document: bytes, hint: str) -> Pieces | None:
         return None
     context, pieces = opened
     most = budgets.most_items(len(document))
+    keys = canonical.UniqueKeys()
     entries: dict[str, str] = {}
     names: dict[str, str] = {}
     places = array("Q")
     piece = b""
     for start, end in pieces:
+        step()
         piece = document[start:end]
         piece_entries = context.entries(piece)
         if piece_entries is None:
             return None
         for entry in piece_entries:
-            key = canonical.unique_key(entry.folded, entries)
+            key = keys.next(entry.folded)
             entries[key] = entry.digest
             if entry.written != key:
                 names[key] = entry.written
@@ -209,7 +214,7 @@ def _open(document: bytes, hint: str) -> tuple[_Context, Iterator[tuple[int, int
     """The context and the pieces of a plain list: nothing but items of one kind in a root element."""
     start = behind_declaration(document)
     head = _HEAD.match(document, start)
-    if head is None:
+    if head is None or head.end() - head.start() > _LONGEST_HEAD:
         return None
     first = _ITEM.match(document, head.end())
     if first is None or not plain_name(first[1].rpartition(b":")[2].decode("ascii", "replace")).endswith(hint):

@@ -3,9 +3,9 @@
 Goes by the words of a name and by the shape of a value; a boolean never looks so.
 """
 
-import re
 from ipaddress import ip_address, ip_interface
 
+from common.patterns import whole, within
 from replication.documents.canonical import plain
 from replication.documents.diff import Difference, Steps
 from replication.documents.names import names
@@ -35,22 +35,27 @@ _LAST_PAIRS = frozenset(
     {"host-name", "server-name", "computer-name", "machine-name", "domain-name", "file-name", "path-name"}
     | {"port-range", "ip-range", "address-range", "machine-id", "server-id", "instance-id"}
 )
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
-_HOST = re.compile(rf"(?:{_LABEL}\.)+(?P<last>[A-Za-z]{{2,24}})\.?(?::\d{{1,5}})?")
+_LABEL = whole(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
+_LAST_LABEL = whole(r"[A-Za-z]{2,24}")
+_PORT = whole(r"[0-9]{1,5}")
+_LONGEST_HOST = 260
+"""Characters of a host's name with a port."""
 _FILE_TYPES = frozenset(
     {"txt", "log", "xml", "html", "htm", "png", "jpg", "jpeg", "gif", "ico", "svg", "css", "js", "csv", "zip", "ini"}
     | {"conf", "cfg", "bak", "tmp", "json", "pdf", "md"}
 )
-_PLACE = re.compile(
-    r"""
+_PLACE = within(
+    r"""(?x)
       (?:^|[\s;,"'=]) [A-Za-z]:[\\/]                      # C:\ProgramData
-    | (?:^|[\s;,"'=]) \\\\[\w.?-]+                         # \\server\share
-    | %[A-Za-z][\w()]*%                                   # %ProgramData%
-    | (?:^|[\s;,"'=]) ~?/[\w.-]+(?:/|$)                   # /etc, /srv/ftp
-    | [A-Za-z][A-Za-z0-9+.-]*://                          # https://files.example/
-    """,
-    re.VERBOSE,
+    | (?:^|[\s;,"'=]) \\\\[\w.?-]                          # \\server\share
+    | %[A-Za-z][\w()]{0,64}%                              # %ProgramData%
+    | (?:^|[\s;,"'=]) ~?/[\w.-]{1,255}(?:/|$)             # /etc, /srv/ftp
+    | [A-Za-z][A-Za-z0-9+.-]{0,32}://                     # https://files.example/
+    """
 )
+_BETWEEN_WORDS = within(r"[\s,;]+")
+INSPECTED = 64 * 1024
+"""Characters of a value that are looked at: what is longer is a text of people, and no place."""
 
 
 def looks_machine_specific(difference: Difference) -> bool:
@@ -90,11 +95,11 @@ def names_machine_value(steps: Steps) -> bool:
 
 def holds_machine_value(value: str) -> bool:
     """Whether a value itself is an address, a host's name, a place on a disk, a URL or a key."""
-    text = value.strip()
+    text = value[:INSPECTED].strip()
     return (
         _PLACE.search(text) is not None
         or looks_generated(text)
-        or any(_is_address(part) or _is_host(part) for part in re.split(r"[\s,;]+", text))
+        or any(_is_address(part) or _is_host(part) for part in _BETWEEN_WORDS.split(text))
     )
 
 
@@ -121,5 +126,15 @@ def _parses(text: str) -> bool:
 
 
 def _is_host(text: str) -> bool:
-    match = _HOST.fullmatch(text)
-    return match is not None and match["last"].casefold() not in _FILE_TYPES
+    """A host's name of several labels, with a port too; a file's name is none."""
+    if len(text) > _LONGEST_HOST or "." not in text:
+        return False
+    name, colon, port = text.partition(":")
+    labels = name.removesuffix(".").split(".")
+    return (
+        len(labels) > 1
+        and (not colon or _PORT.fullmatch(port) is not None)
+        and _LAST_LABEL.fullmatch(labels[-1]) is not None
+        and labels[-1].casefold() not in _FILE_TYPES
+        and all(map(_LABEL.fullmatch, labels[:-1]))
+    )

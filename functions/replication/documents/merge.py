@@ -191,7 +191,7 @@ class _Merge:
 
     def _add_own(self, out: etree._Element, scope: Scope, own: Entry) -> None:
         """Add what only the backup has behind what is there, inside of the white space that ends it."""
-        before = out[-1] if len(out) else None
+        before = _last(out)
         added = _copy(out, scope, own.element) if own.is_kept else self._add_frame(out, scope, own.element, own.place)
         if before is not None:
             added.tail, before.tail = before.tail, None
@@ -236,10 +236,16 @@ def _attributes(element: etree._Element) -> Iterator[tuple[str, str]]:
 
 
 def _append_text(out: etree._Element, text: str) -> None:
-    if len(out):
-        out[-1].tail = (out[-1].tail or "") + text
+    last = _last(out)
+    if last is not None:
+        last.tail = (last.tail or "") + text
     else:
         out.text = (out.text or "") + text
+
+
+def _last(element: etree._Element) -> etree._Element | None:
+    """The last node inside an element. To count all of them would take the longer the more there are."""
+    return next(element.iterchildren(reversed=True), None)
 
 
 # Copies that mean the same -------------------------------------------------------------------------------------------

@@ -1,11 +1,11 @@
 """What a value says: a prefix in it means the namespace that it is bound to where the value stands."""
 
-import re
-
 from lxml import etree
 
+from common.patterns import within
+
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
-_PREFIX = re.compile(r"(?<![\w.-])([^\W\d][\w.-]*):")
+_PREFIX = within(r"(?<![\w.-])([^\W\d][\w.-]*):")
 REFERENCE = "\x0e"
 """What stands before each namespace that a value refers to."""
 

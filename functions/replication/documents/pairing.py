@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from replication.documents.canonical import IDENTITY_KEYS, children, plain_name, text_of
+from replication.documents.canonical import IDENTITY_KEYS, children, digest, plain_name, text_of
 from replication.documents.entry_names import name_in
 from replication.documents.keep_labels import attribute_labels, element_labels, kept_below
 from replication.documents.keep_patterns import POSSIBLE, Labels, Path, Rules
@@ -38,6 +38,7 @@ class KeepList:
     def __init__(self, rules: Rules, primary: etree._Element, own: etree._Element) -> None:
         self.rules = rules
         self._holding = {*_holding(primary, rules), *_holding(own, rules)}
+        self._holding_at: dict[etree._Element, tuple[Place, bool]] = {}
 
     def keeps(self, place: Place, labels: Labels) -> bool:
         """Whether a node with these labels is kept below a place."""
@@ -49,7 +50,18 @@ class KeepList:
         primary, own = place
         if own is primary:
             return element in self._holding
-        return any(next(kept_below(element, path, self.rules), None) is not None for path in place)
+        remembered = self._holding_at.get(element)
+        return remembered[1] if remembered and remembered[0] == place else self._look_below(element, place)
+
+    def _look_below(self, element: etree._Element, place: Place) -> bool:
+        """The same where the two paths differ, remembered for everything inside: that is asked about next."""
+        holds = any(self.keeps(place, attribute_labels(str(key))) for key in element.attrib)
+        for child in children(element):
+            labels = element_labels(child)
+            is_kept = self.keeps(place, labels)
+            holds = self._look_below(child, below(place, labels)) or is_kept or holds
+        self._holding_at[element] = place, holds
+        return holds
 
     def is_name(self, child: etree._Element, place: Place) -> bool:
         """Whether a child is part of the identity of its parent, which is at ``place``."""
@@ -343,7 +355,7 @@ def _described(
 def _below(child: Entry, keep: KeepList, path: str, content: _Content) -> tuple[list[str], bool]:
     names = sorted(keep.names(child.element, child.place))
     head = "\x01".join((*child.kind, *(part for name in names for part in name)))
-    path = f"{path}\x06{head}"
+    path = digest(f"{path}\x06{head}")  # of one length, however long the names in it are
     parts, holds = _described(child.element, child.place, keep, path, content)
     if parts:
         return ["\x05", head, *parts, "\x05"], holds

@@ -12,13 +12,13 @@ one, and not where a place says that its value is something else, such as a
 mode or an account. A single word may be anything, unless it is about a way in.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from lxml import etree
 
+from common.patterns import whole, within
 from common.safe_xml import local_name
 from replication.documents.canonical import children, is_named, own_value, plain, plain_name, text_of
 from replication.documents.entry_names import NAME_KEYS, VALUES, name_in, names_of
@@ -28,12 +28,12 @@ from replication.documents.secret_names import is_log_in_name, is_secret_name
 from replication.documents.sensitive import looks_generated, may_name_secret
 from replication.documents.setting_words import ENTRIES, THINGS, ends_like_setting, is_title
 
-_NAME = re.compile(r"[A-Za-z][\w.:/\\ -]{1,62}\w", re.ASCII)
-_PLACES_ON_DISK = re.compile(
-    r"[A-Za-z]:[\\/] | :// | \.(?:pem|pfx|p12|cer|crt|key|crl|csr|der|wsdl|xml|txt|log|html?|ini|conf|json|exe|dll)$",
-    re.VERBOSE | re.IGNORECASE,
+_NAME = whole(r"(?a)[A-Za-z][\w.:/\\ -]{1,62}\w")
+_PLACES_ON_DISK = within(
+    r"(?xi)[A-Za-z]:[\\/] | ://"
+    r" | \.(?:pem|pfx|p12|cer|crt|key|crl|csr|der|wsdl|xml|txt|log|html?|ini|conf|json|exe|dll)$"
 )
-_WAY_IN = re.compile(r"soap|wsdl|web-?service|licen[cs]e?|web-?admin|remote-(?:admin|access)")
+_WAY_IN = within(r"soap|wsdl|web-?service|licen[cs]e?|web-?admin|remote-(?:admin|access)")
 """What nobody calls anything else by."""
 _LONGEST = 64
 _SHORTEST_WORD = 4

@@ -5,7 +5,7 @@ So what bears such a name is left out only where it holds a time, an address or
 a count, and nothing else.
 """
 
-import re
+from common.patterns import Within, whole, within
 
 RUNTIME_NAMES = frozenset(
     {
@@ -48,12 +48,17 @@ _WORDS = (
     r"|(?:mon|tue|wed|thu|fri|sat|sun)(?:day|s?day|nesday|rsday|urday)?"
     r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember)?)"
 )
-_TOKEN = rf"(?:{_NUMBER}|{_IPV6}|{_WORDS})"
-RUNTIME_VALUE = rf"\s*(?:{_TOKEN}(?:[\s,;]+{_TOKEN})*\s*)?"
-"""A time, an address or a count, or nothing: the form of the whole text."""
-_VALUE = re.compile(RUNTIME_VALUE)
+_TOKEN = rf"(?>(?:{_NUMBER}|{_IPV6}|{_WORDS})(?![^\s,;<]))"
+"""One token, up to its end: what has been read as one is never read in another way."""
+_RUNTIME_VALUE = rf"\s*+(?:{_TOKEN}(?:[\s,;]++{_TOKEN})*+\s*+)?"
+_VALUE = whole(_RUNTIME_VALUE)
 
 
 def is_runtime_value(value: str) -> bool:
-    """Whether a value holds nothing but a time, an address or a count."""
+    """Whether a value holds a time, an address or a count, or nothing, and nothing else."""
     return _VALUE.fullmatch(value) is not None
+
+
+def written_runtime_values(names: bytes) -> Within[bytes]:
+    """The elements, without attributes, that bear one of the ``names`` (an expression) and hold a run-time value."""
+    return within(rb"<(" + names + rb")>" + _RUNTIME_VALUE.encode() + rb"</\1>", is_made=True)

@@ -5,12 +5,12 @@ the head of a column that a value is a password. The words are people's, with an
 (``Password (bind):``), so a label is known by its words and its length alone.
 """
 
-import re
 from collections.abc import Iterator
 from itertools import filterfalse, islice
 
 from lxml import etree
 
+from common.patterns import whole
 from replication.documents.canonical import children, is_named, own_value, plain_name, text_of
 from replication.documents.entry_names import VALUES, key_of
 from replication.documents.keep_patterns import labels_of
@@ -70,7 +70,7 @@ def _names_secret(label: str) -> bool:
     )
 
 
-_OPTION = re.compile(r"-{1,2}(?:a|u|p|k|pw|rp|up|auth|user|pass|log[io]n|creds?)", re.IGNORECASE)
+_OPTION = whole(r"(?i)-{1,2}(?:a|u|p|k|pw|rp|up|auth|user|pass|log[io]n|creds?)")
 """An option of a command line by itself: what stands behind it is a log-in."""
 
 

@@ -4,10 +4,10 @@ What is called *auth* or *code* may be what somebody logs in with, and may say
 how: there the value tells, because the words for ways to log in are few.
 """
 
-import re
 import unicodedata
 from functools import lru_cache
 
+from common.patterns import within
 from replication.documents.canonical import plain
 from replication.documents.keep_patterns import words
 
@@ -111,13 +111,14 @@ def is_word_of_log_in(value: str) -> bool:
     text = value.strip()
     if len(text) <= _SHORTEST:
         return True
-    pieces = [piece for piece in re.split(r"[\s,;|+/]", text) if piece]
+    pieces = [piece for piece in _BETWEEN.split(text) if piece]
     return all(plain(piece) in _WAYS for piece in pieces)
 
 
 _CODES = frozenset({"code", "codigo", "codice", "kode", "kod"})
 _AUTH = "auth"
-_LOG_IN_DATA = re.compile(r"(?:auth|login|logon|signin)(?:data|info|string|value|line|text|blob|params?)$")
+_LOG_IN_DATA = within(r"(?:auth|login|logon|signin)(?:data|info|string|value|line|text|blob|params?)$")
+_BETWEEN = within(r"[\s,;|+/]")
 _SHORTEST = 3
 _WAYS = frozenset(
     {"true", "false", "yes", "no", "on", "off", "none", "never", "always", "auto", "default", "any", "all", "both"}

@@ -8,12 +8,12 @@ Every expression here runs over foreign text: repetition is bounded, and of a
 long value only the beginning is inspected, which is more than is ever shown.
 """
 
-import re
 from base64 import b64decode
 from collections.abc import Iterator
 from html import unescape
 from urllib.parse import unquote
 
+from common.patterns import whole, within
 from replication.documents.keep_patterns import words
 from replication.documents.secret_names import (
     IN_LANGUAGES,
@@ -27,7 +27,7 @@ INSPECTED = 2_000
 """Characters of a value that are looked at. A plan shows 200."""
 _WHOLE = 6
 """A word of a text that is no longer may be part of another one."""
-_MENTIONS = re.compile(
+_MENTIONS = within(
     r"password|passwd|passphrase|passcode|secret|credential|\bbearer\b|authorization|api[-_ ]?key|unlock"
     + "".join(rf"|\b{word}\b" if len(word) <= _WHOLE else f"|{word}" for word in IN_LANGUAGES)
     + r"|geheim|mot de passe|mat khau|\b(?:clave|senha|llave|mdp)\b"
@@ -35,44 +35,39 @@ _MENTIONS = re.compile(
     r"|\bpass\b|\b(?:key|code|pin|token) is\b|\bcommunity\b|\bwpa\b|webhook|\bhooks\."
 )
 """Words of a value, without case and accents, beside which a secret may stand without any sign between them."""
-_ASSIGNED = re.compile(
-    r"""([^\s"'<>=:;,&?{}()|/\\\[\]]{1,64})["'\]]?[ \t]{0,2}(?:=>|[=:>])[ \t]{0,2}["']?[^\s"'<>&;,]"""
-)
+_ASSIGNED = within(r"""([^\s"'<>=:;,&?{}()|/\\\[\]]{1,64})["'\]]?[ \t]{0,2}(?:=>|[=:>])[ \t]{0,2}["']?[^\s"'<>&;,]""")
 """A name and what is assigned to it: in JSON, XML, a query, a header, a connection string."""
 _ASSIGNABLE = frozenset({"auth", "code", "codes", "id_token", "k", "pw", "session"})
 """What is a secret's name where something is assigned to it, and an ordinary word elsewhere."""
 _LAST_ASSIGNABLE = "auth"
 """The same as the last word of a name: ``X-Auth``."""
-_QUERY = re.compile(r"[?&][^\s=&?#\"'<>]{1,64}=([^\s&#\"'<>]{1,512})")
+_QUERY = within(r"[?&][^\s=&?#\"'<>]{1,64}=([^\s&#\"'<>]{1,512})")
 """What a query of an address assigns: its names are short and its own."""
 _SHORTEST_IN_QUERY = 5
-_OPTION = re.compile(
-    r"(?:^|[\s\"'])"
-    r"(?:(?:-{1,2}|/)(?:a|u|p|k|pw|rp|up|auth|user|pass|log[io]n|creds?)[ =:]{1,2}[^\s-]|-[up][^\s\"'=:-])",
-    re.IGNORECASE,
+_OPTION = within(
+    r"(?i)(?:^|[\s\"'])"
+    r"(?:(?:-{1,2}|/)(?:a|u|p|k|pw|rp|up|auth|user|pass|log[io]n|creds?)[ =:]{1,2}[^\s-]|-[up][^\s\"'=:-])"
 )
 """An option of a command line that takes a log-in, a password or a key, with a blank between or without."""
-_NAMED_OPTION = re.compile(r"(?:^|[\s\"'])(?:-{1,2}|/)([A-Za-z][\w-]{1,40})[ =:]{1,2}[^\s-]")
-_QUOTED = re.compile(r"[\"']([A-Za-z][\w.-]{1,39})[\"']")
-_STATEMENT = re.compile(
-    r"\bidentified (?:by|with)\b|\bnet1?(?:\.exe)? {1,4}use(?:r)?\b|\bauth (?:plain|login|cram)|\bsudo -s\b"
-    r"|\becho\b[^|\n]{1,200}\||\bldap\w{0,12}\b[^\n]{1,200}\s-w\s|(?<![\w<?&])p=[^\s&]{4}",
-    re.IGNORECASE,
+_NAMED_OPTION = within(r"(?:^|[\s\"'])(?:-{1,2}|/)([A-Za-z][\w-]{1,40})[ =:]{1,2}[^\s-]")
+_QUOTED = within(r"[\"']([A-Za-z][\w.-]{1,39})[\"']")
+_STATEMENT = within(
+    r"(?i)\bidentified (?:by|with)\b|\bnet1?(?:\.exe)? {1,4}use(?:r)?\b|\bauth (?:plain|login|cram)|\bsudo -s\b"
+    r"|\becho\b[^|\n]{1,200}\||\bldap\w{0,12}\b[^\n]{1,200}\s-w\s|(?<![\w<?&])p=[^\s&]{4}"
 )
 """Words of a command or statement in which a password stands at its place."""
-_LINES = re.compile(
-    r"""
+_LINES = within(
+    r"""(?xim)
       ^[ \t]{0,8}(?:log[io]n|log[ ][io]n|sign[ -]?in)[ \t]{1,4}\S{1,64}[ \t]{1,4}\S{1,64}[ \t\r]{0,8}$   # login bob X
     | ^[ \t]{0,8}user[ \t]{1,4}\S{1,64}[ \t]{1,4}\S{0,32}[^\sA-Za-z]\S{0,32}[ \t\r]{0,8}$             # user bob X1
     | \n[ \t]{0,8}user[ \t]{1,4}\S{1,64}[ \t]{1,4}\S{1,64}[ \t\r]{0,8}$          # the same as a line of a script
     | ^[ \t]{0,8}open[ \t]{1,4}\S{1,253}\s{0,8}?\n\s{0,8}\S{1,64}\s{0,8}?\n\s{0,8}\S{1,64}[ \t\r]{0,8}$  # open h
-    """,
-    re.VERBOSE | re.IGNORECASE | re.MULTILINE,
+    """
 )
 """A log-in as a line of a script: its name and its password, without any word for them."""
-_NUMBER = re.compile(r"\b(?:pin|tan|otp|code)\b\W{1,3}[0-9]{4,12}", re.IGNORECASE)
-_SHAPES = re.compile(
-    r"""
+_NUMBER = within(r"(?i)\b(?:pin|tan|otp|code)\b\W{1,3}[0-9]{4,12}")
+_SHAPES = within(
+    r"""(?xi)
       -----BEGIN\b                                    # PEM
     | \b(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-)       # an SSH key
     | \beyJ[\w-]{8,512}\.                             # a JSON web token
@@ -81,36 +76,32 @@ _SHAPES = re.compile(
     | //[^\s"'<>:]{0,256}:[^\s"'<>@]{1,256}@          # a URL with a password, slashes in it included
     | (?<![0-9a-z])(?:[0-9a-f]{2}[:\s-]?){16}         # hex, 16 bytes and more
     | \bBasic\ [A-Za-z0-9+/]{6,512}={0,2}(?![\w])     # an HTTP header
-    """,
-    re.VERBOSE | re.IGNORECASE,
+    """
 )
-_LOG_IN = re.compile(
-    r"(?:^|[\s\"'(,;])(?!mailto:|sips?:|xmpp:)[^\s:@/\"'(,;]{1,64}[:/][^\s@]{1,128}@[\w.-]", re.IGNORECASE
-)
+_LOG_IN = within(r"(?i)(?:^|[\s\"'(,;])(?!mailto:|sips?:|xmpp:)[^\s:@/\"'(,;]{1,64}[:/][^\s@]{1,128}@[\w.-]")
 """``name:password@host`` or ``name/password@host``."""
-_NAME_AND_PASSWORD = re.compile(r"([\w.+@\\-]{2,64}):(?![/\\!*+]|[0-9]{1,5}$)([^\s:]{4,128})")
+_NAME_AND_PASSWORD = whole(r"([\w.+@\\-]{2,64}):(?![/\\!*+]|[0-9]{1,5}$)([^\s:]{4,128})")
 """``name:password`` without blanks: no host with its port, no list of ciphers."""
 _BEFORE_COLONS = frozenset(
     {"http", "https", "ftp", "ftps", "sftp", "mailto", "tel", "urn", "file", "data", "ldap", "ldaps", "sip", "sips"}
     | {"xmpp", "cid", "about", "xs", "xsd", "xsi", "xml", "soap", "wsdl", "tns"}
 )
 """What stands before a colon where no log-in follows: schemes, prefixes."""
-_ADDRESS = re.compile(
-    r"//\S{1,128}/(?:(?:reset|invit\w{0,6}|verif\w{0,8}|confirm\w{0,8}|activat\w{0,6}|magic\w{0,6})[/=]|bot[0-9]{5,12}:)"
-    r"[^\s/]{5}",
-    re.IGNORECASE,
+_ADDRESS = within(
+    r"(?i)//\S{1,128}/(?:(?:reset|invit\w{0,6}|verif\w{0,8}|confirm\w{0,8}|activat\w{0,6}|magic\w{0,6})[/=]|bot[0-9]{5,12}:)"
+    r"[^\s/]{5}"
 )
 """Whoever has such an address is let in."""
-_DER = re.compile(r"(?<!\w)MII[A-Za-z0-9+/]{9}")
+_DER = within(r"(?<!\w)MII[A-Za-z0-9+/]{9}")
 """A certificate or a key in base64, without its header."""
-_BASE64 = re.compile(r"(?<![\w+/=])[A-Za-z0-9+/]{8,512}={0,2}(?![\w+/=])")
-_GROUPS = re.compile(r"(?<![\w-])[A-Za-z0-9]{4,8}(?:-[A-Za-z0-9]{4,8}){2,9}(?![\w-])")
-_BASE32_GROUPS = re.compile(r"(?<!\w)[A-Z2-7]{4}(?: [A-Z2-7]{4}){3,15}(?!\w)")
-_RUN = re.compile(r"[A-Za-z0-9+/_-]{20,512}={0,2}")
-_CAPITALS = re.compile(r"(?<![\w/])[A-Z0-9]{16,512}(?![\w/])")
+_BASE64 = within(r"(?<![\w+/=])[A-Za-z0-9+/]{8,512}={0,2}(?![\w+/=])")
+_GROUPS = within(r"(?<![\w-])[A-Za-z0-9]{4,8}(?:-[A-Za-z0-9]{4,8}){2,9}(?![\w-])")
+_BASE32_GROUPS = within(r"(?<!\w)[A-Z2-7]{4}(?: [A-Z2-7]{4}){3,15}(?!\w)")
+_RUN = within(r"[A-Za-z0-9+/_-]{20,512}={0,2}")
+_CAPITALS = within(r"(?<![\w/])[A-Z0-9]{16,512}(?![\w/])")
 _LONG_RUN = 40
 _SYMBOLS = frozenset("!@#$%^*+?~§|<>")
-_E_MAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+_E_MAIL = whole(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _SHORTEST = 6
 
 
@@ -152,7 +143,7 @@ def _undone(text: str) -> str:
     return unescape(text) if "&" in text else text
 
 
-_UNICODE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
+_UNICODE = within(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
 
 
 def _looks_generated(text: str) -> bool:

@@ -10,7 +10,6 @@ name in other letters, an entry with a key as an element. So an addition is
 compared by its plain name and its plain text, whatever bears them.
 """
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from functools import cached_property
 
 from lxml import etree
 
+from common.patterns import within
 from common.safe_xml import local_name
 from replication.documents.canonical import canonical, children, name_of, plain, text_of
 from replication.documents.counterparts import pairs_of
@@ -29,7 +29,7 @@ from replication.documents.namespaces import meaning
 type Value = tuple[str, str]
 """The plain name of an attribute, element or entry, and the plain text it holds."""
 
-_BETWEEN_WORDS = re.compile(r"[\s\"'=:;,|()<>]")
+_BETWEEN_WORDS = within(r"[\s\"'=:;,|()<>]")
 _TELLING = 3
 """Characters of the shortest text that old content is recognised by."""
 

@@ -5,12 +5,13 @@ a number are all ranges. What is none of these, such as a host's name, is known
 only by its text. An entry with ``!`` before it is taken out of its list.
 """
 
-import re
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
+from common.patterns import within
 from replication.documents.canonical import plain
 from replication.documents.diff import Difference, Steps, show
 from replication.guards.access_places import VALUES, Place, place_of
@@ -19,6 +20,7 @@ from replication.guards.access_words import meanings
 
 type Span = tuple[int, int, int]
 """IP version, first and last address."""
+_BEHIND_ALL = 2**128
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,16 @@ class Addresses:
 
     def covers(self, other: "Addresses") -> bool:
         """Whether every address of ``other`` is one of these."""
+        if not (other.texts <= self.texts and self.without <= other.without):
+            return False
         merged = _merged(self.spans)
-        return (
-            other.texts <= self.texts
-            and self.without <= other.without
-            and all(
-                any(version == held[0] and held[1] <= first and last <= held[2] for held in merged)
-                for version, first, last in other.spans
-            )
-        )
+        for span in other.spans:
+            version, first, last = span
+            # The one that begins last of those that begin no later.
+            at = bisect_right(merged, (version, first, _BEHIND_ALL)) - 1
+            if at < 0 or merged[at][0] != version or last > merged[at][2]:
+                return False
+        return True
 
 
 def limits_addresses(place: Place) -> bool:
@@ -150,7 +153,7 @@ def _depth(steps: Steps) -> int:
     return depth
 
 
-_POSITION = re.compile(r"\[[0-9]+\]$")
+_POSITION = within(r"\[[0-9]+\]$")
 
 
 _MASKS = frozenset({"mask", "netmask", "subnetmask", "prefix", "prefixlength", "bits", "maskbits"})
@@ -173,11 +176,13 @@ def _entry(values: list[tuple[str, str]]) -> Iterator[str]:
 
 def _single(value: str) -> list[str]:
     """The single addresses of a text; what belongs together is written without blanks."""
-    together = _SPACED_MASK.sub(r"\1/\2", re.sub(r"\s*([-/])\s*|([!~^])\s*", r"\1\2", value))
-    return [one for one in re.split(r"[\s,;]+", together) if one]
+    together = _SPACED_MASK.sub(r"\1/\2", _JOINING.sub(r"\1\2", " ".join(value.split())))
+    return [one for one in _BETWEEN.split(together) if one]
 
 
-_SPACED_MASK = re.compile(r"([0-9.]{7,15})\s+(255\.[0-9.]{5,11})")
+_SPACED_MASK = within(r"([0-9.]{7,15}) (255\.[0-9.]{5,11})")
+_JOINING = within(r" ?([-/]) ?|([!~^]) ?")
+_BETWEEN = within(r"[\s,;]+")
 
 
 def _role(name: str, value: str) -> str:
@@ -213,12 +218,19 @@ def _of(texts: Iterable[str]) -> Addresses:
 def _without(spans: Iterable[Span], outside: Iterable[Span]) -> Iterator[Span]:
     """The addresses of ``spans`` that are in none of those ``outside``."""
     gaps = _merged(outside)
+    at = 0
     for version, start, last in _merged(spans):
         first = start
-        for _, gap, end in (one for one in gaps if one[0] == version and one[1] <= last and one[2] >= start):
+        while at < len(gaps) and (gaps[at][0], gaps[at][2]) < (version, start):
+            at += 1  # it lies before this span, and so before all that follow
+        inside = at
+        while inside < len(gaps) and gaps[inside][0] == version and gaps[inside][1] <= last:
+            _, gap, end = gaps[inside]
             if gap > first:
                 yield version, first, gap - 1
             first = end + 1
+            inside += 1
+        at = max(at, inside - 1)  # the last one may reach into the next span
         if first <= last:
             yield version, first, last
 

@@ -48,7 +48,8 @@ class Groups:
         wanted = {name for item in moving for one in item.elements if one is not None for name in _aliases(one)}
         named: set[str] = set()
         for element in self._present():
-            if any(name in wanted - named for text in _texts(element) for name in list_entries(text)):
+            texts = (name for text in _texts(element) for name in list_entries(text))
+            if any(name in wanted and name not in named for name in texts):
                 named |= wanted & _groups_of(element)
         return frozenset(named)
 
@@ -58,9 +59,12 @@ class Groups:
         return frozenset(name for group in groups if opening_path(values(group)) for name in _aliases(group))
 
     def _lists_members(self, group: etree._Element) -> bool:
-        users = self._own.users.items.entries.keys() & self._desired.users.items.entries.keys()
         lists = (one for one in values(group) if any(map(_tells_of_members, one.steps)))
-        return any(not list_entries(one.after).isdisjoint(users) for one in lists)
+        return any(not self._staying_users.isdisjoint(list_entries(one.after)) for one in lists)
+
+    @cached_property
+    def _staying_users(self) -> frozenset[str]:
+        return frozenset(self._own.users.items.entries.keys() & self._desired.users.items.entries.keys())
 
     def _present(self) -> Iterator[etree._Element]:
         """The accounts of the desired documents that the backup has already, and what stands around them."""

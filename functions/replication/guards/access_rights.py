@@ -8,9 +8,9 @@ digit may be a level as well, of which nobody knows which end gives more. One th
 (``0755``); of three or four octal digits it cannot be told, so they are read both ways.
 """
 
-import re
 from dataclasses import dataclass
 
+from common.patterns import whole, within
 from replication.guards.access_scales import Change, Verdict, said
 from replication.guards.access_words import is_known, meanings
 
@@ -23,22 +23,25 @@ _SEVERAL = {
     "change": frozenset({"read", "list", "write", "delete"}),
     "modify": frozenset({"read", "list", "write", "delete"}),
 }
-_ALL_SIGNS = re.compile(r"[*.%]*[*%][*.%]*")
-_NO_SIGNS = re.compile(r"[-_.\s]*")
-_ONE_DIGIT = re.compile(r"[0-9]")
-_LETTERS = re.compile(r"(?=.*[a-zA-Z])(?:[A-Z_.-]{1,16}|[rwxdlcm_.-]{1,12}|[rw]o)")
+_ALL_SIGNS = whole(r"\.*[*%][*.%]*")
+_NO_SIGNS = whole(r"[-_.\s]*")
+_RUNS_OF_SIGNS = within(r"[-_.\s]+")
+_ONE_DIGIT = whole(r"[0-9]")
+_LETTERS = whole(r"(?=[^a-zA-Z]*[a-zA-Z])(?:[A-Z_.-]{1,16}|[rwxdlcm_.-]{1,12}|[rw]o)")
 _OF_LETTERS = {"ro": "r", "wo": "w"}
 """*Read only* and *write only*, beside ``rw``."""
-_POSITIONS = re.compile(r"[dl-]?(?:[r-][w-][xsStT-]){3}|(?:[r-][w-][xsStT-]){1,2}")
-_FLAGS = re.compile(r"[YNyn]{2,}|[TFtf]{2,}")
-_BITS = re.compile(r"[01]{3,64}")
-_REFUSING = re.compile(r"(?<![=\w])(?:no|not|never|without|deny|except)[\s-]+(?=[A-Za-z])", re.IGNORECASE)
-_SIGN_AFTER = re.compile(r"(?:[A-Za-z]+[+-])+")
-_SIGN_BEFORE = re.compile(r"(?:[+-][A-Za-z]+)+")
-_SIGNED = re.compile(r"(?:([+-])([A-Za-z]+)|([A-Za-z]+)([+-]))")
-_NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,16}|0[oO][0-7]{1,21}|[0-9]{1,19}")
-_OCTAL = re.compile(r"0[oO]?[0-7]{2,20}")
-_MODE = re.compile(r"[0-7]{3,4}")
+_POSITIONS = whole(r"[dl-]?(?:[r-][w-][xsStT-]){3}|(?:[r-][w-][xsStT-]){1,2}")
+_FLAGS = whole(r"[YNyn]{2,}|[TFtf]{2,}")
+_BITS = whole(r"[01]{3,64}")
+_REFUSING = within(r"(?i)(?<![=\w])(?:no|not|never|without|deny|except)[\s-]{1,64}(?=[A-Za-z])")
+_SIGN_AFTER = whole(r"(?:[A-Za-z]+[+-])+")
+_SIGN_BEFORE = whole(r"(?:[+-][A-Za-z]+)+")
+_SIGNED = within(r"([+-])([A-Za-z]+)|(?<![A-Za-z])([A-Za-z]+)([+-])")
+_ASSIGNED = within(r"\"? ?[:=] ?\"?")
+_BETWEEN = within(r"[\s,;|/{}\[\]\"]+")
+_NUMBER = whole(r"0[xX][0-9a-fA-F]{1,16}|0[oO][0-7]{1,21}|[0-9]{1,19}")
+_OCTAL = whole(r"0[oO]?[0-7]{2,20}")
+_MODE = whole(r"[0-7]{3,4}")
 """What is octal or decimal: ``755``."""
 
 
@@ -139,15 +142,15 @@ def _rights(text: str) -> _Rights:
 
 def _tokens(text: str) -> list[str]:
     """The single tokens of a text, each of one sign."""
-    together = _REFUSING.sub("!", re.sub(r"\"?\s*[:=]\s*\"?", "=", text))
-    parts = [part for part in re.split(r"[\s,;|/{}\[\]\"]+", together) if part]
+    together = _REFUSING.sub("!", _ASSIGNED.sub("=", " ".join(text.split())))
+    parts = [part for part in _BETWEEN.split(together) if part]
     if len(parts) == 1 and not _is_word(text):
         if _FLAGS.fullmatch(text):
             return [str(n) for n, letter in enumerate(text.casefold()) if letter in "yt"]
         if _POSITIONS.fullmatch(text):
             return _by_position(text)
         if _LETTERS.fullmatch(text) and not _is_signed(text):
-            letters = _NO_SIGNS.sub("", text.casefold())
+            letters = _RUNS_OF_SIGNS.sub("", text.casefold())
             return list(_OF_LETTERS.get(letters, letters))
     return [token for part in parts for token in _single(part)]
 

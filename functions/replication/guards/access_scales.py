@@ -6,12 +6,12 @@ know, or two that it cannot compare, may be wider; what is not there is the
 server's default, which is not known.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
+from common.patterns import whole, within
 from replication.documents.canonical import folded
 from replication.documents.names import truth
 from replication.guards.access_words import meanings
@@ -62,7 +62,9 @@ class Change:
 
 type Scale = Callable[[Change], Verdict]
 
-_CODE = re.compile(r"-?[0-9]{1,10}")
+_BETWEEN_NAMES = within(r"[,;|\n]+")
+_BETWEEN_FOLDERS = within(r"[\\/]+")
+_CODE = whole(r"-?[0-9]{1,10}")
 _DEMANDS = frozenset({"required", "require", "mandatory", "enforced", "forced", "must", "always"})
 
 _PERMITTED = frozenset({"allow", "allowed", "permit", "permitted", "granted", "supported", "optional"})
@@ -147,7 +149,7 @@ def members(change: Change) -> Verdict:
 
 def list_entries(value: str | None) -> frozenset[str]:
     """The names of a list, as they are compared."""
-    return frozenset(folded(name) for part in re.split(r"[,;|\n]+", value or "") if (name := part.strip()))
+    return frozenset(folded(name) for part in _BETWEEN_NAMES.split(value or "") if (name := part.strip()))
 
 
 def is_quantity(value: str | None) -> bool:
@@ -156,7 +158,7 @@ def is_quantity(value: str | None) -> bool:
     return not text or said(text) is not None or _QUANTITY.fullmatch(text) is not None
 
 
-_QUANTITY = re.compile(r"[+-]?[0-9][0-9., ]{0,30}\s{0,3}[A-Za-z%/]{0,12}|(?i:un)?(?i:limited|infinite|default)")
+_QUANTITY = whole(r"[+-]?[0-9][0-9., ]{0,30}\s{0,3}[A-Za-z%/]{0,12}|(?i:un)?(?i:limited|infinite|default)")
 
 
 def fewer(change: Change) -> Verdict:
@@ -299,7 +301,7 @@ def _readings(text: str) -> Iterator[float | None]:
             yield None
 
 
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,300}(?:\.[0-9]{0,30})?")
+_DECIMAL = whole(r"[+-]?[0-9]{1,300}(?:\.[0-9]{0,30})?")
 
 
 def _day(text: str, form: str) -> datetime:
@@ -333,4 +335,4 @@ def elsewhere(change: Change) -> Verdict:
 
 
 def _folders(path: str) -> list[str]:
-    return [one.casefold() for one in re.split(r"[\\/]+", path.strip()) if one not in ("", ".")]
+    return [one.casefold() for one in _BETWEEN_FOLDERS.split(path.strip()) if one not in ("", ".")]

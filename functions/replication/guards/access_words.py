@@ -5,9 +5,9 @@
 known stays as it is.
 """
 
-import re
 from functools import lru_cache
 
+from common.patterns import whole, within
 from replication.documents.keep_patterns import words
 
 MEANINGS = {
@@ -147,8 +147,8 @@ _TOGETHER = {
     ("virtual", "directory"): "virtualdirectory",
 }
 _PIECES = frozenset(_ONE_MEANING) | DEFAULTS | {piece for pair in _TOGETHER for piece in pair}
-_SECOND_FACTOR = re.compile(r"2[-_ ]?(?:FA|Fa|fa)")
-_VERSION = re.compile(r"([a-z]*(?:tls|ssl))v?[0-9]{1,3}")
+_SECOND_FACTOR = within(r"2[-_ ]?(?:FA|Fa|fa)")
+_VERSION = whole(r"([a-z]{0,60}(?:tls|ssl))v?[0-9]{1,3}")
 _LONGEST = 60
 _SHORTEST_PIECE = 2
 

@@ -7,7 +7,6 @@ part; everything else goes on.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import batched
 
 from common.contained import contained
 from common.errors import Reason
@@ -175,11 +174,13 @@ def _any_live(document: ListDocument, keys: list[str], *, where_unknown: bool) -
 
     ``where_unknown`` is what an account counts as that cannot be judged: whichever stops the push.
     """
-    for some in batched(keys, _LOOKED_AT_ONCE):
+    start, at_once = 0, _LOOKED_AT_FIRST
+    while some := keys[start : start + at_once]:
         if any(
             _is_live(account, where_unknown=where_unknown) for account in document.excerpts(frozenset(some)).values()
         ):
             return True
+        start, at_once = start + at_once, 2 * at_once  # a list that is not plain is read as a whole each time
     return False
 
 
@@ -187,7 +188,7 @@ def _is_live(account: bytes, *, where_unknown: bool) -> bool:
     return contained(lambda: not is_disabled(parse(account)), lambda _: where_unknown)
 
 
-_LOOKED_AT_ONCE = 64
+_LOOKED_AT_FIRST = 64
 
 
 def _is_disabled(item: Item) -> bool:

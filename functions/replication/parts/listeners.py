@@ -1,7 +1,7 @@
 """Listeners: options go over, addresses and passive settings stay the backup's own."""
 
 import json
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 
@@ -133,16 +133,18 @@ def _counterparts(primary: Listeners, own: Listeners) -> dict[int, Listener]:
     sources: dict[int, Listener] = {}
     theirs = _by_protocol_and_port(primary)
     for key, ours in _by_protocol_and_port(own).items():
-        left = list(theirs.get(key, ()))
-        serves_all = left[-1:]
+        at_address: defaultdict[str, deque[Listener]] = defaultdict(deque)
+        for source in theirs.get(key, ()):
+            at_address[source.address].append(source)
         for listener in ours:
-            if same := next((source for source in left if source.address == listener.address), None):
-                sources[listener.id] = same
-                left.remove(same)
-        serves_all = left[-1:] or serves_all
+            if same := at_address.get(listener.address):
+                sources[listener.id] = same.popleft()
+        taken = {source.id for source in sources.values()}
+        left = deque(source for source in theirs.get(key, ()) if source.id not in taken)
+        serves_all = left[-1] if left else theirs[key][-1] if key in theirs else None
         for listener in ours:
             if listener.id not in sources and serves_all:
-                sources[listener.id] = left.pop(0) if left else serves_all[0]
+                sources[listener.id] = left.popleft() if left else serves_all
     return sources
 
 
