@@ -32,6 +32,10 @@ _LARGEST_HEAD = 1024 * 1024
 """Bytes that may come before a reply's body, interim replies included; their number is limited by nothing else."""
 
 
+_SILENT_ADDRESSES = 3
+"""Addresses of one name that may be silent, one after the other, before the name counts as silent."""
+
+
 @dataclass
 class Dialer:
     """Dials one server. After the first connection every later one uses the same ``address``.
@@ -49,13 +53,17 @@ class Dialer:
     def dial(self, *, timeout: float, deadline: Deadline) -> socket.socket:
         """A TCP connection to the address found before, else to the first one of the host that answers.
 
-        ``timeout`` (seconds) holds for each address. Raises Failure with
-        NAME_NOT_RESOLVED, ADDRESS_FORBIDDEN, CONNECTION_REFUSED, CONNECT_TIMEOUT,
-        CONNECTION_FAILED or DEADLINE.
+        ``timeout`` (seconds) holds for each address, and three times as much for all of
+        them, however many the name has. Raises Failure with NAME_NOT_RESOLVED,
+        ADDRESS_FORBIDDEN, CONNECTION_REFUSED, CONNECT_TIMEOUT, CONNECTION_FAILED or DEADLINE.
         """
         failure = Failure(Reason.NAME_NOT_RESOLVED, "the host name does not resolve")
-        for address in self.policy.candidates(self.address or self.host, self.port, deadline=deadline):
-            wait = deadline.bounded(timeout)
+        candidates = self.policy.candidates(self.address or self.host, self.port, deadline=deadline)
+        attempts = deadline.share(_SILENT_ADDRESSES * timeout)
+        for address in candidates:
+            if attempts.remaining() <= 0:
+                break
+            wait = attempts.bounded(timeout)
             try:
                 raw = socket.create_connection((address, self.port), timeout=wait)
             except TimeoutError:

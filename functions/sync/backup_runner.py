@@ -7,6 +7,7 @@ from functools import cached_property, partial
 
 from common.budgets import AccountSizes
 from common.deadline import Deadline
+from common.effort import computing_until
 from common.errors import Failure, Reason, places
 from common.runtime import UNFINISHED
 from fleet.approvals import guard_of
@@ -30,6 +31,7 @@ from sync.pause import may_be_written_to, why_not_written_to
 from sync.push_conditions import Turn, registered_now
 from sync.result_recorder import ResultRecorder
 from sync.results import failed_outcome, with_begun
+from sync.time_share import TimeShares
 
 GRACE = 2.0
 """Seconds after the deadline in which backups that were under way may still record that they were cut off."""
@@ -61,6 +63,11 @@ class BackupRunner:
         is_own = self.restore_source is not None and self.restore_source.owner
         return None if is_own else account_sizes(self.primary)
 
+    @cached_property
+    def shares(self) -> TimeShares:
+        """The time that each backup has."""
+        return TimeShares(self.deadline, self.at_a_time)
+
     def serve_all(self, backups: Sequence[Backup]) -> list[BackupResult]:
         """Serve backups in parallel, in their order, until the deadline; a result for each."""
         done, late = self.in_parallel(backups, self._serve_chosen)
@@ -70,6 +77,7 @@ class BackupRunner:
         self, items: Sequence[Item], do: Callable[[Item], Result]
     ) -> tuple[list[Result], list[Item]]:
         """Do something for each item until the deadline: the results, and the items that were not done by then."""
+        self.shares.expect(len(items))
         results = self._context.runtime.run_parallel(
             [partial(do, item) for item in items],
             max_workers=self.at_a_time,
@@ -112,16 +120,19 @@ class BackupRunner:
                 raise
             outcome = failed_outcome(failure)
         else:
-            outcome, fault = self._outcome(backup, started)
+            share = self.shares.take()
+            with computing_until(share.deadline):
+                outcome, fault = self._outcome(backup, started, share.deadline)
+            outcome = share.charge(outcome)
         result = self.recorder.new_result(backup_id, registration, outcome, started)
         if begun := self.begun(backup_id, registration):
             result = with_begun(result, begun)
         return self.recorder.record(result, fault)
 
-    def _outcome(self, backup: Backup, started: datetime) -> tuple[Outcome, str]:
+    def _outcome(self, backup: Backup, started: datetime, deadline: Deadline) -> tuple[Outcome, str]:
         """What came of it, and where an error passed through the program, if there was one."""
         try:
-            return self._replicate(backup, started), ""
+            return self._replicate(backup, started, deadline), ""
         except Failure as failure:
             return failed_outcome(failure), ""
         except Exception as error:  # noqa: BLE001 - an error in the program while serving one must not stop the others
@@ -141,26 +152,28 @@ class BackupRunner:
     def _last_of(self, backup: Backup) -> BackupResult | None:
         return of_registration(self.last(backup.id), backup.registration)
 
-    def _replicate(self, backup: Backup, started: datetime) -> Outcome:
+    def _replicate(self, backup: Backup, started: datetime, deadline: Deadline) -> Outcome:
         if self.restore_source:
             self.restore_source.check_registration(backup, same_machine=self.recorder.run.same_machine)
         policy = (self.restore_source.policy if self.restore_source else policy_of)(backup, self.settings)
         if isinstance(policy, Failure):
             raise policy
-        refuse_primary(self.primary.address, backup, self._context.servers.is_same, self.deadline)
+        refuse_primary(self.primary.address, backup, self._context.servers.is_same, deadline)
         turn = Turn(self.recorder, self.settings, backup)
         return with_credentials(
             self._context.credentials,
             backup.secret_id,
-            lambda credentials: self._attempt(turn, policy, credentials, started),
+            lambda credentials: self._attempt(turn, policy, credentials, started, deadline),
             lambda outcome: outcome.reason is Reason.AUTHENTICATION_FAILED and outcome.pushed_at is None,
         )
 
-    def _attempt(self, turn: Turn, policy: Policy, credentials: Credentials, started: datetime) -> Outcome:
-        self.deadline.check()
+    def _attempt(
+        self, turn: Turn, policy: Policy, credentials: Credentials, started: datetime, deadline: Deadline
+    ) -> Outcome:
+        deadline.check()
         run, backup = self.recorder.run, turn.backup
         servers = self._context.servers
-        with servers.backup(backup, credentials, self.settings, self.deadline, self._beside) as server:
+        with servers.backup(backup, credentials, self.settings, deadline, self._beside) as server:
             basis = "" if self.restore_source else basis_of(self.primary, backup, policy, run.term)
             registered = self._last_of(backup)
             last = of_primary(registered, run)

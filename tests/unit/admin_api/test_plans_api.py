@@ -215,14 +215,11 @@ def test_a_pause_says_why_and_lasts_until_the_backup_is_resumed(world: Any, regi
     paused = world.call("POST", "/backups/ftp2/pause", {"why": "An upgrade."})
     assert (paused.status, paused.body["paused"], paused.headers["ETag"]) == (200, "An upgrade.", '"registration-1.2"')
     assert world.store.backup("ftp2").paused == "An upgrade."
-    since = paused.body["paused_at"]
-    assert (paused.body["paused_by"], paused.body["paused_run"], bool(since)) == (ME, "", True)
     changed = world.call("PATCH", "/backups/ftp2", {"tags": {"site": "Graz"}})
     assert changed.body["paused"] == "An upgrade."
     assert world.call("GET", "/backups").body["backups"][0]["paused"] == "An upgrade."
     resumed = world.call("POST", "/backups/ftp2/resume")
     assert (resumed.status, resumed.body["paused"], resumed.headers["ETag"]) == (200, "", '"registration-1.4"')
-    assert (resumed.body["paused_by"], resumed.body["paused_at"]) == ("", None)
 
 
 def test_resuming_a_backup_that_is_not_paused_changes_nothing(world: Any, register: Any) -> None:

@@ -12,16 +12,14 @@ from common.errors import Failure, Reason
 from local.fakes.runtime import FakeRuntime
 from local.fakes.store import MemoryStore
 from registry.models import Backup, Run
-from sync.pause import may_be_written_to, pause
+from sync.pause import pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 KEY = "primary/" + "0a" * 32
-RUN = Run(
-    "20260301T120000.000000Z-0badc0de", "restore", NOON, requested_by="ann", requested_backups=("b1",), snapshot=KEY
-)
+RUN = Run("20260301T120000.000000Z-0badc0de", "restore", NOON, requested_backups=("b1",), snapshot=KEY)
 WHY = f"the run {RUN.id} restores {KEY}; its result says what came of it"
 EARLIER = WHY.replace("20260301", "20260228")
 BY_AN_EARLIER_VERSION = f"{KEY} was put back by the run {RUN.id}".replace("20260301", "20260228")
@@ -49,7 +47,6 @@ def paused(store: MemoryStore) -> Backup:
 def test_it_says_why_and_since_when(store: MemoryStore) -> None:
     backup = paused(store)
     assert (backup.paused, backup.updated_at) == (WHY, NOON)
-    assert (backup.paused_by, backup.paused_at, backup.paused_run) == ("ann", NOON, RUN.id)
 
 
 @pytest.mark.parametrize("earlier", [EARLIER, BY_AN_EARLIER_VERSION])
@@ -74,14 +71,6 @@ def test_it_takes_the_place_of_an_earlier_restore_and_is_not_written_twice(store
 def test_a_pause_that_a_person_made_stays_with_its_reason(store: MemoryStore, why: str) -> None:
     before = store.update_backup(Backup("b1", "files.example", 1, paused=why))
     assert paused(store) == before
-
-
-@pytest.mark.parametrize("why", [WHY, EARLIER, BY_AN_EARLIER_VERSION])
-def test_a_person_who_gives_the_reason_of_a_restore_keeps_the_pause(store: MemoryStore, why: str) -> None:
-    before = store.update_backup(registered(store).with_pause(why, "kim", NOON))
-    assert paused(store) == before
-    assert not may_be_written_to(before, replace(RUN, requested_backups=()))
-    assert may_be_written_to(before, RUN)
 
 
 @pytest.mark.parametrize(

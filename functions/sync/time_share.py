@@ -1,0 +1,65 @@
+"""How long one backup may take, so that a slow server uses up its own time and nobody else's.
+
+A server can answer a byte at a time, or send what takes long to compare: no
+single wait is too long then, and all together use up the run. So each backup
+has a share of the run's time, and all that is done for it takes place within.
+A backup that uses up its share has failed, and comes behind those of the same run in the next one.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import count
+from math import ceil
+
+from common.deadline import Deadline
+from common.errors import Reason
+from replication.model import Outcome, Status
+
+LEAST = 60.0
+"""Seconds that each backup has, however many there are: to read and write one, and to prove access after settings."""
+MOST = 0.5
+"""The share of the run's time that no backup goes beyond, however few there are. A worker of a fan-out, who begins
+nothing in the second half of its time, grants each as much."""
+
+
+@dataclass(frozen=True)
+class TimeShare:
+    """The time of one backup. ``seconds`` is how long it is, None where the run itself ends first."""
+
+    deadline: Deadline
+    seconds: float | None
+
+    def charge(self, outcome: Outcome) -> Outcome:
+        """The outcome; where only the backup's own time has ended, it is the backup that failed, and not the run."""
+        if outcome.reason is not Reason.DEADLINE or self.seconds is None:
+            return outcome
+        parts = tuple(
+            replace(part, reason=Reason.TOO_SLOW) if part.reason is Reason.DEADLINE else part for part in outcome.parts
+        )
+        message = f"it used up its share of the run's time, {self.seconds:.0f} seconds"
+        return replace(outcome, status=Status.FAILED, reason=Reason.TOO_SLOW, message=message, parts=parts)
+
+
+class TimeShares:
+    """Hands out the time of a run to backups of which ``at_a_time`` are served side by side.
+
+    What is left is divided by the rounds that are left, so that backups that are
+    quickly done leave their time to those behind them. From ``LEAST`` to ``MOST``.
+    """
+
+    def __init__(self, deadline: Deadline, at_a_time: int) -> None:
+        self._deadline = deadline
+        self._at_a_time = at_a_time
+        self._expected = 0
+        self._begun = count()
+        self._most = max(LEAST, deadline.remaining() * MOST)
+
+    def expect(self, backups: int) -> None:
+        """So many more are to be served."""
+        self._expected += backups
+
+    def take(self) -> TimeShare:
+        """The share of the next backup. May be called by several threads."""
+        waiting = max(1, self._expected - next(self._begun))
+        left = self._deadline.remaining()
+        seconds = min(max(LEAST, left / ceil(waiting / self._at_a_time)), self._most)
+        return TimeShare(self._deadline.share(seconds), seconds if seconds < left else None)
