@@ -28,6 +28,7 @@ from registry.models import (
     Condition,
     FanOut,
     KeptState,
+    LogIn,
     Notice,
     PartResult,
     Primary,
@@ -196,6 +197,7 @@ STATE = KeptState(
     kept_at=later(13),
     kept_until=later(14),
 )
+LOG_IN = LogIn("files-2-secret", "0badc0de-0000-4000-8000-000000000000", f"{SOURCE} pin:{HASH}", later(22))
 APPROVAL = Approval(
     backup_id=BACKUP_ID,
     plan_hash=HASH,
@@ -218,6 +220,8 @@ AUDIT = AuditRecord(
     resource="/backups/files-2",
     fields=("host", "port"),
     status=200,
+    former_destination=f"files-2.example#8443 pin:{DIGEST}",
+    destination=f"files-3.example#8443 pin:{HASH}",
 )
 FACTS = ServerFacts(
     version=Version(12, 11, 5, 1),
@@ -245,6 +249,7 @@ EXAMPLES: Mapping[str, Stored] = {
     "lease": LeaseRow(OWNER, later(18)),
     "baseline": BASELINE,
     "acceptance": ACCEPTANCE,
+    "login": LOG_IN,
     "state": STATE,
     "run": RUN,
     "unfinished": UnfinishedRow(),
@@ -324,6 +329,7 @@ def _rows() -> Mapping[tuple[str, str], Mapping[str, Any]]:
     store.acquire_lease(OWNER, now=AT, expires_at=later(18))
     store.save_baseline(BASELINE, lease_owner=OWNER)
     store.save_acceptance(ACCEPTANCE, lease_owner=OWNER)
+    store.record_log_in(LOG_IN)
     store.record_state(STATE, lease_owner=OWNER)
     store.begin_run(RUN)
     store.begin_fan_out(FAN_OUT, [BACKUP])

@@ -1,9 +1,11 @@
 """Every request that may change something leaves a record of who, when and what."""
 
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from pydantic import BaseModel
 
@@ -12,8 +14,12 @@ from admin_api.problems import problem_of
 from admin_api.request import caller
 from common.errors import Failure
 from registry.audit import AuditRecord, answered
+from registry.destination import destination_of
+from registry.models import Backup, Primary
 
 logger = Logger(child=True)
+
+_DESTINATIONS = "_destinations"
 
 
 def audited(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
@@ -32,11 +38,24 @@ def audited(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Res
     try:
         response: Response[Any] = next_middleware(app)
     except Exception as error:
-        _conclude(work, answered(record, problem_of(error).status.value))
+        _conclude(work, _with_destinations(app, answered(record, problem_of(error).status.value)))
         raise
     location = response.headers.get("Location", "")
-    _conclude(work, answered(record, response.status_code, location if isinstance(location, str) else ""))
+    record = answered(record, response.status_code, location if isinstance(location, str) else "")
+    _conclude(work, _with_destinations(app, record))
     return response
+
+
+def note_destination(router: Router, former: Primary | Backup | None, wanted: Primary | Backup | None) -> None:
+    """Let the record of this request say where a password went, and where it is to go from now on, if that differs."""
+    texts = ["" if server is None else destination_of(server) for server in (former, wanted)]
+    if texts[0] != texts[1]:
+        router.context[_DESTINATIONS] = texts
+
+
+def _with_destinations(app: APIGatewayRestResolver, record: AuditRecord) -> AuditRecord:
+    former, wanted = app.context.get(_DESTINATIONS, ("", ""))
+    return replace(record, former_destination=former, destination=wanted)
 
 
 def _record(app: APIGatewayRestResolver, work: Services) -> AuditRecord:
@@ -70,5 +89,6 @@ def _conclude(work: Services, record: AuditRecord) -> None:
             "resource": record.resource,
             "fields": list(record.fields),
             "answer": record.status,
+            **({"from": record.former_destination, "to": record.destination} if record.destination else {}),
         },
     )

@@ -53,6 +53,7 @@ _STEP_OF = {
     Reason.CERTIFICATE_PIN_MISMATCH: "certificate",
     Reason.TLS_FAILED: "certificate",
     Reason.CREDENTIALS_MISSING: "credentials_stored",
+    Reason.PASSWORD_NEEDED: "credentials_stored",
     Reason.AUTHENTICATION_FAILED: "log_in",
 }
 
@@ -125,7 +126,7 @@ class _Report:
 
 
 def check_primary(primary: Primary, services: Services) -> CheckReport:
-    """Try the requirements on a primary."""
+    """Try the requirements on a primary. It is logged in to once, also after a refused log-in."""
     (look,) = _look_at([primary], services)
     report = _Report(services, primary)
     _report_steps(report, look)
@@ -137,7 +138,10 @@ def check_primary(primary: Primary, services: Services) -> CheckReport:
 
 
 def check_backup(backup: Backup, services: Services) -> CheckReport:
-    """Try the requirements on a backup, those in comparison with the primary included."""
+    """Try the requirements on a backup, those in comparison with the primary included.
+
+    The backup is logged in to once, also after a refused log-in; the primary is not after one.
+    """
     primary = services.primary()
     if primary and _is_primary(backup, primary, services):
         return _report_of_primary(backup, services)
@@ -195,7 +199,8 @@ def _report_rules(report: _Report, policy: Policy | Failure, looks: Sequence[_Lo
         report.skip([KEEP_PATTERNS], "The settings of both servers could not be read.")
 
 
-def _look_at(servers: Iterable[Server], services: Services, *, with_settings: bool = False) -> list[_Look]:
+def _look_at(servers: Sequence[Server], services: Services, *, with_settings: bool = False) -> list[_Look]:
+    """Ask servers, of which the first is the one that somebody wants to be tried."""
     settings = services.store.settings()
     bounded = replace(
         settings,
@@ -205,14 +210,25 @@ def _look_at(servers: Iterable[Server], services: Services, *, with_settings: bo
     deadline = Deadline(CHECK_SECONDS, services.runtime.monotonic)
     unresolved = Failure(Reason.NAME_NOT_RESOLVED, "the host name was not resolved in time")
     return side_by_side(
-        [partial(_look, server, services, bounded, deadline, with_settings) for server in servers],
+        [
+            partial(_look, server, services, bounded, deadline, with_settings, asked_for=server is servers[0])
+            for server in servers
+        ],
         CHECK_SECONDS + 1,
         late=lambda: _Look(failure=unresolved, failed_step="name_resolves"),
         runtime=services.runtime,
     )
 
 
-def _look(server: Server, services: Services, settings: SyncSettings, deadline: Deadline, with_settings: bool) -> _Look:
+def _look(
+    server: Server,
+    services: Services,
+    settings: SyncSettings,
+    deadline: Deadline,
+    with_settings: bool,
+    *,
+    asked_for: bool,
+) -> _Look:
     certificate: CertificateFacts | None = None
     try:
         with _step("certificate"):
@@ -226,11 +242,11 @@ def _look(server: Server, services: Services, settings: SyncSettings, deadline: 
             )
             _refuse_untrusted(server, certificate)  # nothing is sent to it, least of all a password
         with _step("credentials_stored"):
-            credentials = services.credentials.get(server.secret_id, fresh=True)
+            credentials = services.log_ins.permitted(server, asked_for=asked_for)
         with _step("soap_access"):
             endpoint = endpoint_of(server, credentials, settings, services.addresses, services.wsdl)
             with PrimaryClient(endpoint, deadline, services.runtime) as client:
-                facts = client.facts()
+                facts = services.log_ins.ask_once(server, credentials, lambda _: client.facts())
                 return _Look(facts, None, "", certificate, client.settings() if with_settings else None)
     except _Stopped as stopped:
         return _Look(failure=stopped.failure, failed_step=stopped.step, certificate=certificate)

@@ -12,6 +12,7 @@ from cerberus.address_policy import AddressPolicy
 from common.runtime import Runtime, SystemRuntime
 from fleet.approvals import CurrentApproval, current_approval, end_if_given
 from fleet.environment import Variables, entries, memory_megabytes, number, package_file, required, stack_primary
+from fleet.log_ins import LogIns
 from fleet.memory import room_for_primary
 from fleet.primary import primary_in_use
 from fleet.servers import CerberusServers
@@ -90,6 +91,11 @@ class Services:
     def servers(self) -> CerberusServers:
         """The registered servers, to be read."""
         return CerberusServers(self.addresses, self.runtime, self.wsdl, self.room)
+
+    @property
+    def log_ins(self) -> LogIns:
+        """The way to the servers' passwords."""
+        return LogIns(self.store, self.credentials, self.runtime)
 
     def primary(self) -> Primary | None:
         """The primary in use: the registered one, else the stack's."""

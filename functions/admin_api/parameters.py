@@ -13,7 +13,8 @@ from admin_api.request import etag
 from admin_api.schemas import DIGEST_PATTERN, ID_PATTERN, RUN_ID_PATTERN, BackupView
 from admin_api.timeouts import address_problems
 from common.errors import Failure, Reason
-from registry.models import Backup, Credentials
+from registry.destination import destination_of
+from registry.models import Backup, Credentials, Primary
 
 MAX_PAGE = 200
 
@@ -44,39 +45,50 @@ def refuse_forbidden_address(host: str, services: Services) -> None:
 
 
 def username_of(secret_id: str, services: Services) -> str | None:
-    """The stored user name, None when there are no credentials. The password goes no further than this."""
+    """The stored user name, None when there are no credentials."""
     try:
-        return services.credentials.get(secret_id, fresh=True).username
+        return services.credentials.username(secret_id)
     except Failure as failure:
         if failure.reason is not Reason.CREDENTIALS_MISSING:
             raise
         return None
 
 
-def changed_credentials(
-    secret_id: str, username: str | None, password: Secret[str] | None, services: Services
+def credentials_for[Server: (Primary, Backup)](
+    wanted: Server, registered: Server | None, username: str | None, password: Secret[str] | None, services: Services
 ) -> Credentials | None:
-    """What is to be stored when one or both were sent, completed by what is stored; None when neither was.
+    """What is to be stored for a registration that changes, completed by what is stored; None for no change.
 
-    Raises Refused (CREDENTIALS_MISSING) when the other half is not known.
+    Raises Refused: PASSWORD_NEEDED when a stored password would go to another
+    host or port than it was given for, or by another trust, and CREDENTIALS_MISSING
+    when a half is sent and the other one is not stored.
     """
-    if username is None and password is None:
+    destination = destination_of(wanted)
+    moves = registered is not None and destination_of(registered) != destination
+    if registered and moves:
+        services.log_ins.bind(registered)
+    if password is not None:
+        name = username_of(wanted.secret_id, services) if username is None else username
+        if name is None:
+            raise _missing("username")
+        return Credentials(name, password.get_secret_value(), destination)
+    if username is None and registered and not moves:
         return None
-    if username is not None and password is not None:
-        return Credentials(username, password.get_secret_value())
     try:
-        stored = services.credentials.get(secret_id, fresh=True)
+        stored = services.log_ins.permitted(wanted, asked_for=True)
     except Failure as failure:
+        if failure.reason is Reason.PASSWORD_NEEDED:
+            raise Refused.field("password", f"It is needed: {failure.message}", Reason.PASSWORD_NEEDED) from None
         if failure.reason is not Reason.CREDENTIALS_MISSING:
             raise
-        stored = None
-    if stored is None:
-        missing = "username" if username is None else "password"
-        raise Refused.field(missing, "It is needed, because none is stored", Reason.CREDENTIALS_MISSING)
-    return Credentials(
-        stored.username if username is None else username,
-        stored.password if password is None else password.get_secret_value(),
-    )
+        if username is not None:
+            raise _missing("password") from None
+        return None
+    return None if username is None else Credentials(username, stored.password, destination)
+
+
+def _missing(half: str) -> Refused:
+    return Refused.field(half, "It is needed, because none is stored", Reason.CREDENTIALS_MISSING)
 
 
 def registered_backup(backup_id: str, services: Services) -> Backup:

@@ -21,7 +21,7 @@ from fleet.present_primary import present_primary
 from fleet.primary import Source, known_parts, pending_access_proof_of, policy_of
 from fleet.primary_guard import check_meant
 from fleet.restore_source import RestoreSource
-from fleet.servers import endpoint_of, refuse_primary, with_credentials
+from fleet.servers import endpoint_of, refuse_primary
 from registry.models import Backup, Credentials, SyncSettings
 from registry.snapshots import primary_key
 from registry.store_rules import of_registration
@@ -64,11 +64,11 @@ def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     settings = _settings(services)
     policy = _accepted(policy_of(backup, settings))
     servers = services.servers
-    source = Source(services.store, services.credentials, servers, services.stack_primary)
+    source = Source(services.log_ins, servers, services.stack_primary)
     refuse_primary((source.primary.host, source.primary.port), backup, servers.is_same, deadline)
     primary = source.read(policy.parts, settings, deadline)
     check = partial(check_backup, primary.facts, primary.address)
-    plan, warnings = _accepted(_made(backup, policy, primary, check, settings, services, deadline, judged=True))
+    plan, warnings = _made(backup, policy, primary, check, settings, services, deadline, judged=True)
     approval = services.approval(backup)
     warnings += tuple(map(str, primary.doubts)) + _unmeant(primary, services) + _held(services)
     warnings += _half_approved(approval)
@@ -82,15 +82,13 @@ def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Dea
     policy = _accepted(restore_source.policy(backup, settings))
     servers = services.servers
     refuse_primary(restore_source.state.address, backup, servers.is_same, deadline)
-    source = Source(services.store, services.credentials, servers, services.stack_primary)
+    source = Source(services.log_ins, servers, services.stack_primary)
     present = present_primary(source, services.snapshots, settings, deadline)
 
     def check(facts: ServerFacts, address: ServerAddress, label: str) -> tuple[str, ...]:
         return (*restore_source.check(facts, address, label), *present.check(facts, label))
 
-    plan, warnings = _accepted(
-        _made(backup, policy, restore_source.state, check, settings, services, deadline, judged=False)
-    )
+    plan, warnings = _made(backup, policy, restore_source.state, check, settings, services, deadline, judged=False)
     approval = services.approval(backup)
     warnings = _former(restore_source, backup) + warnings + _half_approved(approval, key)
     guard = guard_of(settings, approval.in_force(key) if approval else None)
@@ -131,28 +129,23 @@ def _made(
     deadline: Deadline,
     *,
     judged: bool,
-) -> tuple[Plan, tuple[str, ...]] | Failure:
+) -> tuple[Plan, tuple[str, ...]]:
     """The plan and the warnings; ``judged``: settings of a run that did not see the end are held against it."""
     registered = of_registration(services.store.status(backup.id), backup.registration)
     previous = known_parts(registered, services.primary())
     pending = pending_access_proof_of(registered, services.snapshots) if judged else None
 
-    def attempt(credentials: Credentials) -> tuple[Plan, tuple[str, ...]] | Failure:
+    def attempt(credentials: Credentials) -> tuple[Plan, tuple[str, ...]]:
         endpoint = endpoint_of(backup, credentials, settings, services.addresses, services.wsdl, room=services.room)
-        try:
-            with PrimaryClient(endpoint, deadline, services.runtime) as server:  # a client that cannot write
-                facts = server.facts()
-                warnings = check(facts, server.address, server.label)
-                return make_plan(source, server, facts.features, policy, previous, suspicion(facts, pending)), warnings
-        except Failure as failure:
-            return failure.at(endpoint.label)
+        with PrimaryClient(endpoint, deadline, services.runtime) as server:  # a client that cannot write
+            facts = server.facts()
+            warnings = check(facts, server.address, server.label)
+            return make_plan(source, server, facts.features, policy, previous, suspicion(facts, pending)), warnings
 
-    return with_credentials(
-        services.credentials,
-        backup.secret_id,
-        attempt,
-        lambda result: isinstance(result, Failure) and result.reason is Reason.AUTHENTICATION_FAILED,
-    )
+    try:
+        return services.log_ins.use(backup, attempt)
+    except Failure as failure:
+        raise failure.at(_name(backup)) from None
 
 
 def _unmeant(primary: PrimaryState, services: Services) -> tuple[str, ...]:
@@ -262,6 +255,6 @@ def _primary_now(parts: Mapping[str, str], services: Services, deadline: Deadlin
     stored = services.store.settings()
     settings = replace(stored, connect_timeout=min(stored.connect_timeout, PLANNING_CONNECT_SECONDS))
     servers = services.servers
-    source = Source(services.store, services.credentials, servers, services.stack_primary)
+    source = Source(services.log_ins, servers, services.stack_primary)
     names = [name for name in PartName if name in parts]
     return dump(source.read(names, settings, deadline))

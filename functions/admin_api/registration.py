@@ -8,19 +8,20 @@ from common.errors import Failure, Reason
 from common.patterns import within
 from common.runtime import Runtime
 from fleet.servers import PRIMARY_ID
+from registry.destination import destination_of
 from registry.models import Backup, Credentials
 from registry.store import AlreadyRegistered
 
 
-def register(backup: Backup, credentials: Credentials, services: Services) -> Backup:
-    """Store registration and credentials.
+def register(backup: Backup, username: str, password: str, services: Services) -> Backup:
+    """Store a registration, and the credentials that were given for it.
 
     The registration comes first: were it the other way round, one that is
     refused because the id is taken would have replaced the other's password.
     """
     added = services.store.add_backup(replace(backup, secret=_own_secret(backup.id, services)))
     try:
-        services.credentials.put(added.secret_id, credentials)
+        services.credentials.put(added.secret_id, Credentials(username, password, destination_of(added)))
     except Failure:
         services.store.delete_backup(added.id)
         raise

@@ -265,7 +265,8 @@ class _SecureOnly(Model):
 class NewPrimary(_SecureOnly):
     """The primary. Host, port and trust are replaced as a whole: without ``tls`` by the system's roots.
 
-    User name and password that are left out stay; 409 when none are stored.
+    User name and password that are left out stay; 409 when only one is given and the other is not stored. With another
+    host, port or trust the password is needed: 409 ``password_needed`` without it.
     """
 
     host: Host
@@ -278,7 +279,8 @@ class NewPrimary(_SecureOnly):
 class PrimaryChange(_SecureOnly):
     """What is to change of the primary; what is left out stays.
 
-    409 when only one of user name and password is given and the other is not stored.
+    409 when only one of user name and password is given and the other is not stored. With another host, port or
+    trust the password is needed: 409 ``password_needed`` without it.
     """
 
     host: Host = LEFT_OUT
@@ -307,7 +309,8 @@ class NewBackup(_SecureOnly):
 class BackupChange(_SecureOnly):
     """What is to change; what is left out stays. Lists and tags are replaced as a whole.
 
-    409 when only one of user name and password is given and the other is not stored.
+    409 when only one of user name and password is given and the other is not stored. With another host, port or
+    trust the password is needed: 409 ``password_needed`` without it.
     """
 
     host: Host = LEFT_OUT

@@ -123,6 +123,7 @@ class Reason(StrEnum):
     BACKUP_REPORT_ONLY = "backup_report_only"
     BACKUP_PAUSED = "backup_paused"
     CREDENTIALS_MISSING = "credentials_missing"
+    PASSWORD_NEEDED = "password_needed"  # noqa: S105 - a reason is no password
     REGISTRATION_INVALID = "registration_invalid"
     REGISTRATION_CHANGED = "registration_changed"
     SETTINGS_CHANGED = "settings_changed"
@@ -157,7 +158,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.SOAP_VERSION_UNSUPPORTED: "Supply the server's own WSDL: its binding says which version of SOAP is spoken.",
     Reason.SOAP_FAULT: "Check the server's log for the fault.",
     Reason.OPERATION_UNSUPPORTED: "The server does not know this operation; leave the part out or supply its own WSDL.",
-    Reason.AUTHENTICATION_FAILED: "Check the stored user name and password; the primary administrator's are needed.",
+    Reason.AUTHENTICATION_FAILED: "Store the primary administrator's log-in again; a check tries the stored one once.",
     Reason.READ_REFUSED: "Check that the account may use SOAP and read this part.",
     Reason.WRITE_REFUSED: "Check the server's log; it answered that it did not take the change.",
     Reason.CONTENT_UNSENDABLE: "Mend the named item: it holds a control character, or the WSDL in use lacks the field.",
@@ -234,6 +235,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.BACKUP_REPORT_ONLY: "Switch report_only off for the backup, if it is to be written to.",
     Reason.BACKUP_PAUSED: "Name the paused backup to put something back on it all the same, or resume it.",
     Reason.CREDENTIALS_MISSING: "Store user name and password in the server's secret.",
+    Reason.PASSWORD_NEEDED: "Send the password with the change: who changes host, port or trust gives it again.",
     Reason.REGISTRATION_INVALID: "Correct the registration.",
     Reason.SETTINGS_CHANGED: "Ask again if it is still meant; a scheduled run goes by the new ones by itself.",
     Reason.REGISTRATION_CHANGED: "Ask again if it is still meant; a scheduled run goes by the new one by itself.",

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from fleet.servers import PRIMARY_ID, Servers, with_credentials
+from fleet.log_ins import LogIns
+from fleet.servers import PRIMARY_ID, Servers
 from registry.models import (
     Backup,
     BackupResult,
@@ -16,7 +17,7 @@ from registry.models import (
     SyncSettings,
 )
 from registry.snapshots import SnapshotStore
-from registry.store import CredentialStore, Store, VersionConflict
+from registry.store import Store, VersionConflict
 from registry.store_rules import of_primary, primary_as_named
 from replication.access_proof import PendingAccessProof
 from replication.documents.keep_patterns import Rules
@@ -75,10 +76,14 @@ def remember_stack_primary(store: Store, configured: Primary | None) -> Primary 
 class Source:
     """How to reach the primary. ``configured`` is the one of the stack's parameters, for when none is registered."""
 
-    store: Store
-    credentials: CredentialStore
+    log_ins: LogIns
     servers: Servers
     configured: Primary | None
+
+    @property
+    def store(self) -> Store:
+        """Where it is registered."""
+        return self.log_ins.store
 
     @property
     def registered(self) -> Primary | None:
@@ -109,22 +114,14 @@ class Source:
     ) -> Answer:
         registered = self.primary
 
-        def attempt(credentials: Credentials) -> Answer | Failure:
-            try:
-                with self.servers.primary(registered, credentials, settings, deadline) as server:
-                    return ask(server)
-            except Failure as failure:
-                return failure.at(f"{PRIMARY_ID} ({registered.host}:{registered.port})")
+        def attempt(credentials: Credentials) -> Answer:
+            with self.servers.primary(registered, credentials, settings, deadline) as server:
+                return ask(server)
 
-        outcome = with_credentials(
-            self.credentials,
-            registered.secret_id,
-            attempt,
-            lambda result: isinstance(result, Failure) and result.reason is Reason.AUTHENTICATION_FAILED,
-        )
-        if isinstance(outcome, Failure):
-            raise outcome
-        return outcome
+        try:
+            return self.log_ins.use(registered, attempt)
+        except Failure as failure:
+            raise failure.at(f"{PRIMARY_ID} ({registered.host}:{registered.port})") from None
 
 
 def policy_of(backup: Backup, settings: SyncSettings) -> Policy | Failure:

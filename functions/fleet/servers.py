@@ -15,8 +15,8 @@ from common.budgets import MEGABYTE, AccountSizes
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.runtime import Runtime
+from registry.destination import destination_of, password_needed
 from registry.models import Backup, Credentials, Primary, SyncSettings, TlsTrust
-from registry.store import CredentialStore
 from replication.ports import ReadableServer, WritableServer
 
 PRIMARY_ID = "primary"
@@ -35,8 +35,12 @@ def endpoint_of(
 ) -> Endpoint:
     """The endpoint of a registered server. ``beside`` and ``room`` limit its replies, see ``OperationBudgets``.
 
-    Raises Failure(REGISTRATION_INVALID).
+    Raises Failure: REGISTRATION_INVALID, and PASSWORD_NEEDED for credentials
+    that are not for this server: there is no other way to send any.
     """
+    destination = destination_of(server)
+    if credentials.destination != destination:
+        raise password_needed(credentials.destination or "no server", destination)
     name = server.id if isinstance(server, Backup) else PRIMARY_ID
     return Endpoint(
         label=f"{name} ({server.host}:{server.port})",
@@ -60,9 +64,6 @@ def trust_of(trust: TlsTrust) -> Trust:
     if trust.pins:
         return Pins(trust.pins)
     return CaBundle(trust.ca_pem) if trust.ca_pem else SystemRoots()
-
-
-__all__ = ["PRIMARY_ID", "CerberusServers", "Servers", "refuse_primary", "with_credentials"]
 
 
 class Servers(Protocol):
@@ -131,20 +132,3 @@ def refuse_primary(
     """Raise Failure(SAME_AS_PRIMARY) for a backup at the primary's address, before its password goes anywhere."""
     if is_same(primary, (backup.host, backup.port), deadline):
         raise Failure(Reason.SAME_AS_PRIMARY, "its address leads to the primary itself; nobody has logged in")
-
-
-def with_credentials[Result](
-    store: CredentialStore, server_id: str, use: Callable[[Credentials], Result], refused: Callable[[Result], bool]
-) -> Result:
-    """Call ``use`` with a server's credentials and, if they were ``refused`` and have changed since, once more.
-
-    A changed secret is noticed within one run, and unchanged credentials are
-    never tried twice: a server may lock the address out.
-    """
-    previous = store.get(server_id)
-    result = use(previous)
-    if refused(result):
-        current = store.get(server_id, fresh=True)
-        if current != previous:
-            return use(current)
-    return result

@@ -25,10 +25,12 @@ class AuditRecord:
     ``who`` is the caller's ARN or subject, ``route`` the path with its
     parameters' names, ``resource`` the path itself or, once it is known, that
     of what was created. ``status`` is the HTTP status of the answer, INTENDED
-    as long as there is none.
+    as long as there is none. Where passwords may be sent to another server from
+    then on, or were to be, ``former_destination`` and ``destination`` say where
+    they went and where they go (``registry.destination``); empty for nowhere.
     """
 
-    FORMAT: ClassVar[int] = 1
+    FORMAT: ClassVar[int] = 2
 
     request_id: str
     at: datetime
@@ -39,6 +41,8 @@ class AuditRecord:
     resource: str
     fields: tuple[str, ...] = ()
     status: int = INTENDED
+    former_destination: str = ""
+    destination: str = ""
 
 
 class AuditLog(Protocol):

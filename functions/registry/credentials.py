@@ -1,4 +1,8 @@
-"""The credentials in AWS Secrets Manager: one secret per server, JSON with ``username`` and ``password``."""
+"""The credentials in AWS Secrets Manager: one secret per server, JSON with ``username`` and ``password``.
+
+``destination`` says what the password is for. Where people store a secret by
+hand it may be missing; ``fleet.log_ins`` then binds it at its first use.
+"""
 
 import json
 from enum import Enum, auto
@@ -10,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from common.errors import Failure, Reason
 from common.runtime import Runtime
 from registry.aws_errors import calling, error_code, unavailable
+from registry.destination import password_needed
 from registry.models import PRIMARY_SECRET, Credentials
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
@@ -32,8 +37,8 @@ class _State(Enum):
 class SecretsManagerCredentials:
     """``registry.store.CredentialStore`` on secrets named ``<prefix>/<secret id>``. May be shared by threads.
 
-    What was read is kept for ``max_age`` seconds. ``key`` is the ARN of the KMS key that new secrets are encrypted
-    with; empty for the one that AWS manages.
+    What was read for a destination is kept for ``max_age`` seconds. ``key`` is the ARN of the KMS key that new secrets
+    are encrypted with; empty for the one that AWS manages.
     """
 
     def __init__(
@@ -50,23 +55,33 @@ class SecretsManagerCredentials:
         self._runtime = runtime
         self._key = key
         self._lock = Lock()
-        self._cache: dict[str, tuple[float, Credentials]] = {}
+        self._cache: dict[str, tuple[float, str, Credentials]] = {}  # when, and for which destination, it was read
 
-    def get(self, secret_id: str, *, fresh: bool = False) -> Credentials:
+    def get(self, secret_id: str, destination: str, *, fresh: bool = False) -> Credentials:
         asked_at = self._runtime.monotonic()
         if not fresh:
             with self._lock:
-                read_at, credentials = self._cache.get(secret_id, (-float("inf"), None))
-            if credentials is not None and asked_at - read_at < self._max_age:
-                return credentials
+                cached = self._cache.get(secret_id)
+            if cached:
+                read_at, read_for, credentials = cached
+                if read_for == destination and asked_at - read_at < self._max_age:
+                    return credentials
         stored = self._read(self._name(secret_id))
+        if stored.destination not in ("", destination):
+            raise password_needed(stored.destination, destination)
         with self._lock:
-            self._cache[secret_id] = (asked_at, stored)
+            self._cache[secret_id] = (asked_at, destination, stored)
         return stored
+
+    def username(self, secret_id: str) -> str:
+        return self._read(self._name(secret_id)).username
 
     def put(self, secret_id: str, credentials: Credentials) -> None:
         name = self._name(secret_id)
-        content = json.dumps({"username": credentials.username, "password": credentials.password})
+        values = {"username": credentials.username, "password": credentials.password}
+        if credentials.destination:
+            values["destination"] = credentials.destination
+        content = json.dumps(values)
         state = self._state(name)
         if state is _State.DELETED:
             with calling("Secrets Manager RestoreSecret"):
@@ -129,7 +144,7 @@ class SecretsManagerCredentials:
             raise unavailable("Secrets Manager GetSecretValue", error) from None
         except BotoCoreError as error:
             raise unavailable("Secrets Manager GetSecretValue", error) from None
-        credentials = _understood(reply.get("SecretString", ""))
+        credentials = _understood(reply.get("SecretString", ""), reply.get("VersionId", ""))
         if credentials is None:
             raise Failure(
                 Reason.CREDENTIALS_MISSING, f"the secret {name} is not a JSON object with a username and a password"
@@ -137,7 +152,7 @@ class SecretsManagerCredentials:
         return credentials
 
 
-def _understood(content: str) -> Credentials | None:
+def _understood(content: str, version: str) -> Credentials | None:
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):  # the exception holds the content: it must not become the cause of another one
@@ -145,6 +160,7 @@ def _understood(content: str) -> Credentials | None:
     if not isinstance(document, dict):
         return None
     username, password = document.get("username"), document.get("password")
-    if isinstance(username, str) and isinstance(password, str) and username and password:
-        return Credentials(username, password)
-    return None
+    destination = document.get("destination", "")
+    if not (isinstance(username, str) and isinstance(password, str) and isinstance(destination, str)):
+        return None
+    return Credentials(username, password, destination, version) if username and password else None

@@ -10,6 +10,7 @@ ADDRESS                 host, folded # port        whose address this is: makes 
 STATUS                  backup's id                BackupResult, the last one
 APPROVAL                backup's id                Approval, the last one
 LEASE                   LEASE                      owner and end of the right to run
+LOGIN                   secret's id                LogIn, of one version of the secret
 BASELINE                PRIMARY                    PrimaryBaseline
 ACCEPTANCE              PRIMARY                    PrimaryAcceptance
 STATE                   first run's id             KeptState
@@ -54,6 +55,7 @@ from registry.models import (
     FanOut,
     KeptState,
     Lease,
+    LogIn,
     Primary,
     PrimaryAcceptance,
     PrimaryBaseline,
@@ -108,6 +110,7 @@ _STATUS = "STATUS"
 _APPROVAL = "APPROVAL"
 _OF_A_REGISTRATION = (_STATUS, _APPROVAL)
 """What goes with a registration."""
+_LOG_IN = "LOGIN"
 _RUN = "RUN"
 _UNFINISHED = "UNFINISHED"
 _FAN_OUT = "FANOUT"
@@ -505,6 +508,13 @@ class DynamoStore:
     def withdraw_approval(self, approval: Approval) -> None:
         with suppress(ConditionsFailed):  # another one has taken its place, or it is gone
             self._table.transact(_ending(approval))
+
+    def log_in(self, secret_id: str) -> LogIn | None:
+        return self._single(LogIn, (_LOG_IN, secret_id))
+
+    def record_log_in(self, log_in: LogIn) -> bool:
+        is_for_another = Attr("version").eq(log_in.version) & Attr("destination").ne(log_in.destination)
+        return self._made(Put({**keys(_LOG_IN, log_in.secret_id), **to_row(log_in)}, ~is_for_another))
 
     def baseline(self) -> PrimaryBaseline | None:
         return self._single(PrimaryBaseline, _BASELINE)

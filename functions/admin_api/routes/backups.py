@@ -7,6 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from admin_api import examples, views
+from admin_api.audit import note_destination
 from admin_api.checks import check_backup
 from admin_api.dependencies import Injected
 from admin_api.parameters import (
@@ -14,7 +15,7 @@ from admin_api.parameters import (
     IfMatch,
     Limit,
     NextBackups,
-    changed_credentials,
+    credentials_for,
     refuse_forbidden_address,
     registered_backup,
     shown_backup,
@@ -30,7 +31,7 @@ from admin_api.schemas import (
     RegisteredBackup,
     UnreadableBackup,
 )
-from registry.models import Backup, BackupResult, Credentials, address_key
+from registry.models import Backup, BackupResult, address_key
 from registry.store import Store
 from registry.store_rules import of_primary, of_registration
 from replication.model import PartName
@@ -90,7 +91,8 @@ def register_backup(
         created_at=now,
         updated_at=now,
     )
-    added = register(backup, Credentials(body.username, body.password.get_secret_value()), services)
+    note_destination(router, None, backup)
+    added = register(backup, body.username, body.password.get_secret_value(), services)
     registered = RegisteredBackup(
         backup=views.backup_view(added, None, body.username, None), check=check_backup(added, services)
     )
@@ -111,7 +113,10 @@ def change_backup(
     services: Injected,
     if_match: IfMatch = None,
 ) -> Response[BackupView]:
-    """Change what is named and leave the rest; a new password replaces the stored one."""
+    """Change what is named and leave the rest; a new password replaces the stored one.
+
+    Another host, port or trust needs the password.
+    """
     registered = registered_backup(backup_id, services)
     with changing(registered.id):
         version = expected_version(if_match, registered.version, registered.registration)
@@ -122,7 +127,8 @@ def change_backup(
     if address_key(wanted.host, wanted.port) != address_key(registered.host, registered.port):
         refuse_known_server(wanted.host, wanted.port, services, but=registered.id)
         wanted = replace(wanted, created_at=now)  # another server, so it waits for its first verification from now on
-    credentials = changed_credentials(registered.secret_id, body.username, body.password, services)
+    note_destination(router, registered, wanted)
+    credentials = credentials_for(wanted, registered, body.username, body.password, services)
     with changing(registered.id):
         changed = services.store.update_backup(wanted, expected_version=version)
     if credentials:

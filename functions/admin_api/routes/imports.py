@@ -68,13 +68,16 @@ def _native_sync(services: Services) -> NativeSync:
     primary = services.primary()
     if primary is None:
         raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
-    credentials = services.credentials.get(primary.secret_id, fresh=True)
     settings = services.store.settings()
     settings = replace(settings, connect_timeout=min(settings.connect_timeout, 5.0))
-    endpoint = endpoint_of(primary, credentials, settings, services.addresses, services.wsdl)
     deadline = Deadline(_READ_SECONDS, services.runtime.monotonic)
-    with PrimaryClient(endpoint, deadline, services.runtime) as client:
-        return client.native_sync()
+
+    def ask(credentials: Credentials) -> NativeSync:
+        endpoint = endpoint_of(primary, credentials, settings, services.addresses, services.wsdl)
+        with PrimaryClient(endpoint, deadline, services.runtime) as client:
+            return client.native_sync()
+
+    return services.log_ins.use(primary, ask)
 
 
 def _decided(native: NativeSync, body: ImportRequest, services: Services) -> Iterator[_Decision]:
@@ -114,10 +117,10 @@ def _carried_out(decision: _Decision, body: ImportRequest, services: Services) -
         created_at=now,
         updated_at=now,
     )
-    credentials = Credentials(target.username, body.passwords[_key(target)].get_secret_value())
+    password = body.passwords[_key(target)].get_secret_value()
     try:
         refuse_known_server(backup.host, backup.port, services)
-        added = register(backup, credentials, services)
+        added = register(backup, target.username, password, services)
     except AlreadyRegistered as already:
         return replace(decision, action="already_registered", id=already.existing)
     except Failure as failure:

@@ -7,6 +7,7 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from admin_api import examples, views
+from admin_api.audit import note_destination
 from admin_api.checks import check_primary
 from admin_api.dependencies import Injected, Services
 from admin_api.parameters import (
@@ -14,7 +15,7 @@ from admin_api.parameters import (
     IfMatch,
     Limit,
     NextRuns,
-    changed_credentials,
+    credentials_for,
     refuse_forbidden_address,
     registered_backup,
     username_of,
@@ -61,9 +62,9 @@ def put_primary(
 ) -> Response[CheckedPrimary]:
     """Say where the primary is. Host, port and trust are replaced; user name and password that are left out stay.
 
-    Trust that is left out is that of the system's roots: `PATCH` leaves it as it is. Another host or port is another
-    server: nothing is pushed from it until somebody resumes. While a run is under way there is no other server (409
-    `lease_held`): the run may be writing to it.
+    Trust that is left out is that of the system's roots: `PATCH` leaves it as it is. Another host, port or trust needs
+    the password. Another host or port is another server: nothing is pushed from it until somebody resumes. While a run
+    is under way there is no other server (409 `lease_held`): the run may be writing to it.
     """
     stored = services.store.primary()
     version = expected_version(if_match, stored.version if stored else 0)
@@ -78,8 +79,8 @@ def change_primary(
 ) -> Response[CheckedPrimary]:
     """Change what is named and leave the rest; a new password replaces the stored one.
 
-    Another host or port is another server: nothing is pushed from it until somebody resumes. While a run is under way
-    there is no other server (409 `lease_held`).
+    Another host, port or trust needs the password. Another host or port is another server: nothing is pushed from it
+    until somebody resumes. While a run is under way there is no other server (409 `lease_held`).
     """
     registered = _registered_primary(services)
     version = expected_version(if_match, registered.version)
@@ -105,7 +106,8 @@ def _stored(
     if previous is None or previous.source != named.source:
         refuse_known_server(named.host, named.port, services, but=PRIMARY_ID)
     changed = primary_as_named(named, previous, why, now)
-    credentials = changed_credentials(changed.secret_id, body.username, body.password, services)
+    note_destination(router, previous, changed)
+    credentials = credentials_for(changed, previous, body.username, body.password, services)
     saved = services.store.save_primary(changed, expected_version=version, now=services.runtime.now())
     if credentials:
         services.credentials.put(saved.secret_id, credentials)

@@ -261,7 +261,7 @@ def test_those_with_a_password_are_registered_and_the_others_reported(
     assert (again["action"], again["id"]) == ("already_registered", backup.id)
     assert (backup.host, backup.port, backup.enabled) == (listed["host"], listed["port"], listed["enabled"])
     assert backup.trust.pins == ("ab" * 32,)
-    credentials = gateway.credentials.get(backup.secret_id)
+    credentials = gateway.credentials.stored(backup.secret_id)
     assert (credentials.username, credentials.password) == (listed["username"], "PLANTED")
 
 
@@ -270,7 +270,7 @@ def test_import_without_credentials_or_from_a_silent_primary_says_so(
 ) -> None:
     with server("primary") as primary:
         gateway.call("PUT", "/primary", registration(primary))
-        stored = gateway.credentials.get("primary")
+        stored = gateway.credentials.stored("primary")
         gateway.credentials.delete("primary")
         assert gateway.call("POST", "/backups/import", {})[1]["reason"] == "credentials_missing"
         gateway.credentials.put("primary", replace(stored, password="wrong"))

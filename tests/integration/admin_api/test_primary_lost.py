@@ -229,12 +229,12 @@ def test_what_cannot_be_is_refused_also_by_force(fleet: Fleet, body: dict[str, A
 
 def test_a_new_registration_under_a_promoted_backups_id_touches_no_secret_of_it(fleet: Fleet) -> None:
     fleet.promote()
-    credentials = fleet.gateway.credentials.get("ftp2")
+    credentials = fleet.gateway.credentials.stored("ftp2")
     body = {"id": "ftp2", "host": "localhost", "port": 8443, "username": "another", "password": "PLANTED-other"}
     assert fleet.gateway.call("POST", "/backups", body)[0] == 201
-    assert fleet.gateway.credentials.get(fleet.gateway.store.primary().secret_id) == credentials
+    assert fleet.gateway.credentials.stored(fleet.gateway.store.primary().secret_id) == credentials
     assert fleet.gateway.call("DELETE", "/backups/ftp2")[0] == 204
-    assert fleet.gateway.credentials.get("ftp2") == credentials
+    assert fleet.gateway.credentials.stored("ftp2") == credentials
 
 
 def test_a_hold_ends_when_somebody_resumes(fleet: Fleet) -> None:
@@ -252,5 +252,5 @@ def test_setting_the_primary_anew_keeps_the_hold_and_its_secret(fleet: Fleet) ->
     assert fleet.gateway.call("PUT", "/primary", body)[0] == 200
     after = fleet.gateway.store.primary()
     assert (after.held, after.term, after.as_backup) == (before.held, 1, before.as_backup)
-    assert fleet.gateway.credentials.get("ftp2").password == "PLANTED-new"
-    assert fleet.gateway.credentials.get("primary").password != "PLANTED-new"
+    assert fleet.gateway.credentials.stored("ftp2").password == "PLANTED-new"
+    assert fleet.gateway.credentials.stored("primary").password != "PLANTED-new"

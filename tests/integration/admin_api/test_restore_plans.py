@@ -35,7 +35,7 @@ def plan(
     assert gateway.call("POST", "/backups", {"id": "b", **registration(backup)})[0] == 201
     parts = frozenset(PartName) - {PartName.LISTENERS}
     endpoint = endpoint_of(
-        gateway.store.backup("b"), gateway.credentials.get("b"), gateway.store.settings(), gateway.addresses
+        gateway.store.backup("b"), gateway.credentials.stored("b"), gateway.store.settings(), gateway.addresses
     )
     with BackupClient(endpoint, Deadline(600, monotonic), SystemRuntime()) as client:
         state = read_primary(client, parts)

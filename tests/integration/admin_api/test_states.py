@@ -30,9 +30,8 @@ class Primary:
     server: LocalServer
 
     def keep(self) -> str:
-        source = Source(
-            self.gateway.store, self.gateway.credentials, CerberusServers(self.gateway.addresses, SystemRuntime()), None
-        )
+        log_ins = self.gateway.services().log_ins
+        source = Source(log_ins, CerberusServers(self.gateway.addresses, SystemRuntime()), None)
         state = source.read(DEFAULT_PARTS, self.gateway.store.settings(), Deadline(600, monotonic))
         digest = fingerprint(state)
         self.gateway.snapshots.keep_primary(digest, SnapshotContent(dump(state), state.facts))

@@ -4,6 +4,7 @@ import json
 import os
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,11 +22,12 @@ from registry.store import CredentialStore
 
 ADMIN = Credentials("admin", "first-Pässword")
 OTHER = Credentials("admin", "second-password")
+HERE, THERE = "b1.example#8443 public-roots", "b2.example#8443 public-roots"
 
 
 def missing(store: CredentialStore, server_id: str) -> Failure:
     with pytest.raises(Failure) as failed:
-        store.get(server_id)
+        store.get(server_id, HERE)
     assert failed.value.reason is Reason.CREDENTIALS_MISSING
     return failed.value
 
@@ -34,22 +36,22 @@ class TestEveryStore:
     def test_what_was_put_is_got(self, credential_store: CredentialStore) -> None:
         credential_store.put("b1", ADMIN)
         credential_store.put("primary", OTHER)
-        assert credential_store.get("b1") == ADMIN
-        assert credential_store.get("primary") == OTHER
+        assert credential_store.get("b1", HERE) == ADMIN
+        assert credential_store.get("primary", HERE) == OTHER
 
     def test_what_was_never_put_is_missing_by_name(self, credential_store: CredentialStore) -> None:
         assert "b1" in missing(credential_store, "b1").message
 
     def test_a_replacement_counts_at_once(self, credential_store: CredentialStore) -> None:
         credential_store.put("b1", ADMIN)
-        assert credential_store.get("b1") == ADMIN
+        assert credential_store.get("b1", HERE) == ADMIN
         credential_store.put("b1", OTHER)
-        assert credential_store.get("b1") == OTHER
-        assert credential_store.get("b1", fresh=True) == OTHER
+        assert credential_store.get("b1", HERE) == OTHER
+        assert credential_store.get("b1", HERE, fresh=True) == OTHER
 
     def test_a_deletion_counts_at_once_and_can_be_repeated(self, credential_store: CredentialStore) -> None:
         credential_store.put("b1", ADMIN)
-        assert credential_store.get("b1") == ADMIN
+        assert credential_store.get("b1", HERE) == ADMIN
         credential_store.delete("b1")
         missing(credential_store, "b1")
         credential_store.delete("b1")
@@ -59,15 +61,47 @@ class TestEveryStore:
         credential_store.put("b1", ADMIN)
         credential_store.delete("b1")
         credential_store.put("b1", OTHER)
-        assert credential_store.get("b1") == OTHER
+        assert credential_store.get("b1", HERE) == OTHER
 
     @pytest.mark.parametrize("empty", [Credentials("", "x"), Credentials("x", "")])
     def test_half_a_pair_is_missing(self, credential_store: CredentialStore, empty: Credentials) -> None:
         credential_store.put("b1", empty)
         missing(credential_store, "b1")
 
+    def test_what_was_given_for_one_server_is_got_for_no_other(self, credential_store: CredentialStore) -> None:
+        credential_store.put("b1", replace(ADMIN, destination=HERE))
+        assert credential_store.get("b1", HERE).password == ADMIN.password
+        for fresh in (False, True):
+            with pytest.raises(Failure) as failed:
+                credential_store.get("b1", THERE, fresh=fresh)
+            assert failed.value.reason is Reason.PASSWORD_NEEDED
+        assert credential_store.username("b1") == "admin"
+        credential_store.put("b1", replace(OTHER, destination=THERE))
+        assert credential_store.get("b1", THERE).password == OTHER.password
+
+    def test_each_value_has_a_version_of_its_own(self, credential_store: CredentialStore) -> None:
+        versions = set()
+        for credentials in (ADMIN, ADMIN, OTHER):
+            credential_store.put("b1", credentials)
+            versions |= {credential_store.get("b1", HERE).version, credential_store.get("b1", HERE, fresh=True).version}
+        assert len(versions) == 3
+
 
 class TestSecretsManager:
+    def test_another_function_that_has_it_in_its_cache_sends_the_former_one_nowhere_else(
+        self, secrets_manager: SecretsManagerCredentials, clients: Clients, clock: FakeRuntime
+    ) -> None:
+        """The two functions have a cache each; the server has moved, and its new password was stored by the other."""
+        secrets_manager.put("b1", ADMIN)
+        assert secrets_manager.get("b1", HERE) == ADMIN
+        SecretsManagerCredentials("cerberus-sync", clients.secretsmanager, clock).put(
+            "b1", replace(OTHER, destination=THERE)
+        )
+        assert secrets_manager.get("b1", THERE).password == OTHER.password
+        with pytest.raises(Failure) as failed:
+            secrets_manager.get("b1", HERE)
+        assert failed.value.reason is Reason.PASSWORD_NEEDED
+
     def test_a_secret_is_named_by_prefix_and_server(
         self, secrets_manager: SecretsManagerCredentials, clients: Clients
     ) -> None:
@@ -81,21 +115,21 @@ class TestSecretsManager:
         self, secrets_manager: SecretsManagerCredentials, clients: Clients, clock: FakeRuntime
     ) -> None:
         secrets_manager.put("b1", ADMIN)
-        assert secrets_manager.get("b1") == ADMIN
+        assert secrets_manager.get("b1", HERE) == ADMIN
         rotated = json.dumps({"username": "admin", "password": "second-password", "engine": "something else's"})
         clients.secretsmanager.put_secret_value(SecretId="cerberus-sync/b1", SecretString=rotated)
         clock.advance(299.9)
-        assert secrets_manager.get("b1") == ADMIN
-        assert secrets_manager.get("b1", fresh=True) == OTHER
-        assert secrets_manager.get("b1") == OTHER
+        assert secrets_manager.get("b1", HERE) == ADMIN
+        assert secrets_manager.get("b1", HERE, fresh=True) == OTHER
+        assert secrets_manager.get("b1", HERE) == OTHER
 
         clients.secretsmanager.put_secret_value(
             SecretId="cerberus-sync/b1", SecretString=json.dumps({"username": "admin", "password": "first-Pässword"})
         )
         clock.advance(299.9)
-        assert secrets_manager.get("b1") == OTHER
+        assert secrets_manager.get("b1", HERE) == OTHER
         clock.advance(0.1)
-        assert secrets_manager.get("b1") == ADMIN
+        assert secrets_manager.get("b1", HERE) == ADMIN
 
     @pytest.mark.parametrize(
         "content",
@@ -107,6 +141,7 @@ class TestSecretsManager:
             '{"username": "admin"}',
             '{"username": "admin", "password": ""}',
             '{"username": "", "password": "planted-value"}',
+            '{"username": "admin", "password": "planted-value", "destination": 7}',
             '{"username": null, "password": "planted-value"}',
             '{"username": "admin", "password": {"planted-value": 1}}',
             "[" * 32_000 + "]" * 32_000,
@@ -131,7 +166,7 @@ class TestSecretsManager:
         clients.secretsmanager.create_secret(
             Name="cerberus-sync/b1", SecretString=json.dumps({"username": "admin", "password": "second-password"})
         )
-        assert secrets_manager.get("b1") == OTHER
+        assert secrets_manager.get("b1", HERE) == OTHER
 
     def test_a_deleted_secret_can_be_restored_for_seven_days(
         self, secrets_manager: SecretsManagerCredentials, clients: Clients
@@ -142,7 +177,7 @@ class TestSecretsManager:
         gone = clients.secretsmanager.describe_secret(SecretId="cerberus-sync/b1")["DeletedDate"]
         assert timedelta(days=6, hours=23) < gone - datetime.now(UTC) < timedelta(days=7, hours=1)
         clients.secretsmanager.restore_secret(SecretId="cerberus-sync/b1")
-        assert secrets_manager.get("b1") == ADMIN
+        assert secrets_manager.get("b1", HERE) == ADMIN
 
     def test_new_secrets_are_encrypted_with_the_own_key_if_there_is_one(self, clients: Clients) -> None:
         key = "arn:aws:kms:eu-central-1:123456789012:key/own"
@@ -165,7 +200,7 @@ class TestSecretsManager:
         client = open_clients().secretsmanager
         store = SecretsManagerCredentials("cerberus-sync", client, SystemRuntime())
         actions: dict[str, Callable[[], object]] = {
-            "get_secret_value": lambda: store.get("b1"),
+            "get_secret_value": lambda: store.get("b1", HERE),
             "describe_secret": lambda: store.put("b1", ADMIN),
         }
         with Stubber(client) as stubber:
@@ -215,7 +250,7 @@ class TestSecretsManager:
         for method in ("get_secret_value", "describe_secret"):
             monkeypatch.setattr(clients.secretsmanager, method, unreachable)
         store = SecretsManagerCredentials("cerberus-sync", clients.secretsmanager, SystemRuntime())
-        for action in (lambda: store.get("b1"), lambda: store.put("b1", ADMIN), lambda: store.delete("b1")):
+        for action in (lambda: store.get("b1", HERE), lambda: store.put("b1", ADMIN), lambda: store.delete("b1")):
             with pytest.raises(Failure, match="EndpointConnectionError") as failed:
                 action()
             assert failed.value.reason is Reason.REGISTRY_UNAVAILABLE
@@ -250,7 +285,7 @@ def test_the_stacks_own_secret_is_emptied_and_stays_for_its_later_deployments(
     secrets_manager.delete("primary")
     assert "DeletedDate" not in clients.secretsmanager.describe_secret(SecretId="cerberus-sync/primary")
     with pytest.raises(Failure) as failed:
-        secrets_manager.get("primary")
+        secrets_manager.get("primary", HERE)
     assert failed.value.reason is Reason.CREDENTIALS_MISSING
     secrets_manager.put("primary", Credentials("admin", "PLANTED-again"))
-    assert secrets_manager.get("primary").password == "PLANTED-again"
+    assert secrets_manager.get("primary", HERE).password == "PLANTED-again"

@@ -13,6 +13,7 @@ from registry.models import (
     BackupResult,
     KeptState,
     Lease,
+    LogIn,
     PartResult,
     Primary,
     PrimaryAcceptance,
@@ -679,3 +680,27 @@ class TestTerms:
         store.record_result(late, lease_owner="me", late=True)
         assert store.status("b1") == after
         assert of_primary(store.status("b1"), OLD) is None
+
+
+class TestLogIns:
+    LOG_IN = LogIn("b1", "version-1", "b1.example#8443 public-roots")
+
+    def test_nothing_is_remembered_at_first(self, store: Store) -> None:
+        assert store.log_in("b1") is None
+
+    def test_what_became_of_a_version_is_remembered_and_replaced(self, store: Store) -> None:
+        refused = replace(self.LOG_IN, refused_at=NOON)
+        for log_in in (self.LOG_IN, refused, self.LOG_IN):
+            assert store.record_log_in(log_in)
+            assert store.log_in("b1") == log_in
+
+    def test_one_version_is_for_one_destination(self, store: Store) -> None:
+        assert store.record_log_in(self.LOG_IN)
+        assert not store.record_log_in(replace(self.LOG_IN, destination="b2.example#8443 public-roots"))
+        assert store.log_in("b1") == self.LOG_IN
+
+    def test_another_version_may_be_for_another_one(self, store: Store) -> None:
+        assert store.record_log_in(self.LOG_IN)
+        other = replace(self.LOG_IN, version="version-2", destination="b2.example#8443 public-roots")
+        assert store.record_log_in(other)
+        assert store.log_in("b1") == other

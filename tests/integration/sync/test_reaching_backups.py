@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.cerberus import Authority, Kind, Machine, drift, self_signed
+from registry.destination import destination_of
 from registry.models import Backup, Credentials, TlsTrust
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ def one(make_fleet: Callable[..., Fleet]) -> Fleet:
     fleet = make_fleet("b2")
     drift.everywhere(fleet.servers["b2"].state)
     return fleet
+
+
+def read_log_in(fleet: Fleet, backup_id: str) -> None:
+    backup = fleet.store.backup(backup_id)
+    assert backup is not None
+    fleet.registry.credentials.get(backup.secret_id, destination_of(backup))
 
 
 class TestNetwork:
@@ -147,7 +154,7 @@ class TestLogIn:
         server = one.add_backup("b1")
         right = server.state.machine.admin_password
         one.log_in("b1", "admin", "PLANTED-old-password")
-        one.registry.credentials.get("b1")  # from now on the cache holds the old one
+        read_log_in(one, "b1")  # from now on the cache holds the old one
         clients.secretsmanager.put_secret_value(
             SecretId="cerberus-sync/test/b1", SecretString=f'{{"username": "admin", "password": "{right}"}}'
         )
@@ -162,7 +169,7 @@ class TestLogIn:
     def test_a_secret_that_changed_to_a_wrong_one_is_used_once(self, one: Fleet, clients: Clients) -> None:
         server = one.add_backup("b1")
         one.log_in("b1", "admin", "PLANTED-old-password")
-        one.registry.credentials.get("b1")
+        read_log_in(one, "b1")
         clients.secretsmanager.put_secret_value(
             SecretId="cerberus-sync/test/b1", SecretString='{"username": "admin", "password": "PLANTED-new-password"}'
         )

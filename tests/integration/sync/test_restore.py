@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fleet.servers import PRIMARY_ID
 from local.cerberus import Kind, Machine, drift, kept_machine_values, replicable_differences
 from replication.model import PartName
 from sync.events import Trigger, read_request
@@ -320,7 +319,8 @@ class TestWhatIsRefused:
         fleet, _, key = pushed
         backup = backup_of(fleet)
         fleet.servers["b1"].stop()
-        fleet.registry.credentials.put("b1", fleet.registry.credentials.get(PRIMARY_ID))
+        machine = fleet.primary.state.machine
+        fleet.log_in("b1", machine.admin_user, machine.admin_password)
         primary = fleet.primary
         moved = replace(
             backup, host="localhost", port=primary.port, trust=replace(backup.trust, pins=(primary.fingerprint,))

@@ -51,4 +51,4 @@ def test_what_is_refused_is_not_registered_even_with_a_password(world: Any, nati
     stored = {backup.host: backup for backup in world.store.backups()}
     assert set(stored) == {"ftp2.example", "FTP3.example"}
     assert stored["FTP3.example"].enabled is False
-    assert world.credentials.get(stored["FTP3.example"].secret_id).username == "root"
+    assert world.credentials.stored(stored["FTP3.example"].secret_id).username == "root"

@@ -10,6 +10,7 @@ from registry.models import AcceptedPart, PrimaryAcceptance
 
 RUN_ID = "20260301T120000.000000Z-0badc0de"
 PINS = {"mode": "pins", "fingerprints": ["ab" * 32]}
+NAMED = {"host": "main.example", "port": 443}
 BODY = {"host": "main.example", "port": 443, "username": "admin", "password": "PLANTED-old", "tls": PINS}
 
 
@@ -26,19 +27,19 @@ def test_a_new_password_alone_changes_nothing_else(registered: Any) -> None:
     after = registered.store.primary()
     assert (after.host, after.port, after.trust) == (before.host, before.port, before.trust)
     assert (after.term, after.held) == (before.term, "")
-    stored = registered.credentials.get("primary")
+    stored = registered.credentials.stored("primary")
     assert (stored.username, stored.password) == ("admin", "PLANTED-new")
 
 
 def test_put_replaces_trust_that_it_does_not_name(registered: Any) -> None:
-    assert registered.call("PUT", "/primary", {"host": "main.example", "port": 443}).status == 200
+    assert registered.call("PUT", "/primary", NAMED | {"password": "PLANTED-old"}).status == 200
     assert registered.store.primary().trust.pins == ()
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 @pytest.mark.parametrize("other", [{"host": "other.example"}, {"port": 444}])
 def test_another_address_is_held_until_somebody_resumes(registered: Any, method: str, other: dict[str, Any]) -> None:
-    body = BODY | other if method == "PUT" else other
+    body = (BODY if method == "PUT" else {"password": "PLANTED-old"}) | other
     answer = registered.call(method, "/primary", body)
     assert answer.status == 200
     assert "the primary was set to" in answer.body["primary"]["held"]
@@ -52,8 +53,8 @@ def test_the_same_address_is_not_held(registered: Any) -> None:
 
 
 def test_a_change_of_an_older_version_is_refused(registered: Any) -> None:
-    assert registered.call("PATCH", "/primary", {"port": 444}, If_Match='"1"').status == 200
-    assert registered.call("PATCH", "/primary", {"port": 445}, If_Match='"1"').status == 412
+    assert registered.call("PATCH", "/primary", {"port": 444, "password": "PLANTED-new"}, If_Match='"1"').status == 200
+    assert registered.call("PATCH", "/primary", {"port": 445, "password": "PLANTED-new"}, If_Match='"1"').status == 412
 
 
 def test_there_must_be_one(world: Any) -> None:
@@ -79,6 +80,6 @@ def test_what_was_accepted_of_it_is_shown_until_it_is_another_server(registered:
     }
     registered.call("PATCH", "/primary", {"password": "PLANTED-new"})
     assert registered.call("GET", "/primary").body["accepted"] == [shown]
-    registered.call("PATCH", "/primary", {"port": 444})
-    registered.call("PATCH", "/primary", {"port": 443})
+    registered.call("PATCH", "/primary", {"port": 444, "password": "PLANTED-new"})
+    registered.call("PATCH", "/primary", {"port": 443, "password": "PLANTED-new"})
     assert registered.call("GET", "/primary").body["accepted"] == []

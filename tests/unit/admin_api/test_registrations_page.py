@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from admin_api.schemas import BackupChange, PrimaryChange
 from common.deadline import Deadline
+from common.errors import Failure, Reason
 from fleet.primary import pending_access_proof_of
 from fleet.servers import PRIMARY_ID
 from local.build import ROOT
@@ -24,6 +25,7 @@ from local.fakes.world import RecordedProgress
 from registry.models import (
     AcceptedPart,
     Approval,
+    Backup,
     BackupResult,
     Condition,
     Credentials,
@@ -98,11 +100,11 @@ ROWS = rows()
 class Remembered:
     """A primary and two backups of which all there is is remembered, and what is left of it after changes.
 
-    ``of_stack``: the stack's parameters name the primary. ``reason`` is that of the last results.
+    ``of_stack``: the stack's parameters name the primary.
     ``plain``: only what a run remembers that has verified all.
     """
 
-    def __init__(self, world: ApiWorld, *, of_stack: bool = False, reason: str = "", plain: bool = False) -> None:
+    def __init__(self, world: ApiWorld, *, of_stack: bool = False, plain: bool = False) -> None:
         self.world, self.store = world, world.store
         self.primary = Primary("main.example", 443)
         if of_stack:
@@ -119,19 +121,20 @@ class Remembered:
                 "POST", "/backups", {"id": backup_id, "host": f"{backup_id}.example", "port": port} | body
             )
             assert made.status == 201
+        self.secret_id = self._subject().secret_id
         world.now += HOUR
         self.verified_at = world.now
         if plain:
             assert self._run().run.status == "succeeded"
         else:
-            self._remember(reason)
+            self._remember()
         world.now += HOUR
         self.changed_at = world.now
 
     @classmethod
-    def after(cls, row: Row, world: ApiWorld, *, reason: str = "", plain: bool = False) -> Remembered:
+    def after(cls, row: Row, world: ApiWorld, *, plain: bool = False) -> Remembered:
         """What is left after one change."""
-        made = cls(world, of_stack=row.stack_primary is not None, reason=reason, plain=plain)
+        made = cls(world, of_stack=row.stack_primary is not None, plain=plain)
         refused = made.do(row)
         assert refused is None, refused
         return made
@@ -146,10 +149,11 @@ class Remembered:
             self._follow(path, sent)
         if row.stack_primary:
             self.world.stack_primary = row.stack_primary
+            self.world.credentials.put(self.primary.secret_id, Credentials("admin", "PLANTED"))
         self.world.now += HOUR
         return None
 
-    def _remember(self, reason: str) -> None:
+    def _remember(self) -> None:
         store, now, run_id = self.store, self.world.now, new_run_id(self.world.now, "0badc0de")
         assert store.acquire_lease("a run", now=now, expires_at=now)
         content = SnapshotContent({"settings": "<settings/>"}, FACTS)
@@ -158,9 +162,8 @@ class Remembered:
             result = BackupResult(
                 backup.id,
                 run_id,
-                "failed" if reason else "blocked",
+                "blocked",
                 now,
-                reason,
                 verified_at=now,
                 plan_hash=PLAN,
                 failures=2,
@@ -185,7 +188,32 @@ class Remembered:
             servers = self.servers.by_id
             servers[sent["former_id"]], servers[PRIMARY_ID] = servers[PRIMARY_ID], servers[sent["backup_id"]]
 
+    def refuse_log_in(self) -> None:
+        """Let the backup have refused its log-in."""
+        subject = self._subject()
+        self.world.services().log_ins.remember_refusal(subject, self.world.log_in(SUBJECT))
+
+    def _subject(self) -> Backup:
+        subject = self.store.backup(SUBJECT)
+        assert subject is not None
+        return subject
+
     # What is left
+
+    def refused_log_in(self) -> str:
+        """Whether anybody would log in with the secret that the backup had."""
+        servers: list[Primary | Backup] = [*self.store.backups(), self.present]
+        for server in servers:
+            if server.secret_id == self.secret_id:
+                return "stays" if self._is_refused(server) else "goes"
+        return "goes"
+
+    def _is_refused(self, server: Primary | Backup) -> bool:
+        try:
+            self.world.services().log_ins.permitted(server)
+        except Failure as failure:
+            return failure.reason is Reason.AUTHENTICATION_FAILED
+        return False
 
     @property
     def present(self) -> Primary:
@@ -329,7 +357,10 @@ def test_what_is_remembered_after_a_change_is_as_the_page_says(world: ApiWorld, 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.change)
 def test_a_refused_log_in_is_remembered_as_the_page_says(world: ApiWorld, row: Row) -> None:
-    assert Remembered.after(row, world, reason="authentication_failed").last_result() == row.cells["refused log-in"]
+    remembered = Remembered(world, of_stack=row.stack_primary is not None)
+    remembered.refuse_log_in()
+    assert remembered.do(row) is None
+    assert remembered.refused_log_in() == row.cells["refused log-in"]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.change)

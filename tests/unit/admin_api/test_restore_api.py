@@ -306,7 +306,7 @@ def test_every_run_that_is_started_is_understood(state: Any, body: dict[str, Any
 
 
 def test_a_snapshot_of_before_a_change_of_address_goes_back_on_a_persons_word(kept: Any) -> None:
-    kept.call("PATCH", "/backups/ftp2", {"port": 9443})
+    kept.call("PATCH", "/backups/ftp2", {"port": 9443, "password": "PLANTED-new"})
     listed = kept.call("GET", "/backups/ftp2/snapshots").body["snapshots"]
     assert [snapshot["former"] for snapshot in listed] == [True, True]
     refused = _restore(kept)
@@ -316,7 +316,7 @@ def test_a_snapshot_of_before_a_change_of_address_goes_back_on_a_persons_word(ke
 
 
 def test_of_two_snapshots_of_one_run_a_run_id_means_that_of_the_server_that_is_registered(kept: Any) -> None:
-    kept.call("PATCH", "/backups/ftp2", {"port": 9443})
+    kept.call("PATCH", "/backups/ftp2", {"port": 9443, "password": "PLANTED-new"})
     own = kept.snapshots.keep_backup("ftp2", RUN, HELD, kept.store.registration("ftp2"))
     assert _restore(kept).body["snapshot"] == own
 

@@ -1,5 +1,6 @@
-"""From registrations to endpoints, and how often credentials are tried."""
+"""From registrations to endpoints."""
 
+from dataclasses import replace
 from time import monotonic
 
 import pytest
@@ -10,13 +11,17 @@ from cerberus.tls import Pins, SystemRoots
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.runtime import SystemRuntime
-from fleet.servers import CerberusServers, trust_of, with_credentials
-from local.fakes.aws_services import RotatedCredentials
+from fleet.servers import CerberusServers, trust_of
+from registry.destination import destination_of
 from registry.models import Backup, Credentials, Primary, SyncSettings, TlsTrust
 
 LOG_IN = Credentials("admin", "PLANTED")
 PIN = "ab" * 32
 SERVERS = CerberusServers(AddressPolicy(SystemRuntime()), SystemRuntime())
+
+
+def log_in_for(server: Primary | Backup) -> Credentials:
+    return replace(LOG_IN, destination=destination_of(server))
 
 
 def test_trust_follows_from_the_registration() -> None:
@@ -35,14 +40,16 @@ def test_trust_that_makes_no_sense_is_an_invalid_registration(trust: TlsTrust) -
 
 
 def test_the_primarys_client_cannot_write() -> None:
-    with SERVERS.primary(Primary("p.example", 8443), LOG_IN, SyncSettings(), Deadline(1, monotonic)) as primary:
+    server = Primary("p.example", 8443)
+    with SERVERS.primary(server, log_in_for(server), SyncSettings(), Deadline(1, monotonic)) as primary:
         assert type(primary) is PrimaryClient
         assert not [name for name in dir(primary) if name.startswith(("write", "commit"))]
         assert primary.label == "primary (p.example:8443)"
 
 
 def test_a_backups_client_is_named_as_it_is_registered() -> None:
-    with SERVERS.backup(Backup("b1", "b.example", 8443), LOG_IN, SyncSettings(), Deadline(1, monotonic)) as backup:
+    server = Backup("b1", "b.example", 8443)
+    with SERVERS.backup(server, log_in_for(server), SyncSettings(), Deadline(1, monotonic)) as backup:
         assert isinstance(backup, BackupClient)
         assert backup.label == "b1 (b.example:8443)"
         assert backup.address == ("b.example", 8443)
@@ -50,28 +57,23 @@ def test_a_backups_client_is_named_as_it_is_registered() -> None:
 
 @pytest.mark.parametrize(("host", "port"), [("https://b.example", 1), ("b.example", 0), ("b.example", 70_000), ("", 1)])
 def test_an_address_that_cannot_be_one_is_an_invalid_registration(host: str, port: int) -> None:
+    server = Backup("b1", host, port)
     with pytest.raises(Failure) as caught:
-        SERVERS.backup(Backup("b1", host, port), LOG_IN, SyncSettings(), Deadline(1, monotonic))
+        SERVERS.backup(server, log_in_for(server), SyncSettings(), Deadline(1, monotonic))
     assert caught.value.reason is Reason.REGISTRATION_INVALID
 
 
 @pytest.mark.parametrize(
-    ("cached", "current", "right", "tried"),
+    "credentials",
     [
-        ("a", "a", "a", ["a"]),  # right at once
-        ("a", "b", "b", ["a", "b"]),  # changed meanwhile
-        ("a", "a", "x", ["a"]),  # wrong and unchanged: not twice
-        ("a", "b", "x", ["a", "b"]),  # changed to another wrong one: not again
+        LOG_IN,
+        replace(LOG_IN, destination=destination_of(Primary("other.example", 8443))),
+        replace(LOG_IN, destination=destination_of(Primary("p.example", 8444))),
+        replace(LOG_IN, destination=destination_of(Primary("p.example", 8443, TlsTrust(pins=(PIN,))))),
     ],
 )
-def test_each_credentials_are_tried_once(cached: str, current: str, right: str, tried: list[str]) -> None:
-    secrets = RotatedCredentials(cached, current)
-    used: list[str] = []
-
-    def use(credentials: Credentials) -> bool:
-        used.append(credentials.username)
-        return credentials.username == right
-
-    assert with_credentials(secrets, "b1", use, lambda accepted: not accepted) is (right in tried)
-    assert used == tried
-    assert secrets.asked == ([False] if cached == right else [False, True])
+def test_credentials_that_are_not_for_this_server_are_never_sent(credentials: Credentials) -> None:
+    with pytest.raises(Failure) as caught:
+        SERVERS.primary(Primary("p.example", 8443), credentials, SyncSettings(), Deadline(1, monotonic))
+    assert caught.value.reason is Reason.PASSWORD_NEEDED
+    assert "PLANTED" not in str(caught.value)

@@ -40,8 +40,11 @@ class Stack:
         for backup in backups:
             self.world.store.add_backup(backup)
 
-    def deploy(self, host: str) -> None:
-        self.configured = Primary(host, 443)
+    def deploy(self, host: str, trust: TlsTrust | None = None, *, with_password: bool = True) -> None:
+        """Name another primary in the parameters, and store its log-in by hand, as the guide says."""
+        self.configured = Primary(host, 443, trust or TlsTrust())
+        if with_password:
+            self.world.give_log_in(PRIMARY_ID)
 
     def run(self, *backups: str, trigger: Trigger = Trigger.SCHEDULE) -> Report:
         self.runs += 1
@@ -111,10 +114,25 @@ def test_it_is_noticed_too_where_an_earlier_version_has_not_stored_which_one_it_
 
 def test_another_trust_or_spelling_is_the_same_server(stack: Stack) -> None:
     stack.run()
-    stack.configured = Primary(HOSTS[0].upper(), 443, TlsTrust(pins=("ab" * 32,)))
+    stack.deploy(HOSTS[0].upper(), TlsTrust(pins=("ab" * 32,)))
     assert stack.pushes()
     assert stack.primary
     assert (stack.primary.trust.pins, stack.primary.term) == (("ab" * 32,), 0)
+
+
+@pytest.mark.parametrize(("host", "pins"), [(HOSTS[1], ()), (HOSTS[0], ("ab" * 32,))])
+def test_the_stored_password_is_not_sent_to_another_one_in_the_parameters(
+    stack: Stack, host: str, pins: tuple[str, ...]
+) -> None:
+    assert stack.pushes()
+    stack.deploy(host, TlsTrust(pins=pins), with_password=False)
+    opened = list(stack.world.servers.used)
+    for trigger in Trigger.SCHEDULE, Trigger.ON_DEMAND:
+        report = stack.run(trigger=trigger)
+        assert (report.run.status, report.run.reason) == ("failed", "password_needed")
+    assert stack.world.servers.used == opened
+    stack.deploy(HOSTS[0].upper(), with_password=False)
+    assert stack.pushes(trigger=Trigger.ON_DEMAND)
 
 
 def test_without_one_in_the_parameters_there_is_none(stack: Stack) -> None:

@@ -157,6 +157,7 @@ class TestNothingIsRemembered:
         before = store.primary()
         assert before is not None
         store.save_primary(primary_as_named(replace(before, host="127.0.0.9"), before, "another server", now))
+        fleet.world.give_log_in("primary")
         fleet.primary.people = ()
         asked = new_run_id(now - timedelta(minutes=1), "0badc0de")
         assert reason(fleet.run(accept=True, run_id=asked)) == Reason.PRIMARY_EMPTY
@@ -250,6 +251,7 @@ def test_a_run_goes_on_exactly_from_what_it_may(
             assert before is not None
             named = replace(before, port=before.port + 100, held="")
             store.save_primary(replace(primary_as_named(named, before, "moved", NOON), held=""))
+            fleet.world.give_log_in("primary")
             accepted, measure = None, 0
             continue
         accepts = "accept" in kind

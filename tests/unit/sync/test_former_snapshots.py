@@ -29,7 +29,7 @@ def key(world: World) -> str:
 
 
 def moved(world: World, backup: Backup) -> None:
-    world.store.update_backup(replace(backup, port=backup.port + 100))
+    world.update(backup.id, port=backup.port + 100)
 
 
 def registered_anew(world: World, backup: Backup) -> None:

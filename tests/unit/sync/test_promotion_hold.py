@@ -172,7 +172,7 @@ def test_the_former_primary_is_left_alone_and_made_equal_once_it_is_enabled(turn
 
 def test_each_server_is_logged_in_to_with_its_own_credentials(turned: Turned) -> None:
     for name in ("primary", "b1", "b2", "b3"):
-        credentials = turned.world.credentials.get(name)
+        credentials = turned.world.credentials.stored(name)
         turned.world.credentials.put(name, replace(credentials, username=f"user of {name}"))
     turned.world.update("old", enabled=True)
     turned.run()
@@ -271,6 +271,7 @@ def test_another_primary_is_not_pushed_from_by_the_schedule_until_somebody_asks(
     turned.run()
     other = replace(world.store.primary(), host="other.example")
     world.store.save_primary(primary_as_named(other, world.store.primary(), "it was set to other.example", NOON))
+    world.give_log_in(PRIMARY_ID)
     world.servers.by_id[PRIMARY_ID].people = ("anna", "boris", "chen", "dana")
     report = turned.run()
     assert [notice.reason for notice in report.run.notices] == [Reason.PUSHES_HELD]
