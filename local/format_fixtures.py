@@ -26,6 +26,7 @@ from registry.models import (
     Backup,
     BackupResult,
     Condition,
+    DiscardedSecret,
     FanOut,
     KeptState,
     LogIn,
@@ -197,6 +198,7 @@ STATE = KeptState(
     kept_at=later(13),
     kept_until=later(14),
 )
+DISCARDED = DiscardedSecret(BACKUP.secret, BACKUP_ID)
 LOG_IN = LogIn("files-2-secret", "0badc0de-0000-4000-8000-000000000000", f"{SOURCE} pin:{HASH}", later(22))
 APPROVAL = Approval(
     backup_id=BACKUP_ID,
@@ -250,6 +252,7 @@ EXAMPLES: Mapping[str, Stored] = {
     "baseline": BASELINE,
     "acceptance": ACCEPTANCE,
     "login": LOG_IN,
+    "discarded": DISCARDED,
     "state": STATE,
     "run": RUN,
     "unfinished": UnfinishedRow(),
@@ -335,6 +338,7 @@ def _rows() -> Mapping[tuple[str, str], Mapping[str, Any]]:
     store.begin_fan_out(FAN_OUT, [BACKUP])
     store.claim_backup(RUN_ID, BACKUP_ID, CLAIM, now=AT, until=later(19))
     store.record_result(RESULT, lease_owner=OWNER)
+    store.delete_backup(BACKUP_ID)
     DynamoAuditLog("table", client, FakeRuntime()).write(AUDIT)
     DynamoSnapshotDigests("table", client, FakeRuntime()).add(SNAPSHOT_KEYS["snapshot"], HASH)
     return table.items

@@ -1,5 +1,6 @@
-"""Registering a backup: its id, its secret, and both stored or neither."""
+"""Registering and removing a backup: its id, its secret, and both stored or neither."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 from admin_api.dependencies import Services
@@ -22,10 +23,34 @@ def register(backup: Backup, username: str, password: str, services: Services) -
     added = services.store.add_backup(replace(backup, secret=_own_secret(backup.id, services)))
     try:
         services.credentials.put(added.secret_id, Credentials(username, password, destination_of(added)))
-    except Failure:
+    except Failure:  # it may have been written all the same
         services.store.delete_backup(added.id)
+        with suppress(Failure):
+            delete_discarded(services, added.id)
         raise
+    with suppress(Failure):  # what an earlier request left is ended by whoever repeats it, or comes next
+        delete_discarded(services)
     return added
+
+
+def is_half_removed(backup_id: str, services: Services) -> bool:
+    """Whether a registration was removed, and its secret is still to be deleted."""
+    is_discarding = any(one.backup_id == backup_id for one in services.store.discarded_secrets())
+    return is_discarding and services.store.registration(backup_id) is None
+
+
+def delete_discarded(services: Services, backup_id: str = "") -> None:
+    """Delete the secrets of removed registrations. Raises Failure for one that cannot be and was of ``backup_id``."""
+    failed: Failure | None = None
+    for one in services.store.discarded_secrets():
+        try:
+            if one.secret_id not in _secrets_in_use(services):
+                services.credentials.delete(one.secret_id)
+            services.store.end_discarded(one.secret_id)
+        except Failure as failure:
+            failed = failure if one.backup_id == backup_id else failed
+    if failed:
+        raise failed
 
 
 def refuse_known_server(host: str, port: int, services: Services, *, but: str = "") -> None:
@@ -60,10 +85,15 @@ def plain_id(host: str) -> str:
 
 
 def _own_secret(backup_id: str, services: Services) -> str:
-    """The backup's id, unless another server has that secret: a promoted backup takes it along, and its id is free.
+    """The backup's id, unless that secret is another server's, or still to be deleted.
 
-    Backups are read before the primary, so that one which is promoted meanwhile is seen in one of the two places.
+    A promoted backup takes its secret along, and its id is free.
     """
-    servers = (*services.store.backups(), services.primary())
-    taken = {server.secret_id for server in servers if server}
+    taken = _secrets_in_use(services) | {one.secret_id for one in services.store.discarded_secrets()}
     return f"{backup_id[:50]}-{services.runtime.new_id()[:8]}" if backup_id in taken else backup_id
+
+
+def _secrets_in_use(services: Services) -> set[str]:
+    """Backups are read before the primary, so that one which is promoted meanwhile is seen in one of the two places."""
+    servers = (*services.store.backups(), services.primary())
+    return {server.secret_id for server in servers if server}

@@ -110,10 +110,14 @@ class SecretsManagerCredentials:
             self._client.create_secret(Name=name, SecretString=content)
 
     def _empty(self, name: str) -> None:
-        """Take its value away. It is a resource of the stack, whose later deployments expect it to be there."""
+        """Take its value away. It is a resource of the stack, whose later deployments expect it to be there.
+
+        Twice, because AWS goes on offering the value before the last one (AWSPREVIOUS).
+        """
         if self._state(name) is _State.PRESENT:
-            with calling("Secrets Manager PutSecretValue"):
-                self._client.put_secret_value(SecretId=name, SecretString="{}")
+            for _ in range(2):
+                with calling("Secrets Manager PutSecretValue"):
+                    self._client.put_secret_value(SecretId=name, SecretString="{}")
 
     def _name(self, secret_id: str) -> str:
         return f"{self._prefix}/{secret_id}"

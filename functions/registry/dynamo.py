@@ -11,6 +11,7 @@ STATUS                  backup's id                BackupResult, the last one
 APPROVAL                backup's id                Approval, the last one
 LEASE                   LEASE                      owner and end of the right to run
 LOGIN                   secret's id                LogIn, of one version of the secret
+DISCARDED               secret's id                DiscardedSecret, as long as it is not deleted
 BASELINE                PRIMARY                    PrimaryBaseline
 ACCEPTANCE              PRIMARY                    PrimaryAcceptance
 STATE                   first run's id             KeptState
@@ -52,6 +53,7 @@ from registry.models import (
     Backup,
     BackupResult,
     Claim,
+    DiscardedSecret,
     FanOut,
     KeptState,
     Lease,
@@ -111,6 +113,7 @@ _APPROVAL = "APPROVAL"
 _OF_A_REGISTRATION = (_STATUS, _APPROVAL)
 """What goes with a registration."""
 _LOG_IN = "LOGIN"
+_DISCARDED = "DISCARDED"
 _RUN = "RUN"
 _UNFINISHED = "UNFINISHED"
 _FAN_OUT = "FANOUT"
@@ -244,16 +247,19 @@ class DynamoStore:
             raise AlreadyRegistered(_owner_in_the_way(failed)) from None
         return updated
 
-    def delete_backup(self, backup_id: str, *, expected: Backup | None = None) -> str:
+    def delete_backup(self, backup_id: str, *, expected: Backup | None = None) -> None:
         stored = self._registered(backup_id)
         if expected and (expected.registration, expected.version) != (
             _registration_in(stored),
             number(stored, "version"),
         ):
             raise VersionConflict
+        secret = stored.get("secret")
+        discarded = DiscardedSecret(secret if isinstance(secret, str) and secret else backup_id, backup_id)
         try:
             self._table.transact(
                 Delete(_BACKUP, backup_id, _unchanged(stored)),
+                Put({**keys(_DISCARDED, discarded.secret_id), **to_row(discarded)}),
                 *self._releases(backup_id),
                 *(Delete(kind, backup_id) for kind in _OF_A_REGISTRATION),
             )
@@ -261,8 +267,12 @@ class DynamoStore:
             if 0 not in failed.rows:
                 _owner_in_the_way(failed)
             raise VersionConflict from None
-        secret = stored.get("secret")
-        return secret if isinstance(secret, str) and secret else backup_id
+
+    def discarded_secrets(self) -> tuple[DiscardedSecret, ...]:
+        return tuple(readable(DiscardedSecret, self._table.rows(_DISCARDED)))
+
+    def end_discarded(self, secret_id: str) -> None:
+        self._table.transact(Delete(_DISCARDED, secret_id), Delete(_LOG_IN, secret_id))
 
     # The lease
 

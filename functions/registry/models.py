@@ -501,6 +501,16 @@ class LogIn:
 
 
 @dataclass(frozen=True)
+class DiscardedSecret:
+    """A secret that is still to be deleted, because the registration of ``backup_id`` that it was of is removed."""
+
+    FORMAT: ClassVar[int] = 1
+
+    secret_id: str
+    backup_id: str
+
+
+@dataclass(frozen=True)
 class Credentials:
     """User name and password of a server's primary administrator. Its repr shows neither.
 

@@ -15,6 +15,7 @@ from registry.models import (
     BackupResult,
     Claim,
     Credentials,
+    DiscardedSecret,
     FanOut,
     KeptState,
     Lease,
@@ -102,14 +103,22 @@ class Store(Protocol):
         """
         ...
 
-    def delete_backup(self, backup_id: str, *, expected: Backup | None = None) -> str:
+    def delete_backup(self, backup_id: str, *, expected: Backup | None = None) -> None:
         """Remove a registration, its last status and its approval; its history stays.
 
-        Returns the id of its secret, which the caller has to remove. ``expected`` is the registration as it was read,
+        From then on its secret is one of the ``discarded_secrets``. ``expected`` is the registration as it was read,
         None for whatever it is now.
 
         Raises VersionConflict, and Failure(UNKNOWN_BACKUP) when there is none with this id.
         """
+        ...
+
+    def discarded_secrets(self) -> tuple[DiscardedSecret, ...]:
+        """What is still to be deleted, since its registration was removed."""
+        ...
+
+    def end_discarded(self, secret_id: str) -> None:
+        """Remember no more of a secret, because it is deleted."""
         ...
 
     def acquire_lease(self, owner: str, *, now: datetime, expires_at: datetime) -> Lease | None:

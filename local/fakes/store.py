@@ -13,6 +13,7 @@ from registry.models import (
     Backup,
     BackupResult,
     Claim,
+    DiscardedSecret,
     FanOut,
     KeptState,
     Lease,
@@ -61,6 +62,7 @@ class MemoryStore:
         self._queued: dict[tuple[str, str], str] = {}  # the registration of each open backup
         self._results: dict[tuple[str, str], BackupResult] = {}  # by run's id and backup's id
         self._statuses: dict[str, BackupResult] = {}
+        self._discarded: dict[str, DiscardedSecret] = {}  # by secret's id
         self._log_ins: dict[str, LogIn] = {}  # by secret's id
         self._baseline: PrimaryBaseline | None = None
         self._acceptance: PrimaryAcceptance | None = None
@@ -145,14 +147,23 @@ class MemoryStore:
             self._backups[backup.id] = updated
             return updated
 
-    def delete_backup(self, backup_id: str, *, expected: Backup | None = None) -> str:
+    def delete_backup(self, backup_id: str, *, expected: Backup | None = None) -> None:
         with self._lock:
             registered = self._registered(backup_id)
             if expected and _seen(expected) != _seen(registered):
                 raise VersionConflict
             del self._backups[backup_id]
             self._forget(backup_id)
-            return registered.secret_id
+            self._discarded[registered.secret_id] = DiscardedSecret(registered.secret_id, backup_id)
+
+    def discarded_secrets(self) -> tuple[DiscardedSecret, ...]:
+        with self._lock:
+            return tuple(one for _, one in sorted(self._discarded.items()))
+
+    def end_discarded(self, secret_id: str) -> None:
+        with self._lock:
+            self._discarded.pop(secret_id, None)
+            self._log_ins.pop(secret_id, None)
 
     def acquire_lease(self, owner: str, *, now: datetime, expires_at: datetime) -> Lease | None:
         with self._lock:

@@ -20,7 +20,13 @@ from admin_api.parameters import (
     registered_backup,
     shown_backup,
 )
-from admin_api.registration import new_backup_id, refuse_known_server, register
+from admin_api.registration import (
+    delete_discarded,
+    is_half_removed,
+    new_backup_id,
+    refuse_known_server,
+    register,
+)
 from admin_api.request import changing, etag, expected_version, new_router
 from admin_api.schemas import (
     BackupChange,
@@ -144,14 +150,18 @@ def change_backup(
     status_code=204,
 )
 def delete_backup(backup_id: BackupIdParameter, services: Injected, if_match: IfMatch = None) -> Response[None]:
-    """End the replication to a backup. Its secret can be recovered for some days, its history stays."""
-    registered = None  # so that one whose record cannot be read can be removed
-    with changing(backup_id):
-        if if_match is not None:
-            registered = registered_backup(backup_id, services)
-            expected_version(if_match, registered.version, registered.registration)
-        secret_id = services.store.delete_backup(backup_id, expected=registered)
-    services.credentials.delete(secret_id)
+    """End the replication to a backup. Its secret can be recovered for some days, its history stays.
+
+    After a 503 its secret may still be there: repeat the request.
+    """
+    if not is_half_removed(backup_id, services):
+        registered = None  # so that one whose record cannot be read can be removed
+        with changing(backup_id):
+            if if_match is not None:
+                registered = registered_backup(backup_id, services)
+                expected_version(if_match, registered.version, registered.registration)
+            services.store.delete_backup(backup_id, expected=registered)
+    delete_discarded(services, backup_id)
     return Response(204)
 
 

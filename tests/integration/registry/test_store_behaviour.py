@@ -12,6 +12,7 @@ from registry.models import (
     Backup,
     BackupResult,
     KeptState,
+    DiscardedSecret,
     Lease,
     LogIn,
     PartResult,
@@ -664,7 +665,9 @@ class TestPromotion:
         old, backup = registered(store)
         store.promote(promotion(old, backup, "main", "because", NOON), now=NOON)
         store.add_backup(Backup("b5", "h", 5))
-        assert (store.delete_backup("main"), store.delete_backup("b5")) == ("primary", "b5")
+        for backup_id in ("main", "b5"):
+            store.delete_backup(backup_id)
+        assert store.discarded_secrets() == (DiscardedSecret("b5", "b5"), DiscardedSecret("primary", "main"))
 
 
 class TestTerms:
@@ -704,3 +707,21 @@ class TestLogIns:
         other = replace(self.LOG_IN, version="version-2", destination="b2.example#8443 public-roots")
         assert store.record_log_in(other)
         assert store.log_in("b1") == other
+
+
+class TestDiscardedSecrets:
+    def test_a_removed_registration_leaves_its_secret_to_be_deleted(self, store: Store) -> None:
+        assert store.discarded_secrets() == ()
+        store.add_backup(BACKUP)
+        store.add_backup(replace(BACKUP, id="b2", port=9999, secret="another"))  # noqa: S106 - the id of a secret is none
+        for backup_id in ("b1", "b2"):
+            store.delete_backup(backup_id)
+        assert store.discarded_secrets() == (DiscardedSecret("another", "b2"), DiscardedSecret("b1", "b1"))
+
+    def test_that_ends_with_what_is_remembered_of_its_log_in(self, store: Store) -> None:
+        store.add_backup(BACKUP)
+        store.record_log_in(TestLogIns.LOG_IN)
+        store.delete_backup("b1")
+        for _ in range(2):
+            store.end_discarded("b1")
+            assert (store.discarded_secrets(), store.log_in("b1")) == ((), None)
