@@ -41,7 +41,7 @@ from registry.models import (
     SyncSettings,
     TlsTrust,
 )
-from registry.rows import AddressRow, LeaseRow, OpenBackupRow, UnfinishedRow
+from registry.rows import AddressRow, LeaseRow, OpenBackupRow, ReadingRow, UnfinishedRow
 from registry.serialization import Stored
 from registry.snapshot_digests import DigestRow, DigestsSince, DynamoSnapshotDigests
 from registry.snapshots import PRIMARY, SnapshotContent, backup_key, encode, primary_key
@@ -253,6 +253,7 @@ EXAMPLES: Mapping[str, Stored] = {
     "acceptance": ACCEPTANCE,
     "login": LOG_IN,
     "discarded": DISCARDED,
+    "reading": ReadingRow(CLAIM, later(23)),
     "state": STATE,
     "run": RUN,
     "unfinished": UnfinishedRow(),
@@ -339,6 +340,7 @@ def _rows() -> Mapping[tuple[str, str], Mapping[str, Any]]:
     store.claim_backup(RUN_ID, BACKUP_ID, CLAIM, now=AT, until=later(19))
     store.record_result(RESULT, lease_owner=OWNER)
     store.delete_backup(BACKUP_ID)
+    store.begin_reading(SOURCE, CLAIM, now=AT, until=later(23))
     DynamoAuditLog("table", client, FakeRuntime()).write(AUDIT)
     DynamoSnapshotDigests("table", client, FakeRuntime()).add(SNAPSHOT_KEYS["snapshot"], HASH)
     return table.items

@@ -40,6 +40,7 @@ _WHEN = {
         "A field or parameter is not as described, or a host resolves to an address that is never connected to; "
         "errors names each."
     ),
+    HTTPStatus.TOO_MANY_REQUESTS: "One of the servers is being read for another plan; Retry-After says for how long.",
     HTTPStatus.FAILED_DEPENDENCY: "A server had to be asked, and did not answer as it should.",
     HTTPStatus.SERVICE_UNAVAILABLE: "An AWS service that is needed did not do its part; try again.",
 }
@@ -50,7 +51,12 @@ _OF_OPERATION = {
     "checkPrimary": (HTTPStatus.NOT_FOUND,),
     "promoteBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED),
     "resumePrimary": (HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED),
-    "compareStates": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.FAILED_DEPENDENCY),
+    "compareStates": (
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.FAILED_DEPENDENCY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    ),
     "putSyncSettings": (HTTPStatus.PRECONDITION_FAILED,),
     "registerBackup": (HTTPStatus.CONFLICT,),
     "getBackup": (HTTPStatus.NOT_FOUND,),
@@ -59,7 +65,12 @@ _OF_OPERATION = {
     "checkBackup": (HTTPStatus.NOT_FOUND,),
     "listSnapshots": (HTTPStatus.NOT_FOUND,),
     "restoreBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN),
-    "getPlan": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.FAILED_DEPENDENCY),
+    "getPlan": (
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.FAILED_DEPENDENCY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    ),
     "approvePlan": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.FORBIDDEN),
     "pauseBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED),
     "resumeBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED),

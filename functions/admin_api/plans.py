@@ -10,6 +10,7 @@ from functools import partial
 from typing import NoReturn
 
 from admin_api.dependencies import Services
+from admin_api.readings import reading
 from admin_api.schemas import AccessIncreaseView, BlockView, DifferenceView, PlannedPartView, PlanView
 from admin_api.timeouts import in_time
 from cerberus.client import PrimaryClient
@@ -51,9 +52,11 @@ def plan_of(backup: Backup, services: Services, snapshot: str = "") -> PlanView:
     With ``snapshot``, a key, it is the plan of putting that back, and the
     primary is not read. Raises Failure: what a server or its registration
     lacks, and PLAN_TOO_SLOW when it takes longer than somebody waits for an answer.
+    Raises Refused(PLAN_UNDER_WAY) while one of the servers is read for another answer.
     """
     plan = partial(_plan_of_earlier, snapshot) if snapshot else _plan
-    return in_time(partial(plan, backup, services), PLAN_SECONDS, services.runtime, late=_plan_too_slow)
+    with reading(services, backup, None if snapshot else services.primary()):
+        return in_time(partial(plan, backup, services), PLAN_SECONDS, services.runtime, late=_plan_too_slow)
 
 
 def _plan_too_slow() -> NoReturn:
@@ -221,10 +224,12 @@ def difference_of(digest: str, other: str | None, services: Services) -> Differe
 
     Raises Failure: SNAPSHOT_MISSING, what the primary lacks, and
     COMPARISON_TOO_SLOW when it takes longer than somebody waits for an answer.
+    Raises Refused(PLAN_UNDER_WAY) while the primary is read for another answer.
     """
-    return in_time(
-        partial(_difference, digest, other, services), PLAN_SECONDS, services.runtime, late=_comparison_too_slow
-    )
+    with reading(services, None if other else services.primary()):
+        return in_time(
+            partial(_difference, digest, other, services), PLAN_SECONDS, services.runtime, late=_comparison_too_slow
+        )
 
 
 def _comparison_too_slow() -> NoReturn:

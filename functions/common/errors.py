@@ -76,6 +76,7 @@ class Reason(StrEnum):
     NOTHING_TO_APPROVE = "nothing_to_approve"
     PLAN_NOT_CURRENT = "plan_not_current"
     PLAN_TOO_SLOW = "plan_too_slow"
+    PLAN_UNDER_WAY = "plan_under_way"
     COMPARISON_TOO_SLOW = "comparison_too_slow"
     APPROVAL_BY_ANOTHER = "approval_by_another"
     APPROVAL_CHANGED = "approval_changed"
@@ -192,6 +193,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.NOTHING_TO_APPROVE: "Start a dry run over the backup; if its result waits, approve the hash of that.",
     Reason.PLAN_NOT_CURRENT: "Look at the plan as it is now; if it is meant, approve the hash of the last result.",
     Reason.PLAN_TOO_SLOW: "Start a dry run over this backup: it has more time, and its result has the plan's hash.",
+    Reason.PLAN_UNDER_WAY: "Ask again after the seconds of Retry-After: a server is read for one answer at a time.",
     Reason.COMPARISON_TOO_SLOW: "Start a dry run, which keeps what the primary holds, and compare two kept states.",
     Reason.APPROVAL_BY_ANOTHER: "Let somebody else approve it: the settings demand two people who can be told apart.",
     Reason.APPROVAL_CHANGED: "Ask again if it is still meant; a scheduled run goes by the new one by itself.",

@@ -16,6 +16,7 @@ BASELINE                PRIMARY                    PrimaryBaseline
 ACCEPTANCE              PRIMARY                    PrimaryAcceptance
 STATE                   first run's id             KeptState
 RUN                     run's id                   Run
+READING                 host, folded # port        who reads a server for an answer, and until when
 UNFINISHED              run's id                   that this run was asked for or has begun, and is not finished
 FANOUT                  run's id                   FanOut
 OPEN# + run's id        backup's id                that it waits in the queue; as what, who serves it, and until when
@@ -71,6 +72,7 @@ from registry.rows import (
     AddressRow,
     LeaseRow,
     OpenBackupRow,
+    ReadingRow,
     UnfinishedRow,
     keys,
     known_format,
@@ -114,6 +116,7 @@ _OF_A_REGISTRATION = (_STATUS, _APPROVAL)
 """What goes with a registration."""
 _LOG_IN = "LOGIN"
 _DISCARDED = "DISCARDED"
+_READING = "READING"
 _RUN = "RUN"
 _UNFINISHED = "UNFINISHED"
 _FAN_OUT = "FANOUT"
@@ -273,6 +276,14 @@ class DynamoStore:
 
     def end_discarded(self, secret_id: str) -> None:
         self._table.transact(Delete(_DISCARDED, secret_id), Delete(_LOG_IN, secret_id))
+
+    def begin_reading(self, address: str, claim: str, *, now: datetime, until: datetime) -> datetime | None:
+        row = {**keys(_READING, address), **to_row(ReadingRow(claim, until)), "expires_at": int(until.timestamp())}
+        in_the_way = self._take(row, Attr("pk").not_exists(), ReadingRow, now)
+        return read_row(ReadingRow, in_the_way).held_until if in_the_way else None
+
+    def end_reading(self, address: str, claim: str) -> None:
+        self._made(Delete(_READING, address, Attr("held_by").eq(claim)))
 
     # The lease
 
@@ -572,7 +583,11 @@ class DynamoStore:
         return {**keys(_RUN, run.id), **to_row(run), **self._expiry(run.started_at)}
 
     def _take(
-        self, row: Row, free: ConditionBase, model: type[LeaseRow] | type[OpenBackupRow], now: datetime
+        self,
+        row: Row,
+        free: ConditionBase,
+        model: type[LeaseRow] | type[OpenBackupRow] | type[ReadingRow],
+        now: datetime,
     ) -> Row | None:
         """Write a row that holds something if it is free, or if the time of its holder is over.
 

@@ -52,6 +52,16 @@ class LeaseRow:
 
 
 @dataclass(frozen=True)
+class ReadingRow:
+    """Who reads a server for an answer of the management API, and until when at the latest."""
+
+    FORMAT: ClassVar[int] = 1
+
+    held_by: str
+    held_until: datetime
+
+
+@dataclass(frozen=True)
 class OpenBackupRow:
     """A backup that waits in the queue, as it was registered when it was queued.
 

@@ -121,6 +121,17 @@ class Store(Protocol):
         """Remember no more of a secret, because it is deleted."""
         ...
 
+    def begin_reading(self, address: str, claim: str, *, now: datetime, until: datetime) -> datetime | None:
+        """Claim a server for one answer that it is read for, by its ``address_key``. ``claim`` is a token.
+
+        None when it is claimed; otherwise when somebody else's claim ends, at the latest.
+        """
+        ...
+
+    def end_reading(self, address: str, claim: str) -> None:
+        """Give a claim back. One that is somebody else's by now stays."""
+        ...
+
     def acquire_lease(self, owner: str, *, now: datetime, expires_at: datetime) -> Lease | None:
         """Take the lease if it is free or expired at ``now``; None when another owner holds it.
 

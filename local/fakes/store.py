@@ -62,6 +62,7 @@ class MemoryStore:
         self._queued: dict[tuple[str, str], str] = {}  # the registration of each open backup
         self._results: dict[tuple[str, str], BackupResult] = {}  # by run's id and backup's id
         self._statuses: dict[str, BackupResult] = {}
+        self._readings: dict[str, tuple[str, datetime]] = {}  # claim and its end, by address
         self._discarded: dict[str, DiscardedSecret] = {}  # by secret's id
         self._log_ins: dict[str, LogIn] = {}  # by secret's id
         self._baseline: PrimaryBaseline | None = None
@@ -164,6 +165,19 @@ class MemoryStore:
         with self._lock:
             self._discarded.pop(secret_id, None)
             self._log_ins.pop(secret_id, None)
+
+    def begin_reading(self, address: str, claim: str, *, now: datetime, until: datetime) -> datetime | None:
+        with self._lock:
+            held = self._readings.get(address)
+            if held and held[1] > now:
+                return held[1]
+            self._readings[address] = (claim, until)
+            return None
+
+    def end_reading(self, address: str, claim: str) -> None:
+        with self._lock:
+            if self._readings.get(address, ("",))[0] == claim:
+                del self._readings[address]
 
     def acquire_lease(self, owner: str, *, now: datetime, expires_at: datetime) -> Lease | None:
         with self._lock:

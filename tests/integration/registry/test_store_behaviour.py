@@ -11,8 +11,8 @@ from registry.models import (
     Approval,
     Backup,
     BackupResult,
-    KeptState,
     DiscardedSecret,
+    KeptState,
     Lease,
     LogIn,
     PartResult,
@@ -713,7 +713,7 @@ class TestDiscardedSecrets:
     def test_a_removed_registration_leaves_its_secret_to_be_deleted(self, store: Store) -> None:
         assert store.discarded_secrets() == ()
         store.add_backup(BACKUP)
-        store.add_backup(replace(BACKUP, id="b2", port=9999, secret="another"))  # noqa: S106 - the id of a secret is none
+        store.add_backup(replace(BACKUP, id="b2", port=9999, secret="another"))
         for backup_id in ("b1", "b2"):
             store.delete_backup(backup_id)
         assert store.discarded_secrets() == (DiscardedSecret("another", "b2"), DiscardedSecret("b1", "b1"))
@@ -725,3 +725,23 @@ class TestDiscardedSecrets:
         for _ in range(2):
             store.end_discarded("b1")
             assert (store.discarded_secrets(), store.log_in("b1")) == ((), None)
+
+
+class TestReadings:
+    ADDRESS = "b1.example#8443"
+
+    def test_one_claim_at_a_time_and_it_ends_by_itself(self, store: Store) -> None:
+        end = NOON + SECOND
+        assert store.begin_reading(self.ADDRESS, "mine", now=NOON, until=end) is None
+        assert store.begin_reading(self.ADDRESS, "another", now=NOON, until=end + SECOND) == end
+        assert store.begin_reading("b2.example#8443", "another", now=NOON, until=end) is None
+        assert store.begin_reading(self.ADDRESS, "another", now=end, until=end + SECOND) is None
+
+    def test_it_ends_when_it_is_given_back_by_whoever_has_it(self, store: Store) -> None:
+        end = NOON + SECOND
+        store.begin_reading(self.ADDRESS, "mine", now=NOON, until=end)
+        store.end_reading(self.ADDRESS, "another")
+        assert store.begin_reading(self.ADDRESS, "another", now=NOON, until=end) == end
+        for _ in range(2):
+            store.end_reading(self.ADDRESS, "mine")
+        assert store.begin_reading(self.ADDRESS, "another", now=NOON, until=end) is None

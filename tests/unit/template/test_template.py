@@ -77,6 +77,29 @@ def test_every_route_has_a_fixed_method(resources: Template) -> None:
     assert not [path for path in api["Body"]["paths"] if "proxy" in path]
 
 
+def test_what_asks_servers_is_throttled_below_all_else(resources: Template) -> None:
+    """Whoever may call a route must not keep the servers behind it busy."""
+    (stage,) = _of_type(resources, "AWS::ApiGateway::Stage").values()
+    (api,) = _of_type(resources, "AWS::ApiGateway::RestApi").values()
+    asks_servers = {
+        ("get", "/backups/{backup_id}/plan"),
+        ("get", "/primary/states/{digest}/diff"),
+        ("post", "/backups/{backup_id}/check"),
+        ("post", "/primary/check"),
+        ("post", "/primary/promote"),
+        ("post", "/backups/import"),
+    }
+    limits = {
+        (one["HttpMethod"].lower(), one["ResourcePath"][1:].replace("~1", "/")): one for one in stage["MethodSettings"]
+    }
+    general = limits.pop(("*", "*"))
+    assert set(limits) == asks_servers
+    assert all(method in api["Body"]["paths"][path] for method, path in limits)
+    for one in limits.values():
+        assert 0 < one["ThrottlingRateLimit"] < general["ThrottlingRateLimit"] <= 50
+        assert 0 < one["ThrottlingBurstLimit"] < general["ThrottlingBurstLimit"] <= 100
+
+
 def test_there_is_no_other_way_to_call_a_function_from_outside(resources: Template) -> None:
     assert not _of_type(resources, "AWS::Lambda::Url")
     assert not _of_type(resources, "AWS::ApiGatewayV2::Api")
