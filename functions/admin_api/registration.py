@@ -20,7 +20,9 @@ def register(backup: Backup, username: str, password: str, services: Services) -
     The registration comes first: were it the other way round, one that is
     refused because the id is taken would have replaced the other's password.
     """
-    added = services.store.add_backup(replace(backup, secret=_own_secret(backup.id, services)))
+    secret_id = _own_secret(backup.id, services)
+    services.log_ins.retire(secret_id)
+    added = services.store.add_backup(replace(backup, secret=secret_id))
     try:
         services.credentials.put(added.secret_id, Credentials(username, password, destination_of(added)))
     except Failure:  # it may have been written all the same

@@ -20,6 +20,9 @@ from registry.store import CredentialStore, Store
 _MAY_BE_STALE = (Reason.PASSWORD_NEEDED, Reason.AUTHENTICATION_FAILED)
 """Why credentials from a cache are not sent although those that are stored by now may be."""
 
+_NOWHERE = "no server"
+"""The destination of what nobody may send any more."""
+
 
 def _never(_result: object) -> bool:
     return False
@@ -82,6 +85,16 @@ class LogIns:
         except Failure as failure:
             if failure.reason not in (Reason.CREDENTIALS_MISSING, Reason.PASSWORD_NEEDED):
                 raise
+
+    def retire(self, secret_id: str) -> None:
+        """Before a server gets this id of a secret: what another one has left under it goes nowhere."""
+        try:
+            left = self.credentials.get(secret_id, _NOWHERE, fresh=True)
+        except Failure as failure:
+            if failure.reason not in (Reason.CREDENTIALS_MISSING, Reason.PASSWORD_NEEDED):
+                raise
+        else:
+            self.store.record_log_in(LogIn(secret_id, left.version, _NOWHERE))
 
     def remember_refusal(self, server: Primary | Backup, credentials: Credentials) -> None:
         """Let nobody try these credentials again by himself."""

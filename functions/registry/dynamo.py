@@ -275,7 +275,7 @@ class DynamoStore:
         return tuple(readable(DiscardedSecret, self._table.rows(_DISCARDED)))
 
     def end_discarded(self, secret_id: str) -> None:
-        self._table.transact(Delete(_DISCARDED, secret_id), Delete(_LOG_IN, secret_id))
+        self._table.transact(Delete(_DISCARDED, secret_id))
 
     def begin_reading(self, address: str, claim: str, *, now: datetime, until: datetime) -> datetime | None:
         row = {**keys(_READING, address), **to_row(ReadingRow(claim, until)), "expires_at": int(until.timestamp())}

@@ -118,7 +118,7 @@ class Store(Protocol):
         ...
 
     def end_discarded(self, secret_id: str) -> None:
-        """Remember no more of a secret, because it is deleted."""
+        """Have a secret to delete no more. Where it was sent stays: for some days it can be restored."""
         ...
 
     def begin_reading(self, address: str, claim: str, *, now: datetime, until: datetime) -> datetime | None:

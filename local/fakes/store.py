@@ -164,7 +164,6 @@ class MemoryStore:
     def end_discarded(self, secret_id: str) -> None:
         with self._lock:
             self._discarded.pop(secret_id, None)
-            self._log_ins.pop(secret_id, None)
 
     def begin_reading(self, address: str, claim: str, *, now: datetime, until: datetime) -> datetime | None:
         with self._lock:

@@ -718,13 +718,13 @@ class TestDiscardedSecrets:
             store.delete_backup(backup_id)
         assert store.discarded_secrets() == (DiscardedSecret("another", "b2"), DiscardedSecret("b1", "b1"))
 
-    def test_that_ends_with_what_is_remembered_of_its_log_in(self, store: Store) -> None:
+    def test_that_ends_and_where_it_was_sent_stays(self, store: Store) -> None:
         store.add_backup(BACKUP)
         store.record_log_in(TestLogIns.LOG_IN)
         store.delete_backup("b1")
         for _ in range(2):
             store.end_discarded("b1")
-            assert (store.discarded_secrets(), store.log_in("b1")) == ((), None)
+            assert (store.discarded_secrets(), store.log_in("b1")) == ((), TestLogIns.LOG_IN)
 
 
 class TestReadings:

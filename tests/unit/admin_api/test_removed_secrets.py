@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.errors import Failure, Reason
 from local.fakes.management_api import ApiWorld
 from local.fakes.secrets_manager import FakeSecretsManager
 from registry.credentials import SecretsManagerCredentials
@@ -87,6 +88,43 @@ def test_a_registration_whose_password_could_not_be_stored_leaves_nothing(
     assert secrets.readable
     assert world.call("DELETE", "/backups/ftp2").status == 204
     assert secrets.readable == {}
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_what_another_server_has_left_under_its_id_goes_to_none(
+    world: ApiWorld, secrets: FakeSecretsManager, register: Any, monkeypatch: pytest.MonkeyPatch, is_deleted: bool
+) -> None:
+    """Between the registration and its own password. It was stored by hand, so it does not say what it is for."""
+    by_hand = json.dumps({"username": "admin", "password": "PLANTED-former"})
+    if is_deleted:
+        register(id="ftp2", host="former.example")
+        secrets.put_secret_value(SecretId="test/ftp2", SecretString=by_hand)
+        assert _permitted(world) is None
+        assert world.call("DELETE", "/backups/ftp2").status == 204
+    else:
+        secrets.put_secret_value(SecretId="test/ftp2", SecretString=by_hand)
+    put = secrets.put_secret_value
+    reasons: list[Reason | None] = []
+
+    def put_secret_value(**given: Any) -> None:
+        reasons.append(_permitted(world))
+        put(**given)
+
+    monkeypatch.setattr(secrets, "put_secret_value", put_secret_value)
+    assert register(id="ftp2").status == 201
+    assert reasons == [Reason.PASSWORD_NEEDED]
+    assert _permitted(world) is None
+
+
+def _permitted(world: ApiWorld) -> Reason | None:
+    """Why nobody may log in to the backup now, None when somebody may."""
+    registered = world.store.backup("ftp2")
+    assert registered is not None
+    try:
+        world.services().log_ins.permitted(registered)
+    except Failure as failure:
+        return failure.reason
+    return None
 
 
 IDS = ("ftp1", "ftp2")
