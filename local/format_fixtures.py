@@ -38,6 +38,7 @@ from registry.models import (
     PushLimits,
     RecordedFingerprints,
     Run,
+    ServedNow,
     SyncSettings,
     TlsTrust,
 )
@@ -167,6 +168,7 @@ RUN = Run(
     requester_verified=True,
 )
 FAN_OUT = FanOut(RUN_ID, OWNER, later(9), primary_key(DIGEST), "primary files-1", "files-1.example", 9443, 5, 6, 7)
+SERVED = ServedNow(BACKUP_ID, RUN_ID, REGISTRATION, 3, 1)
 BASELINE = PrimaryBaseline(5, 6, later(10), RUN_ID, DIGEST, 7, 3, SOURCE)
 ACCEPTANCE = PrimaryAcceptance(
     parts={
@@ -262,6 +264,7 @@ EXAMPLES: Mapping[str, Stored] = {
     "result": RESULT,
     "history": RESULT,
     "audit": AUDIT,
+    "served": SERVED,
     "digest": DigestRow(),
     "digests": DigestsSince(FakeRuntime().now()),
     "snapshot": CONTENT,
@@ -338,6 +341,7 @@ def _rows() -> Mapping[tuple[str, str], Mapping[str, Any]]:
     store.begin_run(RUN)
     store.begin_fan_out(FAN_OUT, [BACKUP])
     store.claim_backup(RUN_ID, BACKUP_ID, CLAIM, now=AT, until=later(19))
+    store.begin_serving(SERVED)
     store.record_result(RESULT, lease_owner=OWNER)
     store.delete_backup(BACKUP_ID)
     store.begin_reading(SOURCE, CLAIM, now=AT, until=later(23))

@@ -116,6 +116,7 @@ class Reason(StrEnum):
     EVENT_DROPPED = "event_dropped"
     DEADLINE = "deadline"
     TOO_SLOW = "too_slow"
+    ENDS_RUNS = "ends_runs"
     RUN_ABORTED = "run_aborted"
     NO_BACKUPS = "no_backups"
     UNKNOWN_BACKUP = "unknown_backup"
@@ -228,6 +229,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.NOT_QUEUED: "Check the function's right to send to its queue, and AWS' health, then ask again.",
     Reason.RUN_CUT_OFF: "Ask again if no scheduled run does it. Look in the function's log for time-outs and memory.",
     Reason.DEADLINE: "Ask again if no scheduled run does it. If it recurs, raise the function's time-out.",
+    Reason.ENDS_RUNS: "Look at the function's log, and at what the server holds; then start a run that names it.",
     Reason.TOO_SLOW: "Check the server's load and the network path to it; it comes behind the others in the next run.",
     Reason.RUN_ABORTED: "Mend the reason of the run, then ask again; nothing was written.",
     Reason.NO_BACKUPS: "Register a backup, or enable one.",

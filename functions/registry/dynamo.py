@@ -63,6 +63,7 @@ from registry.models import (
     PrimaryAcceptance,
     PrimaryBaseline,
     Run,
+    ServedNow,
     SyncSettings,
     address_key,
     requested_at,
@@ -121,6 +122,7 @@ _RUN = "RUN"
 _UNFINISHED = "UNFINISHED"
 _FAN_OUT = "FANOUT"
 _STATE = "STATE"
+_SERVED = "SERVED"
 _STATUS_ATTEMPTS = 4
 _NOT_FINISHED = Attr("finished_at").not_exists()
 _NOT_BEGUN = Attr("pk").not_exists() | Attr("status").eq(QUEUED)
@@ -468,6 +470,17 @@ class DynamoStore:
         if in_the_way is None:
             return Claim.MINE
         return Claim.HELD if in_the_way else Claim.CLOSED
+
+    def served_now(self) -> dict[str, ServedNow]:
+        return {one.backup_id: one for one in readable(ServedNow, self._table.rows(_SERVED))}
+
+    def begin_serving(self, served: ServedNow) -> None:
+        self._table.transact(Put({**keys(_SERVED, served.backup_id), **to_row(served)}))
+
+    def end_serving(self, backup_id: str, run_id: str) -> None:
+        with suppress(ConditionsFailed):
+            is_same = Attr("pk").not_exists() | Attr("run_id").eq(run_id)
+            self._table.transact(Delete(_SERVED, backup_id, is_same))
 
     def results(self, run_id: str) -> tuple[BackupResult, ...]:
         return tuple(_results(run_id, self._table.rows(f"RESULT#{run_id}")))

@@ -357,6 +357,23 @@ class FanOut:
     settings: int
 
 
+@dataclass(frozen=True)
+class ServedNow:
+    """A backup that a run is serving. It is removed when that ends, unless the process dies with it.
+
+    ``registration`` and ``version`` are of the backup's registration then. ``deaths`` are the processes that have
+    died before while they served it, registered so.
+    """
+
+    FORMAT: ClassVar[int] = 1
+
+    backup_id: str
+    run_id: str
+    registration: str
+    version: int
+    deaths: int = 0
+
+
 class Claim(StrEnum):
     """Whether somebody may serve an open backup."""
 

@@ -24,6 +24,7 @@ from registry.models import (
     PrimaryAcceptance,
     PrimaryBaseline,
     Run,
+    ServedNow,
     SyncSettings,
 )
 from registry.store_rules import Promotion, PushConditions
@@ -241,6 +242,18 @@ class Store(Protocol):
 
         A claim that cannot be understood raises Failure(RECORD_UNREADABLE).
         """
+        ...
+
+    def served_now(self) -> dict[str, ServedNow]:
+        """By their ids the backups that are being served, or were when a process died."""
+        ...
+
+    def begin_serving(self, served: ServedNow) -> None:
+        """Remember that a backup is being served; it takes the place of what is remembered of it."""
+        ...
+
+    def end_serving(self, backup_id: str, run_id: str) -> None:
+        """Forget it again, unless another run serves it by now."""
         ...
 
     def results(self, run_id: str) -> tuple[BackupResult, ...]:

@@ -1,7 +1,8 @@
 """Serving backups: the one way in which a backup is replicated to in a run, and in which its result is recorded."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property, partial
 
@@ -16,7 +17,7 @@ from fleet.present_primary import PresentPrimary, present_primary
 from fleet.primary import known_parts, pending_access_proof_of, policy_of
 from fleet.restore_source import RestoreSource
 from fleet.servers import refuse_primary
-from registry.models import Backup, BackupResult, Credentials, Run, SyncSettings
+from registry.models import Backup, BackupResult, Credentials, Run, ServedNow, SyncSettings
 from registry.snapshots import SnapshotContent
 from registry.store_rules import of_primary, of_registration
 from replication.documents.canonical import digest
@@ -26,6 +27,7 @@ from replication.parts import PARTS
 from replication.ports import ReadableServer, ServerFacts
 from replication.replicate import Restore, replicate
 from sync.context import RunContext
+from sync.deadly_backups import apart, deaths_of, stopped
 from sync.events import Trigger
 from sync.pause import may_be_written_to, why_not_written_to
 from sync.push_conditions import Turn, registered_now
@@ -43,6 +45,7 @@ class BackupRunner:
 
     ``last`` gives the last result of a backup by its id, None when there is none.
     ``restore_source`` is what ``primary`` was made of where it is put back.
+    ``served`` are the backups that dead processes were serving, by their ids.
     """
 
     recorder: ResultRecorder
@@ -51,6 +54,7 @@ class BackupRunner:
     primary: PrimaryState
     deadline: Deadline
     restore_source: RestoreSource | None = None
+    served: Mapping[str, ServedNow] = field(default_factory=dict)
 
     @cached_property
     def at_a_time(self) -> int:
@@ -69,7 +73,14 @@ class BackupRunner:
         return TimeShares(self.deadline, self.at_a_time)
 
     def serve_all(self, backups: Sequence[Backup]) -> list[BackupResult]:
-        """Serve backups in parallel, in their order, until the deadline; a result for each."""
+        """Serve backups in their order until the deadline, in parallel but for those that a process died with."""
+        together, alone = apart(backups, self.served)
+        results = self._serve_together(together)
+        for backup in alone:
+            results += self._serve_together([backup])
+        return results
+
+    def _serve_together(self, backups: Sequence[Backup]) -> list[BackupResult]:
         done, late = self.in_parallel(backups, self._serve_chosen)
         return done + [self.cut_off(backup.id, backup.registration) for backup in late]
 
@@ -93,6 +104,7 @@ class BackupRunner:
         A backup that had its result just after the deadline keeps it.
         """
         recorder = self.recorder
+        self._end_serving(backup_id)
         if backup_id in recorder.recorded:
             return recorder.recorded[backup_id]
         if backup_id in recorder.begun:
@@ -120,14 +132,30 @@ class BackupRunner:
                 raise
             outcome = failed_outcome(failure)
         else:
-            share = self.shares.take()
-            with computing_until(share.deadline):
-                outcome, fault = self._outcome(backup, started, share.deadline)
-            outcome = share.charge(outcome)
+            deaths = deaths_of(backup, self.served)
+            halted = stopped(backup, self.recorder.run, deaths)
+            outcome, fault = (halted, "") if halted else self._serve(backup, started, deaths)
         result = self.recorder.new_result(backup_id, registration, outcome, started)
         if begun := self.begun(backup_id, registration):
             result = with_begun(result, begun)
         return self.recorder.record(result, fault)
+
+    def _serve(self, backup: Backup, started: datetime, deaths: int) -> tuple[Outcome, str]:
+        """Serve a backup within its share of the time; should the process die, the next one knows. As ``_outcome``.
+
+        Raises Failure, and has done nothing, when that cannot be stored.
+        """
+        run = self.recorder.run
+        self._context.store.begin_serving(ServedNow(backup.id, run.id, backup.registration, backup.version, deaths))
+        share = self.shares.take()
+        with computing_until(share.deadline):
+            outcome, fault = self._outcome(backup, started, share.deadline)
+        self._end_serving(backup.id)
+        return share.charge(outcome), fault
+
+    def _end_serving(self, backup_id: str) -> None:
+        with suppress(Failure):  # then it is served alone once
+            self._context.store.end_serving(backup_id, self.recorder.run.id)
 
     def _outcome(self, backup: Backup, started: datetime, deadline: Deadline) -> tuple[Outcome, str]:
         """What came of it, and where an error passed through the program, if there was one."""

@@ -232,11 +232,16 @@ class _Share:
             loaded.state,
             deadline,
             loaded if run.snapshot else None,
+            context.store.served_now(),
         )
 
     def serve(self, backup_ids: Sequence[str]) -> Set[str]:
         """Serve those that are still open and not claimed by somebody else; those for which there was no time."""
-        _, late = self._runner.in_parallel(backup_ids, self._serve)
+        # What another process is serving is among these as well, and will not be claimed.
+        alone = [backup_id for backup_id in backup_ids if backup_id in self._runner.served]
+        _, late = self._runner.in_parallel([one for one in backup_ids if one not in alone], self._serve)
+        for backup_id in alone:
+            late += self._runner.in_parallel([backup_id], self._serve)[1]
         for backup_id in late:
             if backup_id in self._begun:
                 self._runner.cut_off(backup_id, self._begun[backup_id])

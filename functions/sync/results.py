@@ -1,6 +1,5 @@
 """Results of backups, and the end of a run: its status, the baseline of the primary, its record."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -88,7 +87,7 @@ def _harmed(outcome: Outcome) -> bool | None:
 
 def _naming(backup_id: str, message: str) -> str:
     """The message with the name of the backup in front, unless it begins with it."""
-    begins_with_it = re.match(rf"{re.escape(backup_id)}(?=[: ]|$)", message)
+    begins_with_it = message.startswith(backup_id) and message[len(backup_id) : len(backup_id) + 1] in ("", ":", " ")
     return f"{backup_id}: {message}" if message and not begins_with_it else message
 
 

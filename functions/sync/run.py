@@ -36,6 +36,7 @@ from replication.model import Policy, PrimaryState
 from replication.primary import fingerprint
 from sync.backup_runner import BackupRunner
 from sync.context import RunContext
+from sync.deadly_backups import apart
 from sync.events import RunRequest
 from sync.fan_out import begin_fan_out, enqueue_backups, is_needed
 from sync.order import in_turn
@@ -202,7 +203,11 @@ class _Fleet:
                 primary = self._read_primary([policy_of(backup, settings) for backup in chosen], settings)
                 if unended := end_hold(self._store, self._record, registered):
                     self._tell(with_notice(self._record, unended))
-            runner = BackupRunner(self._recorder, settings, statuses.get, primary, self._deadline, restore_source)
+            served = self._store.served_now()
+            runner = BackupRunner(
+                self._recorder, settings, statuses.get, primary, self._deadline, restore_source, served
+            )
+            chosen = [backup for some in apart(chosen, served) for backup in some]
             terms = self._context.fan_out
             if terms and is_needed(terms, chosen, statuses, runner.at_a_time, self._deadline):
                 self.fan_out = begin_fan_out(runner, terms, chosen)

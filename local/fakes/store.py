@@ -22,6 +22,7 @@ from registry.models import (
     PrimaryAcceptance,
     PrimaryBaseline,
     Run,
+    ServedNow,
     SyncSettings,
     address_key,
 )
@@ -57,6 +58,7 @@ class MemoryStore:
         self._runs: dict[str, Run] = {}
         self._unfinished: set[str] = set()
         self._fan_outs: dict[str, FanOut] = {}
+        self._served: dict[str, ServedNow] = {}
         # A claim and its end, by run's and backup's id.
         self._open: dict[tuple[str, str], tuple[str, datetime] | None] = {}
         self._queued: dict[tuple[str, str], str] = {}  # the registration of each open backup
@@ -312,6 +314,19 @@ class MemoryStore:
                 return Claim.HELD
             self._open[run_id, backup_id] = (claim, until)
             return Claim.MINE
+
+    def served_now(self) -> dict[str, ServedNow]:
+        with self._lock:
+            return dict(sorted(self._served.items()))
+
+    def begin_serving(self, served: ServedNow) -> None:
+        with self._lock:
+            self._served[served.backup_id] = served
+
+    def end_serving(self, backup_id: str, run_id: str) -> None:
+        with self._lock:
+            if backup_id in self._served and self._served[backup_id].run_id == run_id:
+                del self._served[backup_id]
 
     def results(self, run_id: str) -> tuple[BackupResult, ...]:
         with self._lock:

@@ -39,7 +39,7 @@ _NEW_IN: Mapping[int, Mapping[str, Mapping[str, Any]]] = {
 }
 """By format and kind, the fields that came with it, and what records of older formats mean by not having them."""
 
-YOUNGER_KINDS = frozenset({"acceptance", "digest", "digests", "login", "discarded", "reading"})
+YOUNGER_KINDS = frozenset({"acceptance", "digest", "digests", "login", "discarded", "reading", "served"})
 """What the first version did not store at all: there is no fixture of it in folder 0."""
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.errors import Failure, Reason
-from registry.models import Backup, BackupResult, Claim, FanOut, Run
+from registry.models import Backup, BackupResult, Claim, FanOut, Run, ServedNow
 from registry.store import Store
 from tests.support.registrations import begin_push
 
@@ -77,6 +77,24 @@ class TestRunsUnderWay:
         assert store.begin_run(begun)
         assert not store.finish_run(replace(never, id="r2"), begun=False)
         assert (store.run("r2"), store.unfinished_runs()) == (begun, ("r2",))
+
+
+class TestServedNow:
+    def test_it_is_remembered_until_the_run_that_serves_it_has_done(self, store: Store) -> None:
+        one, other = ServedNow("b1", "r1", "registration-1", 3), ServedNow("b2", "r1", "registration-2", 1, deaths=1)
+        store.begin_serving(one)
+        store.begin_serving(other)
+        assert store.served_now() == {"b1": one, "b2": other}
+        store.end_serving("b1", "r1")
+        store.end_serving("b1", "r1")
+        assert store.served_now() == {"b2": other}
+
+    def test_a_late_end_of_another_run_changes_nothing(self, store: Store) -> None:
+        store.begin_serving(ServedNow("b1", "r1", "registration-1", 3))
+        later = ServedNow("b1", "r2", "registration-1", 3, deaths=1)
+        store.begin_serving(later)
+        store.end_serving("b1", "r1")
+        assert store.served_now() == {"b1": later}
 
 
 class TestOpenBackups:

@@ -1,0 +1,42 @@
+"""Backups that a process died with: served alone and last, and after the second time not at all until a person says so.
+
+A process that is killed, for lack of memory most of all, records nothing. So
+before a backup is served that is stored, and removed when it has its result.
+Who takes the lease next finds what a dead process was serving. Of several that
+were served side by side nobody knows which one it was: each is served alone.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from common.errors import Failure, Reason
+from registry.models import Backup, Run, ServedNow
+from replication.model import Outcome, Status
+
+MOST_DEATHS = 2
+"""Processes that may die while they serve one backup, until a person has looked."""
+
+
+def deaths_of(backup: Backup, served: Mapping[str, ServedNow]) -> int:
+    """How many processes have died while they served a backup. Any change of its registration begins anew."""
+    last = served.get(backup.id)
+    if last is None or (last.registration, last.version) != (backup.registration, backup.version):
+        return 0
+    return last.deaths + 1
+
+
+def apart(backups: Sequence[Backup], served: Mapping[str, ServedNow]) -> tuple[list[Backup], list[Backup]]:
+    """The backups that may be served side by side, and those that are served alone, behind them."""
+    alone = [backup for backup in backups if deaths_of(backup, served)]
+    return [backup for backup in backups if backup not in alone], alone
+
+
+def stopped(backup: Backup, run: Run, deaths: int) -> Outcome | None:
+    """The outcome of a backup that is not served any more; None when it is: a run that names it tries again."""
+    if deaths < MOST_DEATHS or backup.id in run.requested_backups:
+        return None
+    message = (
+        f"{deaths} runs ended without a word while they served {backup.id} ({backup.host}:{backup.port}); it is served "
+        "again by a run that names it, or once its registration is changed"
+    )
+    failure = Failure(Reason.ENDS_RUNS, message)
+    return Outcome(Status.BLOCKED, failure.reason, failure.message)
