@@ -1,17 +1,20 @@
 """The management API behind API Gateway, which has checked who calls before this code runs."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from fleet.log_lines import new_logger
 
 from admin_api import openapi
-from admin_api.audit import audited
-from admin_api.problems import respond
-from admin_api.request import read_object, readable, refuse_unknown_parameters, refuse_unrouted
+from admin_api.audit import Reply, recorded
+from admin_api.dependencies import Services, services
+from admin_api.pages import refuse_too_large
+from admin_api.problems import Refused, respond
+from admin_api.request import read_object, readable, refuse_unknown_parameters, route_of
 from admin_api.routes import (
     backups,
     imports,
@@ -23,14 +26,14 @@ from admin_api.routes import (
 )
 from admin_api.schemas import Health
 
-logger = Logger()
+logger = new_logger()
 
 # debug and log_event are named because variables of the environment could otherwise switch them on, and events hold
 # passwords.
 api = APIGatewayRestResolver(
     enable_validation=True, debug=False, json_body_deserializer=read_object, response_validation_error_http_code=500
 )
-api.use([refuse_unknown_parameters, audited])
+api.use([refuse_unknown_parameters])
 api.exception_handler(Exception)(respond)
 for routes in (primary, sync_settings, imports, backups, plans, restores, sync_runs):
     api.include_router(routes.router)
@@ -49,22 +52,48 @@ def get_openapi() -> dict[str, Any]:
 
 
 @logger.inject_lambda_context(log_event=False, clear_state=True)
-def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: Mapping[str, Any], context: LambdaContext) -> Reply:
     """Lambda's entry: an API Gateway proxy event in, a proxy reply out, whatever happens."""
     try:
-        refuse_unrouted(api, event)
-        reply = api.resolve(readable(event), context)
-        return reply | {"body": reply["body"] or ""}  # an answer without content has a text all the same
+        return recorded(event, _route(event), _services, partial(_answer, event, context))
     except Exception as error:  # noqa: BLE001 - the caller gets a problem document, not the gateway's 502
-        response = respond(error)
-        return {
-            "statusCode": response.status_code,
-            "multiValueHeaders": {
-                name: [value] if isinstance(value, str) else value for name, value in response.headers.items()
-            },
-            "body": response.body,
-            "isBase64Encoded": False,
-        }
+        return _proxy_reply(respond(error))
+
+
+def _answer(event: Mapping[str, Any], context: LambdaContext) -> Reply:
+    """The reply to a request that leads somewhere, or why it leads nowhere. Raises nothing."""
+    try:
+        operation = route_of(api, event).operation_id
+        if pool := _services().user_pool:
+            pool.refuse_unless_permitted(operation or "", event)
+        resolved = api.resolve(readable(event), context)
+        body = refuse_too_large(resolved["body"] or "")  # an answer without content has a text all the same
+        return resolved | {"body": body}
+    except Exception as error:  # noqa: BLE001 - as above, and what was refused is recorded too
+        return _proxy_reply(respond(error))
+
+
+def _route(event: Mapping[str, Any]) -> Route | None:
+    try:
+        return route_of(api, event)
+    except Refused:
+        return None
+
+
+def _services() -> Services:
+    made: Services = api.dependency_overrides.get(services, services)()
+    return made
+
+
+def _proxy_reply(response: Response[str]) -> Reply:
+    return {
+        "statusCode": response.status_code,
+        "multiValueHeaders": {
+            name: [value] if isinstance(value, str) else value for name, value in response.headers.items()
+        },
+        "body": response.body,
+        "isBase64Encoded": False,
+    }
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Depends
 
+from admin_api.groups import UserPool
 from cerberus.address_policy import AddressPolicy
 from common.runtime import Runtime, SystemRuntime
 from fleet.approvals import CurrentApproval, current_approval, end_if_given
@@ -45,6 +46,7 @@ class Environment:
     secret_key: str = ""
     wsdl: Path | None = None
     memory_megabytes: int | None = None
+    user_pool: UserPool | None = None
 
     @classmethod
     def read(cls, variables: Variables = os.environ) -> "Environment":
@@ -62,7 +64,14 @@ class Environment:
             secret_key=variables.get("SECRET_KEY", "").strip(),
             wsdl=package_file(variables, "WSDL_FILE"),
             memory_megabytes=memory_megabytes(variables),
+            user_pool=_user_pool(variables),
         )
+
+
+def _user_pool(variables: Variables) -> UserPool | None:
+    if not variables.get("USER_POOL", "").strip():
+        return None
+    return UserPool(entries(variables.get("USER_POOL_CLIENTS", "")), required(variables, "USER_POOL_GROUPS"))
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,7 @@ class Services:
     until one is registered. ``wsdl`` is the file of the servers' own version,
     None for the one shipped with the product. ``room`` is how many bytes of
     memory there are for the lists of a server, None for as many as it wants.
+    ``user_pool`` is None where requests are signed and IAM decides who may do what.
     """
 
     store: Store
@@ -86,6 +96,7 @@ class Services:
     stack_primary: Primary | None = None
     wsdl: Path | None = None
     room: int | None = None
+    user_pool: UserPool | None = None
 
     @property
     def servers(self) -> CerberusServers:
@@ -168,6 +179,7 @@ def services() -> Services:
         stack_primary=environment.primary,
         wsdl=environment.wsdl,
         room=room_for_primary(environment.memory_megabytes),
+        user_pool=environment.user_pool,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from pydantic.json_schema import models_json_schema
 
+from admin_api.groups import GROUP_OF
 from admin_api.problems import MEDIA_TYPE
 from admin_api.schemas import ProblemView
 
@@ -20,7 +21,7 @@ _DESCRIPTION = (
 _UNUSED = ("HTTPValidationError", "ResponseValidationError", "ValidationError")
 """What the library would answer by itself; this API answers with problem documents."""
 
-_ALWAYS = (HTTPStatus.SERVICE_UNAVAILABLE,)
+_ALWAYS = (HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE)
 _WITH_PARAMETERS = (HTTPStatus.UNPROCESSABLE_ENTITY,)
 _WITH_BODY = (
     HTTPStatus.BAD_REQUEST,
@@ -57,7 +58,7 @@ _OF_OPERATION = {
         HTTPStatus.FAILED_DEPENDENCY,
         HTTPStatus.TOO_MANY_REQUESTS,
     ),
-    "putSyncSettings": (HTTPStatus.PRECONDITION_FAILED,),
+    "putSyncSettings": (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED),
     "registerBackup": (HTTPStatus.CONFLICT,),
     "getBackup": (HTTPStatus.NOT_FOUND,),
     "changeBackup": (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED),
@@ -85,11 +86,18 @@ _SECURITY_SCHEMES = {
         "name": "Authorization",
         "in": "header",
         "x-amazon-apigateway-authtype": "awsSigv4",
-        "description": "AWS Signature Version 4, or a user pool's token where the stack names a user pool.",
+        "description": (
+            "AWS Signature Version 4, or an ID token of the user pool where the stack names one. Its bearer is in the "
+            "group that x-user-pool-group names for the operation, or in one that includes it: an approver may do what "
+            "an operator may, an operator what a reader may."
+        ),
     }
 }
 _GATEWAY_REFUSAL: dict[str, Any] = {
-    "description": "Forbidden: the request is not signed, not by somebody who may, or not for a route that exists.",
+    "description": (
+        "Forbidden: by API Gateway, because the request is not signed, not by somebody who may, or not for a route "
+        "that exists; with a user pool, because the token is of none of its groups that may."
+    ),
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/GatewayMessage"}}},
 }
 _GATEWAY_MESSAGE = {
@@ -120,18 +128,19 @@ def document(api: APIGatewayRestResolver) -> dict[str, Any]:
 
 
 def _complete(operation: dict[str, Any]) -> None:
+    group = GROUP_OF[operation["operationId"]].label
+    operation["x-user-pool-group"] = group
+    operation["description"] = f"Group of a user pool: {group}."
     answers = {code: answer for code, answer in operation["responses"].items() if code.startswith("2")}
     if "204" in answers:
         del answers["204"]["content"]
     operation["responses"] = answers | {
         str(status.value): _problem_answer(status) for status in sorted(_statuses(operation))
     }
-    own = operation["responses"].get("403", {})
-    operation["responses"]["403"] = {
-        **_GATEWAY_REFUSAL,
-        "description": own.get("description", _GATEWAY_REFUSAL["description"]),
-        "content": {**own.get("content", {}), **_GATEWAY_REFUSAL["content"]},
-    }
+    refusal = operation["responses"]["403"]
+    refusal["content"] = {**refusal["content"], **_GATEWAY_REFUSAL["content"]}
+    if HTTPStatus.FORBIDDEN not in _OF_OPERATION.get(operation["operationId"], ()):
+        refusal["description"] = _GATEWAY_REFUSAL["description"]
 
 
 def _statuses(operation: dict[str, Any]) -> set[HTTPStatus]:

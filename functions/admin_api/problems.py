@@ -15,6 +15,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 )
 
 from common.errors import REMEDIES, Failure, Reason, places
+from common.plain_text import made_plain
 from registry.store import AlreadyRegistered, VersionConflict
 
 MEDIA_TYPE = "application/problem+json"
@@ -46,12 +47,14 @@ _STATUS: Mapping[Reason, HTTPStatus] = {
     Reason.CREDENTIALS_MISSING: HTTPStatus.CONFLICT,
     Reason.PASSWORD_NEEDED: HTTPStatus.CONFLICT,
     Reason.LEASE_HELD: HTTPStatus.CONFLICT,
+    Reason.RULE_MISSING: HTTPStatus.CONFLICT,
     Reason.PROMOTION_UNSAFE: HTTPStatus.CONFLICT,
     Reason.SAME_AS_PRIMARY: HTTPStatus.CONFLICT,
     Reason.NOTHING_TO_APPROVE: HTTPStatus.CONFLICT,
     Reason.PLAN_NOT_CURRENT: HTTPStatus.CONFLICT,
     Reason.APPROVAL_BY_ANOTHER: HTTPStatus.FORBIDDEN,
     Reason.PLAN_UNDER_WAY: HTTPStatus.TOO_MANY_REQUESTS,
+    Reason.NOT_PERMITTED: HTTPStatus.FORBIDDEN,
     Reason.VERSION_CONFLICT: HTTPStatus.PRECONDITION_FAILED,
     Reason.REGISTRY_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     Reason.RECORD_UNREADABLE: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -109,7 +112,8 @@ class Refused(Exception):
 
     @classmethod
     def field(cls, name: str, why: str, reason: Reason = Reason.REQUEST_INVALID) -> "Refused":
-        """Because of one field."""
+        """Because of one field, whose name can be anything a client sent."""
+        name = made_plain(name, _LONGEST_NAME)
         return cls(Problem(reason, f"{name}: {why}", (FieldError(name, why),)))
 
 
@@ -153,7 +157,7 @@ def _field_errors(errors: Iterable[Mapping[str, Any]]) -> tuple[FieldError, ...]
 
 def _field(location: Iterable[object]) -> str:
     """``host`` for a field of the body, ``limit`` for a parameter, ``body`` for the body itself."""
-    where, *names = (str(step)[:_LONGEST_NAME] for step in location)
+    where, *names = (made_plain(str(step), _LONGEST_NAME) for step in location)
     return ".".join(names) or where
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
-from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.api_gateway import Route, Router
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 from admin_api.problems import Problem, Refused
@@ -20,22 +20,46 @@ MAX_BODY = 256 * 1024
 """Bytes."""
 
 _JSON = whole(r"(?i)application/json\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?")
+_SEGMENT = whole(r"[A-Za-z0-9._-]+")
 
 
-def refuse_unrouted(api: APIGatewayRestResolver, event: Mapping[str, Any]) -> None:
-    """Raise Refused for a path that does not exist, or a method that it does not have."""
-    path = str(event.get("path", ""))
-    routes = [*api._static_routes, *api._dynamic_routes]
-    methods = {route.method for route in routes if route.rule.match(path)}
-    if not methods:
+def method_of(event: Mapping[str, Any]) -> str:
+    """The request's method, in capitals."""
+    return str(event.get("httpMethod", "")).upper()
+
+
+def path_of(event: Mapping[str, Any]) -> str:
+    """The request's path, as the routes see it."""
+    return str(event.get("path", ""))
+
+
+def route_of(api: APIGatewayRestResolver, event: Mapping[str, Any]) -> Route:
+    """The route that a request leads to. Raises Refused for a path that does not exist, or has no such method.
+
+    A path has one spelling. IAM compares it as text, so another one would pass what denies the path.
+    """
+    path, method = path_of(event), method_of(event)
+    as_sent = str((event.get("requestContext") or {}).get("path") or path)  # before API Gateway, with its stage
+    if not (_is_canonical(path) and _is_canonical(as_sent) and as_sent.endswith(path)):
+        raise Refused(Problem(Reason.ROUTE_UNKNOWN, "the path is not spelled as the routes are"))
+    matching = [route for route in (*api._static_routes, *api._dynamic_routes) if route.rule.match(path)]
+    if not matching:
         raise Refused(Problem(Reason.ROUTE_UNKNOWN, "there is nothing at this path"))
-    if str(event.get("httpMethod", "")).upper() not in methods:
-        allowed = {"Allow": ", ".join(sorted(methods))}
-        raise Refused(Problem(Reason.METHOD_NOT_ALLOWED, "this path does not have this method", headers=allowed))
+    for route in matching:
+        if method == route.method:
+            return route
+    allowed = {"Allow": ", ".join(sorted({route.method for route in matching}))}
+    raise Refused(Problem(Reason.METHOD_NOT_ALLOWED, "this path does not have this method", headers=allowed))
+
+
+def _is_canonical(path: str) -> bool:
+    """Whether a path has no trailing slash, no empty or dot segment, and no letter that is encoded."""
+    before, *segments = path.split("/")
+    return not before and all(_SEGMENT.fullmatch(one) and one not in (".", "..") for one in segments)
 
 
 def readable(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The event, if its body is JSON as far as can be told without parsing it.
+    """The event, with its body as text if that is JSON as far as can be told without parsing it.
 
     The media type is taken out once it has been checked, because the library
     knows it in one spelling only and reads forms, too. Raises Refused for a
@@ -45,20 +69,22 @@ def readable(event: Mapping[str, Any]) -> dict[str, Any]:
     body = event.get("body")
     if not body:
         return {**event, "headers": headers}
-    if event.get("isBase64Encoded"):
-        try:
-            raw = base64.b64decode(body, validate=True)
-            raw.decode("utf-8")
-        except (binascii.Error, ValueError):
-            raise Refused(Problem(Reason.BODY_MALFORMED, "the body is not text in UTF-8")) from None
-    else:
-        raw = body.encode("utf-8", "surrogatepass")
+    raw = _decoded(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
     if len(raw) > MAX_BODY:
         raise Refused(Problem(Reason.BODY_TOO_LARGE, f"the body has {len(raw)} bytes; {MAX_BODY} are accepted"))
     media_type = _header(event, "content-type")
     if media_type and not _JSON.fullmatch(media_type.strip()):
         raise Refused(Problem(Reason.MEDIA_TYPE_UNSUPPORTED, "the body is not application/json"))
-    return {**event, "headers": headers}
+    return {**event, "headers": headers, "body": raw.decode("utf-8", "surrogatepass"), "isBase64Encoded": False}
+
+
+def _decoded(body: str) -> bytes:
+    try:
+        raw = base64.b64decode(body, validate=True)
+        raw.decode("utf-8")
+    except (binascii.Error, ValueError):
+        raise Refused(Problem(Reason.BODY_MALFORMED, "the body is not text in UTF-8")) from None
+    return raw
 
 
 def read_object(body: str) -> dict[str, Any]:
@@ -83,7 +109,7 @@ def refuse_unknown_parameters(app: APIGatewayRestResolver, next_middleware: Next
     single = app.current_event.raw_event.get("queryStringParameters") or {}
     for name in {*given, *single}:
         if name not in parameters:
-            raise Refused.field(name[:80], "There is no such parameter")
+            raise Refused.field(name, "There is no such parameter")
         if len(given.get(name, ())) > 1:
             raise Refused.field(name, "It may be given once")
     return next_middleware(app)

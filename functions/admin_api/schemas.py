@@ -24,6 +24,7 @@ from cerberus.address_policy import HOST_NAME, IPV6_ADDRESS, MAX_HOST, checked_h
 from cerberus.endpoint import MAX_PORT
 from cerberus.tls import CERTIFICATE_MARK, KEY_MARK, MAX_PINS, CaBundle
 from common.errors import Failure
+from common.plain_text import PLAIN, PLAIN_OR_EMPTY, is_plain
 from fleet.people import ROLE_PATTERN
 from fleet.servers import PRIMARY_ID
 from registry.schedule import MAX_INTERVAL
@@ -38,7 +39,6 @@ _DIGEST = DIGEST_PATTERN[1:-1]
 SNAPSHOT_PATTERN = (
     rf"^({_RUN}|{_DIGEST}|primary/{_DIGEST}|backups/{ID_PATTERN[1:-1]}/{_RUN}/([a-z0-9-]{{1,63}}/)?[a-z_.]{{1,150}})$"
 )
-_PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 _MAX_BACKUPS = 1000
 _MAX_ROLES = 50
 
@@ -53,6 +53,8 @@ def _ca_pem(value: str) -> str:
 
 
 def _rule(value: str) -> str:
+    if not is_plain(value):
+        raise ValueError("It holds a control or bidirectional character")
     _accepted(lambda pattern: Rules([pattern]), value)
     return value
 
@@ -100,9 +102,9 @@ Host = Annotated[
 Port = Annotated[
     int, Field(ge=1, le=MAX_PORT, description="Port of the server's SOAP service."), BeforeValidator(_whole)
 ]
-UserName = Annotated[str, Field(min_length=1, max_length=256, pattern=_PRINTABLE)]
+UserName = Annotated[str, Field(min_length=1, max_length=256, pattern=PLAIN)]
 Password = Annotated[
-    Secret[Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=_PRINTABLE)]],
+    Secret[Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]],
     Field(
         description="Of the server's primary administrator. Kept in Secrets Manager, and never returned.",
         json_schema_extra={"format": "password", "writeOnly": True},
@@ -130,7 +132,7 @@ RuleList = Annotated[
 Tags = Annotated[
     dict[
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/=+@-]{1,128}$")],
-        Annotated[str, StringConstraints(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")],
+        Annotated[str, StringConstraints(max_length=256, pattern=PLAIN_OR_EMPTY)],
     ],
     Field(max_length=50, description="Free labels.", json_schema_extra={"additionalProperties": False}),
 ]
@@ -451,10 +453,15 @@ class UnreadableBackup(Model):
 
 
 class BackupPage(Model):
-    """Some of the backups, in the order of their ids. ``next`` leads to more."""
+    """Some of the backups, in the order of their ids. ``next`` leads to more.
+
+    A page is shorter than its limit where its entries are large. Of records that cannot be understood some are listed,
+    and others counted.
+    """
 
     backups: list[BackupSummary]
     unreadable: list[UnreadableBackup]
+    more_unreadable: int
     next: str | None
 
 
@@ -585,12 +592,17 @@ class NewSyncSettings(Model):
         Field(ge=1, le=720, description="So long after it was given an approval ends, used or not."),
         BeforeValidator(_whole),
     ] = 24
+    schedule_notes: Annotated[
+        list[Annotated[str, Field(max_length=500)]],
+        Field(max_length=5, description="As the answers have it, so that these can be sent again; it changes nothing."),
+    ] = []
 
 
 class SyncSettingsView(Model):
     """What holds for the whole fleet, and the schedule as the rules have it; it can be PUT again as it is.
 
-    ``interval_minutes`` is null while the rule has a cron expression.
+    ``interval_minutes`` is null while the rule has another expression than an interval that can be set here.
+    ``schedule_notes`` say what is odd about the rules: one that is not there, and counts as off, or its expression.
     """
 
     enabled: bool
@@ -608,6 +620,7 @@ class SyncSettingsView(Model):
     full_verification_minutes: int
     personal_roles: list[str]
     approval_hours: int
+    schedule_notes: list[str]
 
 
 # ---------------------------------------------------------------- runs
@@ -764,10 +777,14 @@ class Progress(Model):
 
 
 class RunDetails(RunView):
-    """A run with its progress, and a result for each backup that is done."""
+    """A run with its progress, and results of backups that are done: those that need somebody first.
+
+    ``next`` leads to more. While a run is under way, a result that changes between two pages can be on neither.
+    """
 
     progress: Progress
     results: list[ResultView]
+    next: str | None
 
 
 class RunPage(Model):
@@ -880,7 +897,7 @@ class NewApproval(Model):
 class Pause(Model):
     """Why nothing is to be written to the backup for the time being."""
 
-    why: Annotated[str, Field(min_length=1, max_length=500, pattern=_PRINTABLE)]
+    why: Annotated[str, Field(min_length=1, max_length=500, pattern=PLAIN)]
 
 
 # ---------------------------------------------------------------- promotion
@@ -996,12 +1013,13 @@ class NativeSyncView(Model):
 
 
 class ImportReport(Model):
-    """What was found on the primary, and what was done about it."""
+    """What was found on the primary, and what was done about it. ``more`` counts entries that were not looked at."""
 
     dry_run: bool
     native: NativeSyncView
     warnings: list[str]
     backups: list[ImportedBackup]
+    more: int
 
 
 # ---------------------------------------------------------------- others

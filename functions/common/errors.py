@@ -71,8 +71,10 @@ class Reason(StrEnum):
     MEDIA_TYPE_UNSUPPORTED = "media_type_unsupported"
     ROUTE_UNKNOWN = "route_unknown"
     METHOD_NOT_ALLOWED = "method_not_allowed"
+    NOT_PERMITTED = "not_permitted"
     ALREADY_REGISTERED = "already_registered"
     VERSION_CONFLICT = "version_conflict"
+    RULE_MISSING = "rule_missing"
     NOTHING_TO_APPROVE = "nothing_to_approve"
     PLAN_NOT_CURRENT = "plan_not_current"
     PLAN_TOO_SLOW = "plan_too_slow"
@@ -189,8 +191,10 @@ REMEDIES: dict[Reason, str] = {
     Reason.MEDIA_TYPE_UNSUPPORTED: "Send the body as application/json.",
     Reason.ROUTE_UNKNOWN: "Use a path of /openapi.json.",
     Reason.METHOD_NOT_ALLOWED: "Use one of the methods that the Allow header names.",
+    Reason.NOT_PERMITTED: "Ask whoever manages the user pool for the group; /openapi.json names it for each route.",
     Reason.ALREADY_REGISTERED: "Change the existing registration, or delete it first.",
     Reason.VERSION_CONFLICT: "Read it again, and ask anew if it is still meant; a new If-Match bears the new ETag.",
+    Reason.RULE_MISSING: "Make the rule again under its name; the runbook has the commands.",
     Reason.NOTHING_TO_APPROVE: "Start a dry run over the backup; if its result waits, approve the hash of that.",
     Reason.PLAN_NOT_CURRENT: "Look at the plan as it is now; if it is meant, approve the hash of the last result.",
     Reason.PLAN_TOO_SLOW: "Start a dry run over this backup: it has more time, and its result has the plan's hash.",

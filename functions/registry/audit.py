@@ -1,19 +1,26 @@
 """Who changed what, and when. Names of fields are recorded, never what was in them.
 
-Rows of the table: pk ``AUDIT#`` + year and month, sk time + request's id. They
-expire like runs and histories.
+Rows of the table: pk ``AUDIT#`` + year and month, sk time + request's id, and
+the same with ``#answer`` at its end. Each is written once and never replaced;
+they expire like runs and histories.
 """
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from boto3.dynamodb.conditions import Attr
+
+from common.errors import Failure, Reason
 from common.runtime import Runtime
 from registry.serialization import time_text, to_row
-from registry.table import Table
+from registry.table import ConditionsFailed, Put, Table
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_dynamodb import DynamoDBClient
+
+AUDIT = "AUDIT#"
+"""What the partition keys of all records begin with."""
 
 INTENDED = 0
 
@@ -46,9 +53,11 @@ class AuditRecord:
 
 
 class AuditLog(Protocol):
-    """Keeps audit records. Writing one again, by its time and request, replaces it. May raise Failure."""
+    """Keeps audit records, the intent and the answer of each request. May raise Failure."""
 
-    def write(self, record: AuditRecord) -> None: ...
+    def write(self, record: AuditRecord) -> None:
+        """Keep a new record. Raises Failure when there is one of this request, with or without an answer as this."""
+        ...
 
 
 class DynamoAuditLog:
@@ -59,14 +68,21 @@ class DynamoAuditLog:
         self._kept = timedelta(days=kept_days)
 
     def write(self, record: AuditRecord) -> None:
-        self._table.put(
-            {
-                "pk": f"AUDIT#{record.at:%Y-%m}",
-                "sk": f"{time_text(record.at)}#{record.request_id}",
-                **to_row(record),
-                "expires_at": int((record.at + self._kept).timestamp()),
-            }
-        )
+        row = {
+            "pk": f"{AUDIT}{record.at:%Y-%m}",
+            "sk": f"{time_text(record.at)}#{record.request_id}{'' if record.status == INTENDED else '#answer'}",
+            **to_row(record),
+            "expires_at": int((record.at + self._kept).timestamp()),
+        }
+        try:
+            self._table.transact(Put(row, Attr("pk").not_exists()))
+        except ConditionsFailed:
+            raise already_recorded() from None
+
+
+def already_recorded() -> Failure:
+    """What is raised instead of replacing a record."""
+    return Failure(Reason.INTERNAL_ERROR, "the audit record of this request is there already, and stays as it is")
 
 
 def answered(record: AuditRecord, status: int, resource: str = "") -> AuditRecord:

@@ -22,7 +22,7 @@ FANOUT                  run's id                   FanOut
 OPEN# + run's id        backup's id                that it waits in the queue; as what, who serves it, and until when
 RESULT# + run's id      backup's id                BackupResult
 HISTORY# + backup's id  run's id                   BackupResult
-AUDIT# + year-month     time # request's id        AuditRecord, see ``registry.audit``
+AUDIT# + year-month     time # request's id …      AuditRecord, see ``registry.audit``
 DIGEST# + key           of a snapshot: its digest  that it was kept, see ``registry.snapshot_digests``
 DIGESTS                 SINCE                      DigestsSince, of those
 ======================  =========================  ==============================================

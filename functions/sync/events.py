@@ -6,10 +6,15 @@ from enum import StrEnum
 
 from common.errors import Failure, Reason
 from common.patterns import whole
+from common.plain_text import is_plain
 from registry.models import is_run_id
 from registry.snapshots import backup_of, is_key
 
 _HASH = whole(r"[0-9a-f]{64}")
+_MOST_BACKUPS = 1_000
+"""As many as the management API takes; their ids have to fit into the row of the run."""
+_LONGEST = 2_048
+"""Characters of who asked; an ARN has fewer."""
 
 
 class Trigger(StrEnum):
@@ -85,7 +90,7 @@ def read_request(event: object) -> RunRequest:
         dry_run=_flag(event, "dry_run"),
         accept_primary=_flag(event, "accept_primary"),
         plan_hash=_plan_hash(event),
-        requested_by=_text(event, "requested_by"),
+        requested_by=_shown_text(event, "requested_by"),
         run_id=_run_id(event),
     )
 
@@ -102,7 +107,7 @@ def _restore(event: Mapping[str, object]) -> RunRequest:
         Trigger.RESTORE,
         backups=(owner,) if owner else backups,
         dry_run=_flag(event, "dry_run"),
-        requested_by=_text(event, "requested_by"),
+        requested_by=_shown_text(event, "requested_by"),
         run_id=_run_id(event),
         snapshot=snapshot,
         plan_hash=_plan_hash(event),
@@ -134,6 +139,8 @@ def _ids(event: Mapping[str, object]) -> tuple[str, ...]:
         raise Failure(Reason.EVENT_INVALID, "the field backups is not a list of ids")
     if not value:
         raise Failure(Reason.EVENT_INVALID, "the field backups names no backup; a run over all is one without it")
+    if len(value) > _MOST_BACKUPS:
+        raise Failure(Reason.EVENT_INVALID, f"the field backups names more than {_MOST_BACKUPS}")
     return tuple(dict.fromkeys(value))
 
 
@@ -148,6 +155,13 @@ def _text(event: Mapping[str, object], name: str) -> str:
     value = event.get(name, "")
     if not isinstance(value, str):
         raise Failure(Reason.EVENT_INVALID, f"the field {name} is not a text")
+    return value
+
+
+def _shown_text(event: Mapping[str, object], name: str) -> str:
+    value = _text(event, name)
+    if len(value) > _LONGEST or not is_plain(value):
+        raise Failure(Reason.EVENT_INVALID, f"the field {name} is too long, or holds a control character")
     return value
 
 

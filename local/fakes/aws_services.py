@@ -1,12 +1,12 @@
 """Smaller services of AWS that the registry uses, in memory: secrets, queue, rule, function and audit log."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
 
 from common.errors import Failure, Reason
-from registry.audit import AuditRecord
+from registry.audit import INTENDED, AuditRecord, already_recorded
 from registry.backup_queue import Message
 from registry.destination import password_needed
 from registry.models import Credentials
@@ -81,14 +81,27 @@ class MemorySchedule:
     def read(self) -> Schedule:
         return self._schedule
 
-    def change(self, schedule: Schedule) -> Schedule:
+    def prepare(self, schedule: Schedule) -> "_MemoryChange":
         interval = schedule.interval_minutes
         if interval is None:
             interval = self._schedule.interval_minutes
         else:
             expression_of(interval)
-        self._schedule = Schedule(schedule.enabled, interval, schedule.polling)
-        return self._schedule
+        return _MemoryChange(self, Schedule(schedule.enabled, interval, schedule.polling))
+
+    def make(self, schedule: Schedule) -> Schedule:
+        """Say this from now on."""
+        self._schedule = schedule
+        return schedule
+
+
+@dataclass(frozen=True)
+class _MemoryChange:
+    keeper: MemorySchedule
+    schedule: Schedule
+
+    def make(self) -> Schedule:
+        return self.keeper.make(self.schedule)
 
 
 class MemoryStarter:
@@ -105,11 +118,15 @@ class MemoryAuditLog:
     """``AuditLog`` in a dictionary."""
 
     def __init__(self) -> None:
-        self._records: dict[tuple[datetime, str], AuditRecord] = {}
+        self._rows: dict[tuple[datetime, str, bool], AuditRecord] = {}
 
     @property
     def records(self) -> tuple[AuditRecord, ...]:
-        return tuple(self._records.values())
+        """Of each request what was recorded last."""
+        return tuple({(at, request): record for (at, request, _), record in self._rows.items()}.values())
 
     def write(self, record: AuditRecord) -> None:
-        self._records[record.at, record.request_id] = record
+        key = (record.at, record.request_id, record.status == INTENDED)
+        if key in self._rows:
+            raise already_recorded()
+        self._rows[key] = record

@@ -13,6 +13,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from admin_api.app import api, handler
 from admin_api.dependencies import Services, services
+from admin_api.groups import UserPool
 from cerberus.address_policy import AddressPolicy
 from common.runtime import Runtime, SystemRuntime
 from local.fakes.aws_services import MemoryAuditLog, MemoryCredentials, MemorySchedule, MemoryStarter
@@ -71,6 +72,7 @@ class FakeApi:
     runtime: Runtime = field(default_factory=SystemRuntime)
     addresses: AddressPolicy = field(default_factory=lambda: AddressPolicy(SystemRuntime()))
     stack_primary: Primary | None = None
+    user_pool: UserPool | None = None
 
     def services(self) -> Services:
         """What the routes are given while the function is ``running``."""
@@ -84,6 +86,7 @@ class FakeApi:
             addresses=self.addresses,
             runtime=self.runtime,
             stack_primary=self.stack_primary,
+            user_pool=self.user_pool,
         )
 
     @contextmanager

@@ -97,7 +97,7 @@ def register_backup(
         created_at=now,
         updated_at=now,
     )
-    note_destination(router, None, backup)
+    note_destination(None, backup)
     added = register(backup, body.username, body.password.get_secret_value(), services)
     registered = RegisteredBackup(
         backup=views.backup_view(added, None, body.username, None), check=check_backup(added, services)
@@ -133,7 +133,7 @@ def change_backup(
     if address_key(wanted.host, wanted.port) != address_key(registered.host, registered.port):
         refuse_known_server(wanted.host, wanted.port, services, but=registered.id)
         wanted = replace(wanted, created_at=now)  # another server, so it waits for its first verification from now on
-    note_destination(router, registered, wanted)
+    note_destination(registered, wanted)
     credentials = credentials_for(wanted, registered, body.username, body.password, services)
     with changing(registered.id):
         changed = services.store.update_backup(wanted, expected_version=version)

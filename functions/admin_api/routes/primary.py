@@ -106,7 +106,7 @@ def _stored(
     if previous is None or previous.source != named.source:
         refuse_known_server(named.host, named.port, services, but=PRIMARY_ID)
     changed = primary_as_named(named, previous, why, now)
-    note_destination(router, previous, changed)
+    note_destination(previous, changed)
     credentials = credentials_for(changed, previous, body.username, body.password, services)
     saved = services.store.save_primary(changed, expected_version=version, now=services.runtime.now())
     if credentials:

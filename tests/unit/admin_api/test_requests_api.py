@@ -104,11 +104,47 @@ def test_every_change_is_recorded_with_who_when_and_what(world: Any) -> None:
     assert first.at < world.now
 
 
+_UNREACHED = {
+    "no such path": ("POST", "/elsewhere", None, {}),
+    "another spelling": ("DELETE", "/backups/ftp2/", None, {}),
+    "no such method": ("PUT", "/backups/ftp2", None, {}),
+    "no JSON": ("POST", "/backups", "{", {}),
+    "too large": ("POST", "/backups", " " * 262_145, {}),
+    "another media type": ("POST", "/backups", "{}", {"Content-Type": "text/xml"}),
+    "not as described": ("POST", "/backups", "{}", {}),
+    "an unknown parameter": ("DELETE", "/backups/ftp2?force=true", None, {}),
+    "an unknown backup": ("DELETE", "/backups/ftp9", None, {}),
+    "an unknown kind of id": ("DELETE", "/backups/-", None, {}),
+}
+
+
+@pytest.mark.parametrize("what", _UNREACHED)
+def test_every_request_but_get_is_recorded_whatever_becomes_of_it(world: Any, what: str) -> None:
+    method, target, text, headers = _UNREACHED[what]
+    answer = world.send(method, target, text, headers)
+    (record,) = world.audit.records
+    assert answer.status >= 400
+    assert (record.method, record.resource, record.status) == (method, target.partition("?")[0], answer.status)
+
+
+def test_of_a_refused_body_only_names_that_the_route_knows_are_recorded(world: Any) -> None:
+    world.call("POST", "/backups", REGISTRATION | {"port": "PLANTED-number", "PLANTED-name": 1, "plan_hash": "x"})
+    world.send("POST", "/elsewhere\x1b[2J" + "x" * 5000, None)
+    refused, nowhere = world.audit.records
+    assert (refused.fields, refused.status) == (("host", "id", "password", "port", "username"), 422)
+    assert (nowhere.resource[:15], len(nowhere.resource)) == ("/elsewhere?[2Jx", 1000)
+
+
 def test_somebody_of_a_user_pool_is_recorded_by_the_subject(world: Any) -> None:
     event = _event(world, json.dumps(REGISTRATION).encode())
     event["requestContext"]["authorizer"] = {"claims": {"sub": "8f2c", "iss": "https://pool.example"}}
     world.resolve(event)
     assert world.audit.records[0].who == "https://pool.example#8f2c"
+
+
+def test_a_name_that_was_sent_is_shown_without_what_acts_on_a_terminal(world: Any) -> None:
+    answer = world.call("POST", "/backups", REGISTRATION | {"\x1b[2J\u202eemit": 1})
+    assert answer.body["errors"][0]["field"] == "?[2J?emit"
 
 
 def test_reading_is_not_recorded(world: Any) -> None:

@@ -1,0 +1,95 @@
+"""Which group of a user pool may call which operation, where the stack names a user pool.
+
+API Gateway lets every user of the pool in. So the function asks for the app
+client that the token was made for, and for a group. An approver may do all that
+an operator may, an operator all that a reader may. A stack without a user pool
+demands signed requests, and IAM decides by route.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from admin_api.problems import Problem, Refused
+from common.errors import Reason
+
+
+class Group(IntEnum):
+    """What somebody may do, from little to much."""
+
+    READER = 1
+    OPERATOR = 2
+    APPROVER = 3
+
+    @property
+    def label(self) -> str:
+        """The end of the group's name in the user pool."""
+        return self.name.lower()
+
+
+GROUP_OF: Mapping[str, Group] = {
+    "getHealth": Group.READER,
+    "getOpenApi": Group.READER,
+    "getPrimary": Group.READER,
+    "putPrimary": Group.OPERATOR,
+    "changePrimary": Group.OPERATOR,
+    "checkPrimary": Group.OPERATOR,
+    "promoteBackup": Group.OPERATOR,
+    "resumePrimary": Group.OPERATOR,
+    "listStates": Group.READER,
+    "compareStates": Group.READER,
+    "getSyncSettings": Group.READER,
+    "putSyncSettings": Group.APPROVER,  # limits and approval_by_another decide what waits for an approval
+    "listBackups": Group.READER,
+    "registerBackup": Group.OPERATOR,
+    "importBackups": Group.OPERATOR,
+    "getBackup": Group.READER,
+    "changeBackup": Group.OPERATOR,
+    "deleteBackup": Group.OPERATOR,
+    "checkBackup": Group.OPERATOR,
+    "getPlan": Group.READER,
+    "approvePlan": Group.APPROVER,
+    "pauseBackup": Group.OPERATOR,
+    "resumeBackup": Group.OPERATOR,
+    "getHistory": Group.READER,
+    "listSnapshots": Group.READER,
+    "restoreBackup": Group.OPERATOR,
+    "listRuns": Group.READER,
+    "startRun": Group.OPERATOR,
+    "getRun": Group.READER,
+}
+"""The group that each operation demands, by its id. An operation that is not here is for nobody of a user pool."""
+
+
+@dataclass(frozen=True)
+class UserPool:
+    """The user pool of a stack: the app clients whose tokens count, and what the names of its groups begin with."""
+
+    clients: tuple[str, ...]
+    prefix: str
+
+    def refuse_unless_permitted(self, operation: str, event: Mapping[str, Any]) -> None:
+        """Raise Refused (NOT_PERMITTED) unless the bearer of the token is in a group for the operation."""
+        claims = ((event.get("requestContext") or {}).get("authorizer") or {}).get("claims") or {}
+        if claims.get("token_use") != "id":
+            raise _refused("the request bears no ID token of the user pool")
+        if claims.get("aud") not in self.clients:
+            raise _refused("the token was made for another app client than those of CognitoClientIds")
+        demanded = GROUP_OF.get(operation)
+        if demanded is None or max(self._held(claims), default=0) < demanded:
+            group = self.name_of(demanded or Group.APPROVER)
+            raise _refused(f"this needs the group {group} of the user pool, or one that includes it")
+
+    def name_of(self, group: Group) -> str:
+        """What the group is called in the user pool."""
+        return f"{self.prefix}-{group.label}"
+
+    def _held(self, claims: Mapping[str, Any]) -> Iterator[Group]:
+        listed = claims.get("cognito:groups", ())
+        names = listed.split(",") if isinstance(listed, str) else listed  # API Gateway joins them by commas
+        return (group for group in Group if self.name_of(group) in names)
+
+
+def _refused(why: str) -> Refused:
+    return Refused(Problem(Reason.NOT_PERMITTED, why))
