@@ -1,8 +1,10 @@
 """The schedule where it is kept: on the EventBridge rules themselves, and nowhere else."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
+from common.errors import Failure, Reason
 from common.patterns import whole
 from registry.aws_errors import calling
 
@@ -13,20 +15,31 @@ if TYPE_CHECKING:  # the stubs are not in the Lambda package
 MAX_INTERVAL = 1440
 """Minutes of a day."""
 
-_RATE = whole(r"rate\(\s*(\d+)\s+(minute|hour|day)s?\s*\)")
+_RATE = whole(r"rate\(\s*([0-9]{1,9})\s+(minute|hour|day)s?\s*\)")
 _MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """What the rules say. ``interval_minutes`` is None when somebody gave the rule a cron expression.
+    """What the rules say. ``interval_minutes`` is None when the rule has another expression than such an interval.
 
-    ``polling``: whether the primary is looked at every minute for changes.
+    ``polling``: whether the primary is looked at every minute for changes. A
+    rule that is not there is off. ``notes`` say what is odd about the rules, one
+    sentence each, and change nothing.
     """
 
     enabled: bool
     interval_minutes: int | None
     polling: bool
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+
+class ScheduleChange(Protocol):
+    """A change of the rules that was found possible, and is not made yet."""
+
+    def make(self) -> Schedule:
+        """Make it as a whole; what the rules say then. Raises Failure when nothing is changed or, saying so, half."""
+        ...
 
 
 class ScheduleKeeper(Protocol):
@@ -34,12 +47,32 @@ class ScheduleKeeper(Protocol):
 
     def read(self) -> Schedule: ...
 
-    def change(self, schedule: Schedule) -> Schedule:
-        """Make the rules say ``schedule``; an interval of None leaves the expression. What they say then is returned.
+    def prepare(self, schedule: Schedule) -> ScheduleChange:
+        """What makes the rules say ``schedule``; an interval of None leaves the expression.
 
-        Raises ValueError for an interval outside 1 to MAX_INTERVAL.
+        Raises ValueError for an interval outside 1 to MAX_INTERVAL, and Failure(RULE_MISSING) when a rule that is
+        not there would have to say something.
         """
         ...
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """A rule as it is: None for one that is not there."""
+
+    name: str
+    described: "DescribeRuleResponseTypeDef | None"
+
+    @property
+    def enabled(self) -> bool:
+        return self.described is not None and self.described.get("State") != "DISABLED"
+
+    @property
+    def expression(self) -> str:
+        return self.described.get("ScheduleExpression", "") if self.described else ""
+
+    def says(self, expression: str, *, enabled: bool) -> bool:
+        return (expression, enabled) == (self.expression, self.enabled)
 
 
 class EventBridgeSchedule:
@@ -51,50 +84,100 @@ class EventBridgeSchedule:
         self._client = client
 
     def read(self) -> Schedule:
-        interval = self._describe(self._interval_rule)
+        interval, polling = self.rule(self._interval_rule), self.rule(self._polling_rule)
         return Schedule(
-            enabled=_enabled(interval),
-            interval_minutes=interval_of(interval.get("ScheduleExpression", "")),
-            polling=_enabled(self._describe(self._polling_rule)),
+            enabled=interval.enabled,
+            interval_minutes=interval_of(interval.expression),
+            polling=polling.enabled,
+            notes=tuple(_notes(interval, polling)),
         )
 
-    def change(self, schedule: Schedule) -> Schedule:
-        rule = self._describe(self._interval_rule)
-        expression = rule.get("ScheduleExpression", "")
+    def prepare(self, schedule: Schedule) -> "_RuleChanges":
+        interval, polling = self.rule(self._interval_rule), self.rule(self._polling_rule)
+        expression = interval.expression
         if schedule.interval_minutes is not None and schedule.interval_minutes != interval_of(expression):
             expression = expression_of(schedule.interval_minutes)
-        self._put(rule, expression, schedule.enabled)
-        polling = self._describe(self._polling_rule)
-        self._put(polling, polling.get("ScheduleExpression", ""), schedule.polling)
-        return self.read()
+        wanted = ((interval, expression, schedule.enabled), (polling, polling.expression, schedule.polling))
+        changes = [one for one in wanted if not one[0].says(one[1], enabled=one[2])]
+        for rule, _, _ in changes:
+            if rule.described is None:
+                raise Failure(Reason.RULE_MISSING, f"the rule {rule.name} is not there; nothing was changed")
+        return _RuleChanges(self, changes)
 
-    def _describe(self, name: str) -> "DescribeRuleResponseTypeDef":
+    def rule(self, name: str) -> _Rule:
+        """The rule as it is now."""
         with calling("EventBridge DescribeRule"):
-            return self._client.describe_rule(Name=name)
+            try:
+                return _Rule(name, self._client.describe_rule(Name=name))
+            except self._client.exceptions.ResourceNotFoundException:
+                return _Rule(name, None)
 
-    def _put(self, rule: "DescribeRuleResponseTypeDef", expression: str, enabled: bool) -> None:
-        """Write the rule unless it says so already. PutRule replaces all but targets and tags, so all is repeated."""
-        if (expression, enabled) == (rule.get("ScheduleExpression", ""), _enabled(rule)):
-            return
-        request: PutRuleRequestTypeDef = {"Name": rule["Name"], "State": "ENABLED" if enabled else "DISABLED"}
+    def write(self, rule: _Rule, expression: str, *, enabled: bool) -> None:
+        """Change a rule. PutRule replaces all but targets and tags, so all of ``rule`` is repeated.
+
+        An answer that was lost is no failure when the rule says what it was to say.
+        """
+        described: Mapping[str, Any] = rule.described or {}
+        request: PutRuleRequestTypeDef = {"Name": rule.name, "State": "ENABLED" if enabled else "DISABLED"}
         if expression:
             request["ScheduleExpression"] = expression
-        if description := rule.get("Description"):
+        if description := described.get("Description"):
             request["Description"] = description
-        if pattern := rule.get("EventPattern"):
+        if pattern := described.get("EventPattern"):
             request["EventPattern"] = pattern
-        if role := rule.get("RoleArn"):
+        if role := described.get("RoleArn"):
             request["RoleArn"] = role
-        if bus := rule.get("EventBusName"):
+        if bus := described.get("EventBusName"):
             request["EventBusName"] = bus
-        with calling("EventBridge PutRule"):
-            self._client.put_rule(**request)
+        try:
+            with calling("EventBridge PutRule"):
+                self._client.put_rule(**request)
+        except Failure:
+            if not self.rule(rule.name).says(expression, enabled=enabled):
+                raise
+
+
+@dataclass(frozen=True)
+class _RuleChanges:
+    """The rules that are to say something else: each as it is, with its new expression and switch."""
+
+    keeper: EventBridgeSchedule
+    changes: Sequence[tuple[_Rule, str, bool]]
+
+    def make(self) -> Schedule:
+        made: list[_Rule] = []
+        for rule, expression, enabled in self.changes:
+            try:
+                self.keeper.write(rule, expression, enabled=enabled)
+            except Failure as failure:
+                self._undo(made, failure)
+                raise
+            made.append(rule)
+        return self.keeper.read()
+
+    def _undo(self, made: Iterable[_Rule], failure: Failure) -> None:
+        for rule in made:
+            try:
+                self.keeper.write(rule, rule.expression, enabled=rule.enabled)
+            except Failure:
+                half = f"{failure.message}; the rule {rule.name} was changed before, and could not be put back"
+                raise Failure(failure.reason, half) from None
+
+
+def _notes(interval: _Rule, polling: _Rule) -> Iterator[str]:
+    for rule, purpose in ((interval, "starts runs"), (polling, "looks for changes")):
+        if rule.described is None:
+            yield f"The rule {rule.name}, which {purpose}, is not there. The runbook says how to make it again."
+    if interval.described is not None and interval_of(interval.expression) is None:
+        shown = interval.expression or "no schedule"
+        yield f"The rule {interval.name} has {shown}, which is no interval of 1 to {MAX_INTERVAL} minutes."
 
 
 def interval_of(expression: str) -> int | None:
-    """The minutes of ``rate(...)``, None for any other expression."""
+    """The minutes of ``rate(...)`` from 1 to MAX_INTERVAL, None for any other expression."""
     rate = _RATE.fullmatch(expression)
-    return int(rate[1]) * _MINUTES[rate[2]] if rate else None
+    minutes = int(rate[1]) * _MINUTES[rate[2]] if rate else 0
+    return minutes if 1 <= minutes <= MAX_INTERVAL else None
 
 
 def expression_of(minutes: int) -> str:
@@ -102,7 +185,3 @@ def expression_of(minutes: int) -> str:
     if not 1 <= minutes <= MAX_INTERVAL:
         raise ValueError(f"an interval is between 1 and {MAX_INTERVAL} minutes")
     return f"rate({minutes} minute{'' if minutes == 1 else 's'})"
-
-
-def _enabled(rule: "DescribeRuleResponseTypeDef") -> bool:
-    return rule.get("State") != "DISABLED"

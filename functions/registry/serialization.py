@@ -34,6 +34,8 @@ from types import NoneType, UnionType
 from typing import Any, ClassVar, Protocol, Union, get_args, get_origin, get_type_hints
 
 _TOO_LARGE = 2**64
+_SMALLEST = 1e-100
+"""Smaller numbers count as 0: nothing that is measured here is so small, and DynamoDB refuses those below 1e-130."""
 
 FORMAT_FIELD = "format"
 """The field in which a stored record says its format's number."""
@@ -264,12 +266,19 @@ def time_text(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
+def _decimal(value: float) -> Decimal:
+    """A number that DynamoDB takes: 0, and from 1e-130 on. Raises ValueError for one that no reader takes back."""
+    if not _is_bounded(value):
+        raise ValueError("a number of more than 64 bits cannot be stored")
+    return Decimal(0) if abs(value) < _SMALLEST else Decimal(repr(value))  # its shortest text reads back as the same
+
+
 def _storable(value: Any) -> Any:
     match value:
         case datetime():
             return time_text(value)
         case float():
-            return Decimal(repr(value))  # the shortest text that reads back as the same number
+            return _decimal(value)
         case Mapping():
             return {key: _storable(content) for key, content in value.items() if content is not None}
         case list() | tuple():

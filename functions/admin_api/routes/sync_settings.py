@@ -11,8 +11,10 @@ from admin_api.dependencies import Injected
 from admin_api.parameters import IfMatch
 from admin_api.request import etag, expected_version, new_router
 from admin_api.schemas import LimitsView, NewSyncSettings, SyncSettingsView
+from common.errors import Failure
 from registry.models import PushLimits, SyncSettings
 from registry.schedule import Schedule
+from registry.store import Store, VersionConflict
 from replication.guards.limits import Limits
 
 router = new_router()
@@ -30,9 +32,11 @@ def put_sync_settings(
     services: Injected,
     if_match: IfMatch = None,
 ) -> Response[SyncSettingsView]:
-    """Replace the settings and change the rules; the answer shows the rules' state afterwards."""
-    version = expected_version(if_match, services.store.settings().version)
-    saved = services.store.save_settings(
+    """Replace the settings and change the rules, both or neither; the answer shows the rules' state afterwards."""
+    store, before = services.store, services.store.settings()
+    version = expected_version(if_match, before.version)
+    change = services.schedule.prepare(Schedule(body.enabled, body.interval_minutes, body.on_change_polling))
+    saved = store.save_settings(
         SyncSettings(
             parts=_ordered(body),
             rules=tuple(body.rules),
@@ -49,8 +53,21 @@ def put_sync_settings(
         ),
         expected_version=version,
     )
-    schedule = services.schedule.change(Schedule(body.enabled, body.interval_minutes, body.on_change_polling))
+    try:
+        schedule = change.make()
+    except Failure as failure:
+        _put_back(before, saved, store, failure)
+        raise
     return _shown(saved, schedule)
+
+
+def _put_back(before: SyncSettings, saved: SyncSettings, store: Store, failure: Failure) -> None:
+    """Undo what was stored, because the rules could not be changed. Raises Failure when that fails, too."""
+    try:
+        store.save_settings(before, expected_version=saved.version)
+    except (Failure, VersionConflict):
+        half = f"{failure.message}; the settings were stored before, and could not be put back"
+        raise Failure(failure.reason, half) from None
 
 
 def _ordered(body: NewSyncSettings) -> tuple[str, ...] | None:
@@ -80,5 +97,6 @@ def _shown(settings: SyncSettings, schedule: Schedule) -> Response[SyncSettingsV
         full_verification_minutes=settings.full_verification_minutes,
         personal_roles=list(settings.personal_roles),
         approval_hours=settings.approval_hours,
+        schedule_notes=list(schedule.notes),
     )
     return Response(200, "application/json", document, {"ETag": etag(settings.version)})

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -5,6 +6,7 @@ from typing import Any
 import pytest
 
 from common.errors import Failure, Reason
+from local.fakes.aws_services import MemorySchedule
 from registry.models import BackupResult, PartResult, PushLimits, Run
 from registry.schedule import Schedule
 from tests.support.registrations import as_registered
@@ -13,7 +15,7 @@ from tests.support.registrations import as_registered
 
 
 def test_settings_show_the_rules_state(world: Any) -> None:
-    world.schedule.change(Schedule(enabled=False, interval_minutes=7, polling=True))
+    world.schedule.make(Schedule(enabled=False, interval_minutes=7, polling=True))
     shown = world.call("GET", "/sync-settings").body
     assert (shown["enabled"], shown["interval_minutes"], shown["on_change_polling"]) == (False, 7, True)
     assert (shown["connect_timeout"], shown["read_timeout"], shown["reply_limit_mb"]) == (10.0, 60.0, 256)
@@ -117,6 +119,58 @@ def test_a_share_is_rounded_to_what_can_be_stored(world: Any, share: float) -> N
     body = world.call("GET", "/sync-settings").body
     stored = world.call("PUT", "/sync-settings", body | {"limits": body["limits"] | {"removal_share": share}})
     assert (stored.status, stored.body["limits"]["removal_share"]) == (200, round(share, 6))
+
+
+class _Unwilling(MemorySchedule):
+    """A schedule that says no, before or while it is changed, and meanwhile does what a test says."""
+
+    def __init__(self, *, at_once: bool, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__()
+        self._at_once, self._meanwhile = at_once, meanwhile
+
+    def prepare(self, schedule: Schedule) -> Any:
+        if self._at_once:
+            raise Failure(Reason.RULE_MISSING, "the rule interval is not there; nothing was changed")
+        return super().prepare(schedule)
+
+    def make(self, schedule: Schedule) -> Schedule:
+        self._meanwhile()
+        raise Failure(Reason.REGISTRY_UNAVAILABLE, "EventBridge PutRule failed: ThrottlingException")
+
+
+@pytest.mark.parametrize(
+    ("at_once", "status", "reason"), [(True, 409, "rule_missing"), (False, 503, "registry_unavailable")]
+)
+def test_settings_are_stored_only_together_with_the_schedule(
+    world: Any, at_once: bool, status: int, reason: str
+) -> None:
+    world.schedule = _Unwilling(at_once=at_once)
+    body = world.call("GET", "/sync-settings").body
+    answer = world.call("PUT", "/sync-settings", body | {"enabled": False, "rules": ["*logo*"], "read_timeout": 5})
+    assert (answer.status, answer.body["reason"], "could not be put back" in answer.body["detail"]) == (
+        status,
+        reason,
+        False,
+    )
+    assert world.call("GET", "/sync-settings").body == body
+
+
+def test_settings_that_could_not_be_put_back_are_told_of(world: Any) -> None:
+    def change_meanwhile() -> None:
+        world.store.save_settings(replace(world.store.settings(), rules=("*by another*",)))
+
+    world.schedule = _Unwilling(at_once=False, meanwhile=change_meanwhile)
+    body = world.call("GET", "/sync-settings").body
+    answer = world.call("PUT", "/sync-settings", body | {"rules": ["*logo*"]})
+    assert (answer.status, "could not be put back" in answer.body["detail"]) == (503, True)
+    assert world.store.settings().rules == ("*by another*",)
+
+
+def test_what_is_odd_about_the_rules_is_shown_and_can_be_sent_back(world: Any) -> None:
+    world.schedule.make(Schedule(False, None, False, notes=("The rule interval is not there.",)))
+    shown = world.call("GET", "/sync-settings").body
+    assert (shown["interval_minutes"], shown["schedule_notes"]) == (None, ["The rule interval is not there."])
+    assert world.call("PUT", "/sync-settings", shown).status == 200
 
 
 @pytest.mark.parametrize(("name", "value"), [("removal_share", 1.1), ("removal_floor", -1), ("disabling_maximum", 0.5)])
