@@ -26,6 +26,10 @@ Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most.")
 
 _NEXT = "What an earlier answer had as next: the id behind which the list goes on."
 NextBackups = Annotated[str | None, Query(pattern=ID_PATTERN, max_length=63, description=_NEXT)]
+NextResults = Annotated[
+    str | None,
+    Query(pattern=r"^[0-9]-[a-z0-9][a-z0-9-]{0,62}$", max_length=65, description="What an earlier answer had as next."),
+]
 NextRuns = Annotated[str | None, Query(pattern=RUN_ID_PATTERN, description=_NEXT)]
 IfMatch = Annotated[
     str | None,

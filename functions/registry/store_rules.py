@@ -1,5 +1,6 @@
 """Rules that every implementation of the store keeps to: addresses, limits, terms, the merged status, a promotion."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
@@ -10,6 +11,7 @@ from registry.models import (
     BackupResult,
     Condition,
     Lease,
+    Notice,
     Primary,
     PrimaryAcceptance,
     PrimaryBaseline,
@@ -20,6 +22,12 @@ from registry.models import (
 
 MESSAGE_LIMIT = 1_000
 """Characters that are kept of one message or warning."""
+
+NOTICE_LIMIT = 50
+"""Notices that are kept of one run; the last one then tells how many are missing."""
+
+URGENT = (Reason.ACCESS_LOST, Reason.ROLLBACK_NOT_EFFECTIVE)
+"""Reasons that nobody may miss: a server that may have locked everybody out."""
 
 WARNING_LIMIT = 50
 """Warnings that are kept of one result; the last one then tells how many are missing.
@@ -108,8 +116,17 @@ def capped_result(result: BackupResult) -> BackupResult:
 
 
 def capped_run(run: Run) -> Run:
-    """``run`` with its message cut to the limit."""
-    return replace(run, message=_cut(run.message))
+    """``run`` with its texts cut to the limits, and as many notices as a row has room for, the urgent ones first."""
+    notices = tuple(replace(notice, message=_cut(notice.message)) for notice in urgent_first(run.notices))
+    if len(notices) > NOTICE_LIMIT:
+        more = f"and {len(notices) - NOTICE_LIMIT + 1} more notices, which are in the log"
+        notices = (*notices[: NOTICE_LIMIT - 1], Notice("", more))
+    return replace(run, message=_cut(run.message), notices=notices)
+
+
+def urgent_first(notices: Iterable[Notice]) -> list[Notice]:
+    """Notices in their order, but those of a server that nobody may be able to log in to before all others."""
+    return sorted(notices, key=lambda notice: notice.reason not in URGENT)
 
 
 def merged_status(stored: BackupResult | None, new: BackupResult, *, late: bool = False) -> BackupResult:

@@ -1,17 +1,19 @@
 """The sync function's handler: understand the event, run, report."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from functools import cache
 
-from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
 from common.errors import Failure
+from common.fitting import fitted
 from common.runtime import SystemRuntime
+from fleet.log_lines import new_logger
 from fleet.memory import room_for_primary
 from fleet.servers import CerberusServers
 from registry.aws import open_clients, open_sqs
@@ -29,10 +31,13 @@ from sync.reporting import LoggedProgress, emit_metrics
 from sync.results import Report, RunStatus
 from sync.run import run
 
+LARGEST_REPLY = 5_800_000
+"""Bytes. Lambda loses a reply of more than 6,291,556."""
+
 RECORDING_SECONDS = 5.0
 """Kept back from the function's time for the last records; a function that is killed cannot say anything."""
 
-logger = Logger()
+logger = new_logger()
 
 
 class RunFailedError(Exception):
@@ -40,7 +45,7 @@ class RunFailedError(Exception):
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: object, context: LambdaContext) -> dict[str, object]:
+def handler(event: object, context: LambdaContext) -> Mapping[str, object]:
     """Do one run, or look whether one is needed, or serve backups that wait in the queue.
 
     Returns run and results, or which messages are to be delivered again.
@@ -138,8 +143,9 @@ def _run_context() -> RunContext:
     )
 
 
-def _reply(report: Report) -> dict[str, object]:
-    return {
+def _reply(report: Report) -> Mapping[str, object]:
+    """What whoever invoked the function gets: what the run's record says, as much of it as Lambda passes on."""
+    reply = {
         "run_id": report.run.id,
         "status": report.run.status,
         "reason": report.run.reason,
@@ -154,6 +160,7 @@ def _reply(report: Report) -> dict[str, object]:
                 "verified_at": result.verified_at.isoformat() if result.verified_at else None,
                 "parts": [asdict(part) for part in result.parts],
             }
-            for result in report.results
+            for result in report.results  # those that nobody can log in to are the first
         ],
     }
+    return fitted(reply, lambda shorter: len(json.dumps(shorter)), LARGEST_REPLY)

@@ -17,7 +17,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from common.contained import contained
 from common.errors import Failure, Reason
 from registry.models import BackupResult, Run
-from registry.store_rules import of_primary
+from registry.store_rules import of_primary, urgent_first
 from replication.documents.keep_list import RULES_VERSION
 from replication.model import PartStatus, PrimaryState, Status
 from sync.context import RunContext
@@ -225,7 +225,7 @@ class LoggedProgress:
                 "reason": run.reason,
                 "detail": run.message,
                 "counts": dict(run.counts),
-                "notices": [asdict(notice) for notice in run.notices],
+                "notices": [asdict(notice) for notice in urgent_first(run.notices)],
             },
         )
 

@@ -10,7 +10,9 @@ from admin_api import examples, views
 from admin_api.audit import note_destination
 from admin_api.checks import check_backup
 from admin_api.dependencies import Injected
+from admin_api.pages import page
 from admin_api.parameters import (
+    MAX_PAGE,
     BackupIdParameter,
     IfMatch,
     Limit,
@@ -37,12 +39,15 @@ from admin_api.schemas import (
     RegisteredBackup,
     UnreadableBackup,
 )
+from common.plain_text import made_plain
 from registry.models import Backup, BackupResult, address_key
 from registry.store import Store
 from registry.store_rules import of_primary, of_registration
 from replication.model import PartName
 
 NEVER_RUN = "never_run"
+_LONGEST = 500
+"""Characters of what is said of a row that cannot be understood."""
 
 StatusFilter = Literal[
     "in_sync", "updated", "drifted", "blocked", "rolled_back", "failed", "incomplete", "restored", "never_run"
@@ -67,12 +72,13 @@ def list_backups(
         for backup in backups
     }
     wanted = [backup for backup in backups if backup.id > after and status in (None, _status(last[backup.id]))]
-    page = wanted[:limit]
+    shown, is_more = page((views.backup_summary(backup, last[backup.id]) for backup in wanted), limit)
     unreadable = _unreadable(services.store) if not after and status is None else []
     return BackupPage(
-        backups=[views.backup_summary(backup, last[backup.id]) for backup in page],
-        unreadable=unreadable,
-        next=page[-1].id if len(wanted) > limit else None,
+        backups=shown,
+        unreadable=unreadable[:MAX_PAGE],
+        more_unreadable=max(0, len(unreadable) - MAX_PAGE),
+        next=shown[-1].id if is_more else None,
     )
 
 
@@ -189,7 +195,7 @@ def _unreadable(store: Store) -> list[UnreadableBackup]:
     """What the list would otherwise say nothing of, or call never run."""
     results = [(backup_id, f"its last result: {complaint}") for backup_id, complaint in store.unreadable_statuses()]
     return [
-        UnreadableBackup(id=backup_id, complaint=complaint)
+        UnreadableBackup(id=made_plain(backup_id, _LONGEST), complaint=made_plain(complaint, _LONGEST))
         for backup_id, complaint in (*store.unreadable_backups(), *results)
     ]
 

@@ -10,6 +10,7 @@ from admin_api import examples, views
 from admin_api.audit import note_destination
 from admin_api.checks import check_primary
 from admin_api.dependencies import Injected, Services
+from admin_api.pages import page
 from admin_api.parameters import (
     DigestParameter,
     IfMatch,
@@ -179,10 +180,8 @@ def list_states(services: Injected, limit: Limit = 50, next: NextRuns = None) ->
     One that came back after another is listed once for each time.
     """
     states = services.store.states(limit=limit + 1, before=next)
-    return StatePage(
-        states=[views.state_view(state) for state in states[:limit]],
-        next=states[limit - 1].first_run_id if len(states) > limit else None,
-    )
+    shown, is_more = page(map(views.state_view, states), limit)
+    return StatePage(states=shown, next=shown[-1].first_run_id if is_more else None)
 
 
 @router.get(

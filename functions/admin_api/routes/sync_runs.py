@@ -7,14 +7,27 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from admin_api import examples, views
 from admin_api.dependencies import Injected, Services
-from admin_api.parameters import BackupIdParameter, Limit, NextRuns, RunIdParameter
+from admin_api.pages import page
+from admin_api.parameters import MAX_PAGE, BackupIdParameter, Limit, NextResults, NextRuns, RunIdParameter
 from admin_api.request import caller, new_router
 from admin_api.runs import refuse_unservable, start
 from admin_api.schemas import HistoryPage, NewRun, Progress, RunDetails, RunPage, RunView
 from common.errors import Failure, Reason
 from registry.models import BackupResult, Run
 from registry.snapshots import primary_key
+from registry.store_rules import URGENT
+from replication.model import Status
 
+_RANKS = (
+    Status.ROLLED_BACK,
+    Status.FAILED,
+    Status.BLOCKED,
+    Status.INCOMPLETE,
+    Status.DRIFTED,
+    Status.RESTORED,
+    Status.UPDATED,
+    Status.IN_SYNC,
+)
 _STATES = 10_000
 """More states of the primary than are ever kept: one a minute for a week."""
 
@@ -51,26 +64,40 @@ def start_run(
 def list_runs(services: Injected, limit: Limit = 50, next: NextRuns = None) -> RunPage:  # noqa: A002 - the parameter's name
     """Runs that are still kept, newest first."""
     runs = services.store.runs(limit=limit + 1, before=next)
-    return RunPage(
-        runs=[views.run_view(run) for run in runs[:limit]],
-        next=runs[limit - 1].id if len(runs) > limit else None,
-    )
+    shown, is_more = page(map(views.run_view, runs), limit)
+    return RunPage(runs=shown, next=shown[-1].id if is_more else None)
 
 
 @router.get("/sync-runs/<run_id>", summary="One run", tags=["runs"], operation_id="getRun")
-def get_run(run_id: RunIdParameter, services: Injected) -> RunDetails:
-    """A run, how far it is, and what it did to each backup so far."""
+def get_run(
+    run_id: RunIdParameter,
+    services: Injected,
+    limit: Limit = MAX_PAGE,
+    next: NextResults = None,  # noqa: A002 - the parameter's name
+) -> RunDetails:
+    """A run, how far it is, and what it did to each backup so far, those first that need somebody."""
     run = services.store.run(run_id)
     if run is None:
         raise Failure(Reason.UNKNOWN_RUN, f"there is no run {run_id}")
     results = services.store.results(run_id)
     view = views.run_view(run)
     registrations = {backup.id: backup.registration for backup in services.store.backups()}
+    wanted = sorted((result for result in results if _place(result) > (next or "")), key=_place)
+    shown, is_more = page((views.result_view(result, registrations.get(result.backup_id)) for result in wanted), limit)
     return RunDetails(
         **{name: getattr(view, name) for name in type(view).model_fields},
         progress=_progress(run, results, services),
-        results=[views.result_view(result, registrations.get(result.backup_id)) for result in results],
+        results=shown,
+        next=_place(wanted[len(shown) - 1]) if is_more else None,
     )
+
+
+def _place(result: BackupResult) -> str:
+    """Where a result stands in the list of its run: what needs somebody comes first."""
+    if result.reason in URGENT:
+        return f"0-{result.backup_id}"
+    rank = _RANKS.index(result.status) + 1 if result.status in _RANKS else 1
+    return f"{rank}-{result.backup_id}"
 
 
 @router.get("/backups/<backup_id>/history", summary="A backup's results", tags=["backups"], operation_id="getHistory")
@@ -91,10 +118,8 @@ def get_history(
     )
     if not results and next is None and registration is None:
         raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is or was registered as {backup_id}")
-    return HistoryPage(
-        results=[views.result_view(result, registration) for result in results[:limit]],
-        next=results[limit - 1].run_id if len(results) > limit else None,
-    )
+    shown, is_more = page((views.result_view(result, registration) for result in results), limit)
+    return HistoryPage(results=shown, next=shown[-1].run_id if is_more else None)
 
 
 def _progress(run: Run, results: tuple[BackupResult, ...], services: Services) -> Progress:
