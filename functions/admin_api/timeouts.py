@@ -64,24 +64,40 @@ def address_problems(
     return side_by_side([partial(problem, host) for host in hosts], seconds + 1, late=lambda: None, runtime=runtime)
 
 
+class SameServers:
+    """Tells which of many servers are the same, as far as their addresses tell in time; each host is looked up once."""
+
+    def __init__(self, hosts: Iterable[str], addresses: AddressPolicy, runtime: Runtime, seconds: float = 5.0) -> None:
+        deadline = Deadline(seconds, runtime.monotonic)
+
+        def all_of(host: str) -> frozenset[str]:
+            try:
+                return all_addresses(host, addresses, deadline)
+            except Failure as failure:
+                if failure.reason is Reason.DEADLINE:
+                    return frozenset()
+                raise
+
+        names = list(dict.fromkeys(map(canonical_host, hosts)))
+        works = [partial(all_of, name) for name in names]
+        held = side_by_side(works, seconds + 1, late=frozenset[str], runtime=runtime)
+        self._addresses_of = dict(zip(names, held, strict=True))
+
+    def __call__(self, one: Address, other: Address) -> bool:
+        """Whether both have one port, and hosts that are spelled alike or resolve to a common address."""
+        if one[1] != other[1]:
+            return False
+        host, other_host = canonical_host(one[0]), canonical_host(other[0])
+        return host == other_host or not self._addresses_of[host].isdisjoint(self._addresses_of[other_host])
+
+
 def same_servers(
     one: Address, others: Sequence[Address], addresses: AddressPolicy, runtime: Runtime, seconds: float = 5.0
 ) -> list[bool]:
     """For each of several servers whether it is the same as ``one``, as far as their addresses tell in time."""
-    deadline = Deadline(seconds, runtime.monotonic)
-
-    def all_of(host: str) -> frozenset[str]:
-        try:
-            return all_addresses(host, addresses, deadline)
-        except Failure as failure:
-            if failure.reason is Reason.DEADLINE:
-                return frozenset()
-            raise
-
+    candidates = [other for other, port in others if port == one[1]]
     host = canonical_host(one[0])
-    alike = [port == one[1] and canonical_host(other) == host for other, port in others]
-    if any(alike) or all(port != one[1] for _, port in others) or not (host_addresses := all_of(host)):
-        return alike
-    works = [partial(all_of, other) if port == one[1] else frozenset[str] for other, port in others]
-    held = side_by_side(works, seconds + 1, late=frozenset[str], runtime=runtime)
-    return [not host_addresses.isdisjoint(addresses_of) for addresses_of in held]
+    if not candidates or any(canonical_host(other) == host for other in candidates):
+        return [port == one[1] and canonical_host(other) == host for other, port in others]
+    same = SameServers([host, *candidates], addresses, runtime, seconds)
+    return [same(one, other) for other in others]

@@ -1,6 +1,6 @@
 """Taking over the list of the primary's own Synchronization Manager."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -11,19 +11,25 @@ from admin_api.dependencies import Injected, Services
 from admin_api.registration import new_backup_id, refuse_known_server, register
 from admin_api.request import new_router
 from admin_api.schemas import ImportedBackup, ImportReport, ImportRequest, NativeSyncView
-from admin_api.timeouts import address_problems
+from admin_api.timeouts import SameServers, address_problems
 from cerberus.client import NativeSync, NativeTarget, PrimaryClient
 from cerberus.endpoint import MAX_PORT
+from cerberus.same_server import Address
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.plain_text import is_plain, made_plain
 from fleet.servers import endpoint_of
-from registry.models import Backup, Credentials, address_key
+from registry.models import Backup, Credentials
 from registry.store import AlreadyRegistered
 
 _READ_SECONDS = 15.0
 """For asking the primary; the rest of the time is for looking up names and registering."""
 
+_MOST_ENTRIES = 1_000
+"""Entries of the primary's list that are looked at."""
+_LONGEST_NAME = 256
 _ITSELF = "It leads to the primary itself."
+_TWICE = "The primary lists this server twice; this entry comes second."
 
 type Action = Literal["would_register", "registered", "needs_password", "already_registered", "refused"]
 
@@ -51,7 +57,7 @@ def import_backups(
 ) -> ImportReport:
     """Show what the primary's own Synchronization Manager replicates to and, unless dry, register it here."""
     native = _native_sync(services)
-    decisions = list(_decided(native, body, services))
+    decisions = list(_decided(native.targets[:_MOST_ENTRIES], body, services))
     if not body.dry_run:
         decisions = [_carried_out(decision, body, services) for decision in decisions]
     return ImportReport(
@@ -61,6 +67,7 @@ def import_backups(
         ),
         warnings=list(_warnings(native)),
         backups=[_shown(decision) for decision in decisions],
+        more=max(0, len(native.targets) - _MOST_ENTRIES),
     )
 
 
@@ -80,27 +87,42 @@ def _native_sync(services: Services) -> NativeSync:
     return services.log_ins.use(primary, ask)
 
 
-def _decided(native: NativeSync, body: ImportRequest, services: Services) -> Iterator[_Decision]:
-    primary = services.primary()
-    registered = {address_key(backup.host, backup.port): backup.id for backup in services.store.backups()}
-    problems = address_problems([target.host for target in native.targets], services.addresses, services.runtime)
-    for target, problem in zip(native.targets, problems, strict=True):
-        address = address_key(target.host, target.port)
-        existing = registered.get(address)
-        if primary and address == primary.source:
+def _decided(targets: Sequence[NativeTarget], body: ImportRequest, services: Services) -> Iterator[_Decision]:
+    primary, backups = services.primary(), services.store.backups()
+    hosts = [server.host for server in (primary, *backups, *targets) if server]
+    same = SameServers(hosts, services.addresses, services.runtime)
+    problems = address_problems([target.host for target in targets], services.addresses, services.runtime)
+    earlier: list[Address] = []
+    for target, problem in zip(targets, problems, strict=True):
+        address = (target.host, target.port)
+        existing = next((one.id for one in backups if same(address, (one.host, one.port))), None)
+        if primary and same(address, (primary.host, primary.port)):
             yield _Decision(target, "refused", _ITSELF)
         elif existing:
             yield _Decision(target, "already_registered", "Host and port are registered.", existing)
-        elif not target.secure:
-            yield _Decision(target, "refused", "It is replicated to over plain HTTP, which is never used here.")
-        elif problem:
-            yield _Decision(target, "refused", f"{problem.message[:1].upper()}{problem.message[1:]}.")
-        elif not (target.username and 1 <= target.port <= MAX_PORT):
-            yield _Decision(target, "refused", "The primary has no user name, or no valid port, for it.")
-        elif _key(target) not in body.passwords:
-            yield _Decision(target, "needs_password", f"Give it in passwords, as {_key(target)}.")
+        elif any(same(address, one) for one in earlier):
+            yield _Decision(target, "refused", _TWICE)
+        elif why := _unfit(target, problem):
+            yield _Decision(target, "refused", why)
         else:
-            yield _Decision(target, "would_register")
+            earlier.append(address)
+            if _key(target) in body.passwords:
+                yield _Decision(target, "would_register")
+            else:
+                yield _Decision(target, "needs_password", f"Give it in passwords, as {_key(target)}.")
+
+
+def _unfit(target: NativeTarget, problem: Failure | None) -> str:
+    """Why an entry could not be registered by anybody, empty when it could; ``problem`` is that of its address."""
+    if not target.secure:
+        return "It is replicated to over plain HTTP, which is never used here."
+    if problem:
+        return f"{problem.message[:1].upper()}{problem.message[1:]}."
+    if not (target.username and 1 <= target.port <= MAX_PORT):
+        return "The primary has no user name, or no valid port, for it."
+    if len(target.username) > _LONGEST_NAME or not is_plain(target.username):
+        return "The primary has a user name for it that is too long, or holds a control or bidirectional character."
+    return ""
 
 
 def _carried_out(decision: _Decision, body: ImportRequest, services: Services) -> _Decision:
@@ -142,9 +164,9 @@ def _warnings(native: NativeSync) -> Iterator[str]:
 
 def _shown(decision: _Decision) -> ImportedBackup:
     return ImportedBackup(
-        host=decision.target.host,
+        host=made_plain(decision.target.host, _LONGEST_NAME),
         port=decision.target.port,
-        username=decision.target.username,
+        username=made_plain(decision.target.username, _LONGEST_NAME),
         enabled=decision.target.enabled,
         action=decision.action,
         id=decision.id,
