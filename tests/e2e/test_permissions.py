@@ -20,7 +20,7 @@ def handler(event, context):
         return error.response["Error"]["Code"]
     return "allowed"
 """
-KEY = {"pk": {"S": "probe"}, "sk": {"S": "probe"}}
+KEY = {"pk": {"S": "OPEN#probe"}, "sk": {"S": "probe"}}
 Probe = Callable[..., str]
 
 

@@ -51,6 +51,25 @@ def test_the_page_has_every_permission_and_no_other(resources: dict[str, Any]) -
     assert set(_documented()) == set(_stated(resources))
 
 
+def test_the_page_names_the_rows_of_the_table_that_a_right_is_for(resources: dict[str, Any]) -> None:
+    stated = {
+        (name, statement["Sid"]): statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]
+        for name, resource in resources.items()
+        if resource["Type"] == "AWS::IAM::Role"
+        for policy in resource["Properties"]["Policies"]
+        if "Fn::If" not in policy
+        for statement in _statements(policy)
+        if str(statement["Action"]).startswith("dynamodb:")
+    }
+    documented = {
+        (role, statement): re.findall(r"`([^`]+)`", resource)
+        for (role, statement, action), (resource, _) in _documented().items()
+        if action.startswith("dynamodb:")
+    }
+    assert documented == stated
+    assert len(stated) == 10
+
+
 def test_every_permission_has_a_reason() -> None:
     assert [row for row, (resource, why) in _documented().items() if not (resource.strip() and why.strip())] == []
 
