@@ -36,8 +36,23 @@ _LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
 """RFC 8215: where the IPv4 address is depends on the prefix that the network's operator has chosen."""
 _IPV6_UNICAST = IPv6Network("2000::/3")
 """All that IANA gives out as global unicast."""
-_IPV6_DOCUMENTATION = IPv6Network("3fff::/20")
-"""RFC 9637. Python's ``is_global`` does not know it yet."""
+_NO_SERVERS: tuple[Network, ...] = tuple(
+    # Of IANA's registries of special-purpose addresses those that Python's ``is_global`` takes for ordinary ones:
+    # AS112 name servers (RFC 7534, 7535), multicast tunnels (RFC 7450), relays of 6to4 (RFC 7526), protocols of the
+    # IETF, identifiers that are no places among them (RFC 2928, 7343, 9374), and documentation (RFC 9637).
+    ip_network(block)
+    for block in (
+        "192.31.196.0/24",
+        "192.175.48.0/24",
+        "192.52.193.0/24",
+        "192.88.99.0/24",
+        "2001::/23",
+        "2620:4f:8000::/48",
+        "3fff::/20",
+    )
+)
+_ISATAP = (0x00005EFE, 0x02005EFE)
+"""RFC 5214: bits 64 to 95 of an address whose last 32 bits are the IPv4 address that a router sends it to."""
 _IPV4_COMPATIBLE = IPv6Network("::/96")
 HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\.?"
 """The form of a host name or an IPv4 address, for a match of the whole text."""
@@ -114,7 +129,7 @@ class AddressPolicy:
             return True
         if isinstance(address, IPv6Address) and address not in _IPV6_UNICAST:
             return False
-        if address in _IPV6_DOCUMENTATION:
+        if any(address in network for network in _NO_SERVERS):
             return False
         return address.is_global and not (address.is_multicast or address.is_reserved)
 
@@ -188,7 +203,8 @@ def _forms(address: Address) -> Iterator[Address]:
         yield address.sixtofour
     if address.teredo is not None:
         yield from address.teredo
-    if address in _IPV4_COMPATIBLE and int(address) > 1:
+    is_isatap = (int(address) >> 32) & 0xFFFFFFFF in _ISATAP
+    if is_isatap or (address in _IPV4_COMPATIBLE and int(address) > 1):
         yield low
 
 

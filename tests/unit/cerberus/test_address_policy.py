@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -264,3 +264,69 @@ def is_ipv6(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+# IANA's registries of special-purpose addresses (RFC 6890) and of multicast, by block, but for those where backups
+# mostly are (RFC 1918, RFC 6598, RFC 4193), and for the two that only wrap an IPv4 address.
+SPECIAL = [
+    "0.0.0.0/8",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.31.196.0/24",
+    "192.52.193.0/24",
+    "192.88.99.0/24",
+    "192.175.48.0/24",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+    "::/127",
+    "64:ff9b:1::/48",
+    "100::/64",
+    "100:0:0:1::/64",
+    "2001::/23",
+    "2001:db8::/32",
+    "2620:4f:8000::/48",
+    "3fff::/20",
+    "5f00::/16",
+    "fe80::/10",
+    "fec0::/10",
+    "ff00::/8",
+]
+NOT_GLOBAL_IPV4 = [block for block in SPECIAL if ":" not in block]
+
+
+@st.composite
+def _within(draw: st.DrawFn, blocks: list[str]) -> IPv4Address | IPv6Address:
+    network = ip_network(draw(st.sampled_from(blocks)))
+    return network[draw(st.integers(0, network.num_addresses - 1))]
+
+
+@given(_within(SPECIAL))
+def test_no_special_purpose_address_is_permitted(address: IPv4Address | IPv6Address) -> None:
+    assert not AddressPolicy(SystemRuntime()).permits(address)
+
+
+@given(
+    _within(NOT_GLOBAL_IPV4),
+    st.sampled_from(["::ffff:0:0", "64:ff9b::", "::"]),
+    st.integers(0, 2**64 - 1),
+    st.sampled_from([0x5EFE, 0x02005EFE]),
+)
+def test_a_special_purpose_address_is_seen_inside_ipv6(
+    inner: IPv4Address, prefix: str, upper: int, isatap: int
+) -> None:
+    policy, low = AddressPolicy(SystemRuntime()), int(inner)
+    site = int(IPv6Address("2600::")) | (upper & (2**60 - 1)) << 64
+    wrapped = (
+        int(IPv6Address(prefix)) | low,
+        int(IPv6Address("2002::")) | low << 80 | upper & 0xFFFF,
+        int(IPv6Address("2001::")) | low << 64 | upper & 0xFFFFFFFF,
+        int(IPv6Address("2001::")) | (low ^ 0xFFFFFFFF),
+        site | isatap << 32 | low,
+        int(IPv6Address("fd00::")) | isatap << 32 | low,
+    )
+    assert [IPv6Address(one) for one in wrapped if policy.permits(IPv6Address(one))] == []
