@@ -24,7 +24,7 @@ from cerberus.address_policy import HOST_NAME, IPV6_ADDRESS, MAX_HOST, checked_h
 from cerberus.endpoint import MAX_PORT
 from cerberus.tls import CERTIFICATE_MARK, KEY_MARK, MAX_PINS, CaBundle
 from common.errors import Failure
-from common.plain_text import PLAIN, PLAIN_OR_EMPTY, is_plain
+from common.plain_text import ACTING, PLAIN, PLAIN_OR_EMPTY, is_plain
 from fleet.people import ROLE_PATTERN
 from fleet.servers import PRIMARY_ID
 from registry.schedule import MAX_INTERVAL
@@ -122,7 +122,7 @@ Rule = Annotated[
             "begins with `!/` is an exception: this exact path is replicated all the same. One that can match nothing "
             "is refused."
         ),
-        json_schema_extra={"format": "preservation-rule", "pattern": f"^{RULE_FORM}$"},
+        json_schema_extra={"format": "preservation-rule", "pattern": f"^{RULE_FORM}$", "not": {"pattern": ACTING}},
     ),
     AfterValidator(_rule),
 ]
@@ -593,7 +593,7 @@ class NewSyncSettings(Model):
         BeforeValidator(_whole),
     ] = 24
     schedule_notes: Annotated[
-        list[Annotated[str, Field(max_length=500)]],
+        list[Annotated[str, Field(min_length=1, max_length=500, pattern=PLAIN)]],
         Field(max_length=5, description="As the answers have it, so that these can be sent again; it changes nothing."),
     ] = []
 

@@ -10,6 +10,8 @@ _ACTING = r"\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u
 PLAIN = f"^[^{_ACTING}]+$"
 """A text of at least one character, without any that acts. Regular expression of Python, Rust and JSON schemas."""
 PLAIN_OR_EMPTY = f"^[^{_ACTING}]*$"
+ACTING = f"[{_ACTING}]"
+"""A character that acts, anywhere in a text."""
 
 _PLAIN_TEXT = whole(f"[^{_ACTING}\ud800-\udfff]*")
 _ANY_ACTING = within(f"[{_ACTING}\ud800-\udfff]")
