@@ -1,8 +1,8 @@
 """Who changed what, and when. Names of fields are recorded, never what was in them.
 
-Rows of the table: pk ``AUDIT#`` + year and month, sk time + request's id, and
-the same with ``#answer`` at its end. Each is written once and never replaced;
-they expire like runs and histories.
+Rows of the table: pk ``AUDIT#`` + year and month, sk time + request's id, with
+``#asked`` at its end before there is an answer. Each is written once and never
+replaced; they expire like runs and histories.
 """
 
 from dataclasses import dataclass, replace
@@ -70,7 +70,7 @@ class DynamoAuditLog:
     def write(self, record: AuditRecord) -> None:
         row = {
             "pk": f"{AUDIT}{record.at:%Y-%m}",
-            "sk": f"{time_text(record.at)}#{record.request_id}{'' if record.status == INTENDED else '#answer'}",
+            "sk": f"{time_text(record.at)}#{record.request_id}{'#asked' if record.status == INTENDED else ''}",
             **to_row(record),
             "expires_at": int((record.at + self._kept).timestamp()),
         }

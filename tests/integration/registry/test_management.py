@@ -180,11 +180,11 @@ def test_an_audit_record_and_its_answer_are_rows_that_expire_and_that_nothing_re
     record = AuditRecord("r-1", at, "arn:x", "198.51.100.7", "POST", "/backups", "/backups", ("password",))
     log = DynamoAuditLog("registry-test", clients.dynamodb, SystemRuntime(), kept_days=30)
     log.write(record)
-    row = raw.item("AUDIT#2026-11", "2026-11-22T12:00:00.000000+00:00#r-1")
+    row = raw.item("AUDIT#2026-11", "2026-11-22T12:00:00.000000+00:00#r-1#asked")
     assert (row["who"]["S"], row["status"]["N"]) == ("arn:x", str(INTENDED))
     assert int(row["expires_at"]["N"]) == int(at.timestamp()) + 30 * 86_400
     log.write(answered(record, 201, "/backups/ftp2"))
-    answer = raw.item("AUDIT#2026-11", "2026-11-22T12:00:00.000000+00:00#r-1#answer")
+    answer = raw.item("AUDIT#2026-11", "2026-11-22T12:00:00.000000+00:00#r-1")
     assert (answer["status"]["N"], answer["resource"]["S"]) == ("201", "/backups/ftp2")
     before = raw.items()
     for again in (replace(record, who="arn:y"), answered(record, 500)):

@@ -127,8 +127,7 @@ def _approval(backup: Backup) -> Approval:
 def _sync(store: Any) -> None:
     """All that a run, a worker and a look have the store do."""
     one = store.backup("one")
-    primary = store.primary()
-    assert store.settings()
+    settings, primary = store.settings(), store.primary()
     store.save_primary(replace(primary, held=""), expected_version=primary.version)
     store.acquire_lease("me", now=AT, expires_at=LATER)
     store.lease()
@@ -146,13 +145,13 @@ def _sync(store: Any) -> None:
     store.claim_backup(RUN, "one", "claim", now=AT, until=LATER)
     given = store.approval("one")
     interim = BackupResult("one", RUN, "incomplete", AT, registration=one.registration)
-    store.begin_push(interim, PushConditions(one.version, given), lease_owner="me", claim="claim")
+    store.begin_push(interim, PushConditions(one.version, given, settings.version), lease_owner="me", claim="claim")
     store.withdraw_approval(given)
     store.record_result(replace(interim, status="updated"), lease_owner="me", claim="claim")
     store.result("one", RUN), store.results(RUN)
     paused = store.update_backup(replace(one, paused="put back"), expected_version=one.version)
     without = BackupResult("one", RUN, "incomplete", AT, registration=paused.registration)
-    store.begin_push(without, PushConditions(paused.version), lease_owner="me")
+    store.begin_push(without, PushConditions(paused.version, None, settings.version), lease_owner="me")
     store.finish_run(Run(RUN, "schedule", AT, finished_at=AT))
     store.release_lease("me")
 
@@ -161,7 +160,8 @@ def _admin_api(store: Any) -> None:
     """All that the management API's routes have the store do."""
     one, primary = store.backup("one"), store.primary()
     store.save_settings(store.settings())
-    store.save_primary(primary, expected_version=primary.version)
+    primary = store.save_primary(primary, expected_version=primary.version)
+    store.save_primary(replace(primary, host="q.example"), expected_version=primary.version, now=AT)
     store.backups(), store.registration("one"), store.unreadable_backups()
     store.status("one"), store.statuses(), store.unreadable_statuses()
     store.acceptance(), store.baseline(), store.newest_state(), store.states(limit=1), store.lease()

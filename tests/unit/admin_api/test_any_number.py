@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -28,8 +29,10 @@ class _NumbersOfDynamoDb(MemoryStore):
     def save_settings(self, settings: SyncSettings, *, expected_version: int | None = None) -> SyncSettings:
         return super().save_settings(_as_kept(settings), expected_version=expected_version)
 
-    def save_primary(self, primary: Primary, *, expected_version: int | None = None) -> Primary:
-        return super().save_primary(_as_kept(primary), expected_version=expected_version)
+    def save_primary(
+        self, primary: Primary, *, expected_version: int | None = None, now: datetime | None = None
+    ) -> Primary:
+        return super().save_primary(_as_kept(primary), expected_version=expected_version, now=now)
 
     def add_backup(self, backup: Backup) -> Backup:
         return super().add_backup(_as_kept(backup))
