@@ -1,13 +1,13 @@
 """Every model survives its way into a DynamoDB item and back."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from registry.models import (
@@ -203,3 +203,27 @@ def test_times_are_written_in_utc() -> None:
     row = to_row(replace(BACKUP, created_at=datetime(2026, 3, 1, 1, 30, tzinfo=east)))
     assert row["created_at"] == "2026-02-28T23:30:00.000000+00:00"
     assert from_row(Backup, row).created_at == datetime(2026, 2, 28, 23, 30, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class _Measured:
+    FORMAT: ClassVar[int] = 1
+
+    value: float
+
+
+@given(st.floats(min_value=-(2**63), max_value=2**63) | st.floats(min_value=-1e-90, max_value=1e-90))
+@example(5e-324)
+@example(1e-131)
+@example(-0.0)
+def test_dynamodb_takes_every_number_that_is_stored_and_gives_it_back(value: float) -> None:
+    stored = TypeSerializer().serialize(to_row(_Measured(value))["value"])
+    assert abs(Decimal(stored["N"])) >= Decimal("1e-130") or Decimal(stored["N"]) == 0
+    again = from_row(_Measured, {"format": 1, "value": TypeDeserializer().deserialize(stored)}).value
+    assert again == (value if abs(value) >= 1e-100 else 0)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan"), 1e20, -(2.0**64)])
+def test_a_number_that_no_reader_takes_back_is_not_stored(value: float) -> None:
+    with pytest.raises(ValueError, match="64 bits"):
+        to_row(_Measured(value))
