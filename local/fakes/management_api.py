@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from threading import Thread
 from types import SimpleNamespace
 from typing import Any
@@ -73,6 +74,7 @@ class FakeApi:
     addresses: AddressPolicy = field(default_factory=lambda: AddressPolicy(SystemRuntime()))
     stack_primary: Primary | None = None
     user_pool: UserPool | None = None
+    _numbers: count[int] = field(default_factory=count, repr=False)
 
     def services(self) -> Services:
         """What the routes are given while the function is ``running``."""
@@ -120,7 +122,7 @@ class FakeApi:
                 "identity": {"userArn": self.caller, "sourceIp": SOURCE, "caller": "AROAEXAMPLE:alex"},
                 "path": f"/v1{path}",
                 "stage": "v1",
-                "requestId": "f1a0ff52-8d32-4a4e-9d5b-2d4f0f6c1c11",
+                "requestId": f"f1a0ff52-8d32-4a4e-9d5b-{next(self._numbers):012}",
                 "resourcePath": path,
             },
             "body": body,

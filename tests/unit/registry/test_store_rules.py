@@ -1,5 +1,6 @@
 """What both stores have in common."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -9,9 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import REASONS_OF_THE_RUN, Reason
-from registry.models import BackupResult, Condition, PartResult, address_key
+from registry.models import BackupResult, Condition, Notice, PartResult, Run, address_key
 from registry.serialization import to_row
-from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, capped_result, merged_status
+from registry.store_rules import (
+    MESSAGE_LIMIT,
+    NOTICE_LIMIT,
+    WARNING_LIMIT,
+    capped_result,
+    capped_run,
+    merged_status,
+)
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTES = st.integers(0, 5).map(lambda minutes: NOON + timedelta(minutes=minutes))
@@ -186,3 +194,18 @@ def test_the_largest_result_that_is_stored_fits_into_an_item() -> None:
     parts = tuple(PartResult(f"part-{n}", "failed", message=long, added=10**9) for n in range(8))
     capped = capped_result(BackupResult("b1", "r1", "failed", NOON, message=long, parts=parts, warnings=(long,) * 999))
     assert len(str(TypeSerializer().serialize(to_row(capped))).encode()) < 400 * 1024  # braces and quotes included
+
+
+@given(
+    notices=st.lists(st.builds(str.__mul__, st.sampled_from("xä😀"), st.integers(0, 5000)), max_size=60),
+    more=st.integers(0, 3000),
+)
+def test_the_row_of_a_run_has_room_for_its_notices_and_the_urgent_one_is_among_them(
+    notices: list[str], more: int
+) -> None:
+    lost = Notice(Reason.ACCESS_LOST, "nobody may be able to log in any more: ftp2")
+    others = [Notice(Reason.BACKUP_PAUSED, text) for text in [*notices, *["n" * 1000] * more]]
+    run = capped_run(Run("r", "schedule", NOON, message="😀" * 5000, notices=(*others, lost)))
+    assert len(json.dumps(to_row(run), ensure_ascii=False).encode()) < 400_000
+    assert run.notices[0] == lost
+    assert len(run.notices) == min(len(others) + 1, NOTICE_LIMIT)
