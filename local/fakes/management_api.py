@@ -74,7 +74,7 @@ class FakeApi:
     addresses: AddressPolicy = field(default_factory=lambda: AddressPolicy(SystemRuntime()))
     stack_primary: Primary | None = None
     user_pool: UserPool | None = None
-    _numbers: count[int] = field(default_factory=count, repr=False)
+    _numbers: Iterator[int] = field(default_factory=count, repr=False)
 
     def services(self) -> Services:
         """What the routes are given while the function is ``running``."""
