@@ -7,7 +7,6 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.api_gateway import Route
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from fleet.log_lines import new_logger
 
 from admin_api import openapi
 from admin_api.audit import Reply, recorded
@@ -25,6 +24,7 @@ from admin_api.routes import (
     sync_settings,
 )
 from admin_api.schemas import Health
+from fleet.log_lines import new_logger
 
 logger = new_logger()
 
