@@ -26,6 +26,7 @@ from registry.models import (
     BackupResult,
     FanOut,
     KeptState,
+    LogIn,
     Primary,
     PrimaryAcceptance,
     PrimaryBaseline,
@@ -136,6 +137,7 @@ def _sync(store: Any) -> None:
     store.run(RUN), store.runs(limit=1), store.unfinished_runs()
     store.backups(), store.registration("one"), store.unreadable_backups()
     store.status("one"), store.statuses(), store.unreadable_statuses()
+    store.log_in("one"), store.record_log_in(LogIn("one", "version", "one.example:1"))
     store.baseline(), store.acceptance(), store.newest_state()
     store.save_baseline(PrimaryBaseline(1, 1, AT, RUN), lease_owner="me")
     store.save_acceptance(PrimaryAcceptance({}), lease_owner="me")
@@ -164,6 +166,10 @@ def _admin_api(store: Any) -> None:
     store.save_primary(replace(primary, host="q.example"), expected_version=primary.version, now=AT)
     store.backups(), store.registration("one"), store.unreadable_backups()
     store.status("one"), store.statuses(), store.unreadable_statuses()
+    store.log_in("one"), store.record_log_in(LogIn("one", "version", "one.example:1"))
+    store.begin_reading("one.example#1", "claim", now=AT, until=LATER)
+    store.end_reading("one.example#1", "claim")
+    store.discarded_secrets(), store.end_discarded("three")
     store.acceptance(), store.baseline(), store.newest_state(), store.states(limit=1), store.lease()
     store.history("one", limit=1), store.unreadable_results("one", since=RUN)
     store.queue_run(Run(RUN, "on_demand", AT, status="queued"))
