@@ -168,7 +168,7 @@ def details(plan: Plan, *, max_items: int = MAX_ITEMS) -> PlanDetails:
         )
         for part in plan.parts
     )
-    exceptions = contained(lambda: _exceptions(plan), lambda _: plan.policy.rules.exceptions)
+    exceptions = contained(lambda: _exceptions(plan), lambda defect: _all_exceptions(plan, defect, missing))
     return PlanDetails(plan.hash, parts, (*plan.warnings, *missing), exceptions)
 
 
@@ -180,6 +180,12 @@ def _exceptions(plan: Plan) -> tuple[str, ...]:
     states = (state for part in plan.parts if part.name is PartName.SETTINGS for state in (part.own, part.desired))
     roots = (state.parse() for state in states if isinstance(state, Document))
     return used_exceptions(rules, [root for root in roots if root is not None])
+
+
+def _all_exceptions(plan: Plan, defect: Defect, missing: list[str]) -> tuple[str, ...]:
+    """All exceptions, where it cannot be said which have an effect; ``missing`` gets a notice of it."""
+    missing.append(str(defect.of("the list of exceptions that have an effect")))
+    return plan.policy.rules.exceptions
 
 
 def _undetailed(plan: PartPlan, defect: Defect, missing: list[str]) -> PartDetails:

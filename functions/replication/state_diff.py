@@ -28,19 +28,13 @@ def _compared(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[P
             yield _part(part, part.load(before[part.name], "the first"), part.load(after[part.name], "the second"))
         elif part.name in before or part.name in after:
             which = "first" if part.name in before else "second"
-            yield PartPlan(
-                part,
-                settled=_untold(part, f"only the {which} holds this part; the other has none, or was read without it"),
-            )
+            message = f"only the {which} holds this part; the other has none, or was read without it"
+            yield PartPlan(part, settled=PartOutcome(part.name, PartStatus.NOT_OFFERED, message=message))
 
 
 def _part(part: Part[Any], before: Any, after: Any) -> PartPlan:
     if isinstance(after, BlockLists):  # the automatic list changes by itself: that is no change of the primary
         after = BlockLists(after.manual, before.automatic)
     if part.same(before, after, _AS_THEY_ARE):
-        return PartPlan(part, before, settled=_untold(part, ""))
+        return PartPlan(part, before, settled=PartOutcome(part.name, PartStatus.UNCHANGED))
     return PartPlan(part, before, after)
-
-
-def _untold(part: Part[Any], message: str) -> PartOutcome:
-    return PartOutcome(part.name, PartStatus.UNCHANGED, message=message)

@@ -340,7 +340,7 @@ class _Servers:
         yield self.pair.opened(self.invocation, primary.port, deadline)
 
     @contextmanager
-    def backup(self, backup: Backup, _: object, __: object, deadline: Deadline) -> Iterator[FleetServer]:
+    def backup(self, backup: Backup, _: object, __: object, deadline: Deadline, *___: object) -> Iterator[FleetServer]:
         yield self.pair.opened(self.invocation, backup.port, deadline)
 
     def is_same(self, one: tuple[str, int], other: tuple[str, int], _: object) -> bool:

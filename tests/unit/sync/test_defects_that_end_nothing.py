@@ -270,7 +270,7 @@ def test_what_could_not_be_judged_waits_where_wider_access_does(
 
 
 # ---------------------------------------------------------------- texts
-HOLD_THE_BOUNDARY = ("details", "preview", "render", "render_difference", "_undetailed")
+HOLD_THE_BOUNDARY = ("details", "preview", "render", "render_difference", "_undetailed", "_all_exceptions", "_state")
 OF_TEXTS = [
     Injection(module, name)
     for module in (plan_details, plan_text)
