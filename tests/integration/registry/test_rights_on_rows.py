@@ -31,6 +31,7 @@ from registry.models import (
     PrimaryAcceptance,
     PrimaryBaseline,
     Run,
+    ServedNow,
     SyncSettings,
 )
 from registry.snapshot_digests import DynamoSnapshotDigests
@@ -145,6 +146,9 @@ def _sync(store: Any) -> None:
     store.begin_fan_out(FanOut(RUN, "me", LATER, "key", "primary", "p.example", 1, 1, 1, 1), [one])
     store.fan_out(RUN), store.open_backups(RUN), store.open_registration(RUN, "one")
     store.claim_backup(RUN, "one", "claim", now=AT, until=LATER)
+    store.begin_serving(ServedNow("one", RUN, one.registration, one.version))
+    store.served_now()
+    store.end_serving("one", RUN)
     given = store.approval("one")
     interim = BackupResult("one", RUN, "incomplete", AT, registration=one.registration)
     store.begin_push(interim, PushConditions(one.version, given, settings.version), lease_owner="me", claim="claim")
