@@ -61,10 +61,14 @@ def _documented(text: str) -> object:
     return document.digest, document.values
 
 
-def _listed(operation: str, content: tuple[str, Callable[[int], str], str], hint: str) -> object:
+def _listed(
+    operation: str, content: tuple[str, Callable[[int], str], str], hint: str, *, is_plain: bool = True
+) -> object:
     """Read and taken apart as a list of users or groups."""
     budget = HostileServer({}).budgets.of(operation)
-    body = enveloped(operation, f"<ns1:data>{escape(filled(*content, budget))}</ns1:data>")
+    text = filled(*content, replace(budget, tree=budgets.ANY_SIZE) if is_plain else budget)
+    body = enveloped(operation, f"<ns1:data>{escape(text)}</ns1:data>")
+    del text
     return ListDocument(read(operation, body, budget)["data"], "users", "b1", hint, budget.tree).digest
 
 
@@ -82,7 +86,7 @@ def _long_paths() -> object:
 def _namespaces() -> object:
     address = "u" * (budgets.NAMESPACE - 4)
     declared = "".join(f" xmlns:p{n}='{address}{n}'" for n in range(8))
-    count = budgets.CANONICAL // (8 * budgets.NAMESPACE) - 50
+    count = budgets.CANONICAL // (8 * (budgets.NAMESPACE + 16))
     return _documented(f"<a{declared}>{'<v>p0: p1: p2: p3: p4: p5: p6: p7:</v>' * count}</a>")
 
 
@@ -114,7 +118,7 @@ LIMITS: dict[str, Limit] = {
     "the parser's tree of a list of users or groups": Limit(
         f"{size(budgets.LIST_TREE)}, or {budgets.TREE_TO_SIZE} times the primary's",
         Reason.REPLY_TOO_COMPLEX,
-        lambda: _listed("GetProfiles", USERS["no plain list"], "user"),
+        lambda: _listed("GetProfiles", USERS["no plain list"], "user", is_plain=False),
     ),
     "elements inside elements": Limit(
         size(budgets.DEPTH), Reason.REPLY_TOO_COMPLEX, lambda: _documented(_nested("<v>1</v>"))

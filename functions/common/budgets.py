@@ -34,8 +34,8 @@ ESCAPED = 1.5
 
 # Structure ------------------------------------------------------------------------------------------------------------
 
-TREE = 16 * MEGABYTE
-"""What a parser makes of one reply or document, by ``ELEMENT``, ``TEXT`` and ``ATTRIBUTE``: 60,000 elements with text.
+TREE = 8 * MEGABYTE
+"""What a parser makes of one reply or document, by ``ELEMENT``, ``TEXT`` and ``ATTRIBUTE``: 30,000 elements with text.
 
 Python's own objects for what is in a tree take up to six times as much.
 """
@@ -63,7 +63,7 @@ PROLOG = 64
 """Comments and instructions before the first element."""
 DECLARATION = 512
 """Bytes of an XML declaration."""
-CANONICAL = 64 * MEGABYTE
+CANONICAL = 16 * MEGABYTE
 """Characters of the text by which a document is compared, with the addresses of the namespaces in its names."""
 ITEMS = 50_000
 """Users, or groups, in one document, however short: about 700 bytes each are kept for comparing."""

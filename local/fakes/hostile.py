@@ -71,10 +71,10 @@ class HostileServer(FakeServer):
         self.list_room = self.budgets.of("GetProfiles").tree
 
     def users(self) -> Any:
-        return self._document("GetProfiles", "data", USERS[self.of_users])
+        return self._document("GetProfiles", "data", USERS[self.of_users], is_plain=self.of_users in PLAIN)
 
     def groups(self) -> Any:
-        return self._document("GetGroups", "data", GROUPS)
+        return self._document("GetGroups", "data", GROUPS, is_plain=True)
 
     def settings(self) -> Any:
         return self._document("GetConfiguration", "data", OTHERS[self.of_others], budgets.SETTINGS_TREE)
@@ -106,11 +106,17 @@ class HostileServer(FakeServer):
         return tuple(MimeMapping(one["ext"], one["type"]) for one in answer["mime"]["map"])
 
     def _document(
-        self, operation: str, name: str, content: "tuple[str, Callable[[int], str], str]", tree: int = ANY_SIZE
+        self,
+        operation: str,
+        name: str,
+        content: "tuple[str, Callable[[int], str], str]",
+        tree: int = ANY_SIZE,
+        *,
+        is_plain: bool = False,
     ) -> Content:
         self._called(operation)
         budget = self.budgets.of(operation)
-        text = filled(*content, replace(budget, tree=min(budget.tree, tree)))
+        text = filled(*content, replace(budget, tree=ANY_SIZE if is_plain else min(budget.tree, tree)))
         body = enveloped(operation, f"<ns1:{name}>{escape(text)}</ns1:{name}>")
         del text
         answer: Content = read(operation, body, budget)[name]
@@ -130,6 +136,8 @@ USERS: dict[str, tuple[str, Callable[[int], str], str]] = {
     "one text": ("<users><user name='a'>", lambda _: "x" * 100, "</user></users>"),
 }
 """What a list of users may be filled with."""
+PLAIN = frozenset({"users", "short users"})
+"""Lists of which no tree is made: each user is parsed by itself."""
 GROUPS: tuple[str, Callable[[int], str], str] = (
     "<groups>",
     lambda n: f'<group name="g{n}">{"x" * (budgets.GROUPS // budgets.ITEMS)}</group>',

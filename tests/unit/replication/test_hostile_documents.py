@@ -108,6 +108,7 @@ def test_no_name_prefix_or_depth_makes_a_document_larger_than_it_is(kind: str) -
 
 def test_a_list_of_more_items_than_its_size_explains_is_refused() -> None:
     for text in (
+        f"<users>{'<user name="a"></user>' * (budgets.ITEMS + 1)}</users>",
         f"<users>{'<user name="a"/>' * (budgets.ITEMS + 1)}</users>",
         f"<users><list>{'<user name="a"/>' * (budgets.ITEMS + 1)}</list></users>",
     ):

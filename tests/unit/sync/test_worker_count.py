@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.budgets import LIST_TREE, TREE_TO_SIZE
 from common.deadline import Deadline
-from fleet.memory import BASE, EACH, HOSTILE, HOSTILE_EACH, MAX_WORKERS, ONCE, size_of, workers
+from fleet.memory import BASE, EACH, HOSTILE, MAX_WORKERS, ONCE, size_of, workers
 from fleet.servers import PRIMARY_ID
 from replication.model import PartName
 from replication.primary import read_primary
@@ -32,7 +33,8 @@ MEGABYTE = 1024 * 1024
         (256, 0, MAX_WORKERS),
         (256, 100_000, MAX_WORKERS),
         (1024, 1 * MEGABYTE, MAX_WORKERS),
-        (1024, 31 * MEGABYTE, 3),
+        (1024, 29 * MEGABYTE, 3),
+        (1024, 31 * MEGABYTE, 2),
         (2048, 31 * MEGABYTE, 9),
         (10240, 31 * MEGABYTE, 62),
         (256, 31 * MEGABYTE, 1),
@@ -49,7 +51,8 @@ def test_what_is_served_at_a_time_fits_unless_it_is_one(memory: int, documents: 
     number = workers(memory, documents)
     assert 1 <= number <= MAX_WORKERS
     free = memory * MEGABYTE - BASE
-    hostile = min(max(HOSTILE, HOSTILE_EACH * documents), EACH * documents + free // 2)
+    own_tree = min(LIST_TREE, TREE_TO_SIZE * documents)
+    hostile = min(HOSTILE - own_tree, EACH * documents + free // 2)
     ordinary = ONCE * documents + EACH * documents * (number - 1)
     assert number == 1 or ordinary + max(hostile, EACH * documents) <= free
 
