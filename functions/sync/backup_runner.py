@@ -211,7 +211,8 @@ class BackupRunner:
                     return failed_outcome(failure.at(server.label))
                 if brief:
                     return brief
-            approval, begun = turn.approval(), self.begun(backup.id, backup.registration)
+            approval = turn.approval()
+            turn.begun = begun = self.begun(backup.id, backup.registration)
             write = may_be_written_to(backup, run)
             outcome = replicate(
                 self.primary,

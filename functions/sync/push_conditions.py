@@ -15,7 +15,7 @@ from datetime import datetime
 
 from common.errors import Failure, Reason
 from fleet.approvals import current_approval, is_expired
-from registry.models import Approval, Backup, SyncSettings
+from registry.models import Approval, Backup, BackupResult, SyncSettings
 from registry.store_rules import PushConditions, primary_replaced, registration_gone
 from replication.model import Outcome, Status
 from sync.pause import pause, paused_by_restore
@@ -46,6 +46,8 @@ class Turn:
     """The stored approval, whatever it lets through."""
     in_force: Approval | None = None
     """The same, if it lets through what this run does."""
+    begun: BackupResult | None = None
+    """What this run has stored before its first write, where somebody died who had the backup before."""
 
     def approval(self) -> Approval | None:
         """Read the approval; the one that is in force. Raises Failure."""
@@ -107,11 +109,15 @@ class Turn:
         return replace(outcome, warnings=(*outcome.warnings, *warnings))
 
     def _approvers(self, outcome: Outcome) -> tuple[str, ...]:
-        """Who stands behind the plan that is about to be carried out; empty where nobody has approved it."""
+        """Who stands behind the plan that is about to be carried out; empty where nobody has approved it.
+
+        The first write has ended the approval, so of a push that is taken over what it has begun with tells.
+        """
+        before = self.begun.approved_by if self.begun else ()
         approval = self.in_force
         if approval is None or approval.plan_hash != outcome.plan_hash:
-            return ()
-        return tuple(dict.fromkeys((approval.approved_by, *approval.agreed)))
+            return before
+        return tuple(dict.fromkeys((*before, approval.approved_by, *approval.agreed)))
 
     def _is_expired(self, given: Approval) -> bool:
         return is_expired(given, self.settings, self.recorder.context.runtime.now())

@@ -139,6 +139,18 @@ def test_whoever_takes_a_push_over_finishes_it_and_then_it_is_used_up(begun: tup
         assert (len(set(fleet.pushed)), reason_of(fleet)) == (1, "removes_too_much")
 
 
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_whoever_takes_a_push_over_says_who_has_approved_it(deaths: int) -> None:
+    """The approval is gone by then: it ended with the first write of whoever has died."""
+    for call in range(1, LAST_CALL):
+        deliveries = [Work("deliver", dies_at=call)] * deaths
+        fleet = after(*APPROVED, Work("fan-out"), *deliveries, Work("deliver"))
+        (result,) = fleet.store.history("b1", limit=1)
+        is_used_up = fleet.store.approval("b1") is None
+        assert is_used_up or deaths > 1  # then the backup is left to a person, and no push may have begun
+        assert result.approved_by == (("somebody",) if is_used_up else ()), call
+
+
 @pytest.mark.parametrize("begun", [(*APPROVED, Work("fan-out")), (*APPROVED, Work("asked fan-out"))])
 def test_whoever_takes_a_push_over_does_not_take_away_what_came_since(begun: tuple[Step, ...]) -> None:
     died_between = 0
