@@ -29,8 +29,9 @@ if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _SINCE = ("DIGESTS", "SINCE")
-_LONGER = timedelta(days=7)
-"""The bucket expires an object some time after its last day; its digest must still be there then."""
+_KEPT = timedelta(days=3650 + 7)
+"""The bucket's retention may be raised while objects are in it, up to this many years. It expires an object some time
+after its last day; the digest must still be there then, or the snapshot would pass for one that somebody made."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +51,18 @@ class DigestsSince:
 
 
 class DynamoSnapshotDigests:
-    """``SnapshotDigests`` in the product's table; ``kept_days`` is how long the bucket keeps an object."""
+    """``SnapshotDigests`` in the product's table."""
 
-    def __init__(self, table_name: str, client: "DynamoDBClient", runtime: Runtime, kept_days: int = 90) -> None:
+    def __init__(self, table_name: str, client: "DynamoDBClient", runtime: Runtime) -> None:
         self._table = Table(table_name, client, runtime)
         self._runtime = runtime
-        self._kept = timedelta(days=kept_days) + _LONGER
         self._has_begun = False
 
     def add(self, key: str, digest: str) -> None:
         now = self._runtime.now()
         if not self._has_begun:
             self._begin(now)
-        expires_at = int((now + self._kept).timestamp())
+        expires_at = int((now + _KEPT).timestamp())
         self._table.put({**keys(f"DIGEST#{key}", digest), **to_row(DigestRow()), "expires_at": expires_at})
 
     def has(self, key: str, digest: str) -> bool:

@@ -104,7 +104,8 @@ class SnapshotStore(Protocol):
         """Store what a backup held before this run wrote to it; the snapshot's key.
 
         ``registration`` is ``Backup.registration``. The first one of a run stands: who serves a backup again, because
-        whoever began was killed, finds what that one may have written.
+        whoever began was killed, finds what that one may have written. Raises Failure(SNAPSHOT_ALTERED or
+        SNAPSHOT_UNREADABLE) when something else is in its place, so that nothing is written without a way back.
         """
         ...
 
@@ -154,6 +155,9 @@ class S3Snapshots:
                 raise unavailable("S3 PutObject", error) from None
         except BotoCoreError as error:
             raise unavailable("S3 PutObject", error) from None
+        else:
+            return key
+        self.load(key)
         return key
 
     def keep_primary(self, digest: str, content: SnapshotContent) -> str:

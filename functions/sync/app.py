@@ -129,7 +129,7 @@ def _run_context() -> RunContext:
         snapshots=S3Snapshots(
             environment.snapshot_bucket,
             clients.s3,
-            DynamoSnapshotDigests(environment.table_name, clients.dynamodb, runtime, environment.snapshot_days),
+            DynamoSnapshotDigests(environment.table_name, clients.dynamodb, runtime),
         ),
         primary=environment.primary,
         lease_seconds=environment.lease_seconds,

@@ -34,7 +34,9 @@ class MemorySnapshots:
 
     def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent, registration: str = "") -> str:
         key = backup_key(backup_id, run_id, content.parts, registration)
-        if key not in self.stored:
+        if key in self.stored:
+            self.load(key)
+        else:
             self.put(key, encode(backup_id, content))
         return key
 

@@ -15,6 +15,7 @@ from common.runtime import SystemRuntime
 from common.server_types import Features, Licence, Security, ServerFacts, Version
 from local.fakes.runtime import FakeRuntime
 from local.fakes.snapshots import MemorySnapshots
+from local.template import translated
 from registry.aws import Clients
 from registry.serialization import time_text
 from registry.snapshot_digests import DynamoSnapshotDigests
@@ -261,6 +262,20 @@ class TestAContentThatWasNotKept:
                 bucket.load(key)
             assert caught.value.reason is Reason.SNAPSHOT_ALTERED
 
+    def test_it_does_not_stand_for_what_a_backup_holds_before_a_write(
+        self, bucket: S3Snapshots, clients: Clients, keys: tuple[str, str]
+    ) -> None:
+        """Whoever knows the run and the registration may be there first; then nothing is written to the backup."""
+        assert bucket.keep_backup("files-2", RUN, self.FORGED) == keys[0]  # the first one of the run stands
+        in_memory = MemorySnapshots()
+        for store in (bucket, in_memory):
+            key, body = backup_key("files-2", LATER, PARTS), encode("files-2", self.FORGED)
+            clients.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+            in_memory.stored[key] = body
+            with pytest.raises(Failure) as caught:
+                store.keep_backup("files-2", LATER, HELD)
+            assert caught.value.reason is Reason.SNAPSHOT_ALTERED
+
     def test_one_from_before_there_were_digests_still_goes_back(self, bucket: S3Snapshots, clients: Clients) -> None:
         key = backup_key("files-2", RUN, PARTS)
         clients.s3.put_object(Bucket=BUCKET, Key=key, Body=encode("files-2", HELD))
@@ -278,6 +293,13 @@ class TestAContentThatWasNotKept:
             )
             with nullcontext() if is_given_back else pytest.raises(Failure, match="is not what this product has kept"):
                 assert bucket.load(key).content == HELD
+
+    def test_the_digest_outlives_its_object_however_the_retention_is_raised_meanwhile(self, clients: Clients) -> None:
+        runtime = FakeRuntime()
+        DynamoSnapshotDigests(TABLE, clients.dynamodb, runtime).add("one", "0f")
+        row = clients.dynamodb.get_item(TableName=TABLE, Key={"pk": {"S": "DIGEST#one"}, "sk": {"S": "0f"}})["Item"]
+        longest = timedelta(days=int(translated()["Parameters"]["SnapshotDays"]["MaxValue"]))
+        assert int(row["expires_at"]["N"]) >= (runtime.now() + longest + timedelta(days=7)).timestamp()
 
     def test_the_first_digest_says_since_when_there_are_any(self, clients: Clients) -> None:
         runtime = FakeRuntime()
