@@ -111,6 +111,8 @@ def _is_below_secret_head(element: etree._Element) -> bool:
 
 
 _LONGEST_ROW = 64
+_LARGEST_LABEL = 64
+"""Elements, comments and instructions in what may be a label."""
 
 
 def _cells(row: etree._Element) -> list[etree._Element]:
@@ -138,9 +140,17 @@ def _before(element: etree._Element) -> Iterator[etree._Element]:
 
 
 def _only_value(element: etree._Element) -> str | None:
-    """The one value that an element holds with all that is inside; None where there are more, or none."""
+    """The one value that an element holds with all that is inside; None where there are more, or none.
+
+    A label is small: what holds more than a few nodes is none. Each row asks it of its head.
+    """
+    nodes = list(islice(element.iter(), _LARGEST_LABEL + 1))
+    if len(nodes) > _LARGEST_LABEL:
+        return None
     value: str | None = None
-    for one in element.iter(etree.Element):
+    for one in nodes:
+        if not isinstance(one.tag, str):  # a comment or an instruction
+            continue
         said = [*map(str, one.attrib.values()), *filter(str.strip, [text_of(one)])]
         if len(said) > 1 or (said and value is not None):
             return None

@@ -57,7 +57,14 @@ def one_item(entry: Callable[[int, str], str], size: int, side: str) -> str:
     return f'<doc><entry name="one">{"".join(entry(i, side) for i in range(size))}</entry></doc>'
 
 
+def below_a_head(entry: Callable[[int, str], str], size: int, side: str) -> str:
+    """Rows below a head that holds as much as all of them, and no label."""
+    rows = "".join(f"<tr><td>{entry(i, side)}</td><td>{side}{i}</td></tr>" for i in range(size))
+    return f"<doc><list><tr><td>{'<e/>' * size}</td><td><!-- -->{'<!-- -->' * size}</td></tr>{rows}</list></doc>"
+
+
 CASES = [
+    pytest.param(PartName.SETTINGS, below_a_head, lambda i, side: f"{side}{i}", id="settings, rows below a large head"),
     *(pytest.param(PartName.SETTINGS, document, entry, id=f"settings, {name}") for name, entry in SETTINGS.items()),
     *(pytest.param(PartName.EVENT_RULES, document, entry, id=f"rules, {name}") for name, entry in LISTS.items()),
     *(pytest.param(PartName.EVENT_RULES, one_item, entry, id=f"one rule, {name}") for name, entry in LISTS.items()),
