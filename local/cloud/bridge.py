@@ -13,6 +13,22 @@ def accept_plain_http(cloudformation: Any, s3: Any, stack_name: str) -> None:
         s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({**policy, "Statement": statements}))
 
 
+def name_sessions_of_roles(cloudformation: Any, s3: Any, stack_name: str) -> None:
+    """Name the sessions of a role beside the role where a stack's bucket policies ask for the principal.
+
+    In AWS ``aws:PrincipalArn`` is the role's own ARN, whoever assumed it (IAM User Guide, global condition keys). In
+    the local cloud it is that of the session.
+    """
+    for bucket in _resources(cloudformation, stack_name, "AWS::S3::Bucket"):
+        policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+        for statement in policy["Statement"]:
+            for operands in statement.get("Condition", {}).values():
+                if named := operands.get("aws:PrincipalArn"):
+                    roles = [arn for arn in named if ":role/" in arn]
+                    operands["aws:PrincipalArn"] = [*roles, *map(_sessions_of, roles)]
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+
 def let_batches_be_sent(cloudformation: Any, iam: Any, stack_name: str) -> None:
     """Name the batch beside the message in a stack's roles: in AWS who may send one may send several at once.
 
@@ -35,6 +51,11 @@ def make_concurrency_a_number(cloudformation: Any, functions: Any, stack_name: s
     for mapping in _resources(cloudformation, stack_name, "AWS::Lambda::EventSourceMapping"):
         maximum = functions.get_event_source_mapping(UUID=mapping)["ScalingConfig"]["MaximumConcurrency"]
         functions.update_event_source_mapping(UUID=mapping, ScalingConfig={"MaximumConcurrency": int(maximum)})
+
+
+def _sessions_of(role: str) -> str:
+    """The ARNs of all sessions of a role, as a pattern."""
+    return role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/*"
 
 
 def _with_batches(statement: dict[str, Any]) -> dict[str, Any]:

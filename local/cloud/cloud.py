@@ -150,6 +150,7 @@ class LocalCloud:
         given = {"Runtime": RUNTIME, "Architecture": ARCHITECTURE, **(parameters or {})}
         self._stacks.deploy(stack_name, given, sam=sam)
         bridge.accept_plain_http(self.client("cloudformation"), self.client("s3"), stack_name)
+        bridge.name_sessions_of_roles(self.client("cloudformation"), self.client("s3"), stack_name)
         bridge.let_batches_be_sent(self.client("cloudformation"), self.client("iam"), stack_name)
         bridge.make_concurrency_a_number(self.client("cloudformation"), self.client("lambda"), stack_name)
         print(f"Deployed in {time.monotonic() - started:.0f} s.", flush=True)
