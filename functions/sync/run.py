@@ -178,7 +178,7 @@ class _Fleet:
             settings = self._store.settings()
             statuses = self._store.statuses()
             unreadable = dict(self._store.unreadable_backups())
-            chosen = choose(self._request.backups, self._store.backups(), unreadable, statuses)
+            chosen = choose(self._request.backups, self._store.backups(), unreadable, statuses, self._record.id)
             unknown = dict(self._store.unreadable_statuses())
             registered = remember_stack_primary(self._store, self._context.primary)
             self._tell(apply_promotion_hold(self._record, registered))
@@ -266,6 +266,7 @@ def choose(
     registered: Sequence[Backup],
     unreadable: Mapping[str, str],
     statuses: Mapping[str, BackupResult],
+    run_id: str,
 ) -> list[Backup]:
     """The backups to serve, in the order in which they are served; none ``requested`` means all that are enabled.
 
@@ -282,7 +283,7 @@ def choose(
         if not backups[backup_id].enabled:
             raise Failure(Reason.BACKUP_DISABLED, f"the backup {backup_id!r} is disabled")
     wanted = [backups[backup_id] for backup_id in requested or backups if backups[backup_id].enabled]
-    return in_turn(wanted, statuses)
+    return in_turn(wanted, statuses, run_id)
 
 
 def apply_promotion_hold(run: Run, primary: Primary | None) -> Run:

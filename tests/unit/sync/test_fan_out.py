@@ -139,7 +139,7 @@ class TestHandingOut:
     def test_those_that_were_tried_longest_ago_come_first(self, fleet: Fleet) -> None:
         store = fleet.world.store
         store.acquire_lease("before", now=fleet.time, expires_at=fleet.time)
-        for backup_id, run_id in (("b1", "r1"), ("b3", "r0")):
+        for backup_id, run_id in (("b1", "1"), ("b3", "0")):
             result = BackupResult(backup_id, run_id, "in_sync", fleet.time)
             store.record_result(as_registered(result, store), lease_owner="before")
         fleet.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,11 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from local.fakes.runtime import FakeRuntime
 from local.fakes.world import World
+from registry.models import Backup, BackupResult
+from registry.store_rules import merged_status
+from replication.model import Status
 from sync.events import RunRequest, Trigger
+from sync.order import in_turn
 from sync.run import run
 
 if TYPE_CHECKING:
@@ -107,3 +112,23 @@ def test_what_a_run_did_not_get_to_comes_first_in_the_next_one(off: frozenset[st
     fleet.run(len(BACKUPS))
     assert fleet.run(4) == ["b1", "b2", "b3", "b4"]
     assert fleet.run(1) == ["b5"]
+
+
+def test_what_a_run_has_tried_whose_clock_was_ahead_waits_for_nothing() -> None:
+    """With time for half of the backups in each run, whatever the clock of the first run said."""
+    now = datetime(2026, 12, 1, tzinfo=UTC)
+    backups = [Backup(f"b{number}", "files.example", number + 1) for number in range(4)]
+
+    def result(backup_id: str, at: datetime) -> BackupResult:
+        return BackupResult(backup_id, f"{at:%Y%m%dT%H%M%S.%fZ}-0123abcd", Status.IN_SYNC, at)
+
+    for ahead in ({"b0"}, {"b0", "b3"}, {backup.id for backup in backups}):
+        statuses = {backup_id: result(backup_id, now + timedelta(days=365)) for backup_id in ahead}
+        for number in range(4):
+            at, served = now + timedelta(minutes=15 * number), set()
+            for backup in in_turn(backups, statuses, result("", at).run_id)[:2]:
+                statuses[backup.id] = merged_status(statuses.get(backup.id), result(backup.id, at))
+                served.add(backup.id)
+            assert len(served) == 2
+        assert all(status.attempted_at < now + timedelta(hours=1) for status in statuses.values())
+        assert statuses.keys() == {backup.id for backup in backups}

@@ -91,7 +91,7 @@ class TestWhoIsServed:
             ("b2", "in_sync", NOON - timedelta(hours=1)),
             ("b3", "incomplete", NOON + timedelta(hours=1)),
         ):
-            result = BackupResult(backup_id, "r0", status, attempted_at=attempted)
+            result = BackupResult(backup_id, "0", status, attempted_at=attempted)
             world.store.record_result(as_registered(result, world.store), lease_owner="before")
         sync_run(world)
         assert [server_id for server_id, _ in world.servers.used] == ["primary", "b3", "b2", "b1"]
