@@ -242,7 +242,7 @@ def _look(
             )
             _refuse_untrusted(server, certificate)  # nothing is sent to it, least of all a password
         with _step("credentials_stored"):
-            credentials = services.log_ins.permitted(server, asked_for=asked_for)
+            credentials = services.log_ins.permitted(server, asked_for=asked_for, fresh=True)
         with _step("soap_access"):
             endpoint = endpoint_of(server, credentials, settings, services.addresses, services.wsdl)
             with PrimaryClient(endpoint, deadline, services.runtime) as client:

@@ -62,15 +62,16 @@ class LogIns:
             self._forget_refusal(server, credentials)
         return outcome()
 
-    def permitted(self, server: Primary | Backup, *, asked_for: bool = False) -> Credentials:
+    def permitted(self, server: Primary | Backup, *, asked_for: bool = False, fresh: bool = False) -> Credentials:
         """What may be sent to a server now.
 
         ``asked_for``: a person wants an attempt although an earlier one was
-        refused. Raises Failure: CREDENTIALS_MISSING, PASSWORD_NEEDED for a
-        password that was given for another destination, and
-        AUTHENTICATION_FAILED when the server has refused this very log-in.
+        refused. ``fresh``, as for that: past any cache, for who makes one attempt
+        only. Raises Failure: CREDENTIALS_MISSING, PASSWORD_NEEDED for a password
+        that was given for another destination, and AUTHENTICATION_FAILED when the
+        server has refused this very log-in.
         """
-        if not asked_for:
+        if not (asked_for or fresh):
             try:
                 return self._allowed(server, fresh=False, asked_for=False)
             except Failure as failure:

@@ -254,7 +254,7 @@ def test_every_variant_of_the_guide_is_deployed_in_place_and_what_was_kept_stays
 
     sam.delete()
 
-    assert secrets.get("files-2").password == "kept through all of it"
+    assert secrets.get("files-2", "").password == "kept through all of it"
     kept = cloud.client("s3").get_object(Bucket=outputs["SnapshotBucketName"], Key="backups/files-2/one")
     assert kept["Body"].read() == b"kept"
     assert _inventory(cloud) - before == {

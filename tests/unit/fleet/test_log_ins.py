@@ -164,3 +164,10 @@ class TestRefusals:
         assert log_ins.use(SERVER, use, lambda accepted: not accepted) is (right in tried)
         assert used == tried
         assert secrets.asked == ([False] if cached == right else [False, True])
+
+
+def test_who_makes_one_attempt_only_makes_it_with_what_is_stored_now() -> None:
+    secrets = RotatedCredentials()
+    log_ins = LogIns(MemoryStore(), secrets, FakeRuntime())
+    assert log_ins.permitted(SERVER).username == "old"
+    assert log_ins.permitted(SERVER, fresh=True).username == "new"
