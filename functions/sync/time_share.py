@@ -23,19 +23,21 @@ nothing in the second half of its time, grants each as much."""
 
 @dataclass(frozen=True)
 class TimeShare:
-    """The time of one backup. ``seconds`` is how long it is, None where the run itself ends first."""
+    """The time of one backup. ``seconds`` is how long it is, None where the run itself, until ``run``, ends first."""
 
     deadline: Deadline
+    run: Deadline
     seconds: float | None
 
     def charge(self, outcome: Outcome) -> Outcome:
         """The outcome; where only the backup's own time has ended, it is the backup that failed, and not the run."""
-        if outcome.reason is not Reason.DEADLINE or self.seconds is None:
+        if outcome.reason is not Reason.DEADLINE or self.seconds is None or self.run.remaining() <= 0:
             return outcome
         parts = tuple(
             replace(part, reason=Reason.TOO_SLOW) if part.reason is Reason.DEADLINE else part for part in outcome.parts
         )
-        message = f"it used up its share of the run's time, {self.seconds:.0f} seconds"
+        share = f"it used up its share of the run's time, {self.seconds:.0f} seconds"
+        message = f"{outcome.message}; {share}" if outcome.message else share
         return replace(outcome, status=Status.FAILED, reason=Reason.TOO_SLOW, message=message, parts=parts)
 
 
@@ -62,4 +64,4 @@ class TimeShares:
         waiting = max(1, self._expected - next(self._begun))
         left = self._deadline.remaining()
         seconds = min(max(LEAST, left / ceil(waiting / self._at_a_time)), self._most)
-        return TimeShare(self._deadline.share(seconds), seconds if seconds < left else None)
+        return TimeShare(self._deadline.share(seconds), self._deadline, seconds if seconds < left else None)

@@ -364,6 +364,11 @@ class Fleet:
         self.evidence.plant_log_in(server_id, user, password)
         self.registry.credentials.put(server_id, Credentials(user, password))
 
+    def log_in_again(self, server_id: str) -> None:
+        """Store the same log-in once more: a person says that it may be tried, also after a refusal or elsewhere."""
+        machine = self.servers[server_id].state.machine
+        self.log_in(server_id, machine.admin_user, machine.admin_password)
+
     def add_primary(self, *, trust: TlsTrust | None = None, **options: Any) -> LocalServer:
         server = self.start(PRIMARY_ID, **options)
         self.store.save_primary(Primary(HOST, server.port, trust or TlsTrust(ca_pem=server.ca_pem)))

@@ -122,7 +122,7 @@ class TestTheProofIsNotHeardOf:
 
         monkeypatch.setattr(BackupClient, "fresh_facts", late_once)
         fleet.run()
-        assert fleet.statuses() == {"b1": "incomplete:deadline"}
+        assert fleet.statuses() == {"b1": "failed:too_slow"}
         assert "they were put back" in fleet.result("b1").message
         assert fleet.servers["b1"].state.document("settings") == before
 

@@ -207,6 +207,7 @@ def test_access_that_is_lost_rings_until_the_backup_answers_again(
     assert fleet.store.history("b1", limit=1)[0].reason == "authentication_failed"
     assert watched.ringing == {"BackupHarmed"}
     server.clear_faults()
+    fleet.log_in_again("b1")
     watched.intervals()
     assert watched.changes("BackupHarmed") == ["OK", "ALARM", "OK"]
 

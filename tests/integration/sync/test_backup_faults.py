@@ -226,6 +226,8 @@ def recovers(fleet: Fleet, expected: Expected) -> None:
         assert fleet.all_writes() == []
         return
     fleet.servers["b1"].clear_faults()
+    if expected.outcome == "failed:authentication_failed":
+        fleet.log_in_again("b1")
     fleet.run()
     assert fleet.statuses()["b1"] in ("updated", "in_sync")
     assert holds(fleet, "b1")

@@ -323,6 +323,9 @@ class TestRunContext:
         monkeypatch.setenv("PRIMARY_FINGERPRINTS", fleet.primary.fingerprint)
         assert function(SCHEDULED)["status"] == "succeeded"
         fleet.store.save_primary(Primary("127.0.0.1", 1))
+        assert "password_needed" in function.refused(SCHEDULED)
+        fleet.log_in_again("primary")
+        app._run_context.cache_clear()  # it may remember for some minutes what was stored
         assert "connection_refused" in function.refused(SCHEDULED)
 
     def test_loopback_is_refused_unless_it_is_allowed(

@@ -9,6 +9,7 @@ from common.errors import Failure, Reason
 from common.server_types import Features, Licence, Security, ServerFacts, Version
 from local.trial.credentials import log_in_of
 from local.trial.snapshots import FolderSnapshots, load
+from registry.models import Credentials
 from registry.snapshots import decode
 
 FACTS = ServerFacts(
@@ -66,7 +67,7 @@ def test_a_file_of_a_newer_version_is_refused_and_says_what_is_not_understood(
 
 def test_log_ins_come_from_the_environment() -> None:
     named = {"CERBERUS_BACKUP_USERNAME": "root", "CERBERUS_BACKUP_PASSWORD": "p"}
-    assert vars(log_in_of("backup", named)) == {"username": "root", "password": "p"}
+    assert log_in_of("backup", named) == Credentials("root", "p")
     assert log_in_of("primary", {"CERBERUS_PRIMARY_PASSWORD": "p"}).username == "admin"
 
 
