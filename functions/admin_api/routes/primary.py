@@ -103,7 +103,8 @@ def _stored(
         f"the primary was set to {named.host}:{named.port} at {now:%Y-%m-%d %H:%M:%S} UTC "
         f"by {caller(router.current_event.raw_event)}"
     )
-    previous = services.primary()
+    # One that the stack's parameters no longer name is none to run from, and still the one that was pushed from.
+    previous = services.primary() or services.store.primary()
     if previous is None or previous.source != named.source:
         refuse_known_server(named.host, named.port, services, but=PRIMARY_ID)
     changed = primary_as_named(named, previous, why, now)
@@ -140,6 +141,8 @@ def promote_backup(
     now = services.runtime.now()
     why = f"{backup.id} was made the primary at {now:%Y-%m-%d %H:%M:%S} UTC by {caller(router.current_event.raw_event)}"
     made = promotion(old, backup, former_id(body.former_id, old, backup, services), why, now)
+    # Its name may lead to the primary by now: no force makes one server both, or takes a password there.
+    refuse_known_server(backup.host, backup.port, services, but=backup.id)
     check = check_primary(made.primary, services)
     concerns = list(concerns_about(backup, old, check, services))
     refuse_unsafe(concerns, backup, force=body.force)

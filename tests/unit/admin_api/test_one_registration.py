@@ -56,6 +56,20 @@ def test_another_spelling_of_its_own_address_is_no_other_server(fleet: Any) -> N
     assert fleet.call("PATCH", "/primary", {"host": "Main.Example."}).body["primary"]["held"] == ""
 
 
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize(("address", "reason"), [("10.0.0.1", "same_as_primary"), ("10.0.0.4", "already_registered")])
+def test_one_whose_address_became_anothers_is_not_promoted_and_nobody_logs_in(
+    fleet: Any, register: Any, monkeypatch: pytest.MonkeyPatch, address: str, reason: str, *, force: bool
+) -> None:
+    fleet.names["third.example"] = ["10.0.0.4"]
+    assert register(id="ftp3", host="third.example").status == 201
+    fleet.names["ftp2.example"] = [address]
+    monkeypatch.setattr("admin_api.routes.primary.check_primary", lambda *_: pytest.fail("somebody logs in"))
+    answer = fleet.call("POST", "/primary/promote", {"backup_id": "ftp2", "force": force})
+    assert (answer.status, answer.body["reason"]) == (409, reason)
+    assert fleet.store.primary().host == "main.example"
+
+
 def test_an_address_that_became_the_primarys_is_checked_without_a_log_in(fleet: Any) -> None:
     fleet.names["ftp2.example"] = ["10.0.0.1"]
     report = fleet.call("POST", "/backups/ftp2/check").body

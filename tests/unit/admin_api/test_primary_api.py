@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from registry.models import AcceptedPart, PrimaryAcceptance
+from registry.models import AcceptedPart, Primary, PrimaryAcceptance
 
 RUN_ID = "20260301T120000.000000Z-0badc0de"
 PINS = {"mode": "pins", "fingerprints": ["ab" * 32]}
@@ -45,6 +45,16 @@ def test_another_address_is_held_until_somebody_resumes(registered: Any, method:
     assert "the primary was set to" in answer.body["primary"]["held"]
     assert registered.store.primary().term == 1
     assert registered.call("POST", "/primary/resume").body["held"] == ""
+
+
+@pytest.mark.parametrize(("host", "is_held"), [("main.example", False), ("other.example", True)])
+def test_one_that_the_parameters_of_the_stack_no_longer_name_is_still_what_was_pushed_from(
+    world: Any, host: str, *, is_held: bool
+) -> None:
+    world.store.save_primary(Primary("main.example", 443, of_stack=True))
+    answer = world.call("PUT", "/primary", BODY | {"host": host})
+    assert answer.status == 200
+    assert (bool(answer.body["primary"]["held"]), world.store.primary().term) == (is_held, int(is_held))
 
 
 def test_the_same_address_is_not_held(registered: Any) -> None:
