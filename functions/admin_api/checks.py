@@ -8,7 +8,7 @@ from functools import partial
 
 from admin_api.dependencies import Services
 from admin_api.schemas import CertificateView, CheckReport, RequirementView
-from admin_api.timeouts import same_servers, side_by_side
+from admin_api.timeouts import leads_to, side_by_side
 from cerberus.certificate import CertificateFacts, inspect_certificate
 from cerberus.client import PrimaryClient
 from common.deadline import Deadline
@@ -173,7 +173,7 @@ def check_backup(backup: Backup, services: Services) -> CheckReport:
 
 def _is_primary(backup: Backup, primary: Primary, services: Services) -> bool:
     address = (backup.host, backup.port)
-    return any(same_servers(address, [(primary.host, primary.port)], services.addresses, services.runtime))
+    return leads_to(address, (primary.host, primary.port), services.addresses, services.runtime)
 
 
 def _report_of_primary(backup: Backup, services: Services) -> CheckReport:

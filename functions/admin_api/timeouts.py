@@ -9,7 +9,7 @@ from functools import partial
 from typing import NoReturn
 
 from cerberus.address_policy import AddressPolicy, check_host
-from cerberus.same_server import Address, all_addresses
+from cerberus.same_server import Address, all_addresses, same_server
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.hosts import canonical_host
@@ -89,6 +89,14 @@ class SameServers:
             return False
         host, other_host = canonical_host(one[0]), canonical_host(other[0])
         return host == other_host or not self._addresses_of[host].isdisjoint(self._addresses_of[other_host])
+
+
+def leads_to(one: Address, other: Address, addresses: AddressPolicy, runtime: Runtime, seconds: float = 5.0) -> bool:
+    """Whether both are one server, asked before a password of ``one`` is sent.
+
+    Raises Failure(DEADLINE) when their addresses are not known in time: then nobody logs in.
+    """
+    return same_server(one, other, addresses, Deadline(seconds, runtime.monotonic))
 
 
 def same_servers(

@@ -38,6 +38,7 @@ from admin_api.schemas import (
     PromotionView,
     StatePage,
 )
+from admin_api.timeouts import leads_to
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
 from registry.models import Primary
@@ -142,6 +143,8 @@ def promote_backup(
     why = f"{backup.id} was made the primary at {now:%Y-%m-%d %H:%M:%S} UTC by {caller(router.current_event.raw_event)}"
     made = promotion(old, backup, former_id(body.former_id, old, backup, services), why, now)
     # Its name may lead to the primary by now: no force makes one server both, or takes a password there.
+    if leads_to((backup.host, backup.port), (old.host, old.port), services.addresses, services.runtime):
+        raise Failure(Reason.SAME_AS_PRIMARY, f"the address of {backup.id} leads to the primary itself")
     refuse_known_server(backup.host, backup.port, services, but=backup.id)
     check = check_primary(made.primary, services)
     concerns = list(concerns_about(backup, old, check, services))

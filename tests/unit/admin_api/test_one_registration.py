@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from cerberus.address_policy import AddressPolicy
+from common.errors import Failure, Reason
+
 PRIMARY = {"host": "main.example", "port": 8443, "username": "admin", "password": "PLANTED-primary"}
 SPELLINGS = ("main.example", "MAIN.example.", "alias.example", "10.0.0.1", "10.1", "0xa.0.0.1", "167772161")
 
@@ -67,6 +70,22 @@ def test_one_whose_address_became_anothers_is_not_promoted_and_nobody_logs_in(
     monkeypatch.setattr("admin_api.routes.primary.check_primary", lambda *_: pytest.fail("somebody logs in"))
     answer = fleet.call("POST", "/primary/promote", {"backup_id": "ftp2", "force": force})
     assert (answer.status, answer.body["reason"]) == (409, reason)
+    assert fleet.store.primary().host == "main.example"
+
+
+@pytest.mark.parametrize(
+    "request_", [("/backups/ftp2/check", None), ("/primary/promote", {"backup_id": "ftp2", "force": True})]
+)
+def test_where_it_is_not_known_in_time_what_an_address_leads_to_nobody_logs_in(
+    fleet: Any, monkeypatch: pytest.MonkeyPatch, request_: tuple[str, dict[str, Any] | None]
+) -> None:
+    def too_slow(*_: object) -> list[str]:
+        raise Failure(Reason.DEADLINE, "the resolver took too long")
+
+    monkeypatch.setattr(AddressPolicy, "resolve", too_slow)
+    monkeypatch.setattr("admin_api.checks._look_at", lambda *_, **__: pytest.fail("somebody logs in"))
+    answer = fleet.call("POST", *request_)
+    assert (answer.status, answer.body["reason"]) == (424, "deadline")
     assert fleet.store.primary().host == "main.example"
 
 
