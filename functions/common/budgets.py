@@ -21,8 +21,8 @@ TYPED_REPLY = 1 * MEGABYTE
 """An answer in typed fields, a fault, a page: a thousand listeners with all their options take less."""
 LIST_REPLY = 4 * MEGABYTE
 """A typed list, such as the names of all users: 80,000 names of 12 letters, or 20,000 MIME types."""
-DOCUMENT = 4 * MEGABYTE
-"""A configuration document other than users and groups: settings have some 100 KB, 30,000 blocked addresses 4 MB."""
+DOCUMENT = 8 * MEGABYTE
+"""A configuration document other than users and groups: settings have some 100 KB, 30,000 blocked addresses 7 MB."""
 USERS = 12 * MEGABYTE
 """The users of a backup whose primary has few: 8,000 users as Cerberus writes them."""
 GROUPS = 4 * MEGABYTE
@@ -34,13 +34,15 @@ ESCAPED = 1.5
 
 # Structure ------------------------------------------------------------------------------------------------------------
 
-TREE = 8 * MEGABYTE
-"""What a parser makes of one reply or document, by ``ELEMENT``, ``TEXT`` and ``ATTRIBUTE``: 30,000 elements with text.
+TREE = 24 * MEGABYTE
+"""What a parser makes of one reply or document, by ``ELEMENT``, ``TEXT`` and ``ATTRIBUTE``, and the document itself.
 
+15,000 blocked addresses with three values each, indented, take 21 MB. One tree is there at a time, whoever it is of.
 Python's own objects for what is in a tree take up to six times as much.
 """
-SETTINGS_TREE = 4 * MEGABYTE
-"""The same for settings, which are merged value by value: 15,000 values. Servers have some thousand."""
+SETTINGS_TREE = 16 * MEGABYTE
+"""The same for settings, which are merged value by value: 10,000 values beside 8 MB of texts. Servers have some
+thousand."""
 LIST_TREE = 48 * MEGABYTE
 """The same for a list of users or groups whose primary has few, and for a list of names. Few objects are made of it."""
 TREE_TO_SIZE = 12
@@ -63,7 +65,7 @@ PROLOG = 64
 """Comments and instructions before the first element."""
 DECLARATION = 512
 """Bytes of an XML declaration."""
-CANONICAL = 16 * MEGABYTE
+CANONICAL = 32 * MEGABYTE
 """Characters of the text by which a document is compared, with the addresses of the namespaces in its names."""
 ITEMS = 50_000
 """Users, or groups, in one document, however short: about 700 bytes each are kept for comparing."""

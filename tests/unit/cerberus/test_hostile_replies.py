@@ -185,7 +185,7 @@ def test_no_budget_is_more_than_the_settings_and_the_primary_allow(operation: st
     budget = OperationBudgets(limit, AccountSizes(size, size)).of(operation)
     assert budget.reply <= limit
     if operation not in ("GetProfiles", "GetGroups"):
-        assert budget.reply <= 1.5 * 4 * budgets.MEGABYTE
+        assert budget.reply <= budgets.ESCAPED * budgets.DOCUMENT + 1
     assert budget.document <= max(budgets.USERS, budgets.BESIDE_PRIMARY * size)
     assert budget.tree <= max(budgets.LIST_TREE, budgets.TREE_TO_SIZE * size)
 
