@@ -75,6 +75,7 @@ class BackupRunner:
     def serve_all(self, backups: Sequence[Backup]) -> list[BackupResult]:
         """Serve backups in their order until the deadline, in parallel but for those that a process died with."""
         together, alone = apart(backups, self.served)
+        self.shares.expect(len(together), alone=len(alone))
         results = self._serve_together(together)
         for backup in alone:
             results += self._serve_together([backup])
@@ -88,7 +89,6 @@ class BackupRunner:
         self, items: Sequence[Item], do: Callable[[Item], Result]
     ) -> tuple[list[Result], list[Item]]:
         """Do something for each item until the deadline: the results, and the items that were not done by then."""
-        self.shares.expect(len(items))
         results = self._context.runtime.run_parallel(
             [partial(do, item) for item in items],
             max_workers=self.at_a_time,
@@ -147,7 +147,7 @@ class BackupRunner:
         """
         run = self.recorder.run
         self._context.store.begin_serving(ServedNow(backup.id, run.id, backup.registration, backup.version, deaths))
-        share = self.shares.take()
+        share = self.shares.take(is_alone=deaths > 0)
         with computing_until(share.deadline):
             outcome, fault = self._outcome(backup, started, share.deadline)
         self._end_serving(backup.id)

@@ -9,11 +9,30 @@ were served side by side nobody knows which one it was: each is served alone.
 from collections.abc import Mapping, Sequence
 
 from common.errors import Failure, Reason
-from registry.models import Backup, Run, ServedNow
+from registry.models import Backup, BackupResult, Run, ServedNow
+from registry.store import Store
+from registry.store_rules import tells_of_the_run_alone
 from replication.model import Outcome, Status
 
 MOST_DEATHS = 2
 """Processes that may die while they serve one backup, until a person has looked."""
+
+
+def left_by_the_dead(store: Store) -> dict[str, ServedNow]:
+    """The backups that dead processes were serving, by id, those that living ones are serving among them.
+
+    A row whose backup has its result is no death: it only could not be removed. Raises Failure.
+    """
+    return {
+        backup_id: served
+        for backup_id, served in store.served_now().items()
+        if not _is_done(store.result(backup_id, served.run_id))
+    }
+
+
+def _is_done(result: BackupResult | None) -> bool:
+    """Whether the serving itself has come to an end. What others record of a dead run says nothing of that."""
+    return result is not None and result.reason != Reason.INTERRUPTED and not tells_of_the_run_alone(result)
 
 
 def deaths_of(backup: Backup, served: Mapping[str, ServedNow]) -> int:

@@ -25,6 +25,7 @@ from replication.primary import dump, fingerprint
 from replication.restore import earlier_state
 from sync.backup_runner import BackupRunner
 from sync.context import FanOutTerms, RunContext
+from sync.deadly_backups import left_by_the_dead
 from sync.result_recorder import ResultRecorder
 from sync.results import Report, conclude
 
@@ -232,14 +233,16 @@ class _Share:
             loaded.state,
             deadline,
             loaded if run.snapshot else None,
-            context.store.served_now(),
+            left_by_the_dead(context.store),
         )
 
     def serve(self, backup_ids: Sequence[str]) -> Set[str]:
         """Serve those that are still open and not claimed by somebody else; those for which there was no time."""
         # What another process is serving is among these as well, and will not be claimed.
         alone = [backup_id for backup_id in backup_ids if backup_id in self._runner.served]
-        _, late = self._runner.in_parallel([one for one in backup_ids if one not in alone], self._serve)
+        together = [backup_id for backup_id in backup_ids if backup_id not in alone]
+        self._runner.shares.expect(len(together), alone=len(alone))
+        _, late = self._runner.in_parallel(together, self._serve)
         for backup_id in alone:
             late += self._runner.in_parallel([backup_id], self._serve)[1]
         for backup_id in late:

@@ -36,7 +36,7 @@ from replication.model import Policy, PrimaryState
 from replication.primary import fingerprint
 from sync.backup_runner import BackupRunner
 from sync.context import RunContext
-from sync.deadly_backups import apart
+from sync.deadly_backups import apart, left_by_the_dead
 from sync.events import RunRequest
 from sync.fan_out import begin_fan_out, enqueue_backups, is_needed
 from sync.order import in_turn
@@ -203,7 +203,7 @@ class _Fleet:
                 primary = self._read_primary([policy_of(backup, settings) for backup in chosen], settings)
                 if unended := end_hold(self._store, self._record, registered):
                     self._tell(with_notice(self._record, unended))
-            served = self._store.served_now()
+            served = left_by_the_dead(self._store)
             runner = BackupRunner(
                 self._recorder, settings, statuses.get, primary, self._deadline, restore_source, served
             )

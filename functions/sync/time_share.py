@@ -7,8 +7,8 @@ A backup that uses up its share has failed, and comes behind those of the same r
 """
 
 from dataclasses import dataclass, replace
-from itertools import count
 from math import ceil
+from threading import Lock
 
 from common.deadline import Deadline
 from common.errors import Reason
@@ -51,17 +51,22 @@ class TimeShares:
     def __init__(self, deadline: Deadline, at_a_time: int) -> None:
         self._deadline = deadline
         self._at_a_time = at_a_time
-        self._expected = 0
-        self._begun = count()
+        self._lock = Lock()
+        self._together = 0
+        self._alone = 0
         self._most = max(LEAST, deadline.remaining() * MOST)
 
-    def expect(self, backups: int) -> None:
-        """So many more are to be served."""
-        self._expected += backups
+    def expect(self, backups: int, *, alone: int = 0) -> None:
+        """So many more are to be served side by side, and so many ``alone``, each of which is a round by itself."""
+        with self._lock:
+            self._together += backups
+            self._alone += alone
 
-    def take(self) -> TimeShare:
-        """The share of the next backup. May be called by several threads."""
-        waiting = max(1, self._expected - next(self._begun))
+    def take(self, *, is_alone: bool = False) -> TimeShare:
+        """The share of the next backup, one that is served alone or another. May be called by several threads."""
+        with self._lock:
+            rounds = max(1, ceil(self._together / self._at_a_time) + self._alone)
+            self._alone, self._together = self._alone - is_alone, self._together - (not is_alone)
         left = self._deadline.remaining()
-        seconds = min(max(LEAST, left / ceil(waiting / self._at_a_time)), self._most)
+        seconds = min(max(LEAST, left / rounds), self._most)
         return TimeShare(self._deadline.share(seconds), self._deadline, seconds if seconds < left else None)

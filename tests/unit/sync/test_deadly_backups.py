@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.deadline import Deadline
-from common.errors import Reason
+from common.errors import Failure, Reason
 from common.runtime import Unfinished
 from local.fakes.aws_services import MemoryQueue
 from local.fakes.runtime import FakeRuntime, Killed
@@ -153,6 +153,24 @@ def test_one_that_was_only_served_beside_it_is_served_alone_once(fleet: Fleet) -
     assert fleet.runtime.at_once == [3, 1, 1]
     assert all(map(fleet.is_verified, NAMES))
     assert fleet.world.store.served_now() == {}
+
+
+@pytest.mark.parametrize("fan_out", [False, True])
+def test_a_record_of_serving_that_cannot_be_removed_is_no_death(
+    monkeypatch: pytest.MonkeyPatch, *, fan_out: bool
+) -> None:
+    fleet = Fleet(fan_out=fan_out)
+
+    def refused(*_: object) -> None:
+        raise Failure(Reason.REGISTRY_UNAVAILABLE, "no answer")
+
+    monkeypatch.setattr(fleet.world.store, "end_serving", refused)
+    for _ in range(4):
+        assert fleet.run() is not None
+        assert {fleet.status(name)[0] for name in NAMES} <= {Status.IN_SYNC, Status.UPDATED}
+    assert set(fleet.world.store.served_now()) == set(NAMES)
+    if not fan_out:
+        assert set(fleet.runtime.at_once) == {len(NAMES)}
 
 
 @given(deadly=st.sets(st.sampled_from(NAMES)), fan_out=st.booleans())

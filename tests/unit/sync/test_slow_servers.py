@@ -171,6 +171,26 @@ def test_nobody_has_more_than_half_of_the_time_nor_less_than_the_least(
             runtime.advance(has / at_a_time)
 
 
+@given(together=st.integers(0, 40), alone=st.integers(0, 9), at_a_time=st.integers(4, 64), slow=st.booleans())
+def test_one_that_is_served_alone_is_a_round_by_itself(
+    together: int, alone: int, at_a_time: int, *, slow: bool
+) -> None:
+    runtime = FakeRuntime()
+    deadline = Deadline(3 * SECONDS, runtime.monotonic)
+    shares = TimeShares(deadline, at_a_time)
+    shares.expect(together, alone=alone)
+    for _ in range(together):
+        shares.take()
+    for number in range(alone):
+        share = shares.take(is_alone=True)
+        assert share.deadline.remaining() == pytest.approx(
+            min(max(LEAST, deadline.remaining() / (alone - number)), 3 * SECONDS * MOST)
+        )
+        assert share.seconds is not None or number == alone - 1
+        if slow:
+            runtime.advance(share.deadline.remaining() - 0.001)
+
+
 @given(backups=st.integers(1, 14), slow=st.sets(st.integers(0, 13)))
 def test_where_each_has_more_than_the_least_all_are_served_however_slow_they_are(backups: int, slow: set[int]) -> None:
     runtime = FakeRuntime()
