@@ -28,5 +28,7 @@ def _trust_text(trust: TlsTrust) -> str:
     pins = sorted({"".join(pin.replace(":", "").split()).lower() for pin in trust.pins})
     texts = [f"pin:{pin}" for pin in pins]
     if trust.ca_pem:
-        texts.insert(0, f"ca:{hashlib.sha256(' '.join(trust.ca_pem.split()).encode()).hexdigest()}")
+        # Nothing else of the white space is taken for nothing: a line break makes a certificate of a comment.
+        bundle = trust.ca_pem.replace("\r\n", "\n").rstrip("\n")
+        texts.insert(0, f"ca:{hashlib.sha256(bundle.encode()).hexdigest()}")
     return " ".join(texts) or "public-roots"

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from common.errors import Failure, Reason
 from fleet.log_ins import LogIns
@@ -52,6 +54,14 @@ class TestDestinations:
         assert destination_of(replace(SERVER, trust=one)) == destination_of(replace(SERVER, trust=other))
         unix, windows = TlsTrust("A\nB\n"), TlsTrust("A\r\nB")
         assert destination_of(replace(SERVER, trust=unix)) == destination_of(replace(SERVER, trust=windows))
+
+    @given(where=st.integers(0, 60), space=st.sampled_from(["\n", " ", "\t", "\r", "\v", "\n\n", "\r\n"]))
+    def test_white_space_in_a_bundle_makes_another_one(self, where: int, space: str) -> None:
+        bundle = "# withdrawn: -----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+        other = bundle[:where] + space + bundle[where:]
+        destinations = {destination_of(replace(SERVER, trust=TlsTrust(text))) for text in (bundle, other)}
+        is_spelling = other.replace("\r\n", "\n") == bundle  # a line break in Windows' way
+        assert len(destinations) == (1 if is_spelling else 2)
 
     def test_every_other_host_port_or_trust_is_another_destination(self) -> None:
         trusts = (
