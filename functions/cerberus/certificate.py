@@ -13,6 +13,10 @@ from cerberus.checked_connection import Dialer
 from cerberus.tls import Trust, certificate_of, fingerprint, handshake, unproven
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.plain_text import made_plain
+
+LONGEST_NAME = 1_000
+"""Characters that are shown of the name of a subject or an issuer."""
 
 _ABOUT_TRUST = (Reason.CERTIFICATE_UNTRUSTED, Reason.CERTIFICATE_PIN_MISMATCH)
 
@@ -55,26 +59,29 @@ def inspect_certificate(
         if failure.reason not in _ABOUT_TRUST:
             raise
         complaint = failure.message
-    return _read(certificate, complaint)
+    return facts_of(certificate, complaint)
 
 
 def end_of(certificate: bytes) -> datetime | None:
     """When a DER certificate ends; None for one that TLS takes and the X.509 reader does not."""
     try:
-        return _read(certificate).not_after
+        return facts_of(certificate).not_after
     except Failure:
         return None
 
 
-def _read(certificate: bytes, complaint: str = "") -> CertificateFacts:
-    """Raises Failure(TLS_FAILED) for a certificate that TLS takes and the X.509 reader does not."""
+def facts_of(certificate: bytes, complaint: str = "") -> CertificateFacts:
+    """What a DER certificate says of itself. Whoever made it chose the names: no character of them acts, and they are cut.
+
+    Raises Failure(TLS_FAILED) for a certificate that TLS takes and the X.509 reader does not.
+    """
     from cryptography import x509  # takes long to load, and is wanted only once a server has answered
 
     try:
         read = x509.load_der_x509_certificate(certificate)
         return CertificateFacts(
-            subject=read.subject.rfc4514_string(),
-            issuer=read.issuer.rfc4514_string(),
+            subject=made_plain(read.subject.rfc4514_string(), LONGEST_NAME),
+            issuer=made_plain(read.issuer.rfc4514_string(), LONGEST_NAME),
             fingerprint=fingerprint(certificate),
             not_before=read.not_valid_before_utc,
             not_after=read.not_valid_after_utc,

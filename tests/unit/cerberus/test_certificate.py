@@ -10,7 +10,8 @@ from cryptography.x509.oid import NameOID
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cerberus.certificate import end_of
+from cerberus.certificate import LONGEST_NAME, end_of, facts_of
+from common.plain_text import is_plain
 
 END = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 _NAME = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "files.example")])
@@ -55,3 +56,18 @@ def test_no_certificate_raises_anything(changes: dict[int, int]) -> None:
         changed[position] = octet
     end = end_of(bytes(changed))
     assert end is None or end.tzinfo is UTC
+
+
+@given(st.text(min_size=1, max_size=64))
+@example("x\r\nINFO forged line\x1b[31m\u202egnp")
+def test_no_name_in_a_certificate_acts_on_how_the_rest_is_shown(name: str) -> None:
+    try:
+        made = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        builder = x509.CertificateBuilder(made, made, _KEY.public_key(), 1, END - timedelta(days=30), END)
+        certificate = builder.sign(_KEY, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    except ValueError:  # no certificate can have such a name
+        return
+    facts = facts_of(certificate)
+    assert is_plain(facts.subject)
+    assert is_plain(facts.issuer)
+    assert len(facts.subject) <= LONGEST_NAME
