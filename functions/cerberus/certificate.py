@@ -71,7 +71,7 @@ def end_of(certificate: bytes) -> datetime | None:
 
 
 def facts_of(certificate: bytes, complaint: str = "") -> CertificateFacts:
-    """What a DER certificate says of itself. Whoever made it chose the names: no character of them acts, and they are cut.
+    """What a DER certificate says of itself. Its names are foreign texts: no character of them acts, and they are cut.
 
     Raises Failure(TLS_FAILED) for a certificate that TLS takes and the X.509 reader does not.
     """
