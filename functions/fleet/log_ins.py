@@ -108,6 +108,9 @@ class LogIns:
         secret_id, destination = server.secret_id, destination_of(server)
         credentials = self.credentials.get(secret_id, destination, fresh=fresh)
         used = self.store.log_in(secret_id)
+        if used and used.version != credentials.version and not fresh:
+            # Another process knows another version of the secret. The one in a cache here may be the former one.
+            credentials = self.credentials.get(secret_id, destination, fresh=True)
         if used and used.version == credentials.version:
             if used.destination != destination:
                 raise password_needed(used.destination, destination)
@@ -117,7 +120,7 @@ class LogIns:
                     f"the server refused this log-in at {used.refused_at:%Y-%m-%d %H:%M:%S} UTC; it is not tried again "
                     "until the secret changes or somebody asks for a check",
                 )
-        elif not credentials.destination and not self.store.record_log_in(
+        elif (used or not credentials.destination) and not self.store.record_log_in(
             LogIn(secret_id, credentials.version, destination)
         ):
             raise password_needed("another server", destination)

@@ -1,6 +1,7 @@
 """Who may send which password where, and how often it is tried."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -114,6 +115,61 @@ class TestWhereAPasswordGoes:
         log_ins.bind(SERVER)
         assert refused(lambda: log_ins.permitted(SERVER)) is Reason.CREDENTIALS_MISSING
         assert log_ins.store.log_in("b1") is None
+
+
+class Cached(MemoryCredentials):
+    """What one process sees of a store: it remembers what it has read."""
+
+    def __init__(self, behind: MemoryCredentials) -> None:
+        super().__init__()
+        self._behind = behind
+        self._read: dict[str, Credentials] = {}
+
+    def get(self, secret_id: str, destination: str, *, fresh: bool = False) -> Credentials:
+        if fresh or secret_id not in self._read:
+            self._read[secret_id] = self._behind.get(secret_id, destination)
+        return self._read[secret_id]
+
+
+class TestSeveralProcesses:
+    """Each has read the secret at a time of its own, and goes on with that for minutes."""
+
+    @given(
+        steps=st.lists(st.sampled_from([*range(4), "right by hand", "wrong by hand", "right", "wrong"]), max_size=14),
+        is_marked=st.booleans(),
+    )
+    def test_no_version_of_a_log_in_is_refused_twice(self, steps: list[int | str], *, is_marked: bool) -> None:
+        shared, store, marked = MemoryCredentials(), MemoryStore(), destination_of(SERVER)
+        shared.put("b1", Credentials("admin", "right-0", marked if is_marked else ""))
+        processes = [LogIns(store, Cached(shared), FakeRuntime()) for _ in range(4)]
+        refusals: list[str] = []
+        wanted = "right-0"
+
+        def attempt(credentials: Credentials) -> None:
+            if credentials.password != wanted:
+                refusals.append(credentials.version)
+                refuse(credentials)
+
+        for number, step in enumerate(steps):
+            if isinstance(step, int):
+                with suppress(Failure):
+                    processes[step].use(SERVER, attempt)
+                continue
+            wanted = f"right-{number}"  # the server's own password is another one from now on
+            password = wanted if step.startswith("right") else f"wrong-{number}"
+            shared.put("b1", Credentials("admin", password, "" if step.endswith("by hand") else marked))
+        assert len(refusals) == len(set(refusals))
+
+    def test_what_one_has_read_before_binds_nothing_elsewhere(self) -> None:
+        shared, store = MemoryCredentials(), MemoryStore()
+        shared.put("b1", Credentials("admin", "PLANTED"))
+        late, early = (LogIns(store, Cached(shared), FakeRuntime()) for _ in range(2))
+        late.permitted(SERVER)
+        shared.put("b1", Credentials("admin", "PLANTED-2"))
+        early.permitted(SERVER)
+        late.permitted(SERVER)
+        elsewhere = LogIns(store, Cached(shared), FakeRuntime())
+        assert refused(lambda: elsewhere.permitted(replace(SERVER, host="c.example"))) is Reason.PASSWORD_NEEDED
 
 
 class TestRefusals:
