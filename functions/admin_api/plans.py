@@ -55,7 +55,7 @@ def plan_of(backup: Backup, services: Services, snapshot: str = "") -> PlanView:
     Raises Refused(PLAN_UNDER_WAY) while one of the servers is read for another answer.
     """
     plan = partial(_plan_of_earlier, snapshot) if snapshot else _plan
-    with reading(services, backup, None if snapshot else services.primary()):
+    with reading(services, backup, services.primary()):
         return in_time(partial(plan, backup, services), PLAN_SECONDS, services.runtime, late=_plan_too_slow)
 
 
@@ -139,7 +139,15 @@ def _made(
     pending = pending_access_proof_of(registered, services.snapshots) if judged else None
 
     def attempt(credentials: Credentials) -> tuple[Plan, tuple[str, ...]]:
-        endpoint = endpoint_of(backup, credentials, settings, services.addresses, services.wsdl, room=services.room)
+        endpoint = endpoint_of(
+            backup,
+            credentials,
+            settings,
+            services.addresses,
+            services.wsdl,
+            room=services.room,
+            not_at=source.address,
+        )
         with PrimaryClient(endpoint, deadline, services.runtime) as server:  # a client that cannot write
             facts = server.facts()
             warnings = check(facts, server.address, server.label)

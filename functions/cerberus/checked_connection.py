@@ -21,6 +21,7 @@ from urllib3.util import Retry
 
 from cerberus.address_policy import AddressPolicy
 from cerberus.endpoint import Timeouts
+from cerberus.same_server import Address, leads_to
 from cerberus.tls import BoundedSocket, Trust, certificate_of, handshake
 from common.deadline import Deadline
 from common.errors import Failure, Reason
@@ -42,23 +43,26 @@ class Dialer:
 
     A name may have the addresses of several machines, and its addresses may
     change. What was learnt of the machine behind one address says nothing of
-    another one.
+    another one. ``not_at`` is a server that this one must not turn out to be:
+    a name that answers in turn can have led elsewhere when somebody compared.
     """
 
     host: str
     port: int
     policy: AddressPolicy
+    not_at: Address | None = None
     address: str | None = None
 
     def dial(self, *, timeout: float, deadline: Deadline) -> socket.socket:
         """A TCP connection to the address found before, else to the first one of the host that answers.
 
         ``timeout`` (seconds) holds for each address, and three times as much for all of
-        them, however many the name has. Raises Failure with NAME_NOT_RESOLVED,
-        ADDRESS_FORBIDDEN, CONNECTION_REFUSED, CONNECT_TIMEOUT, CONNECTION_FAILED or DEADLINE.
+        them, however many the name has. Raises Failure with NAME_NOT_RESOLVED, ADDRESS_FORBIDDEN,
+        SAME_AS_PRIMARY, CONNECTION_REFUSED, CONNECT_TIMEOUT, CONNECTION_FAILED or DEADLINE.
         """
         failure = Failure(Reason.NAME_NOT_RESOLVED, "the host name does not resolve")
         candidates = self.policy.candidates(self.address or self.host, self.port, deadline=deadline)
+        self._refuse_other(candidates, deadline)
         attempts = deadline.share(_SILENT_ADDRESSES * timeout)
         for address in candidates:
             if attempts.remaining() <= 0:
@@ -77,6 +81,13 @@ class Dialer:
                 return raw
         deadline.check()
         raise failure
+
+    def _refuse_other(self, candidates: tuple[str, ...], deadline: Deadline) -> None:
+        """Raise Failure(SAME_AS_PRIMARY) when one of these addresses is the server's that must not be dialed."""
+        if self.not_at is None or self.not_at[1] != self.port:
+            return
+        if leads_to(candidates, self.not_at[0], self.policy, deadline):
+            raise Failure(Reason.SAME_AS_PRIMARY, "its address leads to the primary itself; nobody has logged in")
 
 
 @dataclass

@@ -112,7 +112,7 @@ class PrimaryClient:
         self._endpoint = endpoint
         self._deadline = deadline.part()
         self._runtime = runtime
-        self._dialer = dialer or Dialer(endpoint.host, endpoint.port, endpoint.addresses)
+        self._dialer = dialer or Dialer(endpoint.host, endpoint.port, endpoint.addresses, endpoint.not_at)
         self._soap = SoapClient(
             endpoint, self._deadline, runtime, dialer=self._dialer, reads=READS, writes=self._writes
         )

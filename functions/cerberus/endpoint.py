@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cerberus.address_policy import AddressPolicy, checked_host
 from cerberus.operation_budgets import OperationBudgets
+from cerberus.same_server import Address
 from cerberus.tls import SystemRoots, Trust
 from common.budgets import MEGABYTE, AccountSizes
 from common.errors import Failure, Reason
@@ -26,6 +27,7 @@ class Endpoint:
 
     ``label`` is how messages name it. ``reply_limit``, ``beside`` and ``room``: see ``OperationBudgets``.
     ``wsdl`` is the file of the server's own version, None for the one shipped here.
+    ``not_at`` is the primary where this is a backup: no connection goes to an address of it.
     Raises Failure(REGISTRATION_INVALID) for a host or port that cannot be one.
     """
 
@@ -40,6 +42,7 @@ class Endpoint:
     beside: AccountSizes | None = None
     room: int | None = None
     wsdl: Path | None = None
+    not_at: Address | None = None
 
     @property
     def budgets(self) -> OperationBudgets:

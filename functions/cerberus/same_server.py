@@ -1,5 +1,7 @@
 """Whether two registrations lead to one server: told by their addresses, before anybody logs in."""
 
+from collections.abc import Iterable
+
 from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
 from common.errors import Failure, Reason
@@ -19,8 +21,13 @@ def same_server(one: Address, other: Address, addresses: AddressPolicy, deadline
         return False
     if canonical_host(one[0]) == canonical_host(other[0]):
         return True
-    addresses_of_one = all_addresses(one[0], addresses, deadline)
-    return bool(addresses_of_one) and not addresses_of_one.isdisjoint(all_addresses(other[0], addresses, deadline))
+    return leads_to(all_addresses(one[0], addresses, deadline), other[0], addresses, deadline)
+
+
+def leads_to(resolved: Iterable[str], host: str, addresses: AddressPolicy, deadline: Deadline) -> bool:
+    """Whether one of these IP addresses is one of a host's. Raises Failure(DEADLINE)."""
+    spelled = frozenset(map(canonical_host, resolved))
+    return bool(spelled) and not spelled.isdisjoint(all_addresses(host, addresses, deadline))
 
 
 def all_addresses(host: str, addresses: AddressPolicy, deadline: Deadline) -> frozenset[str]:

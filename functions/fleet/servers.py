@@ -32,8 +32,11 @@ def endpoint_of(
     *,
     beside: AccountSizes | None = None,
     room: int | None = None,
+    not_at: Address | None = None,
 ) -> Endpoint:
     """The endpoint of a registered server. ``beside`` and ``room`` limit its replies, see ``OperationBudgets``.
+
+    ``not_at`` is the primary where this is a backup, None where there is none.
 
     Raises Failure: REGISTRATION_INVALID, and PASSWORD_NEEDED for credentials
     that are not for this server: there is no other way to send any.
@@ -54,6 +57,7 @@ def endpoint_of(
         room=room,
         addresses=addresses,
         wsdl=wsdl,
+        not_at=not_at,
     )
 
 
@@ -79,9 +83,13 @@ class Servers(Protocol):
         credentials: Credentials,
         settings: SyncSettings,
         deadline: Deadline,
+        not_at: Address,
         beside: AccountSizes | None = None,
     ) -> AbstractContextManager[WritableServer]:
-        """``beside`` are the sizes of the primary's lists, which limit the backup's."""
+        """A backup that is not the server ``not_at``, the primary: whatever its name leads to, nobody logs in there.
+
+        ``beside`` are the sizes of the primary's lists, which limit the backup's.
+        """
         ...
 
     def is_same(self, one: Address, other: Address, deadline: Deadline) -> bool:
@@ -117,9 +125,12 @@ class CerberusServers:
         credentials: Credentials,
         settings: SyncSettings,
         deadline: Deadline,
+        not_at: Address,
         beside: AccountSizes | None = None,
     ) -> AbstractContextManager[WritableServer]:
-        endpoint = endpoint_of(backup, credentials, settings, self.addresses, self.wsdl, beside=beside, room=self.room)
+        endpoint = endpoint_of(
+            backup, credentials, settings, self.addresses, self.wsdl, beside=beside, room=self.room, not_at=not_at
+        )
         return BackupClient(endpoint, deadline, self.runtime)
 
     def is_same(self, one: Address, other: Address, deadline: Deadline) -> bool:

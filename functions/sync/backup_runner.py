@@ -200,7 +200,8 @@ class BackupRunner:
         deadline.check()
         run, backup = self.recorder.run, turn.backup
         servers = self._context.servers
-        with servers.backup(backup, credentials, self.settings, deadline, self._beside) as server:
+        primary = self.primary.address
+        with servers.backup(backup, credentials, self.settings, deadline, primary, self._beside) as server:
             basis = "" if self.restore_source else basis_of(self.primary, backup, policy, run.term)
             registered = self._last_of(backup)
             last = of_primary(registered, run)

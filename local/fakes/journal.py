@@ -85,9 +85,10 @@ class JournaledServers:
         credentials: Credentials,
         settings: SyncSettings,
         deadline: Deadline,
+        not_at: tuple[str, int],
         beside: AccountSizes | None = None,
     ) -> AbstractContextManager[WritableServer]:
-        opened = self._servers.backup(backup, credentials, settings, deadline, beside)
+        opened = self._servers.backup(backup, credentials, settings, deadline, not_at, beside)
         return self._watched(backup.id, credentials, opened)
 
     def is_same(self, one: tuple[str, int], other: tuple[str, int], deadline: Deadline) -> bool:

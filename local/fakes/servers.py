@@ -264,6 +264,7 @@ class FakeServers:
         credentials: Credentials,
         settings: SyncSettings,  # noqa: ARG002 # nothing takes time here
         deadline: Deadline,
+        not_at: tuple[str, int],  # noqa: ARG002 # no name resolves here
         beside: AccountSizes | None = None,  # noqa: ARG002 # nothing is taken for a reply here
     ) -> Iterator[FakeServer]:
         yield self._open(backup.id, backup, credentials, deadline)

@@ -265,6 +265,7 @@ class Session:
             settings or request.settings,
             request.addresses,
             request.wsdl,
+            not_at=(request.primary.host, request.primary.port) if server_id == BACKUP_ID else None,
         )
 
 

@@ -283,11 +283,12 @@ class _ImpatientServers(CerberusServers):
         credentials: Credentials,
         settings: SyncSettings,
         deadline: Deadline,
+        not_at: tuple[str, int],
         beside: AccountSizes | None = None,
     ) -> AbstractContextManager[WritableServer]:
         if backup.id == self.backup_id:
             settings = replace(settings, read_timeout=self.read_timeout)
-        return super().backup(backup, credentials, settings, deadline, beside)
+        return super().backup(backup, credentials, settings, deadline, not_at, beside)
 
 
 @dataclass

@@ -15,6 +15,7 @@ from fleet.servers import CerberusServers, trust_of
 from registry.destination import destination_of
 from registry.models import Backup, Credentials, Primary, SyncSettings, TlsTrust
 
+PRIMARY = ("p.example", 8443)
 LOG_IN = Credentials("admin", "PLANTED")
 PIN = "ab" * 32
 SERVERS = CerberusServers(AddressPolicy(SystemRuntime()), SystemRuntime())
@@ -49,7 +50,7 @@ def test_the_primarys_client_cannot_write() -> None:
 
 def test_a_backups_client_is_named_as_it_is_registered() -> None:
     server = Backup("b1", "b.example", 8443)
-    with SERVERS.backup(server, log_in_for(server), SyncSettings(), Deadline(1, monotonic)) as backup:
+    with SERVERS.backup(server, log_in_for(server), SyncSettings(), Deadline(1, monotonic), PRIMARY) as backup:
         assert isinstance(backup, BackupClient)
         assert backup.label == "b1 (b.example:8443)"
         assert backup.address == ("b.example", 8443)
@@ -59,7 +60,7 @@ def test_a_backups_client_is_named_as_it_is_registered() -> None:
 def test_an_address_that_cannot_be_one_is_an_invalid_registration(host: str, port: int) -> None:
     server = Backup("b1", host, port)
     with pytest.raises(Failure) as caught:
-        SERVERS.backup(server, log_in_for(server), SyncSettings(), Deadline(1, monotonic))
+        SERVERS.backup(server, log_in_for(server), SyncSettings(), Deadline(1, monotonic), PRIMARY)
     assert caught.value.reason is Reason.REGISTRATION_INVALID
 
 
