@@ -11,6 +11,7 @@ from admin_api.schemas import CertificateView, CheckReport, RequirementView
 from admin_api.timeouts import leads_to, side_by_side
 from cerberus.certificate import CertificateFacts, inspect_certificate
 from cerberus.client import PrimaryClient
+from cerberus.same_server import Address
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.server_types import Content, ServerFacts
@@ -125,9 +126,15 @@ class _Report:
         )
 
 
-def check_primary(primary: Primary, services: Services) -> CheckReport:
-    """Try the requirements on a primary. It is logged in to once, also after a refused log-in."""
-    (look,) = _look_at([primary], services)
+def check_primary(
+    primary: Primary, services: Services, *, asked_for: bool, not_at: Address | None = None
+) -> CheckReport:
+    """Try the requirements on a primary, which is logged in to once.
+
+    After a refused log-in only where a check is what was ``asked_for``. ``not_at`` is the primary so far, where this
+    one is to take its place.
+    """
+    (look,) = _look_at([primary], services, asked_for=asked_for, not_at=not_at)
     report = _Report(services, primary)
     _report_steps(report, look)
     if look.facts is None:
@@ -137,17 +144,24 @@ def check_primary(primary: Primary, services: Services) -> CheckReport:
     return report.document()
 
 
-def check_backup(backup: Backup, services: Services) -> CheckReport:
+def check_backup(backup: Backup, services: Services, *, asked_for: bool) -> CheckReport:
     """Try the requirements on a backup, those in comparison with the primary included.
 
-    The backup is logged in to once, also after a refused log-in; the primary is not after one.
+    Both are logged in to once; after a refused log-in only the backup, where a check is what was ``asked_for``.
     """
     primary = services.primary()
     if primary and _is_primary(backup, primary, services):
         return _report_of_primary(backup, services)
     policy = policy_of(backup, services.store.settings())
     with_settings = primary is not None and isinstance(policy, Policy) and bool(policy.rules.additions)
-    looks = _look_at([backup, primary] if primary else [backup], services, with_settings=with_settings)
+    not_at = (primary.host, primary.port) if primary else None
+    looks = _look_at(
+        [backup, primary] if primary else [backup],
+        services,
+        asked_for=asked_for,
+        with_settings=with_settings,
+        not_at=not_at,
+    )
     look, of_primary = looks[0], looks[1] if primary else None
     report = _Report(services, backup)
     _report_steps(report, look)
@@ -199,8 +213,15 @@ def _report_rules(report: _Report, policy: Policy | Failure, looks: Sequence[_Lo
         report.skip([KEEP_PATTERNS], "The settings of both servers could not be read.")
 
 
-def _look_at(servers: Sequence[Server], services: Services, *, with_settings: bool = False) -> list[_Look]:
-    """Ask servers, of which the first is the one that somebody wants to be tried."""
+def _look_at(
+    servers: Sequence[Server],
+    services: Services,
+    *,
+    asked_for: bool,
+    with_settings: bool = False,
+    not_at: Address | None = None,
+) -> list[_Look]:
+    """Ask servers, of which the first is the one to be tried, and which must not be ``not_at``."""
     settings = services.store.settings()
     bounded = replace(
         settings,
@@ -211,7 +232,16 @@ def _look_at(servers: Sequence[Server], services: Services, *, with_settings: bo
     unresolved = Failure(Reason.NAME_NOT_RESOLVED, "the host name was not resolved in time")
     return side_by_side(
         [
-            partial(_look, server, services, bounded, deadline, with_settings, asked_for=server is servers[0])
+            partial(
+                _look,
+                server,
+                services,
+                bounded,
+                deadline,
+                with_settings,
+                asked_for=asked_for and server is servers[0],
+                not_at=not_at if server is servers[0] else None,
+            )
             for server in servers
         ],
         CHECK_SECONDS + 1,
@@ -228,6 +258,7 @@ def _look(
     with_settings: bool,
     *,
     asked_for: bool,
+    not_at: Address | None,
 ) -> _Look:
     certificate: CertificateFacts | None = None
     try:
@@ -244,10 +275,12 @@ def _look(
         with _step("credentials_stored"):
             credentials = services.log_ins.permitted(server, asked_for=asked_for, fresh=True)
         with _step("soap_access"):
-            endpoint = endpoint_of(server, credentials, settings, services.addresses, services.wsdl)
+            endpoint = endpoint_of(server, credentials, settings, services.addresses, services.wsdl, not_at=not_at)
             with PrimaryClient(endpoint, deadline, services.runtime) as client:
-                facts = services.log_ins.ask_once(server, credentials, lambda _: client.facts())
-                return _Look(facts, None, "", certificate, client.settings() if with_settings else None)
+                facts, document = services.log_ins.ask_once(
+                    server, credentials, lambda _: (client.facts(), client.settings() if with_settings else None)
+                )
+                return _Look(facts, None, "", certificate, document)
     except _Stopped as stopped:
         return _Look(failure=stopped.failure, failed_step=stopped.step, certificate=certificate)
 

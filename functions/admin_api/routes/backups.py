@@ -106,7 +106,7 @@ def register_backup(
     note_destination(None, backup)
     added = register(backup, body.username, body.password.get_secret_value(), services)
     registered = RegisteredBackup(
-        backup=views.backup_view(added, None, body.username, None), check=check_backup(added, services)
+        backup=views.backup_view(added, None, body.username, None), check=check_backup(added, services, asked_for=False)
     )
     headers = {"Location": f"/backups/{added.id}", "ETag": etag(added.version, added.registration)}
     return Response(201, "application/json", registered, headers)
@@ -207,4 +207,4 @@ def _status(last: BackupResult | None) -> str:
 @router.post("/backups/<backup_id>/check", summary="Try a backup", tags=["backups"], operation_id="checkBackup")
 def try_backup(backup_id: BackupIdParameter, services: Injected) -> CheckReport:
     """Try every requirement on a backup now, those in comparison with the primary included."""
-    return check_backup(registered_backup(backup_id, services), services)
+    return check_backup(registered_backup(backup_id, services), services, asked_for=True)

@@ -115,7 +115,8 @@ def _stored(
     if credentials:
         services.credentials.put(saved.secret_id, credentials)
     checked = CheckedPrimary(
-        primary=views.primary_view(saved, username_of(saved.secret_id, services)), check=check_primary(saved, services)
+        primary=views.primary_view(saved, username_of(saved.secret_id, services)),
+        check=check_primary(saved, services, asked_for=False),
     )
     return Response(200, "application/json", checked, {"ETag": etag(saved.version)})
 
@@ -123,7 +124,7 @@ def _stored(
 @router.post("/primary/check", summary="Try the primary", tags=["primary"], operation_id="checkPrimary")
 def try_primary(services: Injected) -> CheckReport:
     """Try every requirement on the primary now."""
-    return check_primary(_registered_primary(services), services)
+    return check_primary(_registered_primary(services), services, asked_for=True)
 
 
 @router.post("/primary/promote", summary="Make a backup the primary", tags=["primary"], operation_id="promoteBackup")
@@ -146,7 +147,7 @@ def promote_backup(
     if leads_to((backup.host, backup.port), (old.host, old.port), services.addresses, services.runtime):
         raise Failure(Reason.SAME_AS_PRIMARY, f"the address of {backup.id} leads to the primary itself")
     refuse_known_server(backup.host, backup.port, services, but=backup.id)
-    check = check_primary(made.primary, services)
+    check = check_primary(made.primary, services, asked_for=False, not_at=(old.host, old.port))
     concerns = list(concerns_about(backup, old, check, services))
     refuse_unsafe(concerns, backup, force=body.force)
     warnings = list(warnings_about(backup, services))

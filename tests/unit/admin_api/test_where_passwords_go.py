@@ -267,6 +267,7 @@ PLAN = ("plan", "ftp1", "", "system", False)
 CHECK = ("check", "ftp1", "", "system", False)
 
 
+@example([REFUSED, RUN, ("promote", "ftp1", "", "system", False)])
 @example([REFUSED, RUN, RUN, PLAN, CHECK, RUN, PLAN, REFUSED, CHECK, RUN, REFUSED, RUN, RUN])
 @example([BY_HAND, RUN, MOVED, RUN, PLAN, CHECK])
 @example([BY_HAND, MOVED, RUN, PLAN, CHECK])
