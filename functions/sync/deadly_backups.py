@@ -36,11 +36,14 @@ def _is_done(result: BackupResult | None) -> bool:
 
 
 def deaths_of(backup: Backup, served: Mapping[str, ServedNow]) -> int:
-    """How many processes have died while they served a backup. Any change of its registration begins anew."""
+    """How many processes have died while they served a backup.
+
+    After a change of its registration it gets another try, alone: the change may not be what it died of.
+    """
     last = served.get(backup.id)
-    if last is None or (last.registration, last.version) != (backup.registration, backup.version):
+    if last is None or last.registration != backup.registration:
         return 0
-    return last.deaths + 1
+    return last.deaths + 1 if last.version == backup.version else 1
 
 
 def apart(backups: Sequence[Backup], served: Mapping[str, ServedNow]) -> tuple[list[Backup], list[Backup]]:

@@ -143,6 +143,20 @@ def test_one_that_a_person_has_tried_again_and_that_ends_a_run_again_stays_stopp
     assert fleet.status("b2") == (Status.BLOCKED, Reason.ENDS_RUNS)
 
 
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_one_whose_registration_was_changed_gets_one_more_try_and_alone(fleet: Fleet, deaths: int) -> None:
+    fleet.kill("b2")
+    for _ in range(deaths + 1):
+        fleet.run()
+    fleet.world.update("b2", tags={"looked": "at"})
+    fleet.runtime.at_once.clear()
+    fleet.run()
+    assert fleet.served[-1] == "b2"
+    assert fleet.runtime.at_once[-1] == 1
+    assert fleet.run() is not None
+    assert fleet.status("b2") == (Status.BLOCKED, Reason.ENDS_RUNS)
+
+
 def test_one_that_was_only_served_beside_it_is_served_alone_once(fleet: Fleet) -> None:
     registered = {backup.id: backup for backup in fleet.world.store.backups()}
     for backup_id in ("b1", "b2"):
