@@ -41,6 +41,8 @@ SNAPSHOT_PATTERN = (
 )
 _MAX_BACKUPS = 1000
 _MAX_ROLES = 50
+_LARGEST_CA_BUNDLE = 65_536
+"""Bytes. With the longest lists beside it a registration still fits into a row of DynamoDB, which takes 400 KB."""
 
 
 def _host(value: str) -> str:
@@ -48,6 +50,8 @@ def _host(value: str) -> str:
 
 
 def _ca_pem(value: str) -> str:
+    if len(value.encode()) > _LARGEST_CA_BUNDLE:  # what stands beside the certificates may be of any characters
+        raise ValueError(f"It has more than {_LARGEST_CA_BUNDLE} bytes")
     _accepted(CaBundle, value)
     return value
 
@@ -223,8 +227,8 @@ class CaTrust(Model):
         str,
         Field(
             min_length=1,
-            max_length=65_536,
-            description="Certificates that can be read, and no private key.",
+            max_length=_LARGEST_CA_BUNDLE,
+            description="Certificates that can be read, and no private key; 65,536 bytes at most.",
             json_schema_extra={
                 "format": "pem-certificates",
                 "pattern": CERTIFICATE_MARK,
