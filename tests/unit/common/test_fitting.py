@@ -1,4 +1,5 @@
 import json
+from functools import partial
 from typing import Any
 
 from hypothesis import given
@@ -6,16 +7,24 @@ from hypothesis import strategies as st
 
 from common.fitting import CUT, fitted
 
-TEXTS = st.builds(str.__mul__, st.sampled_from(["x", '"', "😀", "\x00", "ä\n"]), st.integers(0, 30_000))
-TOLD = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), TEXTS),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3),
-        st.builds(list.__mul__, st.lists(inner, min_size=1, max_size=2), st.integers(0, 400)),
-        st.dictionaries(st.text(max_size=5), inner, max_size=4),
-    ),
-    max_leaves=8,
-)
+
+def texts(longest: int) -> st.SearchStrategy[str]:
+    return st.builds(str.__mul__, st.sampled_from(["x", '"', "😀", "\x00", "ä\n"]), st.integers(0, longest))
+
+
+def values(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    scalars = st.one_of(st.none(), st.booleans(), st.integers(), leaves)
+    nested = partial(_nested, st.text(max_size=5))
+    return st.recursive(scalars, nested, max_leaves=8)
+
+
+def _nested(keys: st.SearchStrategy[str], inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.one_of(st.lists(inner, max_size=3), st.dictionaries(keys, inner, max_size=4))
+
+
+# Long lists are repeated values. They are not repeated themselves: written down that would take all memory there is.
+LISTS = st.builds(list.__mul__, st.lists(values(texts(200)), min_size=1, max_size=2), st.integers(0, 400))
+TOLD = values(st.one_of(texts(30_000), LISTS))
 LINES = st.dictionaries(st.sampled_from(["message", "run_id", "detail", "notices", "parts", "warnings"]), TOLD)
 LIMIT = 20_000
 
