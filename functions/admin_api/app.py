@@ -24,6 +24,7 @@ from admin_api.routes import (
     sync_settings,
 )
 from admin_api.schemas import Health
+from common.version import VERSION
 from fleet.log_lines import new_logger
 
 logger = new_logger()
@@ -41,8 +42,8 @@ for routes in (primary, sync_settings, imports, backups, plans, restores, sync_r
 
 @api.get("/health", summary="Whether the API answers", tags=["api"], operation_id="getHealth")
 def get_health() -> Health:
-    """The API is deployed and answers. It says nothing about the servers."""
-    return Health()
+    """The API is deployed and answers, and which version it is. It says nothing about the servers."""
+    return Health(version=VERSION)
 
 
 @api.get("/openapi.json", summary="This document", tags=["api"], operation_id="getOpenApi")

@@ -34,6 +34,7 @@ from replication.model import PartName
 ID_PATTERN = r"^[a-z0-9][a-z0-9-]{0,62}$"
 RUN_ID_PATTERN = r"^[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}$"
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
+VERSION_PATTERN = r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$"
 _RUN = RUN_ID_PATTERN[1:-1]
 _DIGEST = DIGEST_PATTERN[1:-1]
 SNAPSHOT_PATTERN = (
@@ -1030,9 +1031,10 @@ class ImportReport(Model):
 
 
 class Health(Model):
-    """The API answers."""
+    """The API answers. ``version`` is the product's, by Semantic Versioning."""
 
     status: Literal["ok"] = "ok"
+    version: Annotated[str, Field(pattern=VERSION_PATTERN)]
 
 
 class FieldErrorView(Model):

@@ -1,4 +1,7 @@
-"""Log lines as both functions write them: JSON of Powertools, and never longer than CloudWatch takes in one piece."""
+"""Log lines as both functions write them: JSON of Powertools, and never longer than CloudWatch takes in one piece.
+
+Each names the product's version, so that a line in a report says which code wrote it.
+"""
 
 import json
 from typing import Any
@@ -8,6 +11,7 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.logging.types import LogRecord
 
 from common.fitting import fitted
+from common.version import VERSION
 
 LONGEST_LINE = 240 * 1024
 """Bytes of one line. Lambda splits a line at 256 KB, wherever that is."""
@@ -27,4 +31,4 @@ class _FittedLines(LambdaPowertoolsFormatter):
 
 def new_logger() -> Logger:
     """The function's logger. Its modules take children of it."""
-    return Logger(logger_formatter=_FittedLines())
+    return Logger(logger_formatter=_FittedLines(version=VERSION))

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from common.version import VERSION
 from local.build import ROOT
 from local.cloud import LocalCloud
 from local.fleet import PRIMARY, password_of, start_servers
@@ -44,7 +45,7 @@ def test_every_command_of_the_guide_does_what_it_says(cloud: LocalCloud, tmp_pat
         assert servers.differences(BACKUP) == []
     answers = [_documents(text) for text in done.stdout.split("\0")]
     health, seen, pinned, registered, dry, run, settings, imported = answers
-    assert health == [{"status": "ok"}]
+    assert health == [{"status": "ok", "version": VERSION}]
     assert seen[0]["check"]["certificate"]["fingerprint"] == primary.fingerprint
     assert not seen[0]["check"]["passed"]
     assert pinned[0]["check"]["passed"]

@@ -47,7 +47,7 @@ def test_logs_are_kept_for_the_stated_days(cloud: LocalCloud, stack: dict[str, s
 
 def test_a_signed_request_for_health_is_answered_and_logged(cloud: LocalCloud, stack: dict[str, str]) -> None:
     reply = cloud.management_api(stack).call("GET", "/health")
-    assert (reply.status, reply.body) == (200, {"status": "ok"})
+    assert (reply.status, reply.body) == (200, {"status": "ok", "version": stack["Version"]})
     assert any(message.startswith("REPORT") for message in cloud.log_messages(stack["AdminApiLogGroupName"]))
 
 

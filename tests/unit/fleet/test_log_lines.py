@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.errors import Reason
+from common.version import VERSION
 from fleet.log_lines import LONGEST_LINE, new_logger
 from registry.models import BackupResult, Notice, PartResult, Run
 from sync.reporting import LoggedProgress
@@ -80,3 +81,17 @@ def test_an_ordinary_line_is_as_it_was(lines: tuple[Logger, io.StringIO]) -> Non
     logger.info("change", extra={"who": "Zoë", "fields": ["a", "b"], "answer": 200})
     line = _last(stream)
     assert (line["message"], line["who"], line["fields"], "cut" in line) == ("change", "Zoë", ["a", "b"], False)
+
+
+def test_every_line_names_the_version_also_when_keys_of_an_invocation_were_cleared(
+    lines: tuple[Logger, io.StringIO],
+) -> None:
+    logger, stream = lines
+    logger.append_keys(run="r")
+    logger.info("before")
+    assert (_last(stream)["version"], _last(stream)["run"]) == (VERSION, "r")
+    logger.structure_logs()  # as at the beginning of each invocation, with clear_state
+    logger.info("after")
+    assert (_last(stream)["version"], "run" in _last(stream)) == (VERSION, False)
+    logging.getLogger(f"{logger.name}.child").error("of a child")
+    assert (_last(stream)["message"], _last(stream)["version"]) == ("of a child", VERSION)

@@ -1,0 +1,8 @@
+"""The product's version, in the one place where it is written.
+
+``GET /health``, every log line of both functions and the stack's output ``Version`` name it. The template holds a copy,
+because CloudFormation reads no Python; tests/unit/project/test_version.py holds the copy and CHANGELOG.md to this line.
+"""
+
+VERSION = "0.1.0"
+"""By Semantic Versioning. While the first number is 0, a minor version may change what an administrator relies on."""
