@@ -16,8 +16,15 @@ of the product must not take what it does not understand for a default.
 - A field that an older format does not have, has its default.
 - A renamed field declares its former names (``formerly``) and is read under
   any of them. A record with two of them is refused.
-- Whoever changes what is written raises the number:
-  ``tests/unit/registry/test_format_fixtures.py`` compares it with the newest fixture.
+
+To change what is stored:
+
+1. Change the field. A new one has a default that means what older records
+   meant. A name is never used again for something else.
+2. Raise ``FORMAT`` of every class that is stored with it:
+   ``tests/unit/registry/test_format_fixtures.py`` compares it with the newest fixture.
+3. Give the field a value in ``local/format_fixtures.py`` and run that program.
+   It adds a file for the new format and never changes one that is there.
 
 A row is a flat mapping of attribute names to what DynamoDB can hold: text,
 booleans, whole numbers, Decimal, lists and mappings. Attributes that are None

@@ -1,4 +1,20 @@
-"""All parts, in the order in which they are written."""
+"""All parts, in the order in which they are written.
+
+==================  ==================================  ===============================  ===========================
+part                read by                             written by                       remarks
+==================  ==================================  ===============================  ===========================
+settings            GetConfiguration                    SaveConfiguration                keep patterns hold here
+authentication      GetAuthenticationList               SetAuthenticationList            order counts; not everywhere
+accounts            GetProfiles, GetGroups              SaveProfiles                     one call writes both
+event_rules         GetEventRules                       SetEventRules                    need accounts; not everywhere
+mime_mappings       GetMimeMappings                     SaveMimeMappings                 a set by extension
+ip_block_lists      GetIPBlockList, GetAutoBlockList    SaveBlockList                    the automatic list if asked for
+account_requests    GetRequestedAccounts                SetRequestedAccounts
+listeners           GetInterfaceList                    ModifyInterface, CommitSettings  off unless chosen
+==================  ==================================  ===============================  ===========================
+
+"Not everywhere": some editions of Cerberus do not offer it.
+"""
 
 from typing import Any
 

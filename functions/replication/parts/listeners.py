@@ -29,6 +29,7 @@ class ListenersPart(Part[Listeners]):
     or removed without knowing the machine's addresses. A text that a server
     leaves out is empty. In an earlier state of its own a listener is the one with the same
     id, protocol and address: no call changes those, so any other state is refused.
+    Whether ModifyInterface outlasts a restart by itself is not public, so CommitSettings follows it.
     """
 
     name = PartName.LISTENERS
