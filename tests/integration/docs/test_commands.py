@@ -157,15 +157,3 @@ def test_benchmarks_that_pages_name_exist_and_are_started_with_the_path_they_nee
     assert named
     assert {before for before, _ in named} == {"PYTHONPATH=functions .venv/bin/python "}
     assert {name for _, name in named} <= {str(benchmark.NAME) for benchmark in benchmarks.ALL}
-
-
-def test_links_between_pages_lead_somewhere() -> None:
-    broken = []
-    for page in PAGES:
-        for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", page.read_text()):
-            file = (page.parent / target).resolve() if target else page
-            headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE) if file.suffix == ".md" else []
-            slugs = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-            if not file.is_file() or (anchor and anchor not in slugs):
-                broken.append(f"{page.name}: {target}#{anchor}")
-    assert broken == []
