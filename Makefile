@@ -7,7 +7,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build test check explore lint pages demo stack bench ci clean
+.PHONY: help setup build test check format explore lint pages demo stack bench ci clean
 
 bin := .venv/bin
 checkov := .tools/policy/bin/checkov --framework cloudformation --skip-download --quiet --compact
@@ -22,12 +22,16 @@ setup: .venv/.installed .tools/sam/.installed .tools/cloud/.installed .tools/pol
 build: setup ## Build what is deployed (ARCHITECTURE=arm64 for that processor)
 	@$(bin)/python -m local.build $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 
-test: build ## Run all tests: unit, integration, end to end in a local cloud
+test: build ## Run all tests: unit, integration, end to end in a local cloud; shows the covered lines of functions/
 	@echo "Running the tests ..."
-	$(bin)/pytest -n 3 --dist loadgroup --tb=short --durations=15
+	$(bin)/pytest -n 3 --dist loadgroup --tb=short --durations=15 --cov --cov-report=term
 
 check: setup ## Check what changed since HEAD (SINCE=... for another revision): lint, types, its unit tests
 	@$(bin)/python -m local.check $(SINCE)
+
+format: setup ## Put imports in order, mend what can be mended safely, and lay out all code
+	$(bin)/ruff check --fix
+	$(bin)/ruff format
 
 explore: setup ## Run the generated tests alone with new seeds (SEED=... for a known one, RUNS=... for that many)
 	@for run in $$(seq $(or $(RUNS),1)); do \
