@@ -19,6 +19,8 @@ from local.build import FUNCTIONS, TEMPLATE
 ROOMS = ("admin_api", "cerberus", "common", "fleet", "registry", "replication", "sync")
 DATA = {"requirements.txt", "cerberus/Cerberus.wsdl", "cerberus/ns1.xsd", "cerberus/ns2.xsd"}
 """The files that are no program: the artifact's own list of libraries, and the description of Cerberus' service."""
+MARKS = {f"{room}/py.typed" for room in ROOMS}
+"""Empty files by which a type checker knows that the annotations of a package are meant for whoever imports it."""
 DOUBLE = re.compile(r"_*(?:(?:Memory|Fake|Stub|Mock)(?![a-z])\w*|\w*Double)")
 """How doubles are called in this repository."""
 OF_LAMBDA = {"boto3", "botocore"}
@@ -55,8 +57,9 @@ def imports() -> grimp.ImportGraph:
 
 def test_only_rooms_of_the_product_are_packaged_and_only_programs_in_them() -> None:
     programs = {name for name in files() if name.endswith(".py")}
-    assert files().keys() - programs == DATA
+    assert files().keys() - programs == DATA | MARKS
     assert {name.partition("/")[0] for name in programs} == set(ROOMS)
+    assert {name: files()[name].read_text("utf-8") for name in MARKS} == dict.fromkeys(MARKS, "")
 
 
 def test_no_packaged_class_is_a_double() -> None:
