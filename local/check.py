@@ -32,8 +32,12 @@ def unit_tests_for(files: Iterable[Path]) -> list[str]:
                 wanted |= {room, *importers(room)} if room != "common" else folders
             case ("tests", "unit", folder, *_) if folder in folders:
                 wanted.add(folder)
-            case ("infra" | "docs" | "README.md", *_):
+            case ("infra" | "docs", *_):
                 wanted |= {"template", "docs"}
+            case (page,) if page.endswith(".md"):
+                wanted |= {"template", "docs"}
+            case (".github" | ".pre-commit-config.yaml" | "LICENSE", *_):
+                pass  # tests/unit/project looks at them, and always runs
             case ("events" | "benchmarks", *_) | ("tests", "integration" | "e2e", *_):
                 pass  # no unit test looks at them
             case _:

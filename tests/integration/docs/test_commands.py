@@ -1,4 +1,4 @@
-"""Every command of README and docs/ is run: here, by a test named here, or not, for a reason that stands beside it."""
+"""Every command of the root's pages and docs/ is run: here, by a test named here, or not, for a reason beside it."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 from benchmarks import __main__ as benchmarks
 from local.build import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 COMMANDS = {"sh", "shell", "console", "bash", "powershell"}
 OTHER = {"json", "toml", "yaml", "text", "xml", "python"}
 
@@ -27,6 +27,7 @@ TOO_LONG = {
     "make test": ".ci/run",
     "make lint": ".ci/run",
     "make check": "tests/unit/project/test_check.py",
+    "make format": "tests/unit/project/test_root_files.py",  # it would change files under the tests that read them
     "make explore": "tests/unit/project/test_steady_examples.py",  # its option, on a few tests
     "make demo": "tests/e2e/test_replication.py",  # the same servers, stack and rule, and more of them
 }

@@ -31,8 +31,13 @@ def test_what_everything_may_depend_on_concerns_all(name: str) -> None:
     assert concerned(name) == ALL
 
 
-def test_a_page_concerns_the_tests_of_pages_and_template() -> None:
-    assert concerned("docs/guide.md") == ["tests/unit/docs", "tests/unit/project", "tests/unit/template"]
+@pytest.mark.parametrize("page", ["docs/guide.md", "README.md", "CONTRIBUTING.md"])
+def test_a_page_concerns_the_tests_of_pages_and_template(page: str) -> None:
+    assert concerned(page) == ["tests/unit/docs", "tests/unit/project", "tests/unit/template"]
+
+
+def test_what_only_tests_of_the_project_look_at_concerns_them_alone() -> None:
+    assert concerned(".github/workflows/ci.yml", "LICENSE") == ["tests/unit/project"]
 
 
 def test_a_change_concerns_folders_of_tests_that_import_its_room() -> None:
