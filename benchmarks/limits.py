@@ -148,7 +148,7 @@ LIMITS: dict[str, Limit] = {
     "comments and instructions before the first element": Limit(
         size(budgets.PROLOG),
         Reason.REPLY_TOO_COMPLEX,
-        lambda: _documented("<!-- -->" * (budgets.PROLOG - 1) + "<a/>"),
+        lambda: _documented("<!-- -->" * budgets.PROLOG + "<a/>"),
     ),
     "bytes of an XML declaration": Limit(
         size(budgets.DECLARATION),

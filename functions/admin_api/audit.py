@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -13,7 +13,7 @@ from admin_api.problems import Refused
 from admin_api.request import caller, method_of, path_of, read_object, readable
 from common.errors import Failure
 from common.plain_text import made_plain
-from registry.audit import AuditRecord, answered
+from registry.audit import AuditLog, AuditRecord, answered
 from registry.destination import destination_of
 from registry.models import Backup, Primary
 
@@ -26,8 +26,22 @@ logger = Logger(child=True)
 
 type Reply = dict[str, Any]
 
-_destinations: ContextVar[tuple[str, str]] = ContextVar("_destinations", default=("", ""))
-"""Where a password went, and where it goes from now on, by the request that is being answered."""
+
+@dataclass
+class _Answering:
+    """The request that is being answered: where it is recorded, its intent, and the new destinations so far."""
+
+    audit: AuditLog
+    record: AuditRecord
+    moved: list[AuditRecord] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> AuditRecord:
+        """What the record of the answer is made of. It names a destination if there is one; several have their own."""
+        return replace(self.moved[0], resource=self.record.resource) if len(self.moved) == 1 else self.record
+
+
+_answering: ContextVar[_Answering | None] = ContextVar("_answering", default=None)
 
 
 def recorded(
@@ -45,20 +59,30 @@ def recorded(
     services = work()
     record = _record(event, route, services)
     services.audit.write(record)
-    _destinations.set(("", ""))
-    reply = answer()
+    answering = _Answering(services.audit, record)
+    before = _answering.set(answering)
+    try:
+        reply = answer()
+    finally:
+        _answering.reset(before)
     (location, *_) = reply["multiValueHeaders"].get("Location", [""])
-    former, wanted = _destinations.get()
-    record = replace(record, former_destination=former, destination=wanted)
-    _conclude(services, answered(record, reply["statusCode"], location))
+    _conclude(services, answered(answering.outcome, reply["statusCode"], location))
     return reply
 
 
-def note_destination(former: Primary | Backup | None, wanted: Primary | Backup | None) -> None:
-    """Let the record of this request say where a password went, and where it is to go from now on, if that differs."""
-    before, after = ("" if server is None else destination_of(server) for server in (former, wanted))
-    if before != after:
-        _destinations.set((before, after))
+def note_destination(former: Primary | Backup | None, wanted: Primary | Backup) -> None:
+    """Record where a password went, and where it is to go from now on, if that differs: before anything is changed.
+
+    Raises Failure when it cannot be recorded.
+    """
+    before, after = "" if former is None else destination_of(former), destination_of(wanted)
+    answering = _answering.get()
+    if before == after or answering is None:
+        return
+    resource = f"/backups/{wanted.id}" if isinstance(wanted, Backup) else "/primary"
+    moved = replace(answering.record, resource=resource, former_destination=before, destination=after)
+    answering.audit.write(moved)
+    answering.moved.append(moved)
 
 
 def _record(event: Mapping[str, Any], route: Route | None, services: Services) -> AuditRecord:

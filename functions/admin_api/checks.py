@@ -26,7 +26,6 @@ from replication.guards.preflight import (
     examine_primary,
     examine_rules,
 )
-from replication.model import Policy
 
 CHECK_SECONDS = 18.0
 _CONNECT_SECONDS = 4.0
@@ -150,10 +149,10 @@ def check_backup(backup: Backup, services: Services, *, asked_for: bool) -> Chec
     Both are logged in to once; after a refused log-in only the backup, where a check is what was ``asked_for``.
     """
     primary = services.primary()
-    if primary and _is_primary(backup, primary, services):
-        return _report_of_primary(backup, services)
-    policy = policy_of(backup, services.store.settings())
-    with_settings = primary is not None and isinstance(policy, Policy) and bool(policy.rules.additions)
+    if primary and (unfit := _is_primary(backup, primary, services)):
+        return _report_unasked(backup, services, unfit)
+    settings = services.store.settings()
+    with_settings = primary is not None and bool(settings.rules or backup.rules)
     not_at = (primary.host, primary.port) if primary else None
     looks = _look_at(
         [backup, primary] if primary else [backup],
@@ -181,31 +180,40 @@ def check_backup(backup: Backup, services: Services, *, asked_for: bool) -> Chec
                 backup.id,
             ),
         )
-    _report_rules(report, policy, looks)
+    _report_rules(report, backup, settings, looks)
     return report.document()
 
 
-def _is_primary(backup: Backup, primary: Primary, services: Services) -> bool:
+def _is_primary(backup: Backup, primary: Primary, services: Services) -> Failure | None:
+    """Why nobody may log in to a backup with its password: it leads to the primary, or nobody knows in time."""
     address = (backup.host, backup.port)
-    return leads_to(address, (primary.host, primary.port), services.addresses, services.runtime)
+    try:
+        is_primary = leads_to(address, (primary.host, primary.port), services.addresses, services.runtime)
+    except Failure as failure:
+        if failure.reason is not Reason.DEADLINE:
+            raise
+        return Failure(Reason.NAME_NOT_RESOLVED, "the host names were not resolved in time")
+    return Failure(Reason.SAME_AS_PRIMARY, "its address leads to the primary itself") if is_primary else None
 
 
-def _report_of_primary(backup: Backup, services: Services) -> CheckReport:
-    """The report on a backup whose address is the primary's: nobody logs in there with a backup's password."""
+def _report_unasked(backup: Backup, services: Services, why: Failure) -> CheckReport:
+    """The report on a backup that may be the primary: nobody logs in there with a backup's password."""
     report = _Report(services, backup)
     not_the_primary, *others = COMPARED
-    report.skip((*_STEPS, *others, KEEP_PATTERNS), "Not tried: its address leads to the primary.")
-    failure = Failure(Reason.SAME_AS_PRIMARY, "its address leads to the primary itself")
-    report.add(Finding(not_the_primary, failure))
+    report.skip((*_STEPS, *others, KEEP_PATTERNS), f"Not tried: {why.message}.")
+    report.add(Finding(not_the_primary, why))
     return report.document()
 
 
-def _report_rules(report: _Report, policy: Policy | Failure, looks: Sequence[_Look]) -> None:
-    """Whether the rules can be understood, and match anything on the two servers."""
+def _report_rules(report: _Report, backup: Backup, settings: SyncSettings, looks: Sequence[_Look]) -> None:
+    """Whether the keep patterns can be understood, and match anything on the two servers."""
     documents = [look.document for look in looks if look.document is not None]
-    if isinstance(policy, Failure):
-        report.add(Finding(KEEP_PATTERNS, policy))
-    elif not policy.rules.additions:
+    try:
+        policy = policy_of(backup, settings)
+    except Failure as failure:
+        report.add(Finding(KEEP_PATTERNS, failure))
+        return
+    if not policy.rules.additions:
         report.add(Finding(KEEP_PATTERNS))
     elif len(documents) == 2:
         report.add(examine_rules(policy, *documents))

@@ -18,6 +18,7 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
 from fleet.approvals import CurrentApproval, guard_of
+from fleet.memory import account_sizes
 from fleet.present_primary import present_primary
 from fleet.primary import Source, known_parts, pending_access_proof_of, policy_of
 from fleet.primary_guard import check_meant
@@ -65,7 +66,7 @@ def _plan_too_slow() -> NoReturn:
 
 def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     settings = _settings(services)
-    policy = _accepted(policy_of(backup, settings))
+    policy = policy_of(backup, settings)
     servers = services.servers
     source = Source(services.log_ins, servers, services.stack_primary)
     refuse_primary((source.primary.host, source.primary.port), backup, servers.is_same, deadline)
@@ -82,7 +83,7 @@ def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
 def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     settings = _settings(services)
     restore_source = RestoreSource.load(services.snapshots, key, services.primary())
-    policy = _accepted(restore_source.policy(backup, settings))
+    policy = restore_source.policy(backup, settings)
     servers = services.servers
     refuse_primary(restore_source.state.address, backup, servers.is_same, deadline)
     source = Source(services.log_ins, servers, services.stack_primary)
@@ -112,12 +113,6 @@ def _settings(services: Services) -> SyncSettings:
     return replace(stored, connect_timeout=min(stored.connect_timeout, PLANNING_CONNECT_SECONDS))
 
 
-def _accepted[Result](result: Result | Failure) -> Result:
-    if isinstance(result, Failure):
-        raise result
-    return result
-
-
 def _name(backup: Backup) -> str:
     return f"{backup.id} ({backup.host}:{backup.port})"
 
@@ -133,7 +128,10 @@ def _made(
     *,
     judged: bool,
 ) -> tuple[Plan, tuple[str, ...]]:
-    """The plan and the warnings; ``judged``: settings of a run that did not see the end are held against it."""
+    """The plan and the warnings; ``judged``: settings of a run that did not see the end are held against it.
+
+    What the backup may answer is limited as in a run: beside the source, but for its own snapshot.
+    """
     registered = of_registration(services.store.status(backup.id), backup.registration)
     previous = known_parts(registered, services.primary())
     pending = pending_access_proof_of(registered, services.snapshots) if judged else None
@@ -145,6 +143,7 @@ def _made(
             settings,
             services.addresses,
             services.wsdl,
+            beside=None if policy.exact else account_sizes(source),
             room=services.room,
             not_at=source.address,
         )

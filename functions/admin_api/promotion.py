@@ -8,7 +8,7 @@ from admin_api.problems import Refused
 from admin_api.registration import new_backup_id, plain_id
 from admin_api.schemas import CheckReport
 from common.errors import Failure, Reason
-from fleet.primary import policy_of
+from fleet.primary import parts_of
 from fleet.servers import PRIMARY_ID
 from registry.models import Backup, BackupResult, Primary
 from registry.store_rules import of_primary, of_registration
@@ -79,10 +79,8 @@ def _unverified(last: BackupResult | None, services: Services) -> Iterator[str]:
 
 def _partial(backup: Backup, services: Services) -> Iterator[str]:
     settings = services.store.settings()
-    own, fleet = policy_of(backup, settings), policy_of(Backup("", "", 0), settings)
-    if isinstance(own, Failure) or isinstance(fleet, Failure):
-        return
-    if missing := [name for name in PartName if name in fleet.parts - own.parts]:
+    lacking = parts_of([Backup("", "", 0)], settings) - parts_of([backup], settings)
+    if missing := [name for name in PartName if name in lacking]:
         yield f"it was never given {', '.join(missing)}: what it holds of these would be pushed to the fleet"
 
 

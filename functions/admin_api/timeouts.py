@@ -11,6 +11,7 @@ from typing import NoReturn
 from cerberus.address_policy import AddressPolicy, check_host
 from cerberus.same_server import Address, all_addresses, same_server
 from common.deadline import Deadline
+from common.effort import computing_until
 from common.errors import Failure, Reason
 from common.hosts import canonical_host
 from common.runtime import UNFINISHED, Runtime
@@ -32,10 +33,18 @@ def side_by_side[Result](
 def in_time[Result](
     do: Callable[[Deadline], Result], seconds: float, runtime: Runtime, *, late: Callable[[], NoReturn]
 ) -> Result:
-    """What ``do`` gives within a deadline of so many seconds; otherwise ``late`` raises what that means."""
+    """What ``do`` gives within a deadline of so many seconds; otherwise ``late`` raises what that means.
+
+    What ``do`` computes ends with the deadline too, so that it takes no time from the request that comes next.
+    """
     deadline = Deadline(seconds, runtime.monotonic)
+
+    def compute() -> Result:
+        with computing_until(deadline):
+            return do(deadline)
+
     try:
-        (result,) = side_by_side([partial(do, deadline)], seconds + 1, late=late, runtime=runtime)
+        (result,) = side_by_side([compute], seconds + 1, late=late, runtime=runtime)
     except Failure as failure:
         if failure.reason is Reason.DEADLINE:
             late()

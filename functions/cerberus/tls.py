@@ -146,6 +146,7 @@ def handshake(
         raw.settimeout(deadline.bounded(timeout))
         secure = context.wrap_socket(raw, server_hostname=host.rstrip("."), do_handshake_on_connect=False)
         _say_hello(secure)
+        secure.settimeout(deadline.bounded(timeout))  # the answer's beginning has taken some of the time
         secure.do_handshake()
         return cast(BoundedSocket, secure)
     except Failure as refused:

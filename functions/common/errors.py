@@ -139,6 +139,8 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
+_TOO_MUCH = "Check what answers at this address; if it is the server, make its lists shorter (docs/limits.md)."
+
 REMEDIES: dict[Reason, str] = {
     Reason.NAME_NOT_RESOLVED: "Check the host name and that the function's network can resolve it.",
     Reason.ADDRESS_FORBIDDEN: "Register an address that is routable from the function's network.",
@@ -157,12 +159,12 @@ REMEDIES: dict[Reason, str] = {
     Reason.REPLY_MALFORMED: "Check the server's log; the reply was cut or is not well-formed XML.",
     Reason.REPLY_FORBIDDEN_XML: "A reply with a DTD or entities is never read; check what answers at this address.",
     Reason.REPLY_INCOMPLETE: "Check that the server's version matches the WSDL in use.",
-    Reason.REPLY_TOO_LARGE: "Check what answers at this address; if the server really holds that much, clear it there.",
-    Reason.REPLY_TOO_COMPLEX: "Check what answers at this address; no configuration is built like that.",
+    Reason.REPLY_TOO_LARGE: _TOO_MUCH,
+    Reason.REPLY_TOO_COMPLEX: _TOO_MUCH,
     Reason.SOAP_VERSION_UNSUPPORTED: "Supply the server's own WSDL: its binding says which version of SOAP is spoken.",
     Reason.SOAP_FAULT: "Check the server's log for the fault.",
     Reason.OPERATION_UNSUPPORTED: "The server does not know this operation; leave the part out or supply its own WSDL.",
-    Reason.AUTHENTICATION_FAILED: "Store the primary administrator's log-in again; a check tries the stored one once.",
+    Reason.AUTHENTICATION_FAILED: "Store this server's administrator log-in again; a check tries the stored one once.",
     Reason.READ_REFUSED: "Check that the account may use SOAP and read this part.",
     Reason.WRITE_REFUSED: "Check the server's log; it answered that it did not take the change.",
     Reason.CONTENT_UNSENDABLE: "Mend the named item: it holds a control character, or the WSDL in use lacks the field.",
@@ -191,7 +193,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.MEDIA_TYPE_UNSUPPORTED: "Send the body as application/json.",
     Reason.ROUTE_UNKNOWN: "Use a path of /openapi.json.",
     Reason.METHOD_NOT_ALLOWED: "Use one of the methods that the Allow header names.",
-    Reason.NOT_PERMITTED: "Ask whoever manages the user pool for the group; /openapi.json names it for each route.",
+    Reason.NOT_PERMITTED: "Use an ID token of one of CognitoClientIds; /openapi.json names each route's group.",
     Reason.ALREADY_REGISTERED: "Change the existing registration, or delete it first.",
     Reason.VERSION_CONFLICT: "Read it again, and ask anew if it is still meant; a new If-Match bears the new ETag.",
     Reason.RULE_MISSING: "Make the rule again under its name; the runbook has the commands.",
@@ -243,7 +245,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.BACKUP_REPORT_ONLY: "Switch report_only off for the backup, if it is to be written to.",
     Reason.BACKUP_PAUSED: "Name the paused backup to put something back on it all the same, or resume it.",
     Reason.CREDENTIALS_MISSING: "Store user name and password in the server's secret.",
-    Reason.PASSWORD_NEEDED: "Send the password with the change: who changes host, port or trust gives it again.",
+    Reason.PASSWORD_NEEDED: "Give the password for this destination: with the change, or in the secret by hand.",
     Reason.REGISTRATION_INVALID: "Correct the registration.",
     Reason.SETTINGS_CHANGED: "Ask again if it is still meant; a scheduled run goes by the new ones by itself.",
     Reason.REGISTRATION_CHANGED: "Ask again if it is still meant; a scheduled run goes by the new one by itself.",

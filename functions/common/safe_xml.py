@@ -138,20 +138,21 @@ def _refuse_hidden(data: bytes | bytearray, start: int, first: int) -> None:
         raise XmlForbidden("its encoding is neither UTF-8 nor a superset of ASCII")
     if not data.startswith(b"<", first):  # EBCDIC, which libxml2 would detect, does not begin with this byte
         raise XmlMalformed("it does not begin with an element")
+    place = first
     if _is_declaration(data, first):
         end = data.find(b"?>", first, first + budgets.DECLARATION)
         if end < 0:
             raise XmlMalformed("its XML declaration does not end")
         if not all(map(_TRANSPARENT_ENCODING.fullmatch, _encodings(bytes(data[first:end])))):
             raise XmlForbidden("its encoding is neither UTF-8 nor a superset of ASCII")
-    place = first
-    for _ in range(budgets.PROLOG):
+        place = behind_space(data, end + len(b"?>"))
+    for _ in range(budgets.PROLOG + 1):
         ending = b"?>" if data.startswith(b"<?", place) else b"-->" if data.startswith(b"<!--", place) else b""
         end = data.find(ending, place) if ending else -1
         if end < 0:  # the first element, a DTD, or what does not end, of which the parser complains
             break
         place = behind_space(data, end + len(ending))
     else:
-        raise XmlTooComplex(f"it has {budgets.PROLOG} comments or instructions before its first element")
+        raise XmlTooComplex(f"it has more than {budgets.PROLOG} comments or instructions before its first element")
     if data.startswith(b"<!", place) and bytes(data[place + 2 : place + 3]).isalpha():
         raise XmlForbidden("it has a document type declaration")

@@ -6,8 +6,8 @@ in the table, to where it went. A log-in that a server refused is remembered
 there too. Both belong to one version of the secret, and end with it.
 """
 
+import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -16,6 +16,8 @@ from common.runtime import Runtime
 from registry.destination import destination_of, password_needed
 from registry.models import Backup, Credentials, LogIn, Primary
 from registry.store import CredentialStore, Store
+
+_LOGGER = logging.getLogger(__name__)
 
 _MAY_BE_STALE = (Reason.PASSWORD_NEEDED, Reason.AUTHENTICATION_FAILED)
 """Why credentials from a cache are not sent although those that are stored by now may be."""
@@ -100,9 +102,10 @@ class LogIns:
     def remember_refusal(self, server: Primary | Backup, credentials: Credentials) -> None:
         """Let nobody try these credentials again by himself."""
         refused = LogIn(server.secret_id, credentials.version, credentials.destination, self.runtime.now())
-        # Who was refused is told so. What could not be remembered costs one more attempt.
-        with suppress(Failure):
+        try:
             self.store.record_log_in(refused)
+        except Failure as failure:  # the caller reports the refusal; what is not remembered costs one more attempt
+            _LOGGER.warning("a refused log-in at %s:%s is not remembered: %s", server.host, server.port, failure.reason)
 
     def _allowed(self, server: Primary | Backup, *, fresh: bool, asked_for: bool) -> Credentials:
         secret_id, destination = server.secret_id, destination_of(server)

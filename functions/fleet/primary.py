@@ -1,6 +1,7 @@
 """What replication is given: the primary, and what holds for a backup."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from common.deadline import Deadline
@@ -124,21 +125,20 @@ class Source:
             raise failure.at(f"{PRIMARY_ID} ({registered.host}:{registered.port})") from None
 
 
-def policy_of(backup: Backup, settings: SyncSettings) -> Policy | Failure:
-    """What holds for a backup: its own choice of parts or the fleet's, and everybody's rules with its own."""
+def policy_of(backup: Backup, settings: SyncSettings) -> Policy:
+    """What holds for a backup: its own choice of parts or the fleet's, and everybody's rules with its own.
+
+    Raises Failure(REGISTRATION_INVALID) for parts or keep patterns that cannot be understood.
+    """
     is_own = backup.parts is not None
     names, who = (backup.parts, "its registration names") if is_own else (settings.parts, "the fleet's settings name")
     unknown = sorted({*(names or ())} - {*PartName})
     if unknown:
-        return Failure(Reason.REGISTRATION_INVALID, f"{who} a part that does not exist: {unknown[0]!r}")
+        raise Failure(Reason.REGISTRATION_INVALID, f"{who} a part that does not exist: {unknown[0]!r}")
     parts = DEFAULT_PARTS if names is None else frozenset(PartName(name) for name in names)
     if not parts:
-        return Failure(Reason.REGISTRATION_INVALID, f"{who} no part, so nothing would ever be replicated")
-    try:
-        rules = Rules.standard(settings.rules, backup.rules)
-    except Failure as failure:
-        return failure
-    return Policy(parts, rules, settings.replicate_auto_block_list)
+        raise Failure(Reason.REGISTRATION_INVALID, f"{who} no part, so nothing would ever be replicated")
+    return Policy(parts, Rules.standard(settings.rules, backup.rules), settings.replicate_auto_block_list)
 
 
 def known_parts(registered: BackupResult | None, of: Primary | Run | None) -> dict[PartName, PartFingerprints]:
@@ -174,6 +174,10 @@ def pending_access_proof_of(last: BackupResult | None, snapshots: SnapshotStore)
         raise
 
 
-def parts_of(policies: Iterable[Policy | Failure]) -> set[PartName]:
-    """Every part that any of the backups is to get."""
-    return {part for policy in policies if isinstance(policy, Policy) for part in policy.parts}
+def parts_of(backups: Iterable[Backup], settings: SyncSettings) -> set[PartName]:
+    """Every part that any of the backups is to get. One whose registration is invalid gets none."""
+    parts: set[PartName] = set()
+    for backup in backups:
+        with suppress(Failure):
+            parts |= policy_of(backup, settings).parts
+    return parts

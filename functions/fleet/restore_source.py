@@ -63,16 +63,17 @@ class RestoreSource:
         if not same_machine and self.owner and is_of_former_server(self.key, backup):
             raise snapshot_of_former_server(self.key)
 
-    def policy(self, backup: Backup, settings: SyncSettings) -> Policy | Failure:
-        """What goes back, and what stays the backup's own. Only parts that were kept are touched."""
+    def policy(self, backup: Backup, settings: SyncSettings) -> Policy:
+        """What goes back, and what stays the backup's own. Only parts that were kept are touched.
+
+        Raises Failure(SNAPSHOT_UNFIT), and what ``policy_of`` raises.
+        """
         if self.owner:
             return exact_policy(self.state, auto_block_list=self.content.auto_block_list)
         policy = policy_of(backup, settings)
-        if isinstance(policy, Failure):
-            return policy
         parts = policy.parts & self.state.states.keys()
         if not parts:
-            return Failure(Reason.SNAPSHOT_UNFIT, "it holds none of the parts that are chosen for this backup")
+            raise Failure(Reason.SNAPSHOT_UNFIT, "it holds none of the parts that are chosen for this backup")
         return replace(policy, parts=parts, whole=True)
 
     def check(self, facts: ServerFacts, address: tuple[str, int], label: str) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """Who changed what, and when. Names of fields are recorded, never what was in them.
 
-Rows of the table: pk ``AUDIT#`` + year and month, sk time + request's id, with
-``#asked`` at its end before there is an answer. Each is written once and never
-replaced; they expire like runs and histories.
+Rows of the table: pk ``AUDIT#`` + year and month, sk time + request's id. Before
+there is an answer ``#asked`` follows, or ``#to`` and the path of what has another
+destination from now on. Each is written once and never replaced; they expire
+like runs and histories.
 """
 
 from dataclasses import dataclass, replace
@@ -51,9 +52,16 @@ class AuditRecord:
     former_destination: str = ""
     destination: str = ""
 
+    @property
+    def step(self) -> str:
+        """Which of the records of its request this is, as the end of its key; empty for the one with the answer."""
+        if self.status != INTENDED:
+            return ""
+        return f"#to{self.resource}" if self.destination else "#asked"
+
 
 class AuditLog(Protocol):
-    """Keeps audit records, the intent and the answer of each request. May raise Failure."""
+    """Keeps audit records: of each request the intent, the new destinations, the answer. May raise Failure."""
 
     def write(self, record: AuditRecord) -> None:
         """Keep a new record. Raises Failure when there is one of this request, with or without an answer as this."""
@@ -70,7 +78,7 @@ class DynamoAuditLog:
     def write(self, record: AuditRecord) -> None:
         row = {
             "pk": f"{AUDIT}{record.at:%Y-%m}",
-            "sk": f"{time_text(record.at)}#{record.request_id}{'#asked' if record.status == INTENDED else ''}",
+            "sk": f"{time_text(record.at)}#{record.request_id}{record.step}",
             **to_row(record),
             "expires_at": int((record.at + self._kept).timestamp()),
         }

@@ -75,7 +75,7 @@ class BackupRunner:
     def serve_all(self, backups: Sequence[Backup]) -> list[BackupResult]:
         """Serve backups in their order until the deadline, in parallel but for those that a process died with."""
         together, alone = apart(backups, self.served)
-        self.shares.expect(len(together), alone=len(alone))
+        self.shares.expect((backup.id for backup in together), (backup.id for backup in alone))
         results = self._serve_together(together)
         for backup in alone:
             results += self._serve_together([backup])
@@ -135,6 +135,8 @@ class BackupRunner:
             deaths = deaths_of(backup, self.served)
             halted = stopped(backup, self.recorder.run, deaths)
             outcome, fault = (halted, "") if halted else self._serve(backup, started, deaths)
+        finally:
+            self.shares.forgo(backup_id)
         result = self.recorder.new_result(backup_id, registration, outcome, started)
         if begun := self.begun(backup_id, registration):
             result = with_begun(result, begun)
@@ -147,7 +149,7 @@ class BackupRunner:
         """
         run = self.recorder.run
         self._context.store.begin_serving(ServedNow(backup.id, run.id, backup.registration, backup.version, deaths))
-        share = self.shares.take(is_alone=deaths > 0)
+        share = self.shares.take(backup.id)
         with computing_until(share.deadline):
             outcome, fault = self._outcome(backup, started, share.deadline)
         self._end_serving(backup.id)
@@ -184,8 +186,6 @@ class BackupRunner:
         if self.restore_source:
             self.restore_source.check_registration(backup, same_machine=self.recorder.run.same_machine)
         policy = (self.restore_source.policy if self.restore_source else policy_of)(backup, self.settings)
-        if isinstance(policy, Failure):
-            raise policy
         refuse_primary(self.primary.address, backup, self._context.servers.is_same, deadline)
         turn = Turn(self.recorder, self.settings, backup)
         return self._context.log_ins.use(

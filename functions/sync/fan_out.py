@@ -241,7 +241,7 @@ class _Share:
         # What another process is serving is among these as well, and will not be claimed.
         alone = [backup_id for backup_id in backup_ids if backup_id in self._runner.served]
         together = [backup_id for backup_id in backup_ids if backup_id not in alone]
-        self._runner.shares.expect(len(together), alone=len(alone))
+        self._runner.shares.expect(together, alone)
         _, late = self._runner.in_parallel(together, self._serve)
         for backup_id in alone:
             late += self._runner.in_parallel([backup_id], self._serve)[1]
@@ -256,6 +256,8 @@ class _Share:
         try:
             if self._may_be_served(backup_id):
                 self._serve_claimed(backup_id)
+            else:
+                self._runner.shares.forgo(backup_id)
         except Failure as failure:
             self._context.progress.not_served(self._run.id, backup_id, failure)
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from fleet.primary import parts_of, policy_of
+from fleet.primary import parts_of
 from registry.models import Run
 from registry.store_rules import of_primary
 from replication.primary import fingerprint
@@ -46,17 +46,17 @@ def look_at_primary(context: RunContext, deadline: Deadline) -> Look:
     Raises Failure when the registry cannot be read.
     """
     settings = context.store.settings()
-    policies = [policy_of(backup, settings) for backup in context.store.backups() if backup.enabled]
+    backups = [backup for backup in context.store.backups() if backup.enabled]
     registered = context.known_primary
     recent = context.store.runs(limit=_RECENT_RUNS)
-    if not policies or of_primary(context.store.baseline(), registered) is None:
+    if not backups or of_primary(context.store.baseline(), registered) is None:
         return Look(is_run_needed=False)
     last = next((run for run in recent if _has_asked(run) and of_primary(run, registered)), None)
     if last and last.status == RunStatus.FAILED:
         return Look(is_run_needed=False)
     tried = next((run.state for run in recent if _has_tried(run) and of_primary(run, registered)), "")
     try:
-        primary = context.source.read(parts_of(policies), settings, deadline)
+        primary = context.source.read(parts_of(backups, settings), settings, deadline)
     except Failure as failure:
         return Look(is_run_needed=True, unread=failure)
     return Look(fingerprint(primary) != tried)

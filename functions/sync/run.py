@@ -8,14 +8,14 @@ A fleet too large for this is handed out instead: see ``sync.fan_out``.
 Nothing here knows how a server is talked to or where records are kept.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason, places
-from fleet.primary import parts_of, policy_of, remember_stack_primary
+from fleet.primary import parts_of, remember_stack_primary
 from fleet.primary_guard import check_meant_in_run
 from fleet.restore_source import RestoreSource
 from registry.models import (
@@ -32,7 +32,7 @@ from registry.models import (
 )
 from registry.store import Store, VersionConflict
 from registry.store_rules import lease_held, lease_token
-from replication.model import Policy, PrimaryState
+from replication.model import PrimaryState
 from replication.primary import fingerprint
 from sync.backup_runner import BackupRunner
 from sync.context import RunContext
@@ -200,7 +200,7 @@ class _Fleet:
                 primary = restore_source.state
             else:
                 restore_source = None
-                primary = self._read_primary([policy_of(backup, settings) for backup in chosen], settings)
+                primary = self._read_primary(chosen, settings)
                 if unended := end_hold(self._store, self._record, registered):
                     self._tell(with_notice(self._record, unended))
             served = left_by_the_dead(self._store)
@@ -236,11 +236,11 @@ class _Fleet:
         failure = Failure(Reason.RECORD_UNREADABLE, f"its {what} cannot be understood: {complaint}")
         return self._recorder.record_failure(backup_id, self._store.registration(backup_id) or "", failure)
 
-    def _read_primary(self, policies: Iterable[Policy | Failure], settings: SyncSettings) -> PrimaryState:
+    def _read_primary(self, chosen: Sequence[Backup], settings: SyncSettings) -> PrimaryState:
         """The primary with every part that any backup is to get, as it is meant to be."""
         if self._unread:
             raise self._unread
-        primary = self._context.source.read(parts_of(policies), settings, self._deadline)
+        primary = self._context.source.read(parts_of(chosen, settings), settings, self._deadline)
         self._tell(replace(self._record, state=fingerprint(primary)))
         self._context.progress.primary_read(self._record, primary)
         for failure in (*primary.unread.values(), *primary.doubts):

@@ -3,9 +3,11 @@
 A server can answer a byte at a time, or send what takes long to compare: no
 single wait is too long then, and all together use up the run. So each backup
 has a share of the run's time, and all that is done for it takes place within.
-A backup that uses up its share has failed, and comes behind those of the same run in the next one.
+A backup that uses up its share has failed, and comes behind those of the same run in the next one. So has one
+that had half of the run's time, though the run ended with it: otherwise it would come first again, every time.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import ceil
 from threading import Lock
@@ -23,15 +25,16 @@ nothing in the second half of its time, grants each as much."""
 
 @dataclass(frozen=True)
 class TimeShare:
-    """The time of one backup. ``seconds`` is how long it is, None where the run itself, until ``run``, ends first."""
+    """The time of one backup: ``seconds``, within those of the ``run``. ``is_half``: of the run's whole time."""
 
     deadline: Deadline
     run: Deadline
-    seconds: float | None
+    seconds: float
+    is_half: bool
 
     def charge(self, outcome: Outcome) -> Outcome:
-        """The outcome; where only the backup's own time has ended, it is the backup that failed, and not the run."""
-        if outcome.reason is not Reason.DEADLINE or self.seconds is None or self.run.remaining() <= 0:
+        """The outcome; where the backup's own time has ended, it is the backup that failed, and not the run."""
+        if outcome.reason is not Reason.DEADLINE or not (self.is_half or self.run.remaining() > 0):
             return outcome
         parts = tuple(
             replace(part, reason=Reason.TOO_SLOW) if part.reason is Reason.DEADLINE else part for part in outcome.parts
@@ -52,21 +55,27 @@ class TimeShares:
         self._deadline = deadline
         self._at_a_time = at_a_time
         self._lock = Lock()
-        self._together = 0
-        self._alone = 0
-        self._most = max(LEAST, deadline.remaining() * MOST)
+        self._together: set[str] = set()
+        self._alone: set[str] = set()
+        self._half = deadline.remaining() * MOST
 
-    def expect(self, backups: int, *, alone: int = 0) -> None:
-        """So many more are to be served side by side, and so many ``alone``, each of which is a round by itself."""
+    def expect(self, together: Iterable[str], alone: Iterable[str] = ()) -> None:
+        """These backups are to be served side by side, and these ``alone``, each of which is a round by itself."""
         with self._lock:
-            self._together += backups
-            self._alone += alone
+            self._together.update(together)
+            self._alone.update(alone)
 
-    def take(self, *, is_alone: bool = False) -> TimeShare:
-        """The share of the next backup, one that is served alone or another. May be called by several threads."""
+    def take(self, backup_id: str) -> TimeShare:
+        """The share of a backup whose turn has come. May be called by several threads."""
         with self._lock:
-            rounds = max(1, ceil(self._together / self._at_a_time) + self._alone)
-            self._alone, self._together = self._alone - is_alone, self._together - (not is_alone)
+            rounds = max(1, ceil(len(self._together) / self._at_a_time) + len(self._alone))
+        self.forgo(backup_id)
         left = self._deadline.remaining()
-        seconds = min(max(LEAST, left / rounds), self._most)
-        return TimeShare(self._deadline.share(seconds), self._deadline, seconds if seconds < left else None)
+        seconds = min(max(LEAST, left / rounds), max(LEAST, self._half), left)
+        return TimeShare(self._deadline.share(seconds), self._deadline, seconds, seconds >= self._half)
+
+    def forgo(self, backup_id: str) -> None:
+        """This backup takes no time any more: what it would have had is for those behind it."""
+        with self._lock:
+            self._together.discard(backup_id)
+            self._alone.discard(backup_id)

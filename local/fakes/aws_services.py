@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import count
 
 from common.errors import Failure, Reason
-from registry.audit import INTENDED, AuditRecord, already_recorded
+from registry.audit import AuditRecord, already_recorded
 from registry.backup_queue import Message
 from registry.destination import password_needed
 from registry.models import Credentials
@@ -118,15 +118,20 @@ class MemoryAuditLog:
     """``AuditLog`` in a dictionary."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[datetime, str, bool], AuditRecord] = {}
+        self._rows: dict[tuple[datetime, str, str], AuditRecord] = {}
 
     @property
     def records(self) -> tuple[AuditRecord, ...]:
         """Of each request what was recorded last."""
         return tuple({(at, request): record for (at, request, _), record in self._rows.items()}.values())
 
+    @property
+    def all_records(self) -> tuple[AuditRecord, ...]:
+        """Everything that was recorded, in the order of writing."""
+        return tuple(self._rows.values())
+
     def write(self, record: AuditRecord) -> None:
-        key = (record.at, record.request_id, record.status == INTENDED)
+        key = (record.at, record.request_id, record.step)
         if key in self._rows:
             raise already_recorded()
         self._rows[key] = record

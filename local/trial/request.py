@@ -81,9 +81,7 @@ def _request(given: argparse.Namespace) -> Request:
         connect_timeout=given.connect_timeout,
         read_timeout=given.read_timeout,
     )
-    policy = policy_of(backup, settings)
-    if isinstance(policy, Failure):
-        raise policy
+    policy_of(backup, settings)  # raises what it cannot understand
     if given.wsdl and not given.wsdl.is_file():
         raise ValueError(f"there is no file {given.wsdl}")
     common = Request(

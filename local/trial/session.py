@@ -211,10 +211,7 @@ class Session:
 
     @property
     def _policy(self) -> Policy:
-        policy = policy_of(self._request.backup, self._request.settings)
-        if isinstance(policy, Failure):
-            raise policy
-        return policy
+        return policy_of(self._request.backup, self._request.settings)
 
     def _source(self) -> "_Source":
         if self._request.snapshot is None:
@@ -222,8 +219,6 @@ class Session:
             return _Source(state, self._policy, partial(check_backup, state.facts, state.address))
         restore_source = RestoreSource.of(load(self._request.snapshot), self._request.primary)
         policy = restore_source.policy(self._request.backup, self._request.settings)
-        if isinstance(policy, Failure):
-            raise policy
 
         def check(facts: ServerFacts, address: ServerAddress, label: str) -> tuple[str, ...]:
             return (*restore_source.check(facts, address, label), *self._present_primary.check(facts, label))

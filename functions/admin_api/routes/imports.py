@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from admin_api import examples, views
+from admin_api.audit import note_destination
 from admin_api.dependencies import Injected, Services
 from admin_api.registration import new_backup_id, refuse_known_server, register
 from admin_api.request import new_router
@@ -142,6 +143,7 @@ def _carried_out(decision: _Decision, body: ImportRequest, services: Services) -
     password = body.passwords[_key(target)].get_secret_value()
     try:
         refuse_known_server(backup.host, backup.port, services)
+        note_destination(None, backup)
         added = register(backup, target.username, password, services)
     except AlreadyRegistered as already:
         return replace(decision, action="already_registered", id=already.existing)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from common.errors import Failure, Reason
+from registry.audit import AuditRecord
 from registry.models import Credentials
 
 PINS = {"mode": "pins", "fingerprints": ["ab" * 32]}
@@ -114,3 +115,45 @@ def test_a_change_whose_password_could_not_be_stored_is_finished_by_repeating_it
     monkeypatch.undo()
     assert world.call(method, path, change).status == 200
     assert stored(world, path).password == "PLANTED-second"
+
+
+class Killed(BaseException):
+    """Lambda ends the function."""
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_where_a_password_goes_is_recorded_before_anything_is_changed(
+    world: Any,
+    target: tuple[str, str, dict[str, Any]],
+    change: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    method, path, needed = target
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    for change_of_the_store in ("update_backup", "save_primary"):
+        monkeypatch.setattr(world.store, change_of_the_store, die)
+    with pytest.raises(Killed):
+        world.call(method, path, needed | change | {"password": "PLANTED-second"})
+    last = world.audit.all_records[-1]
+    assert (last.status, last.resource, last.former_destination) == (0, path, FORMER)
+    assert last.destination not in ("", FORMER)
+
+
+def test_what_cannot_be_recorded_is_not_changed(
+    world: Any, target: tuple[str, str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, path, needed = target
+    before, write = registered(world, path), world.audit.write
+
+    def refuse_destinations(record: AuditRecord) -> None:
+        if record.destination and not record.status:
+            raise Failure(Reason.REGISTRY_UNAVAILABLE, "no answer")
+        write(record)
+
+    monkeypatch.setattr(world.audit, "write", refuse_destinations)
+    answer = world.call(method, path, needed | {"host": "b.example", "password": "PLANTED-second"})
+    assert answer.status == 503
+    assert registered(world, path) == before

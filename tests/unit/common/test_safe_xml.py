@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from common.budgets import ATTRIBUTES, DEPTH, NAMESPACES
+from common.budgets import ATTRIBUTES, DEPTH, NAMESPACES, PROLOG
 from common.safe_xml import (
     XmlForbidden,
     XmlMalformed,
@@ -263,3 +263,13 @@ def test_local_names_of_elements_and_attributes() -> None:
     element = etree.fromstring('<p:a xmlns:p="urn:p" p:b="1" c="2"/>')
     assert local_name(element) == "a"
     assert [local_name(str(key)) for key in element.attrib] == ["b", "c"]
+
+
+@pytest.mark.parametrize("begin", ["", '<?xml version="1.0"?>', '<?xml version="1.0"?>\n'])
+@pytest.mark.parametrize("node", ["<!-- -->", "<?a b?>\n"])
+def test_as_many_comments_and_instructions_as_the_limit_says_may_stand_before_the_first_element(
+    begin: str, node: str
+) -> None:
+    assert parse((begin + node * PROLOG + "<a/>").encode()).tag == "a"
+    with pytest.raises(XmlTooComplex):
+        parse((begin + node * (PROLOG + 1) + "<a/>").encode())

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.deadline import Deadline
@@ -107,9 +107,9 @@ def fleet(runtime: Clock) -> World:
     return world
 
 
-def one_run(world: World) -> Report:
+def one_run(world: World, seconds: float = SECONDS) -> Report:
     context = replace(world.context, memory_megabytes=ONE_AT_A_TIME, lease_seconds=1_000)
-    return run(RunRequest(Trigger.SCHEDULE), context, Deadline(SECONDS, world.runtime.monotonic))
+    return run(RunRequest(Trigger.SCHEDULE), context, Deadline(seconds, world.runtime.monotonic))
 
 
 def test_all_others_are_verified_in_the_same_run_and_the_record_is_complete(fleet: World) -> None:
@@ -125,6 +125,22 @@ def test_all_others_are_verified_in_the_same_run_and_the_record_is_complete(flee
     assert report.run.status == RunStatus.PARTIAL
     assert report.run.finished_at is not None
     assert {result.backup_id for result in fleet.store.results(report.run.id)} == results.keys()
+
+
+@given(seconds=st.floats(20, 200), slow=st.sets(st.sampled_from(GOOD), max_size=2))
+@example(seconds=53.0, slow={"b1"})
+def test_however_short_a_run_is_slow_servers_keep_the_others_waiting_for_one_run_each(
+    seconds: float, slow: set[str]
+) -> None:
+    clock = Clock()
+    world = World(runtime=clock)
+    for backup_id in slow:
+        drip(world, world.servers.by_id[backup_id])
+    for _ in range(len(slow) + 1):
+        one_run(world, seconds)
+        clock.advance(900)
+    statuses = world.store.statuses()
+    assert all(statuses[backup_id].verified_at for backup_id in {*GOOD} - slow)
 
 
 def test_slow_servers_come_last_in_the_next_run(fleet: World) -> None:
@@ -159,14 +175,15 @@ def test_nobody_has_more_than_half_of_the_time_nor_less_than_the_least(
     runtime = FakeRuntime()
     deadline = Deadline(seconds, runtime.monotonic)
     shares = TimeShares(deadline, at_a_time)
-    shares.expect(backups)
+    shares.expect(map(str, range(backups)))
     for number in range(backups):
         left = deadline.remaining()
-        share = shares.take()
+        share = shares.take(str(number))
         has = share.deadline.remaining()
         assert has <= max(LEAST, seconds * MOST) + 1e-6
         assert has >= min(LEAST, left) - 1e-6
-        assert (share.seconds is None) == (has == pytest.approx(left))
+        assert share.seconds == pytest.approx(has)
+        assert share.is_half == (share.seconds >= seconds * MOST)
         if number in slow:
             runtime.advance(has / at_a_time)
 
@@ -178,15 +195,14 @@ def test_one_that_is_served_alone_is_a_round_by_itself(
     runtime = FakeRuntime()
     deadline = Deadline(3 * SECONDS, runtime.monotonic)
     shares = TimeShares(deadline, at_a_time)
-    shares.expect(together, alone=alone)
-    for _ in range(together):
-        shares.take()
+    shares.expect((f"beside {number}" for number in range(together)), (f"alone {number}" for number in range(alone)))
+    for number in range(together):
+        shares.take(f"beside {number}")
     for number in range(alone):
-        share = shares.take(is_alone=True)
+        share = shares.take(f"alone {number}")
         assert share.deadline.remaining() == pytest.approx(
             min(max(LEAST, deadline.remaining() / (alone - number)), 3 * SECONDS * MOST)
         )
-        assert share.seconds is not None or number == alone - 1
         if slow:
             runtime.advance(share.deadline.remaining() - 0.001)
 
@@ -196,9 +212,9 @@ def test_where_each_has_more_than_the_least_all_are_served_however_slow_they_are
     runtime = FakeRuntime()
     deadline = Deadline(SECONDS, runtime.monotonic)
     shares = TimeShares(deadline, 1)
-    shares.expect(backups)
+    shares.expect(map(str, range(backups)))
     for number in range(backups):
         assert deadline.remaining() > 1
-        share = shares.take()
+        share = shares.take(str(number))
         if number in slow:
             runtime.advance(share.deadline.remaining() - 0.001)

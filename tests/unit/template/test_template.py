@@ -84,7 +84,10 @@ def test_what_asks_servers_is_throttled_below_all_else(resources: Template) -> N
     asks_servers = {
         ("get", "/backups/{backup_id}/plan"),
         ("get", "/primary/states/{digest}/diff"),
+        ("post", "/backups"),
         ("post", "/backups/{backup_id}/check"),
+        ("put", "/primary"),
+        ("patch", "/primary"),
         ("post", "/primary/check"),
         ("post", "/primary/promote"),
         ("post", "/backups/import"),
