@@ -15,8 +15,7 @@ from common import budgets
 from common.budgets import MEGABYTE
 from common.errors import Reason
 from local.fakes.hostile import GROUPS, OTHERS, USERS, HostileServer, enveloped, filled, read
-from replication.parts.accounts import ListDocument
-from replication.parts.base import Document
+from replication.parts.base import Document, ListDocument
 from tests.support.steps import steps
 
 NAME = "limits"

@@ -18,7 +18,6 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
 from fleet.approvals import CurrentApproval, guard_of
-from fleet.memory import account_sizes
 from fleet.present_primary import present_primary
 from fleet.primary import Source, known_parts, pending_access_proof_of, policy_of
 from fleet.primary_guard import check_meant
@@ -31,6 +30,7 @@ from replication.access_proof import suspicion
 from replication.guards.approval import Guard
 from replication.guards.preflight import ServerAddress, check_backup
 from replication.model import PartName, Policy, PrimaryState
+from replication.parts.accounts import account_sizes
 from replication.plan import Plan, make_plan
 from replication.plan_details import MAX_ITEMS, PlanDetails, details, preview
 from replication.plan_text import render, render_difference

@@ -1,8 +1,8 @@
 """How many backups fit into the memory of the function at a time, one hostile one among them."""
 
-from common.budgets import LIST_TREE, MEGABYTE, TREE_TO_SIZE, AccountSizes
-from replication.model import PartName, PrimaryState
-from replication.parts import PARTS, Accounts
+from common.budgets import LIST_TREE, MEGABYTE, TREE_TO_SIZE
+from replication.model import PrimaryState
+from replication.parts import PARTS
 
 MAX_WORKERS = 64
 """Backups at a time where memory does not matter. Most of a backup's time is waiting for the network."""
@@ -46,11 +46,3 @@ def room_for_primary(memory_megabytes: int | None) -> int | None:
 def size_of(primary: PrimaryState) -> int:
     """The size of the primary's documents in bytes."""
     return sum(part.size(primary.states[part.name]) for part in PARTS if part.name in primary.states)
-
-
-def account_sizes(primary: PrimaryState) -> AccountSizes:
-    """The sizes of the primary's users and groups in bytes; 0 where they were not read."""
-    accounts = primary.states.get(PartName.ACCOUNTS)
-    if not isinstance(accounts, Accounts):
-        return AccountSizes(0, 0)
-    return AccountSizes(len(accounts.users.data), len(accounts.groups.data))

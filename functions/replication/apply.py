@@ -14,8 +14,7 @@ from common.errors import Failure, Reason
 from common.runtime import Runtime
 from replication.guards.approval import Guard
 from replication.model import NOT_DONE, NOT_VERIFIED, PartName, PartOutcome, PartStatus
-from replication.plan import PartPlan, Plan
-from replication.plan_items import changes_of
+from replication.plan import PartPlan, Plan, changes_of
 from replication.ports import WritableServer
 from replication.settings_write import UNREACHABLE, SettingsWrite
 

@@ -9,14 +9,15 @@ what was seen.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 from common.contained import contained
 from common.errors import Failure, Reason
-from replication.documents.diff import OTHER
+from replication.documents.diff import OTHER, Kind, marker
+from replication.documents.items import Item
 from replication.documents.merge import AmbiguousEntries
 from replication.documents.undecided import NamesUndecided
 from replication.model import (
@@ -33,7 +34,6 @@ from replication.model import (
     PrimaryState,
 )
 from replication.parts import PARTS, Part
-from replication.plan_items import changes_of
 from replication.ports import Features, ReadableServer
 
 OUTDATED = "Nothing is written: this is not the plan that was approved or asked for."
@@ -97,6 +97,14 @@ class PartPlan:
     def changes(self) -> Changes:
         """The items that a push would add, remove and change, also where it is stopped."""
         return self._named[0]
+
+    def items(self) -> Iterator[Item]:
+        """What a push would do, item by item, also where it is stopped; nothing for an equal part."""
+        if self.desired is None or self.desired is self.own:
+            return
+        items = list(self.part.items(self.own, self.desired))
+        # What differs and yet in no item (white space that counts, text between items) is still a difference.
+        yield from items or [Item(Kind.CHANGED, OTHER, find=lambda: [marker((), OTHER)])]
 
     @cached_property
     def _named(self) -> tuple[Changes, tuple[str, ...]]:
@@ -162,6 +170,14 @@ class PartPlan:
         own, desired = ("" if state is None else self.part.seal(state, policy) for state in (self.own, self.desired))
         blocks = [[block.reason, block.message, sorted(block.numbers.items())] for block in self.blocks]
         return [self.name, own, desired, self.uncommitted, blocks, list(self.kept_differences)]
+
+
+def changes_of(plan: PartPlan) -> Changes:
+    """The labels of the items by what happens to them."""
+    labels: dict[Kind, list[str]] = {kind: [] for kind in Kind}
+    for item in plan.items():
+        labels[item.kind].append(item.label)
+    return Changes(tuple(labels[Kind.ADDED]), tuple(labels[Kind.REMOVED]), tuple(labels[Kind.CHANGED]))
 
 
 @dataclass(frozen=True)

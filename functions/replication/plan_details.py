@@ -18,6 +18,7 @@ from common.contained import Defect, contained
 from common.errors import Reason
 from common.safe_xml import local_name
 from replication.documents.diff import Difference, Kind, Paths, show
+from replication.documents.items import Item
 from replication.documents.keep_labels import kept
 from replication.documents.keep_patterns import Rules
 from replication.documents.sensitive import INSPECTED, may_hold_secret
@@ -27,7 +28,6 @@ from replication.guards.approval import Guard
 from replication.model import LONGEST_SHOWN, PartName, PartStatus, shortened
 from replication.parts.base import Document
 from replication.plan import Block, PartPlan, Plan
-from replication.plan_items import Item, items_of
 
 MAX_ITEMS = 200
 """Items listed per part; the rest is counted. Removed ones come first, then changed ones, then added ones."""
@@ -178,7 +178,7 @@ def _exceptions(plan: Plan) -> tuple[str, ...]:
     if plan.policy.exact or not rules.exceptions:
         return ()
     states = (state for part in plan.parts if part.name is PartName.SETTINGS for state in (part.own, part.desired))
-    roots = (state.parse() for state in states if isinstance(state, Document))
+    roots = (state.parse() for state in states if state is not None)
     return used_exceptions(rules, [root for root in roots if root is not None])
 
 
@@ -205,7 +205,7 @@ def _undetailed(plan: PartPlan, defect: Defect, missing: list[str]) -> PartDetai
 
 
 def _part(plan: PartPlan, rules: Rules, max_items: int) -> PartDetails:
-    items = list(items_of(plan))
+    items = list(plan.items())
     kept_paths = _kept(plan, rules)
     counts = {kind: sum(1 for item in items if item.kind is kind) for kind in Kind}
     listed = nsmallest(max_items, items, key=lambda item: _URGENCY[item.kind])
@@ -286,9 +286,10 @@ def _piece(value: str, start: int) -> str:
 
 def _kept(plan: PartPlan, rules: Rules) -> list[str]:
     """The paths of ``settings`` that stay as the backup has them."""
-    if plan.name is not PartName.SETTINGS or not isinstance(plan.own, Document):
+    if plan.name is not PartName.SETTINGS or plan.own is None:
         return []
-    return plan.own.with_tree(lambda root: list(_kept_paths(root, rules)), empty=[])
+    own: Document = plan.own
+    return own.with_tree(lambda root: list(_kept_paths(root, rules)), empty=[])
 
 
 def _kept_paths(root: etree._Element, rules: Rules) -> Iterator[str]:

@@ -8,8 +8,7 @@ from replication.documents.keep_patterns import Rules
 from replication.guards.preflight import check_primary
 from replication.model import PartName, Policy, PrimaryState
 from replication.parts import PARTS
-from replication.parts.accounts import Accounts
-from replication.parts.base import Document
+from replication.parts.accounts import GROUPS, USERS
 from replication.ports import ReadableServer
 
 
@@ -39,18 +38,30 @@ def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_em
                 unread[part.name] = failure.at(server.label)
             else:
                 states[part.name] = state
-    settings = states.get(PartName.SETTINGS)
-    held = _count_settings(server, settings) if isinstance(settings, Document) else 0
-    users, groups = 0, 0
-    doubts: tuple[Failure, ...] = ()
-    accounts = states.get(PartName.ACCOUNTS)
-    if isinstance(accounts, Accounts):
-        users, groups = _count(server, accounts, accept_empty=accept_empty)
-        doubts = (
-            *_cross_check("users", users, server.user_names, server.label),
-            *_cross_check("groups", groups, server.group_names, server.label),
-        )
-    return PrimaryState(server.label, server.address, facts, states, users, groups, held, unread, doubts)
+    counts: dict[str, int] = {}
+    for part in PARTS:
+        if part.name in states:
+            counts |= part.counts(states[part.name], server.label)
+    if USERS in counts and not counts[USERS] and not accept_empty:
+        raise Failure(Reason.PRIMARY_EMPTY, "its user list holds no user", server=server.label)
+    asked = {USERS: server.user_names, GROUPS: server.group_names}
+    doubts = (
+        doubt
+        for what, ask in asked.items()
+        if what in counts
+        for doubt in _cross_check(what, counts[what], ask, server.label)
+    )
+    return PrimaryState(
+        server.label,
+        server.address,
+        facts,
+        states,
+        users=counts.get(USERS, 0),
+        groups=counts.get(GROUPS, 0),
+        settings=counts.get(PartName.SETTINGS, 0),
+        unread=unread,
+        doubts=tuple(doubts),
+    )
 
 
 BY_DEFAULT = Policy(rules=Rules(()))  # the rules decide what is written, not what is read
@@ -75,25 +86,6 @@ def fingerprints(primary: PrimaryState) -> dict[PartName, str]:
 def dump(primary: PrimaryState) -> dict[str, str]:
     """Every part that was read, as text that the part can load again."""
     return {str(part.name): part.dump(primary.states[part.name]) for part in PARTS if part.name in primary.states}
-
-
-def _count_settings(server: ReadableServer, settings: Document) -> int:
-    """How many values there are. A document without any element inside is as empty as no document."""
-    if not settings.with_tree(len, empty=0):
-        raise Failure(Reason.PRIMARY_EMPTY, "it answered with empty settings", server=server.label)
-    return len(settings.values)
-
-
-def _count(server: ReadableServer, accounts: Accounts, *, accept_empty: bool) -> tuple[int, int]:
-    for document in (accounts.users, accounts.groups):
-        if document.is_empty:
-            raise Failure(
-                Reason.PRIMARY_EMPTY, f"it answered with an empty document of {document.what}", server=server.label
-            )
-    users, groups = len(accounts.users.items.entries), len(accounts.groups.items.entries)
-    if not users and not accept_empty:
-        raise Failure(Reason.PRIMARY_EMPTY, "its user list holds no user", server=server.label)
-    return users, groups
 
 
 def _cross_check(what: str, held: int, ask: Callable[[], tuple[str, ...]], label: str) -> Iterator[Failure]:

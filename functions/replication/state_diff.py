@@ -6,7 +6,6 @@ from typing import Any
 from replication.documents.keep_patterns import Rules
 from replication.model import PartOutcome, PartStatus, Policy
 from replication.parts import PARTS, Part
-from replication.parts.ip_block_lists import BlockLists
 from replication.plan import PartPlan, Plan
 
 _AS_THEY_ARE = Policy(rules=Rules(()))
@@ -33,8 +32,7 @@ def _compared(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[P
 
 
 def _part(part: Part[Any], before: Any, after: Any) -> PartPlan:
-    if isinstance(after, BlockLists):  # the automatic list changes by itself: that is no change of the primary
-        after = BlockLists(after.manual, before.automatic)
+    after = part.stable(before, after)
     if part.same(before, after, _AS_THEY_ARE):
         return PartPlan(part, before, settled=PartOutcome(part.name, PartStatus.UNCHANGED))
     return PartPlan(part, before, after)

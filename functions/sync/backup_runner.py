@@ -12,7 +12,7 @@ from common.effort import computing_until
 from common.errors import Failure, Reason, places
 from common.runtime import UNFINISHED
 from fleet.approvals import guard_of
-from fleet.memory import account_sizes, size_of, workers
+from fleet.memory import size_of, workers
 from fleet.present_primary import PresentPrimary, present_primary
 from fleet.primary import known_parts, pending_access_proof_of, policy_of
 from fleet.restore_source import RestoreSource
@@ -24,6 +24,7 @@ from replication.documents.canonical import digest
 from replication.guards.preflight import ServerAddress
 from replication.model import KeptDifferences, Outcome, PartName, PartOutcome, PartStatus, Policy, PrimaryState, Status
 from replication.parts import PARTS
+from replication.parts.accounts import account_sizes
 from replication.ports import ReadableServer, ServerFacts
 from replication.replicate import Restore, replicate
 from sync.context import RunContext

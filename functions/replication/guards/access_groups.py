@@ -14,13 +14,14 @@ from common.safe_xml import parse
 from replication.documents.canonical import folded
 from replication.documents.diff import Difference, Kind, Step, values_of
 from replication.documents.entry_names import names_of
+from replication.documents.items import Item
 from replication.documents.runtime_values import RUNTIME_NAMES
 from replication.guards.access_judgement import judge
 from replication.guards.access_places import place_of
 from replication.guards.access_scales import Change, Verdict, list_entries, roles
-from replication.parts.accounts import Accounts, ListDocument
+from replication.parts.accounts import GROUPS, Accounts
+from replication.parts.base import ListDocument
 from replication.plan import PartPlan
-from replication.plan_items import GROUPS, Item, items_of
 
 
 class Groups:
@@ -44,7 +45,7 @@ class Groups:
     @cached_property
     def _named(self) -> frozenset[str]:
         """The groups that come or go and that somebody names, by all their names."""
-        moving = (item for item in items_of(self._plan) if item.within == GROUPS and item.kind is not Kind.CHANGED)
+        moving = (item for item in self._plan.items() if item.within == GROUPS and item.kind is not Kind.CHANGED)
         wanted = {name for item in moving for one in item.elements if one is not None for name in _aliases(one)}
         named: set[str] = set()
         for element in self._present():

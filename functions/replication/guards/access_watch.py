@@ -30,6 +30,7 @@ from functools import partial
 from common.contained import contained
 from replication.documents.canonical import plain
 from replication.documents.diff import ORDER, OTHER, Difference, Kind, Steps, root_step, show, values_of
+from replication.documents.items import Item
 from replication.documents.names import truth
 from replication.guards.access_addresses import (
     Addresses,
@@ -48,12 +49,10 @@ from replication.guards.access_scales import Change, is_past_moment
 from replication.guards.access_status import is_dead, is_disabled, is_status, lets_in
 from replication.guards.access_words import FILLERS, meanings
 from replication.model import PartName, shortened
-from replication.parts.accounts import Accounts
+from replication.parts.accounts import GROUPS, USERS
 from replication.parts.base import Document
-from replication.parts.ip_block_lists import BlockLists
-from replication.parts.single_documents import AuthenticationState
+from replication.parts.single_documents import SOURCES
 from replication.plan import PartPlan, Plan
-from replication.plan_items import GROUPS, SOURCES, USERS, Item, items_of
 
 MANY_PASSWORDS_SHARE = 0.1
 """Above this share of the users whose stored password changes at once, it is no coincidence any more."""
@@ -96,27 +95,35 @@ def _of_part(plan: PartPlan) -> Iterator[AccessIncrease]:
     def increases(label: str, kinds_and_paths: KindsAndPaths) -> Iterator[AccessIncrease]:
         return (AccessIncrease(plan.name, kind, label, path) for kind, path in kinds_and_paths)
 
-    if plan.name in (PartName.SETTINGS, PartName.LISTENERS):
-        items = list(items_of(plan))
-        for item in items:
-            yield from _judged(plan.name, item.label, lambda item=item: increases(item.label, _of_server(item)))  # type: ignore[misc]
-        yield from increases(plan.name, _lists_of_settings(plan, items))
-    elif isinstance(plan.own, Accounts) and isinstance(plan.desired, Accounts):
-        passwords: list[str] = []
-        groups = Groups(plan, plan.own, plan.desired)
-        for item in items_of(plan):
-            yield from _judged(
-                plan.name,
-                item.label,
-                lambda item=item: increases(item.label, _of_account(item, passwords, groups)),  # type: ignore[misc]
-            )
-        yield from increases(USERS, _of_passwords(len(passwords), len(plan.own.users.items.entries)))
-    elif isinstance(plan.own, AuthenticationState) and isinstance(plan.desired, AuthenticationState):
-        typed = frozenset(source.name for source in plan.desired.sources)
-        for item in items_of(plan):
-            yield from _judged(plan.name, item.label, lambda item=item: increases(item.label, _of_source(item, typed)))  # type: ignore[misc]
-    elif isinstance(plan.own, BlockLists) and isinstance(plan.desired, BlockLists):
-        yield from _of_blocked(plan, plan.own.manual, plan.desired.manual)
+    if plan.desired is None:
+        return
+    match plan.name:
+        case PartName.SETTINGS | PartName.LISTENERS:
+            items = list(plan.items())
+            for item in items:
+                yield from _judged(plan.name, item.label, lambda item=item: increases(item.label, _of_server(item)))  # type: ignore[misc]
+            if plan.name is PartName.SETTINGS:
+                yield from increases(plan.name, _lists_of_settings(plan.own, plan.desired, items))
+        case PartName.ACCOUNTS:
+            passwords: list[str] = []
+            groups = Groups(plan, plan.own, plan.desired)
+            for item in plan.items():
+                yield from _judged(
+                    plan.name,
+                    item.label,
+                    lambda item=item: increases(item.label, _of_account(item, passwords, groups)),  # type: ignore[misc]
+                )
+            yield from increases(USERS, _of_passwords(len(passwords), len(plan.own.users.items.entries)))
+        case PartName.AUTHENTICATION:
+            typed = frozenset(source.name for source in plan.desired.sources)
+            for item in plan.items():
+                yield from _judged(
+                    plan.name,
+                    item.label,
+                    lambda item=item: increases(item.label, _of_source(item, typed)),  # type: ignore[misc]
+                )
+        case PartName.IP_BLOCK_LISTS:
+            yield from _of_blocked(plan, plan.own.manual, plan.desired.manual)
 
 
 def _of_source(item: Item, typed: frozenset[str]) -> KindsAndPaths:
@@ -159,7 +166,7 @@ def _of_blocked(plan: PartPlan, own: Document, desired: Document) -> Iterator[Ac
     )
     if after.covers(before):
         return
-    lifted = [item for item in items_of(plan) if item.within == "" and _unblocks(item, after)]
+    lifted = [item for item in plan.items() if item.within == "" and _unblocks(item, after)]
     kind = AccessIncreaseKind.ADDRESS_LIMIT_LIFTED
     yield from (AccessIncrease(plan.name, kind, item.label, item.key) for item in lifted)
     if not lifted:
@@ -178,12 +185,10 @@ def _of_server(item: Item) -> KindsAndPaths:
         yield from _of_value(difference, of_server=True)
 
 
-def _lists_of_settings(plan: PartPlan, items: list[Item]) -> KindsAndPaths:
+def _lists_of_settings(own: Document, desired: Document, items: list[Item]) -> KindsAndPaths:
     """Lists of addresses, which no single value tells."""
-    if not (isinstance(plan.own, Document) and isinstance(plan.desired, Document)):
-        return
     differences = [one for item in items for one in item.find() if limits_addresses(place_of(one.steps))]
-    before, after = (plan.own.parse(), plan.desired.parse()) if differences else (None, None)
+    before, after = (own.parse(), desired.parse()) if differences else (None, None)
     if before is not None and after is not None:
         steps = root_step(after)
         for path in widened_lists(values_of(before, steps), values_of(after, steps), differences):

@@ -13,17 +13,14 @@ from common.errors import Reason
 from common.safe_xml import parse
 from replication.documents import canonical
 from replication.documents.diff import Difference, Kind
-from replication.documents.emptied import emptied
+from replication.documents.items import Item
 from replication.documents.keep_lines import KeepLine, keep_line, quoted_lines, shown_paths, winning_exceptions
 from replication.documents.keep_patterns import Rules
 from replication.documents.machine_specific import looks_machine_specific
 from replication.guards.access_status import disables, is_disabled
 from replication.model import PartName, Policy
-from replication.parts.accounts import Accounts, ListDocument
-from replication.parts.base import Document
-from replication.parts.single_documents import AuthenticationState
+from replication.parts.base import ListDocument
 from replication.plan import Block, PartPlan, Plan
-from replication.plan_items import GROUPS, USERS, Item, items_of
 
 _MOST_LINES = 20
 """Differences for which a line to paste is looked for. A message has room for fewer."""
@@ -94,34 +91,15 @@ def _blocks(plan: PartPlan, limits: Limits, policy: Policy) -> Iterator[Block]:
     if plan.ambiguous and plan.settled and plan.settled.reason:
         yield Block(plan.name, plan.settled.reason, plan.settled.message)
     if plan.missing and plan.settled:
-        removed = sum(1 for item in items_of(plan) if item.kind is Kind.REMOVED)
+        removed = sum(1 for item in plan.items() if item.kind is Kind.REMOVED)
         message = f"{plan.settled.message} ({removed} would go)"
         yield Block(plan.name, Reason.PART_MISSING_ON_PRIMARY, message, {"removed": removed})
     elif plan.settled is None:
-        own, desired = plan.own, plan.desired
-        if isinstance(own, Accounts) and isinstance(desired, Accounts):
-            yield from _accounts(plan, own, desired, limits, source)
-        elif plan.name is PartName.SETTINGS:
+        yield from _removals(plan, limits, source)
+        if plan.name is PartName.SETTINGS:
             yield from _unruled(plan, policy.rules)
-        elif plan.name in _NEVER_EMPTIED and (lost := _emptied(own, desired)):
+        if lost := plan.part.emptied(plan.own, plan.desired):
             yield _missing(plan.name, source, "an entry", lost)
-
-
-_NEVER_EMPTIED = frozenset({PartName.AUTHENTICATION, PartName.EVENT_RULES, PartName.MIME_MAPPINGS})
-"""Lists that nobody empties in passing. Blocked addresses and account requests come and go."""
-
-
-def _emptied(own: object, desired: object) -> int:
-    """How many entries go where the primary's list has none and the backup's has some; 0 for any other change."""
-    match own, desired:
-        case AuthenticationState(), AuthenticationState():
-            return max(_emptied(own.sources, desired.sources), _emptied(own.document, desired.document))
-        case Document(), Document():
-            root = own.parse()
-            return 0 if root is None else emptied(root, desired.parse())
-        case tuple(), tuple():
-            return 0 if desired else len(own)
-    raise TypeError(f"{type(own).__name__} is no list")
 
 
 def _missing(part: PartName, source: str, what: str, held: int) -> Block:
@@ -129,9 +107,10 @@ def _missing(part: PartName, source: str, what: str, held: int) -> Block:
     return Block(part, Reason.PART_MISSING_ON_PRIMARY, message, {"removed": held})
 
 
-def _accounts(plan: PartPlan, own: Accounts, desired: Accounts, limits: Limits, source: str) -> Iterator[Block]:
-    all_items = list(items_of(plan))
-    for within, before, after in ((USERS, own.users, desired.users), (GROUPS, own.groups, desired.groups)):
+def _removals(plan: PartPlan, limits: Limits, source: str) -> Iterator[Block]:
+    lists = plan.part.limited_lists(plan.own, plan.desired)
+    all_items = list(plan.items()) if lists else []
+    for within, before, after in lists:
         items = [item for item in all_items if item.within == within]
         held = len(before.items.entries)
         removed = sum(1 for item in items if item.kind is Kind.REMOVED)
@@ -199,7 +178,7 @@ def _is_disabled(item: Item) -> bool:
 def _unruled(plan: PartPlan, rules: Rules) -> Iterator[Block]:
     """Settings that look machine-specific, that no rule keeps, and that the push would overwrite."""
     differences = [
-        difference for item in items_of(plan) for difference in item.find() if looks_machine_specific(difference)
+        difference for item in plan.items() for difference in item.find() if looks_machine_specific(difference)
     ]
     if differences:
         named = shown_paths([difference.path for difference in differences])

@@ -1,59 +1,26 @@
 """Users and groups. They travel in one call, so that they cannot disagree."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 
 from common import budgets
+from common.budgets import AccountSizes
 from common.chunks import decoded, json_string
-from replication.documents import canonical, list_index
-from replication.model import PartName, Policy
-from replication.parts.base import Document, Part, sealed
+from common.errors import Failure, Reason
+from common.safe_xml import parse
+from replication.documents import canonical
+from replication.documents.diff import OTHER, Difference, Kind, differences, hidden_step, marker, root_step
+from replication.documents.items import Item, differing_values
+from replication.documents.runtime_values import RUNTIME_NAMES
+from replication.model import PartName, Policy, PrimaryState
+from replication.parts.base import LimitedList, ListDocument, Part, sealed
 from replication.ports import Content, ReadableServer, WritableServer
 
-
-@dataclass(frozen=True, init=False)
-class ListDocument(Document):
-    """A document that lists named items. ``hint`` is what the name of their elements ends with ("user")."""
-
-    hint: str
-
-    def __init__(self, content: Content, what: str, server: str, hint: str, room: int = budgets.ANY_SIZE) -> None:
-        super().__init__(content, what, server, room)
-        object.__setattr__(self, "hint", hint)
-
-    @cached_property
-    def items(self) -> canonical.Items:
-        """Raises Failure(DOCUMENT_MALFORMED)."""
-        if self._pieces is not None:
-            return self._pieces.items
-        most = budgets.most_items(len(self.data))
-        return self.with_tree(
-            lambda root: canonical.items(root, self.hint, most=most), empty=canonical.Items("", {}, {})
-        )
-
-    @cached_property
-    def _pieces(self) -> list_index.Pieces | None:
-        return list_index.take_apart(self.data, self.hint)
-
-    @cached_property
-    def digest(self) -> str:
-        return self.items.digest
-
-    def excerpts(self, keys: Collection[str]) -> dict[str, bytes]:
-        """The items with these keys, each as XML of its own."""
-        if not keys:
-            return {}
-        if self._pieces is not None:
-            return self._pieces.excerpts(self.data, keys)
-        return self.with_tree(lambda root: canonical.excerpts(root, self.hint, keys), empty={})
-
-    @property
-    def around_items(self) -> bytes | None:
-        """What stands around the items, as XML of its own; None for an empty document."""
-        return self.with_tree(lambda root: canonical.around_items(root, self.hint), empty=None)
+USERS = "users"
+GROUPS = "groups"
 
 
 @dataclass(frozen=True)
@@ -108,9 +75,88 @@ class AccountsPart(Part[Accounts]):
         data = json.loads(text)
         return Accounts.of(data["users"], data["groups"], server)
 
+    def items(self, own: Accounts, desired: Accounts) -> Iterator[Item]:
+        for within, before, after in self.limited_lists(own, desired):
+            yield from _named(before, after, within)
+
+    def limited_lists(self, own: Accounts, desired: Accounts) -> tuple[LimitedList, ...]:
+        return (USERS, own.users, desired.users), (GROUPS, own.groups, desired.groups)
+
+    def counts(self, state: Accounts, label: str) -> Mapping[str, int]:
+        for document in (state.users, state.groups):
+            if document.is_empty:
+                message = f"it answered with an empty document of {document.what}"
+                raise Failure(Reason.PRIMARY_EMPTY, message, server=label)
+        return {USERS: len(state.users.items.entries), GROUPS: len(state.groups.items.entries)}
+
     def write(self, server: WritableServer, own: Accounts, desired: Accounts, policy: Policy) -> None:
         server.write_accounts(desired.users.data, desired.groups.data)
 
 
 def _as_written(items: canonical.Items) -> str:
     return json.dumps(sorted([key, items.written(key), entry] for key, entry in items.entries.items()))
+
+
+def account_sizes(primary: PrimaryState) -> AccountSizes:
+    """The sizes of the primary's users and groups in bytes; 0 where they were not read."""
+    accounts = primary.states.get(PartName.ACCOUNTS)
+    if not isinstance(accounts, Accounts):
+        return AccountSizes(0, 0)
+    return AccountSizes(len(accounts.users.data), len(accounts.groups.data))
+
+
+# Items ---------------------------------------------------------------------------------------------------------------
+
+
+def _named(own: ListDocument, desired: ListDocument, within: str) -> Iterator[Item]:
+    """Users or groups: matched by name without regard to case."""
+    held, wanted = own.items, desired.items
+    before = _Excerpts(own, [key for key, entry in held.entries.items() if wanted.entries.get(key) != entry])
+    after = _Excerpts(desired, [key for key, entry in wanted.entries.items() if held.entries.get(key) != entry])
+    for key in before.keys:
+        if key in wanted.entries:
+            look_up = partial(_both, before, after, key)
+            yield Item(Kind.CHANGED, wanted.written(key), within, partial(_inside_account, look_up), look_up)
+        else:
+            yield Item(Kind.REMOVED, held.written(key), within, look_up=partial(_both, before, after, key))
+    for key in after.keys:
+        if key not in held.entries:
+            yield Item(Kind.ADDED, wanted.written(key), within, look_up=partial(_both, before, after, key))
+    if held.rest != wanted.rest:
+        look_up = partial(_around_items, own, desired)
+        yield Item(Kind.CHANGED, OTHER, within, partial(_around_accounts, look_up), look_up)
+
+
+def _around_items(own: ListDocument, desired: ListDocument) -> tuple[bytes | None, bytes | None]:
+    return own.around_items, desired.around_items
+
+
+def _around_accounts(look_up: Callable[[], tuple[bytes | None, bytes | None]]) -> list[Difference]:
+    """What differs around the items of a list, such as a value of the whole document."""
+    before, after = look_up()
+    if before is None or after is None:
+        return [marker((), OTHER)]
+    left, right = parse(before), parse(after)
+    differing = differences(left, right, hidden_step(root_step(right)[0]), ignored=RUNTIME_NAMES)
+    return [one for one in differing if (one.before or "").split() != (one.after or "").split()] or [marker((), OTHER)]
+
+
+class _Excerpts:
+    """Some items of a list as XML, cut out together when the first of them is looked up."""
+
+    def __init__(self, document: ListDocument, keys: Collection[str]) -> None:
+        self._document = document
+        self.keys = keys
+
+    @cached_property
+    def by_key(self) -> Mapping[str, bytes]:
+        return self._document.excerpts(frozenset(self.keys))
+
+
+def _both(before: _Excerpts, after: _Excerpts, key: str) -> tuple[bytes | None, bytes | None]:
+    return before.by_key.get(key), after.by_key.get(key)
+
+
+def _inside_account(look_up: Callable[[], tuple[bytes | None, bytes | None]]) -> list[Difference]:
+    own, desired = (parse(excerpt) for excerpt in look_up() if excerpt is not None)
+    return differing_values(own, desired, (), RUNTIME_NAMES)

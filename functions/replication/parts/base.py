@@ -1,7 +1,7 @@
 """What a part is: one piece of configuration with one way to read, compare and write it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -12,8 +12,10 @@ from lxml import etree
 from common import budgets
 from common.errors import Failure, Reason
 from common.safe_xml import behind_declaration
-from replication.documents import canonical
+from replication.documents import canonical, list_index
+from replication.documents.emptied import emptied
 from replication.documents.forbidden_place import forbidden_place
+from replication.documents.items import Item, list_items
 from replication.documents.server_additions import count_additions
 from replication.model import PartName, Policy
 from replication.ports import Content, Features, ReadableServer, WritableServer, as_bytes, as_text
@@ -101,6 +103,52 @@ class Document:
         return self.with_tree(lambda root: dict(canonical.values(root)), empty={})
 
 
+@dataclass(frozen=True, init=False)
+class ListDocument(Document):
+    """A document that lists named items. ``hint`` is what the name of their elements ends with ("user")."""
+
+    hint: str
+
+    def __init__(self, content: Content, what: str, server: str, hint: str, room: int = budgets.ANY_SIZE) -> None:
+        super().__init__(content, what, server, room)
+        object.__setattr__(self, "hint", hint)
+
+    @cached_property
+    def items(self) -> canonical.Items:
+        """Raises Failure(DOCUMENT_MALFORMED)."""
+        if self._pieces is not None:
+            return self._pieces.items
+        most = budgets.most_items(len(self.data))
+        return self.with_tree(
+            lambda root: canonical.items(root, self.hint, most=most), empty=canonical.Items("", {}, {})
+        )
+
+    @cached_property
+    def _pieces(self) -> list_index.Pieces | None:
+        return list_index.take_apart(self.data, self.hint)
+
+    @cached_property
+    def digest(self) -> str:
+        return self.items.digest
+
+    def excerpts(self, keys: Collection[str]) -> dict[str, bytes]:
+        """The items with these keys, each as XML of its own."""
+        if not keys:
+            return {}
+        if self._pieces is not None:
+            return self._pieces.excerpts(self.data, keys)
+        return self.with_tree(lambda root: canonical.excerpts(root, self.hint, keys), empty={})
+
+    @property
+    def around_items(self) -> bytes | None:
+        """What stands around the items, as XML of its own; None for an empty document."""
+        return self.with_tree(lambda root: canonical.around_items(root, self.hint), empty=None)
+
+
+type LimitedList = tuple[str, ListDocument, ListDocument]
+"""What a list is called, as it is, and as it should be."""
+
+
 def sealed(fingerprint: str, *documents: Document) -> str:
     """A digest of what a fingerprint stands for and of what else a write of these documents sends."""
     unseen = [document.instructions for document in documents]
@@ -174,6 +222,32 @@ class Part[State](ABC):
         return None
 
     @abstractmethod
+    def items(self, own: State, desired: State) -> Iterator[Item]:
+        """What a push would do, item by item. Nothing where no item tells of what differs."""
+
+    def emptied(self, own: State, desired: State) -> int:
+        """How many entries go where ``desired`` has none and ``own`` has some, of a list nobody empties in passing.
+
+        0 for any other change, and for lists that come and go.
+        """
+        return 0
+
+    def limited_lists(self, own: State, desired: State) -> tuple[LimitedList, ...]:
+        """The lists of which a push may only remove and disable so many entries: their names, before, after."""
+        return ()
+
+    def counts(self, state: State, label: str) -> Mapping[str, int]:
+        """How many things a primary holds that must not get much fewer unseen, by what they are called.
+
+        Raises Failure(PRIMARY_EMPTY), naming the primary by its ``label``, when it answered with nothing.
+        """
+        return {}
+
+    def stable(self, before: State, after: State) -> State:
+        """``after`` with what changes by itself as it was ``before``: that is no change of the primary."""
+        return after
+
+    @abstractmethod
     def dump(self, state: State) -> str:
         """The state as text, from which ``load`` makes it again exactly."""
 
@@ -219,6 +293,9 @@ class DocumentPart(Part[Document]):
         own = before.parse() if before is not None else None
         return count_additions(wanted, held_root, own, within_items=self.lists_items)
 
+    def items(self, own: Document, desired: Document) -> Iterator[Item]:
+        return listed(own, desired)
+
     def dump(self, state: Document) -> str:
         return state.text
 
@@ -227,3 +304,14 @@ class DocumentPart(Part[Document]):
 
     def load(self, text: str, server: str) -> Document:
         return Document(text, str(self.name), server)
+
+
+def listed(own: Document, desired: Document, within: str = "") -> Iterator[Item]:
+    """The items of a document that is a list."""
+    return iter(()) if own.data == desired.data else list_items(own.parse(), desired.parse(), within)
+
+
+def emptied_entries(own: Document, desired: Document) -> int:
+    """How many entries of a list go where ``desired`` has none of them, and none comes; 0 for any other change."""
+    root = own.parse()
+    return 0 if root is None else emptied(root, desired.parse())

@@ -1,12 +1,14 @@
 """The lists of blocked addresses. One call writes both; only the manual one is replicated unless asked for."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from common.errors import Failure, Reason
 from replication.documents import canonical
+from replication.documents.items import Item
 from replication.model import PartName, Policy
-from replication.parts.base import Document, Part, sealed
+from replication.parts.base import Document, Part, listed, sealed
 from replication.ports import ReadableServer, WritableServer
 
 
@@ -57,6 +59,14 @@ class IpBlockLists(Part[BlockLists]):
     def seal(self, state: BlockLists, policy: Policy) -> str:
         sent = (state.manual, state.automatic) if policy.replicate_auto_block_list else (state.manual,)
         return sealed(self.fingerprint(state, policy), *sent)
+
+    def items(self, own: BlockLists, desired: BlockLists) -> Iterator[Item]:
+        yield from listed(own.manual, desired.manual)
+        # Where it is not replicated it is the same on both sides.
+        yield from listed(own.automatic, desired.automatic, "automatic")
+
+    def stable(self, before: BlockLists, after: BlockLists) -> BlockLists:
+        return BlockLists(after.manual, before.automatic)
 
     def dump(self, state: BlockLists) -> str:
         return json.dumps({"manual": state.manual.text, "automatic": state.automatic.text})

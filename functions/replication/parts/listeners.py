@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 from common.errors import Failure, Reason
 from replication.documents import canonical
+from replication.documents.items import Item, by_unique_key, record_items
 from replication.model import PartName, Policy
 from replication.parts.base import Part
 from replication.ports import Listener, ReadableServer, WritableServer
@@ -77,6 +78,9 @@ class ListenersPart(Part[Listeners]):
 
     def fingerprint(self, state: Listeners, policy: Policy) -> str:
         return canonical.digest(str(sorted(_values(state).items())))
+
+    def items(self, own: Listeners, desired: Listeners) -> Iterator[Item]:
+        return record_items(_records(own), _records(desired))
 
     def dump(self, state: Listeners) -> str:
         return json.dumps([asdict(listener) for listener in state])
@@ -198,3 +202,10 @@ def _check_same_sockets(before: Listeners, own: Listeners) -> None:
             "listeners were added, removed or given another protocol or address since the snapshot was kept "
             f"(ids {named})",
         )
+
+
+def _records(listeners: Listeners) -> dict[str, dict[str, object]]:
+    return by_unique_key(
+        (label(listener), {name: value for name, value in listener.options.items() if value != ""})
+        for listener in sorted(listeners, key=lambda listener: listener.id)
+    )

@@ -1,9 +1,11 @@
 """MIME mappings: typed, a set by extension."""
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from replication.documents import canonical
+from replication.documents.items import Item, by_unique_key, record_items
 from replication.model import PartName, Policy
 from replication.parts.base import Part
 from replication.ports import MimeMapping, ReadableServer, WritableServer
@@ -35,6 +37,12 @@ class MimeMappings(Part[Mappings]):
         """The extensions as written, too: their letter case is no difference, but it goes over."""
         return canonical.digest(self.fingerprint(state, policy) + str(_as_written(state)))
 
+    def items(self, own: Mappings, desired: Mappings) -> Iterator[Item]:
+        return record_items(_records(own), _records(desired))
+
+    def emptied(self, own: Mappings, desired: Mappings) -> int:
+        return 0 if desired else len(own)
+
     def dump(self, state: Mappings) -> str:
         return json.dumps([[mapping.extension, mapping.type] for mapping in state])
 
@@ -58,3 +66,12 @@ def _by_extension(mappings: Mappings) -> dict[str, list[str]]:
 
 def _as_written(mappings: Iterable[MimeMapping]) -> list[tuple[str, str]]:
     return sorted((mapping.extension, mapping.type) for mapping in mappings)
+
+
+def _records(mappings: Mappings) -> dict[str, dict[str, object]]:
+    extensions = [canonical.folded(mapping.extension) for mapping in mappings]
+    occurrences = Counter(extensions)
+    return by_unique_key(
+        (mapping.extension if occurrences[folded] > 1 else folded, {"type": mapping.type})
+        for folded, mapping in zip(extensions, mappings, strict=True)
+    )

@@ -1,11 +1,14 @@
 """The server's settings, of which the backup keeps what belongs to its machine."""
 
+from collections.abc import Iterator, Mapping
+
 from lxml import etree
 
 from common import budgets
 from common.errors import Failure, Reason
 from common.safe_xml import declaration
 from replication.documents.diff import differences, root_step, show
+from replication.documents.items import Item, value_items
 from replication.documents.merge import merge
 from replication.documents.unused_patterns import unused_warnings
 from replication.model import PartName, Policy
@@ -57,6 +60,16 @@ class Settings(DocumentPart):
             return ()
         differing = differences(held, source, root_step(source))
         return tuple(dict.fromkeys(show(difference.steps[: difference.new_from + 1]) for difference in differing))
+
+    def items(self, own: Document, desired: Document) -> Iterator[Item]:
+        before, after = own.parse(), desired.parse()
+        return value_items(before, after) if before is not None and after is not None else iter(())
+
+    def counts(self, state: Document, label: str) -> Mapping[str, int]:
+        # A document without any element inside is as empty as no document.
+        if not state.with_tree(len, empty=0):
+            raise Failure(Reason.PRIMARY_EMPTY, "it answered with empty settings", server=label)
+        return {str(self.name): len(state.values)}
 
     def write(self, server: WritableServer, own: Document, desired: Document, policy: Policy) -> None:
         server.write_settings(desired.data)

@@ -1,12 +1,16 @@
 """Parts that are one document, or one with a typed list beside it, and keep nothing of the backup's own."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from replication.documents import canonical
+from replication.documents.items import Item, by_unique_key, record_items
 from replication.model import PartName, Policy
-from replication.parts.base import Document, DocumentPart, Part, sealed
+from replication.parts.base import Document, DocumentPart, Part, emptied_entries, listed, sealed
 from replication.ports import Authentication, AuthenticationSource, Features, ReadableServer, WritableServer
+
+SOURCES = "sources"
 
 
 class EventRules(DocumentPart):
@@ -20,6 +24,9 @@ class EventRules(DocumentPart):
 
     def read(self, server: ReadableServer) -> Document:
         return Document(server.event_rules(), "event rules", server.label)
+
+    def emptied(self, own: Document, desired: Document) -> int:
+        return emptied_entries(own, desired)
 
     def write(self, server: WritableServer, own: Document, desired: Document, policy: Policy) -> None:
         server.write_event_rules(desired.data)
@@ -76,6 +83,14 @@ class AuthenticationPart(Part[AuthenticationState]):
     def seal(self, state: AuthenticationState, policy: Policy) -> str:
         return sealed(self.fingerprint(state, policy), state.document)
 
+    def items(self, own: AuthenticationState, desired: AuthenticationState) -> Iterator[Item]:
+        yield from listed(own.document, desired.document)
+        yield from record_items(_sources(own), _sources(desired), SOURCES)
+
+    def emptied(self, own: AuthenticationState, desired: AuthenticationState) -> int:
+        typed = 0 if desired.sources else len(own.sources)
+        return max(typed, emptied_entries(own.document, desired.document))
+
     def dump(self, state: AuthenticationState) -> str:
         return json.dumps({"document": state.document.text, "sources": [asdict(source) for source in state.sources]})
 
@@ -94,3 +109,18 @@ class AuthenticationPart(Part[AuthenticationState]):
         policy: Policy,
     ) -> None:
         server.write_authentication(Authentication(desired.document.data, desired.sources))
+
+
+def _sources(state: AuthenticationState) -> dict[str, dict[str, object]]:
+    return by_unique_key(
+        (
+            source.name,
+            {
+                "enabled": source.enabled,
+                "type": source.type,
+                "description": source.description,
+                "position": position,
+            },
+        )
+        for position, source in enumerate(state.sources, 1)
+    )

@@ -14,13 +14,14 @@ from pathlib import Path
 from threading import Event, Semaphore, Thread
 
 from common.runtime import SystemRuntime
-from fleet.memory import account_sizes, size_of, workers
+from fleet.memory import size_of, workers
 from local.cerberus.generate import generate
 from local.fakes.hostile import HostileServer
 from local.fakes.servers import FACTS, FakeServer
 from local.fakes.snapshots import ForgottenSnapshots
 from replication.guards.approval import Guard
 from replication.model import Policy
+from replication.parts.accounts import account_sizes
 from replication.primary import read_primary
 from replication.replicate import replicate
 from tests.unit.replication.conftest import CONTENT

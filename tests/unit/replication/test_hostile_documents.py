@@ -17,8 +17,7 @@ from local.fakes.servers import FleetServer
 from local.fakes.snapshots import PartSnapshots
 from replication.guards.approval import Guard
 from replication.model import Policy, Status
-from replication.parts.accounts import ListDocument
-from replication.parts.base import Document
+from replication.parts.base import Document, ListDocument
 from replication.primary import read_primary
 from replication.replicate import replicate
 

@@ -17,8 +17,7 @@ from replication.documents import canonical
 from replication.documents.keep_patterns import Rules
 from replication.model import Changes, PartName, Policy, PrimaryState
 from replication.parts import PARTS, Part
-from replication.plan import PartPlan, make_plan
-from replication.plan_items import changes_of
+from replication.plan import PartPlan, changes_of, make_plan
 from replication.ports import Authentication, AuthenticationSource, Listener, MimeMapping
 from tests.support.documents import parse_text
 

@@ -20,12 +20,11 @@ from replication.guards.access_addresses import addresses
 from replication.guards.approval import Guard, access_warnings
 from replication.guards.limits import _any_live
 from replication.model import PartName, Policy
-from replication.parts.accounts import ListDocument
+from replication.parts.base import ListDocument
 from replication.parts.listeners import ListenersPart
 from replication.parts.mime_mappings import MimeMappings
 from replication.plan import PartPlan, make_plan
 from replication.plan_details import details
-from replication.plan_items import items_of
 from replication.ports import Listener, MimeMapping
 from replication.primary import read_primary
 from tests.support.steps import assert_linear, rounds
@@ -139,7 +138,7 @@ def test_records_of_one_name_are_told_apart_in_one_pass() -> None:
     def name(size: int) -> None:
         taken = [MimeMapping(f"a ({i})", "") for i in range(2, size)]
         plan = PartPlan(MimeMappings(), (), tuple(taken + [MimeMapping("A", "")] * size))
-        assert len(list(items_of(plan))) == 2 * size - 2
+        assert len(list(plan.items())) == 2 * size - 2
 
     assert_linear(name, 200, count=rounds)
 

@@ -20,7 +20,6 @@ from replication.guards.access_status import disables
 from replication.guards.access_watch import access_increases
 from replication.guards.access_words import MEANINGS
 from replication.model import PartName, Policy
-from replication.plan_items import items_of
 from replication.ports import Listener
 
 if TYPE_CHECKING:
@@ -856,7 +855,7 @@ def test_what_is_no_access_is_not_told_in_neither_direction(make_plan_between: P
 def test_a_disabled_thing_of_a_user_is_no_disabled_user(make_plan_between: PlanFactory, name: str) -> None:
     users = [f"<u><user name='ann'><{name}>{said}</{name}></user></u>" for said in ("false", "true")]
     plan = make_plan_between({"users": users[0]}, {"users": users[1]}, ACCOUNTS)
-    differences = [difference for part in plan.parts for item in items_of(part) for difference in item.find()]
+    differences = [difference for part in plan.parts for item in part.items() for difference in item.find()]
     assert differences
     assert not any(map(disables, differences))
 
@@ -874,7 +873,7 @@ def test_a_disabled_thing_of_a_user_is_no_disabled_user(make_plan_between: PlanF
 def test_a_user_is_disabled_in_many_words(make_plan_between: PlanFactory, before: str, after: str) -> None:
     users = [f"<u><user name='ann'>{inner}</user></u>" for inner in (before, after)]
     plan = make_plan_between({"users": users[0]}, {"users": users[1]}, ACCOUNTS)
-    differences = [difference for part in plan.parts for item in items_of(part) for difference in item.find()]
+    differences = [difference for part in plan.parts for item in part.items() for difference in item.find()]
     assert any(map(disables, differences))
 
 

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import Reason
-from replication.guards import limits
 from replication.guards.limits import Limits, exceeded_limits
 from replication.model import PartName, Policy
-from replication.plan import Block
+from replication.plan import Block, PartPlan
 from replication.ports import Authentication, MimeMapping
 
 if TYPE_CHECKING:
@@ -270,5 +269,5 @@ def test_an_unchanged_plan_costs_nothing(make_plan_between: PlanFactory, monkeyp
         raise AssertionError("looked into an equal part")
 
     plan = make_plan_between({}, {})
-    monkeypatch.setattr(limits, "items_of", refuse)
+    monkeypatch.setattr(PartPlan, "items", refuse)
     assert exceeded_limits(plan, Limits()) == ()

@@ -1,0 +1,198 @@
+"""What differs between two documents, item by item, for plans.
+
+An item is what an administrator calls by name: a user, a group, a rule, a
+directory source, an address, an extension, a listener; in ``settings`` it is
+one value. Each part says which items it has, with what is here. Which values
+of a changed item differ is found out only when asked for, so that naming
+50,000 items costs little.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from lxml import etree
+
+from common.safe_xml import parse
+from replication.documents import canonical
+from replication.documents.counterparts import pairs_of
+from replication.documents.diff import (
+    ORDER,
+    OTHER,
+    Difference,
+    Kind,
+    Steps,
+    differences,
+    hidden_step,
+    marker,
+    named_step,
+    own_differences,
+    reordered,
+    root_step,
+    show,
+    step_below,
+)
+from replication.documents.list_keys import list_key
+from replication.documents.sensitive import may_name_secret
+
+
+@dataclass(frozen=True)
+class Item:
+    """One item that differs. ``key`` is what it is called; ``within`` the list it is of, empty where there is one.
+
+    ``find`` finds its differing values, for a changed item and for a value of
+    ``settings``; ``look_up`` finds a user or group, or what stands around them,
+    before and after, as XML: thousands take much less room so than parsed.
+    ``record`` are the typed values of one that comes, where it has any.
+    """
+
+    kind: Kind
+    key: str
+    within: str = ""
+    find: Callable[[], list[Difference]] = list
+    look_up: Callable[[], tuple[bytes | None, bytes | None]] = lambda: (None, None)
+    record: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Its key below the list it is of: ``users/ann``."""
+        return f"{self.within}/{self.key}" if self.within else self.key
+
+    @property
+    def elements(self) -> tuple[etree._Element | None, etree._Element | None]:
+        """The user or group before and after, parsed anew."""
+        before, after = self.look_up()
+        return _parsed(before), _parsed(after)
+
+
+def _parsed(excerpt: bytes | None) -> etree._Element | None:
+    return None if excerpt is None else parse(excerpt)
+
+
+def value_items(own: etree._Element, desired: etree._Element) -> Iterator[Item]:
+    """A document of which every value is an item of its own."""
+    for difference in differences(own, desired, root_step(desired)):
+        yield Item(difference.kind, difference.path, find=lambda one=difference: [one])  # type: ignore[misc]
+
+
+def list_items(own: etree._Element | None, desired: etree._Element | None, within: str = "") -> Iterator[Item]:
+    """A document that is a list, possibly wrapped: its elements by what they are called by. None: an empty document."""
+    before, after, steps = _unwrapped(own, desired)
+    if before is None or after is None:
+        for child in canonical.children(before) if before is not None else ():
+            yield Item(Kind.REMOVED, _shown(steps, child, 0), within)
+        for child in canonical.children(after) if after is not None else ():
+            yield Item(Kind.ADDED, _shown(steps, child, 0), within)
+        return
+    pairs = []
+    for left, right, position in pairs_of(before, after, key=list_key, lone=False):
+        pairs.append((left, right))
+        if left is not None and right is not None:
+            if canonical.canonical(left) != canonical.canonical(right):
+                inside = hidden_step(step_below(steps, right, position, key=list_key, counterpart=left)[-1])
+                find = partial(differing_values, left, right, inside)
+                yield Item(Kind.CHANGED, _shown(steps, right, position), within, find)
+        elif right is not None:
+            yield Item(Kind.ADDED, _shown(steps, right, position), within)
+        elif left is not None:
+            yield Item(Kind.REMOVED, _shown(steps, left, position), within)
+    if reordered(before, after, pairs):
+        yield Item(Kind.CHANGED, ORDER, within, find=lambda: [marker((), ORDER)])
+    if differences := list(own_differences(before, after, steps)):
+        yield Item(Kind.CHANGED, OTHER, within, find=lambda: differences)
+
+
+def _unwrapped(
+    own: etree._Element | None, desired: etree._Element | None
+) -> tuple[etree._Element | None, etree._Element | None, Steps]:
+    """The elements whose children are the items: below the root where each root wraps one nameless list."""
+    some = desired if desired is not None else own
+    steps = root_step(some) if some is not None else ()
+    if own is None or desired is None or own.attrib != desired.attrib:
+        return own, desired, steps
+    inner, other = list(canonical.children(own)), list(canonical.children(desired))
+    if (
+        len(inner) == len(other) == 1
+        and inner[0].tag == other[0].tag
+        and not list_key(inner[0])
+        and not list_key(other[0])
+        and any(len(one) > 1 for one in (inner[0], other[0]))
+        and _one_kind(inner[0], other[0])
+    ):
+        return inner[0], other[0], step_below(steps, other[0])
+    return own, desired, steps
+
+
+def _one_kind(own: etree._Element, desired: etree._Element) -> bool:
+    return len({child.tag for one in (own, desired) for child in canonical.children(one)}) == 1
+
+
+def _shown(steps: Steps, element: etree._Element, position: int) -> str:
+    """The name or key of an item; else, or where that may be a secret, its path."""
+    below = step_below(steps, element, position, key=list_key)
+    key = list_key(element)
+    return key if key and below[-1].shown == f"{below[-1].name}[{key}]" else show(below)
+
+
+def differing_values(
+    own: etree._Element, desired: etree._Element, steps: Steps, ignored: frozenset[str] = frozenset()
+) -> list[Difference]:
+    """What differs between two elements that are not the same; where no value does, that something else does."""
+    return list(differences(own, desired, steps, ignored=ignored)) or [marker((), OTHER)]
+
+
+def record_items(
+    own: Mapping[str, Mapping[str, object]], desired: Mapping[str, Mapping[str, object]], within: str = ""
+) -> Iterator[Item]:
+    """Typed values by key, each with fields."""
+    shown = {key: _shown_key(key, n) for side in (own, desired) for n, key in enumerate(side, 1)}
+    for key, fields in own.items():
+        if key not in desired:
+            yield Item(Kind.REMOVED, shown[key], within)
+        elif desired[key] != fields:
+            find = partial(_differing_fields, fields, desired[key])
+            yield Item(Kind.CHANGED, shown[key], within, find=find)
+    yield from (Item(Kind.ADDED, shown[key], within, record=desired[key]) for key in desired if key not in own)
+
+
+def _shown_key(key: str, position: int) -> str:
+    """What a record is called; where that may give a secret away, its position."""
+    return f"(hidden {position})" if may_name_secret(key) else key
+
+
+def _differing_fields(own: Mapping[str, object], desired: Mapping[str, object]) -> list[Difference]:
+    return list(_fields(own, desired, ()))
+
+
+def _fields(own: Mapping[str, object], desired: Mapping[str, object], above: Steps) -> Iterator[Difference]:
+    for name in {**desired, **own}:
+        before, after = own.get(name), desired.get(name)
+        steps = named_step(name, above)
+        if isinstance(before, Mapping) or isinstance(after, Mapping):
+            yield from _fields(
+                before if isinstance(before, Mapping) else {}, after if isinstance(after, Mapping) else {}, steps
+            )
+        elif name not in own or name not in desired or before != after:
+            kind = Kind.ADDED if name not in own else Kind.REMOVED if name not in desired else Kind.CHANGED
+            new_from = len(steps) if kind is Kind.CHANGED else len(steps) - 1
+            yield Difference(steps, kind, _text(before), _text(after), new_from)
+
+
+def _text(value: object) -> str | None:
+    """As XML would write it."""
+    return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def by_unique_key(records: Iterable[tuple[str, dict[str, object]]]) -> dict[str, dict[str, object]]:
+    """The records by key; one with a key that occurred before is told apart by a number."""
+    by_key: dict[str, dict[str, object]] = {}
+    occurrences: Counter[str] = Counter()
+    for key, fields in records:
+        occurrences[key] += 1
+        unique = key if occurrences[key] == 1 else f"{key} ({occurrences[key]})"
+        while unique in by_key:  # something is called so: that happens once for each
+            occurrences[key] += 1
+            unique = f"{key} ({occurrences[key]})"
+        by_key[unique] = fields
+    return by_key
