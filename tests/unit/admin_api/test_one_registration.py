@@ -67,25 +67,26 @@ def test_one_whose_address_became_anothers_is_not_promoted_and_nobody_logs_in(
     fleet.names["third.example"] = ["10.0.0.4"]
     assert register(id="ftp3", host="third.example").status == 201
     fleet.names["ftp2.example"] = [address]
-    monkeypatch.setattr("admin_api.routes.primary.check_primary", lambda *_: pytest.fail("somebody logs in"))
+    monkeypatch.setattr("admin_api.routes.primary.check_primary", lambda *_, **__: pytest.fail("somebody logs in"))
     answer = fleet.call("POST", "/primary/promote", {"backup_id": "ftp2", "force": force})
     assert (answer.status, answer.body["reason"]) == (409, reason)
     assert fleet.store.primary().host == "main.example"
 
 
-@pytest.mark.parametrize(
-    "request_", [("/backups/ftp2/check", None), ("/primary/promote", {"backup_id": "ftp2", "force": True})]
-)
 def test_where_it_is_not_known_in_time_what_an_address_leads_to_nobody_logs_in(
-    fleet: Any, monkeypatch: pytest.MonkeyPatch, request_: tuple[str, dict[str, Any] | None]
+    fleet: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def too_slow(*_: object) -> list[str]:
         raise Failure(Reason.DEADLINE, "the resolver took too long")
 
     monkeypatch.setattr(AddressPolicy, "resolve", too_slow)
     monkeypatch.setattr("admin_api.checks._look_at", lambda *_, **__: pytest.fail("somebody logs in"))
-    answer = fleet.call("POST", *request_)
+    answer = fleet.call("POST", "/primary/promote", {"backup_id": "ftp2", "force": True})
     assert (answer.status, answer.body["reason"]) == (424, "deadline")
+    report = fleet.call("POST", "/backups/ftp2/check").body
+    requirements = {one["id"]: (one["result"], one["reason"]) for one in report["requirements"]}
+    assert requirements["not_the_primary"] == ("fail", "name_not_resolved")
+    assert requirements["log_in"] == ("skipped", "")
     assert fleet.store.primary().host == "main.example"
 
 
