@@ -23,19 +23,18 @@ from fleet.primary import Source, known_parts, pending_access_proof_of, policy_o
 from fleet.primary_guard import check_meant
 from fleet.restore_source import RestoreSource
 from fleet.servers import endpoint_of, refuse_primary
-from registry.models import Backup, Credentials, SyncSettings
+from registry.models import Backup, BackupResult, Credentials, SyncSettings
 from registry.snapshots import primary_key
 from registry.store_rules import of_registration
-from replication.access_proof import suspicion
 from replication.guards.approval import Guard
-from replication.guards.preflight import ServerAddress, check_backup
-from replication.model import PartName, Policy, PrimaryState
+from replication.guards.preflight import ServerAddress
+from replication.job import ReplicationJob, Restore
+from replication.model import PartName, PrimaryState
 from replication.parts.accounts import account_sizes
-from replication.plan import Plan, make_plan
+from replication.plan import Plan
 from replication.plan_details import MAX_ITEMS, PlanDetails, details, preview
 from replication.plan_text import render, render_difference
 from replication.primary import dump
-from replication.replicate import Check
 from replication.state_diff import compared
 
 PLAN_SECONDS = 19.0
@@ -71,13 +70,18 @@ def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     source = Source(services.log_ins, servers, services.stack_primary)
     refuse_primary((source.primary.host, source.primary.port), backup, servers.is_same, deadline)
     primary = source.read(policy.parts, settings, deadline)
-    check = partial(check_backup, primary.facts, primary.address)
-    plan, warnings = _made(backup, policy, primary, check, settings, services, deadline, judged=True)
-    approval = services.approval(backup)
+    approval, last = services.approval(backup), _last_of(backup, services)
+    job = ReplicationJob(
+        primary,
+        policy,
+        guard_of(settings, approval.in_force() if approval else None),
+        known_parts(last, services.primary()),
+        pending_access_proof_of(last, services.snapshots),
+    )
+    plan, warnings = _made(backup, job, settings, services, deadline)
     warnings += tuple(map(str, primary.doubts)) + _unmeant(primary, services) + _held(services)
     warnings += _half_approved(approval)
-    guard = guard_of(settings, approval.in_force() if approval else None)
-    return _view(_name(backup), backup, plan, guard, warnings, services)
+    return _view(_name(backup), backup, plan, job.guard, warnings, services)
 
 
 def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Deadline) -> PlanView:
@@ -92,11 +96,22 @@ def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Dea
     def check(facts: ServerFacts, address: ServerAddress, label: str) -> tuple[str, ...]:
         return (*restore_source.check(facts, address, label), *present.check(facts, label))
 
-    plan, warnings = _made(backup, policy, restore_source.state, check, settings, services, deadline, judged=False)
     approval = services.approval(backup)
+    job = ReplicationJob(
+        restore_source.state,
+        policy,
+        guard_of(settings, approval.in_force(key) if approval else None),
+        known_parts(_last_of(backup, services), services.primary()),
+        restore=Restore(check),
+    )
+    plan, warnings = _made(backup, job, settings, services, deadline)
     warnings = _former(restore_source, backup) + warnings + _half_approved(approval, key)
-    guard = guard_of(settings, approval.in_force(key) if approval else None)
-    return _view(f"{_name(backup)} from {key}", backup, plan, guard, warnings, services)
+    return _view(f"{_name(backup)} from {key}", backup, plan, job.guard, warnings, services)
+
+
+def _last_of(backup: Backup, services: Services) -> BackupResult | None:
+    """The last result of the backup as it is registered now."""
+    return of_registration(services.store.status(backup.id), backup.registration)
 
 
 def _half_approved(approval: CurrentApproval | None, snapshot: str = "") -> tuple[str, ...]:
@@ -118,23 +133,9 @@ def _name(backup: Backup) -> str:
 
 
 def _made(
-    backup: Backup,
-    policy: Policy,
-    source: PrimaryState,
-    check: Check,
-    settings: SyncSettings,
-    services: Services,
-    deadline: Deadline,
-    *,
-    judged: bool,
+    backup: Backup, job: ReplicationJob, settings: SyncSettings, services: Services, deadline: Deadline
 ) -> tuple[Plan, tuple[str, ...]]:
-    """The plan and the warnings; ``judged``: settings of a run that did not see the end are held against it.
-
-    What the backup may answer is limited as in a run: beside the source, but for its own snapshot.
-    """
-    registered = of_registration(services.store.status(backup.id), backup.registration)
-    previous = known_parts(registered, services.primary())
-    pending = pending_access_proof_of(registered, services.snapshots) if judged else None
+    """The plan and the warnings. What the backup may answer is limited as in a run."""
 
     def attempt(credentials: Credentials) -> tuple[Plan, tuple[str, ...]]:
         endpoint = endpoint_of(
@@ -143,14 +144,12 @@ def _made(
             settings,
             services.addresses,
             services.wsdl,
-            beside=None if policy.exact else account_sizes(source),
+            beside=None if job.policy.exact else account_sizes(job.primary),
             room=services.room,
-            not_at=source.address,
+            not_at=job.primary.address,
         )
         with PrimaryClient(endpoint, deadline, services.runtime) as server:  # a client that cannot write
-            facts = server.facts()
-            warnings = check(facts, server.address, server.label)
-            return make_plan(source, server, facts.features, policy, previous, suspicion(facts, pending)), warnings
+            return job.plan(server, server.facts())
 
     try:
         return services.log_ins.use(backup, attempt)

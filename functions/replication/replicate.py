@@ -1,16 +1,14 @@
 """The way of one backup: check, read, plan, keep what it holds, write, read back."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from functools import partial
 
 from common.errors import REASONS_OF_THE_RUN, Failure, Reason
 from common.runtime import Runtime
-from replication.access_proof import PendingAccessProof, suspicion
 from replication.apply import Push
-from replication.guards.approval import Guard, access_warnings, addition_warnings
-from replication.guards.preflight import ServerAddress, check_backup
+from replication.guards.approval import access_warnings, addition_warnings
+from replication.job import ReplicationJob
 from replication.model import (
     UNSURE,
     KeptDifferences,
@@ -19,92 +17,56 @@ from replication.model import (
     PartName,
     PartOutcome,
     PartStatus,
-    Policy,
-    PrimaryState,
     Status,
 )
-from replication.plan import PartPlan, Plan, make_plan
+from replication.plan import PartPlan, Plan
 from replication.ports import ServerFacts, Snapshots, WritableServer
 from replication.settings_write import SettingsWrite
 
 _PROVED = frozenset({PartStatus.PUSHED, PartStatus.UNCHANGED, PartStatus.ROLLED_BACK})
 """Of settings: the way in was looked at since they were last written."""
 
-type Check = Callable[[ServerFacts, ServerAddress, str], tuple[str, ...]]
-"""Raises Failure unless a server may be written to; returns warnings, one sentence each."""
-
-
-@dataclass(frozen=True)
-class Restore:
-    """What is different when a backup gets back what was there before.
-
-    ``check`` is asked instead of the comparison with the primary; it is given
-    what the server says of itself, its address and the name for messages.
-    ``pause`` is called when the backup holds it already: from then on no run may
-    undo the restore. Where there is something to write, ``begin`` pauses it.
-    ``then`` is what the backup said of itself when it held what it gets back,
-    None where that was not its own.
-    """
-
-    check: Check
-    pause: Callable[[], None]
-    then: ServerFacts | None = None
-
 
 def replicate(
-    primary: PrimaryState,
+    job: ReplicationJob,
     server: WritableServer,
-    policy: Policy,
     *,
     snapshots: Snapshots,
     runtime: Runtime,
-    guard: Guard,
-    previous: Mapping[PartName, PartFingerprints] | None = None,
-    pending_access_proof: PendingAccessProof | None = None,
-    write: bool = True,
     begin: Callable[[Outcome], None] = lambda _: None,
     check_target: Callable[[], None] = lambda: None,
-    restore: Restore | None = None,
 ) -> Outcome:
     """Make one backup equal to the primary, except what belongs to its own machine.
 
     Everything is read and decided before the first write, and what the backup
     holds of the parts that are about to change is kept in ``snapshots``: a
     backup that cannot be read, understood or kept is not written to at all.
-    ``guard`` says what must not go through before somebody has approved it.
-    ``previous`` is what was seen of its parts when they were last found equal;
-    ``pending_access_proof`` is set when settings were written whose proof was not heard of. With
-    ``write`` False nothing is written and differences are only named.
     ``begin`` receives before the first write what is true if nothing more is
     heard; when it raises Failure, nothing is written. ``check_target`` is called
-    between two parts; when it raises Failure, the rest is not written. With ``restore`` the
-    source is an earlier state, of the primary or of the backup itself
-    (``Policy.exact``): it goes through whole or not at all, and what is
-    verified is not that the backup is equal to the primary. Never raises
+    between two parts; when it raises Failure, the rest is not written. Never raises
     Failure: what happened is in the outcome.
     """
     facts: ServerFacts | None = None
+    restore = job.restore
 
     def as_recorded(outcome: Outcome) -> Outcome:
-        return _put_back(outcome, previous or {}) if restore else outcome
+        return _put_back(outcome, job.previous) if restore else outcome
 
     try:
         began = runtime.monotonic()
         facts = server.facts()
         pace = runtime.monotonic() - began
-        check: Check = restore.check if restore else partial(check_backup, primary.facts, primary.address)
-        warnings = check(facts, server.address, server.label)
-        suspect = "" if restore else suspicion(facts, pending_access_proof)  # a restore is what mends it
-        plan = guard.apply(make_plan(primary, server, facts.features, policy, previous or {}, suspect))
+        plan, warnings = job.plan(server, facts)
+        plan = job.guard.apply(plan)
         warnings += plan.warnings + access_warnings(plan, server.label)
-        warnings += addition_warnings(plan.parts, policy)
-        if write and not plan.stopped:
+        warnings += addition_warnings(plan.parts, job.policy)
+        if job.write and not plan.stopped:
             if restore and all(part.settled for part in plan.parts):
                 restore.pause()
             then = restore.then if restore else None
             settings = SettingsWrite(server, plan.policy, facts, then, pace, runtime)
-            push = Push(plan, server, settings, guard, runtime, check_target)
-            bound = guard.bound_parts(plan)
+            push = Push(plan, server, settings, job.guard, runtime, check_target)
+            bound = job.guard.bound_parts(plan)
 
             def begin_bound(so_far: Outcome) -> None:
                 begin(replace(as_recorded(so_far), approved_parts=bound))

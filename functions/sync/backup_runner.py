@@ -22,11 +22,12 @@ from registry.snapshots import SnapshotContent
 from registry.store_rules import of_primary, of_registration
 from replication.documents.canonical import digest
 from replication.guards.preflight import ServerAddress
+from replication.job import ReplicationJob, Restore
 from replication.model import KeptDifferences, Outcome, PartName, PartOutcome, PartStatus, Policy, PrimaryState, Status
 from replication.parts import PARTS
 from replication.parts.accounts import account_sizes
 from replication.ports import ReadableServer, ServerFacts
-from replication.replicate import Restore, replicate
+from replication.replicate import replicate
 from sync.context import RunContext
 from sync.deadly_backups import apart, deaths_of, stopped
 from sync.events import Trigger
@@ -216,19 +217,22 @@ class BackupRunner:
             approval = turn.approval()
             turn.begun = begun = self.begun(backup.id, backup.registration)
             write = may_be_written_to(backup, run)
-            outcome = replicate(
+            job = ReplicationJob(
                 self.primary,
-                server,
                 policy,
+                guard_of(self.settings, approval, run.plan_hash, begun),
+                known_parts(registered, run),
+                pending_access_proof_of(registered, self._context.snapshots),
+                write=write,
+                restore=self._restore(turn, self.restore_source) if self.restore_source else None,
+            )
+            outcome = replicate(
+                job,
+                server,
                 snapshots=_BackupSnapshots(self, backup, policy),
                 runtime=self._context.runtime,
-                guard=guard_of(self.settings, approval, run.plan_hash, begun),
-                previous=known_parts(registered, run),
-                pending_access_proof=pending_access_proof_of(registered, self._context.snapshots),
-                write=write,
                 begin=lambda outcome: turn.begin(outcome, started),
                 check_target=turn.check_target,
-                restore=self._restore(turn, self.restore_source) if self.restore_source else None,
             )
         if outcome.pushed_at and Reason.AUTHENTICATION_FAILED in (
             outcome.reason,

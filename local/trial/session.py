@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, cast
 
 from cerberus.certificate import inspect_certificate
@@ -23,21 +23,21 @@ from local.trial.request import BACKUP_ID, Request
 from local.trial.snapshots import FolderSnapshots, load
 from registry.destination import destination_of
 from registry.models import Backup, Credentials, Primary, SyncSettings, new_run_id
+from replication.guards.approval import Guard
 from replication.guards.preflight import (
     COMPARED,
     Finding,
     ServerAddress,
-    check_backup,
     examine_backup,
     examine_primary,
     examine_rules,
 )
+from replication.job import Check, ReplicationJob, Restore
 from replication.model import Outcome, PartName, Policy, PrimaryState
-from replication.plan import make_plan
 from replication.plan_details import Preview, State, preview
 from replication.ports import ReadableServer, ServerFacts, WritableServer
 from replication.primary import read_primary
-from replication.replicate import Check, Restore, replicate
+from replication.replicate import replicate
 
 _EXPIRES_SOON = timedelta(days=30)
 
@@ -168,16 +168,14 @@ class Session:
         """Read both servers, or the snapshot and the backup, and make the plan; nothing is written. Raises Failure."""
         source = self._source()
         endpoint = self._endpoint(BACKUP_ID)
+        # An approval that fits is shown with what it lifts, so it is only compared here.
+        guard = replace(guard_of(self._request.settings, None), expected=self._request.approved)
         try:
             with PrimaryClient(endpoint, self._deadline, self._runtime) as client:
                 server = cast(ReadableServer, _AnnouncedServer(client, BACKUP_ID, self._tell))
-                facts = server.facts()
-                warnings = source.check(facts, server.address, server.label)
-                plan = make_plan(source.state, server, facts.features, source.policy, {})
+                plan, warnings = source.job(guard).plan(server, server.facts())
         except Failure as failure:
             raise failure.at(endpoint.label) from None
-        # An approval that fits is shown with what it lifts, so it is only compared here.
-        guard = replace(guard_of(self._request.settings, None), expected=self._request.approved)
         shown = preview(plan, guard, warnings)
         return Looked(shown, frozenset(part.name for part in plan.parts if part.desired is not None))
 
@@ -190,17 +188,14 @@ class Session:
         run_id = new_run_id(self._runtime.now(), self._runtime.new_id())
         source = self._source()
         primary = source.restore_source.content.primary if source.restore_source else source.state.facts
+        guard = guard_of(self._request.settings, None)
+        guard = replace(guard, expected=looked.hash, approved=self._request.approved)
         with BackupClient(self._endpoint(BACKUP_ID), self._deadline, self._runtime) as client:
             return replicate(
-                source.state,
+                source.job(guard),
                 cast(WritableServer, _AnnouncedServer(client, BACKUP_ID, self._tell)),
-                source.policy,
                 snapshots=FolderSnapshots(self._request.snapshots, self._name, run_id, primary),
                 runtime=self._runtime,
-                guard=replace(
-                    guard_of(self._request.settings, None), expected=looked.hash, approved=self._request.approved
-                ),
-                restore=Restore(source.check, lambda: None) if source.restore_source else None,
             )
 
     @property
@@ -216,14 +211,14 @@ class Session:
     def _source(self) -> "_Source":
         if self._request.snapshot is None:
             state = self._read_primary()
-            return _Source(state, self._policy, partial(check_backup, state.facts, state.address))
+            return _Source(state, self._policy)
         restore_source = RestoreSource.of(load(self._request.snapshot), self._request.primary)
         policy = restore_source.policy(self._request.backup, self._request.settings)
 
         def check(facts: ServerFacts, address: ServerAddress, label: str) -> tuple[str, ...]:
             return (*restore_source.check(facts, address, label), *self._present_primary.check(facts, label))
 
-        return _Source(restore_source.state, policy, check, restore_source)
+        return _Source(restore_source.state, policy, restore_source, check)
 
     @cached_property
     def _present_primary(self) -> PresentPrimary:
@@ -270,8 +265,12 @@ class _Source:
 
     state: PrimaryState
     policy: Policy
-    check: Check
     restore_source: RestoreSource | None = None
+    check: Check | None = None
+
+    def job(self, guard: Guard) -> ReplicationJob:
+        """What the backup is to be made equal to, under this guard."""
+        return ReplicationJob(self.state, self.policy, guard, restore=Restore(self.check) if self.check else None)
 
 
 class _AnnouncedServer:

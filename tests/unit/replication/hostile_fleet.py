@@ -20,6 +20,7 @@ from local.fakes.hostile import HostileServer
 from local.fakes.servers import FACTS, FakeServer
 from local.fakes.snapshots import ForgottenSnapshots
 from replication.guards.approval import Guard
+from replication.job import ReplicationJob
 from replication.model import Policy
 from replication.parts.accounts import account_sizes
 from replication.primary import read_primary
@@ -61,7 +62,7 @@ def main(megabytes: float, of_users: str, of_others: str, *, hostile: bool) -> d
 
     def serve(server: FakeServer) -> None:
         outcome = replicate(
-            primary, server, policy, snapshots=ForgottenSnapshots(), runtime=SystemRuntime(), guard=Guard()
+            ReplicationJob(primary, policy, Guard()), server, snapshots=ForgottenSnapshots(), runtime=SystemRuntime()
         )
         outcomes.append((server, outcome))
 

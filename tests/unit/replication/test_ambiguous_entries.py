@@ -12,6 +12,7 @@ from common.errors import Reason
 from local.fakes.snapshots import PartSnapshots
 from replication.documents.keep_patterns import Rules
 from replication.guards.approval import Guard
+from replication.job import ReplicationJob
 from replication.model import PartName, PartStatus, Policy, Status
 from replication.plan_details import State, preview
 from replication.plan_text import render
@@ -42,7 +43,7 @@ def test_the_part_is_blocked_with_the_places_and_the_others_go_through(
 ) -> None:
     source = read_primary(make_primary(settings=PRIMARY, blocked_addresses="<ips/>"), PARTS)
     server = make_server(settings=OWN)
-    outcome = replicate(source, server, POLICY, snapshots=PartSnapshots(), runtime=clock, guard=Guard())
+    outcome = replicate(ReplicationJob(source, POLICY, Guard()), server, snapshots=PartSnapshots(), runtime=clock)
     assert (outcome.status, outcome.reason) == (Status.BLOCKED, Reason.ENTRIES_AMBIGUOUS)
     assert "/s/sites/site" in outcome.message
     assert outcome.verified_at is None
@@ -60,7 +61,7 @@ def test_the_next_run_goes_through_when_it_is_settled(
     server = make_server(settings=OWN.replace("old", "new") if aligned == "backup" else OWN)
     policy = Policy(PARTS, Rules.standard(["sites"])) if aligned == "pattern" else POLICY
     source = read_primary(make_primary(settings=primary), PARTS)
-    outcome = replicate(source, server, policy, snapshots=PartSnapshots(), runtime=clock, guard=Guard())
+    outcome = replicate(ReplicationJob(source, policy, Guard()), server, snapshots=PartSnapshots(), runtime=clock)
     assert outcome.status is Status.IN_SYNC
 
 
@@ -72,7 +73,7 @@ def test_no_approval_lets_it_through_nor_does_it_hold_back_what_was_approved(
 
     def run(approved: str = "") -> Outcome:
         return replicate(
-            source, server, POLICY, snapshots=PartSnapshots(), runtime=clock, guard=Guard(approved=approved)
+            ReplicationJob(source, POLICY, Guard(approved=approved)), server, snapshots=PartSnapshots(), runtime=clock
         )
 
     first = run()
@@ -125,9 +126,11 @@ def test_a_run_keeps_what_is_the_backups_or_writes_nothing_and_the_next_one_has_
     server = make_server(settings=case.own)
 
     def run() -> Outcome:
-        seen = replicate(source, server, policy, snapshots=PartSnapshots(), runtime=clock, guard=Guard(), write=False)
+        seen = replicate(
+            ReplicationJob(source, policy, Guard(), write=False), server, snapshots=PartSnapshots(), runtime=clock
+        )
         guard = Guard(approved=seen.plan_hash)
-        return replicate(source, server, policy, snapshots=PartSnapshots(), runtime=clock, guard=guard)
+        return replicate(ReplicationJob(source, policy, guard), server, snapshots=PartSnapshots(), runtime=clock)
 
     first = run()
     event(str(first.status))

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from local.fakes.snapshots import PartSnapshots
 from replication.documents.keep_patterns import Rules
 from replication.guards.approval import Guard
+from replication.job import ReplicationJob, Restore
 from replication.model import PartName, PartStatus, Policy, Status
 from replication.ports import Listener
 from replication.primary import read_primary
-from replication.replicate import Restore, replicate
+from replication.replicate import replicate
 from replication.restore import earlier_state, exact_policy
 from tests.support.server_states import (
     MACHINE,
@@ -108,13 +109,15 @@ def put_back(server: FakeServer, parts: Mapping[str, str], *, auto: bool, clock:
     earlier = earlier_state(parts, server.server_facts, server.address, "a snapshot")
     return approved(
         lambda guard: replicate(
-            earlier,
+            ReplicationJob(
+                earlier,
+                exact_policy(earlier, auto_block_list=auto),
+                guard,
+                restore=Restore(lambda *_: (), lambda: None),
+            ),
             server,
-            exact_policy(earlier, auto_block_list=auto),
             snapshots=PartSnapshots(),
             runtime=clock,
-            guard=guard,
-            restore=Restore(lambda *_: (), lambda: None),
         )
     )
 
@@ -141,7 +144,7 @@ def test_the_backup_becomes_the_primary_except_what_rules_keep_and_a_restore_und
     snapshots = PartSnapshots()
 
     def run(guard: Guard, *, write: bool = True) -> Outcome:
-        return replicate(source, server, policy, snapshots=snapshots, runtime=clock, guard=guard, write=write)
+        return replicate(ReplicationJob(source, policy, guard, write=write), server, snapshots=snapshots, runtime=clock)
 
     outcome = approved(run)
     assert outcome.status in (Status.UPDATED, Status.IN_SYNC), (outcome.reason, outcome.message)

@@ -13,6 +13,7 @@ from common.errors import Failure, Reason
 from local.fakes.snapshots import PartSnapshots
 from replication.guards.approval import Guard
 from replication.guards.limits import Limits
+from replication.job import ReplicationJob
 from replication.model import Cause, PartName, PartStatus, Policy, Status
 from replication.parts import PARTS
 from replication.primary import read_primary
@@ -54,7 +55,10 @@ def push(source: PrimaryState, clock: Runtime) -> Callable[..., Outcome]:
         previous: Mapping[PartName, PartFingerprints] | None = None,
     ) -> Outcome:
         return replicate(
-            source, server, ALL, snapshots=kept or PartSnapshots(), runtime=clock, guard=OPEN, previous=previous
+            ReplicationJob(source, ALL, OPEN, previous=previous or {}),
+            server,
+            snapshots=kept or PartSnapshots(),
+            runtime=clock,
         )
 
     return run
@@ -124,12 +128,10 @@ class TestBeginning:
     ) -> None:
         interim: list[tuple[Outcome, list[str]]] = []
         replicate(
-            source,
+            ReplicationJob(source, ALL, OPEN),
             drifted,
-            ALL,
             snapshots=PartSnapshots(),
             runtime=clock,
-            guard=OPEN,
             begin=lambda outcome: interim.append((outcome, drifted.writes)),
         )
         [(outcome, written)] = interim
@@ -147,7 +149,9 @@ class TestBeginning:
         def refuse(_: Outcome) -> None:
             raise Failure(Reason.LEASE_LOST, "another run has taken over")
 
-        outcome = replicate(source, drifted, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, begin=refuse)
+        outcome = replicate(
+            ReplicationJob(source, ALL, OPEN), drifted, snapshots=PartSnapshots(), runtime=clock, begin=refuse
+        )
         assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.LEASE_LOST)
         assert drifted.writes == []
 
@@ -157,7 +161,13 @@ class TestBeginning:
     ) -> None:
         server = make_server(settings=WANTED if write else DRIFTED)
         begin = Mock()
-        replicate(source, server, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, begin=begin, write=write)
+        replicate(
+            ReplicationJob(source, ALL, OPEN, write=write),
+            server,
+            snapshots=PartSnapshots(),
+            runtime=clock,
+            begin=begin,
+        )
         begin.assert_not_called()
 
 
@@ -172,7 +182,9 @@ class TestListenersThatMayNotLast:
         interim: list[Outcome] = []
         server = make_server(settings=WANTED)
         server.content["listeners"] = other_listeners(server)
-        replicate(source, server, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, begin=interim.append)
+        replicate(
+            ReplicationJob(source, ALL, OPEN), server, snapshots=PartSnapshots(), runtime=clock, begin=interim.append
+        )
         return seen(interim[0])
 
     def test_they_are_committed_once_more_after_an_interruption(
@@ -205,14 +217,10 @@ class TestListenersThatMayNotLast:
         interrupted: dict[PartName, PartFingerprints],
     ) -> None:
         outcome = replicate(
-            source,
+            ReplicationJob(source, ALL, OPEN, previous=interrupted, write=False),
             make_server(settings=WANTED),
-            ALL,
             snapshots=PartSnapshots(),
             runtime=clock,
-            guard=OPEN,
-            previous=interrupted,
-            write=False,
         )
         assert outcome.status is Status.DRIFTED
         assert [part.part for part in outcome.parts if part.status is PartStatus.DIFFERENT] == [PartName.LISTENERS]
@@ -343,7 +351,7 @@ class TestAServerWithWordsOfItsOwn:
         previous: dict[PartName, PartFingerprints] = {}
         for _ in range(2):  # the second run must not take for done what the first one found
             outcome = replicate(
-                source, server, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, previous=previous
+                ReplicationJob(source, ALL, OPEN, previous=previous), server, snapshots=PartSnapshots(), runtime=clock
             )
             part = next(part for part in outcome.parts if part.part is PartName.EVENT_RULES)
             assert (part.status, part.reason) == (PartStatus.FAILED, Reason.WRITE_NOT_EFFECTIVE)
@@ -393,7 +401,7 @@ class TestAServerWithWordsOfItsOwn:
 
         def run(guard: Guard) -> Outcome:
             outcome = replicate(
-                source, drifted, ALL, snapshots=PartSnapshots(), runtime=clock, guard=guard, previous=previous
+                ReplicationJob(source, ALL, guard, previous=previous), drifted, snapshots=PartSnapshots(), runtime=clock
             )
             previous.update(seen(outcome))
             return outcome
@@ -421,7 +429,7 @@ class TestAServerWithWordsOfItsOwn:
         previous: dict[PartName, PartFingerprints] = {}
         for _ in range(2):
             outcome = replicate(
-                source, server, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, previous=previous
+                ReplicationJob(source, ALL, OPEN, previous=previous), server, snapshots=PartSnapshots(), runtime=clock
             )
             assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.WRITE_NOT_EFFECTIVE)
             assert outcome.verified_at is None
@@ -452,7 +460,7 @@ class TestAServerWithWordsOfItsOwn:
         source = read_primary(make_primary(event_rules=rules), ALL.parts)
         server = make_server(event_rules="<rules/>")
         server.normalise = lambda text: text.replace("<rule>a</rule><rule>b</rule>", "<rule>b</rule><rule>a</rule>")
-        outcome = replicate(source, server, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN)
+        outcome = replicate(ReplicationJob(source, ALL, OPEN), server, snapshots=PartSnapshots(), runtime=clock)
         assert outcome.reason is Reason.WRITE_NOT_EFFECTIVE
 
     def test_a_write_that_was_dropped_is_tried_again(self, drifted: FakeServer, push: Callable[..., Outcome]) -> None:
@@ -488,7 +496,7 @@ class TestCause:
         wanted = WANTED.replace("60", "61") if on_primary else WANTED
         moved = read_primary(make_primary(settings=wanted), ALL.parts)
         outcome = replicate(
-            moved, drifted, ALL, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, previous=previous
+            ReplicationJob(moved, ALL, OPEN, previous=previous), drifted, snapshots=PartSnapshots(), runtime=clock
         )
         assert (outcome.parts[0].cause, outcome.status) == (cause, Status.UPDATED)
 
@@ -502,7 +510,7 @@ class TestHash:
     ) -> None:
         def look(primary: PrimaryState, policy: Policy = ALL) -> str:
             return replicate(
-                primary, drifted, policy, snapshots=PartSnapshots(), runtime=clock, guard=OPEN, write=False
+                ReplicationJob(primary, policy, OPEN, write=False), drifted, snapshots=PartSnapshots(), runtime=clock
             ).plan_hash
 
         first = look(source)
@@ -520,12 +528,12 @@ class TestApproval:
     ) -> None:
         source = read_primary(make_primary(event_rules=""), ALL.parts)
         backup = make_server()
-        first = replicate(source, backup, ALL, snapshots=PartSnapshots(), runtime=clock, guard=Guard())
+        first = replicate(ReplicationJob(source, ALL, Guard()), backup, snapshots=PartSnapshots(), runtime=clock)
         assert (first.status, first.reason) == (Status.BLOCKED, Reason.PART_MISSING_ON_PRIMARY)
         assert backup.writes == []
         approved = Guard(approved=first.plan_hash)
         assert (
-            replicate(source, backup, ALL, snapshots=PartSnapshots(), runtime=clock, guard=approved).status
+            replicate(ReplicationJob(source, ALL, approved), backup, snapshots=PartSnapshots(), runtime=clock).status
             is Status.UPDATED
         )
         assert backup.content["event_rules"] == ""

@@ -13,6 +13,7 @@ from local.fakes.runtime import FakeRuntime
 from local.fakes.servers import FleetServer
 from local.fakes.snapshots import PartSnapshots
 from replication.guards.approval import Guard
+from replication.job import ReplicationJob
 from replication.model import PartName, PartStatus, Policy
 from replication.parts.base import Document, ListDocument
 from replication.primary import read_primary
@@ -85,7 +86,9 @@ def test_only_the_part_that_has_it_waits(spoilt: tuple[PartName, str, str], bad:
     backup.content["account_requests"] = "<requests><old/></requests>"
     (primary if of_primary else backup).content[name] = text.format(bad)
     source = read_primary(primary, frozenset(PartName))
-    outcome = replicate(source, backup, Policy(), snapshots=PartSnapshots(), runtime=FakeRuntime(), guard=Guard())
+    outcome = replicate(
+        ReplicationJob(source, Policy(), Guard()), backup, snapshots=PartSnapshots(), runtime=FakeRuntime()
+    )
 
     statuses = {one.part: one.status for one in outcome.parts}
     waiting = PartStatus.NOT_READ if of_primary else PartStatus.FAILED

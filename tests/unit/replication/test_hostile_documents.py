@@ -16,6 +16,7 @@ from local.fakes.runtime import FakeRuntime
 from local.fakes.servers import FleetServer
 from local.fakes.snapshots import PartSnapshots
 from replication.guards.approval import Guard
+from replication.job import ReplicationJob
 from replication.model import Policy, Status
 from replication.parts.base import Document, ListDocument
 from replication.primary import read_primary
@@ -68,7 +69,9 @@ def served(content: dict[str, Any]) -> Outcome:
     primary, backup = FleetServer("primary", 1), FleetServer("b1", 2)
     backup.content |= content
     source = read_primary(primary, Policy().parts)
-    return replicate(source, backup, Policy(), snapshots=PartSnapshots(), runtime=FakeRuntime(), guard=Guard())
+    return replicate(
+        ReplicationJob(source, Policy(), Guard()), backup, snapshots=PartSnapshots(), runtime=FakeRuntime()
+    )
 
 
 @given(st.dictionaries(st.sampled_from(READS), DOCUMENTS, min_size=1, max_size=3))

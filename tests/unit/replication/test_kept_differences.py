@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from local.fakes.snapshots import PartSnapshots
 from replication.documents.keep_patterns import Rules
 from replication.guards.approval import Guard
+from replication.job import ReplicationJob
 from replication.model import PartName, PartStatus, Policy, Status
 from replication.plan_details import MAX_KEPT, details, preview
 from replication.plan_text import render
@@ -115,7 +116,7 @@ def test_a_result_tells_the_same_before_and_after_the_push(
     }
     for write in (False, True, True):
         outcome = replicate(
-            source, server, POLICY, snapshots=PartSnapshots(), runtime=clock, guard=Guard(), write=write
+            ReplicationJob(source, POLICY, Guard(), write=write), server, snapshots=PartSnapshots(), runtime=clock
         )
         (part,) = outcome.parts
         assert (part.kept.count, set(part.kept.paths)) == (len(expected), expected), outcome.status
@@ -135,7 +136,9 @@ def test_no_more_paths_are_listed_than_a_view_has_room_for(
     assert (shown.parts[0].kept_different, len(shown.parts[0].kept_different_paths)) == (MAX_KEPT + 5, MAX_KEPT)
     assert "  = ... and 5 more\n" in render(shown, "b1")
     source, server = read_primary(make_primary(settings=primary), SETTINGS), make_server(settings=own)
-    outcome = replicate(source, server, POLICY, snapshots=PartSnapshots(), runtime=clock, guard=Guard(), write=write)
+    outcome = replicate(
+        ReplicationJob(source, POLICY, Guard(), write=write), server, snapshots=PartSnapshots(), runtime=clock
+    )
     assert (outcome.parts[0].kept.count, len(outcome.parts[0].kept.paths)) == (MAX_KEPT + 5, 20)
     assert outcome.parts[0].status is PartStatus.UNCHANGED
 

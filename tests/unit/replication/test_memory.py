@@ -14,6 +14,7 @@ from common.runtime import SystemRuntime
 from local.cerberus.generate import generate
 from local.fakes.snapshots import ForgottenSnapshots
 from replication.guards.approval import Guard
+from replication.job import ReplicationJob
 from replication.model import Policy
 from replication.primary import read_primary
 from replication.replicate import replicate
@@ -64,6 +65,8 @@ if __name__ == "__main__":
     primary = read_primary(FakeServer(content, address=("p", 1), server_facts=elsewhere), policy.parts)
     edited = content | {"users": content["users"].replace("Meyer", "Mayer", 1)}
     backup = FakeServer(edited, normalise=_other_layout)
-    outcome = replicate(primary, backup, policy, snapshots=ForgottenSnapshots(), runtime=SystemRuntime(), guard=Guard())
+    outcome = replicate(
+        ReplicationJob(primary, policy, Guard()), backup, snapshots=ForgottenSnapshots(), runtime=SystemRuntime()
+    )
     changes = sum(len(part.changes.changed) for part in outcome.parts)
     sys.stdout.write(f"{outcome.status} {changes} {_peak()}\n")

@@ -21,6 +21,7 @@ from local.fakes.snapshots import PartSnapshots
 from replication.documents.keep_patterns import Rules
 from replication.guards.approval import Guard
 from replication.guards.limits import Limits
+from replication.job import ReplicationJob
 from replication.model import WAIT_FOR_A_DECISION, PartName, PartStatus, Policy, Status
 from replication.plan import make_plan
 from replication.plan_details import PartDetails, State, preview
@@ -81,7 +82,9 @@ class Pair:
         return make_plan(self._source(), server or self.server(), FACTS.features, self.policy, {}, suspicion)
 
     def push(self, server: FakeServer, guard: Guard, clock: Runtime) -> Outcome:
-        return replicate(self._source(), server, self.policy, snapshots=PartSnapshots(), runtime=clock, guard=guard)
+        return replicate(
+            ReplicationJob(self._source(), self.policy, guard), server, snapshots=PartSnapshots(), runtime=clock
+        )
 
     def _source(self) -> Any:
         return read_primary(self._make_primary(**deepcopy(dict(self.primary))), self.policy.parts, accept_empty=True)

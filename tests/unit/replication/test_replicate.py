@@ -12,6 +12,7 @@ from common.errors import Failure, Reason
 from local.fakes.snapshots import PartSnapshots
 from replication.guards.approval import Guard
 from replication.guards.limits import Limits
+from replication.job import ReplicationJob
 from replication.model import Changes, PartName, PartStatus, Policy, PrimaryState, Status
 from replication.ports import Authentication, MimeMapping
 from replication.primary import dump, read_primary
@@ -87,7 +88,7 @@ def reindented(text: str) -> str:
 def test_every_part_that_differs_is_written_once_in_order_and_verified(
     source: PrimaryState, drifted: FakeServer, clock: Runtime
 ) -> None:
-    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    outcome = replicate(ReplicationJob(source, ALL, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())
     assert outcome.status is Status.UPDATED
     assert drifted.writes == IN_ORDER
     assert statuses(outcome) == dict.fromkeys(PartName, PartStatus.PUSHED)
@@ -102,9 +103,9 @@ def test_every_part_that_differs_is_written_once_in_order_and_verified(
 @pytest.mark.parametrize("normalise", [str, reindented])
 def test_a_second_run_writes_nothing(normalise: Any, source: PrimaryState, drifted: FakeServer, clock: Runtime) -> None:
     drifted.normalise = normalise
-    replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    replicate(ReplicationJob(source, ALL, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())
     drifted.calls.clear()
-    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    outcome = replicate(ReplicationJob(source, ALL, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())
     assert outcome.status is Status.IN_SYNC
     assert drifted.writes == []
     assert outcome.pushed_at is None
@@ -114,7 +115,7 @@ def test_a_second_run_writes_nothing(normalise: Any, source: PrimaryState, drift
 
 def test_only_what_differs_is_written(source: PrimaryState, make_server: ServerFactory, clock: Runtime) -> None:
     backup = make_server(mime_mappings=())
-    outcome = replicate(source, backup, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    outcome = replicate(ReplicationJob(source, ALL, OPEN), backup, runtime=clock, snapshots=PartSnapshots())
     assert backup.writes == ["write_mime_mappings"]
     assert statuses(outcome)[PartName.MIME_MAPPINGS] is PartStatus.PUSHED
     assert sum(status is PartStatus.UNCHANGED for status in statuses(outcome).values()) == len(PartName) - 1
@@ -122,14 +123,14 @@ def test_only_what_differs_is_written(source: PrimaryState, make_server: ServerF
 
 def test_only_chosen_parts_are_read_and_written(source: PrimaryState, drifted: FakeServer, clock: Runtime) -> None:
     policy = Policy(parts=frozenset({PartName.EVENT_RULES, PartName.MIME_MAPPINGS}))
-    outcome = replicate(source, drifted, policy, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    outcome = replicate(ReplicationJob(source, policy, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())
     assert drifted.writes == ["write_event_rules", "write_mime_mappings"]
     assert "users" not in drifted.calls
     assert set(statuses(outcome)) == policy.parts
 
 
 def test_everything_is_read_before_the_first_write(source: PrimaryState, drifted: FakeServer, clock: Runtime) -> None:
-    replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    replicate(ReplicationJob(source, ALL, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())
     before = drifted.calls[: drifted.calls.index(IN_ORDER[0])]
     reads = {"facts", "settings", "authentication", "users", "groups", "event_rules", "mime_mappings"}
     reads |= {"blocked_addresses", "auto_blocked_addresses", "account_requests", "listeners"}
@@ -139,7 +140,9 @@ def test_everything_is_read_before_the_first_write(source: PrimaryState, drifted
 def test_a_look_writes_nothing_and_names_what_differs(
     source: PrimaryState, drifted: FakeServer, clock: Runtime
 ) -> None:
-    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots(), write=False)
+    outcome = replicate(
+        ReplicationJob(source, ALL, OPEN, write=False), drifted, runtime=clock, snapshots=PartSnapshots()
+    )
     assert outcome.status is Status.DRIFTED
     assert drifted.writes == []
     assert statuses(outcome) == dict.fromkeys(PartName, PartStatus.DIFFERENT)
@@ -151,7 +154,9 @@ def test_a_look_writes_nothing_and_names_what_differs(
 def test_a_look_at_an_equal_server_verifies_it(
     source: PrimaryState, make_server: ServerFactory, clock: Runtime
 ) -> None:
-    outcome = replicate(source, make_server(), ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots(), write=False)
+    outcome = replicate(
+        ReplicationJob(source, ALL, OPEN, write=False), make_server(), runtime=clock, snapshots=PartSnapshots()
+    )
     assert outcome.status is Status.IN_SYNC
     assert outcome.verified_at is not None
 
@@ -161,7 +166,7 @@ def test_a_write_that_is_acknowledged_and_dropped_is_a_failure(
     call: str, source: PrimaryState, drifted: FakeServer, clock: Runtime
 ) -> None:
     drifted.dropped = {call}
-    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    outcome = replicate(ReplicationJob(source, ALL, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())
     assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.WRITE_NOT_EFFECTIVE)
     assert outcome.pushed_at is not None
     assert outcome.verified_at is None
@@ -174,7 +179,7 @@ def test_a_server_that_changes_a_value_it_stores_is_found_out(
     source: PrimaryState, drifted: FakeServer, clock: Runtime
 ) -> None:
     drifted.normalise = lambda text: text.replace("planted", "altered")
-    assert reasons(replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())) == {
+    assert reasons(replicate(ReplicationJob(source, ALL, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())) == {
         PartName.SETTINGS: Reason.WRITE_NOT_EFFECTIVE,
         PartName.ACCOUNTS: Reason.WRITE_NOT_EFFECTIVE,
         PartName.EVENT_RULES: Reason.DEPENDENCY_FAILED,
@@ -185,7 +190,7 @@ def test_a_refused_write_fails_its_part_and_those_that_depend_on_it_alone(
     source: PrimaryState, drifted: FakeServer, clock: Runtime
 ) -> None:
     drifted.failures = {("write_accounts", 1): Failure(Reason.WRITE_REFUSED, "it answered false")}
-    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    outcome = replicate(ReplicationJob(source, ALL, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())
     assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.WRITE_REFUSED)
     assert outcome.message == "accounts: it answered false"
     assert reasons(outcome) == {
@@ -203,7 +208,7 @@ def test_equal_event_rules_do_not_suffer_from_failed_accounts(
 ) -> None:
     backup = make_server(users="<users/>", dropped={"write_accounts"})
     assert (
-        statuses(replicate(source, backup, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots()))[
+        statuses(replicate(ReplicationJob(source, ALL, OPEN), backup, runtime=clock, snapshots=PartSnapshots()))[
             PartName.EVENT_RULES
         ]
         is PartStatus.UNCHANGED
@@ -225,7 +230,7 @@ def test_a_failure_of_the_server_as_a_whole_stops_what_is_left(
     reason: Reason, source: PrimaryState, drifted: FakeServer, clock: Runtime
 ) -> None:
     drifted.failures = {("write_authentication", 1): Failure(reason, "gone")}
-    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    outcome = replicate(ReplicationJob(source, ALL, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())
     assert drifted.writes == ["write_settings", "write_authentication"]
     assert drifted.calls[-1] == "write_authentication"
     assert outcome.status is (Status.INCOMPLETE if reason is Reason.DEADLINE else Status.FAILED)
@@ -242,7 +247,7 @@ def test_a_read_back_that_fails_leaves_the_part_unverified(
     source: PrimaryState, drifted: FakeServer, clock: Runtime
 ) -> None:
     drifted.failures = {("settings", 2): Failure(Reason.READ_TIMEOUT, "no answer")}
-    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    outcome = replicate(ReplicationJob(source, ALL, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())
     assert outcome.reason is Reason.READ_TIMEOUT
     assert outcome.pushed_at is not None
     assert outcome.verified_at is None
@@ -255,7 +260,7 @@ def test_a_backup_that_cannot_be_read_is_not_written_to(
     call: str, reason: Reason, source: PrimaryState, drifted: FakeServer, clock: Runtime
 ) -> None:
     drifted.failures = {(call, 1): Failure(reason, "no")}
-    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    outcome = replicate(ReplicationJob(source, ALL, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())
     assert drifted.writes == []
     assert outcome.status is (Status.INCOMPLETE if reason is Reason.DEADLINE else Status.FAILED)
     assert (outcome.reason, outcome.message) == (reason, "no")
@@ -267,7 +272,7 @@ def test_a_backup_that_cannot_be_understood_is_not_written_to(
     document: str, source: PrimaryState, drifted: FakeServer, clock: Runtime, secret: str
 ) -> None:
     drifted.content[document] = f"<a>{secret}"
-    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    outcome = replicate(ReplicationJob(source, ALL, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())
     assert drifted.writes == []
     assert outcome.reason is Reason.DOCUMENT_MALFORMED
     assert secret not in repr(outcome)
@@ -278,7 +283,7 @@ def test_a_part_the_backups_edition_lacks_fails_and_the_others_are_written(
 ) -> None:
     facts = drifted.server_facts
     drifted.server_facts = replace(facts, features=replace(facts.features, directory_authentication=False))
-    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    outcome = replicate(ReplicationJob(source, ALL, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())
     assert reasons(outcome) == {PartName.AUTHENTICATION: Reason.FEATURE_MISSING}
     assert outcome.status is Status.FAILED
     assert drifted.writes == [call for call in IN_ORDER if call != "write_authentication"]
@@ -291,11 +296,9 @@ def test_a_part_the_primarys_edition_lacks_is_not_offered_and_nothing_is_missing
     facts = make_primary().server_facts
     bare = replace(facts, features=replace(facts.features, events=False))
     outcome = replicate(
-        read_primary(make_primary(server_facts=bare), ALL.parts),
+        ReplicationJob(read_primary(make_primary(server_facts=bare), ALL.parts), ALL, OPEN),
         drifted,
-        ALL,
         runtime=clock,
-        guard=OPEN,
         snapshots=PartSnapshots(),
     )
     assert statuses(outcome)[PartName.EVENT_RULES] is PartStatus.NOT_OFFERED
@@ -323,11 +326,9 @@ def test_nothing_at_all_from_the_primary_never_empties_a_backup(
 ) -> None:
     backup = make_server()
     outcome = replicate(
-        read_primary(make_primary(**content), ALL.parts),
+        ReplicationJob(read_primary(make_primary(**content), ALL.parts), ALL, OPEN),
         backup,
-        ALL,
         runtime=clock,
-        guard=OPEN,
         snapshots=PartSnapshots(),
     )
     assert reasons(outcome) == {part: Reason.PART_MISSING_ON_PRIMARY}
@@ -340,11 +341,9 @@ def test_nothing_on_both_sides_is_equal(
 ) -> None:
     nothing: dict[str, Any] = {"event_rules": "", "mime_mappings": (), "authentication": Authentication("")}
     outcome = replicate(
-        read_primary(make_primary(**nothing), ALL.parts),
+        ReplicationJob(read_primary(make_primary(**nothing), ALL.parts), ALL, OPEN),
         make_server(**nothing),
-        ALL,
         runtime=clock,
-        guard=OPEN,
         snapshots=PartSnapshots(),
     )
     assert outcome.status is Status.IN_SYNC
@@ -354,14 +353,17 @@ def test_an_empty_part_of_the_backup_is_filled(
     source: PrimaryState, make_server: ServerFactory, clock: Runtime
 ) -> None:
     backup = make_server(users="", groups="", event_rules="", blocked_addresses="")
-    assert replicate(source, backup, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots()).status is Status.UPDATED
+    assert (
+        replicate(ReplicationJob(source, ALL, OPEN), backup, runtime=clock, snapshots=PartSnapshots()).status
+        is Status.UPDATED
+    )
 
 
 def test_settings_of_the_backup_that_are_empty_stop_everything(
     source: PrimaryState, make_server: ServerFactory, clock: Runtime
 ) -> None:
     backup = make_server(settings="", users="<users/>")
-    outcome = replicate(source, backup, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    outcome = replicate(ReplicationJob(source, ALL, OPEN), backup, runtime=clock, snapshots=PartSnapshots())
     assert outcome.reason is Reason.DOCUMENT_MALFORMED
     assert backup.writes == []
 
@@ -372,7 +374,9 @@ def test_an_outcome_holds_no_value_of_a_document(
     write: bool, dropped: set[str], source: PrimaryState, drifted: FakeServer, clock: Runtime, secret: str
 ) -> None:
     drifted.dropped = dropped
-    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots(), write=write)
+    outcome = replicate(
+        ReplicationJob(source, ALL, OPEN, write=write), drifted, runtime=clock, snapshots=PartSnapshots()
+    )
     for planted in (secret, "other-secret"):
         assert planted not in repr(outcome)
         assert planted in repr(dump(source)) + repr(DRIFT)
@@ -381,7 +385,7 @@ def test_an_outcome_holds_no_value_of_a_document(
 def test_machine_specific_values_survive_and_the_rest_becomes_the_primarys(
     source: PrimaryState, drifted: FakeServer, clock: Runtime
 ) -> None:
-    replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    replicate(ReplicationJob(source, ALL, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())
     settings = parse_text(drifted.content["settings"])
     assert settings.findtext("soap/port") == "9"
     assert settings.findtext("timeout") == "30"
@@ -391,7 +395,7 @@ def test_users_that_log_in_during_the_run_are_no_failure(
     source: PrimaryState, drifted: FakeServer, clock: Runtime
 ) -> None:
     drifted.normalise = lambda text: text.replace('<user name="bob"', '<user lastLogin="now" name="bob"')
-    outcome = replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+    outcome = replicate(ReplicationJob(source, ALL, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())
     assert 'lastLogin="now"' in drifted.content["users"]
     assert outcome.status is Status.UPDATED
 
@@ -404,4 +408,4 @@ def test_a_fault_in_the_product_is_not_taken_for_a_failure_of_the_server(
 
     drifted.on_call = broken
     with pytest.raises(ZeroDivisionError):
-        replicate(source, drifted, ALL, runtime=clock, guard=OPEN, snapshots=PartSnapshots())
+        replicate(ReplicationJob(source, ALL, OPEN), drifted, runtime=clock, snapshots=PartSnapshots())

@@ -13,11 +13,12 @@ from common.errors import Failure, Reason
 from local.fakes.snapshots import PartSnapshots
 from replication.guards.approval import Guard
 from replication.guards.preflight import check_restored
+from replication.job import ReplicationJob, Restore
 from replication.model import UNSURE, PartFingerprints, PartName, PartStatus, Policy, Status
 from replication.parts import PARTS
 from replication.plan import make_plan
 from replication.ports import Authentication, AuthenticationSource, Listener, MimeMapping
-from replication.replicate import Restore, replicate
+from replication.replicate import replicate
 from replication.restore import earlier_state, exact_policy
 
 if TYPE_CHECKING:
@@ -78,7 +79,11 @@ def put_back(clock: Runtime, facts: ServerFacts) -> Put:
             lambda now, address, label: check_restored(facts, None, ("", 0), now, address, label), pause, then
         )
         return replicate(
-            state, server, policy, snapshots=PartSnapshots(), runtime=clock, guard=guard, restore=terms, **more
+            ReplicationJob(state, policy, guard, restore=terms),
+            server,
+            snapshots=PartSnapshots(),
+            runtime=clock,
+            **more,
         )
 
     return put
@@ -401,7 +406,7 @@ def test_whatever_was_pushed_over_it_the_first_state_comes_back_exactly(
     approved = Guard(approved=make_blocked_hash(primary, server, policy))
     licence = replace(facts.licence, company="P", issued=1, installed=2)
     source = replace(primary, facts=replace(primary.facts, licence=licence))
-    pushed = replicate(source, server, policy, snapshots=kept, runtime=clock, guard=approved)
+    pushed = replicate(ReplicationJob(source, policy, approved), server, snapshots=kept, runtime=clock)
     assert pushed.status in (Status.UPDATED, Status.IN_SYNC), pushed
     if kept.parts:
         assert put_back(kept.parts[0], server, auto=auto).status is Status.RESTORED

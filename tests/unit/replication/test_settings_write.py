@@ -14,6 +14,7 @@ from local.fakes.runtime import FakeRuntime
 from local.fakes.servers import FakeServer
 from local.fakes.snapshots import PartSnapshots
 from replication.guards.approval import Guard
+from replication.job import ReplicationJob
 from replication.model import PartName, Policy, Status
 from replication.primary import read_primary
 from replication.replicate import replicate
@@ -103,7 +104,7 @@ def pushed(one: Slow, seconds: float, make_server: ServerFactory, make_primary: 
     source = read_primary(make_primary(settings=NEW), SETTINGS.parts)
     server = make_server(settings=OLD)
     one.attach(server, seconds)
-    return replicate(source, server, SETTINGS, snapshots=PartSnapshots(), runtime=one.runtime, guard=Guard())
+    return replicate(ReplicationJob(source, SETTINGS, Guard()), server, snapshots=PartSnapshots(), runtime=one.runtime)
 
 
 @given(slow, deadlines)

@@ -10,6 +10,7 @@ from local.fakes.runtime import FakeRuntime
 from local.fakes.servers import FleetServer
 from local.fakes.snapshots import PartSnapshots
 from replication.guards.approval import Guard
+from replication.job import ReplicationJob
 from replication.model import PartName, PartStatus, Policy, PrimaryState, Status
 from replication.parts import PARTS
 from replication.primary import read_primary
@@ -41,13 +42,10 @@ def test_only_what_was_compared_or_does_not_exist_counts_as_equal(
         backup.people = ("anna", "boris", "dora")
     source = state_of(primary, read)
     outcome = replicate(
-        source,
+        ReplicationJob(source, Policy(chosen), Guard(), write=write),
         backup,
-        Policy(chosen),
         snapshots=PartSnapshots(),
         runtime=FakeRuntime(),
-        guard=Guard(),
-        write=write,
     )
 
     offered = {part.name for part in PARTS if part.offered(source.facts.features)}
@@ -67,7 +65,9 @@ def test_what_depends_on_an_unread_part_is_not_written() -> None:
     primary.content["event_rules"] = "<rules><rule name='new'/></rules>"
     source = state_of(primary, frozenset({PartName.EVENT_RULES}))
     policy = Policy(frozenset({PartName.ACCOUNTS, PartName.EVENT_RULES}))
-    outcome = replicate(source, backup, policy, snapshots=PartSnapshots(), runtime=FakeRuntime(), guard=Guard())
+    outcome = replicate(
+        ReplicationJob(source, policy, Guard()), backup, snapshots=PartSnapshots(), runtime=FakeRuntime()
+    )
     assert {part.part: part.reason for part in outcome.parts} == {
         PartName.ACCOUNTS: Reason.PART_NOT_READ,
         PartName.EVENT_RULES: Reason.DEPENDENCY_FAILED,

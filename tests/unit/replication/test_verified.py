@@ -14,6 +14,7 @@ from common.errors import Failure, Reason
 from local.fakes.snapshots import PartSnapshots
 from replication.guards.approval import Guard
 from replication.guards.limits import Limits
+from replication.job import ReplicationJob
 from replication.model import Outcome, PartName, PartStatus, Policy, Status
 from replication.ports import Authentication, MimeMapping
 from replication.primary import read_primary
@@ -47,7 +48,7 @@ WRITES = [
 
 def pushed(primary: FakeServer, server: FakeServer, clock: Runtime) -> Outcome:
     source = read_primary(primary, POLICY.parts, accept_empty=True)
-    return replicate(source, server, POLICY, snapshots=PartSnapshots(), runtime=clock, guard=UNLIMITED)
+    return replicate(ReplicationJob(source, POLICY, UNLIMITED), server, snapshots=PartSnapshots(), runtime=clock)
 
 
 def changing(server: FakeServer, write: str, *names: str) -> FakeServer:

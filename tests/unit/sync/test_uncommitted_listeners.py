@@ -19,6 +19,7 @@ from local.fakes.snapshots import PartSnapshots
 from registry.models import BackupResult, Run
 from registry.store_rules import merged_status
 from replication.guards.approval import Guard
+from replication.job import ReplicationJob
 from replication.model import Outcome, PartName, Policy
 from replication.primary import read_primary
 from replication.replicate import replicate
@@ -62,15 +63,17 @@ class Story:
         self.number += 1
         run = Run(f"r{self.number}", "schedule", NOON, term=self.term)
         outcome = replicate(
-            read_primary(self.primary, LISTENERS.parts),
+            ReplicationJob(
+                read_primary(self.primary, LISTENERS.parts),
+                LISTENERS,
+                Guard(),
+                previous=known_parts(self.status, run),
+                write=step != "look",
+            ),
             self.backup,
-            LISTENERS,
             snapshots=PartSnapshots(),
             runtime=FakeRuntime(NOON),
-            guard=Guard(),
-            previous=known_parts(self.status, run),
             begin=lambda interim: self.record(interim, run),
-            write=step != "look",
         )
         if step != "killed before the commit":
             self.record(outcome, run)

@@ -13,6 +13,7 @@ from common.server_types import Version
 from replication.guards.approval import Guard
 from replication.guards.limits import Limits
 from replication.guards.preflight import check_backup, check_primary
+from replication.job import ReplicationJob
 from replication.model import Policy, Status
 from replication.primary import read_primary
 from replication.replicate import replicate
@@ -74,7 +75,7 @@ def test_a_refused_backup_is_neither_read_nor_written(
 ) -> None:
     backup = make_server(server_facts=changed(facts, **changes), users="<users/>")
     source = read_primary(make_primary(), Policy().parts)
-    outcome = replicate(source, backup, Policy(), runtime=clock, guard=OPEN, snapshots=Mock())
+    outcome = replicate(ReplicationJob(source, Policy(), OPEN), backup, runtime=clock, snapshots=Mock())
     assert (outcome.status, outcome.reason) == (Status.FAILED, reason)
     assert outcome.pushed_at is outcome.verified_at is None
     assert backup.calls == ["facts"]
