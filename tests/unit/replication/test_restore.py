@@ -70,6 +70,7 @@ def put_back(clock: Runtime, facts: ServerFacts) -> Put:
         guard: Guard | None = None,
         pause: Callable[[], None] = lambda: None,
         then: ServerFacts = facts,
+        begin: Callable[[Outcome], None] = lambda _: None,
         **more: Any,
     ) -> Outcome:
         state = state_of(dumps, facts)
@@ -79,11 +80,11 @@ def put_back(clock: Runtime, facts: ServerFacts) -> Put:
             lambda now, address, label: check_restored(facts, None, ("", 0), now, address, label), pause, then
         )
         return replicate(
-            ReplicationJob(state, policy, guard, restore=terms),
+            ReplicationJob(state, policy, guard, restore=terms, **more),
             server,
             snapshots=PartSnapshots(),
             runtime=clock,
-            **more,
+            begin=begin,
         )
 
     return put
