@@ -157,8 +157,8 @@ def handshake(
         failure = Failure(Reason.CONNECT_TIMEOUT, "no answer during the TLS handshake")
         if deadline.remaining() <= 0:
             failure = Failure(Reason.DEADLINE, "the time of this run was used up during the TLS handshake")
-    except ssl.SSLError:
-        failure = Failure(Reason.TLS_FAILED, "the TLS handshake failed")
+    except ssl.SSLError as error:
+        failure = Failure(Reason.TLS_FAILED, _NO_TLS if error.reason == _NO_RECORD else "the TLS handshake failed")
     except OSError:
         failure = Failure(Reason.CONNECTION_CLOSED, "the connection was closed during the TLS handshake")
     (secure or raw).close()
@@ -166,12 +166,16 @@ def handshake(
 
 
 _HTTP = b"HTTP/"
+_NO_RECORD = "WRONG_VERSION_NUMBER"
+"""What OpenSSL says of an answer that does not begin as one of TLS does."""
+_NO_TLS = "the port answers in plain HTTP or another protocol, not in HTTPS"
 
 
 def _say_hello(secure: ssl.SSLSocket) -> None:
     """Begin the handshake and look at how the answer begins. Raises Failure(TLS_FAILED) where plain HTTP answers.
 
-    OpenSSL says of such an answer only that it is none of TLS. Nothing but the greeting was sent by then.
+    OpenSSL says of such an answer only that it is none of TLS, which it also does here where the answer was quicker.
+    Nothing but the greeting was sent by then.
     """
     wait = secure.gettimeout()
     secure.settimeout(0)

@@ -3,8 +3,7 @@
 A server can answer a byte at a time, or send what takes long to compare: no
 single wait is too long then, and all together use up the run. So each backup
 has a share of the run's time, and all that is done for it takes place within.
-A backup that uses up its share has failed, and comes behind those of the same run in the next one. So has one
-that had half of the run's time, though the run ended with it: otherwise it would come first again, every time.
+A backup that uses up its share has failed, and comes behind those of the same run in the next one.
 """
 
 from collections.abc import Iterable
@@ -25,16 +24,15 @@ nothing in the second half of its time, grants each as much."""
 
 @dataclass(frozen=True)
 class TimeShare:
-    """The time of one backup: ``seconds``, within those of the ``run``. ``is_half``: of the run's whole time."""
+    """The time of one backup. ``seconds`` is how long it is, None where the run itself, until ``run``, ends first."""
 
     deadline: Deadline
     run: Deadline
-    seconds: float
-    is_half: bool
+    seconds: float | None
 
     def charge(self, outcome: Outcome) -> Outcome:
-        """The outcome; where the backup's own time has ended, it is the backup that failed, and not the run."""
-        if outcome.reason is not Reason.DEADLINE or not (self.is_half or self.run.remaining() > 0):
+        """The outcome; where only the backup's own time has ended, it is the backup that failed, and not the run."""
+        if outcome.reason is not Reason.DEADLINE or self.seconds is None or self.run.remaining() <= 0:
             return outcome
         parts = tuple(
             replace(part, reason=Reason.TOO_SLOW) if part.reason is Reason.DEADLINE else part for part in outcome.parts
@@ -48,7 +46,8 @@ class TimeShares:
     """Hands out the time of a run to backups of which ``at_a_time`` are served side by side.
 
     What is left is divided by the rounds that are left, so that backups that are
-    quickly done leave their time to those behind them. From ``LEAST`` to ``MOST``.
+    quickly done leave their time to those behind them. From ``LEAST`` to ``MOST``, which is less in a short run: one
+    that had all of it would end the run, and come first again in the next one.
     """
 
     def __init__(self, deadline: Deadline, at_a_time: int) -> None:
@@ -57,7 +56,8 @@ class TimeShares:
         self._lock = Lock()
         self._together: set[str] = set()
         self._alone: set[str] = set()
-        self._half = deadline.remaining() * MOST
+        self._most = deadline.remaining() * MOST
+        self._least = min(LEAST, self._most)
 
     def expect(self, together: Iterable[str], alone: Iterable[str] = ()) -> None:
         """These backups are to be served side by side, and these ``alone``, each of which is a round by itself."""
@@ -71,8 +71,8 @@ class TimeShares:
             rounds = max(1, ceil(len(self._together) / self._at_a_time) + len(self._alone))
         self.forgo(backup_id)
         left = self._deadline.remaining()
-        seconds = min(max(LEAST, left / rounds), max(LEAST, self._half), left)
-        return TimeShare(self._deadline.share(seconds), self._deadline, seconds, seconds >= self._half)
+        seconds = min(max(self._least, left / rounds), self._most)
+        return TimeShare(self._deadline.share(seconds), self._deadline, seconds if seconds < left else None)
 
     def forgo(self, backup_id: str) -> None:
         """This backup takes no time any more: what it would have had is for those behind it."""

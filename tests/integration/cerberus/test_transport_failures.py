@@ -15,7 +15,7 @@ import pytest
 
 from cerberus.address_policy import AddressPolicy, check_host
 from cerberus.endpoint import Timeouts
-from cerberus.tls import SystemRoots
+from cerberus.tls import SystemRoots, handshake
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.runtime import SystemRuntime
@@ -119,6 +119,17 @@ def test_a_port_that_speaks_plain_http_is_named_as_such(connect: Any, wire: Simp
     failure = failing(connect(listener.getsockname()[1]).users, wire)
     assert (failure.reason, "plain HTTP" in failure.message) == (Reason.TLS_FAILED, True)
     thread.join()
+
+
+@pytest.mark.parametrize("banner", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220 ready\r\n", b"SSH-2.0-x\r\n"])
+def test_a_port_that_speaks_before_it_is_greeted_is_named_as_none_of_https(banner: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(banner)
+        deadline = Deadline(60, monotonic)
+        with pytest.raises(Failure) as caught:
+            handshake(ours, SystemRoots().context(), "ftp.example", timeout=30, deadline=deadline)
+    assert (caught.value.reason, "not in HTTPS" in caught.value.message) == (Reason.TLS_FAILED, True)
 
 
 def test_a_port_that_speaks_no_tls(serve: Any, connect: Any, wire: SimpleNamespace) -> None:
