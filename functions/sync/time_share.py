@@ -46,8 +46,8 @@ class TimeShares:
     """Hands out the time of a run to backups of which ``at_a_time`` are served side by side.
 
     What is left is divided by the rounds that are left, so that backups that are
-    quickly done leave their time to those behind them. From ``LEAST`` to ``MOST``, which is less in a short run: one
-    that had all of it would end the run, and come first again in the next one.
+    quickly done leave their time to those behind them. From ``LEAST`` to ``MOST``. In a short run
+    ``MOST`` is less: one that had all of it while others wait would end the run, and come first again in the next one.
     """
 
     def __init__(self, deadline: Deadline, at_a_time: int) -> None:
@@ -56,8 +56,7 @@ class TimeShares:
         self._lock = Lock()
         self._together: set[str] = set()
         self._alone: set[str] = set()
-        self._most = deadline.remaining() * MOST
-        self._least = min(LEAST, self._most)
+        self._half = deadline.remaining() * MOST
 
     def expect(self, together: Iterable[str], alone: Iterable[str] = ()) -> None:
         """These backups are to be served side by side, and these ``alone``, each of which is a round by itself."""
@@ -71,7 +70,8 @@ class TimeShares:
             rounds = max(1, ceil(len(self._together) / self._at_a_time) + len(self._alone))
         self.forgo(backup_id)
         left = self._deadline.remaining()
-        seconds = min(max(self._least, left / rounds), self._most)
+        most = self._half if rounds > 1 else max(LEAST, self._half)
+        seconds = min(max(LEAST, left / rounds), most)
         return TimeShare(self._deadline.share(seconds), self._deadline, seconds if seconds < left else None)
 
     def forgo(self, backup_id: str) -> None:
