@@ -114,7 +114,10 @@ def test_a_dry_import_says_what_the_other_one_does_and_each_server_has_one_regis
     listed.set_list(targets)
     passwords = {f"{target.host}:{target.port}": "PLANTED" for target in targets}
     would = listed.call("POST", "/backups/import", {"passwords": passwords}).body["backups"]
+    before = len(listed.audit.all_records)
     done = listed.call("POST", "/backups/import", {"passwords": passwords, "dry_run": False}).body["backups"]
+    moved = {one.resource for one in listed.audit.all_records[before:] if one.destination and not one.status}
+    assert {f"/backups/{one['id']}" for one in done if one["action"] == "registered"} <= moved
     assert [entry["action"].replace("would_register", "registered") for entry in would] == [
         entry["action"] for entry in done
     ]

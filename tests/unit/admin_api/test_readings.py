@@ -31,6 +31,8 @@ def fleet(world: ApiWorld) -> ApiWorld:
     [
         (PLAN, BACKUP, True),
         (PLAN, PRIMARY, True),
+        (f"{PLAN}?snapshot={DIGEST}", BACKUP, True),
+        (f"{PLAN}?snapshot={DIGEST}", PRIMARY, True),  # it is asked who it is
         (PLAN, "ftp3.example#8443", False),
         (DIFFERENCE, PRIMARY, True),
         (DIFFERENCE, BACKUP, False),

@@ -48,6 +48,18 @@ def test_what_changes_something_is_not_for_readers() -> None:
         assert (GROUP_OF[operation] > Group.READER) == (method != "GET"), operation
 
 
+def test_what_decides_what_the_fleet_holds_is_for_approvers_alone() -> None:
+    """Who chooses the primary, what waits for an approval, and the approval itself."""
+    assert {operation for operation, group in GROUP_OF.items() if group is Group.APPROVER} == {
+        "putPrimary",
+        "changePrimary",
+        "promoteBackup",
+        "resumePrimary",
+        "putSyncSettings",
+        "approvePlan",
+    }
+
+
 @pytest.mark.parametrize("operation", GROUP_OF)
 @pytest.mark.parametrize("group", [None, *Group])
 def test_a_group_may_do_what_it_and_those_below_it_may(pool: ApiWorld, operation: str, group: Group | None) -> None:

@@ -208,6 +208,19 @@ def test_one_that_is_served_alone_is_a_round_by_itself(
             runtime.advance(share.deadline.remaining() - 0.001)
 
 
+@given(
+    backups=st.sets(st.integers(0, 300), min_size=1), gone=st.sets(st.integers(0, 300)), at_a_time=st.integers(1, 64)
+)
+def test_what_takes_no_time_leaves_its_share_to_the_others(backups: set[int], gone: set[int], at_a_time: int) -> None:
+    runtime = FakeRuntime()
+    some, others = (TimeShares(Deadline(SECONDS, runtime.monotonic), at_a_time) for _ in range(2))
+    some.expect(map(str, backups - gone | {-1}))
+    others.expect(map(str, backups | {-1}))
+    for number in gone:
+        others.forgo(str(number))
+    assert others.take("-1").seconds == some.take("-1").seconds
+
+
 @given(backups=st.integers(1, 14), slow=st.sets(st.integers(0, 13)))
 def test_where_each_has_more_than_the_least_all_are_served_however_slow_they_are(backups: int, slow: set[int]) -> None:
     runtime = FakeRuntime()
