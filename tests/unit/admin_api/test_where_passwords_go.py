@@ -58,11 +58,15 @@ class Network:
     refuses: set[str] = field(default_factory=set)
     may_refuse: set[str] = field(default_factory=set)
     repeated: list[str] = field(default_factory=list)
+    unguarded: list[str] = field(default_factory=list)
+    """Backups that somebody connects to without saying where the primary is, which they must not turn out to be."""
     _servers: dict[str, FleetServer] = field(default_factory=dict)
 
     @contextmanager
     def client(self, endpoint: Endpoint, *_: object) -> Iterator[FakeServer]:
         """What is used instead of a client over HTTPS."""
+        if not endpoint.label.startswith("primary (") and not (endpoint.not_at and endpoint.not_at[0]):
+            self.unguarded.append(endpoint.label)
         address, trust = address_key(endpoint.host, endpoint.port), repr(endpoint.trust)
         server = copy(self._servers.setdefault(address, FleetServer(address, endpoint.port)))
         server.label, server.address = endpoint.label, (endpoint.host, endpoint.port)
@@ -141,6 +145,7 @@ class Fleet:
 
     def check_everything(self) -> None:
         assert self.network.repeated == []
+        assert self.network.unguarded == []
         for password, destination in self.network.reached:
             assert self.given.setdefault(password, destination) == destination
 
