@@ -145,6 +145,8 @@ class ApprovedPushes:
         self._calls, self._dead, self._work = 0, False, Work("run")
         self._due: list[tuple[int, Change]] = []
         self._begun: BackupResult | None = None
+        self._first_read: list[Given | None] = []
+        """What was given when this invocation first read the approval; empty until then."""
         for name in ("primary", "b1"):
             self.credentials.put(name, Credentials("admin", "password"))
         self.store.save_primary(Primary(HOST, MAIN))
@@ -263,7 +265,7 @@ class ApprovedPushes:
 
     def work(self, work: Work) -> None:
         """One invocation. Who dies holds its lease and claims until their end."""
-        self._work, self._calls, self._dead, self._begun = work, 0, False, None
+        self._work, self._calls, self._dead, self._begun, self._first_read = work, 0, False, None, []
         self._due = sorted(work.changes, key=lambda due: due[0])
         with suppress(Killed, Failure):
             self._do(work.kind)
@@ -330,6 +332,8 @@ class ApprovedPushes:
         return answer
 
     def _stored(self, method: str, do: Callable[[], Any], *given: Any, **_: Any) -> Any:
+        if method == "approval":
+            return self._passed(lambda: self._read(do))
         if method != "begin_push":
             return self._passed(do)
 
@@ -339,9 +343,16 @@ class ApprovedPushes:
 
         return self._passed(begin)
 
+    def _read(self, do: Callable[[], Any]) -> Any:
+        """A run reads what was given. By that it decides, also if somebody approves something meanwhile."""
+        self._first_read = self._first_read or [self._given]
+        return do()
+
     def _begins(self, result: BackupResult) -> None:
         """A first write is recorded: whatever was given ends with it, and may be for this very push."""
         self._begun = result
+        if self._first_read != [self._given]:
+            self.violations.append(f"a push has ended {self._given}, decided by {self._first_read}")
         given, self._given = self._given, None
         made_by = self.store.run(result.run_id)
         if given is None or made_by is None or result.run_id in self._bound:

@@ -59,6 +59,19 @@ def test_before_whatever_call_the_settings_change_nothing_is_written_by_the_form
     assert "settings_changed" in reasons
 
 
+@pytest.mark.parametrize("approved", [(LOOK,), APPROVED], ids=["none before", "one before"])
+@pytest.mark.parametrize("before", [(), (Work("fan-out"),)], ids=["one invocation", "fan-out"])
+def test_before_whatever_call_somebody_approves_no_push_goes_by_what_was_given_before(
+    approved: tuple[Step, ...], before: tuple[Step, ...]
+) -> None:
+    """Nor does the first write end an approval that the run has not read."""
+    reasons = set()
+    for call in range(1, LAST_CALL):
+        fleet = after(*approved, *before, Work("deliver" if before else "run", ((call, APPROVE),)))
+        reasons |= {result.reason for result in fleet.store.history("b1", limit=1)}
+    assert "approval_changed" in reasons
+
+
 def after(*steps: Step) -> ApprovedPushes:
     fleet = ApprovedPushes()
     fleet.play(steps)
