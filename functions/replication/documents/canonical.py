@@ -19,7 +19,7 @@ they differ only in
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 from lxml import etree
@@ -308,10 +308,16 @@ class Items:
     rest: str
     entries: dict[str, str]
     names: dict[str, str]
+    parents: dict[str, int] = field(default_factory=dict)
+    """Where items stand in several parents: the position of each one's that is not in the first."""
 
     def written(self, key: str) -> str:
         """The name of an item as written."""
         return self.names.get(key, key)
+
+    def is_told_apart(self, key: str) -> bool:
+        """Whether the item has a name that no other has."""
+        return bool(key) and _NEXT not in key and f"{key}{_NEXT}2" not in self.entries
 
     @cached_property
     def digest(self) -> str:
@@ -340,6 +346,7 @@ def items(
         names={
             key: written for key, item in keyed.items() if (written := item.name.written if item.name else "") != key
         },
+        parents={key: item.parent for key, item in keyed.items() if item.parent},
     )
 
 
@@ -392,6 +399,10 @@ def _keyed(root: etree._Element, hint: str, most: int | None = None) -> dict[str
     return {keys.next(folded(item.name.written) if item.name else ""): item for item in _find_items(root, hint, most)}
 
 
+_NEXT = "\x08"
+"""Stands in a key before the number of a second item of one name. No name has it: XML cannot hold it."""
+
+
 class UniqueKeys:
     """Keys of items by their folded names, of which several may have one: the second one is told apart by a number."""
 
@@ -399,10 +410,10 @@ class UniqueKeys:
         self._occurrences: Counter[str] = Counter()
 
     def next(self, name: str) -> str:
-        """The key of the next item of this name. No name has the character before the number: XML cannot hold it."""
+        """The key of the next item of this name."""
         self._occurrences[name] += 1
         occurrence = self._occurrences[name]
-        return name if occurrence == 1 else f"{name}\x08{occurrence}"
+        return name if occurrence == 1 else f"{name}{_NEXT}{occurrence}"
 
 
 def _find_items(root: etree._Element, hint: str, most: int | None = None) -> list[_Item]:

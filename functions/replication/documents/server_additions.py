@@ -11,20 +11,33 @@ compared by its plain name and its plain text, whatever bears them.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import batched
+from typing import Protocol
 
 from lxml import etree
 
 from common.patterns import within
-from common.safe_xml import local_name
-from replication.documents.canonical import canonical, children, name_of, plain, text_of
+from common.safe_xml import local_name, parse
+from replication.documents.canonical import (
+    Items,
+    canonical,
+    children,
+    folded,
+    is_ignored,
+    is_ignored_attribute,
+    name_of,
+    plain,
+    text_of,
+)
 from replication.documents.counterparts import pairs_of
 from replication.documents.entry_names import VALUES, key_of, names_of
 from replication.documents.keep_labels import is_entry
 from replication.documents.names import truth
 from replication.documents.namespaces import meaning
+from replication.documents.runtime_values import RUNTIME_NAMES
 
 type Value = tuple[str, str]
 """The plain name of an attribute, element or entry, and the plain text it holds."""
@@ -32,6 +45,8 @@ type Value = tuple[str, str]
 _BETWEEN_WORDS = within(r"[\s\"'=:;,|()<>]")
 _TELLING = 3
 """Characters of the shortest text that old content is recognised by."""
+_MOST_DEFAULTS = 10_000
+"""Different values that a server may add to one document: a few defaults for each kind of entry, an id for each."""
 
 
 def count_additions(
@@ -43,19 +58,142 @@ def count_additions(
     known: none of it may be among the additions. ``within_items``: the document
     is a list, so values may be added inside its named entries alone.
     """
-    old = _OldContent(before, sent)
-    return _Comparison(old).additions(_Counterparts(sent, before, _Item(sent, before)), held, may_add=not within_items)
+    place = _Counterparts(sent, before, _Item(sent, before, is_document=True))
+    old = (lambda: iter([before])) if before is not None else None
+    answer = _Answer(lambda: iter([(place, held)]), old, lambda: iter([sent]))
+    return answer.additions(may_add=not within_items)
+
+
+class NamedItems(Protocol):
+    """A list of users or groups."""
+
+    @property
+    def items(self) -> Items:
+        """Its items by their keys, and what is beside them, as digests."""
+
+    @property
+    def around_items(self) -> bytes | None:
+        """What stands around them, as XML of its own; None for an empty document."""
+
+    def excerpts(self, keys: Collection[str]) -> Mapping[str, bytes]:
+        """The items with these keys, each as XML of its own."""
+
+
+def count_item_additions(sent: NamedItems, held: NamedItems, before: NamedItems | None) -> int | None:
+    """The same of a list whose items are matched by their names, as far as they are compared there.
+
+    Old content is what the server held ``before`` in items that went or were sent otherwise, and around all of them.
+    """
+    wanted, found, old = sent.items, held.items, before.items if before else None
+    if (wanted.rest, wanted.entries.keys(), wanted.parents) != (found.rest, found.entries.keys(), found.parents):
+        return None
+    differing = [key for key, entry in wanted.entries.items() if found.entries[key] != entry]
+    moved_from = old.entries if old else {}
+    lost = [key for key, entry in moved_from.items() if wanted.entries.get(key) != entry]
+    new = [key for key, entry in wanted.entries.items() if moved_from.get(key) != entry]
+
+    def places() -> Iterator[tuple[_Counterparts, etree._Element]]:
+        cut_out = (_cut_out(one, differing) for one in (sent, held, before))
+        for key, one, other, former in zip(differing, *cut_out, strict=True):
+            if one is not None and other is not None:
+                item = _Item(one, former, is_document=False)
+                yield _Counterparts(one, former, item, wanted.is_told_apart(key)), other
+
+    old_content = partial(_content, before, lost) if before else None
+    answer = _Answer(places, old_content, partial(_content, sent, new), RUNTIME_NAMES)
+    return answer.additions(may_add=False)
+
+
+_AT_ONCE = 2000
+"""Items that are cut out of a list together: some megabytes."""
+
+
+def _cut_out(one: NamedItems | None, keys: list[str]) -> Iterator[etree._Element | None]:
+    """The item of each of these keys, None where there is none, with its name as it is compared."""
+    for some in batched(keys, _AT_ONCE):
+        excerpts = one.excerpts(frozenset(some)) if one else {}
+        yield from (_folded(parse(excerpts[key])) if key in excerpts else None for key in some)
+
+
+def _content(one: NamedItems, keys: list[str]) -> Iterator[etree._Element]:
+    """The items of these keys, and what stands around all items."""
+    yield from (item for item in _cut_out(one, keys) if item is not None)
+    if around := one.around_items:
+        yield parse(around)
+
+
+def _folded(item: etree._Element) -> etree._Element:
+    if name := name_of(item):
+        if name.key is None:
+            name.owner.text = folded(name.written)
+        else:
+            name.owner.set(name.key, folded(name.written))
+    return item
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a server made of what it was sent: compared twice, because nearly nothing of what it held is of interest.
+
+    ``places`` are the elements that were sent with what is held in their place, ``old`` and ``new`` what the server
+    held before, None if that is not known, and was sent; each is made anew when called. ``ignored`` are names of
+    run-time values.
+    """
+
+    places: Callable[[], Iterator[tuple["_Counterparts", etree._Element]]]
+    old: Callable[[], Iterator[etree._Element]] | None
+    new: Callable[[], Iterator[etree._Element]]
+    ignored: frozenset[str] = frozenset()
+
+    def additions(self, *, may_add: bool) -> int | None:
+        """How many values were added; None where anything else differs."""
+        found: set[Value] = set()
+
+        def is_too_much(addition: Collection[Value], _: "_Counterparts") -> bool:
+            found.update(addition)
+            return len(found) > _MOST_DEFAULTS
+
+        total = self._compared(is_too_much, may_add=may_add)
+        if not total or self.old is None:
+            return total
+        old = _OldContent(self.old, self.new, found)
+        return self._compared(old.holds, may_add=may_add)
+
+    def _compared(self, is_old: "_IsOld", *, may_add: bool) -> int | None:
+        comparison, total = _Comparison(is_old, self.ignored), 0
+        for place, held in self.places():
+            added = comparison.additions(place, held, may_add=may_add)
+            if added is None:
+                return None
+            total += added
+        return total
+
+
+type _IsOld = Callable[[Collection[Value], "_Counterparts"], bool]
+"""Whether any value of an addition is old content. The same value goes by several names."""
 
 
 class _OldContent:
-    """What the server held before, as an addition of the same content would bear it."""
+    """Of what a server has ``added``: what it held before, as an addition of the same content would bear it."""
 
-    def __init__(self, before: etree._Element | None, sent: etree._Element) -> None:
-        old = set(_values(before)) if before is not None else set()
-        new = set(_values(sent)) if old else set()
-        self._texts = frozenset(_texts(old))
-        self._lost_values = old - new
+    def __init__(
+        self,
+        before: Callable[[], Iterator[etree._Element]],
+        sent: Callable[[], Iterator[etree._Element]],
+        added: Collection[Value],
+    ) -> None:
         self._before = before
+        self._added = frozenset(added)
+        words = frozenset(_texts(added))
+        texts: set[str] = set()
+        lost: set[Value] = set()
+        for element in before():
+            values = set(_values(element))
+            lost |= values & self._added
+            texts.update(words.intersection(_texts(values)))
+        for element in sent() if lost else ():
+            lost.difference_update(_values(element))
+        self._texts, self._lost_values = frozenset(texts), frozenset(lost)
 
     def holds(self, addition: Collection[Value], place: "_Counterparts") -> bool:
         """Whether a value of the addition is old: by name and text, or by a text or word that the item was not sent.
@@ -73,11 +211,11 @@ class _OldContent:
     def _by_kind(self) -> dict[str, set[Value]]:
         """What all elements of one name held before, each by itself."""
         by_kind: defaultdict[str, set[Value]] = defaultdict(set)
-        for element in self._before.iter(etree.Element) if self._before is not None else ():
-            held = by_kind[_plain_name(str(element.tag))]
-            held.update((_plain_name(key), _plain_text(text)) for key, text in _attributes(element).items())
+        for element in (inner for root in self._before() for inner in root.iter(etree.Element)):
+            held = {(_plain_name(key), _plain_text(text)) for key, text in _attributes(element).items()}
             for child in filter(_is_leaf, children(element)):
                 held.update(_values(child))
+            by_kind[_plain_name(str(element.tag))] |= held & self._added
         return by_kind
 
 
@@ -87,10 +225,7 @@ class _Item:
 
     sent: etree._Element
     before: etree._Element | None
-
-    @property
-    def is_document(self) -> bool:
-        return self.sent.getparent() is None
+    is_document: bool
 
     @cached_property
     def texts(self) -> frozenset[str]:
@@ -123,7 +258,7 @@ class _Counterparts:
             before, position = counterparts.get(child, (None, 0))
             is_item = self.item.is_document and name_of(child) is not None
             is_told_apart = position == 0 or (bool(key_of(child)) and names[_kind_and_key(child)] == 1)
-            inner = _Item(child, before) if is_item else self.item
+            inner = _Item(child, before, is_document=False) if is_item else self.item
             yield _Counterparts(child, before, inner, self.is_certain and is_told_apart)
 
     @cached_property
@@ -135,26 +270,29 @@ class _Counterparts:
 class _Comparison:
     """One comparison of what was sent with what is held, element by element."""
 
-    def __init__(self, old: _OldContent) -> None:
-        self._old = old
+    def __init__(self, is_old: _IsOld, ignored: frozenset[str]) -> None:
+        self._is_old = is_old
+        self._ignored = ignored
 
     def additions(self, place: _Counterparts, held: etree._Element, *, may_add: bool) -> int | None:
         sent = place.sent
         if sent.tag != held.tag:
             return None
         may_add = may_add or name_of(sent) is not None
-        if _is_mixed(sent) or _is_mixed(held):  # where a text stands among elements is part of it
-            return 0 if canonical(sent) == canonical(held) else None
+        are_leaves = _is_leaf(sent) and _is_leaf(held)
+        if not are_leaves and (_is_mixed(sent) or _is_mixed(held)):  # where a text stands among elements is part of it
+            is_same = canonical(sent, ignored=self._ignored) == canonical(held, ignored=self._ignored)
+            return 0 if is_same else None
         if _leaf_text(sent) != _leaf_text(held):
             return None
         added = self._attributes(place, held, may_add=may_add)
-        if added is None:
-            return None
+        if added is None or are_leaves:
+            return added
         inner = self._children(place, held, may_add=may_add)
         return None if inner is None else added + inner
 
     def _attributes(self, place: _Counterparts, held: etree._Element, *, may_add: bool) -> int | None:
-        wanted, held_values = _attributes(place.sent), _attributes(held)
+        wanted, held_values = self._counted(place.sent), self._counted(held)
         if any(held_values.get(key) != value for key, value in wanted.items()):
             return None
         extra = held_values.keys() - wanted.keys()
@@ -165,9 +303,17 @@ class _Comparison:
         is_new = all(names[name] == 1 and self._is_new(name, [(name, text)], place) for name, text in values)
         return len(extra) if is_new else None
 
+    def _counted(self, element: etree._Element) -> dict[str, str]:
+        """The attributes that count."""
+        all_of_them = _attributes(element)
+        if not self._ignored:
+            return all_of_them
+        return {key: one for key, one in all_of_them.items() if not is_ignored_attribute(key, one, self._ignored)}
+
     def _children(self, place: _Counterparts, held: etree._Element, *, may_add: bool) -> int | None:
         """Every child that was sent stands where it was, and what stands between them is new."""
-        wanted, held_children = list(place.below()), list(children(held))
+        wanted = [one for one in place.below() if not is_ignored(one.sent, self._ignored)]
+        held_children = [child for child in children(held) if not is_ignored(child, self._ignored)]
         kinds = {str(one.sent.tag) for one in wanted}
         kept = [child for child in held_children if str(child.tag) in kinds]
         extra = [child for child in held_children if str(child.tag) not in kinds]
@@ -197,7 +343,7 @@ class _Comparison:
 
     def _is_new(self, name: str, addition: Collection[Value], place: _Counterparts) -> bool:
         is_taken = name in place.names or name in place.item.lost_names
-        return not is_taken and not self._old.holds(addition, place)
+        return not is_taken and not self._is_old(addition, place)
 
 
 def _is_record(element: etree._Element) -> bool:

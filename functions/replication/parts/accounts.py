@@ -15,6 +15,7 @@ from replication.documents import canonical
 from replication.documents.diff import OTHER, Difference, Kind, differences, hidden_step, marker, root_step
 from replication.documents.items import Item, differing_values
 from replication.documents.runtime_values import RUNTIME_NAMES
+from replication.documents.server_additions import count_item_additions
 from replication.model import PartName, Policy, PrimaryState
 from replication.parts.base import LimitedList, ListDocument, Part, sealed
 from replication.ports import Content, ReadableServer, WritableServer
@@ -88,6 +89,14 @@ class AccountsPart(Part[Accounts]):
                 message = f"it answered with an empty document of {document.what}"
                 raise Failure(Reason.PRIMARY_EMPTY, message, server=label)
         return {USERS: len(state.users.items.entries), GROUPS: len(state.groups.items.entries)}
+
+    def additions(self, held: Accounts, sent: Accounts, before: Accounts | None) -> int | None:
+        """A server may add values to a user or group, as to a document. Users and groups have no order."""
+        users = count_item_additions(sent.users, held.users, before.users if before else None)
+        if users is None:
+            return None
+        groups = count_item_additions(sent.groups, held.groups, before.groups if before else None)
+        return None if groups is None else users + groups
 
     def write(self, server: WritableServer, own: Accounts, desired: Accounts, policy: Policy) -> None:
         server.write_accounts(desired.users.data, desired.groups.data)

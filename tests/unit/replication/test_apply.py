@@ -419,6 +419,29 @@ class TestAServerWithWordsOfItsOwn:
         drifted.content["settings"] = drifted.content["settings"].replace(added, "")
         assert run(guard).status is Status.IN_SYNC, "somebody has mended it on the backup"
 
+    @pytest.mark.parametrize(
+        ("default", "widens"), [("<quota>50</quota>", False), ("<role>administrator</role>", True)]
+    )
+    def test_what_it_adds_to_each_user_is_accepted_and_not_pushed_again_unless_wider_access_waits(
+        self, default: str, widens: bool, make_primary: ServerFactory, make_server: ServerFactory, clock: Runtime
+    ) -> None:
+        users = "<users><user name='ann'><note>{}</note></user><user name='bob'></user></users>"
+        source = read_primary(make_primary(users=users.format("new")), ALL.parts)
+        server = make_server(users=users.format("old"))
+        server.normalise = lambda text: text.replace("</user>", f"{default}</user>")
+        guard = replace(OPEN, block_widened_access=True)
+        first = replicate(ReplicationJob(source, ALL, guard), server, snapshots=PartSnapshots(), runtime=clock)
+        assert first.status is (Status.BLOCKED if widens else Status.UPDATED)
+        writes = len(server.writes)
+        job = ReplicationJob(source, ALL, guard, previous=seen(first))
+        again = replicate(job, server, snapshots=PartSnapshots(), runtime=clock)
+        accounts = next(part for part in again.parts if part.part is PartName.ACCOUNTS)
+        assert len(server.writes) == writes
+        assert (accounts.status, accounts.reason) == (
+            (PartStatus.BLOCKED, Reason.ADDITION_WIDENS_ACCESS) if widens else (PartStatus.UNCHANGED, None)
+        )
+        assert widens or accounts.message == "the server added 2 values of its own"
+
     def test_old_content_kept_in_another_form_is_a_failure_of_every_run(
         self, make_primary: ServerFactory, make_server: ServerFactory, clock: Runtime
     ) -> None:

@@ -1,0 +1,165 @@
+"""What a server may have added to users and groups: as to any list, but these are matched by name and have no order."""
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from replication.model import Policy
+from replication.parts.accounts import Accounts, AccountsPart
+from tests.support.server_answers import (
+    HABITS,
+    STYLES,
+    TELLING_VALUES,
+    Entry,
+    Model,
+    Rendering,
+    answers,
+    capitalises,
+    counts_log_ins,
+    fields_of,
+    folded,
+    shuffles,
+)
+
+PART = AccountsPart()
+POLICY = Policy()
+RUNTIME = "lastLogin"
+NOBODY = "<groups/>"
+
+
+def accounts_of(model: Model, style: str, *, as_groups: bool) -> Accounts:
+    if as_groups:
+        return Accounts.of("<users/>", Rendering(style, entry="group").document(model), "b1")
+    return Accounts.of(Rendering(style, entry="user").document(model), NOBODY, "b1")
+
+
+def is_accepted(held: Accounts, sent: Accounts, before: Accounts | None) -> bool:
+    return PART.same(held, sent, POLICY) or PART.additions(held, sent, before) is not None
+
+
+def by_name(model: Model) -> dict[str, list[tuple[str, str]]]:
+    return {name.lower(): [field for field in fields if field[0] != RUNTIME] for name, fields in model}
+
+
+def counts_as_equal(before: Model, sent: Model, held: Model, *, ordered_fields: bool) -> bool:
+    """The promise, on the models: everybody as they were sent, and nothing of the old content of whoever changes."""
+    wanted, found, old = by_name(sent), by_name(held), by_name(before)
+    if wanted.keys() != found.keys() or len(held) != len(found):
+        return False
+    changing: list[Entry] = [(name, tuple(fields)) for name, fields in old.items() if wanted.get(name) != fields]
+    if not ordered_fields:
+        changing = [(name, fields) for name, fields in changing if sorted(wanted.get(name, ())) != sorted(fields)]
+    left_over = set(map(folded, fields_of(tuple(changing)))) - set(map(folded, fields_of(sent)))
+    for name, fields in wanted.items():
+        kept = [field for field in found[name] if field[0] in dict(fields)]
+        extra = [field for field in found[name] if field[0] not in dict(fields)]
+        same = kept == fields if ordered_fields else sorted(kept) == sorted(fields)
+        if not same or any(folded(field) in left_over or field[0] in dict(old.get(name, ())) for field in extra):
+            return False
+        texts = {text.lower() for _, all_of_them in changing for _, text in all_of_them}
+        old_texts = texts - {text.lower() for _, text in fields}
+        if any(text.lower() in old_texts & TELLING_VALUES for _, text in extra):
+            return False
+    return True
+
+
+@given(answers((*HABITS, shuffles, capitalises, counts_log_ins)), st.sampled_from(STYLES), st.booleans())
+@example(
+    ((("ann", (("order", "x y"),)),), (("ann", ()), ("bob", (("order", "x y"),))), (("ann", (("uid", "x y"),)),)),
+    "element",
+    False,
+)
+def test_it_counts_as_equal_exactly_when_nothing_old_is_left_and_nothing_new_is_missing(
+    answer: tuple[Model, Model, Model], style: str, as_groups: bool
+) -> None:
+    before, sent, held = answer
+    assume(before != sent)
+    own, desired, after = (accounts_of(model, style, as_groups=as_groups) for model in answer)
+    expected = counts_as_equal(before, sent, held, ordered_fields=style != "attribute")
+    assert is_accepted(after, desired, own) == expected
+
+
+def users(*of: str, around: str = "") -> Accounts:
+    return Accounts.of(f"<users>{around}{''.join(of)}</users>", NOBODY, "b1")
+
+
+@pytest.mark.parametrize(
+    ("sent", "held", "before", "added"),
+    [
+        (("<user name='a'/>",), ("<user name='a'><n>9</n></user>",), None, 1),
+        (("<user name='a'/>",), ("<user name='A' n='9'/>",), None, 1),
+        (("<user><name>a</name></user>",), ("<user><name>A</name><n>9</n></user>",), None, 1),
+        (("<user name='a'/>",), ("<user name='a'><n><m/></n></user>",), None, None),  # a subtree is no value
+        (("<user name='a'/>",), ("<user name='a'><role>root</role></user>", "<user name='b'/>"), None, None),
+        (("<user name='a'><k>1</k></user>",), ("<user name='a'><k>2</k><n>9</n></user>",), None, None),
+        (("<user name='a'><lastLogin>1</lastLogin></user>",), ("<user name='a' lastLogin='2' n='9'/>",), None, 1),
+        (("<user name='a' lastLoginIP='10.0.0.1'/>",), ("<user name='a'><n>9</n></user>",), None, 1),
+        (
+            ("<user name='a'><k>1</k></user>",),
+            ("<user name='a'><k>1</k><lastSeen>2</lastSeen><n>9</n></user>",),
+            None,
+            1,
+        ),
+        (("<user name='a'/>",), ("<user name='a'><home>/eve</home></user>",), ("<user name='eve' h='/eve'/>",), None),
+    ],
+)
+def test_a_value_is_an_addition_only_where_it_can_be_nothing_else(
+    sent: tuple[str, ...], held: tuple[str, ...], before: tuple[str, ...] | None, added: int | None
+) -> None:
+    assert PART.additions(users(*held), users(*sent), users(*before) if before else None) == added
+
+
+def test_what_an_unchanged_user_holds_may_be_the_default_of_another() -> None:
+    ann = "<user name='ann'><language>English</language></user>"
+    own = users(ann, "<user name='eve'/>")
+    held = users(ann, "<user name='bob'><language>English</language></user>")
+    assert PART.additions(held, users(ann, "<user name='bob'/>"), own) == 1
+
+
+def test_what_stood_around_the_users_is_old_content_too() -> None:
+    own = users("<user name='a'/>", around="<policy>evil.exe</policy>")
+    assert PART.additions(users("<user name='a' run='evil.exe'/>"), users("<user name='a'/>"), own) is None
+
+
+def test_a_user_in_another_list_of_the_document_is_another() -> None:
+    """Also where the server has added a value of its own on the way."""
+    lists = "<all><a>{}</a><b>{}</b></all>"
+    sent = Accounts.of(lists.format("<user name='x'/>", "<user name='y'/>"), NOBODY, "b1")
+    held = Accounts.of(lists.format("<user name='y'/>", "<user name='x'/>"), NOBODY, "b1")
+    added = Accounts.of(lists.format("<user name='y' n='1'/>", "<user name='x' n='1'/>"), NOBODY, "b1")
+    assert PART.additions(held, sent, None) is None
+    assert PART.additions(added, sent, None) is None
+
+
+@pytest.mark.parametrize("name", ["ann", ""])
+def test_among_several_users_of_one_name_what_any_held_is_old(name: str) -> None:
+    """Also if somebody else is sent the same, by which it would be no old content elsewhere."""
+    without, with_it = f"<user name='{name}'/>", f"<user name='{name}' limit='5'/>"
+    bob = "<user name='bob' limit='5'/>"
+    held, sent = users(without, with_it, bob), users(without, without, bob)
+    assert PART.additions(held, sent, users(with_it)) is None
+    assert PART.additions(users("<user name='eve' limit='5'/>", bob), users("<user name='eve'/>", bob), users(with_it))
+
+
+def test_a_value_of_a_group_and_one_of_a_user_count_together() -> None:
+    sent = Accounts.of("<users><user name='a'/></users>", "<groups><group name='g'/></groups>", "b1")
+    held = Accounts.of("<users><user name='a' n='9'/></users>", "<groups><group name='g' n='9'/></groups>", "b1")
+    assert PART.additions(held, sent, None) == 2
+
+
+def test_each_of_many_thousand_users_may_have_the_same_default() -> None:
+    """They are cut out of the list in portions."""
+    names = [f"user{number}" for number in range(4500)]
+    sent = users(*(f"<user name='{name}'/>" for name in names))
+    held = users(*(f"<user name='{name}'><quota>50</quota></user>" for name in names))
+    own = users(*(f"<user name='{name}' old='1'/>" for name in names))
+    assert PART.additions(held, sent, own) == len(names)
+    own = users(*(f"<user name='{name}' old='1'/>" for name in names[:-1]), "<user name='eve' quota='50'/>")
+    assert PART.additions(held, sent, own) is None
+
+
+def test_more_different_values_than_a_server_can_have_defaults_for_are_none() -> None:
+    names = [f"user{number}" for number in range(10_001)]
+    sent = users(*(f"<user name='{name}'/>" for name in names))
+    held = users(*(f"<user name='{name}' guid='{name}'/>" for name in names))
+    assert PART.additions(held, sent, None) is None
