@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from functools import cache, partial
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
-from aws_lambda_powertools.event_handler.api_gateway import Route
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from admin_api import openapi
 from admin_api.audit import Reply, recorded
 from admin_api.dependencies import Services, services
+from admin_api.operations import Api, Operation
 from admin_api.pages import refuse_too_large
 from admin_api.problems import Refused, respond
-from admin_api.request import read_object, readable, refuse_unknown_parameters, route_of
+from admin_api.request import operation_of, read_object, readable, refuse_unknown_parameters
 from admin_api.routes import (
     backups,
     imports,
@@ -31,10 +31,9 @@ logger = new_logger()
 
 # debug and log_event are named because variables of the environment could otherwise switch them on, and events hold
 # passwords.
-api = APIGatewayRestResolver(
+api = Api(
     enable_validation=True, debug=False, json_body_deserializer=read_object, response_validation_error_http_code=500
 )
-api.use([refuse_unknown_parameters])
 api.exception_handler(Exception)(respond)
 for routes in (primary, sync_settings, imports, backups, plans, restores, sync_runs):
     api.include_router(routes.router)
@@ -56,7 +55,7 @@ def get_openapi() -> dict[str, Any]:
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Reply:
     """Lambda's entry: an API Gateway proxy event in, a proxy reply out, whatever happens."""
     try:
-        return recorded(event, _route(event), _services, partial(_answer, event, context))
+        return recorded(event, _operation(event), _services, partial(_answer, event, context))
     except Exception as error:  # noqa: BLE001 - the caller gets a problem document, not the gateway's 502
         return _proxy_reply(respond(error))
 
@@ -64,9 +63,10 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Reply:
 def _answer(event: Mapping[str, Any], context: LambdaContext) -> Reply:
     """The reply to a request that leads somewhere, or why it leads nowhere. Raises nothing."""
     try:
-        operation = route_of(api, event).operation_id
+        operation = operation_of(api, event)
         if pool := _services().user_pool:
-            pool.refuse_unless_permitted(operation or "", event)
+            pool.refuse_unless_permitted(operation.id, event)
+        refuse_unknown_parameters(operation, event)
         resolved = api.resolve(readable(event), context)
         body = refuse_too_large(resolved["body"] or "")  # an answer without content has a text all the same
         return resolved | {"body": body}
@@ -74,9 +74,9 @@ def _answer(event: Mapping[str, Any], context: LambdaContext) -> Reply:
         return _proxy_reply(respond(error))
 
 
-def _route(event: Mapping[str, Any]) -> Route | None:
+def _operation(event: Mapping[str, Any]) -> Operation | None:
     try:
-        return route_of(api, event)
+        return operation_of(api, event)
     except Refused:
         return None
 

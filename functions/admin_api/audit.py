@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aws_lambda_powertools import Logger
-from aws_lambda_powertools.event_handler.api_gateway import Route
 
 from admin_api.dependencies import Services
+from admin_api.operations import Operation
 from admin_api.problems import Refused
 from admin_api.request import caller, method_of, path_of, read_object, readable
 from common.errors import Failure
@@ -45,11 +45,11 @@ _answering: ContextVar[_Answering | None] = ContextVar("_answering", default=Non
 
 
 def recorded(
-    event: Mapping[str, Any], route: Route | None, work: Callable[[], Services], answer: Callable[[], Reply]
+    event: Mapping[str, Any], operation: Operation | None, work: Callable[[], Services], answer: Callable[[], Reply]
 ) -> Reply:
     """What ``answer`` gives, recorded before and afterwards unless the request only reads.
 
-    ``route`` is None where the request leads to none. ``answer`` gives refusals too: those are recorded like any
+    ``operation`` is None where the request leads to none. ``answer`` gives refusals too: those are recorded like any
     answer. The intent is written first: a change that nobody can be held to must not happen, so when it cannot be
     recorded, this raises Failure. When only the answer cannot be recorded, the change has been made, and the intent
     stands as it is.
@@ -57,7 +57,7 @@ def recorded(
     if method_of(event) in _READING:
         return answer()
     services = work()
-    record = _record(event, route, services)
+    record = _record(event, operation, services)
     services.audit.write(record)
     answering = _Answering(services.audit, record)
     before = _answering.set(answering)
@@ -85,7 +85,7 @@ def note_destination(former: Primary | Backup | None, wanted: Primary | Backup) 
     answering.moved.append(moved)
 
 
-def _record(event: Mapping[str, Any], route: Route | None, services: Services) -> AuditRecord:
+def _record(event: Mapping[str, Any], operation: Operation | None, services: Services) -> AuditRecord:
     context = event.get("requestContext") or {}
     return AuditRecord(
         request_id=made_plain(str(context.get("requestId") or "unknown"), _LONGEST),
@@ -93,22 +93,21 @@ def _record(event: Mapping[str, Any], route: Route | None, services: Services) -
         who=made_plain(caller(event), _LONGEST),
         source=made_plain(str((context.get("identity") or {}).get("sourceIp") or "unknown"), _LONGEST),
         method=made_plain(method_of(event), 20),
-        route=route.openapi_path if route else _NO_ROUTE,
+        route=operation.path if operation else _NO_ROUTE,
         resource=made_plain(path_of(event), _LONGEST),
-        fields=_fields(event, route),
+        fields=_fields(event, operation),
     )
 
 
-def _fields(event: Mapping[str, Any], route: Route | None) -> tuple[str, ...]:
-    """The names of those fields of the body that the route knows: any other text could be anything."""
-    if route is None or not event.get("body"):
+def _fields(event: Mapping[str, Any], operation: Operation | None) -> tuple[str, ...]:
+    """The names of those fields of the body that the operation knows: any other text could be anything."""
+    if operation is None or not event.get("body"):
         return ()
     try:
         sent = read_object(readable(event)["body"])
     except Refused:
         return ()
-    of_route = {name for body in route.dependant.body_params for name in getattr(body.type_, "model_fields", ())}
-    return tuple(sorted(of_route & sent.keys()))
+    return tuple(sorted(operation.body_fields & sent.keys()))
 
 
 def _conclude(services: Services, record: AuditRecord) -> None:

@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestUnsupportedContentType,
     RequestValidationError,
 )
+from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 
 from common.errors import REMEDIES, Failure, Reason, places
 from common.plain_text import made_plain
@@ -166,3 +167,27 @@ def _why(error: Mapping[str, Any]) -> str:
         return "The mode is none of those that exist"
     text: str = error["msg"]
     return text.removeprefix("Value error, ")
+
+
+_WHEN: Mapping[int, str] = {
+    HTTPStatus.BAD_REQUEST: "The body is not one well-formed JSON object.",
+    HTTPStatus.FORBIDDEN: "Somebody else has to do it; or, by API Gateway, as on every route.",
+    HTTPStatus.NOT_FOUND: "There is none.",
+    HTTPStatus.CONFLICT: "What is stored does not allow it.",
+    HTTPStatus.PRECONDITION_FAILED: "It is no longer the version that If-Match names.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has more than 256 KiB.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not application/json.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: (
+        "A field or parameter is not as described, or a host resolves to an address that is never connected to; "
+        "errors names each."
+    ),
+    HTTPStatus.TOO_MANY_REQUESTS: "One of the servers is being read for another plan; Retry-After says for how long.",
+    HTTPStatus.FAILED_DEPENDENCY: "A server had to be asked, and did not answer as it should.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "An AWS service that is needed did not do its part; try again.",
+}
+
+
+def problem_answers(*statuses: int) -> dict[int, OpenAPIResponse]:
+    """How the API's description tells of problem documents with these statuses."""
+    schema = {"$ref": "#/components/schemas/ProblemView"}
+    return {status: {"description": _WHEN[status], "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses}

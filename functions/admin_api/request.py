@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
-from aws_lambda_powertools.event_handler.api_gateway import Route, Router
-from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.event_handler.api_gateway import Router
 
+from admin_api.operations import Api, Operation
 from admin_api.problems import Problem, Refused
 from common.errors import Reason
 from common.patterns import whole
@@ -33,8 +32,8 @@ def path_of(event: Mapping[str, Any]) -> str:
     return str(event.get("path", ""))
 
 
-def route_of(api: APIGatewayRestResolver, event: Mapping[str, Any]) -> Route:
-    """The route that a request leads to. Raises Refused for a path that does not exist, or has no such method.
+def operation_of(api: Api, event: Mapping[str, Any]) -> Operation:
+    """What a request asks for. Raises Refused for a path that does not exist, or has no such method.
 
     A path has one spelling. IAM compares it as text, so another one would pass what denies the path.
     """
@@ -42,13 +41,13 @@ def route_of(api: APIGatewayRestResolver, event: Mapping[str, Any]) -> Route:
     as_sent = str((event.get("requestContext") or {}).get("path") or path)  # before API Gateway, with its stage
     if not (_is_canonical(path) and _is_canonical(as_sent) and as_sent.endswith(path)):
         raise Refused(Problem(Reason.ROUTE_UNKNOWN, "the path is not spelled as the routes are"))
-    matching = [route for route in (*api._static_routes, *api._dynamic_routes) if route.rule.match(path)]
-    if not matching:
+    operations = api.at(path)
+    if not operations:
         raise Refused(Problem(Reason.ROUTE_UNKNOWN, "there is nothing at this path"))
-    for route in matching:
-        if method == route.method:
-            return route
-    allowed = {"Allow": ", ".join(sorted({route.method for route in matching}))}
+    for operation in operations:
+        if method == operation.method:
+            return operation
+    allowed = {"Allow": ", ".join(sorted({operation.method for operation in operations}))}
     raise Refused(Problem(Reason.METHOD_NOT_ALLOWED, "this path does not have this method", headers=allowed))
 
 
@@ -98,21 +97,17 @@ def read_object(body: str) -> dict[str, Any]:
     return content
 
 
-def refuse_unknown_parameters(app: APIGatewayRestResolver, next_middleware: NextMiddleware) -> Response[Any]:
-    """Middleware: a query parameter that the route does not know, or one that comes twice, is an error.
+def refuse_unknown_parameters(operation: Operation, event: Mapping[str, Any]) -> None:
+    """Raise Refused for a query parameter that the operation does not know, and for one that comes twice.
 
     A misspelt filter would otherwise answer with everything.
     """
-    route = app.context["_route"]
-    parameters = {field.alias for field in route.dependant.query_params}
-    given = app.current_event.raw_event.get("multiValueQueryStringParameters") or {}
-    single = app.current_event.raw_event.get("queryStringParameters") or {}
-    for name in {*given, *single}:
-        if name not in parameters:
+    given = event.get("multiValueQueryStringParameters") or {}
+    for name in {*given, *(event.get("queryStringParameters") or {})}:
+        if name not in operation.query_parameters:
             raise Refused.field(name, "There is no such parameter")
         if len(given.get(name, ())) > 1:
             raise Refused.field(name, "It may be given once")
-    return next_middleware(app)
 
 
 def caller(event: Mapping[str, Any]) -> str:

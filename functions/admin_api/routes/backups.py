@@ -22,6 +22,7 @@ from admin_api.parameters import (
     registered_backup,
     shown_backup,
 )
+from admin_api.problems import problem_answers
 from admin_api.registration import (
     delete_discarded,
     is_half_removed,
@@ -82,7 +83,14 @@ def list_backups(
     )
 
 
-@router.post("/backups", summary="Register a backup", tags=["backups"], operation_id="registerBackup", status_code=201)
+@router.post(
+    "/backups",
+    summary="Register a backup",
+    tags=["backups"],
+    operation_id="registerBackup",
+    responses=problem_answers(409),
+    status_code=201,
+)
 def register_backup(
     body: Annotated[NewBackup, Body(openapi_examples=examples.NEW_BACKUP)], services: Injected
 ) -> Response[RegisteredBackup]:
@@ -112,13 +120,25 @@ def register_backup(
     return Response(201, "application/json", registered, headers)
 
 
-@router.get("/backups/<backup_id>", summary="One backup", tags=["backups"], operation_id="getBackup")
+@router.get(
+    "/backups/<backup_id>",
+    summary="One backup",
+    tags=["backups"],
+    operation_id="getBackup",
+    responses=problem_answers(404),
+)
 def get_backup(backup_id: BackupIdParameter, services: Injected) -> Response[BackupView]:
     """A backup with what the last run did to it, without its password."""
     return shown_backup(registered_backup(backup_id, services), services)
 
 
-@router.patch("/backups/<backup_id>", summary="Change a backup", tags=["backups"], operation_id="changeBackup")
+@router.patch(
+    "/backups/<backup_id>",
+    summary="Change a backup",
+    tags=["backups"],
+    operation_id="changeBackup",
+    responses=problem_answers(404, 409, 412),
+)
 def change_backup(
     backup_id: BackupIdParameter,
     body: Annotated[BackupChange, Body(openapi_examples=examples.BACKUP_CHANGE)],
@@ -153,6 +173,7 @@ def change_backup(
     summary="Remove a backup",
     tags=["backups"],
     operation_id="deleteBackup",
+    responses=problem_answers(404, 412),
     status_code=204,
 )
 def delete_backup(backup_id: BackupIdParameter, services: Injected, if_match: IfMatch = None) -> Response[None]:
@@ -204,7 +225,13 @@ def _status(last: BackupResult | None) -> str:
     return last.status if last else NEVER_RUN
 
 
-@router.post("/backups/<backup_id>/check", summary="Try a backup", tags=["backups"], operation_id="checkBackup")
+@router.post(
+    "/backups/<backup_id>/check",
+    summary="Try a backup",
+    tags=["backups"],
+    operation_id="checkBackup",
+    responses=problem_answers(404),
+)
 def try_backup(backup_id: BackupIdParameter, services: Injected) -> CheckReport:
     """Try every requirement on a backup now, those in comparison with the primary included."""
     return check_backup(registered_backup(backup_id, services), services, asked_for=True)

@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from admin_api import examples, views
 from admin_api.audit import note_destination
 from admin_api.dependencies import Injected, Services
+from admin_api.problems import problem_answers
 from admin_api.registration import new_backup_id, refuse_known_server, register
 from admin_api.request import new_router
 from admin_api.schemas import ImportedBackup, ImportReport, ImportRequest, NativeSyncView
@@ -52,6 +53,7 @@ class _Decision:
     summary="Take over the primary's own list",
     tags=["backups"],
     operation_id="importBackups",
+    responses=problem_answers(404, 409, 424),
 )
 def import_backups(
     body: Annotated[ImportRequest, Body(openapi_examples=examples.IMPORT)], services: Injected

@@ -11,6 +11,7 @@ from admin_api.approvals import approve
 from admin_api.dependencies import Injected, Services
 from admin_api.parameters import BackupIdParameter, IfMatch, registered_backup, shown_backup
 from admin_api.plans import plan_of
+from admin_api.problems import problem_answers
 from admin_api.request import caller, changing, expected_version, new_router
 from admin_api.runs import key_for
 from admin_api.schemas import ApprovalView, BackupView, NewApproval, Pause, PlanView, SnapshotName
@@ -18,7 +19,13 @@ from admin_api.schemas import ApprovalView, BackupView, NewApproval, Pause, Plan
 router = new_router()
 
 
-@router.get("/backups/<backup_id>/plan", summary="What a run would do", tags=["backups"], operation_id="getPlan")
+@router.get(
+    "/backups/<backup_id>/plan",
+    summary="What a run would do",
+    tags=["backups"],
+    operation_id="getPlan",
+    responses=problem_answers(404, 409, 424, 429),
+)
 def get_plan(
     backup_id: BackupIdParameter,
     services: Injected,
@@ -34,7 +41,13 @@ def get_plan(
     return plan_of(backup, services, key_for(snapshot, backup, services) if snapshot else "")
 
 
-@router.post("/backups/<backup_id>/approve", summary="Approve a plan", tags=["backups"], operation_id="approvePlan")
+@router.post(
+    "/backups/<backup_id>/approve",
+    summary="Approve a plan",
+    tags=["backups"],
+    operation_id="approvePlan",
+    responses=problem_answers(403, 404, 409),
+)
 def approve_plan(
     backup_id: BackupIdParameter,
     body: Annotated[NewApproval, Body(openapi_examples=examples.APPROVAL)],
@@ -53,7 +66,13 @@ def approve_plan(
         return views.approval_view(approve(backup, body.hash, caller(router.current_event.raw_event), services))
 
 
-@router.post("/backups/<backup_id>/pause", summary="Pause a backup", tags=["backups"], operation_id="pauseBackup")
+@router.post(
+    "/backups/<backup_id>/pause",
+    summary="Pause a backup",
+    tags=["backups"],
+    operation_id="pauseBackup",
+    responses=problem_answers(404, 412),
+)
 def pause_backup(
     backup_id: BackupIdParameter,
     body: Annotated[Pause, Body(openapi_examples=examples.PAUSE)],
@@ -64,7 +83,13 @@ def pause_backup(
     return _set_paused(backup_id, body.why, if_match, services)
 
 
-@router.post("/backups/<backup_id>/resume", summary="Resume a backup", tags=["backups"], operation_id="resumeBackup")
+@router.post(
+    "/backups/<backup_id>/resume",
+    summary="Resume a backup",
+    tags=["backups"],
+    operation_id="resumeBackup",
+    responses=problem_answers(404, 412),
+)
 def resume_backup(backup_id: BackupIdParameter, services: Injected, if_match: IfMatch = None) -> Response[BackupView]:
     """End its pause: the next run writes to it again. One that is not paused stays as it is."""
     return _set_paused(backup_id, "", if_match, services)

@@ -22,6 +22,7 @@ from admin_api.parameters import (
     username_of,
 )
 from admin_api.plans import difference_of
+from admin_api.problems import problem_answers
 from admin_api.promotion import concerns_about, former_id, refuse_unsafe, warnings_about
 from admin_api.registration import refuse_known_server
 from admin_api.request import caller, etag, expected_version, new_router
@@ -47,7 +48,9 @@ from registry.store_rules import of_primary, primary_as_named, promotion
 router = new_router()
 
 
-@router.get("/primary", summary="The primary", tags=["primary"], operation_id="getPrimary")
+@router.get(
+    "/primary", summary="The primary", tags=["primary"], operation_id="getPrimary", responses=problem_answers(404)
+)
 def get_primary(services: Injected) -> Response[PrimaryDetails]:
     """Where the primary is, without its password, and what somebody has accepted of it."""
     primary = _registered_primary(services)
@@ -56,7 +59,13 @@ def get_primary(services: Injected) -> Response[PrimaryDetails]:
     return Response(200, "application/json", view, {"ETag": etag(primary.version)})
 
 
-@router.put("/primary", summary="Set the primary", tags=["primary"], operation_id="putPrimary")
+@router.put(
+    "/primary",
+    summary="Set the primary",
+    tags=["primary"],
+    operation_id="putPrimary",
+    responses=problem_answers(409, 412),
+)
 def put_primary(
     body: Annotated[NewPrimary, Body(openapi_examples=examples.NEW_PRIMARY)],
     services: Injected,
@@ -73,7 +82,13 @@ def put_primary(
     return _stored(Primary(body.host, body.port, views.trust(body.tls)), body, version, services)
 
 
-@router.patch("/primary", summary="Change the primary", tags=["primary"], operation_id="changePrimary")
+@router.patch(
+    "/primary",
+    summary="Change the primary",
+    tags=["primary"],
+    operation_id="changePrimary",
+    responses=problem_answers(404, 409, 412),
+)
 def change_primary(
     body: Annotated[PrimaryChange, Body(openapi_examples=examples.PRIMARY_CHANGE)],
     services: Injected,
@@ -121,13 +136,25 @@ def _stored(
     return Response(200, "application/json", checked, {"ETag": etag(saved.version)})
 
 
-@router.post("/primary/check", summary="Try the primary", tags=["primary"], operation_id="checkPrimary")
+@router.post(
+    "/primary/check",
+    summary="Try the primary",
+    tags=["primary"],
+    operation_id="checkPrimary",
+    responses=problem_answers(404),
+)
 def try_primary(services: Injected) -> CheckReport:
     """Try every requirement on the primary now."""
     return check_primary(_registered_primary(services), services, asked_for=True)
 
 
-@router.post("/primary/promote", summary="Make a backup the primary", tags=["primary"], operation_id="promoteBackup")
+@router.post(
+    "/primary/promote",
+    summary="Make a backup the primary",
+    tags=["primary"],
+    operation_id="promoteBackup",
+    responses=problem_answers(404, 409, 412),
+)
 def promote_backup(
     body: Annotated[NewPromotion, Body(openapi_examples=examples.PROMOTION)],
     services: Injected,
@@ -162,7 +189,13 @@ def promote_backup(
     return Response(200, "application/json", view, {"ETag": etag(made.primary.version)})
 
 
-@router.post("/primary/resume", summary="Push again", tags=["primary"], operation_id="resumePrimary")
+@router.post(
+    "/primary/resume",
+    summary="Push again",
+    tags=["primary"],
+    operation_id="resumePrimary",
+    responses=problem_answers(404, 412),
+)
 def resume_primary(services: Injected, if_match: IfMatch = None) -> Response[PrimaryView]:
     """After a change of the primary: let runs push from the new one. One from which they do already stays as it is."""
     primary = _registered_primary(services)
@@ -196,6 +229,7 @@ def list_states(services: Injected, limit: Limit = 50, next: NextRuns = None) ->
     summary="How two states differ",
     tags=["primary"],
     operation_id="compareStates",
+    responses=problem_answers(404, 409, 424, 429),
 )
 def compare_states(
     digest: DigestParameter,

@@ -8,6 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from admin_api import examples
 from admin_api.dependencies import Injected
 from admin_api.parameters import BackupIdParameter, Limit, NextRuns, registered_backup
+from admin_api.problems import problem_answers
 from admin_api.request import caller, new_router
 from admin_api.runs import key_for, refuse_unservable, start
 from admin_api.schemas import NewRestore, RunView, SnapshotPage, SnapshotView
@@ -19,7 +20,11 @@ router = new_router()
 
 
 @router.get(
-    "/backups/<backup_id>/snapshots", summary="A backup's snapshots", tags=["backups"], operation_id="listSnapshots"
+    "/backups/<backup_id>/snapshots",
+    summary="A backup's snapshots",
+    tags=["backups"],
+    operation_id="listSnapshots",
+    responses=problem_answers(404),
 )
 def list_snapshots(
     backup_id: BackupIdParameter,
@@ -59,6 +64,7 @@ def list_snapshots(
     summary="Put back what was there before",
     tags=["backups"],
     operation_id="restoreBackup",
+    responses=problem_answers(403, 404, 409),
     status_code=202,
 )
 def restore_backup(

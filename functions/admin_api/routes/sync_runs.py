@@ -9,6 +9,7 @@ from admin_api import examples, views
 from admin_api.dependencies import Injected, Services
 from admin_api.pages import page
 from admin_api.parameters import MAX_PAGE, BackupIdParameter, Limit, NextResults, NextRuns, RunIdParameter
+from admin_api.problems import problem_answers
 from admin_api.request import caller, new_router
 from admin_api.runs import refuse_unservable, start
 from admin_api.schemas import HistoryPage, NewRun, Progress, RunDetails, RunPage, RunView
@@ -34,7 +35,14 @@ _STATES = 10_000
 router = new_router()
 
 
-@router.post("/sync-runs", summary="Start a run", tags=["runs"], operation_id="startRun", status_code=202)
+@router.post(
+    "/sync-runs",
+    summary="Start a run",
+    tags=["runs"],
+    operation_id="startRun",
+    responses=problem_answers(404, 409),
+    status_code=202,
+)
 def start_run(
     body: Annotated[NewRun, Body(openapi_examples=examples.NEW_RUN)], services: Injected
 ) -> Response[RunView]:
@@ -68,7 +76,9 @@ def list_runs(services: Injected, limit: Limit = 50, next: NextRuns = None) -> R
     return RunPage(runs=shown, next=shown[-1].id if is_more else None)
 
 
-@router.get("/sync-runs/<run_id>", summary="One run", tags=["runs"], operation_id="getRun")
+@router.get(
+    "/sync-runs/<run_id>", summary="One run", tags=["runs"], operation_id="getRun", responses=problem_answers(404)
+)
 def get_run(
     run_id: RunIdParameter,
     services: Injected,
@@ -100,7 +110,13 @@ def _place(result: BackupResult) -> str:
     return f"{rank}-{result.backup_id}"
 
 
-@router.get("/backups/<backup_id>/history", summary="A backup's results", tags=["backups"], operation_id="getHistory")
+@router.get(
+    "/backups/<backup_id>/history",
+    summary="A backup's results",
+    tags=["backups"],
+    operation_id="getHistory",
+    responses=problem_answers(404),
+)
 def get_history(
     backup_id: BackupIdParameter,
     services: Injected,

@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from admin_api import examples
 from admin_api.dependencies import Injected
 from admin_api.parameters import IfMatch
+from admin_api.problems import problem_answers
 from admin_api.request import etag, expected_version, new_router
 from admin_api.schemas import LimitsView, NewSyncSettings, SyncSettingsView
 from common.errors import Failure
@@ -26,7 +27,13 @@ def get_sync_settings(services: Injected) -> Response[SyncSettingsView]:
     return _shown(services.store.settings(), services.schedule.read())
 
 
-@router.put("/sync-settings", summary="Set them", tags=["settings"], operation_id="putSyncSettings")
+@router.put(
+    "/sync-settings",
+    summary="Set them",
+    tags=["settings"],
+    operation_id="putSyncSettings",
+    responses=problem_answers(409, 412),
+)
 def put_sync_settings(
     body: Annotated[NewSyncSettings, Body(openapi_examples=examples.SYNC_SETTINGS)],
     services: Injected,

@@ -14,9 +14,7 @@ from local.fakes.management_api import Answer, ApiWorld
 
 POOL = UserPool(clients=("client-1", "client-2"), prefix="sync")
 CLAIMS = {"token_use": "id", "aud": "client-1", "sub": "8f2c", "iss": "https://pool.example"}
-OPERATIONS = {
-    route.operation_id: (route.method, route.openapi_path) for route in (*api._static_routes, *api._dynamic_routes)
-}
+OPERATIONS = {operation.id: (operation.method, operation.path) for operation in api.operations}
 FILLED = {"{backup_id}": "ftp2", "{run_id}": "20261122T120000.000000Z-0badc0de", "{digest}": "ab" * 32}
 
 
