@@ -11,7 +11,7 @@ from typing import Any
 
 from lxml import etree
 
-from local.cerberus import contract
+from local.cerberus import contract, documents
 
 type Values = dict[str, Any]
 
@@ -174,6 +174,12 @@ def write(name: str, values: Values, type_name: str, prefixes: Mapping[str, str]
         else:
             content.append(_write_one(qualified, value, field, prefixes))
     return f"<{name}{''.join(attributes)}>{''.join(content)}</{name}>"
+
+
+def document_element(tag: str, values: Values, type_name: str) -> etree._Element:
+    """``values`` of a complex type as an element of a document."""
+    text = write(f"ns1:{tag}", values, type_name, DOCUMENT_PREFIXES)
+    return documents.parse(text.replace(f"<ns1:{tag}", f'<ns1:{tag} xmlns:ns1="{contract.COMMON}"', 1))
 
 
 def _write_one(name: str, value: Any, field: contract.Field, prefixes: Mapping[str, str]) -> str:

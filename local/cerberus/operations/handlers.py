@@ -1,0 +1,46 @@
+"""What carries an operation out, and the table that each subject's module fills with its own.
+
+Handlers take the state and the request's values and give the reply's values,
+both by the field names of the contract. They run under the state's lock.
+"""
+
+from collections.abc import Callable
+
+from local.cerberus import contract
+from local.cerberus.state import ServerState
+from local.cerberus.values import Values
+
+type Handler = Callable[[ServerState, Values], Values]
+
+
+class Operations:
+    """The operations of one subject: their handlers, and which of them change what the server holds."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, Handler] = {}
+        self.writing: set[str] = set()
+
+    def reads(self, name: str) -> Callable[[Handler], Handler]:
+        """Register the handler of an operation that changes nothing."""
+
+        def register(handler: Handler) -> Handler:
+            self.handlers[name] = handler
+            return handler
+
+        return register
+
+    def writes(self, name: str) -> Callable[[Handler], Handler]:
+        """Register the handler of an operation that changes what the server holds."""
+        self.writing.add(name)
+        return self.reads(name)
+
+
+def negative(operation: str) -> Values:
+    """The reply of an operation that was not carried out: false, empty lists, nothing else."""
+    values: Values = {}
+    for field in contract.fields(contract.OPERATIONS[operation].response):
+        if field.is_list:
+            values[field.name] = []
+        elif field.type == "xsd:boolean":
+            values[field.name] = False
+    return values
