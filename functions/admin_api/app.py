@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from functools import cache, partial
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import Field
 
 from admin_api import openapi
 from admin_api.audit import Reply, recorded
@@ -23,8 +24,8 @@ from admin_api.routes import (
     sync_runs,
     sync_settings,
 )
-from admin_api.schemas import Health
-from common.version import VERSION
+from admin_api.schemas.model import Model
+from common.version import VERSION, VERSION_PATTERN
 from fleet.log_lines import new_logger
 
 logger = new_logger()
@@ -37,6 +38,13 @@ api = Api(
 api.exception_handler(Exception)(respond)
 for routes in (primary, sync_settings, imports, backups, plans, restores, sync_runs):
     api.include_router(routes.router)
+
+
+class Health(Model):
+    """The API answers. ``version`` is the product's, by Semantic Versioning."""
+
+    status: Literal["ok"] = "ok"
+    version: Annotated[str, Field(pattern=VERSION_PATTERN)]
 
 
 @api.get("/health", summary="Whether the API answers", tags=["api"], operation_id="getHealth")

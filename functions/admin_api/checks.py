@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from admin_api.dependencies import Services
-from admin_api.schemas import CertificateView, CheckReport, RequirementView
+from admin_api.schemas.servers import CertificateView, CheckReport, RequirementView
 from admin_api.timeouts import leads_to, side_by_side
 from cerberus.certificate import CertificateFacts, inspect_certificate
 from cerberus.client import PrimaryClient

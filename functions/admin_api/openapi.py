@@ -10,8 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from admin_api.groups import GROUP_OF
 from admin_api.operations import Api
-from admin_api.problems import problem_answers
-from admin_api.schemas import ProblemView
+from admin_api.problems import ProblemView, problem_answers
 
 TITLE = "Synchronization Manager"
 VERSION = "1"

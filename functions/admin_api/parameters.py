@@ -10,7 +10,8 @@ from admin_api import views
 from admin_api.dependencies import Services
 from admin_api.problems import Refused
 from admin_api.request import etag
-from admin_api.schemas import DIGEST_PATTERN, ID_PATTERN, RUN_ID_PATTERN, BackupView
+from admin_api.schemas.backups import BackupView
+from admin_api.schemas.fields import DIGEST_PATTERN, ID_PATTERN, RUN_ID_PATTERN
 from admin_api.timeouts import address_problems
 from common.errors import Failure, Reason
 from registry.destination import destination_of

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from admin_api.dependencies import Services
 from admin_api.readings import reading
-from admin_api.schemas import AccessIncreaseView, BlockView, DifferenceView, PlannedPartView, PlanView
+from admin_api.schemas.plans import AccessIncreaseView, BlockView, DifferenceView, PlannedPartView, PlanView
 from admin_api.timeouts import in_time
 from cerberus.client import PrimaryClient
 from common.deadline import Deadline

@@ -15,6 +15,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 )
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 
+from admin_api.schemas.model import Model
 from common.errors import REMEDIES, Failure, Reason, places
 from common.plain_text import made_plain
 from registry.store import AlreadyRegistered, VersionConflict
@@ -102,6 +103,25 @@ class Problem:
 
     def response(self) -> Response[str]:
         return Response(self.status.value, MEDIA_TYPE, json.dumps(self.document()), dict(self.headers))
+
+
+class FieldErrorView(Model):
+    """What is wrong with one field."""
+
+    field: str
+    reason: str
+
+
+class ProblemView(Model):
+    """A problem document (RFC 9457). ``reason`` is the code that records, metrics and log lines use too."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    reason: str
+    remedy: str
+    errors: list[FieldErrorView]
 
 
 class Refused(Exception):

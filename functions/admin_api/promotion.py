@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from admin_api.dependencies import Services
 from admin_api.problems import Refused
 from admin_api.registration import new_backup_id, plain_id
-from admin_api.schemas import CheckReport
+from admin_api.schemas.servers import CheckReport
 from common.errors import Failure, Reason
 from fleet.primary import parts_of
 from fleet.servers import PRIMARY_ID

@@ -7,7 +7,8 @@ from aws_lambda_powertools.event_handler import Response
 
 from admin_api import views
 from admin_api.dependencies import Services
-from admin_api.schemas import DIGEST_PATTERN, RUN_ID_PATTERN, RunView
+from admin_api.schemas.fields import DIGEST_PATTERN, RUN_ID_PATTERN
+from admin_api.schemas.runs import RunView
 from common.errors import Failure, Reason
 from common.patterns import whole
 from registry.models import QUEUED, Backup, Notice, Run, new_run_id

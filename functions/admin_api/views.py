@@ -1,35 +1,39 @@
 """From what is stored to what is shown, and from what was sent to what is stored."""
 
-from admin_api import schemas
+from admin_api.schemas.backups import BackupSummary, BackupView, LastResult
+from admin_api.schemas.plans import ApprovalView
+from admin_api.schemas.primary import AcceptedPartView, PrimaryDetails, PrimaryView, StateView
+from admin_api.schemas.runs import NoticeView, PartView, ResultView, RunView
+from admin_api.schemas.servers import CaTrust, PinnedTrust, SystemTrust, Trust
 from common.errors import REMEDIES, Reason
 from fleet.approvals import CurrentApproval
 from registry.models import Backup, BackupResult, KeptState, Primary, PrimaryAcceptance, Run, TlsTrust
 from replication.model import Status
 
 
-def trust(shown: schemas.Trust) -> TlsTrust:
+def trust(shown: Trust) -> TlsTrust:
     """A trust as stored."""
     match shown:
-        case schemas.CaTrust():
+        case CaTrust():
             return TlsTrust(ca_pem=shown.ca_pem)
-        case schemas.PinnedTrust():
+        case PinnedTrust():
             return TlsTrust(pins=tuple(pin.replace(":", "").lower() for pin in shown.fingerprints))
         case _:
             return TlsTrust()
 
 
-def trust_view(stored: TlsTrust) -> schemas.Trust:
+def trust_view(stored: TlsTrust) -> Trust:
     """A trust as shown. Not validated: what the stack's parameters say is shown as it is."""
     if stored.pins:
-        return schemas.PinnedTrust.model_construct(mode="pins", fingerprints=list(stored.pins))
+        return PinnedTrust.model_construct(mode="pins", fingerprints=list(stored.pins))
     if stored.ca_pem:
-        return schemas.CaTrust.model_construct(mode="ca", ca_pem=stored.ca_pem)
-    return schemas.SystemTrust(mode="system")
+        return CaTrust.model_construct(mode="ca", ca_pem=stored.ca_pem)
+    return SystemTrust(mode="system")
 
 
-def primary_view(primary: Primary, username: str | None) -> schemas.PrimaryView:
+def primary_view(primary: Primary, username: str | None) -> PrimaryView:
     """The primary as shown."""
-    return schemas.PrimaryView(
+    return PrimaryView(
         source="stack" if primary.of_stack else "registered",
         host=primary.host,
         port=primary.port,
@@ -42,15 +46,13 @@ def primary_view(primary: Primary, username: str | None) -> schemas.PrimaryView:
     )
 
 
-def primary_details(
-    primary: Primary, username: str | None, acceptance: PrimaryAcceptance | None
-) -> schemas.PrimaryDetails:
+def primary_details(primary: Primary, username: str | None, acceptance: PrimaryAcceptance | None) -> PrimaryDetails:
     """The primary as shown alone; ``acceptance`` is of this very one."""
     view = primary_view(primary, username)
-    return schemas.PrimaryDetails(
+    return PrimaryDetails(
         **{name: getattr(view, name) for name in type(view).model_fields},
         accepted=[
-            schemas.AcceptedPartView(
+            AcceptedPartView(
                 part=part,
                 reason=accepted.reason,
                 message=accepted.message,
@@ -64,9 +66,9 @@ def primary_details(
     )
 
 
-def backup_summary(backup: Backup, last: BackupResult | None) -> schemas.BackupSummary:
+def backup_summary(backup: Backup, last: BackupResult | None) -> BackupSummary:
     """A backup as shown in a list."""
-    return schemas.BackupSummary(
+    return BackupSummary(
         id=backup.id,
         host=backup.host,
         port=backup.port,
@@ -86,10 +88,10 @@ def backup_summary(backup: Backup, last: BackupResult | None) -> schemas.BackupS
 
 def backup_view(
     backup: Backup, last: BackupResult | None, username: str | None, approval: CurrentApproval | None
-) -> schemas.BackupView:
+) -> BackupView:
     """A backup as shown alone."""
     summary = backup_summary(backup, last)
-    return schemas.BackupView(
+    return BackupView(
         **{name: getattr(summary, name) for name in type(summary).model_fields},
         username=username,
         secret=backup.secret_id,
@@ -97,10 +99,10 @@ def backup_view(
     )
 
 
-def approval_view(current: CurrentApproval) -> schemas.ApprovalView:
+def approval_view(current: CurrentApproval) -> ApprovalView:
     """An approval that is not void."""
     given = current.given
-    return schemas.ApprovalView(
+    return ApprovalView(
         backup_id=given.backup_id,
         hash=given.plan_hash,
         snapshot=given.snapshot,
@@ -113,10 +115,10 @@ def approval_view(current: CurrentApproval) -> schemas.ApprovalView:
     )
 
 
-def _last_result(result: BackupResult, backup: Backup) -> schemas.LastResult:
+def _last_result(result: BackupResult, backup: Backup) -> LastResult:
     """The last result of a backup. What follows from it is said as the backup is registered now."""
     is_kept = result.status == Status.RESTORED and backup.paused
-    return schemas.LastResult(
+    return LastResult(
         run_id=result.run_id,
         status=result.status,
         reason=result.reason,
@@ -133,9 +135,9 @@ def _last_result(result: BackupResult, backup: Backup) -> schemas.LastResult:
 _UNTIL_RESUMED = "nothing is written to it until it is resumed"
 
 
-def run_view(run: Run) -> schemas.RunView:
+def run_view(run: Run) -> RunView:
     """A run as shown in a list."""
-    return schemas.RunView(
+    return RunView(
         id=run.id,
         trigger=run.trigger,
         status=run.status,
@@ -152,15 +154,15 @@ def run_view(run: Run) -> schemas.RunView:
         finished_at=run.finished_at,
         counts=dict(run.counts),
         notices=[
-            schemas.NoticeView(reason=notice.reason, message=notice.message, remedy=remedy(notice.reason))
+            NoticeView(reason=notice.reason, message=notice.message, remedy=remedy(notice.reason))
             for notice in run.notices
         ],
     )
 
 
-def state_view(state: KeptState) -> schemas.StateView:
+def state_view(state: KeptState) -> StateView:
     """A state of the primary, without what it holds."""
-    return schemas.StateView(
+    return StateView(
         digest=state.digest,
         server=state.server,
         version=state.version,
@@ -176,9 +178,9 @@ def state_view(state: KeptState) -> schemas.StateView:
     )
 
 
-def result_view(result: BackupResult, registration: str | None) -> schemas.ResultView:
+def result_view(result: BackupResult, registration: str | None) -> ResultView:
     """What a run did to a backup. ``registration`` is that of its id by now, None when it is not registered."""
-    return schemas.ResultView(
+    return ResultView(
         backup_id=result.backup_id,
         former=result.registration != registration,
         run_id=result.run_id,
@@ -191,7 +193,7 @@ def result_view(result: BackupResult, registration: str | None) -> schemas.Resul
         verified_at=result.verified_at,
         duration=result.duration,
         parts=[
-            schemas.PartView(
+            PartView(
                 part=part.part,
                 status=part.status,
                 reason=part.reason,

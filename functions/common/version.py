@@ -6,3 +6,5 @@ because CloudFormation reads no Python; tests/unit/project/test_version.py holds
 
 VERSION = "0.1.0"
 """By Semantic Versioning. While the first number is 0, a minor version may change what an administrator relies on."""
+
+VERSION_PATTERN = r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$"

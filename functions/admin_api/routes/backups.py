@@ -31,15 +31,15 @@ from admin_api.registration import (
     register,
 )
 from admin_api.request import changing, etag, expected_version, new_router
-from admin_api.schemas import (
+from admin_api.schemas.backups import (
     BackupChange,
     BackupPage,
     BackupView,
-    CheckReport,
     NewBackup,
     RegisteredBackup,
     UnreadableBackup,
 )
+from admin_api.schemas.servers import CheckReport
 from common.plain_text import made_plain
 from registry.models import Backup, BackupResult, address_key
 from registry.store import Store

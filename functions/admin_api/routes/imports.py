@@ -12,7 +12,7 @@ from admin_api.dependencies import Injected, Services
 from admin_api.problems import problem_answers
 from admin_api.registration import new_backup_id, refuse_known_server, register
 from admin_api.request import new_router
-from admin_api.schemas import ImportedBackup, ImportReport, ImportRequest, NativeSyncView
+from admin_api.schemas.imports import ImportedBackup, ImportReport, ImportRequest, NativeSyncView
 from admin_api.timeouts import SameServers, address_problems
 from cerberus.client import NativeSync, NativeTarget, PrimaryClient
 from cerberus.endpoint import MAX_PORT

@@ -14,7 +14,9 @@ from admin_api.plans import plan_of
 from admin_api.problems import problem_answers
 from admin_api.request import caller, changing, expected_version, new_router
 from admin_api.runs import key_for
-from admin_api.schemas import ApprovalView, BackupView, NewApproval, Pause, PlanView, SnapshotName
+from admin_api.schemas.backups import BackupView, Pause
+from admin_api.schemas.fields import SnapshotName
+from admin_api.schemas.plans import ApprovalView, NewApproval, PlanView
 
 router = new_router()
 

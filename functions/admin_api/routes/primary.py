@@ -26,11 +26,10 @@ from admin_api.problems import problem_answers
 from admin_api.promotion import concerns_about, former_id, refuse_unsafe, warnings_about
 from admin_api.registration import refuse_known_server
 from admin_api.request import caller, etag, expected_version, new_router
-from admin_api.schemas import (
-    DIGEST_PATTERN,
+from admin_api.schemas.fields import DIGEST_PATTERN
+from admin_api.schemas.plans import DifferenceView
+from admin_api.schemas.primary import (
     CheckedPrimary,
-    CheckReport,
-    DifferenceView,
     NewPrimary,
     NewPromotion,
     PrimaryChange,
@@ -39,6 +38,7 @@ from admin_api.schemas import (
     PromotionView,
     StatePage,
 )
+from admin_api.schemas.servers import CheckReport
 from admin_api.timeouts import leads_to
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID

@@ -11,7 +11,7 @@ from admin_api.parameters import BackupIdParameter, Limit, NextRuns, registered_
 from admin_api.problems import problem_answers
 from admin_api.request import caller, new_router
 from admin_api.runs import key_for, refuse_unservable, start
-from admin_api.schemas import NewRestore, RunView, SnapshotPage, SnapshotView
+from admin_api.schemas.runs import NewRestore, RunView, SnapshotPage, SnapshotView
 from common.errors import Failure, Reason
 from fleet.restore_source import is_of_former_server, snapshot_of_former_server
 from registry.snapshots import backup_of

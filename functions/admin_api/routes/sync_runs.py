@@ -12,7 +12,7 @@ from admin_api.parameters import MAX_PAGE, BackupIdParameter, Limit, NextResults
 from admin_api.problems import problem_answers
 from admin_api.request import caller, new_router
 from admin_api.runs import refuse_unservable, start
-from admin_api.schemas import HistoryPage, NewRun, Progress, RunDetails, RunPage, RunView
+from admin_api.schemas.runs import HistoryPage, NewRun, Progress, RunDetails, RunPage, RunView
 from common.errors import Failure, Reason
 from registry.models import BackupResult, Run
 from registry.snapshots import primary_key

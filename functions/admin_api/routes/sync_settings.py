@@ -11,7 +11,7 @@ from admin_api.dependencies import Injected
 from admin_api.parameters import IfMatch
 from admin_api.problems import problem_answers
 from admin_api.request import etag, expected_version, new_router
-from admin_api.schemas import LimitsView, NewSyncSettings, SyncSettingsView
+from admin_api.schemas.sync_settings import LimitsView, NewSyncSettings, SyncSettingsView
 from common.errors import Failure
 from registry.models import PushLimits, SyncSettings
 from registry.schedule import Schedule

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from admin_api.schemas import BackupChange, PrimaryChange
+from admin_api.schemas.backups import BackupChange
+from admin_api.schemas.primary import PrimaryChange
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.primary import pending_access_proof_of

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from admin_api.promotion import concerns_about, warnings_about
-from admin_api.schemas import CheckReport
+from admin_api.schemas.servers import CheckReport
 from common.errors import Failure, Reason
 from local.fakes.store import MemoryStore
 from registry.models import Backup, BackupResult, Primary

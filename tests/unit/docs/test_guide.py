@@ -3,7 +3,7 @@
 import re
 
 from admin_api.plans import MAX_ACCESS_INCREASES
-from admin_api.schemas import PlannedPartView, PlanView
+from admin_api.schemas.plans import PlannedPartView, PlanView
 from local.build import ROOT
 from replication.documents.diff import ORDER, OTHER, TEXT
 from replication.model import LISTED_PATHS, LONGEST_SHOWN, PartOutcome, PartStatus

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from admin_api.schemas import VERSION_PATTERN
-from common.version import VERSION
+from common.version import VERSION, VERSION_PATTERN
 from local.build import ROOT, TEMPLATE
 from local.fakes.management_api import ApiWorld
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from admin_api.schemas import PlanView
+    from admin_api.schemas.plans import PlanView
     from cerberus.endpoint import Endpoint
     from local.fakes.servers import FleetServer
     from registry.models import BackupResult

@@ -1,0 +1,56 @@
+"""The list of the primary's own Synchronization Manager, and what is taken over from it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from admin_api.schemas.fields import MAX_BACKUPS
+from admin_api.schemas.model import Model
+from admin_api.schemas.servers import Password, SystemTrust, Trust
+from cerberus.address_policy import MAX_HOST
+
+
+class ImportRequest(Model):
+    """Taking over the list of the primary's own Synchronization Manager. A dry run only shows it.
+
+    ``passwords`` are given by ``host:port``, because the primary does not tell them.
+    """
+
+    dry_run: bool = True
+    passwords: Annotated[
+        dict[Annotated[str, StringConstraints(min_length=3, max_length=MAX_HOST + 6)], Password],
+        Field(max_length=MAX_BACKUPS),
+    ] = {}
+    tls: Annotated[Trust, Field(description="How the certificates of all imported servers are checked.")] = SystemTrust(
+        mode="system"
+    )
+
+
+class ImportedBackup(Model):
+    """What becomes, or became, of one entry. ``id`` is that of its registration."""
+
+    host: str
+    port: int
+    username: str
+    enabled: bool
+    action: Literal["would_register", "registered", "needs_password", "already_registered", "refused"]
+    id: str | None
+    detail: str
+
+
+class NativeSyncView(Model):
+    """The primary's own Synchronization Manager."""
+
+    enabled: bool
+    interval_minutes: int
+    on_change: bool
+
+
+class ImportReport(Model):
+    """What was found on the primary, and what was done about it. ``more`` counts entries that were not looked at."""
+
+    dry_run: bool
+    native: NativeSyncView
+    warnings: list[str]
+    backups: list[ImportedBackup]
+    more: int

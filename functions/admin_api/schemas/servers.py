@@ -1,0 +1,145 @@
+"""What the primary and a backup have in common: address, log-in, trust, and what a check of a server says."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, Secret, StringConstraints, field_validator
+
+from admin_api.schemas.fields import accepted, whole_number
+from admin_api.schemas.model import Model
+from cerberus.address_policy import HOST_NAME, IPV6_ADDRESS, MAX_HOST, checked_host
+from cerberus.endpoint import MAX_PORT
+from cerberus.tls import CERTIFICATE_MARK, KEY_MARK, MAX_PINS, CaBundle
+from common.plain_text import PLAIN
+
+_LARGEST_CA_BUNDLE = 65_536
+"""Bytes. With the longest lists beside it a registration still fits into a row of DynamoDB, which takes 400 KB."""
+
+
+def _host(value: str) -> str:
+    return str(accepted(checked_host, value))
+
+
+def _ca_pem(value: str) -> str:
+    if len(value.encode()) > _LARGEST_CA_BUNDLE:  # what stands beside the certificates may be of any characters
+        raise ValueError(f"It has more than {_LARGEST_CA_BUNDLE} bytes")
+    accepted(CaBundle, value)
+    return value
+
+
+Host = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=MAX_HOST,
+        pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:_-]*$",
+        description=(
+            "Host name or address; no URL. It is refused if it resolves to an address that is never connected to, "
+            "such as that of the metadata service."
+        ),
+        json_schema_extra={
+            "format": "server-host",
+            "anyOf": [
+                {"title": "Host name or IPv4 address", "pattern": f"^{HOST_NAME}$"},
+                {"title": "IPv6 address", "format": "ipv6", "pattern": f"^({IPV6_ADDRESS})$"},
+            ],
+        },
+    ),
+    AfterValidator(_host),
+]
+Port = Annotated[
+    int, Field(ge=1, le=MAX_PORT, description="Port of the server's SOAP service."), BeforeValidator(whole_number)
+]
+UserName = Annotated[str, Field(min_length=1, max_length=256, pattern=PLAIN)]
+Password = Annotated[
+    Secret[Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]],
+    Field(
+        description="Of the server's primary administrator. Kept in Secrets Manager, and never returned.",
+        json_schema_extra={"format": "password", "writeOnly": True},
+    ),
+]
+
+
+class SystemTrust(Model):
+    """By the public certification authorities."""
+
+    mode: Literal["system"]
+
+
+class CaTrust(Model):
+    """By authorities of one's own, in PEM."""
+
+    mode: Literal["ca"]
+    ca_pem: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=_LARGEST_CA_BUNDLE,
+            description="Certificates that can be read, and no private key; 65,536 bytes at most.",
+            json_schema_extra={
+                "format": "pem-certificates",
+                "pattern": CERTIFICATE_MARK,
+                "not": {"pattern": KEY_MARK},
+            },
+        ),
+        AfterValidator(_ca_pem),
+    ]
+
+
+class PinnedTrust(Model):
+    """By the SHA-256 of the certificate itself; the second one is for a renewal."""
+
+    mode: Literal["pins"]
+    fingerprints: Annotated[
+        list[Annotated[str, StringConstraints(pattern=r"^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$")]],
+        Field(min_length=1, max_length=MAX_PINS),
+    ]
+
+
+Trust = Annotated[SystemTrust | CaTrust | PinnedTrust, Field(discriminator="mode")]
+
+
+class SecureOnly(Model):
+    """A server as sent."""
+
+    secure_connection: Annotated[
+        Literal[True], Field(description="Always true: over plain HTTP the password could be read on the way.")
+    ] = True
+
+    @field_validator("secure_connection", mode="before")
+    @classmethod
+    def _never_plain(cls, value: object) -> object:
+        if value is not True:  # the literal alone would take 1 for it
+            raise ValueError("It must be true: over plain HTTP the password could be read on the way")
+        return value
+
+
+class CertificateView(Model):
+    """The certificate the server showed. ``fingerprint`` is the SHA-256 to pin, once confirmed out of band."""
+
+    subject: str
+    issuer: str
+    fingerprint: str
+    not_before: datetime
+    not_after: datetime
+    trusted: bool
+
+
+class RequirementView(Model):
+    """One requirement, tried just now."""
+
+    id: str
+    result: Literal["pass", "fail", "warning", "skipped"]
+    reason: str
+    detail: str
+    remedy: str
+
+
+class CheckReport(Model):
+    """All requirements on one server. ``passed``: none failed and none was skipped."""
+
+    server: str
+    checked_at: datetime
+    passed: bool
+    requirements: list[RequirementView]
+    certificate: CertificateView | None

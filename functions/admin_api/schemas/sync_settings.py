@@ -1,0 +1,118 @@
+"""Settings of the whole fleet, with limits and schedule."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from admin_api.schemas.fields import Parts, RuleList, whole_number
+from admin_api.schemas.model import Model
+from common.plain_text import PLAIN
+from fleet.people import ROLE_PATTERN
+from registry.schedule import MAX_INTERVAL
+
+_MAX_ROLES = 50
+Count = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(whole_number)]
+Share = Annotated[
+    float,
+    Field(ge=0, le=1, description="Rounded to six digits after the point."),
+    AfterValidator(lambda share: round(share, 6)),
+]
+
+
+class LimitsView(Model):
+    """How many users, and how many groups, one push may remove or disable before it waits for an approval.
+
+    It is stopped above the floor and above the share of what the backup holds, or above the maximum.
+    """
+
+    removal_floor: Count
+    removal_share: Share
+    removal_maximum: Count
+    disabling_floor: Count
+    disabling_share: Share
+    disabling_maximum: Count
+
+
+class NewSyncSettings(Model):
+    """All settings. A null ``interval_minutes`` leaves the rule's expression as it is.
+
+    Null ``limits``, and those with the numbers of the product's defaults, mean the defaults.
+    """
+
+    enabled: bool
+    interval_minutes: Annotated[int, Field(ge=1, le=MAX_INTERVAL), BeforeValidator(whole_number)] | None
+    on_change_polling: bool
+    parts: Parts | None
+    rules: RuleList
+    replicate_auto_block_list: bool
+    limits: LimitsView | None
+    block_widened_access: Annotated[bool, Field(description="What widens access waits for an approval.")]
+    approval_by_another: Annotated[
+        bool,
+        Field(
+            description=(
+                "An approval needs two people: somebody approves who did not ask for the run; where no person asked, "
+                "or it is not certain who did, two people approve."
+            )
+        ),
+    ]
+    connect_timeout: Annotated[float, Field(ge=0.5, le=60, description="Seconds.")]
+    read_timeout: Annotated[float, Field(ge=1, le=600, description="Seconds.")]
+    reply_limit_mb: Annotated[int, Field(ge=1, le=1024), BeforeValidator(whole_number)]
+    full_verification_minutes: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10080,
+            description=(
+                "While nothing changes on the primary, a backup that was verified so recently is only asked whether it "
+                "is there, and not read. What is changed on a backup by hand is then noticed so much later. "
+                "0: every run reads and verifies."
+            ),
+        ),
+        BeforeValidator(whole_number),
+    ] = 0
+    personal_roles: Annotated[
+        list[Annotated[str, Field(pattern=ROLE_PATTERN, max_length=600)]],
+        Field(
+            max_length=_MAX_ROLES,
+            description=(
+                "ARNs of IAM roles whose trust policy gives each session the name of who takes it. All sessions of "
+                "another role count as one person."
+            ),
+        ),
+    ] = []
+    approval_hours: Annotated[
+        int,
+        Field(ge=1, le=720, description="So long after it was given an approval ends, used or not."),
+        BeforeValidator(whole_number),
+    ] = 24
+    schedule_notes: Annotated[
+        list[Annotated[str, Field(min_length=1, max_length=500, pattern=PLAIN)]],
+        Field(max_length=5, description="As the answers have it, so that these can be sent again; it changes nothing."),
+    ] = []
+
+
+class SyncSettingsView(Model):
+    """What holds for the whole fleet, and the schedule as the rules have it; it can be PUT again as it is.
+
+    ``interval_minutes`` is null while the rule has another expression than an interval that can be set here.
+    ``schedule_notes`` say what is odd about the rules: one that is not there, and counts as off, or its expression.
+    """
+
+    enabled: bool
+    interval_minutes: int | None
+    on_change_polling: bool
+    parts: list[str] | None
+    rules: list[str]
+    replicate_auto_block_list: bool
+    limits: LimitsView
+    block_widened_access: bool
+    approval_by_another: bool
+    connect_timeout: float
+    read_timeout: float
+    reply_limit_mb: int
+    full_verification_minutes: int
+    personal_roles: list[str]
+    approval_hours: int
+    schedule_notes: list[str]
