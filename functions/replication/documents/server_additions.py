@@ -84,10 +84,10 @@ def count_item_additions(sent: NamedItems, held: NamedItems, before: NamedItems 
 
     Old content is what the server held ``before`` in items that went or were sent otherwise, and around all of them.
     """
-    wanted, found, old = sent.items, held.items, before.items if before else None
-    if (wanted.rest, wanted.entries.keys(), wanted.parents) != (found.rest, found.entries.keys(), found.parents):
+    wanted, written, old = sent.items, held.items, before.items if before else None
+    if (wanted.rest, wanted.entries.keys(), wanted.parents) != (written.rest, written.entries.keys(), written.parents):
         return None
-    differing = [key for key, entry in wanted.entries.items() if found.entries[key] != entry]
+    differing = [key for key, entry in wanted.entries.items() if written.entries[key] != entry]
     moved_from = old.entries if old else {}
     lost = [key for key, entry in moved_from.items() if wanted.entries.get(key) != entry]
     new = [key for key, entry in wanted.entries.items() if moved_from.get(key) != entry]
@@ -118,8 +118,8 @@ def _cut_out(one: NamedItems | None, keys: list[str]) -> Iterator[etree._Element
 def _content(one: NamedItems, keys: list[str]) -> Iterator[etree._Element]:
     """The items of these keys, and what stands around all items."""
     yield from (item for item in _cut_out(one, keys) if item is not None)
-    if around := one.around_items:
-        yield parse(around)
+    if frame := one.around_items:
+        yield parse(frame)
 
 
 def _folded(item: etree._Element) -> etree._Element:
@@ -147,16 +147,16 @@ class _Answer:
 
     def additions(self, *, may_add: bool) -> int | None:
         """How many values were added; None where anything else differs."""
-        found: set[Value] = set()
+        added: set[Value] = set()
 
         def is_too_much(addition: Collection[Value], _: "_Counterparts") -> bool:
-            found.update(addition)
-            return len(found) > _MOST_DEFAULTS
+            added.update(addition)
+            return len(added) > _MOST_DEFAULTS
 
         total = self._compared(is_too_much, may_add=may_add)
         if not total or self.old is None:
             return total
-        old = _OldContent(self.old, self.new, found)
+        old = _OldContent(self.old, self.new, added)
         return self._compared(old.holds, may_add=may_add)
 
     def _compared(self, is_old: "_IsOld", *, may_add: bool) -> int | None:

@@ -11,6 +11,7 @@ from moto import mock_aws
 
 from common.runtime import SystemRuntime
 from local.fakes.aws_services import MemoryCredentials
+from local.fakes.dynamodb import simulated_client
 from local.fakes.runtime import FakeRuntime
 from local.fakes.store import MemoryStore
 from registry.aws import Clients, open_clients
@@ -90,11 +91,13 @@ def dynamo_store(clients: Clients) -> DynamoStore:
     return DynamoStore(TABLE, clients.dynamodb, CountingRuntime())
 
 
-@pytest.fixture(params=["memory", "dynamo"])
+@pytest.fixture(params=["memory", "simulated", "dynamo"])
 def store(request: pytest.FixtureRequest) -> Store:
-    """Each implementation of Store; the second one brings moto up."""
+    """Each implementation of Store; the last one brings moto up, the one before has a simulated table."""
     if request.param == "memory":
         return MemoryStore()
+    if request.param == "simulated":
+        return DynamoStore(TABLE, simulated_client(), CountingRuntime())
     dynamo: DynamoStore = request.getfixturevalue("dynamo_store")
     return dynamo
 

@@ -43,16 +43,16 @@ def by_name(model: Model) -> dict[str, list[tuple[str, str]]]:
 
 def counts_as_equal(before: Model, sent: Model, held: Model, *, ordered_fields: bool) -> bool:
     """The promise, on the models: everybody as they were sent, and nothing of the old content of whoever changes."""
-    wanted, found, old = by_name(sent), by_name(held), by_name(before)
-    if wanted.keys() != found.keys() or len(held) != len(found):
+    wanted, got, old = by_name(sent), by_name(held), by_name(before)
+    if wanted.keys() != got.keys() or len(held) != len(got):
         return False
     changing: list[Entry] = [(name, tuple(fields)) for name, fields in old.items() if wanted.get(name) != fields]
     if not ordered_fields:
         changing = [(name, fields) for name, fields in changing if sorted(wanted.get(name, ())) != sorted(fields)]
     left_over = set(map(folded, fields_of(tuple(changing)))) - set(map(folded, fields_of(sent)))
     for name, fields in wanted.items():
-        kept = [field for field in found[name] if field[0] in dict(fields)]
-        extra = [field for field in found[name] if field[0] not in dict(fields)]
+        kept = [field for field in got[name] if field[0] in dict(fields)]
+        extra = [field for field in got[name] if field[0] not in dict(fields)]
         same = kept == fields if ordered_fields else sorted(kept) == sorted(fields)
         if not same or any(folded(field) in left_over or field[0] in dict(old.get(name, ())) for field in extra):
             return False
@@ -79,8 +79,8 @@ def test_it_counts_as_equal_exactly_when_nothing_old_is_left_and_nothing_new_is_
     assert is_accepted(after, desired, own) == expected
 
 
-def users(*of: str, around: str = "") -> Accounts:
-    return Accounts.of(f"<users>{around}{''.join(of)}</users>", NOBODY, "b1")
+def users(*of: str, before: str = "") -> Accounts:
+    return Accounts.of(f"<users>{before}{''.join(of)}</users>", NOBODY, "b1")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_what_an_unchanged_user_holds_may_be_the_default_of_another() -> None:
 
 
 def test_what_stood_around_the_users_is_old_content_too() -> None:
-    own = users("<user name='a'/>", around="<policy>evil.exe</policy>")
+    own = users("<user name='a'/>", before="<policy>evil.exe</policy>")
     assert PART.additions(users("<user name='a' run='evil.exe'/>"), users("<user name='a'/>"), own) is None
 
 
