@@ -10,17 +10,16 @@ they differ only in
 - white space between elements (text of an element without children is a
   value and is never touched, white space included),
 - the order of their items, where a document is a list of named items (users,
-  groups), and the letter case of an item's name: the server takes names
-  without regard to case,
+  groups), and the letter case of an item's name (``named_items``),
 - run-time values (last log-in and the like), where a part says so and they
   hold nothing but a time, an address or a count.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 
 from lxml import etree
 
@@ -31,7 +30,7 @@ from common.patterns import within
 from common.remembered import remembered
 from common.safe_xml import XmlRefused, XmlTooComplex, local_name, parse_document
 from replication.documents.namespaces import XSI_TYPE, meaning
-from replication.documents.runtime_values import DATA_TYPES, RUNTIME_NAMES, RUNTIME_PARTS, is_runtime_value
+from replication.documents.runtime_values import DATA_TYPES, RUNTIME_PARTS, is_runtime_value
 
 _NAME_KEYS = ("name", "username", "loginname", "login", "groupname")
 _ENTRY_KEYS = frozenset({"name", "key"})
@@ -42,8 +41,6 @@ IDENTITY_KEYS = frozenset(
 )
 """What tells entries apart, as attributes and as children."""
 _PUNCTUATION = within(r"[^0-9a-z]+")
-_ITEM_DEPTH = 4
-"""How far below the root a list of items is looked for."""
 
 
 @remembered(maxsize=4096)
@@ -155,17 +152,19 @@ def text_of(element: etree._Element) -> str:
     return "".join([element.text or "", *(child.tail or "" for child in element)])
 
 
-def canonical(element: etree._Element, *, ignored: frozenset[str] = frozenset()) -> str:
+def canonical(
+    element: etree._Element,
+    *,
+    ignored: frozenset[str] = frozenset(),
+    skip: frozenset[etree._Element] = frozenset(),
+    fold: Name | None = None,
+) -> str:
     """A text that is equal for two elements exactly when they are the same (the order of children counts).
 
-    ``ignored`` are plain names: run-time values that bear them do not count.
+    ``ignored`` are plain names: run-time values that bear them do not count. The elements in ``skip`` are left out.
+    ``fold`` is the name whose letter case does not count.
     """
-    return _Writer(ignored).text(element)
-
-
-def too_many_items(most: int) -> Failure:
-    """The failure of a list that has more than ``most`` items."""
-    return budgets.too_complex(f"a list of users or groups has more than {most} entries for its size")
+    return _Writer(ignored, skip, fold).text(element)
 
 
 class _Writer:
@@ -174,9 +173,7 @@ class _Writer:
     Raises Failure(REPLY_TOO_COMPLEX) for one that would be too long: prefixes stand for namespaces of any length.
     """
 
-    def __init__(
-        self, ignored: frozenset[str], *, skip: frozenset[etree._Element] = frozenset(), fold: Name | None = None
-    ) -> None:
+    def __init__(self, ignored: frozenset[str], skip: frozenset[etree._Element], fold: Name | None) -> None:
         self._ignored = ignored
         self._skip = skip
         self._fold = fold
@@ -293,151 +290,6 @@ def _entry_name(element: etree._Element) -> str:
 def digest(text: str) -> str:
     """SHA-256 of a canonical text, as hex."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-@dataclass(frozen=True)
-class Items:
-    """A document that lists named items: digests of their canonical texts by folded name, and of the rest.
-
-    ``names`` maps the folded name to the name as written where that is another (``written``). An item without a
-    name or with a name that occurs twice is keyed by name and occurrence, so
-    that none is lost. Nothing here holds on to the parsed document, which
-    takes many times the room.
-    """
-
-    rest: str
-    entries: dict[str, str]
-    names: dict[str, str]
-    parents: dict[str, int] = field(default_factory=dict)
-    """Where items stand in several parents: the position of each one's that is not in the first."""
-
-    def written(self, key: str) -> str:
-        """The name of an item as written."""
-        return self.names.get(key, key)
-
-    def is_told_apart(self, key: str) -> bool:
-        """Whether the item has a name that no other has."""
-        return bool(key) and _NEXT not in key and f"{key}{_NEXT}2" not in self.entries
-
-    @cached_property
-    def digest(self) -> str:
-        """Equal for two documents exactly when they hold the same items and the same rest."""
-        return digest("\x06".join([self.rest, *(f"{key}\x07{self.entries[key]}" for key in sorted(self.entries))]))
-
-
-def items(
-    root: etree._Element, hint: str, *, ignored: frozenset[str] = RUNTIME_NAMES, most: int = budgets.ITEMS
-) -> Items:
-    """Take a list document of at ``most`` so many items apart.
-
-    ``hint`` is what the items' element name ends with where it is known ("user").
-
-    The items are the named elements nearest to the root; those whose element
-    name ends with the hint are preferred, because lists can be wrapped in
-    other named elements. Raises Failure(REPLY_TOO_COMPLEX).
-    """
-    keyed = _keyed(root, hint, most)
-    skip = frozenset(item.element for item in keyed.values())
-    return Items(
-        rest=rest_digest(root, skip, ignored=ignored),
-        entries={
-            key: item_digest(item.element, item.name, item.parent, ignored=ignored) for key, item in keyed.items()
-        },
-        names={
-            key: written for key, item in keyed.items() if (written := item.name.written if item.name else "") != key
-        },
-        parents={key: item.parent for key, item in keyed.items() if item.parent},
-    )
-
-
-def item_digest(
-    element: etree._Element, name: Name | None, parent: int = 0, *, ignored: frozenset[str] = RUNTIME_NAMES
-) -> str:
-    """Of an item that stands in the parent of this position among those of its distance from the root."""
-    return digest(f"{parent}{_Writer(ignored, fold=name).text(element)}")
-
-
-def rest_digest(
-    root: etree._Element, skip: frozenset[etree._Element], *, ignored: frozenset[str] = RUNTIME_NAMES
-) -> str:
-    """Of a list document without its items."""
-    return digest(_Writer(ignored, skip=skip).text(root))
-
-
-def excerpts(root: etree._Element, hint: str, keys: Collection[str]) -> dict[str, bytes]:
-    """Some items of a list document, each as a document of its own, by the keys that they have in ``items``."""
-    return {key: excerpt(item.element) for key, item in _keyed(root, hint).items() if key in keys}
-
-
-def around_items(root: etree._Element, hint: str) -> bytes:
-    """A list document without its items: what stands around them. The tree is changed by this."""
-    for item in _find_items(root, hint):
-        if (parent := item.element.getparent()) is not None:
-            parent.remove(item.element)
-    return excerpt(root)
-
-
-def excerpt(element: etree._Element) -> bytes:
-    """An element as a document of its own, with the prefixes that it uses."""
-    return etree.tostring(element, encoding="utf-8", with_tail=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One item where it stands. ``parent`` is the position of its parent among the elements of that distance.
-
-    A document can hold several lists, and it matters in which one an item is.
-    """
-
-    parent: int
-    element: etree._Element
-    name: Name | None
-
-
-def _keyed(root: etree._Element, hint: str, most: int | None = None) -> dict[str, _Item]:
-    keys = UniqueKeys()
-    return {keys.next(folded(item.name.written) if item.name else ""): item for item in _find_items(root, hint, most)}
-
-
-_NEXT = "\x08"
-"""Stands in a key before the number of a second item of one name. No name has it: XML cannot hold it."""
-
-
-class UniqueKeys:
-    """Keys of items by their folded names, of which several may have one: the second one is told apart by a number."""
-
-    def __init__(self) -> None:
-        self._occurrences: Counter[str] = Counter()
-
-    def next(self, name: str) -> str:
-        """The key of the next item of this name."""
-        self._occurrences[name] += 1
-        occurrence = self._occurrences[name]
-        return name if occurrence == 1 else f"{name}{_NEXT}{occurrence}"
-
-
-def _find_items(root: etree._Element, hint: str, most: int | None = None) -> list[_Item]:
-    """The elements that are items, by their distance from the root, their names and the hint.
-
-    Nothing is made of a level that has more than ``most`` elements.
-    """
-    nearest: list[_Item] = []
-    parents = [root]
-    for _ in range(_ITEM_DEPTH):
-        if most is not None and sum(map(len, parents)) > most:
-            raise too_many_items(most)
-        level = [
-            _Item(position, child, name_of(child))
-            for position, parent in enumerate(parents)
-            for child in children(parent)
-        ]
-        named = [item for item in level if item.name is not None]
-        hinted = {item.element.tag for item in named if plain_name(str(item.element.tag)).endswith(hint)}
-        if hinted:
-            return [item for item in level if item.element.tag in hinted]
-        nearest = nearest or named
-        parents = [item.element for item in level]
-    return nearest
 
 
 def values(root: etree._Element) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ If that is well-formed, the piece is complete content by itself, and content
 after content is content; an end tag inside a comment, of a nested element and
 the like leaves a piece that is not well-formed alone. Then, and for every
 document that is not a plain list, ``None`` says that it must be read as a whole
-(``replication.documents.canonical``), to the same result.
+(``replication.documents.named_items``), to the same result.
 
 Run-time values change with every log-in. A piece is looked up with the text of
 such elements left out (the element stays): what is left out is a time, an address
@@ -29,8 +29,9 @@ from common import budgets
 from common.effort import step
 from common.patterns import Within, escape, whole
 from common.safe_xml import XmlRefused, behind_declaration, local_name, parse
-from replication.documents import canonical
-from replication.documents.canonical import Items, name_of, plain_name
+from replication.documents import named_items
+from replication.documents.canonical import folded, name_of, plain_name
+from replication.documents.named_items import Items
 from replication.documents.runtime_values import RUNTIME_NAMES, written_runtime_values
 
 MOST_PIECES = 150_000
@@ -99,9 +100,9 @@ class _Context:
             name = name_of(child) if plain_name(child.tag).endswith(self.hint) else None
             if name is None:
                 return None
-            folded = canonical.folded(name.written)
-            same = name.written if name.written == folded else folded
-            entries.append(_Entry(name.written, same, canonical.item_digest(child, name)))
+            key = folded(name.written)
+            same = name.written if name.written == key else key
+            entries.append(_Entry(name.written, same, named_items.item_digest(child, name)))
         return tuple(entries)
 
     def _key(self, piece: bytes) -> bytes:
@@ -154,7 +155,7 @@ class Pieces:
     _places: array[int]
 
     def excerpts(self, document: bytes, keys: Collection[str]) -> dict[str, bytes]:
-        """The same as ``canonical.excerpts`` of the same document, parsed."""
+        """The same as ``named_items.excerpts`` of the same document, parsed."""
         excerpts: dict[str, bytes] = {}
         of_piece = range(0)
         elements: list[etree._Element] = []
@@ -164,7 +165,7 @@ class Pieces:
                     of_piece = self._in_piece(number)
                     start, end = self._places[2 * number : 2 * number + 2]
                     elements = list(self._context.understood(document[start:end]))
-                excerpts[key] = canonical.excerpt(elements[number - of_piece.start])
+                excerpts[key] = named_items.excerpt(elements[number - of_piece.start])
         return excerpts
 
     def _in_piece(self, number: int) -> range:
@@ -178,7 +179,7 @@ class Pieces:
 
 
 def take_apart(document: bytes, hint: str) -> Pieces | None:
-    """The list with the same items as ``canonical.items`` of it, parsed, or None when it must be read as a whole.
+    """The list with the same items as ``named_items.items`` of it, parsed, or None when it must be read as a whole.
 
     Raises Failure(REPLY_TOO_COMPLEX).
     """
@@ -187,7 +188,7 @@ def take_apart(document: bytes, hint: str) -> Pieces | None:
         return None
     context, pieces = opened
     most = budgets.most_items(len(document))
-    keys = canonical.UniqueKeys()
+    keys = named_items.UniqueKeys()
     entries: dict[str, str] = {}
     names: dict[str, str] = {}
     places = array("Q")
@@ -205,9 +206,9 @@ def take_apart(document: bytes, hint: str) -> Pieces | None:
                 names[key] = entry.written
             places.extend((start, end))
         if len(entries) > most:
-            raise canonical.too_many_items(most)
+            raise named_items.too_many_items(most)
     root = context.understood(piece)  # any piece does: what is beside the items is the root alone
-    return Pieces(Items(canonical.rest_digest(root, frozenset(root)), entries, names), context, places)
+    return Pieces(Items(named_items.rest_digest(root, frozenset(root)), entries, names), context, places)
 
 
 def _open(document: bytes, hint: str) -> tuple[_Context, Iterator[tuple[int, int]]] | None:

@@ -22,7 +22,6 @@ from lxml import etree
 from common.patterns import within
 from common.safe_xml import local_name, parse
 from replication.documents.canonical import (
-    Items,
     canonical,
     children,
     folded,
@@ -35,6 +34,7 @@ from replication.documents.canonical import (
 from replication.documents.counterparts import pairs_of
 from replication.documents.entry_names import VALUES, key_of, names_of
 from replication.documents.keep_labels import is_entry
+from replication.documents.named_items import Items
 from replication.documents.names import truth
 from replication.documents.namespaces import meaning
 from replication.documents.runtime_values import RUNTIME_NAMES

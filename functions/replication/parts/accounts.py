@@ -14,6 +14,7 @@ from common.safe_xml import parse
 from replication.documents import canonical
 from replication.documents.diff import OTHER, Difference, Kind, differences, hidden_step, marker, root_step
 from replication.documents.items import Item, differing_values
+from replication.documents.named_items import Items
 from replication.documents.runtime_values import RUNTIME_NAMES
 from replication.documents.server_additions import count_item_additions
 from replication.model import PartName, Policy, PrimaryState
@@ -102,7 +103,7 @@ class AccountsPart(Part[Accounts]):
         server.write_accounts(desired.users.data, desired.groups.data)
 
 
-def _as_written(items: canonical.Items) -> str:
+def _as_written(items: Items) -> str:
     return json.dumps(sorted([key, items.written(key), entry] for key, entry in items.entries.items()))
 
 

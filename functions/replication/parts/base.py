@@ -12,7 +12,7 @@ from lxml import etree
 from common import budgets
 from common.errors import Failure, Reason
 from common.safe_xml import behind_declaration
-from replication.documents import canonical, list_index
+from replication.documents import canonical, list_index, named_items
 from replication.documents.emptied import emptied
 from replication.documents.forbidden_place import forbidden_place
 from replication.documents.items import Item, list_items
@@ -114,13 +114,13 @@ class ListDocument(Document):
         object.__setattr__(self, "hint", hint)
 
     @cached_property
-    def items(self) -> canonical.Items:
+    def items(self) -> named_items.Items:
         """Raises Failure(DOCUMENT_MALFORMED)."""
         if self._pieces is not None:
             return self._pieces.items
         most = budgets.most_items(len(self.data))
         return self.with_tree(
-            lambda root: canonical.items(root, self.hint, most=most), empty=canonical.Items("", {}, {})
+            lambda root: named_items.items(root, self.hint, most=most), empty=named_items.Items("", {}, {})
         )
 
     @cached_property
@@ -137,12 +137,12 @@ class ListDocument(Document):
             return {}
         if self._pieces is not None:
             return self._pieces.excerpts(self.data, keys)
-        return self.with_tree(lambda root: canonical.excerpts(root, self.hint, keys), empty={})
+        return self.with_tree(lambda root: named_items.excerpts(root, self.hint, keys), empty={})
 
     @property
     def around_items(self) -> bytes | None:
         """What stands around the items, as XML of its own; None for an empty document."""
-        return self.with_tree(lambda root: canonical.around_items(root, self.hint), empty=None)
+        return self.with_tree(lambda root: named_items.around_items(root, self.hint), empty=None)
 
 
 type LimitedList = tuple[str, ListDocument, ListDocument]

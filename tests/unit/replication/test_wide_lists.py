@@ -11,7 +11,7 @@ from lxml import etree
 
 from common.safe_xml import parse
 from local.fakes.servers import FACTS
-from replication.documents import canonical
+from replication.documents import named_items
 from replication.documents.canonical import children
 from replication.documents.keep_labels import element_labels
 from replication.documents.keep_patterns import Rules
@@ -128,7 +128,7 @@ def test_equal_names_are_told_apart_in_one_pass(make: Callable[[int], str]) -> N
     def take_apart(size: int) -> None:
         users = "".join(f"<user name='{make(i)}'/>" for i in range(size))
         assert len(ListDocument(f"<users>{users}</users>", "users", "", "user").items.entries) == size
-        assert len(canonical.items(parse(f"<users>{users}</users>".encode()), "user").entries) == size
+        assert len(named_items.items(parse(f"<users>{users}</users>".encode()), "user").entries) == size
 
     take_apart(600)  # pieces that were understood once are remembered
     assert_linear(take_apart, 300, count=rounds)

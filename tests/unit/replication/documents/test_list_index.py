@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from common.safe_xml import parse_document
 from local.cerberus.generate import generate
 from local.cerberus.machine import Machine
-from replication.documents import canonical, list_index
+from replication.documents import canonical, list_index, named_items
 from tests.support.documents import parse_text
 
 NAMES = ("ann", "Ann", "ANN", "bob", "zoë", "straße", "STRASSE")
@@ -65,9 +65,9 @@ def written(draw: st.DrawFn) -> str:
     return "".join(out)
 
 
-def whole(text: str) -> canonical.Items | None:
+def whole(text: str) -> named_items.Items | None:
     try:
-        return canonical.items(parse_text(text), "user")
+        return named_items.items(parse_text(text), "user")
     except ValueError:
         return None
 
@@ -86,7 +86,7 @@ def test_excerpts_by_pieces_are_those_of_the_whole(text: str, keys: set[str]) ->
     pieces = list_index.take_apart(text.encode(), "user")
     if pieces is not None:
         assert {key: canonical_text(part) for key, part in pieces.excerpts(text.encode(), keys).items()} == {
-            key: canonical_text(part) for key, part in canonical.excerpts(parse_text(text), "user", keys).items()
+            key: canonical_text(part) for key, part in named_items.excerpts(parse_text(text), "user", keys).items()
         }
 
 
@@ -120,7 +120,7 @@ def test_of_a_server_that_differs_in_run_time_values_nearly_nothing_is_parsed_ag
     monkeypatch.setattr(list_index._Context, "understood", watched)
     pieces = list_index.take_apart(third, "user")
     assert pieces is not None
-    assert pieces.items == canonical.items(parse_document(third), "user")
+    assert pieces.items == named_items.items(parse_document(third), "user")
     assert len(parsed) < 20
 
 
