@@ -18,7 +18,7 @@ def test_it_has_every_operation_once_with_its_method_path_and_query_parameters()
     assert sorted(ids) == sorted(DOCUMENTED)
     for operation in api.operations:
         method, path, documented = DOCUMENTED[operation.id]
-        query = {one["name"] for one in documented.get("parameters", ()) if one["in"] == "query"}
+        query = frozenset(one["name"] for one in documented.get("parameters", ()) if one["in"] == "query")
         assert (operation.method, operation.path, operation.query_parameters) == (method, path, query)
 
 
