@@ -22,7 +22,7 @@ from local.fakes.aws_services import MemoryCredentials
 from local.fakes.snapshots import ForgottenSnapshots
 from local.fakes.store import MemoryStore
 from local.fakes.world import RecordedProgress
-from registry.models import Backup, Credentials, Primary, SyncSettings, TlsTrust
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, TlsTrust
 from sync.context import RunContext
 from sync.events import RunRequest, Trigger
 from sync.results import Report

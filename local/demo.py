@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from local.cloud import CloudFailed, LocalCloud
 from local.fleet import Deployment, FleetError, Servers, start_servers
 from local.tables import table
-from registry.models import BackupResult, Run
+from registry.run_records import BackupResult, Run
 
 DRIFTED, EQUAL, DOWN = "backup-drifted", "backup-equal", "backup-down"
 REACHABLE = (DRIFTED, EQUAL)

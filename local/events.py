@@ -18,7 +18,8 @@ from common.server_types import Features, Licence, Security, ServerFacts, Versio
 from local.cerberus.generate import EDITION, VERSION
 from local.cerberus.machine import Machine
 from local.cerberus.state import EDITIONS
-from registry.models import Backup, BackupResult, Credentials, KeptState, Primary, Run, TlsTrust
+from registry.fleet_records import Backup, Credentials, Primary, TlsTrust
+from registry.run_records import BackupResult, KeptState, Run
 from registry.snapshots import SnapshotContent, SnapshotStore
 from registry.store import CredentialStore, Store
 

@@ -18,7 +18,7 @@ from local.cerberus.remote import RemoteServer
 from local.cerberus.state import Snapshot
 from local.cloud import LocalCloud, Reply
 from registry.dynamo import DynamoStore
-from registry.models import BackupResult, Run
+from registry.run_records import BackupResult, Run
 
 PRIMARY = "primary"
 BY_RULE = "schedule"

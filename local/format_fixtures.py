@@ -20,29 +20,23 @@ from local.fakes.runtime import FakeRuntime
 from registry.audit import AuditRecord, DynamoAuditLog
 from registry.backup_queue import Message
 from registry.dynamo import DynamoStore
-from registry.models import (
+from registry.fleet_records import Backup, DiscardedSecret, LogIn, Primary, PushLimits, SyncSettings, TlsTrust
+from registry.rows import AddressRow, LeaseRow, OpenBackupRow, ReadingRow, UnfinishedRow
+from registry.run_records import (
     AcceptedPart,
     Approval,
-    Backup,
     BackupResult,
     Condition,
-    DiscardedSecret,
     FanOut,
     KeptState,
-    LogIn,
     Notice,
     PartResult,
-    Primary,
     PrimaryAcceptance,
     PrimaryBaseline,
-    PushLimits,
     RecordedFingerprints,
     Run,
     ServedNow,
-    SyncSettings,
-    TlsTrust,
 )
-from registry.rows import AddressRow, LeaseRow, OpenBackupRow, ReadingRow, UnfinishedRow
 from registry.serialization import Stored
 from registry.snapshot_digests import DigestRow, DigestsSince, DynamoSnapshotDigests
 from registry.snapshots import PRIMARY, SnapshotContent, backup_key, encode, primary_key

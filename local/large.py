@@ -13,7 +13,8 @@ from local.cloud import LocalCloud
 from local.fleet import PRIMARY, Deployment, FleetError, Servers, password_of
 from local.swarm import Swarm
 from registry.credentials import SecretsManagerCredentials
-from registry.models import Backup, Credentials, Run, TlsTrust
+from registry.fleet_records import Backup, Credentials, TlsTrust
+from registry.run_records import Run
 
 BACKUPS = 1000
 _USERS, _GROUPS = 5, 2

@@ -12,7 +12,8 @@ from admin_api.dependencies import Services
 from common.errors import Failure, Reason
 from fleet.approvals import CurrentApproval
 from fleet.people import Person, person_of
-from registry.models import Approval, Backup, BackupResult, Run, SyncSettings
+from registry.fleet_records import Backup, SyncSettings
+from registry.run_records import Approval, BackupResult, Run
 from registry.store_rules import of_primary
 from replication.model import PartStatus, Status
 

@@ -15,7 +15,7 @@ from common.errors import Failure
 from common.plain_text import made_plain
 from registry.audit import AuditLog, AuditRecord, answered
 from registry.destination import destination_of
-from registry.models import Backup, Primary
+from registry.fleet_records import Backup, Primary
 
 _READING = ("GET", "HEAD")
 _LONGEST = 1_000

@@ -17,7 +17,7 @@ from common.errors import Failure, Reason
 from common.server_types import Content, ServerFacts
 from fleet.primary import policy_of
 from fleet.servers import PRIMARY_ID, endpoint_of, trust_of
-from registry.models import Backup, Primary, SyncSettings
+from registry.fleet_records import Backup, Primary, SyncSettings
 from replication.guards.preflight import (
     COMPARED,
     KEEP_PATTERNS,

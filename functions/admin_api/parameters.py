@@ -15,7 +15,7 @@ from admin_api.schemas.fields import DIGEST_PATTERN, ID_PATTERN, RUN_ID_PATTERN
 from admin_api.timeouts import address_problems
 from common.errors import Failure, Reason
 from registry.destination import destination_of
-from registry.models import Backup, Credentials, Primary
+from registry.fleet_records import Backup, Credentials, Primary
 
 MAX_PAGE = 200
 

@@ -23,7 +23,8 @@ from fleet.primary import Source, known_parts, pending_access_proof_of, policy_o
 from fleet.primary_guard import check_meant
 from fleet.restore_source import RestoreSource
 from fleet.servers import endpoint_of, refuse_primary
-from registry.models import Backup, BackupResult, Credentials, SyncSettings
+from registry.fleet_records import Backup, Credentials, SyncSettings
+from registry.run_records import BackupResult
 from registry.snapshots import primary_key
 from registry.store_rules import of_registration
 from replication.guards.approval import Guard

@@ -10,7 +10,8 @@ from admin_api.schemas.servers import CheckReport
 from common.errors import Failure, Reason
 from fleet.primary import parts_of
 from fleet.servers import PRIMARY_ID
-from registry.models import Backup, BackupResult, Primary
+from registry.fleet_records import Backup, Primary
+from registry.run_records import BackupResult
 from registry.store_rules import of_primary, of_registration
 from replication.model import PartName, Status
 

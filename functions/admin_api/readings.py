@@ -8,7 +8,7 @@ from datetime import timedelta
 from admin_api.dependencies import Services
 from admin_api.problems import Problem, Refused
 from common.errors import Reason
-from registry.models import Backup, Primary, address_key
+from registry.fleet_records import Backup, Primary, address_key
 
 LONGEST = timedelta(seconds=29)
 """How long a claim lasts if its function dies: API Gateway waits no longer for an answer."""

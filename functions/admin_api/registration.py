@@ -10,7 +10,7 @@ from common.patterns import within
 from common.runtime import Runtime
 from fleet.servers import PRIMARY_ID
 from registry.destination import destination_of
-from registry.models import Backup, Credentials
+from registry.fleet_records import Backup, Credentials
 from registry.store import AlreadyRegistered
 
 

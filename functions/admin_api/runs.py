@@ -11,7 +11,8 @@ from admin_api.schemas.fields import DIGEST_PATTERN, RUN_ID_PATTERN
 from admin_api.schemas.runs import RunView
 from common.errors import Failure, Reason
 from common.patterns import whole
-from registry.models import QUEUED, Backup, Notice, Run, new_run_id
+from registry.fleet_records import Backup
+from registry.run_records import QUEUED, Notice, Run, new_run_id
 from registry.snapshots import PRIMARY, backup_of, primary_key
 from registry.store_rules import lease_held
 

@@ -7,7 +7,8 @@ from admin_api.schemas.runs import NoticeView, PartView, ResultView, RunView
 from admin_api.schemas.servers import CaTrust, PinnedTrust, SystemTrust, Trust
 from common.errors import REMEDIES, Reason
 from fleet.approvals import CurrentApproval
-from registry.models import Backup, BackupResult, KeptState, Primary, PrimaryAcceptance, Run, TlsTrust
+from registry.fleet_records import Backup, Primary, TlsTrust
+from registry.run_records import BackupResult, KeptState, PrimaryAcceptance, Run
 from replication.model import Status
 
 

@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from fleet.people import is_agreed
-from registry.models import Approval, Backup, BackupResult, Primary, Run, SyncSettings
+from registry.fleet_records import Backup, Primary, SyncSettings
+from registry.run_records import Approval, BackupResult, Run
 from registry.store_rules import of_primary, of_registration
 from replication.guards.approval import Guard
 from replication.guards.limits import Limits

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from common.errors import Failure, Reason
-from registry.models import Primary, TlsTrust
+from registry.fleet_records import Primary, TlsTrust
 
 PACKAGE = Path(__file__).resolve().parent.parent
 

@@ -18,7 +18,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from common.patterns import whole
-from registry.models import Approval, SyncSettings
+from registry.fleet_records import SyncSettings
+from registry.run_records import Approval
 
 _IAM = "iam"
 _USER = whole(r"arn:aws[a-z-]*:iam::[0-9]{12}:user/(?:[^/\s]++/)*+([^/\s]+)")

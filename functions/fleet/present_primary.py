@@ -13,7 +13,7 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
 from fleet.primary import Source
-from registry.models import SyncSettings
+from registry.fleet_records import SyncSettings
 from registry.snapshots import SnapshotStore, primary_key
 from replication.guards.preflight import same_server
 

@@ -8,15 +8,8 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.log_ins import LogIns
 from fleet.servers import PRIMARY_ID, Servers
-from registry.models import (
-    Backup,
-    BackupResult,
-    Credentials,
-    Primary,
-    PrimaryBaseline,
-    Run,
-    SyncSettings,
-)
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings
+from registry.run_records import BackupResult, PrimaryBaseline, Run
 from registry.snapshots import SnapshotStore
 from registry.store import Store, VersionConflict
 from registry.store_rules import of_primary, primary_as_named

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from common.errors import Failure, Reason
-from registry.models import AcceptedPart, Primary, PrimaryAcceptance, PrimaryBaseline, Run
+from registry.fleet_records import Primary
+from registry.run_records import AcceptedPart, PrimaryAcceptance, PrimaryBaseline, Run
 from registry.store import Store
 from registry.store_rules import of_primary
 from replication.model import PartName, PrimaryState

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
 from fleet.primary import policy_of
-from registry.models import Backup, Primary, SyncSettings
+from registry.fleet_records import Backup, Primary, SyncSettings
 from registry.snapshots import (
     Snapshot,
     SnapshotContent,

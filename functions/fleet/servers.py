@@ -16,7 +16,7 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.runtime import Runtime
 from registry.destination import destination_of, password_needed
-from registry.models import Backup, Credentials, Primary, SyncSettings, TlsTrust
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, TlsTrust
 from replication.ports import ReadableServer, WritableServer
 
 PRIMARY_ID = "primary"

@@ -8,7 +8,7 @@ it was changed, a password is sent only where its own secret says.
 import hashlib
 
 from common.errors import Failure, Reason
-from registry.models import Backup, Primary, TlsTrust, address_key
+from registry.fleet_records import Backup, Primary, TlsTrust, address_key
 
 
 def destination_of(server: Primary | Backup) -> str:

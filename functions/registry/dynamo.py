@@ -48,26 +48,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from common.errors import Failure, Reason
 from common.runtime import Runtime
-from registry.models import (
-    QUEUED,
-    Approval,
-    Backup,
-    BackupResult,
-    Claim,
-    DiscardedSecret,
-    FanOut,
-    KeptState,
-    Lease,
-    LogIn,
-    Primary,
-    PrimaryAcceptance,
-    PrimaryBaseline,
-    Run,
-    ServedNow,
-    SyncSettings,
-    address_key,
-    requested_at,
-)
+from registry.fleet_records import Backup, DiscardedSecret, LogIn, Primary, SyncSettings, address_key
 from registry.rows import (
     REVISION,
     AddressRow,
@@ -81,6 +62,20 @@ from registry.rows import (
     read_row,
     readable,
     unreadable_rows,
+)
+from registry.run_records import (
+    QUEUED,
+    Approval,
+    BackupResult,
+    Claim,
+    FanOut,
+    KeptState,
+    Lease,
+    PrimaryAcceptance,
+    PrimaryBaseline,
+    Run,
+    ServedNow,
+    requested_at,
 )
 from registry.serialization import Row, Stored, time_text, to_row
 from registry.store import AlreadyRegistered, VersionConflict

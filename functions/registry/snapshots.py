@@ -28,7 +28,7 @@ from common.errors import Failure, Reason
 from common.patterns import whole
 from common.server_types import ServerFacts
 from registry.aws_errors import calling, error_code, unavailable
-from registry.models import RUN_ID, is_run_id, requested_at
+from registry.run_records import RUN_ID, is_run_id, requested_at
 from registry.serialization import FORMAT_FIELD, Unreadable, numbered, read
 
 if TYPE_CHECKING:

@@ -9,23 +9,18 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol
 
-from registry.models import (
+from registry.fleet_records import Backup, Credentials, DiscardedSecret, LogIn, Primary, SyncSettings
+from registry.run_records import (
     Approval,
-    Backup,
     BackupResult,
     Claim,
-    Credentials,
-    DiscardedSecret,
     FanOut,
     KeptState,
     Lease,
-    LogIn,
-    Primary,
     PrimaryAcceptance,
     PrimaryBaseline,
     Run,
     ServedNow,
-    SyncSettings,
 )
 from registry.store_rules import Promotion, PushConditions
 

@@ -5,18 +5,16 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from common.errors import REASONS_OF_THE_RUN, Failure, Reason
-from registry.models import (
+from registry.fleet_records import Backup, Primary, address_key
+from registry.run_records import (
     Approval,
-    Backup,
     BackupResult,
     Condition,
     Lease,
     Notice,
-    Primary,
     PrimaryAcceptance,
     PrimaryBaseline,
     Run,
-    address_key,
     is_run_id,
 )
 

@@ -17,7 +17,8 @@ from fleet.present_primary import PresentPrimary, present_primary
 from fleet.primary import known_parts, pending_access_proof_of, policy_of
 from fleet.restore_source import RestoreSource
 from fleet.servers import refuse_primary
-from registry.models import Backup, BackupResult, Credentials, Run, ServedNow, SyncSettings
+from registry.fleet_records import Backup, Credentials, SyncSettings
+from registry.run_records import BackupResult, Run, ServedNow
 from registry.snapshots import SnapshotContent
 from registry.store_rules import of_primary, of_registration
 from replication.documents.canonical import digest

@@ -16,7 +16,8 @@ from fleet.primary import Source, primary_in_use
 from fleet.restore_source import RestoreSource
 from fleet.servers import Servers
 from registry.backup_queue import BackupQueue
-from registry.models import BackupResult, FanOut, Primary, Run
+from registry.fleet_records import Primary
+from registry.run_records import BackupResult, FanOut, Run
 from registry.snapshots import SnapshotStore
 from registry.store import CredentialStore, Store
 from replication.model import PrimaryState

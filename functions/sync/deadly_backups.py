@@ -9,7 +9,8 @@ were served side by side nobody knows which one it was: each is served alone.
 from collections.abc import Mapping, Sequence
 
 from common.errors import Failure, Reason
-from registry.models import Backup, BackupResult, Run, ServedNow
+from registry.fleet_records import Backup
+from registry.run_records import BackupResult, Run, ServedNow
 from registry.store import Store
 from registry.store_rules import tells_of_the_run_alone
 from replication.model import Outcome, Status

@@ -7,7 +7,7 @@ from enum import StrEnum
 from common.errors import Failure, Reason
 from common.patterns import whole
 from common.plain_text import is_plain
-from registry.models import is_run_id
+from registry.run_records import is_run_id
 from registry.snapshots import backup_of, is_key
 
 _HASH = whole(r"[0-9a-f]{64}")
@@ -60,7 +60,7 @@ def read_request(event: object) -> RunRequest:
 
     On demand: ``{"action": "sync"}`` with, as wanted, ``backups`` (a list of
     ids), ``dry_run``, ``accept_primary`` (true or false), ``plan_hash``,
-    ``requested_by`` and ``run_id`` (one that ``registry.models.new_run_id`` made).
+    ``requested_by`` and ``run_id`` (one that ``registry.run_records.new_run_id`` made).
 
     A restore is ``{"action": "restore", "snapshot": KEY}`` with, as wanted,
     ``backups``, ``dry_run``, ``plan_hash``, ``same_machine``, ``requested_by`` and ``run_id``. A backup's own

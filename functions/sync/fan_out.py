@@ -18,7 +18,8 @@ from common.errors import Failure, Reason
 from fleet.primary import remember_stack_primary
 from fleet.restore_source import RestoreSource, check_state
 from registry.backup_queue import Message
-from registry.models import Backup, BackupResult, FanOut, Run
+from registry.fleet_records import Backup
+from registry.run_records import BackupResult, FanOut, Run
 from registry.snapshots import SnapshotContent
 from replication.model import PrimaryState
 from replication.primary import dump, fingerprint

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from common.errors import Reason
-from registry.models import Backup, BackupResult, Condition, Primary
+from registry.fleet_records import Backup, Primary
+from registry.run_records import BackupResult, Condition
 from registry.store import Store
 from registry.store_rules import of_primary, of_registration
 from replication.model import Status

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from registry.models import Backup, BackupResult
+from registry.fleet_records import Backup
+from registry.run_records import BackupResult
 from registry.store_rules import tells_of_the_run_alone
 from replication.model import Status
 

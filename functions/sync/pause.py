@@ -7,7 +7,8 @@ from datetime import datetime
 from common.errors import Failure, Reason
 from common.patterns import whole
 from common.runtime import Runtime
-from registry.models import Backup, Run, is_run_id
+from registry.fleet_records import Backup
+from registry.run_records import Run, is_run_id
 from registry.snapshots import is_key
 from registry.store import Store, VersionConflict
 from registry.store_rules import registration_changed, registration_gone

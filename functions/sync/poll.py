@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.primary import parts_of
-from registry.models import Run
+from registry.run_records import Run
 from registry.store_rules import of_primary
 from replication.primary import fingerprint
 from sync.context import RunContext

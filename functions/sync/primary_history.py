@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from common.errors import Failure, Reason
-from registry.models import KeptState
+from registry.run_records import KeptState
 from registry.snapshots import SnapshotContent
 from replication.model import PrimaryState
 from replication.primary import dump, fingerprint, fingerprints

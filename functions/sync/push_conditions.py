@@ -15,7 +15,8 @@ from datetime import datetime
 
 from common.errors import Failure, Reason
 from fleet.approvals import current_approval, is_expired
-from registry.models import Approval, Backup, BackupResult, SyncSettings
+from registry.fleet_records import Backup, SyncSettings
+from registry.run_records import Approval, BackupResult
 from registry.store_rules import PushConditions, primary_replaced, registration_gone
 from replication.model import Outcome, Status
 from sync.pause import pause, paused_by_restore

@@ -16,7 +16,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from common.contained import contained
 from common.errors import Failure, Reason
-from registry.models import BackupResult, Run
+from registry.run_records import BackupResult, Run
 from registry.store_rules import of_primary, urgent_first
 from replication.documents.keep_list import RULES_VERSION
 from replication.model import PartStatus, PrimaryState, Status

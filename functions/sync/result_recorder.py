@@ -4,7 +4,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from common.errors import Failure
-from registry.models import Backup, BackupResult, Claim, Run
+from registry.fleet_records import Backup
+from registry.run_records import BackupResult, Claim, Run
 from registry.store_rules import PushConditions
 from replication.model import Outcome, Status
 from sync.context import RunContext

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from common.errors import REASONS_OF_THE_RUN, Failure, Reason
 from common.server_types import ServerFacts
-from registry.models import QUEUED, BackupResult, Condition, PartResult, PrimaryBaseline, RecordedFingerprints, Run
+from registry.run_records import QUEUED, BackupResult, Condition, PartResult, PrimaryBaseline, RecordedFingerprints, Run
 from registry.store_rules import of_primary, tells_of_the_run_alone
 from replication.model import Outcome, PartName, PartOutcome, PrimaryState, Status
 from replication.primary import fingerprint
@@ -133,7 +133,7 @@ def status_counts(results: Iterable[BackupResult]) -> dict[str, int]:
 
 
 class RunStatus(StrEnum):
-    """What came of a run that has begun. One that was only asked for is ``registry.models.QUEUED``."""
+    """What came of a run that has begun. One that was only asked for is ``registry.run_records.QUEUED``."""
 
     RUNNING = "running"
     """It is under way, or its backups wait in the queue."""

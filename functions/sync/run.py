@@ -18,18 +18,8 @@ from common.errors import Failure, Reason, places
 from fleet.primary import parts_of, remember_stack_primary
 from fleet.primary_guard import check_meant_in_run
 from fleet.restore_source import RestoreSource
-from registry.models import (
-    QUEUED,
-    Backup,
-    BackupResult,
-    FanOut,
-    Notice,
-    Primary,
-    Run,
-    SyncSettings,
-    new_run_id,
-    requested_at,
-)
+from registry.fleet_records import Backup, Primary, SyncSettings
+from registry.run_records import QUEUED, BackupResult, FanOut, Notice, Run, new_run_id, requested_at
 from registry.store import Store, VersionConflict
 from registry.store_rules import lease_held, lease_token
 from replication.model import PrimaryState

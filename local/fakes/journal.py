@@ -12,7 +12,7 @@ from common.deadline import Deadline
 from common.errors import Failure
 from common.runtime import Runtime
 from fleet.servers import PRIMARY_ID, Servers
-from registry.models import Backup, Credentials, Primary, SyncSettings
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings
 from replication.ports import ReadableServer, WritableServer
 
 

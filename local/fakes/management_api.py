@@ -21,7 +21,7 @@ from local.fakes.aws_services import MemoryAuditLog, MemoryCredentials, MemorySc
 from local.fakes.runtime import TickingRuntime
 from local.fakes.snapshots import MemorySnapshots
 from local.fakes.store import MemoryStore
-from registry.models import Credentials, Primary
+from registry.fleet_records import Credentials, Primary
 
 SOURCE = "198.51.100.7"
 AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=test"

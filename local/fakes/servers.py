@@ -29,7 +29,7 @@ from common.server_types import (
 )
 from fleet.servers import PRIMARY_ID
 from registry.destination import destination_of, password_needed
-from registry.models import Backup, Credentials, Primary, SyncSettings, address_key
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, address_key
 
 FACTS = ServerFacts(
     version=Version(12, 11, 5, 0),

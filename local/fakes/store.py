@@ -7,24 +7,19 @@ from itertools import count
 from threading import RLock
 
 from common.errors import Failure, Reason
-from registry.models import (
+from registry.fleet_records import Backup, DiscardedSecret, LogIn, Primary, SyncSettings, address_key
+from registry.run_records import (
     QUEUED,
     Approval,
-    Backup,
     BackupResult,
     Claim,
-    DiscardedSecret,
     FanOut,
     KeptState,
     Lease,
-    LogIn,
-    Primary,
     PrimaryAcceptance,
     PrimaryBaseline,
     Run,
     ServedNow,
-    SyncSettings,
-    address_key,
 )
 from registry.store import AlreadyRegistered, VersionConflict
 from registry.store_rules import (

@@ -12,7 +12,8 @@ from local.fakes.aws_services import MemoryCredentials
 from local.fakes.servers import FakeServers, FleetServer
 from local.fakes.snapshots import MemorySnapshots
 from local.fakes.store import MemoryStore
-from registry.models import Backup, BackupResult, Credentials, FanOut, Primary, Run
+from registry.fleet_records import Backup, Credentials, Primary
+from registry.run_records import BackupResult, FanOut, Run
 from replication.model import PrimaryState
 from sync.context import RunContext
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 
 from common.errors import Failure, Reason
-from registry.models import Credentials
+from registry.fleet_records import Credentials
 
 USUAL_NAME = "admin"
 

@@ -12,7 +12,7 @@ from common.errors import Failure
 from common.runtime import SystemRuntime
 from fleet.primary import policy_of
 from fleet.servers import trust_of
-from registry.models import Backup, Primary, SyncSettings, TlsTrust
+from registry.fleet_records import Backup, Primary, SyncSettings, TlsTrust
 from replication.model import DEFAULT_PARTS, PartName
 
 BACKUP_ID = "backup"

@@ -22,7 +22,8 @@ from fleet.servers import PRIMARY_ID, CerberusServers, endpoint_of, refuse_prima
 from local.trial.request import BACKUP_ID, Request
 from local.trial.snapshots import FolderSnapshots, load
 from registry.destination import destination_of
-from registry.models import Backup, Credentials, Primary, SyncSettings, new_run_id
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings
+from registry.run_records import new_run_id
 from replication.guards.approval import Guard
 from replication.guards.preflight import (
     COMPARED,

@@ -16,7 +16,7 @@ from local.build import ROOT, SAM
 from local.cloud import LocalCloud
 from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
-from registry.models import Backup, Credentials
+from registry.fleet_records import Backup, Credentials
 
 CONFIG = (ROOT / "samconfig.toml").read_text()
 ENVIRONMENTS: dict[str, Any] = tomllib.loads(CONFIG)

@@ -18,7 +18,7 @@ from local.fleet import PRIMARY, Servers, password_of, start_servers
 from local.stack import prepare_invocations
 from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
-from registry.models import Credentials
+from registry.fleet_records import Credentials
 from registry.snapshot_digests import DynamoSnapshotDigests
 from registry.snapshots import S3Snapshots
 from tests.support.patience import eventually

@@ -17,7 +17,8 @@ from common.runtime import SystemRuntime
 from local.cloud import LocalCloud
 from local.fleet import PRIMARY, Deployment, password_of, start_servers
 from registry.credentials import SecretsManagerCredentials
-from registry.models import Backup, Credentials, Primary, Run, TlsTrust
+from registry.fleet_records import Backup, Credentials, Primary, TlsTrust
+from registry.run_records import Run
 from tests.support.patience import eventually
 
 SERVER, SECOND = "every-permission", "every-permission-2"

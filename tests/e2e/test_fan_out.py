@@ -12,7 +12,7 @@ import pytest
 from local.cloud import LocalCloud
 from local.fleet import Deployment
 from local.large import LargeFleet
-from registry.models import BackupResult, Run
+from registry.run_records import BackupResult, Run
 from tests.support.patience import NEVER, eventually
 
 BACKUPS = 250

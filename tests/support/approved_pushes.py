@@ -24,7 +24,8 @@ from local.fakes.servers import FleetServer
 from local.fakes.snapshots import MemorySnapshots
 from local.fakes.store import MemoryStore
 from local.fakes.world import RecordedProgress
-from registry.models import Approval, Backup, BackupResult, Credentials, Primary, SyncSettings, TlsTrust
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, TlsTrust
+from registry.run_records import Approval, BackupResult
 from registry.store import AlreadyRegistered, VersionConflict
 from sync.context import FanOutTerms, RunContext
 from sync.events import RunRequest, Trigger

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from registry.models import QUEUED, Run, new_run_id
+from registry.run_records import QUEUED, Run, new_run_id
 from registry.store import Store
 from sync.events import RunRequest
 

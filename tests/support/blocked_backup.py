@@ -17,7 +17,8 @@ from local.fakes.runtime import TickingRuntime
 from local.fakes.servers import FleetServer
 from local.fakes.store import MemoryStore
 from local.fakes.world import World
-from registry.models import BackupResult, Run, SyncSettings, new_run_id
+from registry.fleet_records import SyncSettings
+from registry.run_records import BackupResult, Run, new_run_id
 from registry.snapshots import SnapshotContent
 from replication.model import PartName
 from replication.primary import dump, read_primary

@@ -22,7 +22,7 @@ from local.fakes.runtime import NOON, Killed, TickingRuntime
 from local.fakes.servers import FakeServer, FleetServer
 from local.fakes.snapshots import MemorySnapshots
 from local.fakes.world import RecordedProgress
-from registry.models import Backup, Credentials, Primary, SyncSettings, TlsTrust
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, TlsTrust
 from registry.store import AlreadyRegistered, Store, VersionConflict
 from registry.store_rules import primary_as_named, promotion
 from sync.context import FanOutTerms, RunContext

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from registry.models import Approval, BackupResult, PrimaryBaseline
+from registry.run_records import Approval, BackupResult, PrimaryBaseline
 from registry.store import Store
 from registry.store_rules import PushConditions
 

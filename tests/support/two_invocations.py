@@ -25,7 +25,8 @@ from local.fakes.servers import FleetServer
 from local.fakes.snapshots import MemorySnapshots
 from local.fakes.store import MemoryStore
 from local.fakes.world import RecordedProgress
-from registry.models import Backup, BackupResult, Credentials, Primary, Run, SyncSettings
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings
+from registry.run_records import BackupResult, Run
 from registry.store import AlreadyRegistered, VersionConflict
 from registry.store_rules import promotion, tells_of_the_run_alone
 from sync.context import FanOutTerms, RunContext

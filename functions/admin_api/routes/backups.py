@@ -41,7 +41,8 @@ from admin_api.schemas.backups import (
 )
 from admin_api.schemas.servers import CheckReport
 from common.plain_text import made_plain
-from registry.models import Backup, BackupResult, address_key
+from registry.fleet_records import Backup, address_key
+from registry.run_records import BackupResult
 from registry.store import Store
 from registry.store_rules import of_primary, of_registration
 from replication.model import PartName

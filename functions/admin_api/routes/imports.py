@@ -21,7 +21,7 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.plain_text import is_plain, made_plain
 from fleet.servers import endpoint_of
-from registry.models import Backup, Credentials
+from registry.fleet_records import Backup, Credentials
 from registry.store import AlreadyRegistered
 
 _READ_SECONDS = 15.0

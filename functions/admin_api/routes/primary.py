@@ -42,7 +42,7 @@ from admin_api.schemas.servers import CheckReport
 from admin_api.timeouts import leads_to
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
-from registry.models import Primary
+from registry.fleet_records import Primary
 from registry.store_rules import of_primary, primary_as_named, promotion
 
 router = new_router()

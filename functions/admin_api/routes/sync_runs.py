@@ -14,7 +14,7 @@ from admin_api.request import caller, new_router
 from admin_api.runs import refuse_unservable, start
 from admin_api.schemas.runs import HistoryPage, NewRun, Progress, RunDetails, RunPage, RunView
 from common.errors import Failure, Reason
-from registry.models import BackupResult, Run
+from registry.run_records import BackupResult, Run
 from registry.snapshots import primary_key
 from registry.store_rules import URGENT
 from replication.model import Status

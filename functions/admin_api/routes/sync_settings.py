@@ -13,7 +13,7 @@ from admin_api.problems import problem_answers
 from admin_api.request import etag, expected_version, new_router
 from admin_api.schemas.sync_settings import LimitsView, NewSyncSettings, SyncSettingsView
 from common.errors import Failure
-from registry.models import PushLimits, SyncSettings
+from registry.fleet_records import PushLimits, SyncSettings
 from registry.schedule import Schedule
 from registry.store import Store, VersionConflict
 from replication.guards.limits import Limits

@@ -6,7 +6,7 @@ from typing import Any
 
 from local.cerberus import LocalServer
 from local.events import PLAN, seed
-from registry.models import Credentials
+from registry.fleet_records import Credentials
 
 
 def _log_in(running: LocalServer) -> Credentials:

@@ -7,7 +7,7 @@ import pytest
 
 from local.cerberus import LocalServer
 from local.events import Invocation, differences, invocations, seed
-from registry.models import Credentials
+from registry.fleet_records import Credentials
 
 
 @pytest.fixture

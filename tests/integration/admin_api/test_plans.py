@@ -10,7 +10,7 @@ import pytest
 
 from admin_api import plans
 from local.cerberus import Kind, LocalServer, Machine, drift, generate
-from registry.models import Approval, PrimaryBaseline
+from registry.run_records import Approval, PrimaryBaseline
 from tests.support.registrations import as_registered, remember_baseline
 
 USERS = 20

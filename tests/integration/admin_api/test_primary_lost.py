@@ -17,7 +17,7 @@ from common.deadline import Deadline
 from common.runtime import SystemRuntime
 from fleet.servers import CerberusServers
 from local.cerberus import LocalServer, drift, replicable_differences
-from registry.models import Backup, Credentials, Primary, TlsTrust
+from registry.fleet_records import Backup, Credentials, Primary, TlsTrust
 from sync.context import RunContext
 from sync.events import read_request
 from sync.reporting import LoggedProgress

@@ -14,7 +14,7 @@ from common.runtime import SystemRuntime
 from fleet.primary import Source
 from fleet.servers import CerberusServers
 from local.cerberus import LocalServer, drift
-from registry.models import KeptState
+from registry.run_records import KeptState
 from registry.snapshots import SnapshotContent
 from replication.model import DEFAULT_PARTS
 from replication.primary import dump, fingerprint

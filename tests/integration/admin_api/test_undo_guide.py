@@ -14,7 +14,7 @@ from common.runtime import SystemRuntime
 from fleet.servers import CerberusServers
 from local.cerberus import LocalServer, drift, replicable_differences
 from local.events import PLAN
-from registry.models import Backup, Credentials, Primary, TlsTrust
+from registry.fleet_records import Backup, Credentials, Primary, TlsTrust
 from sync.context import RunContext
 from sync.events import read_request
 from sync.reporting import LoggedProgress

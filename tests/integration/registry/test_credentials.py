@@ -17,7 +17,7 @@ from common.runtime import SystemRuntime
 from local.fakes.runtime import FakeRuntime
 from registry.aws import Clients, open_clients
 from registry.credentials import SecretsManagerCredentials
-from registry.models import Credentials
+from registry.fleet_records import Credentials
 from registry.store import CredentialStore
 
 ADMIN = Credentials("admin", "first-Pässword")

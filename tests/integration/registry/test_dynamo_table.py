@@ -17,16 +17,8 @@ from common.runtime import SystemRuntime
 from local.fakes.runtime import FakeRuntime
 from registry.aws import Clients, open_clients
 from registry.dynamo import DynamoStore
-from registry.models import (
-    Backup,
-    BackupResult,
-    PartResult,
-    Primary,
-    PrimaryAcceptance,
-    PrimaryBaseline,
-    Run,
-    SyncSettings,
-)
+from registry.fleet_records import Backup, Primary, SyncSettings
+from registry.run_records import BackupResult, PartResult, PrimaryAcceptance, PrimaryBaseline, Run
 from registry.store import AlreadyRegistered, VersionConflict
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.errors import Failure, Reason
-from registry.models import Backup, BackupResult, Claim, FanOut, Run, ServedNow
+from registry.fleet_records import Backup
+from registry.run_records import BackupResult, Claim, FanOut, Run, ServedNow
 from registry.store import Store
 from tests.support.registrations import begin_push
 

@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import Failure, Reason
 from registry.dynamo import DynamoStore
-from registry.models import Primary, TlsTrust
+from registry.fleet_records import Primary, TlsTrust
 from registry.store import Store, VersionConflict
 from registry.store_rules import primary_as_named
 from tests.integration.registry.conftest import RawTable

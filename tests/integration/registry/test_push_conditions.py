@@ -14,7 +14,8 @@ from common.errors import Failure, Reason
 from local.fakes.dynamodb import simulated_client
 from local.fakes.store import MemoryStore
 from registry.dynamo import DynamoStore
-from registry.models import Approval, Backup, BackupResult, Primary, SyncSettings, TlsTrust
+from registry.fleet_records import Backup, Primary, SyncSettings, TlsTrust
+from registry.run_records import Approval, BackupResult
 from registry.store import AlreadyRegistered, Store, VersionConflict
 from registry.store_rules import PushConditions
 from tests.integration.registry.conftest import CountingRuntime, RawTable

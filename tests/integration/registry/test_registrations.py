@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from common.errors import Failure, Reason
-from registry.models import Approval, Backup, BackupResult, Primary, TlsTrust
+from registry.fleet_records import Backup, Primary, TlsTrust
+from registry.run_records import Approval, BackupResult
 from registry.store import Store, VersionConflict
 from registry.store_rules import of_primary, primary_as_named, promotion
 from tests.support.registrations import begin_push

@@ -20,19 +20,16 @@ from local.template import Stack
 from registry.audit import AUDIT, AuditRecord, DynamoAuditLog, answered
 from registry.aws import Clients
 from registry.dynamo import DynamoStore
-from registry.models import (
+from registry.fleet_records import Backup, LogIn, Primary, SyncSettings
+from registry.run_records import (
     Approval,
-    Backup,
     BackupResult,
     FanOut,
     KeptState,
-    LogIn,
-    Primary,
     PrimaryAcceptance,
     PrimaryBaseline,
     Run,
     ServedNow,
-    SyncSettings,
 )
 from registry.snapshot_digests import DynamoSnapshotDigests
 from registry.store import Store

@@ -6,23 +6,18 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from common.errors import Failure, Reason
-from registry.models import (
+from registry.fleet_records import Backup, DiscardedSecret, LogIn, Primary, SyncSettings, TlsTrust
+from registry.run_records import (
     AcceptedPart,
     Approval,
-    Backup,
     BackupResult,
-    DiscardedSecret,
     KeptState,
     Lease,
-    LogIn,
     PartResult,
-    Primary,
     PrimaryAcceptance,
     PrimaryBaseline,
     RecordedFingerprints,
     Run,
-    SyncSettings,
-    TlsTrust,
 )
 from registry.store import AlreadyRegistered, Store, VersionConflict
 from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT, of_primary, promotion

@@ -27,7 +27,8 @@ from local.format_fixtures import (
 )
 from registry.aws import Clients
 from registry.dynamo import DynamoStore
-from registry.models import Backup, Claim, Lease
+from registry.fleet_records import Backup
+from registry.run_records import Claim, Lease
 from registry.store import AlreadyRegistered
 from registry.store_rules import promotion
 from tests.support.formats import kinds_in, meaning, newest_before

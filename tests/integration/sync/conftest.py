@@ -34,17 +34,8 @@ from local.fakes.store import MemoryStore
 from registry.aws import Clients, open_clients
 from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
-from registry.models import (
-    Approval,
-    Backup,
-    BackupResult,
-    Credentials,
-    PartResult,
-    Primary,
-    Run,
-    SyncSettings,
-    TlsTrust,
-)
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, TlsTrust
+from registry.run_records import Approval, BackupResult, PartResult, Run
 from registry.store import CredentialStore, Store
 from replication.model import PrimaryState
 from replication.ports import WritableServer

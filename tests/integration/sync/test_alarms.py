@@ -20,7 +20,7 @@ from local.cerberus.certificates import self_signed
 from local.cloudwatch import Alarm, Datapoint, datapoints
 from local.fakes.runtime import WallClockRuntime
 from local.template import Stack
-from registry.models import Approval
+from registry.run_records import Approval
 from sync import app
 from sync.reporting import NAMESPACE
 from tests.support.registrations import as_registered

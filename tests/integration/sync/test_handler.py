@@ -15,7 +15,7 @@ from cerberus.client import BackupClient
 from common.errors import Failure, Reason
 from local.cerberus import Kind, drift
 from registry.aws import open_sqs
-from registry.models import Primary
+from registry.fleet_records import Primary
 from sync import app, reporting
 from sync.fleet_health import fleet_health_of
 from tests.integration.sync.conftest import INVOCATION

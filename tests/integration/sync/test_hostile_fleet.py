@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cerberus import Kind
 from local.cerberus.server import HOST
-from registry.models import Backup, Credentials, TlsTrust
+from registry.fleet_records import Backup, Credentials, TlsTrust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -25,7 +25,7 @@ from local.cloud import LocalCloud
 from registry.aws import Clients
 from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
-from registry.models import Approval
+from registry.run_records import Approval
 from registry.snapshot_digests import DynamoSnapshotDigests
 from registry.snapshots import S3Snapshots
 from replication.model import PartName
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from local.cerberus.compare import Difference
     from local.cerberus.state import ServerState
     from local.cerberus.state import Snapshot as ServerSnapshot
-    from registry.models import BackupResult
+    from registry.run_records import BackupResult
     from tests.integration.sync.conftest import Evidence, Fleet, Registry
 
 ALL_PARTS = tuple(part.value for part in PartName)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.cerberus import drift
-from registry.models import Approval
+from registry.run_records import Approval
 from tests.support.registrations import as_registered
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 
 from local.cerberus import Authority, Kind, Machine, drift, self_signed
 from registry.destination import destination_of
-from registry.models import Backup, Credentials, TlsTrust
+from registry.fleet_records import Backup, Credentials, TlsTrust
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from local.cerberus import Snapshot
     from local.cerberus.state import ServerState
-    from registry.models import Backup
+    from registry.fleet_records import Backup
     from sync.results import Report
     from tests.integration.sync.conftest import Fleet
 

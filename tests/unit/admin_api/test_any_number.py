@@ -15,7 +15,7 @@ from admin_api.app import api
 from admin_api.openapi import document
 from local.fakes.management_api import ApiWorld
 from local.fakes.store import MemoryStore
-from registry.models import Backup, Primary, SyncSettings
+from registry.fleet_records import Backup, Primary, SyncSettings
 from registry.serialization import from_row, to_row
 
 DOCUMENT = document(api)

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from common.errors import Failure, Reason
-from registry.models import BackupResult, Primary
+from registry.fleet_records import Primary
+from registry.run_records import BackupResult
 from tests.support.registrations import as_registered
 
 PINS = {"mode": "pins", "fingerprints": ["AB:" * 31 + "AB"]}

@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import Failure, Reason
 from registry.audit import AuditRecord
-from registry.models import Credentials
+from registry.fleet_records import Credentials
 
 PINS = {"mode": "pins", "fingerprints": ["ab" * 32]}
 BODY = {"host": "a.example", "port": 443, "username": "admin", "password": "PLANTED-first", "tls": PINS}

@@ -9,7 +9,7 @@ from cerberus.client import NativeSync, NativeTarget, PrimaryClient
 from common.plain_text import is_plain
 from local.fakes.aws_services import MemoryCredentials
 from local.fakes.store import MemoryStore
-from registry.models import Credentials, Primary
+from registry.fleet_records import Credentials, Primary
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from registry.models import BackupResult, PartResult, Run
+from registry.run_records import BackupResult, PartResult, Run
 from tests.support.registrations import as_registered
 
 ME = "arn:aws:sts::123456789012:assumed-role/administrators/alex"

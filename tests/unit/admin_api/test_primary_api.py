@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from registry.models import AcceptedPart, Primary, PrimaryAcceptance
+from registry.fleet_records import Primary
+from registry.run_records import AcceptedPart, PrimaryAcceptance
 
 RUN_ID = "20260301T120000.000000Z-0badc0de"
 PINS = {"mode": "pins", "fingerprints": ["ab" * 32]}

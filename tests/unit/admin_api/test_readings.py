@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from registry.models import Backup, Primary, TlsTrust
+from registry.fleet_records import Backup, Primary, TlsTrust
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -23,14 +23,12 @@ from local.build import ROOT
 from local.fakes.management_api import Answer, ApiWorld
 from local.fakes.servers import FACTS, FakeServers, FleetServer
 from local.fakes.world import RecordedProgress
-from registry.models import (
+from registry.fleet_records import Backup, Credentials, Primary
+from registry.run_records import (
     AcceptedPart,
     Approval,
-    Backup,
     BackupResult,
     Condition,
-    Credentials,
-    Primary,
     PrimaryAcceptance,
     PrimaryBaseline,
     new_run_id,

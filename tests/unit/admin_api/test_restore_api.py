@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from admin_api.runs import key_for
 from common.errors import Failure, Reason
 from common.server_types import Features, Licence, Security, ServerFacts, Version
-from registry.models import BackupResult, KeptState, Run
+from registry.run_records import BackupResult, KeptState, Run
 from registry.snapshots import SnapshotContent
 from sync.events import read_request
 from tests.support.registrations import as_registered

@@ -7,7 +7,8 @@ import pytest
 
 from common.errors import Failure, Reason
 from local.fakes.aws_services import MemorySchedule
-from registry.models import BackupResult, PartResult, PushLimits, Run
+from registry.fleet_records import PushLimits
+from registry.run_records import BackupResult, PartResult, Run
 from registry.schedule import Schedule
 from tests.support.registrations import as_registered
 

@@ -13,7 +13,8 @@ from admin_api.pages import LARGEST_ANSWER, refuse_too_large
 from common.errors import Failure, Reason
 from local.fakes.management_api import Answer, ApiWorld
 from local.fakes.store import MemoryStore
-from registry.models import Backup, BackupResult, Notice, PartResult, Run, TlsTrust
+from registry.fleet_records import Backup, TlsTrust
+from registry.run_records import BackupResult, Notice, PartResult, Run
 from registry.store_rules import MESSAGE_LIMIT, WARNING_LIMIT
 from replication.model import PartName, Status
 

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fleet.people import are_two_people, is_agreed, person_of
-from registry.models import Approval, SyncSettings
+from registry.fleet_records import SyncSettings
+from registry.run_records import Approval
 from tests.support.blocked_backup import ACCOUNT, PERSONAL, BlockedBackup, Step
 
 OTHER = "210987654321"

@@ -11,7 +11,8 @@ from admin_api.promotion import concerns_about, warnings_about
 from admin_api.schemas.servers import CheckReport
 from common.errors import Failure, Reason
 from local.fakes.store import MemoryStore
-from registry.models import Backup, BackupResult, Primary
+from registry.fleet_records import Backup, Primary
+from registry.run_records import BackupResult
 from tests.support.registrations import as_registered
 
 WHY = "the stored row STATUS / ftp2 cannot be understood: format: 2 is not known here; the newest known one is 1"

@@ -26,7 +26,7 @@ from local.fakes.secrets_manager import FakeSecretsManager
 from local.fakes.servers import FakeServer, FleetServer
 from local.fakes.world import RecordedProgress
 from registry.credentials import SecretsManagerCredentials
-from registry.models import Backup, Primary, TlsTrust, address_key
+from registry.fleet_records import Backup, Primary, TlsTrust, address_key
 from sync.context import RunContext
 from sync.events import RunRequest, Trigger
 from sync.run import run

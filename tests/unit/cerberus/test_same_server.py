@@ -13,7 +13,7 @@ from cerberus.same_server import same_server
 from common.deadline import Deadline
 from common.hosts import canonical_host
 from local.fakes.runtime import FakeRuntime
-from registry.models import address_key
+from registry.fleet_records import address_key
 
 RUNTIME = FakeRuntime()
 ADDRESSES = AddressPolicy(RUNTIME)

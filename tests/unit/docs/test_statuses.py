@@ -3,7 +3,7 @@
 import re
 
 from local.build import ROOT
-from registry.models import QUEUED
+from registry.run_records import QUEUED
 from replication.model import Status
 from sync.results import RunStatus
 

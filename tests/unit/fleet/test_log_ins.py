@@ -14,7 +14,7 @@ from local.fakes.aws_services import MemoryCredentials, RotatedCredentials
 from local.fakes.runtime import FakeRuntime
 from local.fakes.store import MemoryStore
 from registry.destination import destination_of
-from registry.models import Backup, Credentials, Primary, TlsTrust
+from registry.fleet_records import Backup, Credentials, Primary, TlsTrust
 
 SERVER = Backup("b1", "b.example", 8443)
 PIN, NEXT_PIN = "ab" * 32, "cd" * 32

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from common.errors import Reason
 from common.version import VERSION
 from fleet.log_lines import LONGEST_LINE, new_logger
-from registry.models import BackupResult, Notice, PartResult, Run
+from registry.run_records import BackupResult, Notice, PartResult, Run
 from sync.reporting import LoggedProgress
 
 SPLIT_AT = 256 * 1024

@@ -13,7 +13,7 @@ from common.errors import Failure, Reason
 from common.runtime import SystemRuntime
 from fleet.servers import CerberusServers, trust_of
 from registry.destination import destination_of
-from registry.models import Backup, Credentials, Primary, SyncSettings, TlsTrust
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, TlsTrust
 
 PRIMARY = ("p.example", 8443)
 LOG_IN = Credentials("admin", "PLANTED")

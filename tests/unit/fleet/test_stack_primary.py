@@ -14,7 +14,8 @@ from fleet.servers import PRIMARY_ID
 from local.fakes.runtime import NOON, TickingRuntime
 from local.fakes.store import MemoryStore
 from local.fakes.world import World
-from registry.models import Primary, PrimaryBaseline, TlsTrust
+from registry.fleet_records import Primary, TlsTrust
+from registry.run_records import PrimaryBaseline
 from registry.store import VersionConflict
 from registry.store_rules import primary_as_named
 from sync.events import RunRequest, Trigger

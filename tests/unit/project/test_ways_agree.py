@@ -22,7 +22,8 @@ from local.fakes.world import World
 from local.trial import session
 from local.trial.request import BACKUP_ID, Command, Request
 from local.trial.session import Session
-from registry.models import Approval, Backup, Credentials, Primary, SyncSettings
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings
+from registry.run_records import Approval
 from replication.model import PartName, Status
 from sync.events import RunRequest, Trigger
 from sync.run import run
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from admin_api.schemas.plans import PlanView
     from cerberus.endpoint import Endpoint
     from local.fakes.servers import FleetServer
-    from registry.models import BackupResult
+    from registry.run_records import BackupResult
     from tests.support.server_states import Sections
 
 

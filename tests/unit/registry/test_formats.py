@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 import registry
 from local.format_fixtures import EXAMPLES
-from registry.models import Backup, BackupResult
+from registry.fleet_records import Backup
 from registry.rows import read_row
+from registry.run_records import BackupResult
 from registry.serialization import FORMAT_FIELD, Stored, UnreadableRow, formerly, from_row, to_row
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

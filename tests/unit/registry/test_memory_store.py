@@ -7,7 +7,8 @@ from threading import Barrier
 
 from common.errors import Failure, Reason
 from local.fakes.store import MemoryStore
-from registry.models import Backup, BackupResult, Primary
+from registry.fleet_records import Backup, Primary
+from registry.run_records import BackupResult
 from registry.store import AlreadyRegistered, VersionConflict
 from registry.store_rules import Promotion, promotion
 

@@ -10,20 +10,16 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from registry.models import (
+from registry.fleet_records import Backup, Primary, PushLimits, SyncSettings, TlsTrust
+from registry.run_records import (
     Approval,
-    Backup,
     BackupResult,
     KeptState,
     Notice,
     PartResult,
-    Primary,
     PrimaryBaseline,
-    PushLimits,
     RecordedFingerprints,
     Run,
-    SyncSettings,
-    TlsTrust,
 )
 from registry.serialization import UnreadableRow, from_row, time_text, to_row
 

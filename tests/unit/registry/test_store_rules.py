@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import REASONS_OF_THE_RUN, Reason
-from registry.models import BackupResult, Condition, Notice, PartResult, Run, address_key
+from registry.fleet_records import address_key
+from registry.run_records import BackupResult, Condition, Notice, PartResult, Run
 from registry.serialization import to_row
 from registry.store_rules import (
     MESSAGE_LIMIT,

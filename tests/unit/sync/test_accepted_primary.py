@@ -15,7 +15,8 @@ from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
 from local.fakes.runtime import NOON, TickingRuntime
 from local.fakes.world import World
-from registry.models import AcceptedPart, PrimaryAcceptance, PrimaryBaseline, SyncSettings, new_run_id
+from registry.fleet_records import SyncSettings
+from registry.run_records import AcceptedPart, PrimaryAcceptance, PrimaryBaseline, new_run_id
 from registry.store_rules import of_primary, primary_as_named, promotion
 from sync.events import RunRequest, Trigger
 from sync.poll import look_at_primary

@@ -13,7 +13,7 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from local.fakes.aws_services import MemoryQueue
 from local.fakes.runtime import Killed, WallClockRuntime
-from registry.models import QUEUED, BackupResult, Run
+from registry.run_records import QUEUED, BackupResult, Run
 from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
 from sync.fan_out import process_batch

@@ -15,7 +15,7 @@ from common.runtime import Unfinished
 from local.fakes.aws_services import MemoryQueue
 from local.fakes.runtime import FakeRuntime, Killed
 from local.fakes.world import World
-from registry.models import ServedNow
+from registry.run_records import ServedNow
 from replication.model import Status
 from sync.context import FanOutTerms, RunContext
 from sync.events import RunRequest, Trigger

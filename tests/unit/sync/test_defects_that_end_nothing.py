@@ -19,7 +19,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from local.fakes.world import RecordedProgress, World
-from registry.models import SyncSettings
+from registry.fleet_records import SyncSettings
 from replication import plan, plan_details, plan_text
 from replication.guards import (
     access_addresses,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-    from registry.models import BackupResult
+    from registry.run_records import BackupResult
     from sync.context import RunContext
     from sync.results import Report
 

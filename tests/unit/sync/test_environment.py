@@ -4,7 +4,7 @@ import pytest
 
 from common.errors import Failure, Reason
 from fleet.environment import PACKAGE
-from registry.models import Primary, TlsTrust
+from registry.fleet_records import Primary, TlsTrust
 from sync.context import Environment
 
 COMPLETE = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import Failure, Reason
-from registry.models import new_run_id
+from registry.run_records import new_run_id
 from sync.events import RunRequest, Trigger, read_request
 
 KNOWN = {"action", "backups", "dry_run", "accept_primary", "requested_by", "run_id"}

@@ -16,7 +16,8 @@ from common.errors import Failure, Reason
 from local.fakes.aws_services import MemoryQueue
 from local.fakes.runtime import FakeRuntime, HangingRuntime, Killed, WallClockRuntime
 from registry.backup_queue import Message
-from registry.models import Backup, BackupResult, Claim, Credentials, Run, SyncSettings
+from registry.fleet_records import Backup, Credentials, SyncSettings
+from registry.run_records import BackupResult, Claim, Run
 from registry.snapshots import primary_key
 from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger

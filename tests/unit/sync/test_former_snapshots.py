@@ -8,7 +8,7 @@ import pytest
 from common.deadline import Deadline
 from local.fakes.runtime import FakeRuntime
 from local.fakes.world import World
-from registry.models import Backup
+from registry.fleet_records import Backup
 from sync.events import RunRequest, Trigger
 from sync.results import Report
 from sync.run import run

@@ -13,7 +13,7 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
 from local.fakes.runtime import WallClockRuntime
-from registry.models import SyncSettings
+from registry.fleet_records import SyncSettings
 from sync.events import RunRequest, Trigger
 from sync.run import run
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from local.fakes.world import World
-    from registry.models import BackupResult
+    from registry.run_records import BackupResult
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 BRIEF = ["security"]

@@ -13,7 +13,8 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from local.fakes.runtime import FakeRuntime
 from local.fakes.world import World
-from registry.models import Backup, BackupResult
+from registry.fleet_records import Backup
+from registry.run_records import BackupResult
 from registry.store_rules import merged_status
 from replication.model import Status
 from sync.events import RunRequest, Trigger

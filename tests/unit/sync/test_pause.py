@@ -11,7 +11,8 @@ import pytest
 from common.errors import Failure, Reason
 from local.fakes.runtime import FakeRuntime
 from local.fakes.store import MemoryStore
-from registry.models import Backup, Run
+from registry.fleet_records import Backup
+from registry.run_records import Run
 from sync.pause import pause
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from local.fakes.runtime import NOON, FakeRuntime, Killed
 from local.fakes.snapshots import MemorySnapshots
 from local.fakes.store import MemoryStore
 from local.fakes.world import World
-from registry.models import new_run_id
+from registry.run_records import new_run_id
 from registry.snapshots import SnapshotContent
 from replication.model import PartName
 from replication.primary import dump, fingerprint, read_primary

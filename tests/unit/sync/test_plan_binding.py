@@ -14,7 +14,8 @@ from fleet.approvals import current_approval, guard_of
 from fleet.servers import PRIMARY_ID
 from local.fakes.aws_services import MemoryQueue
 from local.fakes.runtime import FakeRuntime
-from registry.models import Approval, SyncSettings
+from registry.fleet_records import SyncSettings
+from registry.run_records import Approval
 from registry.snapshots import SnapshotContent
 from replication.model import PartName
 from replication.primary import dump, fingerprint, read_primary
@@ -27,7 +28,7 @@ from tests.support.registrations import as_registered
 if TYPE_CHECKING:
     from local.fakes.servers import FleetServer
     from local.fakes.world import World
-    from registry.models import BackupResult
+    from registry.run_records import BackupResult
     from sync.context import RunContext
 
 MANY = tuple(f"user{number}" for number in range(20))

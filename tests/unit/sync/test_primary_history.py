@@ -12,7 +12,7 @@ from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
 from local.fakes.runtime import WallClockRuntime
 from local.fakes.snapshots import MemorySnapshots
-from registry.models import KeptState
+from registry.run_records import KeptState
 from registry.snapshots import SnapshotContent, primary_key
 from replication.model import PartName, Status
 from sync.events import RunRequest, Trigger

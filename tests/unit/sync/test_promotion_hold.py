@@ -14,7 +14,8 @@ from common.errors import Failure, Reason
 from fleet.servers import PRIMARY_ID
 from local.build import ROOT
 from local.fakes.runtime import WallClockRuntime
-from registry.models import Approval, BackupResult, Primary, PrimaryBaseline, new_run_id
+from registry.fleet_records import Primary
+from registry.run_records import Approval, BackupResult, PrimaryBaseline, new_run_id
 from registry.snapshots import SnapshotContent, primary_key
 from registry.store import VersionConflict
 from registry.store_rules import primary_as_named, promotion

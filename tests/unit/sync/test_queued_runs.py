@@ -11,7 +11,7 @@ import pytest
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from local.fakes.runtime import FakeRuntime
-from registry.models import QUEUED, Run, new_run_id
+from registry.run_records import QUEUED, Run, new_run_id
 from sync.events import RunRequest, Trigger
 from sync.run import run
 

@@ -12,7 +12,7 @@ import pytest
 from aws_lambda_powertools import Logger
 
 from local.fakes.runtime import WallClockRuntime
-from registry.models import BackupResult, Condition, Notice, PartResult, Run
+from registry.run_records import BackupResult, Condition, Notice, PartResult, Run
 from replication.model import Status
 from sync import reporting
 from sync.reporting import LoggedProgress, emit_metrics

@@ -16,7 +16,7 @@ from fleet.servers import PRIMARY_ID
 from local.fakes.aws_services import MemoryQueue
 from local.fakes.runtime import FakeRuntime, Killed
 from local.fakes.world import World
-from registry.models import Backup
+from registry.fleet_records import Backup
 from registry.snapshots import SnapshotContent, backup_key, primary_key
 from replication.model import PartName
 from replication.primary import dump, fingerprint, read_primary

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from common.errors import REASONS_OF_THE_RUN, Failure, Reason
 from common.server_types import Features, Licence, Security, ServerFacts, Version
-from registry.models import BackupResult, Condition, PartResult, Run
+from registry.run_records import BackupResult, Condition, PartResult, Run
 from registry.store_rules import merged_status
 from replication.model import Changes, Outcome, PartName, PartOutcome, PartStatus, Status
 from sync.results import failed_outcome, result_of, status_counts

@@ -15,16 +15,8 @@ from common.errors import Failure, Reason
 from local.fakes.aws_services import RotatedCredentials
 from local.fakes.runtime import HangingRuntime, WallClockRuntime
 from local.fakes.store import MemoryStore
-from registry.models import (
-    QUEUED,
-    BackupResult,
-    Lease,
-    Primary,
-    PrimaryBaseline,
-    Run,
-    SyncSettings,
-    new_run_id,
-)
+from registry.fleet_records import Primary, SyncSettings
+from registry.run_records import QUEUED, BackupResult, Lease, PrimaryBaseline, Run, new_run_id
 from sync.events import RunRequest, Trigger
 from sync.run import run
 from tests.support.registrations import as_registered, remember_baseline

@@ -15,7 +15,7 @@ from local.fakes.aws_services import MemoryQueue
 from local.fakes.management_api import FakeApi
 from local.fakes.runtime import FakeRuntime, Killed
 from local.fakes.world import World
-from registry.models import BackupResult
+from registry.run_records import BackupResult
 from replication.model import Status
 from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger

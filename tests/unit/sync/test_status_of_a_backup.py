@@ -19,7 +19,7 @@ from sync.fan_out import process_batch
 from sync.run import run
 
 if TYPE_CHECKING:
-    from registry.models import BackupResult
+    from registry.run_records import BackupResult
     from sync.results import Report
 
 DOWN = Failure(Reason.CONNECTION_REFUSED, "nothing listens on this port")

@@ -13,7 +13,7 @@ from fleet.servers import PRIMARY_ID
 from local.fakes.aws_services import MemoryQueue
 from local.fakes.runtime import FakeRuntime
 from local.fakes.world import World
-from registry.models import Primary, SyncSettings
+from registry.fleet_records import Primary, SyncSettings
 from registry.store_rules import primary_as_named
 from sync.context import FanOutTerms, RunContext
 from sync.events import RunRequest, Trigger
@@ -23,7 +23,7 @@ from sync.run import run
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from registry.models import BackupResult
+    from registry.run_records import BackupResult
 
 PARTS = ("settings", "accounts", "event_rules")
 WRITES = ["write_settings", "write_accounts", "write_event_rules"]

@@ -16,7 +16,7 @@ from fleet.primary import known_parts
 from local.fakes.runtime import FakeRuntime
 from local.fakes.servers import FACTS, FleetServer
 from local.fakes.snapshots import PartSnapshots
-from registry.models import BackupResult, Run
+from registry.run_records import BackupResult, Run
 from registry.store_rules import merged_status
 from replication.guards.approval import Guard
 from replication.job import ReplicationJob

@@ -14,7 +14,7 @@ from local.fakes.aws_services import MemoryQueue
 from local.fakes.runtime import WallClockRuntime
 from local.fakes.store import MemoryStore
 from local.fakes.world import World
-from registry.models import BackupResult, Run
+from registry.run_records import BackupResult, Run
 from registry.snapshots import SnapshotContent
 from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger

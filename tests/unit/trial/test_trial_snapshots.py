@@ -9,7 +9,7 @@ from common.errors import Failure, Reason
 from common.server_types import Features, Licence, Security, ServerFacts, Version
 from local.trial.credentials import log_in_of
 from local.trial.snapshots import FolderSnapshots, load
-from registry.models import Credentials
+from registry.fleet_records import Credentials
 from registry.snapshots import decode
 
 FACTS = ServerFacts(
