@@ -253,7 +253,7 @@ def _look_at(
             for server in servers
         ],
         CHECK_SECONDS + 1,
-        late=lambda: _Look(failure=unresolved, failed_step="name_resolves"),
+        late=_Look(failure=unresolved, failed_step="name_resolves"),
         runtime=services.runtime,
     )
 

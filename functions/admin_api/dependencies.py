@@ -15,7 +15,7 @@ from fleet.approvals import CurrentApproval, current_approval, end_if_given
 from fleet.environment import Variables, entries, memory_megabytes, number, package_file, required, stack_primary
 from fleet.log_ins import LogIns
 from fleet.memory import room_for_primary
-from fleet.primary import primary_in_use
+from fleet.primary import Source
 from fleet.servers import CerberusServers
 from registry.audit import AuditLog, DynamoAuditLog
 from registry.aws import open_clients, open_management_clients
@@ -109,9 +109,14 @@ class Services:
         """The way to the servers' passwords."""
         return LogIns(self.store, self.credentials, self.runtime)
 
+    @property
+    def source(self) -> Source:
+        """The primary, to be read."""
+        return Source(self.log_ins, self.servers, self.stack_primary)
+
     def primary(self) -> Primary | None:
         """The primary in use: the registered one, else the stack's."""
-        return primary_in_use(self.store, self.stack_primary)
+        return self.source.registered
 
     def last_result(self, backup: Backup) -> BackupResult | None:
         """The last result of the backup as it is registered, against the primary as it is registered."""

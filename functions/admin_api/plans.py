@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import NoReturn
 
 from admin_api.dependencies import Services
 from admin_api.readings import reading
@@ -19,7 +18,7 @@ from common.errors import Failure, Reason
 from common.server_types import ServerFacts
 from fleet.approvals import CurrentApproval, guard_of
 from fleet.present_primary import present_primary
-from fleet.primary import Source, known_parts, pending_access_proof_of, policy_of
+from fleet.primary import known_parts, pending_access_proof_of, policy_of
 from fleet.primary_guard import check_meant
 from fleet.restore_source import RestoreSource
 from fleet.servers import endpoint_of, refuse_primary
@@ -57,19 +56,15 @@ def plan_of(backup: Backup, services: Services, snapshot: str = "") -> PlanView:
     """
     plan = partial(_plan_of_earlier, snapshot) if snapshot else _plan
     with reading(services, backup, services.primary()):
-        return in_time(partial(plan, backup, services), PLAN_SECONDS, services.runtime, late=_plan_too_slow)
-
-
-def _plan_too_slow() -> NoReturn:
-    raise Failure(Reason.PLAN_TOO_SLOW, f"the servers were not read within {PLAN_SECONDS:.0f} seconds")
+        late = Failure(Reason.PLAN_TOO_SLOW, f"the servers were not read within {PLAN_SECONDS:.0f} seconds")
+        return in_time(partial(plan, backup, services), PLAN_SECONDS, services.runtime, late=late)
 
 
 def _plan(backup: Backup, services: Services, deadline: Deadline) -> PlanView:
     settings = _settings(services)
     policy = policy_of(backup, settings)
-    servers = services.servers
-    source = Source(services.log_ins, servers, services.stack_primary)
-    refuse_primary((source.primary.host, source.primary.port), backup, servers.is_same, deadline)
+    source = services.source
+    refuse_primary((source.primary.host, source.primary.port), backup, services.servers.is_same, deadline)
     primary = source.read(policy.parts, settings, deadline)
     approval, last = services.approval(backup), _last_of(backup, services)
     job = ReplicationJob(
@@ -89,10 +84,8 @@ def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Dea
     settings = _settings(services)
     restore_source = RestoreSource.load(services.snapshots, key, services.primary())
     policy = restore_source.policy(backup, settings)
-    servers = services.servers
-    refuse_primary(restore_source.state.address, backup, servers.is_same, deadline)
-    source = Source(services.log_ins, servers, services.stack_primary)
-    present = present_primary(source, services.snapshots, settings, deadline)
+    refuse_primary(restore_source.state.address, backup, services.servers.is_same, deadline)
+    present = present_primary(services.source, services.snapshots, settings, deadline)
 
     def check(facts: ServerFacts, address: ServerAddress, label: str) -> tuple[str, ...]:
         return (*restore_source.check(facts, address, label), *present.check(facts, label))
@@ -234,13 +227,8 @@ def difference_of(digest: str, other: str | None, services: Services) -> Differe
     Raises Refused(PLAN_UNDER_WAY) while the primary is read for another answer.
     """
     with reading(services, None if other else services.primary()):
-        return in_time(
-            partial(_difference, digest, other, services), PLAN_SECONDS, services.runtime, late=_comparison_too_slow
-        )
-
-
-def _comparison_too_slow() -> NoReturn:
-    raise Failure(Reason.COMPARISON_TOO_SLOW, f"there was no answer within {PLAN_SECONDS:.0f} seconds")
+        late = Failure(Reason.COMPARISON_TOO_SLOW, f"there was no answer within {PLAN_SECONDS:.0f} seconds")
+        return in_time(partial(_difference, digest, other, services), PLAN_SECONDS, services.runtime, late=late)
 
 
 def _difference(digest: str, other: str | None, services: Services, deadline: Deadline) -> DifferenceView:
@@ -264,9 +252,5 @@ def _difference(digest: str, other: str | None, services: Services, deadline: De
 
 def _primary_now(parts: Mapping[str, str], services: Services, deadline: Deadline) -> Mapping[str, str]:
     """What the primary holds of these parts at this moment."""
-    stored = services.store.settings()
-    settings = replace(stored, connect_timeout=min(stored.connect_timeout, PLANNING_CONNECT_SECONDS))
-    servers = services.servers
-    source = Source(services.log_ins, servers, services.stack_primary)
     names = [name for name in PartName if name in parts]
-    return dump(source.read(names, settings, deadline))
+    return dump(services.source.read(names, _settings(services), deadline))

@@ -6,7 +6,6 @@ themselves; what reads the store or makes a plan does not, so it runs beside.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import NoReturn
 
 from cerberus.address_policy import AddressPolicy, check_host
 from cerberus.same_server import Address, all_addresses, same_server
@@ -20,20 +19,18 @@ _WORKERS = 16
 
 
 def side_by_side[Result](
-    works: Iterable[Callable[[], Result]], seconds: float, *, late: Callable[[], Result], runtime: Runtime
+    works: Iterable[Callable[[], Result]], seconds: float, *, late: Result, runtime: Runtime
 ) -> list[Result]:
-    """Do all ``works`` at the same time; what is not done after ``seconds`` is given up and has the result ``late()``.
+    """Do all ``works`` at the same time; what is not done after ``seconds`` is given up and has the result ``late``.
 
     What a work raises is raised here.
     """
     results = runtime.run_parallel(list(works), max_workers=_WORKERS, timeout=seconds)
-    return [late() if result is UNFINISHED else result for result in results]
+    return [late if result is UNFINISHED else result for result in results]
 
 
-def in_time[Result](
-    do: Callable[[Deadline], Result], seconds: float, runtime: Runtime, *, late: Callable[[], NoReturn]
-) -> Result:
-    """What ``do`` gives within a deadline of so many seconds; otherwise ``late`` raises what that means.
+def in_time[Result](do: Callable[[Deadline], Result], seconds: float, runtime: Runtime, *, late: Failure) -> Result:
+    """What ``do`` gives within a deadline of so many seconds. Raises ``late`` when that is over.
 
     What ``do`` computes ends with the deadline too, so that it takes no time from the request that comes next.
     """
@@ -44,11 +41,11 @@ def in_time[Result](
             return do(deadline)
 
     try:
-        (result,) = side_by_side([compute], seconds + 1, late=late, runtime=runtime)
+        result = runtime.run_with_timeout(compute, seconds + 1)
     except Failure as failure:
-        if failure.reason is Reason.DEADLINE:
-            late()
-        raise
+        raise late if failure.reason is Reason.DEADLINE else failure from None
+    if result is UNFINISHED:
+        raise late
     return result
 
 
@@ -70,7 +67,7 @@ def address_problems(
             return None if failure.reason in (Reason.NAME_NOT_RESOLVED, Reason.DEADLINE) else failure
         return None
 
-    return side_by_side([partial(problem, host) for host in hosts], seconds + 1, late=lambda: None, runtime=runtime)
+    return side_by_side([partial(problem, host) for host in hosts], seconds + 1, late=None, runtime=runtime)
 
 
 class SameServers:
@@ -89,7 +86,7 @@ class SameServers:
 
         names = list(dict.fromkeys(map(canonical_host, hosts)))
         works = [partial(all_of, name) for name in names]
-        held = side_by_side(works, seconds + 1, late=frozenset[str], runtime=runtime)
+        held = side_by_side(works, seconds + 1, late=frozenset(), runtime=runtime)
         self._addresses_of = dict(zip(names, held, strict=True))
 
     def __call__(self, one: Address, other: Address) -> bool:

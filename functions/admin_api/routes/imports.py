@@ -75,9 +75,7 @@ def import_backups(
 
 
 def _native_sync(services: Services) -> NativeSync:
-    primary = services.primary()
-    if primary is None:
-        raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
+    primary = services.source.primary
     settings = services.store.settings()
     settings = replace(settings, connect_timeout=min(settings.connect_timeout, 5.0))
     deadline = Deadline(_READ_SECONDS, services.runtime.monotonic)

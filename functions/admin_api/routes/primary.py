@@ -53,7 +53,7 @@ router = new_router()
 )
 def get_primary(services: Injected) -> Response[PrimaryDetails]:
     """Where the primary is, without its password, and what somebody has accepted of it."""
-    primary = _registered_primary(services)
+    primary = services.source.primary
     acceptance = of_primary(services.store.acceptance(), primary)
     view = views.primary_details(primary, username_of(primary.secret_id, services), acceptance)
     return Response(200, "application/json", view, {"ETag": etag(primary.version)})
@@ -99,7 +99,7 @@ def change_primary(
     Another host, port or trust needs the password. Another host or port is another server: nothing is pushed from it
     until somebody resumes. While a run is under way there is no other server (409 `lease_held`).
     """
-    registered = _registered_primary(services)
+    registered = services.source.primary
     version = expected_version(if_match, registered.version)
     named = Primary(
         registered.host if body.host is None else body.host,
@@ -145,7 +145,7 @@ def _stored(
 )
 def try_primary(services: Injected) -> CheckReport:
     """Try every requirement on the primary now."""
-    return check_primary(_registered_primary(services), services, asked_for=True)
+    return check_primary(services.source.primary, services, asked_for=True)
 
 
 @router.post(
@@ -165,7 +165,7 @@ def promote_backup(
     Runs only look from then on, until somebody resumes, or starts a run over
     the fleet. The old primary need not answer.
     """
-    old, backup = _registered_primary(services), registered_backup(body.backup_id, services)
+    old, backup = services.source.primary, registered_backup(body.backup_id, services)
     expected_version(if_match, old.version)
     now = services.runtime.now()
     why = f"{backup.id} was made the primary at {now:%Y-%m-%d %H:%M:%S} UTC by {caller(router.current_event.raw_event)}"
@@ -198,19 +198,12 @@ def promote_backup(
 )
 def resume_primary(services: Injected, if_match: IfMatch = None) -> Response[PrimaryView]:
     """After a change of the primary: let runs push from the new one. One from which they do already stays as it is."""
-    primary = _registered_primary(services)
+    primary = services.source.primary
     version = expected_version(if_match, primary.version)
     if primary.held:
         primary = services.store.save_primary(replace(primary, held=""), expected_version=version)
     view = views.primary_view(primary, username_of(primary.secret_id, services))
     return Response(200, "application/json", view, {"ETag": etag(primary.version)})
-
-
-def _registered_primary(services: Services) -> Primary:
-    primary = services.primary()
-    if primary is None:
-        raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
-    return primary
 
 
 @router.get("/primary/states", summary="The primary's states", tags=["primary"], operation_id="listStates")

@@ -20,14 +20,6 @@ from replication.parts.accounts import account_sizes
 from replication.primary import read_primary
 
 
-class TooLate(Exception):
-    """What was asked for was not done in time."""
-
-
-def late() -> NoReturn:
-    raise TooLate
-
-
 def test_what_an_answer_computes_ends_with_its_time() -> None:
     has_ended = Event()
 
@@ -38,8 +30,10 @@ def test_what_an_answer_computes_ends_with_its_time() -> None:
         finally:
             has_ended.set()
 
-    with pytest.raises(TooLate):
+    late = Failure(Reason.PLAN_TOO_SLOW, "it was not done in time")
+    with pytest.raises(Failure) as raised:
         in_time(compute_for_ever, 0.01, SystemRuntime(), late=late)
+    assert raised.value is late
     assert has_ended.wait(60)
 
 
