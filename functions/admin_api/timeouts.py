@@ -86,7 +86,7 @@ class SameServers:
 
         names = list(dict.fromkeys(map(canonical_host, hosts)))
         works = [partial(all_of, name) for name in names]
-        held = side_by_side(works, seconds + 1, late=frozenset(), runtime=runtime)
+        held = side_by_side(works, seconds + 1, late=frozenset[str](), runtime=runtime)
         self._addresses_of = dict(zip(names, held, strict=True))
 
     def __call__(self, one: Address, other: Address) -> bool:

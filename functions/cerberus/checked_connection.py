@@ -21,10 +21,11 @@ from urllib3.util import Retry
 
 from cerberus.address_policy import AddressPolicy
 from cerberus.endpoint import Timeouts
-from cerberus.same_server import Address, leads_to
+from cerberus.same_server import Address, all_addresses
 from cerberus.tls import BoundedSocket, Trust, certificate_of, handshake
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.hosts import canonical_host
 
 # urllib3 warns of headers that it cannot read, and quotes them.
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
@@ -86,7 +87,7 @@ class Dialer:
         """Raise Failure(SAME_AS_PRIMARY) when one of these addresses is the server's that must not be dialed."""
         if self.not_at is None or self.not_at[1] != self.port:
             return
-        if leads_to(candidates, self.not_at[0], self.policy, deadline):
+        if not all_addresses(self.not_at[0], self.policy, deadline).isdisjoint(map(canonical_host, candidates)):
             raise Failure(Reason.SAME_AS_PRIMARY, "its address leads to the primary itself; nobody has logged in")
 
 

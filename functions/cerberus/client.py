@@ -6,7 +6,7 @@ operation it could name, changes anything.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from math import inf
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -77,9 +77,6 @@ class NativeTarget:
     secure: bool
     username: str
     enabled: bool
-    last_status: str = ""
-    last_time: datetime | None = None
-    last_message: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ class PrimaryClient:
         self, endpoint: Endpoint, deadline: Deadline, runtime: Runtime, *, dialer: Dialer | None = None
     ) -> None:
         self._endpoint = endpoint
-        self._deadline = deadline.part()
+        self._deadline = deadline.share(inf)
         self._runtime = runtime
         self._dialer = dialer or Dialer(endpoint.host, endpoint.port, endpoint.addresses, endpoint.not_at)
         self._soap = SoapClient(
@@ -243,9 +240,6 @@ class PrimaryClient:
             secure=server.get("useSSL", False),
             username=server.get("username", ""),
             enabled=server["enableSync"],
-            last_status=server.get("lastSyncStatus", ""),
-            last_time=server.get("lastSyncTime"),
-            last_message=server.get("lastSyncStatusMessage", ""),
         )
 
     def _pushes_itself(self) -> bool | None:

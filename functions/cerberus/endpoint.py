@@ -7,7 +7,6 @@ from cerberus.address_policy import AddressPolicy, checked_host
 from cerberus.operation_budgets import OperationBudgets
 from cerberus.same_server import Address
 from cerberus.tls import SystemRoots, Trust
-from common.budgets import MEGABYTE, AccountSizes
 from common.errors import Failure, Reason
 
 MAX_PORT = 65535
@@ -25,7 +24,7 @@ class Timeouts:
 class Endpoint:
     """One server as registered. Its repr shows neither user name nor password.
 
-    ``label`` is how messages name it. ``reply_limit``, ``beside`` and ``room``: see ``OperationBudgets``.
+    ``label`` is how messages name it. ``budgets`` say how much each operation may answer.
     ``wsdl`` is the file of the server's own version, None for the one shipped here.
     ``not_at`` is the primary where this is a backup: no connection goes to an address of it.
     Raises Failure(REGISTRATION_INVALID) for a host or port that cannot be one.
@@ -38,16 +37,9 @@ class Endpoint:
     addresses: AddressPolicy
     trust: Trust = field(default_factory=SystemRoots)
     timeouts: Timeouts = field(default_factory=Timeouts)
-    reply_limit: int = 256 * MEGABYTE
-    beside: AccountSizes | None = None
-    room: int | None = None
+    budgets: OperationBudgets = field(default_factory=OperationBudgets)
     wsdl: Path | None = None
     not_at: Address | None = None
-
-    @property
-    def budgets(self) -> OperationBudgets:
-        """How much each operation may answer."""
-        return OperationBudgets(self.reply_limit, self.beside, self.room)
 
     def __post_init__(self) -> None:
         try:

@@ -31,7 +31,7 @@ class OperationBudgets:
     backup of it. ``room`` is what the process has for the lists of any other server, None for as much as it wants.
     """
 
-    reply_limit: int
+    reply_limit: int = 256 * budgets.MEGABYTE
     beside: AccountSizes | None = None
     room: int | None = None
 

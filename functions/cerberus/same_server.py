@@ -1,7 +1,5 @@
 """Whether two registrations lead to one server: told by their addresses, before anybody logs in."""
 
-from collections.abc import Iterable
-
 from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
 from common.errors import Failure, Reason
@@ -21,13 +19,8 @@ def same_server(one: Address, other: Address, addresses: AddressPolicy, deadline
         return False
     if canonical_host(one[0]) == canonical_host(other[0]):
         return True
-    return leads_to(all_addresses(one[0], addresses, deadline), other[0], addresses, deadline)
-
-
-def leads_to(resolved: Iterable[str], host: str, addresses: AddressPolicy, deadline: Deadline) -> bool:
-    """Whether one of these IP addresses is one of a host's. Raises Failure(DEADLINE)."""
-    spelled = frozenset(map(canonical_host, resolved))
-    return bool(spelled) and not spelled.isdisjoint(all_addresses(host, addresses, deadline))
+    resolved = all_addresses(one[0], addresses, deadline)
+    return bool(resolved) and not resolved.isdisjoint(all_addresses(other[0], addresses, deadline))
 
 
 def all_addresses(host: str, addresses: AddressPolicy, deadline: Deadline) -> frozenset[str]:

@@ -1,8 +1,6 @@
 """Calls SOAP operations of one server: log-in, one repetition after a 401, and the list of allowed operations."""
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Self
 
 from cerberus.checked_connection import Dialer
 from cerberus.decoder import NOTHING_SENT, Values, read_reply
@@ -48,14 +46,6 @@ class SoapClient:
         self._transport = Transport(endpoint, deadline, dialer)
         self._log_in_failed = False
         self._sent = NOTHING_SENT
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connection."""

@@ -10,8 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import urllib3.exceptions
 from requests import PreparedRequest, Request, RequestException
@@ -54,25 +53,17 @@ class Reply:
 class Transport:
     """Posts to one server, by ``dialer``.
 
-    Belongs to the thread that uses it first; close it, or use it in a ``with`` statement.
+    Belongs to the thread that uses it first; ``close`` it.
     """
 
     def __init__(self, endpoint: Endpoint, deadline: Deadline, dialer: Dialer) -> None:
         self._endpoint = endpoint
         self._deadline = deadline
         self._owner: int | None = None
-        self._peer = Peer(dialer, endpoint.trust, endpoint.timeouts, endpoint.reply_limit, deadline)
+        self._peer = Peer(dialer, endpoint.trust, endpoint.timeouts, endpoint.budgets.reply_limit, deadline)
         self._adapter = CheckedAdapter(self._peer)
         # Prepared once: only headers and body differ. The adapter dials the checked address; the URL's host is ignored.
         self._request = Request("POST", f"https://cerberus{PATH}").prepare()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def certificate(self) -> bytes | None:

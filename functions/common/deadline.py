@@ -23,10 +23,6 @@ class Deadline:
         """A deadline of its own for one of several: so many seconds from now, and never later than this one."""
         return Deadline(min(seconds, self._end - self._clock()), self._clock)
 
-    def part(self) -> "Deadline":
-        """The same point in time as an object of its own, for one of several that work side by side."""
-        return Deadline(self._end - self._clock(), self._clock)
-
     @contextmanager
     def reserving(self, seconds: float) -> Iterator[None]:
         """Everything inside ends this much earlier, so that the time is left for what must follow in any case."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from cerberus.address_policy import AddressPolicy
 from cerberus.client import BackupClient, PrimaryClient
 from cerberus.endpoint import Endpoint, Timeouts
+from cerberus.operation_budgets import OperationBudgets
 from cerberus.same_server import Address, same_server
 from cerberus.tls import CaBundle, Pins, SystemRoots, Trust
 from common.budgets import MEGABYTE, AccountSizes
@@ -52,9 +53,7 @@ def endpoint_of(
         credentials=(credentials.username, credentials.password),
         trust=trust_of(server.trust),
         timeouts=Timeouts(connect=settings.connect_timeout, read=settings.read_timeout),
-        reply_limit=settings.reply_limit_mb * MEGABYTE,
-        beside=beside,
-        room=room,
+        budgets=OperationBudgets(settings.reply_limit_mb * MEGABYTE, beside, room),
         addresses=addresses,
         wsdl=wsdl,
         not_at=not_at,

@@ -7,7 +7,7 @@ hand it may be missing; ``fleet.log_ins`` then binds it at its first use.
 import json
 from enum import Enum, auto
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -88,7 +88,8 @@ class SecretsManagerCredentials:
                 self._client.restore_secret(SecretId=name)
         if state is _State.ABSENT:
             with calling("Secrets Manager CreateSecret"):
-                self._create(name, content)
+                key: dict[str, Any] = {"KmsKeyId": self._key} if self._key else {}
+                self._client.create_secret(Name=name, SecretString=content, **key)
         else:
             with calling("Secrets Manager PutSecretValue"):
                 self._client.put_secret_value(SecretId=name, SecretString=content)
@@ -102,12 +103,6 @@ class SecretsManagerCredentials:
             with calling("Secrets Manager DeleteSecret"):
                 self._client.delete_secret(SecretId=name, RecoveryWindowInDays=RECOVERY_DAYS)
         self._forget(secret_id)
-
-    def _create(self, name: str, content: str) -> None:
-        if self._key:
-            self._client.create_secret(Name=name, SecretString=content, KmsKeyId=self._key)
-        else:
-            self._client.create_secret(Name=name, SecretString=content)
 
     def _empty(self, name: str) -> None:
         """Take its value away. It is a resource of the stack, whose later deployments expect it to be there.
@@ -129,24 +124,20 @@ class SecretsManagerCredentials:
     def _state(self, name: str) -> _State:
         try:
             described = self._client.describe_secret(SecretId=name)
-        except ClientError as error:
+        except (ClientError, BotoCoreError) as error:
             if error_code(error) == _MISSING:
                 return _State.ABSENT
-            raise unavailable("Secrets Manager DescribeSecret", error) from None
-        except BotoCoreError as error:
             raise unavailable("Secrets Manager DescribeSecret", error) from None
         return _State.DELETED if "DeletedDate" in described else _State.PRESENT
 
     def _read(self, name: str) -> Credentials:
         try:
             reply = self._client.get_secret_value(SecretId=name)
-        except ClientError as error:
+        except (ClientError, BotoCoreError) as error:
             if error_code(error) == _MISSING:
                 raise Failure(Reason.CREDENTIALS_MISSING, f"the secret {name} does not exist or has no value") from None
             if error_code(error) == _UNREADABLE:
                 raise Failure(Reason.CREDENTIALS_MISSING, f"the secret {name} is scheduled for deletion") from None
-            raise unavailable("Secrets Manager GetSecretValue", error) from None
-        except BotoCoreError as error:
             raise unavailable("Secrets Manager GetSecretValue", error) from None
         credentials = _understood(reply.get("SecretString", ""), reply.get("VersionId", ""))
         if credentials is None:

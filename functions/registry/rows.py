@@ -14,7 +14,7 @@ from typing import ClassVar
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from common.errors import Failure, Reason
-from registry.serialization import FORMAT_FIELD, Row, Stored, UnreadableRow, from_row
+from registry.serialization import FORMAT_FIELD, Row, Stored, Unreadable, from_row
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ def read_row[Model: Stored](model: type[Model], row: Row) -> Model:
     """The record of a row. Raises Failure(RECORD_UNREADABLE) that names row and attribute."""
     try:
         return from_row(model, row, _BESIDE)
-    except UnreadableRow as unreadable:
+    except Unreadable as unreadable:
         raise Failure(Reason.RECORD_UNREADABLE, _complaint(row, unreadable)) from None
 
 
@@ -99,7 +99,7 @@ def readable[Model: Stored](model: type[Model], rows: Iterable[Row]) -> Iterator
     for row in rows:
         try:
             yield from_row(model, row, _BESIDE)
-        except UnreadableRow as unreadable:
+        except Unreadable as unreadable:
             _LOGGER.warning("%s", _complaint(row, unreadable))
 
 
@@ -108,7 +108,7 @@ def unreadable_rows(model: type[Stored], rows: Iterable[Row]) -> Iterator[tuple[
     for row in rows:
         try:
             from_row(model, row, _BESIDE)
-        except UnreadableRow as unreadable:
+        except Unreadable as unreadable:
             yield row["sk"], str(unreadable)
 
 
@@ -117,5 +117,5 @@ def known_format(model: type[Stored]) -> ConditionBase:
     return Attr(FORMAT_FIELD).not_exists() | Attr(FORMAT_FIELD).is_in(list(range(1, model.FORMAT + 1)))
 
 
-def _complaint(row: Row, unreadable: UnreadableRow) -> str:
+def _complaint(row: Row, unreadable: Unreadable) -> str:
     return f"the stored row {row['pk']} / {row['sk']} cannot be understood: {unreadable}"

@@ -10,12 +10,14 @@ from registry.aws_errors import calling
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_events import EventBridgeClient
-    from mypy_boto3_events.type_defs import DescribeRuleResponseTypeDef, PutRuleRequestTypeDef
+    from mypy_boto3_events.type_defs import DescribeRuleResponseTypeDef
 
 MAX_INTERVAL = 1440
 """Minutes of a day."""
 
 _RATE = whole(r"rate\(\s*([0-9]{1,9})\s+(minute|hour|day)s?\s*\)")
+_REPEATED = ("ScheduleExpression", "Description", "EventPattern", "RoleArn", "EventBusName")
+"""What a rule is left with only if it is said again, and what AWS does not take when it is empty."""
 _MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 
 
@@ -117,21 +119,11 @@ class EventBridgeSchedule:
 
         An answer that was lost is no failure when the rule says what it was to say.
         """
-        described: Mapping[str, Any] = rule.described or {}
-        request: PutRuleRequestTypeDef = {"Name": rule.name, "State": "ENABLED" if enabled else "DISABLED"}
-        if expression:
-            request["ScheduleExpression"] = expression
-        if description := described.get("Description"):
-            request["Description"] = description
-        if pattern := described.get("EventPattern"):
-            request["EventPattern"] = pattern
-        if role := described.get("RoleArn"):
-            request["RoleArn"] = role
-        if bus := described.get("EventBusName"):
-            request["EventBusName"] = bus
+        described: Mapping[str, Any] = {**(rule.described or {}), "ScheduleExpression": expression}
+        repeated = {name: described[name] for name in _REPEATED if described.get(name)}
         try:
             with calling("EventBridge PutRule"):
-                self._client.put_rule(**request)
+                self._client.put_rule(Name=rule.name, State="ENABLED" if enabled else "DISABLED", **repeated)
         except Failure:
             if not self.rule(rule.name).says(expression, enabled=enabled):
                 raise

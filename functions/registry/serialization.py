@@ -247,10 +247,6 @@ _SIMPLE: dict[Any, _Reader] = {str: _text, bool: _truth, int: _integer, float: _
 type Row = dict[str, Any]
 
 
-class UnreadableRow(ValueError):
-    """A stored row cannot be understood. The text names attributes and complaints, never values."""
-
-
 def to_row(record: Stored) -> Row:
     """The attributes of a record, its format's number included. Raises ValueError for a time without a zone."""
     row: Row = _storable(numbered(record))
@@ -258,12 +254,8 @@ def to_row(record: Stored) -> Row:
 
 
 def from_row[Model: Stored](model: type[Model], row: Mapping[str, Any], beside: Iterable[str] = ()) -> Model:
-    """The record that ``row`` holds. ``beside`` are attributes that are the table's own. Raises UnreadableRow."""
-    own = {name: value for name, value in row.items() if name not in beside}
-    try:
-        return read(model, own)
-    except Unreadable as unreadable:
-        raise UnreadableRow(str(unreadable)) from None
+    """The record that ``row`` holds. ``beside`` are attributes that are the table's own. Raises Unreadable."""
+    return read(model, {name: value for name, value in row.items() if name not in beside})
 
 
 def time_text(time: datetime) -> str:

@@ -14,6 +14,7 @@ DIGESTS        SINCE                          DigestsSince
 A key has several rows when two workers, one of which died, kept what they had read.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, ClassVar
@@ -74,9 +75,7 @@ class DynamoSnapshotDigests:
 
     def _begin(self, now: datetime) -> None:
         """Store since when there are digests, once for the life of the table."""
-        try:
-            since = DigestsSince(now.replace(microsecond=0))  # the bucket's own times are in whole seconds
+        since = DigestsSince(now.replace(microsecond=0))  # the bucket's own times are in whole seconds
+        with suppress(ConditionsFailed):  # it was stored before
             self._table.transact(Put({**keys(*_SINCE), **to_row(since)}, Attr("pk").not_exists()))
-        except ConditionsFailed:
-            pass  # it was stored before
         self._has_begun = True

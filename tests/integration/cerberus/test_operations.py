@@ -337,7 +337,7 @@ def test_the_native_synchronization_is_read_without_its_passwords(talk: Any, cap
     )
     with caplog.at_level(logging.DEBUG):
         native = client.native_sync()
-    target = NativeTarget("b1", 8443, True, "admin", True, "fail", datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC), "")
+    target = NativeTarget("b1", 8443, True, "admin", True)
     assert native == NativeSync(True, 15, True, (target,))
     assert "planted" not in repr(native) + caplog.text
 

@@ -15,6 +15,7 @@ import pytest
 
 from cerberus.address_policy import AddressPolicy, check_host
 from cerberus.endpoint import Timeouts
+from cerberus.operation_budgets import OperationBudgets
 from cerberus.tls import SystemRoots, handshake
 from common.deadline import Deadline
 from common.errors import Failure, Reason
@@ -371,7 +372,7 @@ def test_an_announced_length_over_the_limit_is_refused_before_it_is_read(
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 999999999\r\n\r\n")
         server.stopping.wait(60)
 
-    failure = failing(connect(serve(script), reply_limit=1000).users, wire)
+    failure = failing(connect(serve(script), budgets=OperationBudgets(1000)).users, wire)
     assert failure.reason is Reason.REPLY_TOO_LARGE
 
 
@@ -386,7 +387,7 @@ def test_an_unannounced_length_is_counted_against_the_limit(
         while not server.stopping.is_set():
             connection.sendall(chunk)
 
-    failure = failing(connect(serve(script), reply_limit=100_000).users, wire)
+    failure = failing(connect(serve(script), budgets=OperationBudgets(100_000)).users, wire)
     assert failure.reason is Reason.REPLY_TOO_LARGE
 
 
@@ -394,8 +395,8 @@ def test_a_reply_of_exactly_the_limit_is_read(serve: Any, connect: Any, wire: Si
     reply = wire.users("y" * 5000)
     size = len(reply.partition(b"\r\n\r\n")[2])
     server = serve(wire.always(reply))
-    assert len(connect(server, reply_limit=size).users()) == 5000
-    assert failing(connect(server, reply_limit=size - 1).users, wire).reason is Reason.REPLY_TOO_LARGE
+    assert len(connect(server, budgets=OperationBudgets(size)).users()) == 5000
+    assert failing(connect(server, budgets=OperationBudgets(size - 1)).users, wire).reason is Reason.REPLY_TOO_LARGE
 
 
 def test_a_chunked_reply_is_read(serve: Any, connect: Any, wire: SimpleNamespace) -> None:
@@ -429,7 +430,7 @@ def test_a_redirect_is_refused_and_neither_followed_nor_read(
         left.set()
 
     left = threading.Event()
-    client = connect(serve(script), reply_limit=1000)
+    client = connect(serve(script), budgets=OperationBudgets(1000))
     assert failing(client.users, wire).reason is Reason.REDIRECT_REFUSED
     assert not left.is_set()
     assert elsewhere.connections == 0

@@ -1,5 +1,6 @@
 """The transport without a network: what it sends, to whom, and how it stands to the libraries below it."""
 
+from contextlib import closing
 from itertools import pairwise
 
 import pytest
@@ -62,7 +63,8 @@ def test_every_host_that_can_be_registered_reaches_the_address_policy(host: str)
     """No library on the way has a narrower notion of a host."""
     nowhere = Nowhere(RUNTIME)
     endpoint = Endpoint("label", host, 8443, ("u", "p"), nowhere)
-    with Transport(endpoint, Deadline(60, RUNTIME.monotonic), Dialer(host, 8443, nowhere)) as transport:
+    transport = Transport(endpoint, Deadline(60, RUNTIME.monotonic), Dialer(host, 8443, nowhere))
+    with closing(transport):
         with pytest.raises(Failure) as caught:
             transport.post((b"x",), {}, limit=1024, repeatable=True)
         assert caught.value.reason is Reason.ADDRESS_FORBIDDEN
@@ -74,7 +76,7 @@ def test_a_client_can_be_used_again_after_it_was_closed() -> None:
     endpoint = Endpoint("label", "files.example", 8443, ("u", "p"), nowhere)
     transport = Transport(endpoint, Deadline(60, RUNTIME.monotonic), Dialer("files.example", 8443, nowhere))
     for _ in range(2):
-        with transport, pytest.raises(Failure) as caught:
+        with closing(transport), pytest.raises(Failure) as caught:
             transport.post((b"x",), {}, limit=1024, repeatable=True)
         assert caught.value.reason is Reason.ADDRESS_FORBIDDEN
 

@@ -19,7 +19,7 @@ from local.format_fixtures import EXAMPLES
 from registry.fleet_records import Backup
 from registry.rows import read_row
 from registry.run_records import BackupResult
-from registry.serialization import FORMAT_FIELD, Stored, UnreadableRow, formerly, from_row, to_row
+from registry.serialization import FORMAT_FIELD, Stored, Unreadable, formerly, from_row, to_row
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SECONDS = st.floats(0, 1e6, allow_subnormal=False).filter(lambda seconds: seconds == 0 or seconds > 1e-100)
@@ -129,7 +129,7 @@ class TestGenerated:
         names = {FORMAT_FIELD, *former_names(place_model), *(one.name for one in fields(place_model))}
         assume(name not in names)
         place[name] = "planted-value"
-        with pytest.raises(UnreadableRow, match="not known") as refused:
+        with pytest.raises(Unreadable, match="not known") as refused:
             from_row(model, row)
         assert "planted" not in str(refused.value)
 
@@ -143,7 +143,7 @@ class TestGenerated:
         chosen = data.draw(st.sampled_from(own))
         assume(name != chosen and former_names(place_model).get(name) != chosen)
         place[name] = place.pop(chosen)
-        with pytest.raises(UnreadableRow):
+        with pytest.raises(Unreadable):
             from_row(model, row)
 
     @given(rows_with_a_place(), st.data())
@@ -155,7 +155,7 @@ class TestGenerated:
         own = [name for name in place if name != FORMAT_FIELD and get_args(hints[name])[-1:] != (NoneType,)]
         assume(own)
         del place[data.draw(st.sampled_from(sorted(own)))]
-        with pytest.raises(UnreadableRow, match="missing"):
+        with pytest.raises(Unreadable, match="missing"):
             from_row(model, row)
 
     @given(
@@ -165,7 +165,7 @@ class TestGenerated:
     )
     def test_another_format_is_refused(self, record: Any, number: object) -> None:
         assume(isinstance(number, bool) or number not in range(1, record.FORMAT + 1))
-        with pytest.raises(UnreadableRow, match="format"):
+        with pytest.raises(Unreadable, match="format"):
             from_row(type(record), {**to_row(record), FORMAT_FIELD: number})
 
     @given(RECORDS, st.data())
@@ -201,7 +201,7 @@ class TestGenerated:
         assert from_row(type(record), row) == record
         for place, old, new in places:
             place[new] = place[old]
-            with pytest.raises(UnreadableRow, match="twice"):
+            with pytest.raises(Unreadable, match="twice"):
                 from_row(type(record), row)
             del place[new]
 
@@ -229,17 +229,17 @@ class TestDeclarations:
 
     def test_only_an_older_format_may_lack_a_field(self) -> None:
         assert from_row(self.Outer, {"format": 2, "inner": {}}) == self.Outer(self.Inner())
-        with pytest.raises(UnreadableRow, match=r"inner\.now: is missing"):
+        with pytest.raises(Unreadable, match=r"inner\.now: is missing"):
             from_row(self.Outer, {"format": 3, "inner": {}})
 
     def test_a_complaint_says_which_format_and_which_attribute(self) -> None:
-        with pytest.raises(UnreadableRow, match="format: 4 is not known here; the newest known one is 3"):
+        with pytest.raises(Unreadable, match="format: 4 is not known here; the newest known one is 3"):
             from_row(self.Outer, {"format": 4, "inner": {}})
-        with pytest.raises(UnreadableRow, match=r"inner\.later: is not known here"):
+        with pytest.raises(Unreadable, match=r"inner\.later: is not known here"):
             from_row(self.Outer, {"format": 3, "inner": {"now": "", "later": ""}})
 
     def test_an_unknown_name_is_shown_cut_and_without_control_characters(self) -> None:
-        with pytest.raises(UnreadableRow) as refused:
+        with pytest.raises(Unreadable) as refused:
             from_row(self.Outer, {"inner": {}, "\n\x1b[31m" + "x" * 10_000: 1})
         assert str(refused.value).isprintable()
         assert len(str(refused.value)) < 150
@@ -270,5 +270,5 @@ def test_a_registration_of_a_newer_version_is_not_one_without_patterns() -> None
     row["keep"] = row.pop("rules")
     for format_number in ({}, {"format": 1}, {"format": 2}):
         newer = {name: value for name, value in row.items() if name != FORMAT_FIELD} | format_number
-        with pytest.raises(UnreadableRow):
+        with pytest.raises(Unreadable):
             from_row(Backup, newer)

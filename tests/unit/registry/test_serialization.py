@@ -21,7 +21,7 @@ from registry.run_records import (
     RecordedFingerprints,
     Run,
 )
-from registry.serialization import UnreadableRow, from_row, time_text, to_row
+from registry.serialization import Unreadable, from_row, time_text, to_row
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NAMES = st.lists(TEXTS, max_size=4).map(tuple)
@@ -150,7 +150,7 @@ def test_what_is_written_is_read_back_equal(record: Any) -> None:
 def test_attributes_nobody_knows_are_refused_and_those_of_the_table_are_not(record: Any) -> None:
     row = {**to_row(record), "pk": "X", "sk": "Y", "expires_at": 1}
     assert from_row(type(record), through_dynamodb(row), beside=("pk", "sk", "expires_at")) == record
-    with pytest.raises(UnreadableRow, match="of_a_newer_version"):
+    with pytest.raises(Unreadable, match="of_a_newer_version"):
         from_row(type(record), {**to_row(record), "of_a_newer_version": {"a": [1]}})
 
 
@@ -163,7 +163,7 @@ def test_a_time_without_a_zone_is_neither_written_nor_read() -> None:
     naive = datetime(2026, 3, 1)  # noqa: DTZ001 # the very thing that must be refused
     with pytest.raises(ValueError, match="zone"):
         to_row(replace(BACKUP, created_at=naive))
-    with pytest.raises(UnreadableRow, match="created_at"):
+    with pytest.raises(Unreadable, match="created_at"):
         from_row(Backup, {**to_row(BACKUP), "created_at": "2026-03-01T00:00:00"})
 
 
@@ -181,7 +181,7 @@ def test_a_time_without_a_zone_is_neither_written_nor_read() -> None:
     ],
 )
 def test_a_complaint_names_the_attribute_and_not_its_value(attribute: str, value: object) -> None:
-    with pytest.raises(UnreadableRow, match=attribute) as refused:
+    with pytest.raises(Unreadable, match=attribute) as refused:
         from_row(Backup, {**to_row(BACKUP), attribute: value})
     assert "planted" not in str(refused.value)
 
@@ -190,7 +190,7 @@ def test_a_missing_attribute_without_default_is_a_complaint_and_one_with_default
     row = to_row(BACKUP)
     assert from_row(Backup, {name: row[name] for name in ("id", "host", "port")}) == BACKUP  # without a format
     del row["host"]
-    with pytest.raises(UnreadableRow, match="host"):
+    with pytest.raises(Unreadable, match="host"):
         from_row(Backup, row)
 
 
