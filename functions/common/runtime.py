@@ -32,28 +32,23 @@ class Runtime(Protocol):
 
     def now(self) -> datetime:
         """The wall clock in UTC. It may jump."""
-        ...
 
     def monotonic(self) -> float:
         """A clock that only moves forward, to measure durations. Its zero means nothing."""
-        ...
 
     def sleep(self, seconds: float) -> None: ...
 
     def new_id(self) -> str:
         """A new identifier of 32 hexadecimal digits. Its first digits are as random as the others."""
-        ...
 
     def new_token(self) -> str:
         """32 hexadecimal digits that nobody can guess, for use inside the process; never recorded.
 
         Drawn apart from identifiers, because their number depends on caches and identifiers must be repeatable.
         """
-        ...
 
     def uniform(self, low: float, high: float) -> float:
         """A random number that spreads load. It guards nothing."""
-        ...
 
     def run_parallel[Result](
         self, works: Sequence[Callable[[], Result]], *, max_workers: int, timeout: float
@@ -63,14 +58,12 @@ class Runtime(Protocol):
         After ``timeout`` seconds no work begins any more, and nobody waits for
         those under way. What a work raises is raised here.
         """
-        ...
 
     def run_with_timeout[Result](self, work: Callable[[], Result], timeout: float) -> Result | Unfinished:
         """Do a work that cannot be interrupted, and wait no longer than ``timeout``.
 
         A work that is left behind does not keep the process alive. What the work raises is raised here.
         """
-        ...
 
 
 class SystemRuntime:

@@ -89,11 +89,9 @@ class Servers(Protocol):
 
         ``beside`` are the sizes of the primary's lists, which limit the backup's.
         """
-        ...
 
     def is_same(self, one: Address, other: Address, deadline: Deadline) -> bool:
         """Whether two hosts with ports lead to one server, as far as their addresses tell. Nobody is asked."""
-        ...
 
 
 @dataclass(frozen=True)

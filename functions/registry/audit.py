@@ -65,7 +65,6 @@ class AuditLog(Protocol):
 
     def write(self, record: AuditRecord) -> None:
         """Keep a new record. Raises Failure when there is one of this request, with or without an answer as this."""
-        ...
 
 
 class DynamoAuditLog:

@@ -50,7 +50,6 @@ class BackupQueue(Protocol):
 
     def send(self, messages: Sequence[Message]) -> Mapping[Message, str]:
         """Queue them in their order; those that the queue did not take, and why. Raises no Failure."""
-        ...
 
 
 class SqsQueue:

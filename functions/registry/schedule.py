@@ -41,7 +41,6 @@ class ScheduleChange(Protocol):
 
     def make(self) -> Schedule:
         """Make it as a whole; what the rules say then. Raises Failure when nothing is changed or, saying so, half."""
-        ...
 
 
 class ScheduleKeeper(Protocol):
@@ -55,7 +54,6 @@ class ScheduleKeeper(Protocol):
         Raises ValueError for an interval outside 1 to MAX_INTERVAL, and Failure(RULE_MISSING) when a rule that is
         not there would have to say something.
         """
-        ...
 
 
 @dataclass(frozen=True)

@@ -107,19 +107,15 @@ class SnapshotStore(Protocol):
         whoever began was killed, finds what that one may have written. Raises Failure(SNAPSHOT_ALTERED or
         SNAPSHOT_UNREADABLE) when something else is in its place, so that nothing is written without a way back.
         """
-        ...
 
     def keep_primary(self, digest: str, content: SnapshotContent) -> str:
         """Store a state of the primary under its digest, 64 hex digits; its key. Storing it again renews its age."""
-        ...
 
     def load(self, key: str) -> Snapshot:
         """Raises Failure: SNAPSHOT_MISSING, SNAPSHOT_ALTERED when it is not what was kept, SNAPSHOT_UNREADABLE."""
-        ...
 
     def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:
         """All snapshots of a backup, newest first."""
-        ...
 
 
 class SnapshotDigests(Protocol):
@@ -127,15 +123,12 @@ class SnapshotDigests(Protocol):
 
     def add(self, key: str, digest: str) -> None:
         """Store that this content is kept under ``key``. Call it before the content is written there."""
-        ...
 
     def has(self, key: str, digest: str) -> bool:
         """Whether this content was kept under ``key``."""
-        ...
 
     def since(self) -> datetime | None:
         """When the first digest was stored, None when there is none."""
-        ...
 
 
 class S3Snapshots:

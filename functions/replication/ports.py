@@ -51,22 +51,18 @@ class ReadableServer(Protocol):
     @property
     def label(self) -> str:
         """How messages name this server, for example ``backup-2 (files2.example:8443)``."""
-        ...
 
     @property
     def address(self) -> tuple[str, int]:
         """Host and port as registered."""
-        ...
 
     @property
     def list_room(self) -> int:
         """Bytes that the parser's tree of a list of users or groups may take."""
-        ...
 
     def facts(self) -> ServerFacts: ...
     def security(self) -> Security:
         """The typed answers about SOAP and TLS alone: one small call that needs a log-in."""
-        ...
 
     def user_names(self) -> tuple[str, ...]: ...
     def group_names(self) -> tuple[str, ...]: ...
@@ -91,7 +87,6 @@ class WritableServer(ReadableServer, Protocol):
     @property
     def deadline(self) -> Deadline:
         """When the calls of this server must have ended; it holds for no other server."""
-        ...
 
     def write_settings(self, document: Content) -> None: ...
     def write_authentication(self, authentication: Authentication) -> None: ...
@@ -102,15 +97,12 @@ class WritableServer(ReadableServer, Protocol):
     def write_account_requests(self, document: Content) -> None: ...
     def write_listener(self, listener: Listener) -> None:
         """Change the options of the listener with this id."""
-        ...
 
     def fresh_facts(self) -> ServerFacts:
         """The facts again, over a new connection and with a new log-in: proof that the way in still exists."""
-        ...
 
     def commit_listeners(self, listeners: tuple[Listener, ...], settings: Content) -> None:
         """Make changed listeners durable; ``settings`` is the server's own present document."""
-        ...
 
 
 class Snapshots(Protocol):
@@ -121,4 +113,3 @@ class Snapshots(Protocol):
 
         Raises Failure.
         """
-        ...
