@@ -13,8 +13,7 @@ from typing import ClassVar, Self
 from cerberus.certificate import end_of
 from cerberus.checked_connection import Dialer
 from cerberus.decoder import Values
-from cerberus.endpoint import Endpoint
-from cerberus.operation_budgets import USERS
+from cerberus.endpoint import USERS, Endpoint
 from cerberus.soap import SoapClient
 from common.deadline import Deadline
 from common.errors import UNANSWERED, Failure, Reason

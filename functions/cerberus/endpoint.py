@@ -1,15 +1,33 @@
-"""Everything that is needed to reach one server."""
+"""Everything that is needed to reach one server, and how much each of its operations may answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cerberus.address_policy import AddressPolicy, checked_host
-from cerberus.operation_budgets import OperationBudgets
 from cerberus.same_server import Address
 from cerberus.tls import SystemRoots, Trust
+from common import budgets
+from common.budgets import AccountSizes, Budget
 from common.errors import Failure, Reason
 
 MAX_PORT = 65535
+
+USERS, GROUPS = "GetProfiles", "GetGroups"
+_OTHERS: Mapping[str, Budget] = {
+    **dict.fromkeys(
+        (
+            "GetAuthenticationList",
+            "GetAutoBlockList",
+            "GetConfiguration",
+            "GetEventRules",
+            "GetIPBlockList",
+            "GetRequestedAccounts",
+        ),
+        budgets.ONE_DOCUMENT,
+    ),
+    **dict.fromkeys(("GetUserList", "GetGroupList", "GetMimeMappings"), budgets.TYPED_LIST),
+}
 
 
 @dataclass(frozen=True)
@@ -18,6 +36,33 @@ class Timeouts:
 
     connect: float = 10.0
     read: float = 60.0
+
+
+@dataclass(frozen=True)
+class OperationBudgets:
+    """The budgets of one server.
+
+    ``reply_limit`` bounds every reply, in bytes. ``beside`` are the sizes of the primary's lists where the server is a
+    backup of it. ``room`` is what the process has for the lists of any other server, None for as much as it wants.
+    """
+
+    reply_limit: int = 256 * budgets.MEGABYTE
+    beside: AccountSizes | None = None
+    room: int | None = None
+
+    def of(self, operation: str) -> Budget:
+        """What one reply to an operation may cost."""
+        budget = self._of(operation)
+        return Budget(min(budget.reply, self.reply_limit), budget.document, budget.tree)
+
+    def _of(self, operation: str) -> Budget:
+        if operation not in (USERS, GROUPS):
+            return _OTHERS.get(operation, budgets.TYPED)
+        if self.beside is None:
+            return budgets.of_primary(self.room)
+        if operation == USERS:
+            return budgets.beside_primary(budgets.USERS, self.beside.users)
+        return budgets.beside_primary(budgets.GROUPS, self.beside.groups)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ crosses: their texts can hold what was sent or received.
 import base64
 import ssl
 import threading
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -19,7 +20,6 @@ from urllib3 import HTTPResponse
 from urllib3.connection import HTTPException
 
 from cerberus.checked_connection import CheckedAdapter, Dialer, Peer
-from cerberus.compressed import CODINGS, Inflater
 from cerberus.endpoint import Endpoint
 from common.budgets import too_large
 from common.deadline import Deadline
@@ -32,6 +32,12 @@ _CHUNK = 16 * 1024  # what TLS sends at a time
 _HEADERS = {"User-Agent": "synchronization-manager", "Accept": "*/*", "Accept-Encoding": "identity"}
 _FRAMINGS = ("", "identity", "chunked")
 """Transfer-Encoding of replies whose end urllib3 and http.client find at the same place."""
+_CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
+"""Content codings that gSOAP has, by a switch of its own, although nobody asks for them (``http_response`` in
+stdsoap2.cpp)."""
+_EITHER_HEAD = 32 + zlib.MAX_WBITS
+"""The head of the data says whether it is gzip's or zlib's."""
+_INFLATED = 256 * 1024  # bytes, at a time
 
 _LIBRARY_ERRORS = (RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
 """What requests raises, and what it may let through of the libraries below."""
@@ -48,6 +54,40 @@ class Reply:
     status: int
     content_type: str
     body: bytes | bytearray = field(repr=False)
+
+
+class _Inflater:
+    """Inflates one reply as it arrives, in pieces, so that whoever takes them can stop at a limit."""
+
+    def __init__(self) -> None:
+        self._inflater = zlib.decompressobj(_EITHER_HEAD)
+
+    def pieces(self, chunk: bytes) -> Iterator[bytes]:
+        """What a further chunk adds, at most ``_INFLATED`` bytes at a time. Raises Failure(REPLY_MALFORMED)."""
+        while chunk:
+            if self._inflater.eof:
+                raise _malformed("is followed by something else")
+            yield self._step(chunk)
+            chunk = self._inflater.unconsumed_tail or self._inflater.unused_data
+
+    def end(self) -> Iterator[bytes]:
+        """What is left when all has arrived. Raises Failure(REPLY_MALFORMED) if that was not all of it."""
+        while not self._inflater.eof:
+            piece = self._step(b"")
+            if not piece:
+                raise _malformed("was cut")
+            yield piece
+
+    def _step(self, chunk: bytes) -> bytes:
+        try:
+            return self._inflater.decompress(chunk, _INFLATED)
+        except zlib.error:
+            failure = _malformed("is damaged")
+        raise failure
+
+
+def _malformed(complaint: str) -> Failure:
+    return Failure(Reason.REPLY_MALFORMED, f"the compressed reply {complaint}")
 
 
 class Transport:
@@ -145,17 +185,17 @@ class Transport:
             raise Failure(Reason.REDIRECT_REFUSED, f"the server answered with a redirect, HTTP {response.status}")
         headers = response.headers
         coding = headers.get("Content-Encoding", "identity").strip().lower()
-        if coding != "identity" and coding not in CODINGS:
+        if coding != "identity" and coding not in _CODINGS:
             raise Failure(Reason.NOT_SOAP, "the answer is compressed in a way that is not understood")
         if headers.get("Transfer-Encoding", "").lower() not in _FRAMINGS:
             raise Failure(Reason.HTTP_ERROR, "the answer has a transfer encoding that was not asked for")
         if len(set(headers.getlist("Content-Length"))) > 1:
             raise Failure(Reason.HTTP_ERROR, _TWO_LENGTHS)
         kinds = headers.getlist("Content-Type")
-        body = self._body(response, Inflater() if coding in CODINGS else None)
+        body = self._body(response, _Inflater() if coding in _CODINGS else None)
         return Reply(response.status, kinds[0] if kinds else "", body)
 
-    def _body(self, response: HTTPResponse, inflater: Inflater | None) -> bytearray:
+    def _body(self, response: HTTPResponse, inflater: _Inflater | None) -> bytearray:
         """The body, inflated. Its buffer grows with what arrives: a length is a promise that would be paid at once."""
         limit, length = self._peer.reply_limit, response.length_remaining
         if length is not None and length > limit:

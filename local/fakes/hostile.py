@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 from cerberus import wsdl
 from cerberus.decoder import Values, read_reply
-from cerberus.operation_budgets import OperationBudgets
+from cerberus.endpoint import OperationBudgets
 from cerberus.transport import Reply
 from common import budgets
 from common.budgets import ANY_SIZE, AccountSizes, Budget

@@ -15,7 +15,7 @@ import pytest
 
 from cerberus.address_policy import AddressPolicy, check_host
 from cerberus.endpoint import Timeouts
-from cerberus.operation_budgets import OperationBudgets
+from cerberus.endpoint import OperationBudgets
 from cerberus.tls import SystemRoots, handshake
 from common.deadline import Deadline
 from common.errors import Failure, Reason
