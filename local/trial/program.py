@@ -10,8 +10,7 @@ from common.errors import Failure, Reason, places
 from common.runtime import SystemRuntime
 from fleet.servers import PRIMARY_ID
 from local.tables import table
-from local.trial.credentials import log_in_of
-from local.trial.request import BACKUP_ID, Command, Request, read_request
+from local.trial.request import BACKUP_ID, Command, Request, log_in_of, read_request
 from local.trial.session import Looked, Session
 from replication.guards.preflight import Finding
 from replication.model import Outcome, Status

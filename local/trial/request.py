@@ -1,21 +1,25 @@
-"""What was asked on the command line. Nothing secret is ever taken from there."""
+"""What was asked on the command line, and the log-ins, which are never taken from there: they are secret."""
 
 import argparse
-from collections.abc import Sequence
+import getpass
+import os
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from cerberus.address_policy import AddressPolicy, checked_host
 from cerberus.endpoint import MAX_PORT
-from common.errors import Failure
+from common.errors import Failure, Reason
 from common.runtime import SystemRuntime
 from fleet.primary import policy_of
 from fleet.servers import trust_of
-from registry.fleet_records import Backup, Primary, SyncSettings, TlsTrust
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, TlsTrust
 from replication.model import DEFAULT_PARTS, PartName
 
 BACKUP_ID = "backup"
+USUAL_NAME = "admin"
 SNAPSHOTS = Path.home() / "cerberus-snapshots"
 
 
@@ -67,6 +71,27 @@ def read_request(arguments: Sequence[str]) -> Request:
     except (OSError, ValueError) as error:
         parser.error(str(error))
     return request
+
+
+def log_in_of(server_id: str, variables: Mapping[str, str] = os.environ) -> Credentials:
+    """The log-in of ``primary`` or ``backup``.
+
+    Raises Failure(CREDENTIALS_MISSING) when the environment does not have it and nobody can be asked.
+    """
+    prefix = f"CERBERUS_{server_id.upper()}_"
+    username, password = variables.get(f"{prefix}USERNAME", ""), variables.get(f"{prefix}PASSWORD", "")
+    if password:
+        return Credentials(username or USUAL_NAME, password)
+    if not sys.stdin.isatty():
+        raise Failure(
+            Reason.CREDENTIALS_MISSING,
+            f"{prefix}PASSWORD is not set and there is no terminal to ask at",
+            server=server_id,
+        )
+    if not username:
+        print(f"Administrator of the {server_id} [{USUAL_NAME}]: ", end="", file=sys.stderr, flush=True)
+        username = sys.stdin.readline().strip() or USUAL_NAME
+    return Credentials(username, getpass.getpass(f"Password of {username} on the {server_id}: "))
 
 
 def _request(given: argparse.Namespace) -> Request:

@@ -7,7 +7,7 @@ import pytest
 
 from common.errors import Failure, Reason
 from common.server_types import Features, Licence, Security, ServerFacts, Version
-from local.trial.credentials import log_in_of
+from local.trial.request import log_in_of
 from local.trial.snapshots import FolderSnapshots, load
 from registry.fleet_records import Credentials
 from registry.snapshots import decode
