@@ -4,12 +4,15 @@ Both are made now from what the servers hold, by the same code as a run.
 """
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 from admin_api.dependencies import Services
-from admin_api.readings import reading
+from admin_api.problems import Problem, Refused
 from admin_api.schemas.plans import AccessIncreaseView, BlockView, DifferenceView, PlannedPartView, PlanView
 from admin_api.timeouts import in_time
 from cerberus.client import PrimaryClient
@@ -22,7 +25,7 @@ from fleet.primary import known_parts, pending_access_proof_of, policy_of
 from fleet.primary_guard import check_meant
 from fleet.restore_source import RestoreSource
 from fleet.servers import endpoint_of, refuse_primary
-from registry.fleet_records import Backup, Credentials, SyncSettings
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, address_key
 from registry.run_records import BackupResult
 from registry.snapshots import primary_key
 from registry.store_rules import of_registration
@@ -34,8 +37,7 @@ from replication.parts.accounts import account_sizes
 from replication.plan import Plan
 from replication.plan_details import MAX_ITEMS, PlanDetails, details, preview
 from replication.plan_text import render, render_difference
-from replication.primary import dump
-from replication.state_diff import compared
+from replication.primary import compared, dump
 
 PLAN_SECONDS = 19.0
 PLANNING_CONNECT_SECONDS = 4.0
@@ -44,6 +46,11 @@ MAX_ACCESS_INCREASES = 200
 MAX_ANSWER = 2_000_000
 """Characters of a plan's details as JSON: Lambda passes on 6 MB, and the text says the same once more."""
 _FEWER_ITEMS = (MAX_ITEMS, 50, 10, 0)
+_LONGEST_CLAIM = timedelta(seconds=29)
+"""How long a claim lasts if its function dies: API Gateway waits no longer for an answer."""
+
+_ASK_AGAIN = 5
+"""Seconds after which it is worth asking again: most answers take no longer."""
 
 
 def plan_of(backup: Backup, services: Services, snapshot: str = "") -> PlanView:
@@ -55,7 +62,7 @@ def plan_of(backup: Backup, services: Services, snapshot: str = "") -> PlanView:
     Raises Refused(PLAN_UNDER_WAY) while one of the servers is read for another answer.
     """
     plan = partial(_plan_of_earlier, snapshot) if snapshot else _plan
-    with reading(services, backup, services.primary()):
+    with _reading(services, backup, services.primary()):
         late = Failure(Reason.PLAN_TOO_SLOW, f"the servers were not read within {PLAN_SECONDS:.0f} seconds")
         return in_time(partial(plan, backup, services), PLAN_SECONDS, services.runtime, late=late)
 
@@ -226,7 +233,7 @@ def difference_of(digest: str, other: str | None, services: Services) -> Differe
     COMPARISON_TOO_SLOW when it takes longer than somebody waits for an answer.
     Raises Refused(PLAN_UNDER_WAY) while the primary is read for another answer.
     """
-    with reading(services, None if other else services.primary()):
+    with _reading(services, None if other else services.primary()):
         late = Failure(Reason.COMPARISON_TOO_SLOW, f"there was no answer within {PLAN_SECONDS:.0f} seconds")
         return in_time(partial(_difference, digest, other, services), PLAN_SECONDS, services.runtime, late=late)
 
@@ -254,3 +261,30 @@ def _primary_now(parts: Mapping[str, str], services: Services, deadline: Deadlin
     """What the primary holds of these parts at this moment."""
     names = [name for name in PartName if name in parts]
     return dump(services.source.read(names, _settings(services), deadline))
+
+
+@contextmanager
+def _reading(services: Services, *servers: Primary | Backup | None) -> Iterator[None]:
+    """Have these servers for oneself inside the block: whoever may only look must not keep servers busy.
+
+    Raises Refused(PLAN_UNDER_WAY) when one is being read.
+    """
+    by_address = {address_key(server.host, server.port): server for server in servers if server}
+    with ExitStack() as claims:
+        for address, server in by_address.items():
+            claims.enter_context(_claimed(address, f"{server.host}:{server.port}", services))
+        yield
+
+
+@contextmanager
+def _claimed(address: str, name: str, services: Services) -> Iterator[None]:
+    claim, now = services.runtime.new_token(), services.runtime.now()
+    ends_at = services.store.begin_reading(address, claim, now=now, until=now + _LONGEST_CLAIM)
+    if ends_at:
+        seconds = min(_ASK_AGAIN, max(1, math.ceil((ends_at - now).total_seconds())))
+        why = f"{name} is being read for another plan or comparison"
+        raise Refused(Problem(Reason.PLAN_UNDER_WAY, why, headers={"Retry-After": str(seconds)}))
+    try:
+        yield
+    finally:
+        services.store.end_reading(address, claim)

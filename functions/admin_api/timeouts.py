@@ -9,8 +9,7 @@ from functools import partial
 
 from cerberus.address_policy import AddressPolicy, check_host
 from cerberus.same_server import Address, all_addresses, same_server
-from common.deadline import Deadline
-from common.effort import computing_until
+from common.deadline import Deadline, computing_until
 from common.errors import Failure, Reason
 from common.hosts import canonical_host
 from common.runtime import UNFINISHED, Runtime

@@ -9,7 +9,9 @@ docs/limits.md has the same sizes with the memory measured at each of them.
 REPLY_TOO_LARGE is the reason for bytes, REPLY_TOO_COMPLEX for structure.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, wraps
 
 from common.errors import Failure, Reason
 
@@ -128,3 +130,18 @@ def too_large(what: str, limit: int) -> Failure:
 def too_complex(complaint: str) -> Failure:
     """The failure of what would take too much memory to look at; ``complaint`` is a sentence about "it"."""
     return Failure(Reason.REPLY_TOO_COMPLEX, complaint)
+
+
+def remembered(maxsize: int) -> Callable[[Callable[[str], str]], Callable[[str], str]]:
+    """``lru_cache`` for a function of one text; one of more than ``REMEMBERED`` characters is looked at anew."""
+
+    def decorated(function: Callable[[str], str]) -> Callable[[str], str]:
+        cached = lru_cache(maxsize)(function)
+
+        @wraps(cached)
+        def asked(text: str) -> str:
+            return cached(text) if len(text) <= REMEMBERED else function(text)
+
+        return asked
+
+    return decorated

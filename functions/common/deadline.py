@@ -1,10 +1,19 @@
-"""How much time is left, as one object that is handed down to whoever waits."""
+"""How much time is left, for waiting and for computing.
+
+Whoever waits for a server is given a ``Deadline``. Comparing what a server has
+sent waits for nobody: so whoever serves a backup says until when with
+``computing_until``, and the loops over elements, which all work on a document
+passes through, ask now and then (``step``).
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from common.errors import Failure, Reason
 
+STEPS_BETWEEN_LOOKS = 500
+"""Steps of a loop from one look at the clock to the next: some milliseconds."""
 _SHORTEST = 0.001  # seconds; a socket takes 0 for "do not wait at all"
 
 
@@ -46,3 +55,34 @@ class Deadline:
         """``seconds``, or what is left if that is less, for one wait. Raises Failure(DEADLINE) if nothing is left."""
         self.check()
         return max(_SHORTEST, min(seconds, self.remaining()))
+
+
+class _Effort:
+    """What one thread has done since its last look at the clock."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
+        self.left = STEPS_BETWEEN_LOOKS
+
+
+_CURRENT: ContextVar[_Effort | None] = ContextVar("effort", default=None)
+
+
+@contextmanager
+def computing_until(deadline: Deadline) -> Iterator[None]:
+    """What this thread computes inside ends with the deadline: ``step`` raises Failure(DEADLINE)."""
+    before = _CURRENT.set(_Effort(deadline))
+    try:
+        yield
+    finally:
+        _CURRENT.reset(before)
+
+
+def step() -> None:
+    """One step of a loop. Raises Failure(DEADLINE) once the time is up, where somebody has set one."""
+    effort = _CURRENT.get()
+    if effort is not None:
+        effort.left -= 1
+        if effort.left <= 0:
+            effort.deadline.check()
+            effort.left = STEPS_BETWEEN_LOOKS

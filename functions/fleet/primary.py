@@ -13,11 +13,11 @@ from registry.run_records import BackupResult, PrimaryBaseline, Run
 from registry.snapshots import SnapshotStore
 from registry.store import Store, VersionConflict
 from registry.store_rules import of_primary, primary_as_named
-from replication.access_proof import PendingAccessProof
 from replication.documents.keep_patterns import Rules
 from replication.model import DEFAULT_PARTS, PartFingerprints, PartName, Policy, PrimaryState
 from replication.ports import ReadableServer, ServerFacts
 from replication.primary import read_primary
+from replication.settings_write import PendingAccessProof
 
 
 def primary_in_use(store: Store, configured: Primary | None) -> Primary | None:

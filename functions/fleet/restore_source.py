@@ -16,9 +16,9 @@ from registry.snapshots import (
     snapshot_altered,
 )
 from replication.guards.preflight import check_backup, check_restored
+from replication.job import exact_policy
 from replication.model import Policy, PrimaryState
-from replication.primary import fingerprint
-from replication.restore import earlier_state, exact_policy
+from replication.primary import earlier_state, fingerprint
 
 
 @dataclass(frozen=True)

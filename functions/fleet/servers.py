@@ -8,8 +8,7 @@ from typing import Protocol
 
 from cerberus.address_policy import AddressPolicy
 from cerberus.client import BackupClient, PrimaryClient
-from cerberus.endpoint import Endpoint, Timeouts
-from cerberus.endpoint import OperationBudgets
+from cerberus.endpoint import Endpoint, OperationBudgets, Timeouts
 from cerberus.same_server import Address, same_server
 from cerberus.tls import CaBundle, Pins, SystemRoots, Trust
 from common.budgets import MEGABYTE, AccountSizes

@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from replication.access_proof import PendingAccessProof, suspicion
+from replication.documents.keep_patterns import Rules
 from replication.guards.approval import Guard
 from replication.guards.preflight import ServerAddress, check_backup
 from replication.model import PartFingerprints, PartName, Policy, PrimaryState
 from replication.plan import Plan, make_plan
 from replication.ports import ReadableServer, ServerFacts
+from replication.settings_write import PendingAccessProof, suspicion
 
 type Check = Callable[[ServerFacts, ServerAddress, str], tuple[str, ...]]
 """Raises Failure unless a server may be written to; returns warnings, one sentence each."""
@@ -66,3 +67,11 @@ class ReplicationJob:
         if self.restore:
             return self.restore.check
         return partial(check_backup, self.primary.facts, self.primary.address)
+
+
+def exact_policy(state: PrimaryState, *, auto_block_list: bool) -> Policy:
+    """To give a backup back its own earlier state: what is in it, all of it, and nothing else.
+
+    ``auto_block_list`` says whether the list of automatically blocked addresses goes back too.
+    """
+    return Policy(frozenset(state.states), Rules([]), auto_block_list, exact=True, whole=True)

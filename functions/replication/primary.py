@@ -1,15 +1,20 @@
-"""Reading the primary, once and completely, before any backup is touched."""
+"""States of the primary: read once and completely, stored, loaded again, and compared.
 
-from collections.abc import Callable, Iterable, Iterator
+What a backup held before a push is stored and loaded in the same way.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from common.errors import UNANSWERED, Failure, Reason
 from replication.documents.canonical import digest
 from replication.documents.keep_patterns import Rules
 from replication.guards.preflight import check_primary
-from replication.model import PartName, Policy, PrimaryState
-from replication.parts import PARTS
+from replication.model import PartName, PartOutcome, PartStatus, Policy, PrimaryState
+from replication.parts import PARTS, Part
 from replication.parts.accounts import GROUPS, USERS
-from replication.ports import ReadableServer
+from replication.plan import PartPlan, Plan
+from replication.ports import ReadableServer, ServerFacts
 
 
 def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_empty: bool = False) -> PrimaryState:
@@ -86,6 +91,58 @@ def fingerprints(primary: PrimaryState) -> dict[PartName, str]:
 def dump(primary: PrimaryState) -> dict[str, str]:
     """Every part that was read, as text that the part can load again."""
     return {str(part.name): part.dump(primary.states[part.name]) for part in PARTS if part.name in primary.states}
+
+
+def earlier_state(dumps: Mapping[str, str], facts: ServerFacts, address: tuple[str, int], label: str) -> PrimaryState:
+    """The state that ``dumps`` are of, by the parts' names; ``facts`` is what the server said of itself then.
+
+    ``label`` names it in messages. How many users and settings there are is not
+    counted: nothing is compared with it. Raises Failure(SNAPSHOT_UNREADABLE)
+    for a part that is not known or cannot be understood.
+    """
+    unknown = set(dumps) - set(PartName)
+    if unknown:
+        raise Failure(
+            Reason.SNAPSHOT_UNREADABLE, f"it holds a part that is not known here: {min(unknown)}", server=label
+        )
+    states: dict[PartName, object] = {}
+    for part in PARTS:
+        if part.name in dumps:
+            try:
+                state = part.load(dumps[part.name], label)
+                part.validate(state)
+            except (ValueError, KeyError, TypeError, AttributeError, Failure):  # the text would quote the content
+                raise Failure(
+                    Reason.SNAPSHOT_UNREADABLE, f"what it holds of {part.name} cannot be understood", server=label
+                ) from None
+            states[part.name] = state
+    return PrimaryState(label, address, facts, states, users=0, groups=0)
+
+
+def compared(before: Mapping[str, str], after: Mapping[str, str]) -> Plan:
+    """What leads from one state to another; both are dumps of parts by the parts' names.
+
+    A part that only one of them has is settled, and its message says which.
+    Raises Failure(DOCUMENT_MALFORMED) for a document that cannot be understood.
+    """
+    return Plan(tuple(_compared(before, after)), BY_DEFAULT)
+
+
+def _compared(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[PartPlan]:
+    for part in PARTS:
+        if part.name in before and part.name in after:
+            yield _part(part, part.load(before[part.name], "the first"), part.load(after[part.name], "the second"))
+        elif part.name in before or part.name in after:
+            which = "first" if part.name in before else "second"
+            message = f"only the {which} holds this part; the other has none, or was read without it"
+            yield PartPlan(part, settled=PartOutcome(part.name, PartStatus.NOT_OFFERED, message=message))
+
+
+def _part(part: Part[Any], before: Any, after: Any) -> PartPlan:
+    after = part.stable(before, after)
+    if part.same(before, after, BY_DEFAULT):
+        return PartPlan(part, before, settled=PartOutcome(part.name, PartStatus.UNCHANGED))
+    return PartPlan(part, before, after)
 
 
 def _cross_check(what: str, held: int, ask: Callable[[], tuple[str, ...]], label: str) -> Iterator[Failure]:

@@ -10,11 +10,10 @@ backup gets its own earlier settings back, what it said then is as right.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common.errors import Failure, Reason
 from common.runtime import Runtime
-from replication.access_proof import changed
 from replication.model import Policy
 from replication.plan import PartPlan
 from replication.ports import ServerFacts, WritableServer
@@ -37,6 +36,38 @@ UNREACHABLE = frozenset(
 
 _FATE_UNKNOWN = frozenset({Reason.CONNECTION_CLOSED, Reason.CONNECTION_FAILED, Reason.READ_TIMEOUT, Reason.DEADLINE})
 """Reasons after which a write may or may not have been done."""
+
+
+@dataclass(frozen=True)
+class PendingAccessProof:
+    """New settings were written to a backup, and the end of their proof was not heard of.
+
+    ``snapshot`` is what it held before, ``facts`` what it said of itself then.
+    """
+
+    snapshot: str
+    facts: ServerFacts
+
+
+def _changed(now: ServerFacts, *right: ServerFacts) -> str:
+    """What of the proof of access is as in none of ``right``, in words; empty when all is."""
+    if all(now.security != before.security for before in right):
+        return "its answers about SOAP and TLS are not what they were"
+    # The days that are left may tick over while we work.
+    if all(replace(now.licence, days_left=0) != replace(before.licence, days_left=0) for before in right):
+        return "its licence is not what it was"
+    return ""
+
+
+def suspicion(now: ServerFacts, pending_access_proof: PendingAccessProof | None) -> str:
+    """Why its settings must not pass for good without a look, in words; empty when nothing speaks against them."""
+    change = _changed(now, pending_access_proof.facts) if pending_access_proof else ""
+    if not pending_access_proof or not change:
+        return ""
+    return (
+        f"new settings were written to it in a run that did not see the end, and since then {change}; "
+        f"restore {pending_access_proof.snapshot}, or approve this if it was meant"
+    )
 
 
 @dataclass(frozen=True)
@@ -128,7 +159,7 @@ class SettingsWrite:
     def _complaint(self, *right: ServerFacts) -> _Complaint | None:
         """What of the proof of access is as in none of ``right``; None when all is."""
         try:
-            change = changed(self._facts_again(), *right)
+            change = _changed(self._facts_again(), *right)
         except Failure as failure:
             if failure.reason is Reason.DEADLINE:
                 return _Complaint("no new log-in was proved in time", is_late=True)

@@ -11,9 +11,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
 from common.errors import Failure
-from common.fitting import fitted
 from common.runtime import SystemRuntime
-from fleet.log_lines import new_logger
+from fleet.log_lines import fitted, new_logger
 from fleet.memory import room_for_primary
 from fleet.servers import CerberusServers
 from registry.aws import open_clients, open_sqs

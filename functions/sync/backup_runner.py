@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from functools import cached_property, partial
 
 from common.budgets import AccountSizes
-from common.deadline import Deadline
-from common.effort import computing_until
+from common.deadline import Deadline, computing_until
 from common.errors import Failure, Reason, places
 from common.runtime import UNFINISHED
 from fleet.approvals import guard_of

@@ -22,8 +22,7 @@ from registry.fleet_records import Backup
 from registry.run_records import BackupResult, FanOut, Run
 from registry.snapshots import SnapshotContent
 from replication.model import PrimaryState
-from replication.primary import dump, fingerprint
-from replication.restore import earlier_state
+from replication.primary import dump, earlier_state, fingerprint
 from sync.backup_runner import BackupRunner
 from sync.context import FanOutTerms, RunContext
 from sync.deadly_backups import left_by_the_dead

@@ -29,11 +29,11 @@ from sync.context import RunContext
 from sync.deadly_backups import apart, left_by_the_dead
 from sync.events import RunRequest
 from sync.fan_out import begin_fan_out, enqueue_backups, is_needed
-from sync.order import in_turn
 from sync.pause import left_alone, refuse_report_only
 from sync.primary_history import keep_state
 from sync.result_recorder import ResultRecorder
 from sync.results import Report, RunStatus, conclude, finish
+from sync.time_share import in_turn
 
 _CLOCKS_DIFFER = timedelta(minutes=5)
 """How far the clock of who made a run's id may be ahead of this one's."""

@@ -1,18 +1,24 @@
-"""How long one backup may take, so that a slow server uses up its own time and nobody else's.
+"""How the time of a run is divided: in which order its backups are served, and how long each may take.
 
-A server can answer a byte at a time, or send what takes long to compare: no
-single wait is too long then, and all together use up the run. So each backup
-has a share of the run's time, and all that is done for it takes place within.
-A backup that uses up its share has failed, and comes behind those of the same run in the next one.
+Runs with too little time still get to every backup, and a slow server uses up
+its own time and nobody else's: it can answer a byte at a time, or send what
+takes long to compare. No single wait is too long then, and all together use up
+the run. So each backup has a share of the run's time, and all that is done for
+it takes place within. A backup that uses up its share has failed, and comes
+behind those of the same run in the next one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from math import ceil
 from threading import Lock
 
 from common.deadline import Deadline
 from common.errors import Reason
+from registry.fleet_records import Backup
+from registry.run_records import BackupResult
+from registry.store_rules import tells_of_the_run_alone
 from replication.model import Outcome, Status
 
 LEAST = 60.0
@@ -20,6 +26,27 @@ LEAST = 60.0
 MOST = 0.5
 """The share of the run's time that no backup goes beyond, however few there are. A worker of a fan-out, who begins
 nothing in the second half of its time, grants each as much."""
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_TURN = {str(Status.INCOMPLETE): 0, str(Status.FAILED): 2}
+"""Of backups that one run has tried: those that it was not done with come first, and those that failed last."""
+
+
+def in_turn(backups: Iterable[Backup], statuses: Mapping[str, BackupResult], run_id: str) -> list[Backup]:
+    """The backups in the order in which the run serves them; ``statuses`` are the last results by the backups' ids.
+
+    The longer ago the run is that last tried a backup, the sooner it is served. A run that did not get to a backup
+    leaves its status as it was, so what one run did not reach comes first in the next one, whatever it was before.
+    Of two that the same run tried, one that failed comes later: silent servers would take all workers, run after run.
+    What a run has tried whose clock was ahead comes first, not last until that time.
+    """
+    return sorted(backups, key=lambda backup: (*_last_tried(statuses.get(backup.id), run_id), backup.id))
+
+
+def _last_tried(last: BackupResult | None, run_id: str) -> tuple[str, int, datetime]:
+    """The run that last tried it, empty for none, which sorts by time; its turn among those of that run; and when."""
+    if last is None or tells_of_the_run_alone(last) or last.run_id > run_id:
+        return "", 0, last.attempted_at if last else _NEVER
+    return last.run_id, _TURN.get(last.status, 1), last.attempted_at
 
 
 @dataclass(frozen=True)

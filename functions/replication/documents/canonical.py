@@ -24,10 +24,10 @@ from functools import lru_cache
 from lxml import etree
 
 from common import budgets
-from common.effort import step
+from common.budgets import remembered
+from common.deadline import step
 from common.errors import Failure, Reason
 from common.patterns import within
-from common.remembered import remembered
 from common.safe_xml import XmlRefused, XmlTooComplex, local_name, parse_document
 from replication.documents.namespaces import XSI_TYPE, meaning
 from replication.documents.runtime_values import DATA_TYPES, RUNTIME_PARTS, is_runtime_value
@@ -40,6 +40,8 @@ IDENTITY_KEYS = frozenset(
     | {"title", "caption", "label", "displayname", "guid", "uuid"}
 )
 """What tells entries apart, as attributes and as children."""
+_TRUE = frozenset({"true", "1", "yes", "on"})
+_FALSE = frozenset({"false", "0", "no", "off"})
 _PUNCTUATION = within(r"[^0-9a-z]+")
 
 
@@ -150,6 +152,12 @@ def _value_of(element: etree._Element) -> Name | None:
 def text_of(element: etree._Element) -> str:
     """The text directly inside an element, exactly, with comments cut out."""
     return "".join([element.text or "", *(child.tail or "" for child in element)])
+
+
+def truth(value: str | None) -> bool | None:
+    """What a boolean says; None for anything that is none, and for what is not there."""
+    word = (value or "").strip().casefold()
+    return True if word in _TRUE else False if word in _FALSE else None
 
 
 def canonical(

@@ -27,10 +27,9 @@ from functools import lru_cache
 
 from lxml import etree
 
-from common.budgets import REMEMBERED
+from common.budgets import REMEMBERED, remembered
 from common.errors import Failure, Reason
 from common.patterns import Whole, whole, within
-from common.remembered import remembered
 from common.safe_xml import local_name
 from replication.documents.entry_names import names_of
 from replication.documents.keep_list import RULES, Rule

@@ -26,7 +26,7 @@ from typing import NamedTuple
 from lxml import etree
 
 from common import budgets
-from common.effort import step
+from common.deadline import step
 from common.patterns import Within, escape, whole
 from common.safe_xml import XmlRefused, behind_declaration, local_name, parse
 from replication.documents import named_items

@@ -3,12 +3,13 @@
 Goes by the words of a name and by the shape of a value; a boolean never looks so.
 """
 
+from collections.abc import Iterator
 from ipaddress import ip_address, ip_interface
 
 from common.patterns import whole, within
 from replication.documents.canonical import plain
 from replication.documents.diff import Difference, Steps
-from replication.documents.names import names
+from replication.documents.entry_names import TYPED_VALUES
 from replication.documents.secret_names import is_secret_name
 from replication.documents.sensitive import looks_generated
 
@@ -35,6 +36,10 @@ _LAST_PAIRS = frozenset(
     {"host-name", "server-name", "computer-name", "machine-name", "domain-name", "file-name", "path-name"}
     | {"port-range", "ip-range", "address-range", "machine-id", "server-id", "instance-id"}
 )
+_HOLDERS = TYPED_VALUES | frozenset(
+    {"value", "val", "method", "text", "string", "data", "content", "name", "setting", "flag"}
+)
+"""Names that only say that here is the value of what is around them."""
 _LABEL = whole(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _LAST_LABEL = whole(r"[A-Za-z]{2,24}")
 _PORT = whole(r"[0-9]{1,5}")
@@ -73,7 +78,7 @@ def _names_secret(steps: Steps, values: list[str]) -> bool:
     """Whether the last word of a name says that the value is a password or a key, and no switch is set by it."""
     if all(value.strip() in {"0", "1"} for value in values):
         return False
-    last = [name.rpartition("-")[2].removesuffix("s") for name in names(steps)]
+    last = [name.rpartition("-")[2].removesuffix("s") for name in _names(steps)]
     return any(word.endswith(_SECRETS) or (word.endswith("key") and is_secret_name(word)) for word in last)
 
 
@@ -84,9 +89,20 @@ def _is_name_of_an_entry(difference: Difference) -> bool:
     return is_inside and bool(steps[-2].called) and steps[-2].called in (difference.before, difference.after)
 
 
+def _names(steps: Steps) -> Iterator[str]:
+    """What the value at the end of a path is called, each as words: of its own step, or of the one that holds it."""
+    if not steps:
+        return
+    yield from steps[-1].labels
+    if len(steps) > 1 and plain(steps[-1].name) in _HOLDERS:
+        for label in steps[-2].labels:
+            yield label
+            yield f"{label}-{plain(steps[-1].name)}"
+
+
 def names_machine_value(steps: Steps) -> bool:
     """Whether the last words of a name say that a value is of one machine: ``listenPort``, ``log-directory``."""
-    for name in names(steps):
+    for name in _names(steps):
         said = [word for word in name.split("-") if not word.isdigit()]
         if said and (said[-1] in _LAST_WORDS or "-".join(said[-2:]) in _LAST_PAIRS):
             return True

@@ -30,12 +30,12 @@ from replication.documents.canonical import (
     name_of,
     plain,
     text_of,
+    truth,
 )
 from replication.documents.counterparts import pairs_of
 from replication.documents.entry_names import VALUES, key_of, names_of
 from replication.documents.keep_labels import is_entry
 from replication.documents.named_items import Items
-from replication.documents.names import truth
 from replication.documents.namespaces import meaning
 from replication.documents.runtime_values import RUNTIME_NAMES
 

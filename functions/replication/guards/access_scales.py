@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 from enum import Enum
 
 from common.patterns import whole, within
-from replication.documents.canonical import folded
-from replication.documents.names import truth
+from replication.documents.canonical import folded, truth
 from replication.guards.access_words import meanings
 
 

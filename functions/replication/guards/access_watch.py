@@ -28,10 +28,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from common.contained import contained
-from replication.documents.canonical import plain
+from replication.documents.canonical import plain, truth
 from replication.documents.diff import ORDER, OTHER, Difference, Kind, Steps, root_step, show, values_of
 from replication.documents.items import Item
-from replication.documents.names import truth
 from replication.guards.access_addresses import (
     Addresses,
     addresses,

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from cerberus.address_policy import AddressPolicy, check_host
-from cerberus.endpoint import Timeouts
-from cerberus.endpoint import OperationBudgets
+from cerberus.endpoint import OperationBudgets, Timeouts
 from cerberus.tls import SystemRoots, handshake
 from common.deadline import Deadline
 from common.errors import Failure, Reason

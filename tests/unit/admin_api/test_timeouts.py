@@ -9,7 +9,7 @@ import pytest
 from admin_api import checks, plans
 from admin_api.timeouts import in_time
 from common.budgets import AccountSizes
-from common.effort import step
+from common.deadline import step
 from common.errors import Failure, Reason
 from common.runtime import SystemRuntime
 from fleet.primary import Source

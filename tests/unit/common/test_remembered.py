@@ -1,7 +1,6 @@
 """What was found out about short texts is remembered; a long one, which a server chooses, takes no room for ever."""
 
-from common.budgets import REMEMBERED
-from common.remembered import remembered
+from common.budgets import REMEMBERED, remembered
 from replication.documents import canonical, keep_patterns
 
 

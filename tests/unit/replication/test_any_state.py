@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 from local.fakes.snapshots import PartSnapshots
 from replication.documents.keep_patterns import Rules
 from replication.guards.approval import Guard
-from replication.job import ReplicationJob, Restore
+from replication.job import ReplicationJob, Restore, exact_policy
 from replication.model import PartName, PartStatus, Policy, Status
 from replication.ports import Listener
-from replication.primary import read_primary
+from replication.primary import earlier_state, read_primary
 from replication.replicate import replicate
-from replication.restore import earlier_state, exact_policy
 from tests.support.server_states import (
     MACHINE,
     RULES,

@@ -13,13 +13,13 @@ from common.errors import Failure, Reason
 from local.fakes.snapshots import PartSnapshots
 from replication.guards.approval import Guard
 from replication.guards.preflight import check_restored
-from replication.job import ReplicationJob, Restore
+from replication.job import ReplicationJob, Restore, exact_policy
 from replication.model import UNSURE, PartFingerprints, PartName, PartStatus, Policy, Status
 from replication.parts import PARTS
 from replication.plan import make_plan
 from replication.ports import Authentication, AuthenticationSource, Listener, MimeMapping
+from replication.primary import earlier_state
 from replication.replicate import replicate
-from replication.restore import earlier_state, exact_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,7 +14,7 @@ from replication.model import PartName, Policy
 from replication.plan_details import details, preview
 from replication.plan_text import render, render_difference
 from replication.ports import Authentication, AuthenticationSource
-from replication.state_diff import compared
+from replication.primary import compared
 from tests.unit.replication.conftest import PlanFactory
 
 MARKS = ("pLant7x", "zQuelle8")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from replication.model import PartName
 from replication.plan_details import details
 from replication.plan_text import render_difference
-from replication.primary import dump, read_primary
-from replication.state_diff import compared
+from replication.primary import compared, dump, read_primary
 
 if TYPE_CHECKING:
     from tests.unit.replication.conftest import ServerFactory

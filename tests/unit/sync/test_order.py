@@ -18,8 +18,8 @@ from registry.run_records import BackupResult
 from registry.store_rules import merged_status
 from replication.model import Status
 from sync.events import RunRequest, Trigger
-from sync.order import in_turn
 from sync.run import run
+from sync.time_share import in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.fitting import CUT, fitted
+from fleet.log_lines import CUT, fitted
 
 
 def texts(longest: int) -> st.SearchStrategy[str]:
