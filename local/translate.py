@@ -1,7 +1,8 @@
 """Prints the template as CloudFormation gets it, after the SAM transform, as JSON.
 
-The transform's library excludes the product's own pydantic, so this runs in
-the SAM CLI's environment: ``.tools/sam/bin/python -m local.translate``.
+Apart from ``local.template``, because the transform's library excludes the
+product's own pydantic: this runs in the SAM CLI's environment, with
+``.tools/sam/bin/python -m local.translate``.
 cfn-lint checks the result more strictly than the SAM template itself, in
 which it lets an unknown run time or a time-out of an hour pass.
 """

@@ -22,9 +22,8 @@ from registry.aws import open_clients, open_management_clients
 from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
 from registry.fleet_records import Backup, Primary
-from registry.invoker import LambdaStarter, Starter
 from registry.run_records import Approval, BackupResult
-from registry.schedule import EventBridgeSchedule, ScheduleKeeper
+from registry.schedule import EventBridgeSchedule, LambdaStarter, ScheduleKeeper, Starter
 from registry.snapshot_digests import DynamoSnapshotDigests
 from registry.snapshots import S3Snapshots, SnapshotStore
 from registry.store import CredentialStore, Store

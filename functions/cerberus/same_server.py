@@ -1,4 +1,8 @@
-"""Whether two registrations lead to one server: told by their addresses, before anybody logs in."""
+"""Whether two registrations lead to one server: told by their addresses, before anybody logs in.
+
+Apart from ``cerberus.address_policy``, because that judges one address, and this compares two
+servers that may both be dialed.
+"""
 
 from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline

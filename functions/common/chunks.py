@@ -1,4 +1,8 @@
-"""Large texts, piece by piece: what is made of one on the way to somewhere else must not need its room again."""
+"""Large texts, piece by piece: what is made of one on the way to somewhere else must not need its room again.
+
+Apart from ``cerberus.encoder`` and ``registry.snapshots``, because both work on pieces, and neither
+room knows the other.
+"""
 
 import codecs
 import json

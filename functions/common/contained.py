@@ -3,6 +3,8 @@
 A defect in such work must not end what it tells of. So it runs in here, and
 what is left of a defect is a notice with a reason and the place in the
 program. The error's own text could quote a document, and goes no further.
+
+Apart from ``common.errors``, because no error ends there, and each one ends here.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""One spelling of a host: two texts that a resolver cannot tell apart are one host."""
+"""One spelling of a host: two texts that a resolver cannot tell apart are one host.
+
+Apart from ``cerberus.address_policy``, because registrations and guards compare hosts too, and look no address up.
+"""
 
 import socket
 from contextlib import suppress

@@ -2,6 +2,8 @@
 
 Control characters and line separators forge lines in logs and terminals.
 Bidirectional and invisible ones make a text look like another one.
+
+Apart from ``common.forbidden_characters``, because those break a parser, and these mislead people.
 """
 
 from common.patterns import whole, within

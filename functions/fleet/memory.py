@@ -1,4 +1,7 @@
-"""How many backups fit into the memory of the function at a time, one hostile one among them."""
+"""How many backups fit into the memory of the function at a time, one hostile one among them.
+
+Apart from ``common.budgets``, because it counts what a whole run takes, of which no room below knows.
+"""
 
 from common.budgets import LIST_TREE, MEGABYTE, TREE_TO_SIZE
 from replication.model import PrimaryState

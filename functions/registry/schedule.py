@@ -1,5 +1,6 @@
-"""The schedule where it is kept: on the EventBridge rules themselves, and nowhere else."""
+"""What starts runs: the schedule, which the EventBridge rules alone keep, and a call of the sync function on demand."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,6 +12,7 @@ from registry.aws_errors import calling
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_events.type_defs import DescribeRuleResponseTypeDef
+    from mypy_boto3_lambda import LambdaClient
 
 MAX_INTERVAL = 1440
 """Minutes of a day."""
@@ -175,3 +177,23 @@ def expression_of(minutes: int) -> str:
     if not 1 <= minutes <= MAX_INTERVAL:
         raise ValueError(f"an interval is between 1 and {MAX_INTERVAL} minutes")
     return f"rate({minutes} minute{'' if minutes == 1 else 's'})"
+
+
+class Starter(Protocol):
+    """Hands an event to the sync function. May raise Failure(REGISTRY_UNAVAILABLE)."""
+
+    def start(self, event: Mapping[str, object]) -> None: ...
+
+
+class LambdaStarter:
+    """``Starter`` by an asynchronous invocation: nobody waits for the run."""
+
+    def __init__(self, function_name: str, client: "LambdaClient") -> None:
+        self._function_name = function_name
+        self._client = client
+
+    def start(self, event: Mapping[str, object]) -> None:
+        with calling("Lambda Invoke"):
+            self._client.invoke(
+                FunctionName=self._function_name, InvocationType="Event", Payload=json.dumps(event).encode()
+            )

@@ -7,7 +7,7 @@ from local.fakes.store import MemoryStore
 
 
 class Starter:
-    """``registry.invoker.Starter`` that hands each event over at once."""
+    """``registry.schedule.Starter`` that hands each event over at once."""
 
     def __init__(self, begin: Callable[[Mapping[str, object]], None]) -> None:
         self.events: list[Mapping[str, object]] = []

@@ -1,4 +1,7 @@
-"""Words that say whose a name is: a setting's, or one that people have given."""
+"""Words that say whose a name is: a setting's, or one that people have given.
+
+Apart from ``replication.documents.possible_names``, because it is a list of facts that ``keep_labels`` goes by as well.
+"""
 
 from replication.documents.keep_patterns import words
 

@@ -16,8 +16,7 @@ from common.runtime import SystemRuntime
 from local.fakes.aws_services import MemorySchedule
 from registry.audit import INTENDED, AuditRecord, DynamoAuditLog, answered
 from registry.aws import ManagementClients, open_management_clients
-from registry.invoker import LambdaStarter
-from registry.schedule import EventBridgeSchedule, Schedule, ScheduleKeeper, expression_of, interval_of
+from registry.schedule import EventBridgeSchedule, LambdaStarter, Schedule, ScheduleKeeper, expression_of, interval_of
 
 TARGET = {"Id": "sync", "Arn": "arn:aws:lambda:eu-central-1:123456789012:function:sync", "Input": "{}"}
 
