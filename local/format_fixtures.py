@@ -19,9 +19,10 @@ from common.server_types import Features, Licence, Security, ServerFacts, Versio
 from local.fakes.runtime import FakeRuntime
 from registry.audit import AuditRecord, DynamoAuditLog
 from registry.backup_queue import Message
+from registry.claims import LeaseRow, OpenBackupRow, ReadingRow
 from registry.dynamo import DynamoStore
 from registry.fleet_records import Backup, DiscardedSecret, LogIn, Primary, PushLimits, SyncSettings, TlsTrust
-from registry.rows import AddressRow, LeaseRow, OpenBackupRow, ReadingRow, UnfinishedRow
+from registry.rows import AddressRow, UnfinishedRow
 from registry.run_records import (
     AcceptedPart,
     Approval,
