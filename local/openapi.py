@@ -1,6 +1,6 @@
 """Write docs/openapi.json, the management API's description, from its routes: ``python -m local.openapi``.
 
-Apart from ``admin_api.openapi``, because a script that writes files has no place in what is deployed.
+Separate from ``admin_api.openapi``, because a script that writes files has no place in what is deployed.
 """
 
 import json

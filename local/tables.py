@@ -1,6 +1,6 @@
 """Tables for people: columns as wide as what is in them, two blanks apart.
 
-Apart from ``local.demo``, because the page of costs and the trial print tables as well.
+Separate from ``local.demo``, because the page of costs and the trial print tables as well.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,6 +1,6 @@
 """Prints the template as CloudFormation gets it, after the SAM transform, as JSON.
 
-Apart from ``local.template``, because the transform's library excludes the
+Separate from ``local.template``, because the transform's library excludes the
 product's own pydantic: this runs in the SAM CLI's environment, with
 ``.tools/sam/bin/python -m local.translate``.
 cfn-lint checks the result more strictly than the SAM template itself, in

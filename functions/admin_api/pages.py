@@ -3,7 +3,7 @@
 Lambda passes an answer of 6 MB on. Its JSON is a text within another JSON then,
 in which each quotation mark takes two bytes.
 
-Apart from ``admin_api.views``, because the limit holds for every answer, also for one that is no view.
+Separate from ``admin_api.views``, because the limit holds for every answer, also for one that is no view.
 """
 
 import json

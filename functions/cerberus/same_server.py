@@ -1,6 +1,6 @@
 """Whether two registrations lead to one server: told by their addresses, before anybody logs in.
 
-Apart from ``cerberus.address_policy``, because that judges one address, and this compares two
+Separate from ``cerberus.address_policy``, because that judges one address, and this compares two
 servers that may both be dialed.
 """
 

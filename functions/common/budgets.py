@@ -1,12 +1,11 @@
-"""What one server may cost a run: every limit on what is taken from it, with the reason for its size.
+"""Limits on what one server may cost a run, each with the reason for its size.
 
-A server is foreign: it may be broken, or somebody else may answer in its place.
-Whatever it sends, it harms itself alone: a limit is reached, the server has a
-failure with a reason, and the memory it took is what ``sync.backup_runner``
-has set aside for it. Sizes are in bytes unless a comment says otherwise.
-docs/limits.md has the same sizes with the memory measured at each of them.
+Servers are not trusted: one may be broken, or another program may answer at its address. Whatever it sends harms only
+that server: when a limit is reached, its operation fails with a reason, and the memory used stays within what
+``sync.backup_runner`` has reserved for it. Sizes are in bytes unless a comment says otherwise. docs/limits.md has the
+same sizes with the memory measured at each of them.
 
-REPLY_TOO_LARGE is the reason for bytes, REPLY_TOO_COMPLEX for structure.
+A reply with too many bytes fails with REPLY_TOO_LARGE, one with too much structure with REPLY_TOO_COMPLEX.
 """
 
 from collections.abc import Callable
@@ -20,68 +19,76 @@ MEGABYTE = 1024 * 1024
 # Bytes of a reply, after inflating ------------------------------------------------------------------------------------
 
 TYPED_REPLY = 1 * MEGABYTE
-"""An answer in typed fields, a fault, a page: a thousand listeners with all their options take less."""
+"""Replies with typed fields, SOAP faults and web pages. A thousand listeners with all their options are smaller."""
 LIST_REPLY = 4 * MEGABYTE
-"""A typed list, such as the names of all users: 80,000 names of 12 letters, or 20,000 MIME types."""
+"""A typed list, for example all user names: 80,000 names of 12 characters, or 20,000 MIME types."""
 DOCUMENT = 8 * MEGABYTE
-"""A configuration document other than users and groups: settings have some 100 KB, 30,000 blocked addresses 7 MB."""
+"""A configuration document other than users and groups. Settings have about 100 KB, 30,000 blocked addresses 7 MB."""
 USERS = 12 * MEGABYTE
-"""The users of a backup whose primary has few: 8,000 users as Cerberus writes them."""
+"""The user document of a backup whose primary has few users: 8,000 users as Cerberus writes them."""
 GROUPS = 4 * MEGABYTE
-"""The groups of a backup whose primary has few."""
+"""The group document of a backup whose primary has few groups."""
 BESIDE_PRIMARY = 2
-"""A backup's users, or groups, may be so many times the primary's: one that was not cleared for long has more."""
+"""A backup's user or group document may have this multiple of the primary's size, because old entries may not have been
+removed yet.
+"""
 ESCAPED = 1.5
-"""Bytes of a reply for a byte of the document in it, whose markup is escaped there: 1.37 were measured."""
+"""Reply bytes per document byte: the reply contains the document with escaped markup. The measured ratio is 1.37."""
 
 # Structure ------------------------------------------------------------------------------------------------------------
 
 TREE = 24 * MEGABYTE
-"""What a parser makes of one reply or document, by ``ELEMENT``, ``TEXT`` and ``ATTRIBUTE``, and the document itself.
+"""Memory of the parsed tree of one reply or document: ``ELEMENT``, ``TEXT`` and ``ATTRIBUTE`` for each node, plus the
+document itself.
 
-15,000 blocked addresses with three values each, indented, take 21 MB. One tree is there at a time, whoever it is of.
-Python's own objects for what is in a tree take up to six times as much.
+15,000 blocked addresses with three values each, indented, take 21 MB. Only one tree is in memory at a time. Python
+objects for the nodes of a tree take up to six times as much.
 """
 SETTINGS_TREE = 16 * MEGABYTE
-"""The same for settings, which are merged value by value: 10,000 values beside 8 MB of texts. Servers have some
-thousand."""
+"""The tree limit for settings, which are merged value by value: 10,000 values beside 8 MB of text. Real servers have a
+few thousand values.
+"""
 LIST_TREE = 48 * MEGABYTE
-"""The same for a list of users or groups whose primary has few, and for a list of names. Few objects are made of it."""
+"""The tree limit for a list of users or groups if the primary's list is short, and for a list of names. Few Python
+objects are created from such a list.
+"""
 TREE_TO_SIZE = 12
-"""A list of users or groups may make a tree of so many times the size of the primary's: it takes 8 for its own."""
+"""The tree of a user or group list may take this multiple of the size of the primary's list; the primary's own takes
+8.
+"""
 ELEMENT, TEXT, ATTRIBUTE = 128, 128, 240
 """Bytes that libxml2 takes for an element, a text and an attribute with its value, without the text itself."""
 DEPTH = 64
-"""Elements inside elements. Configurations nest to about 10."""
+"""Maximum nesting depth of elements. Configurations have a depth of about 10."""
 ATTRIBUTES = 1000
-"""Attributes of one element. To read all of them costs libxml2 the square of their number."""
+"""Maximum number of attributes of one element. Reading all attributes takes libxml2 quadratic time."""
 NAMESPACES = 200
-"""Declarations of namespaces that hold at one place: what a prefix means is looked for among all of them."""
+"""Maximum number of namespace declarations in scope, because looking up a prefix searches all of them."""
 NAME = 256
-"""Characters of the name of an element or attribute: names are repeated in every path below them."""
+"""Maximum length of the name of an element or attribute, because every path below an element repeats its name."""
 NAMESPACE = 512
-"""Characters of a namespace's address: it is repeated in every name it belongs to."""
+"""Maximum length of a namespace URI, because every name in the namespace repeats it."""
 PATHS = 48 * MEGABYTE
-"""Characters of the paths of all elements of a document, names that entries bear included."""
+"""Maximum total length of the paths of all elements in a document, including the names of entries in the paths."""
 PROLOG = 64
-"""Comments and instructions before the first element."""
+"""Maximum number of comments and processing instructions before the first element."""
 DECLARATION = 512
-"""Bytes of an XML declaration."""
+"""Maximum size of an XML declaration, in bytes."""
 CANONICAL = 32 * MEGABYTE
-"""Characters of the text by which a document is compared, with the addresses of the namespaces in its names."""
+"""Maximum length of the canonical text that is used for comparing documents, including namespace URIs."""
 ITEMS = 50_000
-"""Users, or groups, in one document, however short: about 700 bytes each are kept for comparing."""
+"""Maximum number of users or groups in one document of any size: comparing keeps about 700 bytes for each."""
 ITEM = 500
-"""Beyond ``ITEMS`` a list may have an item for each so many bytes; a user as Cerberus writes it has 1,500."""
+"""Above ``ITEMS``, a list may have one item per this many bytes; a user as Cerberus writes it has 1,500 bytes."""
 ANY_SIZE = 1024 * MEGABYTE
-"""For a list of the primary where nothing limits the process, below ``reply_limit_mb`` of the settings."""
+"""The limit for a list of the primary if memory is not limited; ``reply_limit_mb`` of the settings also applies."""
 REMEMBERED = 256
-"""Characters of a name up to which what was found out about it is remembered from one server to the next."""
+"""Maximum length of a name whose computed properties are cached across servers."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What one reply may cost: its bytes, those of a document in it, and the tree of either."""
+    """The limits for one reply: its size in bytes, the size of a document in it, and the memory of the parsed tree."""
 
     reply: int
     document: int
@@ -95,22 +102,24 @@ ONE_DOCUMENT = Budget(int(ESCAPED * DOCUMENT), DOCUMENT, TREE)
 
 @dataclass(frozen=True)
 class AccountSizes:
-    """How large the primary's documents of users and of groups are, in bytes."""
+    """The sizes of the primary's user document and group document, in bytes."""
 
     users: int
     groups: int
 
 
 def beside_primary(floor: int, size: int) -> Budget:
-    """For a list of a backup: relative to the ``size`` of the primary's, at least ``floor``."""
+    """The budget for a backup's list: proportional to ``size``, the size of the primary's list, and never below
+    ``floor``.
+    """
     document = max(floor, BESIDE_PRIMARY * size)
     return Budget(int(ESCAPED * document), document, max(LIST_TREE, TREE_TO_SIZE * size))
 
 
 def of_primary(room: int | None) -> Budget:
-    """For a list of the primary, where the process has ``room`` bytes for it, or as many as it wants.
+    """The budget for a list of the primary if the process has ``room`` bytes for it; None means no limit.
 
-    The reply and the document in it are held together for a moment, then the document and a tree of it.
+    Memory holds the reply and the document in it together for a moment, and later the document and its tree.
     """
     if room is None:
         return Budget(ANY_SIZE, ANY_SIZE, ANY_SIZE)
@@ -118,22 +127,24 @@ def of_primary(room: int | None) -> Budget:
 
 
 def most_items(size: int) -> int:
-    """How many items a list of ``size`` bytes may have."""
+    """The maximum number of items in a list of ``size`` bytes."""
     return max(ITEMS, size // ITEM)
 
 
 def too_large(what: str, limit: int) -> Failure:
-    """The failure of ``what`` is larger than ``limit``."""
+    """The failure for a reply or document, called ``what``, that is larger than ``limit`` bytes."""
     return Failure(Reason.REPLY_TOO_LARGE, f"{what} is larger than the limit of {limit} bytes")
 
 
 def too_complex(complaint: str) -> Failure:
-    """The failure of what would take too much memory to look at; ``complaint`` is a sentence about "it"."""
+    """The failure for input that would need too much memory; ``complaint`` is a sentence whose subject is "it"."""
     return Failure(Reason.REPLY_TOO_COMPLEX, complaint)
 
 
 def remembered(maxsize: int) -> Callable[[Callable[[str], str]], Callable[[str], str]]:
-    """``lru_cache`` for a function of one text; one of more than ``REMEMBERED`` characters is looked at anew."""
+    """``lru_cache`` for a function of one text; results for texts of more than ``REMEMBERED`` characters are not
+    cached.
+    """
 
     def decorated(function: Callable[[str], str]) -> Callable[[str], str]:
         cached = lru_cache(maxsize)(function)

@@ -1,7 +1,7 @@
-"""Large texts, piece by piece: what is made of one on the way to somewhere else must not need its room again.
+"""Processing of large texts in chunks, so that a conversion does not need a second copy of the whole text in memory.
 
-Apart from ``cerberus.encoder`` and ``registry.snapshots``, because both work on pieces, and neither
-room knows the other.
+Separate from ``cerberus.encoder`` and ``registry.snapshots``, because both use it and neither package may import the
+other.
 """
 
 import codecs
@@ -17,7 +17,7 @@ def pieces_of(text: str) -> Iterator[str]:
 
 
 def decoded(data: bytes) -> Iterator[str]:
-    """The text that ``data``, in UTF-8, says, in pieces; what no UTF-8 can say as ``as_text`` has it."""
+    """Decode ``data`` from UTF-8 and return the text in pieces; invalid sequences are handled as in ``as_text``."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogatepass")
     for start in range(0, len(data), PIECE):
         yield decoder.decode(data[start : start + PIECE])
@@ -25,7 +25,7 @@ def decoded(data: bytes) -> Iterator[str]:
 
 
 def json_string(pieces: Iterator[str]) -> Iterator[str]:
-    """The text that the pieces make together, as a JSON string."""
+    """The concatenated pieces, encoded as one JSON string."""
     yield '"'
     for piece in pieces:
         yield json.dumps(piece)[1:-1]

@@ -1,10 +1,10 @@
-"""The one boundary of what only tells: warnings, texts for people, log lines, figures.
+"""The boundary around code that only reports: warnings, texts for people, log lines and metrics.
 
-A defect in such work must not end what it tells of. So it runs in here, and
-what is left of a defect is a notice with a reason and the place in the
-program. The error's own text could quote a document, and goes no further.
+A defect in reporting code must not abort the operation that it reports on. Such code runs inside ``contained``, which
+turns a defect into a notice with a reason and the place in the program. The text of the original exception is dropped
+because it could quote a document.
 
-Apart from ``common.errors``, because no error ends there, and each one ends here.
+Separate from ``common.errors``, because that module raises failures, and this one catches them.
 """
 
 from collections.abc import Callable
@@ -15,18 +15,18 @@ from common.errors import Failure, Reason, places
 
 @dataclass(frozen=True)
 class Defect:
-    """Why something could not be reported. ``text`` has no content of a document in it."""
+    """The reason why something could not be reported. ``text`` never quotes a document."""
 
     reason: Reason
     text: str
 
     def of(self, what: str, server: str = "") -> Failure:
-        """The notice that ``what`` is missing; ``server`` as in ``Failure``."""
+        """The notice that ``what`` is missing from the report; ``server`` as in ``Failure``."""
         return Failure(self.reason, f"{what} could not be made: {self.text}", server=server)
 
 
 def contained[Result](work: Callable[[], Result], otherwise: Callable[[Defect], Result]) -> Result:
-    """What ``work`` gives; where it fails, what ``otherwise`` makes of the defect."""
+    """Return the result of ``work``; if it fails, return the result of ``otherwise`` for the defect."""
     try:
         return work()
     except Failure as failure:
@@ -36,5 +36,5 @@ def contained[Result](work: Callable[[], Result], otherwise: Callable[[Defect], 
 
 
 def defect_of(error: Exception) -> str:
-    """What went wrong in the program and where, without any content."""
+    """The type of an unexpected exception and where it was raised, without its message."""
     return f"{type(error).__name__} at {places(error)}"

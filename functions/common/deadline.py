@@ -1,9 +1,8 @@
-"""How much time is left, for waiting and for computing.
+"""The time limit for waiting and for computing.
 
-Whoever waits for a server is given a ``Deadline``. Comparing what a server has
-sent waits for nobody: so whoever serves a backup says until when with
-``computing_until``, and the loops over elements, which all work on a document
-passes through, ask now and then (``step``).
+Code that waits for a server receives a ``Deadline``. Comparing received data does not wait: the code that processes a
+backup sets a time limit for its thread with ``computing_until``, and the loops over XML elements, which all document
+code uses, check it regularly with ``step``.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,15 +12,15 @@ from contextvars import ContextVar
 from common.errors import Failure, Reason
 
 STEPS_BETWEEN_LOOKS = 500
-"""Steps of a loop from one look at the clock to the next: some milliseconds."""
+"""Number of loop iterations between two checks of the deadline, a few milliseconds."""
 _SHORTEST = 0.001  # seconds; a socket takes 0 for "do not wait at all"
 
 
 class Deadline:
     """A point in time after which no remote call may start.
 
-    ``seconds`` is the time from now on. ``clock`` is a runtime's ``monotonic``: it returns seconds and only moves
-    forward.
+    ``seconds`` is the time from now until the deadline. ``clock`` is a runtime's ``monotonic``: it returns seconds and
+    only moves forward.
     """
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
@@ -29,12 +28,14 @@ class Deadline:
         self._end = clock() + seconds
 
     def share(self, seconds: float) -> "Deadline":
-        """A deadline of its own for one of several: so many seconds from now, and never later than this one."""
+        """A deadline for one of several tasks: ``seconds`` from now, and never later than this one."""
         return Deadline(min(seconds, self._end - self._clock()), self._clock)
 
     @contextmanager
     def reserving(self, seconds: float) -> Iterator[None]:
-        """Everything inside ends this much earlier, so that the time is left for what must follow in any case."""
+        """Within the block the deadline is ``seconds`` earlier, which reserves that time for mandatory work
+        afterwards.
+        """
         end = self._end
         self._end -= seconds
         try:
@@ -52,13 +53,15 @@ class Deadline:
             raise Failure(Reason.DEADLINE, "the time of this run was used up")
 
     def bounded(self, seconds: float) -> float:
-        """``seconds``, or what is left if that is less, for one wait. Raises Failure(DEADLINE) if nothing is left."""
+        """The time-out for one wait: ``seconds``, or the time left if that is less. Raises Failure(DEADLINE) if nothing
+        is left.
+        """
         self.check()
         return max(_SHORTEST, min(seconds, self.remaining()))
 
 
 class _Effort:
-    """What one thread has done since its last look at the clock."""
+    """The loop iterations of one thread since it last checked the deadline."""
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
@@ -70,7 +73,7 @@ _CURRENT: ContextVar[_Effort | None] = ContextVar("effort", default=None)
 
 @contextmanager
 def computing_until(deadline: Deadline) -> Iterator[None]:
-    """What this thread computes inside ends with the deadline: ``step`` raises Failure(DEADLINE)."""
+    """Limit the computation of this thread inside the block: after the deadline ``step`` raises Failure(DEADLINE)."""
     before = _CURRENT.set(_Effort(deadline))
     try:
         yield
@@ -79,7 +82,7 @@ def computing_until(deadline: Deadline) -> Iterator[None]:
 
 
 def step() -> None:
-    """One step of a loop. Raises Failure(DEADLINE) once the time is up, where somebody has set one."""
+    """Count one iteration of a loop. Raises Failure(DEADLINE) after the deadline, if the thread has one."""
     effort = _CURRENT.get()
     if effort is not None:
         effort.left -= 1

@@ -1,8 +1,7 @@
-"""The one enumeration of reasons, and the one exception that carries them.
+"""The enumeration of all failure reasons, and the exception that carries one.
 
-Status records, metrics, log lines and HTTP replies all use the same code, so
-that an administrator who sees ``certificate_pin_mismatch`` in an alarm finds
-the same word in the history of the backup and in the runbook.
+Status records, metrics, log lines and HTTP replies all use the same code, so that an administrator who sees
+``certificate_pin_mismatch`` in an alarm finds the same word in the history of the backup and in the runbook.
 """
 
 import traceback
@@ -11,7 +10,7 @@ from pathlib import Path
 
 
 class Reason(StrEnum):
-    """Why something did not go as wished. The value is what is stored and shown."""
+    """The reason why an operation failed or was stopped. The value is stored and shown."""
 
     # Reaching a server
     NAME_NOT_RESOLVED = "name_not_resolved"
@@ -268,7 +267,7 @@ REASONS_OF_THE_RUN = (
     Reason.SETTINGS_CHANGED,
     Reason.PRIMARY_REPLACED,
 )
-"""Reasons that lie with the run, or with who changed something meanwhile, and not with the backup."""
+"""Reasons that concern the run, or a change that somebody made during the run, and not the backup itself."""
 
 
 UNANSWERED = frozenset(
@@ -276,15 +275,15 @@ UNANSWERED = frozenset(
     | {Reason.REPLY_EMPTY, Reason.REPLY_MALFORMED, Reason.REPLY_INCOMPLETE, Reason.REPLY_FORBIDDEN_XML}
     | {Reason.REPLY_TOO_LARGE, Reason.REPLY_TOO_COMPLEX, Reason.CHARACTER_FORBIDDEN}
 )
-"""Answers that leave a question open without saying anything of the server as a whole."""
+"""Failed answers that leave one question open but say nothing about the server as a whole."""
 
 
 class Failure(Exception):
-    """Something did not go as wished, with a reason code.
+    """An operation failed or was stopped, with a reason code.
 
-    ``message`` says what happened and holds no content of a reply or a
-    document and no secret: it is stored, logged and shown. ``server`` names
-    the server it happened to (``"primary files.example:8443"``), empty when none.
+    ``message`` says what happened. It never contains a secret or content of a reply or document, because it is stored,
+    logged and shown. ``server`` names the affected server (``"primary files.example:8443"``) and is empty if there is
+    none.
     """
 
     def __init__(self, reason: Reason, message: str, *, server: str = "") -> None:
@@ -295,7 +294,7 @@ class Failure(Exception):
 
     @property
     def remedy(self) -> str:
-        """What to do about it, one sentence."""
+        """One sentence that says what to do about the failure."""
         return REMEDIES[self.reason]
 
     def __str__(self) -> str:
@@ -303,12 +302,12 @@ class Failure(Exception):
         return f"{where}{self.message} [{self.reason}] {self.remedy}"
 
     def at(self, server: str) -> "Failure":
-        """The same failure, naming ``server`` if it named none yet."""
+        """The same failure, with ``server`` as its server unless it already names one."""
         return self if self.server else Failure(self.reason, self.message, server=server)
 
 
 def places(error: BaseException) -> str:
-    """Where an error passed through, the innermost place first."""
+    """The stack of functions that an exception passed through, the innermost first."""
     return " < ".join(
         f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
         for frame in reversed(traceback.extract_tb(error.__traceback__))

@@ -1,7 +1,7 @@
-"""Characters that XML 1.0 has no way to write, where a server has written them all the same.
+"""Characters that XML 1.0 cannot represent but that a server has written anyway.
 
-One such character makes a whole reply or document unreadable to a parser.
-Put something else in its place, and what holds it can be named.
+One such character makes a whole reply or document unreadable for a parser. If it is replaced by a marker, the document
+can be parsed and the item that contains the character can be named.
 """
 
 import re
@@ -10,38 +10,44 @@ from dataclasses import dataclass
 from common.safe_xml import holds_forbidden
 
 MOST_MARKED = 1000
-"""Characters of one reply that are looked for. What has more is no configuration."""
+"""Maximum number of forbidden characters that are replaced in one reply. A reply with more of them is not a
+configuration.
+"""
 _SUSPECT = re.compile(
     rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]|\xed[\xa0-\xbf][\x80-\xbf]"
     rb"|&#(?:x[0-9A-Fa-f]{1,8}|[0-9]{1,10});"
 )
 """A forbidden character in UTF-8, or any reference to a character."""
 _PRIVATE = ("\ue0f1", "\ue7b3", "\uf1c5", "\uf68d")
-"""Characters that nobody uses; the first that is not in a text marks places in it."""
+"""Private-use characters; the first that does not occur in a text is used as the mark."""
 _GREATEST = 0x10FFFF
 
 
 @dataclass(frozen=True)
 class Marked:
-    """``data`` with ``mark`` and a number of four digits in place of each of the forbidden ``characters``, in UTF-8."""
+    """``data`` in UTF-8, with each forbidden character replaced by ``mark`` and its four-digit index in
+    ``characters``.
+    """
 
     data: bytes
     mark: str
     characters: tuple[bytes, ...]
 
     def restored(self, text: bytes) -> bytes:
-        """A text of ``data`` with the characters back in their places."""
+        """Put the original characters back into ``text``, a part of ``data``."""
         return re.sub(
             re.escape(self.mark.encode()) + rb"([0-9]{4})", lambda match: self.characters[int(match[1])], text
         )
 
     def shown(self, text: str) -> str:
-        """A text of ``data`` as people may see it."""
+        """``text``, a part of ``data``, with U+FFFD for each mark, as it is shown to people."""
         return re.sub(re.escape(self.mark) + "[0-9]{4}", "\ufffd", text)
 
 
 def mark_forbidden(data: bytes | bytearray) -> Marked | None:
-    """``data``, in UTF-8, without its forbidden characters; None when there are none, too many, or no mark for them."""
+    """Replace the forbidden characters of ``data``, which is UTF-8; None if there are none or too many, or no unused
+    mark.
+    """
     mark = next((one for one in _PRIVATE if one.encode() not in data), "")
     if not mark:
         return None
@@ -62,7 +68,9 @@ def mark_forbidden(data: bytes | bytearray) -> Marked | None:
 
 
 def _character(written: bytes) -> bytes | None:
-    """The forbidden character that is written so; None for a reference to one that is allowed, or to none."""
+    """The forbidden character that ``written`` stands for; None for a reference to an allowed or non-existent
+    character.
+    """
     if not written.startswith(b"&#"):
         return written
     digits = written[2:-1]

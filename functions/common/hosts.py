@@ -1,6 +1,6 @@
-"""One spelling of a host: two texts that a resolver cannot tell apart are one host.
+"""One canonical spelling for each host: two texts that a resolver treats alike are the same host.
 
-Apart from ``cerberus.address_policy``, because registrations and guards compare hosts too, and look no address up.
+Separate from ``cerberus.address_policy``, because registrations and guards compare hosts too, without resolving them.
 """
 
 import socket
@@ -12,10 +12,10 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def canonical_host(host: str) -> str:
-    """The host in lower case, without a trailing dot; an address as the standard library writes it.
+    """The host in lower case without a trailing dot; an IP address in the format of the standard library.
 
-    ``127.1``, ``0x7f.0.0.1`` and ``2130706433`` are ``127.0.0.1`` for every
-    resolver, and so is ``::ffff:127.0.0.1`` for every network.
+    ``127.1``, ``0x7f.0.0.1`` and ``2130706433`` are ``127.0.0.1`` for every resolver, and so is ``::ffff:127.0.0.1``
+    for every network.
     """
     plain = host.casefold().removesuffix(".")
     with suppress(ValueError):
@@ -26,7 +26,7 @@ def canonical_host(host: str) -> str:
 
 
 def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 address only wraps."""
+    """The IPv4 address that is embedded in an IPv6 address; any other address unchanged."""
     if isinstance(address, IPv6Address) and (address.ipv4_mapped is not None or address in _NAT64):
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address

@@ -1,13 +1,12 @@
-"""Every expression that runs over text: one list, so that one test can say of all of them that they take linear time.
+"""All regular expressions that are applied to text, in one list, so that one test can check that each takes linear
+time.
 
-A server chooses what its names and values hold. An expression with a repetition
-inside of another one, or before something that it could have taken as well, can
-take the square of their length, or a time without end. So no other module uses
-``re``, but for those that look at the bytes of a reply. An expression says how
-it is used, because that decides what it may hold: one that looks within a text
-begins anew at every character.
+A server controls the content of names and values. An expression with nested repetitions, or with a repetition before
+something that matches the same characters, can need quadratic or exponential time. So no other module imports ``re``,
+except those that search the bytes of a reply. Each expression declares whether it matches a whole text or searches
+within one, because a search starts again at every character and so must contain less.
 
-Flags stand in the expression itself: ``(?i)``, ``(?x)``.
+Flags are written inside the expression: ``(?i)``, ``(?x)``.
 """
 
 import re
@@ -19,7 +18,7 @@ __all__ = ["LISTED", "Whole", "Within", "escape", "whole", "within"]
 
 
 class Whole[Text: (str, bytes)]:
-    """Matches a whole text, or its beginning from one place on."""
+    """Matches a whole text, or a prefix of it from a given position."""
 
     def __init__(self, pattern: re.Pattern[Text]) -> None:
         self.pattern: re.Pattern[Text] = pattern
@@ -44,7 +43,7 @@ class Within[Text: (str, bytes)]:
         return self.pattern.findall(text)
 
     def split(self, text: Text) -> list[Text]:
-        """The pieces between the matches; what groups match is among them."""
+        """The pieces between the matches, including the text that groups match."""
         return self.pattern.split(text)
 
     def sub(self, new: Text | Callable[[re.Match[Text]], Text], text: Text) -> Text:
@@ -52,14 +51,14 @@ class Within[Text: (str, bytes)]:
 
 
 LISTED: list[Whole[str] | Whole[bytes] | Within[str] | Within[bytes]] = []
-"""All expressions of the modules that are loaded."""
+"""The expressions of all loaded modules."""
 
 
 def whole[Text: (str, bytes)](expression: Text, *, is_made: bool = False) -> Whole[Text]:
     """An expression for a whole text or its beginning.
 
-    ``is_made``: it is made of somebody's rule or of a document while the program runs, so it is not listed. Whoever
-    makes it has a test that judges what comes of any rule or document.
+    ``is_made`` means that the expression is built at run time, from a keep pattern or a document, so it is not listed.
+    The module that builds it has its own test of the time that such expressions take.
     """
     made = Whole(re.compile(expression))
     if not is_made:
@@ -68,7 +67,7 @@ def whole[Text: (str, bytes)](expression: Text, *, is_made: bool = False) -> Who
 
 
 def within[Text: (str, bytes)](expression: Text, *, is_made: bool = False) -> Within[Text]:
-    """An expression that is looked for anywhere in a text; ``is_made`` as in ``whole``."""
+    """An expression that is searched for anywhere in a text; ``is_made`` as in ``whole``."""
     made = Within(re.compile(expression))
     if not is_made:
         LISTED.append(made)

@@ -1,30 +1,32 @@
-"""Text of people and programs in which no character acts on how the rest is shown.
+"""Text without characters that change how the rest is displayed.
 
-Control characters and line separators forge lines in logs and terminals.
-Bidirectional and invisible ones make a text look like another one.
+Control characters and line separators can forge lines in logs and terminals. Bidirectional and invisible characters
+make one text look like another.
 
-Apart from ``common.forbidden_characters``, because those break a parser, and these mislead people.
+Separate from ``common.forbidden_characters``, because those characters break a parser, and these mislead people.
 """
 
 from common.patterns import whole, within
 
 _ACTING = r"\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
 PLAIN = f"^[^{_ACTING}]+$"
-"""A text of at least one character, without any that acts. Regular expression of Python, Rust and JSON schemas."""
+"""A non-empty text without characters that change its display. The expression is valid in Python, Rust and JSON
+Schema.
+"""
 PLAIN_OR_EMPTY = f"^[^{_ACTING}]*$"
 ACTING = f"[{_ACTING}]"
-"""A character that acts, anywhere in a text."""
+"""Any character that changes how a text is displayed."""
 
 _PLAIN_TEXT = whole(f"[^{_ACTING}\ud800-\udfff]*")
 _ANY_ACTING = within(f"[{_ACTING}\ud800-\udfff]")
 
 
 def is_plain(text: str) -> bool:
-    """Whether no character of the text acts on how it is shown, and it can be sent as UTF-8."""
+    """Whether the text has no character that changes its display, and can be encoded as UTF-8."""
     return _PLAIN_TEXT.fullmatch(text) is not None
 
 
 def made_plain(text: str, limit: int) -> str:
-    """The first ``limit`` characters, with a question mark for each that acts."""
+    """The first ``limit`` characters, with a question mark for each character that changes the display."""
     cut = text if len(text) <= limit else f"{text[: limit - 1]}…"
     return _ANY_ACTING.sub("?", cut)

@@ -1,8 +1,7 @@
-"""Time, chance and threads, as one object that is handed down to whoever needs them.
+"""Clocks, randomness and threads, as one object that is passed down to the code that needs them.
 
-No other module of ``functions/`` reads a clock, sleeps, draws an identifier or
-starts a thread. A test that brings its own runtime decides all of it: two runs
-with the same input write the same log to the letter. The entries create the
+No other module of ``functions/`` reads a clock, sleeps, draws an identifier or starts a thread. A test that supplies
+its own runtime controls all of it: two runs with the same input write identical logs. The Lambda handlers create the
 production runtime.
 """
 
@@ -24,50 +23,53 @@ class Unfinished(Enum):
 
 
 UNFINISHED: Final = Unfinished.UNFINISHED
-"""In place of a result: the work was not done in time."""
+"""Returned instead of a result if the work did not finish in time."""
 
 
 class Runtime(Protocol):
-    """What a process gets from the machine it runs on. Durations are in seconds. May be shared by threads."""
+    """The clocks, random numbers and threads of the machine that a process runs on. Durations are in seconds. Threads
+    may share one instance.
+    """
 
     def now(self) -> datetime:
-        """The wall clock in UTC. It may jump."""
+        """The wall clock in UTC. The clock may jump."""
 
     def monotonic(self) -> float:
-        """A clock that only moves forward, to measure durations. Its zero means nothing."""
+        """A clock that only moves forward, for measuring durations. Its zero point has no meaning."""
 
     def sleep(self, seconds: float) -> None: ...
 
     def new_id(self) -> str:
-        """A new identifier of 32 hexadecimal digits. Its first digits are as random as the others."""
+        """A new identifier of 32 hexadecimal digits. All digits are equally random."""
 
     def new_token(self) -> str:
-        """32 hexadecimal digits that nobody can guess, for use inside the process; never recorded.
+        """Thirty-two hexadecimal digits that nobody can guess, for use inside the process; never recorded.
 
-        Drawn apart from identifiers, because their number depends on caches and identifiers must be repeatable.
+        Tokens are drawn separately from identifiers: their number depends on caches, while identifiers must be
+        repeatable in tests.
         """
 
     def uniform(self, low: float, high: float) -> float:
-        """A random number that spreads load. It guards nothing."""
+        """A random number for spreading load. It is not suitable for security."""
 
     def run_parallel[Result](
         self, works: Sequence[Callable[[], Result]], *, max_workers: int, timeout: float
     ) -> list[Result | Unfinished]:
-        """Run the works in order, at most ``max_workers`` at a time; results in the same order.
+        """Call ``works`` in order, at most ``max_workers`` at a time; the results have the same order.
 
-        After ``timeout`` seconds no work begins any more, and nobody waits for
-        those under way. What a work raises is raised here.
+        After ``timeout`` seconds no further call starts, and this method does not wait for those that are still
+        running. An exception of a call is raised here.
         """
 
     def run_with_timeout[Result](self, work: Callable[[], Result], timeout: float) -> Result | Unfinished:
-        """Do a work that cannot be interrupted, and wait no longer than ``timeout``.
+        """Call ``work``, which cannot be interrupted, and wait at most ``timeout`` seconds for it.
 
-        A work that is left behind does not keep the process alive. What the work raises is raised here.
+        A call that is still running does not keep the process alive. An exception of the call is raised here.
         """
 
 
 class SystemRuntime:
-    """``Runtime`` on the machine's own clocks, threads and source of randomness. It has no state."""
+    """``Runtime`` with the machine's own clocks, threads and source of randomness. It has no state."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)

@@ -1,14 +1,12 @@
-"""Reading XML that another machine sent.
+"""Parsing of XML from another machine.
 
-One way in for replies and documents alike. Not accepted: a DTD (and with it
-every entity but the five of XML itself), an encoding that hides one, anything
-not well-formed, and what would take more room than ``common.budgets`` allows:
-that is counted in the bytes before anything is built. libxml2's limit of 10 MB
-per text is lifted because a user list can be larger; its protection against
-entity expansion is not needed where no entity can be declared.
+All replies and documents are parsed here. Rejected are a DTD (and with it every entity except the five predefined
+ones), an encoding that could hide a DTD, input that is not well-formed, and input that would exceed ``common.budgets``,
+which is counted in the bytes before parsing. libxml2's limit of 10 MB per text is lifted because a user list can be
+larger; its protection against entity expansion is not needed where no entity can be declared.
 
-No expression here repeats anything without a bound: each repetition takes
-memory, and the other machine says how many there are.
+Every repetition in a regular expression here has an upper bound: each repetition takes memory, and the other machine
+controls how many there are.
 """
 
 import re
@@ -21,30 +19,32 @@ from common.xml_costs import behind_space, complaint_about, exceeds
 _DECLARATION_MARK = b"<?xml"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _TRANSPARENT_ENCODING = re.compile(rb"utf-?8|(us-)?ascii|iso-8859-[0-9]{1,2}|windows-125[0-9]", re.IGNORECASE)
-"""Encodings in which every ASCII byte is that character. In others (UTF-7, ISO-2022) a DTD can be written that no
-search of the bytes would find, and libxml2 expands entities in attributes while it parses."""
+"""Encodings in which every ASCII byte stands for that ASCII character. In other encodings, such as UTF-7 and ISO-2022,
+a byte search would miss a DTD, and libxml2 expands entities in attributes while it parses.
+"""
 
 
 class XmlRefused(ValueError):
-    """The input was not read. The text says why and never holds any of the input."""
+    """The input was rejected. The message says why and never quotes the input."""
 
 
 class XmlForbidden(XmlRefused):
-    """It declares a DTD or hides what it declares."""
+    """The input declares a DTD, or its encoding could hide one."""
 
 
 class XmlMalformed(XmlRefused):
-    """It is empty, cut short or not well-formed."""
+    """The input is empty, truncated or not well-formed."""
 
 
 class XmlTooComplex(XmlRefused):
-    """To look at it would take more memory than there is for it."""
+    """Parsing the input would take more memory than allowed."""
 
 
 def parse(data: bytes | bytearray, *, start: int = 0, tree: int = budgets.TREE) -> etree._Element:
-    """Parse ``data`` from ``start`` on and return the root element. ``tree`` is the room for it, in bytes.
+    """Parse ``data`` from the offset ``start`` and return the root element. ``tree`` is the maximum memory for the
+    tree, in bytes.
 
-    Raises XmlForbidden, XmlMalformed or XmlTooComplex; none holds any of ``data``.
+    Raises XmlForbidden, XmlMalformed or XmlTooComplex; no message quotes ``data``.
     """
     if data.startswith(_BYTE_ORDER_MARK, start):
         start += len(_BYTE_ORDER_MARK)
@@ -71,7 +71,7 @@ def parse(data: bytes | bytearray, *, start: int = 0, tree: int = budgets.TREE) 
 
 
 def parse_document(document: bytes, *, tree: int = budgets.TREE) -> etree._Element:
-    """Parse a document that is UTF-8, whatever encoding it declares: it was text when it was sent."""
+    """Parse a document as UTF-8, whatever encoding it declares, because it was transferred as text."""
     return parse(document, start=behind_declaration(document), tree=tree)
 
 
@@ -80,7 +80,7 @@ _SURROGATE = re.compile(rb"\xed[\xa0-\xbf]")
 
 
 def holds_forbidden(text: bytes) -> bool:
-    """Whether ``text``, in UTF-8, holds a character that XML 1.0 has no way to write."""
+    """Whether ``text``, in UTF-8, contains a character that XML 1.0 cannot represent."""
     return (
         len(text.translate(None, _CONTROLS)) != len(text)
         or (b"\xef" in text and (b"\xef\xbf\xbe" in text or b"\xef\xbf\xbf" in text))  # U+FFFE and U+FFFF
@@ -89,7 +89,7 @@ def holds_forbidden(text: bytes) -> bool:
 
 
 def is_utf8(beginning: bytes) -> bool:
-    """Whether what begins like this is XML in UTF-8, by its first bytes and the encoding it declares."""
+    """Whether a document is XML in UTF-8, judged by its first bytes and its declared encoding."""
     first = behind_space(beginning, 0)
     if not beginning.startswith(b"<", first) or b"\0" in beginning:
         return False
@@ -100,7 +100,7 @@ def is_utf8(beginning: bytes) -> bool:
 
 
 def behind_declaration(document: bytes) -> int:
-    """Where ``document``, in UTF-8, goes on behind a byte-order mark and an XML declaration."""
+    """The offset after the byte-order mark and XML declaration of ``document``, which is UTF-8."""
     start = len(_BYTE_ORDER_MARK) if document.startswith(_BYTE_ORDER_MARK) else 0
     first = behind_space(document, start)
     if not _is_declaration(document, first):
@@ -110,12 +110,12 @@ def behind_declaration(document: bytes) -> int:
 
 
 def declaration(document: bytes) -> bytes:
-    """The XML declaration ``document``, in UTF-8, starts with, or nothing."""
+    """The XML declaration at the start of ``document``, which is UTF-8; empty if there is none."""
     return document[: behind_declaration(document)].removeprefix(_BYTE_ORDER_MARK).lstrip()
 
 
 def local_name(node: etree._Element | str) -> str:
-    """The name without its namespace, of an element or of an attribute's key."""
+    """The local name of an element, or of an attribute key, without the namespace."""
     name = node if isinstance(node, str) else node.tag
     return name.rpartition("}")[2]
 
@@ -126,14 +126,14 @@ def _is_declaration(data: bytes | bytearray, start: int) -> bool:
 
 
 def _encodings(text: bytes) -> list[bytes]:
-    """Whatever an XML declaration could declare as its encoding."""
+    """Every value that an XML declaration could be read to declare as its encoding."""
     values = (behind.lstrip() for behind in text.split(b"encoding")[1:])
     quoted = (value[1:].lstrip() for value in values if value.startswith(b"="))
     return [value[1:].partition(value[:1])[0] for value in quoted if value[:1] in (b"'", b'"')]
 
 
 def _refuse_hidden(data: bytes | bytearray, start: int, first: int) -> None:
-    """Refuse a DTD, and what could hide one, before anything is parsed. ``first`` is where the first tag begins."""
+    """Reject a DTD, and any encoding that could hide one, before parsing. ``first`` is the offset of the first tag."""
     if b"\0" in data[start : start + 64] or data.startswith((b"\xff\xfe", b"\xfe\xff"), start):
         raise XmlForbidden("its encoding is neither UTF-8 nor a superset of ASCII")
     if not data.startswith(b"<", first):  # EBCDIC, which libxml2 would detect, does not begin with this byte

@@ -1,15 +1,17 @@
-"""What a server reports and takes, as plain values that every room may use."""
+"""Values that servers report and accept, as plain types for all packages."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 type Content = str | bytes
-"""A document: as text, or as the UTF-8 of it. Text with other than Latin letters takes up to four times the room."""
+"""A document, as text or as UTF-8 bytes. A Python string with non-Latin characters takes up to four times as much
+memory as the bytes.
+"""
 
 
 def as_bytes(content: Content) -> bytes:
-    """The document in UTF-8. What no UTF-8 can say stays recognisably wrong."""
+    """The document in UTF-8. A lone surrogate stays recognisably invalid."""
     return content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
 
 
@@ -20,7 +22,7 @@ def as_text(content: Content) -> str:
 
 @dataclass(frozen=True, order=True)
 class Version:
-    """A four-part product version; compared part by part as numbers."""
+    """A product version of four numbers, compared number by number."""
 
     major: int
     minor: int
@@ -47,7 +49,7 @@ class Licence:
 
 @dataclass(frozen=True)
 class Features:
-    """What the edition offers, as far as parts depend on it."""
+    """The features of the edition that parts depend on."""
 
     server_sync: bool
     directory_authentication: bool
@@ -57,7 +59,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Security:
-    """The typed answers about SOAP and TLS that must survive every push."""
+    """The SOAP and TLS settings that must survive every push."""
 
     soap_enabled: bool
     soap_secure: bool
@@ -68,10 +70,10 @@ class Security:
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """Everything a server says of itself that checks are made on.
+    """Everything that a server reports about itself and that checks use.
 
-    ``certificate_ends`` is of the certificate it showed, ``native_sync`` whether
-    its own Synchronization Manager pushes to anybody; None where the server did not report it.
+    ``certificate_ends`` is the expiry of the certificate it presented; ``native_sync`` is whether its own
+    Synchronization Manager pushes to other servers. Both are None if the server did not report them.
     """
 
     version: Version
@@ -85,7 +87,7 @@ class ServerFacts:
 
 @dataclass(frozen=True)
 class AuthenticationSource:
-    """One entry of the typed list beside the authentication document."""
+    """One entry of the list of authentication sources that a server returns beside its authentication document."""
 
     enabled: bool
     name: str
@@ -95,7 +97,7 @@ class AuthenticationSource:
 
 @dataclass(frozen=True)
 class Authentication:
-    """AD and LDAP sources: the document and the typed list, which travel together."""
+    """AD and LDAP sources: the document and the list of sources, which are read and written together."""
 
     document: Content
     sources: tuple[AuthenticationSource, ...] = ()

@@ -1,12 +1,15 @@
-"""The product's version, in the one place where it is written.
+"""The product's version, defined only here.
 
-``GET /health``, every log line of both functions and the stack's output ``Version`` name it. The template holds a copy,
-because CloudFormation reads no Python; tests/unit/project/test_version.py holds the copy and CHANGELOG.md to this line.
+It appears in ``GET /health``, in every log line of both functions and in the stack's output ``Version``. The template
+contains a copy, because CloudFormation reads no Python; tests/unit/project/test_version.py compares the copy and
+CHANGELOG.md with this line.
 
-Apart from ``fleet.log_lines``, because the API and the tests of the template read the version without a logger.
+Separate from ``fleet.log_lines``, because the API and the tests of the template read the version without a logger.
 """
 
 VERSION = "0.1.0"
-"""By Semantic Versioning. While the first number is 0, a minor version may change what an administrator relies on."""
+"""The version follows Semantic Versioning. While the major version is 0, a minor version may contain breaking
+changes.
+"""
 
 VERSION_PATTERN = r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$"

@@ -1,9 +1,8 @@
-"""What a document takes when it is looked at, counted before and right after it is parsed.
+"""The memory cost of a document, estimated before parsing and checked again right after parsing.
 
-Before: the bytes of the parser's tree. First from above by counting three
-characters, which costs nothing; only where that is too much, tag by tag, in
-steps that the limit bounds. After: what names, depth and namespaces would make
-of the tree, since paths and qualified names repeat them.
+Before parsing, the size of the parser's tree is estimated. The first estimate is an upper bound from counting three
+characters, which is fast; only if that is above the limit are the tags counted one by one, which stops at the limit.
+After parsing, names, depth and namespaces are checked, because paths and qualified names repeat them.
 """
 
 import re
@@ -20,7 +19,9 @@ _NO_SPACE = re.compile(rb"[^ \t\n\r\x0b\x0c]")
 
 
 def behind_space(data: Data, start: int) -> int:
-    """Where the first byte from ``start`` on is that is no white space; the end where there is none."""
+    """The offset of the first byte from ``start`` on that is not white space; the length of ``data`` if there is
+    none.
+    """
     match = _NO_SPACE.search(data, start)
     return match.start() if match else len(data)
 
@@ -31,14 +32,14 @@ def exceeds(data: Data, limit: int) -> bool:
 
 
 def tree_size(data: Data) -> int:
-    """No less than what a parser makes of ``data``, in bytes: every ``=`` is taken for an attribute. Costs nothing."""
+    """An upper bound of the tree's size in bytes: every ``=`` is counted as an attribute. This takes almost no time."""
     tags = data.count(b"<")
     nodes = (tags - data.count(b"</")) * budgets.ELEMENT + (tags - data.count(b"><")) * budgets.TEXT
     return len(data) + nodes + data.count(b"=") * budgets.ATTRIBUTE
 
 
 class TreeSize(NamedTuple):
-    """The bytes that a parser would take, and the steps in which they were counted."""
+    """The size of a parser's tree in bytes, and the number of counting steps."""
 
     size: int
     steps: int
@@ -49,9 +50,9 @@ _IN_TAG = re.compile(rb"[>\"']")
 
 
 def exact_tree_size(data: Data, limit: int) -> TreeSize:
-    """What a parser makes of ``data``, tag by tag; it is no longer counted once it is more than ``limit``.
+    """The size of the parser's tree, counted tag by tag; counting stops once the size exceeds ``limit``.
 
-    What is not well-formed is counted up to where it stops being so, about: the parser will say so.
+    Input that is not well-formed is counted up to about the first error, which the parser will report.
     """
     size, steps, open_tags, place = len(data), 0, 0, 0
     while size <= limit and open_tags >= 0:
@@ -77,7 +78,9 @@ def exact_tree_size(data: Data, limit: int) -> TreeSize:
 
 
 def _tag(data: Data, start: int, most: int) -> tuple[int, int]:
-    """Where a start tag ends, -1 if it does not, and how many attributes it has; no longer counted above ``most``."""
+    """The end offset of a start tag (-1 if it has no end) and its number of attributes; counting stops above
+    ``most``.
+    """
     place, attributes = start, 0
     while attributes <= most:
         match = _IN_TAG.search(data, place)
@@ -101,13 +104,13 @@ _LONG_NAME = etree.XPath(f"boolean(/descendant::*{_LONG} | /descendant::*/@*{_LO
 _MAY_BE_LONG_NAME = re.compile(rb"[^\s<>\"'=/]{%d}" % (budgets.NAME + 1))
 _FEW_NAMESPACES = 16
 _LABEL = 88
-"""Characters that a path shows of an element's name or position, at the most."""
+"""Maximum number of characters that a path shows of an element's name or position."""
 _FEW_ELEMENTS = budgets.PATHS // (budgets.DEPTH * (budgets.NAME + _LABEL))
-"""So many can be in no paths that are too long."""
+"""With at most this many elements, the paths cannot exceed their limit."""
 
 
 def complaint_about(data: Data, root: etree._Element) -> str:
-    """Why names, paths or lists without bound would be made out of the tree of ``data``; empty for an ordinary one."""
+    """Why names, paths or namespaces in the tree of ``data`` exceed their limits; empty if they do not."""
     return next(_complaints(data, root), "")
 
 
@@ -125,7 +128,7 @@ def _complaints(data: Data, root: etree._Element) -> Iterator[str]:
 
 
 def _has_short_namespaces(data: Data) -> bool:
-    """Whether a look at the few declarations in the bytes shows that all is well."""
+    """Whether ``data`` has few namespace declarations, all of them short."""
     if data.count(b"xmlns") > _FEW_NAMESPACES:
         return False
     place = data.find(b"xmlns")

@@ -1,1 +1,1 @@
-"""What both entries need to get to work: the template's variables, and servers from registrations."""
+"""Code that both Lambda functions share: environment variables, clients for registered servers, approvals."""

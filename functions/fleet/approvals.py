@@ -1,4 +1,4 @@
-"""Which approval holds for a backup, and what the guards let through by it."""
+"""The approval that is valid for a backup, and what the guards let through because of it."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -14,9 +14,9 @@ from replication.model import PartName
 
 @dataclass(frozen=True)
 class CurrentApproval:
-    """An approval that is not void: of the registered backup, beside the present primary, and not too old.
+    """An approval that is still valid: given for this registration and the current primary, and not expired.
 
-    ``missing`` people have to approve the same plan before it lets anything through; by the settings of now.
+    ``missing`` is how many more people have to approve the same plan before it takes effect, by the current settings.
     """
 
     given: Approval
@@ -25,21 +25,23 @@ class CurrentApproval:
 
     @classmethod
     def of(cls, valid: Approval, settings: SyncSettings) -> "CurrentApproval":
-        """What an approval is worth that is not void."""
+        """The current state of an approval that is not void."""
         return cls(valid, 0 if is_agreed(valid, settings) else 1, end_of(valid, settings))
 
     def in_force(self, snapshot: str = "") -> Approval | None:
-        """The approval if it lets through putting back ``snapshot``, a key, or a replication if that is empty."""
+        """The approval, if it takes effect for the restore of ``snapshot``, a key, or for replication if the key is
+        empty.
+        """
         return self.given if not self.missing and self.given.snapshot == snapshot else None
 
 
 def current_approval(
     given: Approval | None, backup: Backup, of: Primary | Run | None, settings: SyncSettings, now: datetime
 ) -> CurrentApproval | None:
-    """What the stored approval of a backup is worth now: the one rule for runs, plans and the API.
+    """The current state of a backup's stored approval: the same rule for runs, plans and the API.
 
-    None for none, and for one that is void: of another registration of the backup, of another primary than ``of``, or
-    too old.
+    None if there is no approval or it is void: given for another registration of the backup, for another primary than
+    ``of``, or expired.
     """
     valid = of_primary(of_registration(given, backup.registration), of)
     if valid is None or is_expired(valid, settings, now):
@@ -48,32 +50,33 @@ def current_approval(
 
 
 def is_expired(approval: Approval, settings: SyncSettings, now: datetime) -> bool:
-    """Whether an approval was given so long ago that it lets nothing through any more."""
+    """Whether an approval has expired and no longer takes effect."""
     return now >= end_of(approval, settings)
 
 
 def end_of(approval: Approval, settings: SyncSettings) -> datetime:
-    """When an approval ends, unless something ends it before.
+    """When an approval expires, unless it is ended earlier.
 
-    That was settled when it was given: longer hours in the settings bring none back, shorter ones end it sooner.
+    The expiry is fixed when the approval is given: a later increase of ``approval_hours`` does not extend it, a
+    decrease shortens it.
     """
     by_settings = end_if_given(approval.at, settings)
     return min(by_settings, approval.ends_at or by_settings)
 
 
 def end_if_given(at: datetime, settings: SyncSettings) -> datetime:
-    """When an approval that is given then ends."""
+    """When an approval given at ``at`` expires."""
     return at + timedelta(hours=settings.approval_hours)
 
 
 def guard_of(
     settings: SyncSettings, in_force: Approval | None, expected: str = "", begun: BackupResult | None = None
 ) -> Guard:
-    """What must not go through to a backup unseen, and the plan whose approval is ``in_force``, if any.
+    """The guard for a push: the limits, and the hash of the plan whose approval is ``in_force``, if any.
 
-    ``expected`` is the hash of the plan that a run was asked to carry out. It approves nothing: who may
-    start runs is not who may approve.
-    ``begun`` is what this run stored before it first wrote to the backup, None when it has not yet.
+    ``expected`` is the plan hash that a run was asked to carry out. It approves nothing, because permission to start
+    runs is not permission to approve. ``begun`` is the interim result that this run stored before its first write to
+    the backup, None if it has not written.
     """
     return Guard(
         limits=Limits(**asdict(settings.limits)) if settings.limits else Limits(),

@@ -1,4 +1,4 @@
-"""Environment variables that the template sets, read with a complaint that names the wrong one."""
+"""Environment variables that the template sets; errors name the invalid variable."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ Variables = Mapping[str, str]
 
 
 def required(variables: Variables, name: str) -> str:
-    """The text of a variable. Raises Failure(CONFIGURATION_INVALID) when it is not set or blank."""
+    """The value of a variable. Raises Failure(CONFIGURATION_INVALID) if the variable is missing or blank."""
     value = variables.get(name, "").strip()
     if not value:
         raise Failure(Reason.CONFIGURATION_INVALID, f"the variable {name} is not set")
@@ -20,7 +20,7 @@ def required(variables: Variables, name: str) -> str:
 
 
 def number(variables: Variables, name: str) -> int:
-    """A positive whole number. Raises Failure(CONFIGURATION_INVALID)."""
+    """A variable that is a positive integer. Raises Failure(CONFIGURATION_INVALID)."""
     value = required(variables, name)
     if not value.isdecimal() or int(value) < 1:
         raise Failure(Reason.CONFIGURATION_INVALID, f"the variable {name} is not a positive whole number")
@@ -28,18 +28,20 @@ def number(variables: Variables, name: str) -> int:
 
 
 def memory_megabytes(variables: Variables) -> int | None:
-    """What the process may take: Lambda itself says it, nobody elsewhere. Raises Failure(CONFIGURATION_INVALID)."""
+    """The memory limit of the process in MB, which Lambda sets; None outside Lambda. Raises
+    Failure(CONFIGURATION_INVALID).
+    """
     name = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
     return number(variables, name) if name in variables else None
 
 
 def entries(value: str) -> tuple[str, ...]:
-    """What a list with commas holds."""
+    """The entries of a comma-separated list."""
     return tuple(entry.strip() for entry in value.split(",") if entry.strip())
 
 
 def stack_primary(variables: Variables) -> Primary | None:
-    """The primary of the stack's parameters, None when they name none."""
+    """The primary that the stack's parameters name, None if they name none."""
     host = variables.get("PRIMARY_HOST", "").strip()
     if not host:
         return None
@@ -50,7 +52,9 @@ def stack_primary(variables: Variables) -> Primary | None:
 
 
 def package_file(variables: Variables, name: str) -> Path | None:
-    """A file of the package that a variable names, None for none. Raises Failure(CONFIGURATION_INVALID)."""
+    """The path of a packaged file that a variable names, None if the variable is empty. Raises
+    Failure(CONFIGURATION_INVALID).
+    """
     value = variables.get(name, "").strip()
     if not value:
         return None

@@ -1,9 +1,9 @@
-"""The one way to a server's password: only to the server it was given for, and not again after a refusal.
+"""Access to the servers' passwords: a password goes only to the server it was given for, and is not sent again after a
+refusal.
 
-A secret says which destination its password is for. One that was stored by
-hand, or by a version that did not write it, does not: its first use binds it,
-in the table, to where it went. A log-in that a server refused is remembered
-there too. Both belong to one version of the secret, and end with it.
+A secret names the destination of its password. A secret stored by hand, or by an older version, may lack a destination:
+its first use stores the destination in the table. The table also records a log-in that a server refused. Both records
+apply to one version of the secret only.
 """
 
 import logging
@@ -20,10 +20,10 @@ from registry.store import CredentialStore, Store
 _LOGGER = logging.getLogger(__name__)
 
 _MAY_BE_STALE = (Reason.PASSWORD_NEEDED, Reason.AUTHENTICATION_FAILED)
-"""Why credentials from a cache are not sent although those that are stored by now may be."""
+"""Failures of cached credentials that freshly read ones may resolve."""
 
 _NOWHERE = "no server"
-"""The destination of what nobody may send any more."""
+"""The destination of a password that must never be sent."""
 
 
 def _never(_result: object) -> bool:
@@ -32,7 +32,7 @@ def _never(_result: object) -> bool:
 
 @dataclass(frozen=True)
 class LogIns:
-    """Gives credentials to whoever logs in, and remembers what came of it."""
+    """Provides credentials for logging in, and records the destination and refusals."""
 
     store: Store
     credentials: CredentialStore
@@ -44,10 +44,12 @@ class LogIns:
         attempt: Callable[[Credentials], Result],
         refused: Callable[[Result], bool] = _never,
     ) -> Result:
-        """Log in with the credentials of ``server`` and, if it refuses those and they have changed since, once more.
+        """Log in with the credentials of ``server``; if it refuses them and the secret has changed since, try the new
+        ones once.
 
-        A refusal is what ``refused`` says of a result, or Failure(AUTHENTICATION_FAILED).
-        Raises what ``permitted`` raises. A changed secret is noticed within one run.
+        A log-in counts as refused if ``refused`` returns True for the result or the attempt raises
+        Failure(AUTHENTICATION_FAILED). Raises what ``permitted`` raises. So a changed secret takes effect within the
+        same run.
         """
         credentials = self.permitted(server)
         is_refused, outcome = self._tried(server, credentials, attempt, refused)
@@ -58,20 +60,21 @@ class LogIns:
     def ask_once[Result](
         self, server: Primary | Backup, credentials: Credentials, attempt: Callable[[Credentials], Result]
     ) -> Result:
-        """One attempt with credentials that are ``permitted``. When it succeeds, an earlier refusal is forgotten."""
+        """Make one attempt with credentials that ``permitted`` returned. If it succeeds, an earlier refusal is
+        forgotten.
+        """
         is_refused, outcome = self._tried(server, credentials, attempt, _never)
         if not is_refused:
             self._forget_refusal(server, credentials)
         return outcome()
 
     def permitted(self, server: Primary | Backup, *, asked_for: bool = False, fresh: bool = False) -> Credentials:
-        """What may be sent to a server now.
+        """The credentials that may be sent to a server now.
 
-        ``asked_for``: a person wants an attempt although an earlier one was
-        refused. ``fresh``, as for that: past any cache, for who makes one attempt
-        only. Raises Failure: CREDENTIALS_MISSING, PASSWORD_NEEDED for a password
-        that was given for another destination, and AUTHENTICATION_FAILED when the
-        server has refused this very log-in.
+        ``asked_for``: a person requests an attempt even though an earlier one was refused. ``fresh`` bypasses the
+        cache, as ``asked_for`` does, for callers that make only one attempt. Raises Failure: CREDENTIALS_MISSING,
+        PASSWORD_NEEDED for a password that was given for another destination, and AUTHENTICATION_FAILED if the server
+        has already refused these credentials.
         """
         if not (asked_for or fresh):
             try:
@@ -82,7 +85,7 @@ class LogIns:
         return self._allowed(server, fresh=True, asked_for=asked_for)
 
     def bind(self, server: Primary | Backup) -> None:
-        """Before a registration changes: let a password that does not say what it is for be for ``server``."""
+        """Before a registration changes, store ``server`` as the destination of a password that has none."""
         try:
             self.permitted(server, asked_for=True)
         except Failure as failure:
@@ -90,7 +93,9 @@ class LogIns:
                 raise
 
     def retire(self, secret_id: str) -> None:
-        """Before a server gets this id of a secret: what another one has left under it goes nowhere."""
+        """Before a server gets this secret id, make sure that a password left under it by another server is never
+        sent.
+        """
         try:
             left = self.credentials.get(secret_id, _NOWHERE, fresh=True)
         except Failure as failure:
@@ -100,7 +105,7 @@ class LogIns:
             self.store.record_log_in(LogIn(secret_id, left.version, _NOWHERE))
 
     def remember_refusal(self, server: Primary | Backup, credentials: Credentials) -> None:
-        """Let nobody try these credentials again by himself."""
+        """Record that the server refused these credentials, so that they are not sent again automatically."""
         refused = LogIn(server.secret_id, credentials.version, credentials.destination, self.runtime.now())
         try:
             self.store.record_log_in(refused)
@@ -136,7 +141,9 @@ class LogIns:
         attempt: Callable[[Credentials], Result],
         refused: Callable[[Result], bool],
     ) -> tuple[bool, Callable[[], Result]]:
-        """Whether the server refused the log-in, and what gives the attempt's result or raises its failure."""
+        """Whether the server refused the log-in, and a function that returns the attempt's result or raises its
+        failure.
+        """
         try:
             result = attempt(credentials)
         except Failure as failure:
@@ -149,7 +156,7 @@ class LogIns:
         return is_refused, lambda: result
 
     def _changed_since(self, server: Primary | Backup, refused: Credentials) -> Credentials | None:
-        """The credentials that are stored by now, unless they are the refused ones."""
+        """The credentials that are stored now, None if they are the refused ones."""
         try:
             current = self._allowed(server, fresh=True, asked_for=False)
         except Failure as failure:

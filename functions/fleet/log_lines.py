@@ -1,9 +1,8 @@
-"""Log lines as both functions write them, and what is told at all made to fit.
+"""The log lines of both functions, and the truncation of log lines and function results to a size limit.
 
-A line that is too long is split by CloudWatch, wherever that is, and the answer
-of an invocation that is too long is lost. So texts and lists are cut instead,
-evenly, and each says that it was. Whoever tells something puts what is urgent
-first. Each line names the product's version: a line in a report says which code wrote it.
+CloudWatch splits a log line that is too long at an arbitrary byte, and Lambda discards a result that is too large. So
+texts and lists are shortened evenly, and each shortened value is marked. Callers put the most urgent entries first.
+Each line contains the product's version, so that a bug report shows which code wrote it.
 """
 
 import json
@@ -18,13 +17,13 @@ from aws_lambda_powertools.logging.types import LogRecord
 from common.version import VERSION
 
 LONGEST_LINE = 240 * 1024
-"""Bytes of one line. Lambda splits a line at 256 KB, wherever that is."""
+"""Maximum size of a log line in bytes. Lambda splits lines at 256 KB, regardless of their content."""
 _CUTS = ((4_000, 400), (1_000, 100), (400, 50), (200, 20), (100, 10), (40, 4), (20, 1))
-"""Characters of each text and entries of each list and mapping that are left, from mild to hard."""
+"""Maximum characters of each text and entries of each collection, from the mildest to the strongest shortening."""
 _DEEPEST = 8
 
 CUT = "cut"
-"""The key that says that something was left out."""
+"""The key that marks a shortened record."""
 
 
 class _FittedLines(LambdaPowertoolsFormatter):
@@ -40,14 +39,14 @@ class _FittedLines(LambdaPowertoolsFormatter):
 
 
 def new_logger() -> Logger:
-    """The function's logger. Its modules take children of it."""
+    """The function's logger. Other modules use child loggers of it."""
     return Logger(logger_formatter=_FittedLines(version=VERSION))
 
 
 def fitted(record: Mapping[str, Any], size: Callable[[Mapping[str, Any]], int], limit: int) -> Mapping[str, Any]:
-    """``record`` if its ``size`` is at most ``limit``, else as much of it as is, marked with ``CUT``.
+    """Return ``record`` if its ``size`` is at most ``limit``, otherwise a shortened copy marked with ``CUT``.
 
-    The keys of ``record`` itself are all kept, so there must be few of them.
+    All top-level keys of ``record`` are kept, so there must be few of them.
     """
     if size(record) <= limit:
         return record

@@ -1,8 +1,7 @@
-"""Which principals are certainly two people.
+"""Decides which principals are certainly different people.
 
-Requests tell who signed them: an ARN, or the subject of a user pool's token.
-One person can have several of these. So what may be one person counts as one,
-and what may be anybody counts as nobody:
+A request names its signer: an ARN, or the subject of a token of a user pool. One person can have several principals. So
+principals that may belong to one person count as one person, and a principal that anybody may use counts as nobody:
 
     IAM user                    its name, in whatever account and letters
     session of a personal role  its session name, which is the name of its IAM user
@@ -10,8 +9,8 @@ and what may be anybody counts as nobody:
     subject of a user pool      the subject
     anything else               nobody: the root user, a federated session, what is not understood
 
-Two people are two names of one directory: IAM, or one user pool. Of a name in
-each of two directories nobody knows whether it is one person.
+Only two names of the same directory (IAM, or one user pool) count as two people. Names in two different directories may
+belong to the same person.
 """
 
 from collections.abc import Iterable
@@ -26,23 +25,23 @@ _USER = whole(r"arn:aws[a-z-]*:iam::[0-9]{12}:user/(?:[^/\s]++/)*+([^/\s]+)")
 _SESSION = whole(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([^/\s]+)/([^/\s]+)")
 _SUBJECT = whole(r"(https://[^#\s]+)#([^#\s]+)")
 ROLE_PATTERN = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$"
-"""The ARN of a role. Its path is no part of the ARN of a session; a role's name is unique without it."""
+"""A pattern for the ARN of a role. The ARN of a session omits the role's path, and role names are unique without it."""
 _ROLE = whole(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[^/\s]++/)*+([^/\s]+)")
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who is certainly not another person of the same directory."""
+    """A person who is certainly different from every other person of the same directory."""
 
     directory: str
     name: str
 
 
 def person_of(principal: str, personal_roles: Iterable[str]) -> Person | None:
-    """The person that a request's principal stands for, None when it can be anybody.
+    """The person behind a request's principal, None if anybody may use that principal.
 
-    ``personal_roles`` are the ARNs of roles whose trust policy gives each session the name of who takes it.
-    Letters' case does not matter: IAM has no two names that differ in it alone, and some policies ignore it.
+    ``personal_roles`` are the ARNs of roles whose trust policy sets the session name to the name of the IAM user. The
+    comparison ignores case: IAM has no two names that differ only in case, and some policies ignore case.
     """
     folded = principal.casefold()
     if user := _USER.fullmatch(folded):
@@ -64,7 +63,7 @@ def are_two_people(principals: Iterable[str], personal_roles: Iterable[str]) -> 
 
 
 def is_agreed(approval: Approval, settings: SyncSettings) -> bool:
-    """Whether enough people stand behind an approval: as many as the settings demand now, whatever they did before."""
+    """Whether enough people have given an approval, by the current settings."""
     if not settings.approval_by_another:
         return True
     return are_two_people((approval.approved_by, *approval.agreed), settings.personal_roles)

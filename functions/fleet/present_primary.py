@@ -1,9 +1,8 @@
-"""The primary in use, as far as a restore has to tell it from the backups.
+"""The identity of the current primary, so that a restore never writes to it.
 
-A restore works while the primary is down, so it is not read. But a server that
-is the primary today may be registered as a backup under another name, at an
-address that does not show it. So the primary is asked who it is, and what it
-last said of itself is known from its newest kept state.
+A restore must work while the primary is down, so it does not read the primary. But the current primary may be
+registered as a backup under another name, at an address that does not reveal it. So the primary is asked for its
+identity, and the identity it last reported is taken from its newest stored state.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,18 +17,20 @@ from registry.snapshots import SnapshotStore, primary_key
 from replication.guards.preflight import same_server
 
 _PATIENCE = 5.0
-"""Seconds for connecting, and for an answer: a restore is waited for."""
+"""Time-out in seconds for connecting and for an answer, short because somebody waits for the restore."""
 
 
 @dataclass(frozen=True)
 class PresentPrimary:
-    """What the primary says of itself, and last said; ``warnings`` are sentences on what is not known of it."""
+    """The identities that the primary reports now and reported last; ``warnings`` are sentences about missing
+    information.
+    """
 
     facts: tuple[ServerFacts, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def check(self, backup: ServerFacts, label: str) -> tuple[str, ...]:
-        """Raise Failure(SAME_AS_PRIMARY) when a backup is this server; return warnings."""
+        """Raise Failure(SAME_AS_PRIMARY) if the backup is the primary itself; return warnings."""
         for facts in self.facts:
             if failure := same_server(facts, backup):
                 raise failure.at(label)
@@ -39,7 +40,9 @@ class PresentPrimary:
 def present_primary(
     source: Source, snapshots: SnapshotStore, settings: SyncSettings, deadline: Deadline
 ) -> PresentPrimary:
-    """Ask the primary in use and look up its newest state. Raises Failure(REGISTRY_UNAVAILABLE)."""
+    """Ask the current primary for its identity and load its newest stored state. Raises
+    Failure(REGISTRY_UNAVAILABLE).
+    """
     if source.registered is None:
         return PresentPrimary()
     warnings: list[str] = []
@@ -49,9 +52,9 @@ def present_primary(
 
 
 def ask_primary(ask: Callable[[SyncSettings], ServerFacts], settings: SyncSettings) -> PresentPrimary:
-    """Ask the primary who it is; where it does not say, a warning says so.
+    """Ask the primary for its identity; if it does not answer, the result has a warning.
 
-    ``ask`` is given the settings with shorter time-outs. Raises Failure(REGISTRY_UNAVAILABLE).
+    ``ask`` receives the settings with shorter time-outs. Raises Failure(REGISTRY_UNAVAILABLE).
     """
     hasty = replace(
         settings,

@@ -1,4 +1,4 @@
-"""What replication is given: the primary, and what holds for a backup."""
+"""The inputs of a replication: the primary, and the policy of each backup."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -21,11 +21,10 @@ from replication.settings_write import PendingAccessProof
 
 
 def primary_in_use(store: Store, configured: Primary | None) -> Primary | None:
-    """The registered primary, else the one of the stack's parameters. Raises Failure.
+    """The registered primary, otherwise the one that the stack's parameters name. Raises Failure.
 
-    The stack's parameters may name another server than the last run has found
-    there. That is a change of direction as by ``PUT /primary``: nothing is
-    pushed until somebody resumes. It took place after the last verified run.
+    The stack's parameters may name a different server than at the last run. That counts as a change of the primary, as
+    by ``PUT /primary``: nothing is pushed until somebody resumes. The change is dated to the last verified run.
     """
     stored = store.primary()
     if stored and not stored.of_stack:
@@ -43,19 +42,19 @@ def primary_in_use(store: Store, configured: Primary | None) -> Primary | None:
 
 
 def _verified_from(baseline: PrimaryBaseline | None, named: Primary) -> Primary:
-    """The stack's primary at the last verified run; the ``named`` one where no other is known.
+    """The stack's primary at the last verified run; ``named`` if none is known.
 
-    For a stack of a version that did not store which one its parameters named.
+    This covers stacks of an older version, which did not store the primary that their parameters named.
     """
     host, _, port = baseline.source.rpartition("#") if baseline else ("", "", "")
     return replace(named, host=host, port=int(port), term=baseline.term) if baseline and host else named
 
 
 def remember_stack_primary(store: Store, configured: Primary | None) -> Primary | None:
-    """The primary in use; one of the stack's parameters is stored, so that another one there is noticed.
+    """The current primary; one that the stack's parameters name is stored, so that a later change of it is noticed.
 
-    Also by a run that is under way: it writes to no backup any more beside another primary. So whoever begins
-    under other parameters stores them at once, with or without the lease. Raises Failure.
+    A run that is under way notices the change too: it does not write to backups after the primary has changed. So a run
+    that starts with new parameters stores them at once, with or without the lease. Raises Failure.
     """
     stored, used = store.primary(), primary_in_use(store, configured)
     if used is None or not used.of_stack or (stored and stored.source == used.source):
@@ -68,7 +67,9 @@ def remember_stack_primary(store: Store, configured: Primary | None) -> Primary 
 
 @dataclass(frozen=True)
 class Source:
-    """How to reach the primary. ``configured`` is the one of the stack's parameters, for when none is registered."""
+    """Reads the current primary. ``configured`` is the primary of the stack's parameters, used if none is
+    registered.
+    """
 
     log_ins: LogIns
     servers: Servers
@@ -76,31 +77,33 @@ class Source:
 
     @property
     def store(self) -> Store:
-        """Where it is registered."""
+        """The store in which the primary is registered."""
         return self.log_ins.store
 
     @property
     def registered(self) -> Primary | None:
-        """The primary in use: the registered one, else the stack's."""
+        """The current primary: the registered one, otherwise the one of the stack's parameters, None if there is
+        none.
+        """
         return primary_in_use(self.store, self.configured)
 
     @property
     def primary(self) -> Primary:
-        """The primary in use. Raises Failure(PRIMARY_NOT_REGISTERED)."""
+        """The current primary. Raises Failure(PRIMARY_NOT_REGISTERED)."""
         primary = self.registered
         if primary is None:
             raise Failure(Reason.PRIMARY_NOT_REGISTERED, "no primary is registered")
         return primary
 
     def read(self, parts: Iterable[PartName], settings: SyncSettings, deadline: Deadline) -> PrimaryState:
-        """Read it once and completely. Raises Failure, naming the primary.
+        """Read the primary once and completely. Raises Failure, naming the primary.
 
-        Whether it is meant to be as it is, ``fleet.primary_guard`` says.
+        ``fleet.primary_guard`` decides whether its content may be a mistake.
         """
         return self._asked(lambda server: read_primary(server, parts, accept_empty=True), settings, deadline)
 
     def facts(self, settings: SyncSettings, deadline: Deadline) -> ServerFacts:
-        """What it says of itself. Raises Failure, naming the primary."""
+        """The facts that the primary reports about itself. Raises Failure, naming the primary."""
         return self._asked(lambda server: server.facts(), settings, deadline)
 
     def _asked[Answer](
@@ -119,9 +122,9 @@ class Source:
 
 
 def policy_of(backup: Backup, settings: SyncSettings) -> Policy:
-    """What holds for a backup: its own choice of parts or the fleet's, and everybody's rules with its own.
+    """The policy for a backup: its own parts or the fleet's, and the fleet's keep patterns with its own.
 
-    Raises Failure(REGISTRATION_INVALID) for parts or keep patterns that cannot be understood.
+    Raises Failure(REGISTRATION_INVALID) for invalid parts or keep patterns.
     """
     is_own = backup.parts is not None
     names, who = (backup.parts, "its registration names") if is_own else (settings.parts, "the fleet's settings name")
@@ -135,10 +138,10 @@ def policy_of(backup: Backup, settings: SyncSettings) -> Policy:
 
 
 def known_parts(registered: BackupResult | None, of: Primary | Run | None) -> dict[PartName, PartFingerprints]:
-    """The fingerprints of a backup's parts when they were last read back, as replication wants it.
+    """The fingerprints of a backup's parts from the last time they were read back.
 
-    ``registered`` is the last result of the backup as it is registered. What it was found equal to is void beside
-    another primary than ``of``; that a part was written and not read back since is not.
+    ``registered`` is the last result for the backup's current registration. Fingerprints recorded beside another
+    primary than ``of`` are dropped, except for parts that were written and not read back since.
     """
     names = frozenset(PartName)
     recorded = registered.fingerprints if registered else {}
@@ -151,10 +154,11 @@ def known_parts(registered: BackupResult | None, of: Primary | Run | None) -> di
 
 
 def pending_access_proof_of(last: BackupResult | None, snapshots: SnapshotStore) -> PendingAccessProof | None:
-    """What a backup was before settings whose proof was not heard of, None when there are none.
+    """The facts of a backup before a settings push whose proof of access is still pending; None if there is no such
+    push.
 
-    None also when that snapshot has expired: nothing is left to compare with.
-    Raises Failure(SNAPSHOT_UNREADABLE or REGISTRY_UNAVAILABLE).
+    It is also None if that snapshot has expired, because there is nothing left to compare with. Raises
+    Failure(SNAPSHOT_UNREADABLE or REGISTRY_UNAVAILABLE).
     """
     key = last.settings_before if last else None
     if not key:
@@ -168,7 +172,7 @@ def pending_access_proof_of(last: BackupResult | None, snapshots: SnapshotStore)
 
 
 def parts_of(backups: Iterable[Backup], settings: SyncSettings) -> set[PartName]:
-    """Every part that any of the backups is to get. One whose registration is invalid gets none."""
+    """All parts that at least one of the backups receives. Backups with an invalid registration are ignored."""
     parts: set[PartName] = set()
     for backup in backups:
         with suppress(Failure):

@@ -1,10 +1,8 @@
-"""Whether the primary is meant to be as it is: what looks like a mistake, and what people have accepted of it.
+"""Detects a primary whose content looks like a mistake, unless a person has accepted that content.
 
-A primary without users, or with half of what it held at the last verified run
-or less, would empty every backup. A run over it ends before any backup is
-touched, unless a person says that it is meant. That is remembered by content:
-later runs go on from exactly what was accepted, and stop again as soon as the
-primary holds something else in that part.
+A primary without users, or with at most half of what it had at the last verified run, would empty every backup. A run
+with such a primary ends before any backup is touched, unless a person confirms that the content is intended. The
+acceptance applies to exactly that content: later runs continue, and stop again once that part of the primary changes.
 """
 
 from collections.abc import Mapping
@@ -20,9 +18,9 @@ from replication.primary import fingerprints
 
 
 def check_meant(primary: PrimaryState, registered: Primary | None, store: Store) -> None:
-    """Refuse a primary that looks like a mistake, unless its content was accepted. Nothing is stored.
+    """Reject a primary that looks like a mistake, unless its content was accepted. Nothing is stored.
 
-    Raises Failure(PRIMARY_EMPTY or PRIMARY_SHRUNK), and what the store raises.
+    Raises Failure(PRIMARY_EMPTY or PRIMARY_SHRUNK), and the failures of the store.
     """
     accepted = still_accepted(of_primary(store.acceptance(), registered), primary)
     _refuse(suspicions(primary, of_primary(store.baseline(), registered)), accepted)
@@ -31,11 +29,11 @@ def check_meant(primary: PrimaryState, registered: Primary | None, store: Store)
 def check_meant_in_run(
     run: Run, primary: PrimaryState, store: Store, *, accepts: bool, lease_owner: str, at: datetime
 ) -> None:
-    """Refuse a primary that looks like a mistake, as ``check_meant``, and store what holds of acceptances from now on.
+    """Reject a primary as ``check_meant`` does, and update the stored acceptances.
 
-    ``accepts``: whoever asked for the run says that the primary is meant to be as it is. Then the run goes on and,
-    unless it is dry, the acceptance is stored. One of a content that the primary no longer holds is removed.
-    Raises Failure as ``check_meant``, and LEASE_LOST.
+    ``accepts``: the requester of the run confirms that the primary's content is intended. Then the run continues and,
+    unless it is a dry run, the acceptance is stored. An acceptance is removed once the primary no longer has the
+    accepted content. Raises Failure as ``check_meant``, and LEASE_LOST.
     """
     stored, suspected = store.acceptance(), suspicions(primary, of_primary(store.baseline(), run))
     standing = still_accepted(of_primary(stored, run), primary)
@@ -47,7 +45,9 @@ def check_meant_in_run(
 
 
 def suspicions(primary: PrimaryState, baseline: PrimaryBaseline | None) -> Mapping[PartName, Failure]:
-    """What looks like a mistake, by part: no user, or half or less of what ``baseline`` says of this very primary."""
+    """The parts that look like a mistake: no users, or at most half of what ``baseline`` recorded for the same
+    primary.
+    """
     suspected: dict[PartName, Failure] = {}
     if PartName.ACCOUNTS in primary.states and not primary.users:
         message = "its user list holds no user"
@@ -67,7 +67,7 @@ def suspicions(primary: PrimaryState, baseline: PrimaryBaseline | None) -> Mappi
 
 
 def still_accepted(acceptance: PrimaryAcceptance | None, primary: PrimaryState) -> Mapping[str, AcceptedPart]:
-    """What holds of an acceptance of this very primary: nothing of a part in which it holds something else by now."""
+    """The accepted parts that still apply to this primary: those whose content has not changed since."""
     held = {str(part): fingerprint for part, fingerprint in fingerprints(primary).items()}
     parts = acceptance.parts if acceptance else {}
     return {name: part for name, part in parts.items() if held.get(name, part.fingerprint) == part.fingerprint}

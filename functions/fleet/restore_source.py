@@ -1,4 +1,4 @@
-"""What is put back: a snapshot of a backup, or an older state of the primary."""
+"""The source of a restore: a snapshot of a backup, or an older state of the primary."""
 
 from dataclasses import dataclass, replace
 
@@ -23,10 +23,10 @@ from replication.primary import earlier_state, fingerprint
 
 @dataclass(frozen=True)
 class RestoreSource:
-    """What was held before, and on which terms a backup gets it.
+    """The content to restore, and the rules for restoring it.
 
-    A backup's own snapshot goes back exactly. A state of the primary goes over
-    as the primary's does: what belongs to the backup's machine stays.
+    A backup's own snapshot is restored exactly. A state of the primary is applied as a normal replication:
+    machine-specific values of the backup stay.
     """
 
     key: str
@@ -35,7 +35,7 @@ class RestoreSource:
 
     @classmethod
     def load(cls, snapshots: SnapshotStore, key: str, primary: Primary | None) -> "RestoreSource":
-        """What is kept under ``key``; ``primary`` is the one in use, which is never written to.
+        """Load the snapshot with this ``key``; ``primary`` is the current primary, which is never written to.
 
         Raises Failure(SNAPSHOT_MISSING, SNAPSHOT_ALTERED, SNAPSHOT_UNREADABLE or REGISTRY_UNAVAILABLE).
         """
@@ -43,7 +43,9 @@ class RestoreSource:
 
     @classmethod
     def of(cls, snapshot: Snapshot, primary: Primary | None) -> "RestoreSource":
-        """The same of a snapshot that was read already. Raises Failure(SNAPSHOT_ALTERED or SNAPSHOT_UNREADABLE)."""
+        """A restore source from a snapshot that was already read. Raises Failure(SNAPSHOT_ALTERED or
+        SNAPSHOT_UNREADABLE).
+        """
         address = (primary.host, primary.port) if primary else ("", 0)
         content = snapshot.content
         state = earlier_state(content.parts, content.facts, address, f"snapshot {snapshot.key}")
@@ -52,19 +54,21 @@ class RestoreSource:
 
     @property
     def owner(self) -> str:
-        """The backup whose own snapshot it is, empty for a state of the primary."""
+        """The id of the backup that the snapshot belongs to, empty for a state of the primary."""
         return backup_of(self.key)
 
     def check_registration(self, backup: Backup, *, same_machine: bool) -> None:
-        """Raise Failure(SNAPSHOT_OF_FORMER_SERVER) when it was kept of the backup under another registration.
+        """Raise Failure(SNAPSHOT_OF_FORMER_SERVER) if the snapshot was taken under another registration of the backup.
 
-        ``same_machine`` is the word of a person that the server registered now is the one it was kept of.
+        ``same_machine`` is a person's confirmation that the registered server is the one that the snapshot was taken
+        of.
         """
         if not same_machine and self.owner and is_of_former_server(self.key, backup):
             raise snapshot_of_former_server(self.key)
 
     def policy(self, backup: Backup, settings: SyncSettings) -> Policy:
-        """What goes back, and what stays the backup's own. Only parts that were kept are touched.
+        """The policy for the restore: which parts are written, and which values stay the backup's own. Only parts in
+        the snapshot are written.
 
         Raises Failure(SNAPSHOT_UNFIT), and what ``policy_of`` raises.
         """
@@ -77,28 +81,31 @@ class RestoreSource:
         return replace(policy, parts=parts, whole=True)
 
     def check(self, facts: ServerFacts, address: tuple[str, int], label: str) -> tuple[str, ...]:
-        """Raise Failure unless a server may get it back; return warnings."""
+        """Raise Failure unless the snapshot may be restored to this server; return warnings."""
         if self.owner:
             return check_restored(self.content.facts, self.content.primary, self.state.address, facts, address, label)
         return check_backup(self.state.facts, self.state.address, facts, address, label)
 
 
 def check_state(key: str, state: PrimaryState) -> None:
-    """Raise Failure(SNAPSHOT_ALTERED) when ``key`` is that of another state of the primary: it is the state's digest.
+    """Raise Failure(SNAPSHOT_ALTERED) if ``key``, which contains the digest of a primary's state, does not match
+    ``state``.
 
-    A backup's own snapshot passes: its digest is in the table alone.
+    A backup's own snapshot always passes, because its digest is only in the table.
     """
     if not backup_of(key) and key != primary_key(fingerprint(state)):
         raise snapshot_altered(key)
 
 
 def is_of_former_server(key: str, backup: Backup) -> bool:
-    """Whether a backup's own snapshot was kept when its id was registered otherwise: anew since, or elsewhere."""
+    """Whether a backup's snapshot was taken under another registration of its id: before a new registration, host or
+    port.
+    """
     return registration_of(key) != backup.registration
 
 
 def snapshot_of_former_server(key: str) -> Failure:
-    """Why such a snapshot does not go back without a person's word."""
+    """The failure for a snapshot of a former registration, which is not restored without a person's confirmation."""
     return Failure(
         Reason.SNAPSHOT_OF_FORMER_SERVER,
         f"the snapshot {key} was kept before the backup was registered anew, or at another host or port",

@@ -1,4 +1,4 @@
-"""From a registration to a server that can be talked to."""
+"""Builds clients for registered servers."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -20,7 +20,7 @@ from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, T
 from replication.ports import ReadableServer, WritableServer
 
 PRIMARY_ID = "primary"
-"""The primary's id, in messages and among the secrets. No backup may have it."""
+"""The primary's id in messages and in the names of secrets. No backup may have it."""
 
 
 def endpoint_of(
@@ -34,12 +34,12 @@ def endpoint_of(
     room: int | None = None,
     not_at: Address | None = None,
 ) -> Endpoint:
-    """The endpoint of a registered server. ``beside`` and ``room`` limit its replies, see ``OperationBudgets``.
+    """The endpoint of a registered server. ``beside`` and ``room`` limit the size of its replies, see
+    ``OperationBudgets``.
 
-    ``not_at`` is the primary where this is a backup, None where there is none.
+    ``not_at`` is the primary's address if ``server`` is a backup, otherwise None.
 
-    Raises Failure: REGISTRATION_INVALID, and PASSWORD_NEEDED for credentials
-    that are not for this server: there is no other way to send any.
+    Raises Failure: REGISTRATION_INVALID, and PASSWORD_NEEDED if the credentials were given for another server.
     """
     destination = destination_of(server)
     if credentials.destination != destination:
@@ -60,7 +60,7 @@ def endpoint_of(
 
 
 def trust_of(trust: TlsTrust) -> Trust:
-    """The trust a registration asks for. Raises Failure(REGISTRATION_INVALID)."""
+    """The TLS trust that a registration specifies. Raises Failure(REGISTRATION_INVALID)."""
     if trust.pins and trust.ca_pem:
         raise Failure(Reason.REGISTRATION_INVALID, "a server is trusted by a CA bundle or by pins, not by both")
     if trust.pins:
@@ -69,7 +69,7 @@ def trust_of(trust: TlsTrust) -> Trust:
 
 
 class Servers(Protocol):
-    """Opens connections to registered servers. The primary's can only read."""
+    """Opens connections to registered servers. The client for the primary can only read."""
 
     def primary(
         self, primary: Primary, credentials: Credentials, settings: SyncSettings, deadline: Deadline
@@ -84,21 +84,22 @@ class Servers(Protocol):
         not_at: Address,
         beside: AccountSizes | None = None,
     ) -> AbstractContextManager[WritableServer]:
-        """A backup that is not the server ``not_at``, the primary: whatever its name leads to, nobody logs in there.
+        """A client for a backup that never logs in at the address ``not_at``, the primary's, whatever the backup's name
+        resolves to.
 
-        ``beside`` are the sizes of the primary's lists, which limit the backup's.
+        ``beside`` holds the sizes of the primary's lists, which limit the backup's lists.
         """
 
     def is_same(self, one: Address, other: Address, deadline: Deadline) -> bool:
-        """Whether two hosts with ports lead to one server, as far as their addresses tell. Nobody is asked."""
+        """Whether two hosts with ports resolve to the same server address. No server is contacted."""
 
 
 @dataclass(frozen=True)
 class CerberusServers:
-    """Servers over HTTPS SOAP. ``addresses`` says where connections may lead.
+    """Servers over HTTPS SOAP. ``addresses`` is the policy for the addresses that connections may use.
 
-    ``wsdl`` is the file of the servers' own version, None for the one shipped with the product. ``room`` is how many
-    bytes of memory there are for the lists of the primary, None for as many as it wants.
+    ``wsdl`` is a WSDL file of the servers' own version, None for the one shipped with the product. ``room`` is the
+    memory in bytes for the primary's lists, None for no limit.
     """
 
     addresses: AddressPolicy
@@ -136,6 +137,6 @@ class CerberusServers:
 def refuse_primary(
     primary: Address, backup: Backup, is_same: Callable[[Address, Address, Deadline], bool], deadline: Deadline
 ) -> None:
-    """Raise Failure(SAME_AS_PRIMARY) for a backup at the primary's address, before its password goes anywhere."""
+    """Raise Failure(SAME_AS_PRIMARY) if the backup's address is the primary's, before its password is sent."""
     if is_same(primary, (backup.host, backup.port), deadline):
         raise Failure(Reason.SAME_AS_PRIMARY, "its address leads to the primary itself; nobody has logged in")

@@ -1,6 +1,6 @@
 """AWS' errors as the one failure that callers know.
 
-Apart from ``registry.aws``, because what runs from a laptop needs this and no AWS SDK beside it.
+Separate from ``registry.aws``, because what runs from a laptop needs this and no AWS SDK beside it.
 """
 
 from collections.abc import Iterator

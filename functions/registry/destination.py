@@ -4,7 +4,7 @@ The secret itself says it, because rows of the table and secrets cannot be
 changed in one step: whatever stands in a registration, and whoever died while
 it was changed, a password is sent only where its own secret says.
 
-Apart from ``registry.credentials``, because the API and a trial compare destinations without reading a secret.
+Separate from ``registry.credentials``, because the API and a trial compare destinations without reading a secret.
 """
 
 import hashlib

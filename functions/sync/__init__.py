@@ -1,1 +1,1 @@
-"""The run over the fleet: what was asked, the lease, the primary once, every backup, the record."""
+"""Runs over all backups: the event, the lease, the read of the primary, the push to each backup, the record."""

@@ -1,4 +1,4 @@
-"""The sync function's handler: understand the event, run, report."""
+"""The handler of the sync function: parses the event, starts the run and reports the result."""
 
 import json
 from collections.abc import Mapping
@@ -31,24 +31,24 @@ from sync.results import Report, RunStatus
 from sync.run import run
 
 LARGEST_REPLY = 5_800_000
-"""Bytes. Lambda loses a reply of more than 6,291,556."""
+"""Maximum size of the reply in bytes. Lambda loses a reply of more than 6,291,556."""
 
 RECORDING_SECONDS = 5.0
-"""Kept back from the function's time for the last records; a function that is killed cannot say anything."""
+"""Reserved at the end of the function's time for the last records, because a killed function cannot write any."""
 
 logger = new_logger()
 
 
 class RunFailedError(Exception):
-    """The run could not be done. Raised so that the platform counts an error, after everything was recorded."""
+    """The run failed as a whole. Raised after everything was recorded, so that Lambda counts an error."""
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: object, context: LambdaContext) -> Mapping[str, object]:
-    """Do one run, or look whether one is needed, or serve backups that wait in the queue.
+    """Carry out one run, check whether one is needed, or process backups from the queue.
 
-    Returns run and results, or which messages are to be delivered again.
-    Raises RunFailedError when the run ended before any backup was touched.
+    Returns the run and its results, or the queue messages that SQS must deliver again. Raises RunFailedError if the run
+    ended before any backup was touched.
     """
     try:
         run_context = _run_context()
@@ -76,11 +76,10 @@ def handler(event: object, context: LambdaContext) -> Mapping[str, object]:
 def _process_batch(
     bodies: Mapping[str, str], run_context: RunContext, deadline: Deadline, left: float
 ) -> dict[str, object]:
-    """Serve what the queue has handed over. ``left`` is how many seconds this process may live.
+    """Process a batch of queue messages. ``left`` is the remaining time of the invocation in seconds.
 
-    The answer is SQS' partial batch response: a message that it names is
-    delivered again, and moved to the dead-letter queue when that has happened
-    too often. So is one that cannot be understood.
+    Returns SQS' partial batch response: SQS delivers the listed messages again, and moves a message to the dead-letter
+    queue after too many deliveries. A message that cannot be parsed is listed as well.
     """
     messages: dict[str, Message] = {}
     again: set[str] = set()
@@ -102,7 +101,7 @@ def _process_batch(
 
 
 def _emit_metrics(report: Report, run_context: RunContext) -> None:
-    """The run is done and recorded by now: figures that cannot be had are no failure of it."""
+    """Emit the metrics; a failure is only logged, because the run is already complete and recorded."""
     try:
         emit_metrics(report, run_context)
     except Failure as failure:
@@ -111,7 +110,7 @@ def _emit_metrics(report: Report, run_context: RunContext) -> None:
 
 @cache
 def _run_context() -> RunContext:
-    """Built at the first invocation, kept for those that follow in the same process."""
+    """Build the context at the first invocation; later invocations in the same process reuse it."""
     environment = Environment.read()
     clients = open_clients()
     runtime = SystemRuntime()
@@ -143,7 +142,7 @@ def _run_context() -> RunContext:
 
 
 def _reply(report: Report) -> Mapping[str, object]:
-    """What whoever invoked the function gets: what the run's record says, as much of it as Lambda passes on."""
+    """The return value of the function: the run's record and results, shortened to fit Lambda's limit."""
     reply = {
         "run_id": report.run.id,
         "status": report.run.status,

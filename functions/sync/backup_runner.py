@@ -1,4 +1,4 @@
-"""Serving backups: the one way in which a backup is replicated to in a run, and in which its result is recorded."""
+"""Processes backups: replicates to each backup of a run and records its result."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -38,16 +38,15 @@ from sync.results import failed_outcome, with_begun
 from sync.time_share import TimeShares
 
 GRACE = 2.0
-"""Seconds after the deadline in which backups that were under way may still record that they were cut off."""
+"""Seconds after the deadline in which backups in progress may still record that they were cut off."""
 
 
 @dataclass(frozen=True)
 class BackupRunner:
-    """Serves the backups of one run from one state of the primary, or with what is put back.
+    """Processes the backups of one run with one state of the primary, or with one restore source.
 
-    ``last`` gives the last result of a backup by its id, None when there is none.
-    ``restore_source`` is what ``primary`` was made of where it is put back.
-    ``served`` are the backups that dead processes were serving, by their ids.
+    ``last`` returns the last result for a backup id, None if there is none. ``restore_source`` is set for a restore;
+    ``primary`` was then built from it. ``served`` has the backups that killed processes were working on, by id.
     """
 
     recorder: ResultRecorder
@@ -60,22 +59,22 @@ class BackupRunner:
 
     @cached_property
     def at_a_time(self) -> int:
-        """How many backups are served side by side."""
+        """How many backups are processed in parallel."""
         return workers(self._context.memory_megabytes, size_of(self.primary))
 
     @cached_property
     def _beside(self) -> AccountSizes | None:
-        """What limits the lists of a backup. Its own snapshot goes back however large its lists have become."""
+        """The size limits for a backup's lists. They do not apply when a backup's own snapshot is restored."""
         is_own = self.restore_source is not None and self.restore_source.owner
         return None if is_own else account_sizes(self.primary)
 
     @cached_property
     def shares(self) -> TimeShares:
-        """The time that each backup has."""
+        """The time shares of the backups."""
         return TimeShares(self.deadline, self.at_a_time)
 
     def serve_all(self, backups: Sequence[Backup]) -> list[BackupResult]:
-        """Serve backups in their order until the deadline, in parallel but for those that a process died with."""
+        """Process backups in order until the deadline: in parallel, except those during which a process died."""
         together, alone = apart(backups, self.served)
         self.shares.expect((backup.id for backup in together), (backup.id for backup in alone))
         results = self._serve_together(together)
@@ -90,7 +89,7 @@ class BackupRunner:
     def in_parallel[Item, Result](
         self, items: Sequence[Item], do: Callable[[Item], Result]
     ) -> tuple[list[Result], list[Item]]:
-        """Do something for each item until the deadline: the results, and the items that were not done by then."""
+        """Call ``do`` for each item until the deadline; return the results, and the items that were not finished."""
         results = self._context.runtime.run_parallel(
             [partial(do, item) for item in items],
             max_workers=self.at_a_time,
@@ -101,9 +100,9 @@ class BackupRunner:
         return [result for result in results if result is not UNFINISHED], late
 
     def cut_off(self, backup_id: str, registration: str) -> BackupResult:
-        """Record that the deadline came before a backup was done; one that is being written to says so.
+        """Record that the deadline came before a backup was finished; if a push had begun, record its interim result.
 
-        A backup that had its result just after the deadline keeps it.
+        A backup whose result was recorded just after the deadline keeps that result.
         """
         recorder = self.recorder
         self._end_serving(backup_id)
@@ -121,9 +120,9 @@ class BackupRunner:
             return self.recorder.record_failure(chosen.id, chosen.registration, failure)
 
     def serve(self, backup_id: str, registration: str) -> BackupResult:
-        """Replicate to a backup, chosen as this registration, and record what came of it, whatever that is.
+        """Replicate to a backup, registered as ``registration``, and record the result, whatever it is.
 
-        Raises Failure, and has done nothing, when the registry does not say how it is registered now.
+        Raises Failure, without having done anything, if the current registration cannot be read from the registry.
         """
         started = self._context.runtime.now()
         fault = ""
@@ -145,9 +144,10 @@ class BackupRunner:
         return self.recorder.record(result, fault)
 
     def _serve(self, backup: Backup, started: datetime, deaths: int) -> tuple[Outcome, str]:
-        """Serve a backup within its share of the time; should the process die, the next one knows. As ``_outcome``.
+        """Process a backup within its time share, and store a marker meanwhile by which a later run recognises a crash.
+        Returns the same as ``_outcome``.
 
-        Raises Failure, and has done nothing, when that cannot be stored.
+        Raises Failure, without having done anything, if the marker cannot be stored.
         """
         run = self.recorder.run
         self._context.store.begin_serving(ServedNow(backup.id, run.id, backup.registration, backup.version, deaths))
@@ -162,7 +162,7 @@ class BackupRunner:
             self._context.store.end_serving(backup_id, self.recorder.run.id)
 
     def _outcome(self, backup: Backup, started: datetime, deadline: Deadline) -> tuple[Outcome, str]:
-        """What came of it, and where an error passed through the program, if there was one."""
+        """The outcome of a backup, and the stack trace of an unexpected error, empty if there was none."""
         try:
             return self._replicate(backup, started, deadline), ""
         except Failure as failure:
@@ -172,7 +172,9 @@ class BackupRunner:
             return failed_outcome(defect), places(error)
 
     def begun(self, backup_id: str, registration: str) -> BackupResult | None:
-        """What was stored before this run first wrote to the backup, here or where a killed process had it."""
+        """The interim result that this run stored before its first write to the backup, in this process or in a killed
+        one.
+        """
         run_id = self.recorder.run.id
         if backup_id in self.recorder.begun:
             return self.recorder.begun[backup_id]
@@ -259,9 +261,11 @@ class BackupRunner:
 
     @property
     def facts_of_primary(self) -> ServerFacts | None:
-        """What to keep of the primary in a snapshot: by it, a restore finds out later that a server is the primary.
+        """The facts about the primary that a snapshot stores: a later restore uses them to detect that a server is the
+        primary.
 
-        Of a backup's own snapshot that goes back, what was kept with it; otherwise what the primary says now.
+        When a backup's own snapshot is restored, these are the facts stored in it; otherwise the primary's current
+        facts.
         """
         if self.restore_source and self.restore_source.owner:
             return self.restore_source.content.primary
@@ -273,9 +277,9 @@ class BackupRunner:
 
 
 def _with_restore_message(outcome: Outcome, restore_source: RestoreSource, backup: Backup, *, write: bool) -> Outcome:
-    """The outcome of a restore, with a message that names what was put back, or says why nothing was.
+    """The outcome of a restore, with a message that names what was restored, or says why nothing was.
 
-    That the backup stays paused is not in it: a view says so for as long as it is true.
+    The message omits that the backup stays paused: views show that for as long as it is true.
     """
     if outcome.status is Status.RESTORED:
         return replace(outcome, message=f"it {'got back' if write else 'held'} {restore_source.key}")
@@ -287,10 +291,10 @@ def _with_restore_message(outcome: Outcome, restore_source: RestoreSource, backu
 
 @dataclass(frozen=True)
 class _BackupSnapshots:
-    """Keeps what one backup held before one run wrote to it, in one snapshot.
+    """Stores the content of one backup before one run writes to it, as one snapshot.
 
-    Who serves a backup again after a death may have more to write: what the
-    dead worker kept, before its first write, goes into the new snapshot as it was.
+    After a worker died, its successor may have more to write: the content that the dead worker stored before its first
+    write goes into the new snapshot unchanged.
     """
 
     runner: BackupRunner
@@ -308,13 +312,17 @@ class _BackupSnapshots:
 
 
 _BY_ITSELF = (Trigger.SCHEDULE, Trigger.CHANGE)
-"""Triggers of the runs that may skip a full read. Who asks for a run by hand wants every backup read now."""
+"""The triggers of runs that may skip a full read. A run that a person requests always reads every backup. Who asks for
+a run by hand wants every backup read now.
+"""
 
 
 def basis_of(primary: PrimaryState, backup: Backup, policy: Policy, term: int) -> str:
-    """A digest of all that a verification depends on but the backup's own content: it is void when this changes.
+    """A digest of everything that a verification depends on except the backup's content: a change of it voids the
+    verification.
 
-    The registration counts with its version: any change of it, also one that is taken back, means a full look.
+    It includes the registration's version: any change of the registration, even one that is reverted, requires a full
+    read.
     """
     parts = (
         f"{part.name}={part.fingerprint(primary.states[part.name], policy) if part.name in primary.states else '-'}"
@@ -330,10 +338,11 @@ def basis_of(primary: PrimaryState, backup: Backup, policy: Policy, term: int) -
 def may_skip_full_read(
     last: BackupResult | None, basis: str, backup: Backup, run: Run, settings: SyncSettings, now: datetime
 ) -> bool:
-    """Whether the run may ask the backup for one small answer instead of reading all of it.
+    """Whether the run may make one small request to the backup instead of reading all of it.
 
-    The backup was verified within ``full_verification_minutes``, against the same ``basis``, and the run would write.
-    A result that is not verified has no basis, so a backup that has failed or drifted since is read.
+    That is allowed if the backup was verified within ``full_verification_minutes`` against the same ``basis``, and the
+    run may write to it. Only a verified result has a basis, so a backup that has failed or drifted since is read in
+    full.
     """
     if last is None or last.verified_at is None or last.basis != basis:
         return False
@@ -344,9 +353,10 @@ def may_skip_full_read(
 
 
 def liveness_check(server: ReadableServer, last: BackupResult) -> Outcome | None:
-    """Ask the backup for one small answer; None when that is not as it must be, and all has to be looked at.
+    """Make one small request to the backup; None if the answer is not as expected and a full read is needed.
 
-    ``verified_at`` is not set: nothing was verified. What was known of the backup stays. Raises Failure.
+    ``verified_at`` is not set, because nothing was verified. The other details of the last result are kept. Raises
+    Failure.
     """
     if not server.security().soap_secure:
         return None

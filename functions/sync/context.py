@@ -1,4 +1,4 @@
-"""The function's configuration, and what a run works with."""
+"""The configuration of the function, and the objects that a run uses."""
 
 import os
 import sys
@@ -25,14 +25,12 @@ from replication.model import PrimaryState
 
 @dataclass(frozen=True)
 class Environment:
-    """The function's configuration. ``primary`` is None when the stack's parameters name none.
+    """The function's configuration. ``primary`` is None if the stack's parameters name none.
 
-    ``lease_seconds`` is longer than the function can live, so that a lease
-    whose holder was killed delays the next run by no more than that. ``wsdl``
-    is a file inside the package, of the servers' own version.
-    ``backups_with_metrics`` have figures of their own beside those of the fleet.
-    ``queue_url``, ``fan_out_above`` and ``fan_out_minutes``: see ``sync.context.FanOutTerms``.
-    ``memory_megabytes`` is set by Lambda itself, and None elsewhere.
+    ``lease_seconds`` is longer than the function's time-out; if the holder of a lease is killed, the next run waits at
+    most that long. ``wsdl`` is a packaged WSDL file of the servers' own version. ``backups_with_metrics`` is how many
+    backups have their own metrics, in addition to those of the fleet. ``queue_url``, ``fan_out_above`` and
+    ``fan_out_minutes``: see ``sync.context.FanOutTerms``. ``memory_megabytes`` is set by Lambda and None elsewhere.
     """
 
     table_name: str
@@ -52,7 +50,7 @@ class Environment:
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> "Environment":
-        """Read the variables; raise Failure(CONFIGURATION_INVALID) naming the one that is missing or wrong."""
+        """Read the variables; raise Failure(CONFIGURATION_INVALID) that names the missing or invalid one."""
         return cls(
             table_name=required(variables, "TABLE_NAME"),
             secret_prefix=required(variables, "SECRET_PREFIX"),
@@ -72,25 +70,27 @@ class Environment:
 
 
 class Progress(Protocol):
-    """Receives what happens, as it happens. Called from several threads."""
+    """Receives the events of a run as they happen. Called from several threads."""
 
     def started(self, run: Run) -> None: ...
     def primary_read(self, run: Run, primary: PrimaryState) -> None: ...
     def queued(self, run: Run, backups: int) -> None:
-        """So many backups wait in the queue."""
+        """``backups`` is how many backups were put into the queue."""
 
     def not_served(self, run_id: str, backup_id: str, failure: Failure) -> None:
-        """A message of the queue led to no result, and why."""
+        """A queue message led to no result, because of ``failure``."""
 
     def backup_done(self, run: Run, result: BackupResult, fault: str) -> None:
-        """``fault`` holds the places of an unforeseen error in the program, and is empty otherwise."""
+        """``fault`` is the stack trace of an unexpected error, and is empty otherwise."""
 
     def finished(self, run: Run) -> None: ...
 
 
 @dataclass(frozen=True)
 class ContainedProgress:
-    """A ``Progress`` whose defects end nothing: what could not be reported leaves a line on standard error."""
+    """A ``Progress`` whose own errors do not stop a run: an event that cannot be reported leaves a line on standard
+    error.
+    """
 
     inner: Progress
 
@@ -121,10 +121,10 @@ class ContainedProgress:
 
 @dataclass(frozen=True)
 class FanOutTerms:
-    """When backups are queued rather than served by the invocation that reads the primary.
+    """When backups are queued instead of being processed by the invocation that reads the primary.
 
-    ``above`` so many they always are. ``seconds`` is how long the lease then
-    is, counted from the queueing: the run has to be done by then.
+    A run over more than ``above`` backups is always queued. ``seconds`` is the duration of the lease from the time of
+    queueing, and so the limit for the run.
     """
 
     queue: BackupQueue
@@ -134,13 +134,13 @@ class FanOutTerms:
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a run works with. ``primary`` is the one of the stack's parameters, for when none is registered.
+    """The objects and settings that a run uses. ``primary`` is the primary of the stack's parameters, used if none is
+    registered.
 
-    ``memory_megabytes`` is what the process may take, None where nothing limits it.
-    ``snapshot_days`` is how long the bucket of the snapshots keeps an object.
-    ``backups_with_metrics`` have figures of their own beside those of the fleet.
-    ``fan_out`` None means that no run is ever fanned out. ``loaded`` is what this process has loaded of a run that
-    was fanned out: one entry, because it can be large.
+    ``memory_megabytes`` is the memory limit of the process, None if there is no limit. ``snapshot_days`` is how many
+    days the snapshot bucket keeps an object. ``backups_with_metrics`` is how many backups have their own metrics, in
+    addition to those of the fleet. ``fan_out`` None means that runs are never queued. ``loaded`` caches the restore
+    source of one queued run; it has only one entry because that can be large.
     """
 
     store: Store
@@ -163,15 +163,15 @@ class RunContext:
 
     @property
     def known_primary(self) -> Primary | None:
-        """The primary in use: the registered one, else the stack's. Raises Failure."""
+        """The current primary: the registered one, otherwise the one of the stack's parameters. Raises Failure."""
         return primary_in_use(self.store, self.primary)
 
     @property
     def log_ins(self) -> LogIns:
-        """The way to the servers' passwords."""
+        """Access to the servers' passwords."""
         return LogIns(self.store, self.credentials, self.runtime)
 
     @property
     def source(self) -> Source:
-        """The primary, to be read."""
+        """The reader of the current primary."""
         return Source(self.log_ins, self.servers, self.primary)

@@ -1,9 +1,10 @@
-"""Backups that a process died with: served alone and last, and after the second time not at all until a person says so.
+"""Backups during which a process died: they are processed alone and last, and after the second death not at all until a
+person acts.
 
-A process that is killed, for lack of memory most of all, records nothing. So
-before a backup is served that is stored, and removed when it has its result.
-Who takes the lease next finds what a dead process was serving. Of several that
-were served side by side nobody knows which one it was: each is served alone.
+A process that is killed, usually for lack of memory, records nothing. So a marker is stored before a backup is
+processed, and removed when the backup has its result. The next holder of the lease finds the markers of a killed
+process. If it was processing several backups in parallel, nobody knows which one killed it, so each is then processed
+alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,13 +17,13 @@ from registry.store_rules import tells_of_the_run_alone
 from replication.model import Outcome, Status
 
 MOST_DEATHS = 2
-"""Processes that may die while they serve one backup, until a person has looked."""
+"""The number of processes that may die while they process one backup, before a person has to look."""
 
 
 def left_by_the_dead(store: Store) -> dict[str, ServedNow]:
-    """The backups that dead processes were serving, by id, those that living ones are serving among them.
+    """The backups with a marker, by id: those of killed processes, and those that running processes are working on.
 
-    A row whose backup has its result is no death: it only could not be removed. Raises Failure.
+    A marker whose backup already has its result is not counted: only its removal failed. Raises Failure.
     """
     return {
         backup_id: served
@@ -32,14 +33,15 @@ def left_by_the_dead(store: Store) -> dict[str, ServedNow]:
 
 
 def _is_done(result: BackupResult | None) -> bool:
-    """Whether the serving itself has come to an end. What others record of a dead run says nothing of that."""
+    """Whether processing of the backup finished. A result that another run recorded for a dead run does not count."""
     return result is not None and result.reason != Reason.INTERRUPTED and not tells_of_the_run_alone(result)
 
 
 def deaths_of(backup: Backup, served: Mapping[str, ServedNow]) -> int:
-    """How many processes have died while they served a backup.
+    """How many processes have died while they processed a backup.
 
-    After a change of its registration it gets another try, alone: the change may not be what it died of.
+    After its registration is changed, the backup gets another attempt, alone, because the change may have removed the
+    cause.
     """
     last = served.get(backup.id)
     if last is None or last.registration != backup.registration:
@@ -48,13 +50,13 @@ def deaths_of(backup: Backup, served: Mapping[str, ServedNow]) -> int:
 
 
 def apart(backups: Sequence[Backup], served: Mapping[str, ServedNow]) -> tuple[list[Backup], list[Backup]]:
-    """The backups that may be served side by side, and those that are served alone, behind them."""
+    """The backups that may be processed in parallel, and those that must be processed alone afterwards."""
     alone = [backup for backup in backups if deaths_of(backup, served)]
     return [backup for backup in backups if backup not in alone], alone
 
 
 def stopped(backup: Backup, run: Run, deaths: int) -> Outcome | None:
-    """The outcome of a backup that is not served any more; None when it is: a run that names it tries again."""
+    """The outcome of a backup that is not processed any more; None if it is processed, as when a run names it."""
     if deaths < MOST_DEATHS or backup.id in run.requested_backups:
         return None
     message = (

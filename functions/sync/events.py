@@ -1,4 +1,4 @@
-"""What a run was asked to do, read from the event that started it."""
+"""Parses the event that starts a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from registry.snapshots import backup_of, is_key
 
 _HASH = whole(r"[0-9a-f]{64}")
 _MOST_BACKUPS = 1_000
-"""As many as the management API takes; their ids have to fit into the row of the run."""
+"""The same limit as in the management API; the ids have to fit into the run's row."""
 _LONGEST = 2_048
-"""Characters of who asked; an ARN has fewer."""
+"""Maximum length of the requester's name; an ARN is shorter."""
 
 
 class Trigger(StrEnum):
@@ -23,22 +23,19 @@ class Trigger(StrEnum):
     SCHEDULE = "schedule"
     ON_DEMAND = "on_demand"
     CHANGE = "change"
-    """A look at the primary found that it had changed."""
+    """A look at the primary found changes."""
     RESTORE = "restore"
-    """Somebody asked for what was there before."""
+    """Somebody requested a restore."""
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """One run. ``backups`` empty means the whole fleet.
+    """The parameters of one run. ``backups`` empty means the whole fleet.
 
-    ``accept_primary`` says that a primary without users, or one that shrank by
-    half, is meant to be so. ``run_id`` is the id that whoever asked has already
-    given it, empty for none. ``snapshot`` is the key of what is put back
-    instead of what the primary holds now, empty for a replication.
-    ``plan_hash`` is that of the plan to carry out, empty for whatever it is.
-    ``same_machine`` says that a snapshot of an earlier registration is of the
-    machine that is registered now.
+    ``accept_primary`` confirms that a primary without users, or one that shrank by half, is intended. ``run_id`` is an
+    id that the requester has already assigned, empty for none. ``snapshot`` is the key of the snapshot to restore,
+    empty for a replication. ``plan_hash`` is the hash of the plan to carry out, empty for any plan. ``same_machine``
+    confirms that a snapshot of an earlier registration is of the machine that is registered now.
     """
 
     trigger: Trigger
@@ -53,23 +50,20 @@ class RunRequest:
 
 
 def read_request(event: object) -> RunRequest:
-    """Understand an event: EventBridge's scheduled one, a look for changes, a run on demand, or a restore.
+    """Parse an event: EventBridge's scheduled event, a look for changes, a run on demand, or a restore.
 
-    A look for changes is ``{"action": "poll"}`` and nothing else; the run it
-    may lead to is over the whole fleet.
+    A look for changes is exactly ``{"action": "poll"}``; if it starts a run, that run covers all backups.
 
-    On demand: ``{"action": "sync"}`` with, as wanted, ``backups`` (a list of
-    ids), ``dry_run``, ``accept_primary`` (true or false), ``plan_hash``,
-    ``requested_by`` and ``run_id`` (one that ``registry.run_records.new_run_id`` made).
+    A run on demand is ``{"action": "sync"}`` with the optional fields ``backups`` (a list of ids), ``dry_run``,
+    ``accept_primary`` (true or false), ``plan_hash``, ``requested_by`` and ``run_id`` (one that
+    ``registry.run_records.new_run_id`` made).
 
-    A restore is ``{"action": "restore", "snapshot": KEY}`` with, as wanted,
-    ``backups``, ``dry_run``, ``plan_hash``, ``same_machine``, ``requested_by`` and ``run_id``. A backup's own
-    snapshot goes back to that backup, and ``backups`` can name no other; a
-    state of the primary goes to the named backups, or to the whole fleet.
+    A restore is ``{"action": "restore", "snapshot": KEY}`` with the optional fields ``backups``, ``dry_run``,
+    ``plan_hash``, ``same_machine``, ``requested_by`` and ``run_id``. A backup's own snapshot is restored to that backup
+    only, and ``backups`` can name no other; a state of the primary is restored to the named backups, or to all.
 
-    Raises Failure(EVENT_INVALID) for anything else, unknown fields included: a
-    misspelt restriction must not start a run over the whole fleet. Neither
-    must an empty one: what does not restrict is left out.
+    Raises Failure(EVENT_INVALID) for anything else, including unknown fields: a misspelt restriction must not start a
+    run over all backups. An empty restriction is also rejected; an absent field means no restriction.
     """
     if not isinstance(event, Mapping):
         raise Failure(Reason.EVENT_INVALID, "the event is not an object")
@@ -122,7 +116,7 @@ def _refuse_unknown(event: Mapping[str, object], own: set[str]) -> None:
 
 
 def queued_messages(event: object) -> dict[str, str] | None:
-    """The bodies of the messages that SQS hands over, by their ids; None for an event of another source."""
+    """The bodies of SQS messages by message id; None for an event of another source."""
     records = event.get("Records") if isinstance(event, Mapping) else None
     if not isinstance(records, list) or not records:
         return None

@@ -1,11 +1,9 @@
-"""A fleet too large for one invocation: its backups are queued, and later invocations serve them.
+"""Runs over more backups than one invocation can process: the backups are queued, and later invocations process them.
 
-The run hands its lease on, with an end that covers the work, and keeps what it
-has read of the primary. An invocation that gets messages of the queue claims
-each backup, serves it, and records its result. A message is done when its
-backup is no longer open, or when its run is over, unknown or has lost the
-lease. All others are delivered again; one for which there was no time is
-queued anew, because its delivery was no attempt.
+The run extends its lease to cover that work, and stores the state that it read from the primary. An invocation that
+receives queue messages claims each backup, processes it and records its result. A message is finished when its backup
+is no longer open, or when its run is over, unknown or has lost the lease. All other messages are delivered again; a
+message for which there was no time is sent again as a new message, because its delivery was not an attempt.
 """
 
 from collections.abc import Collection, Mapping, Sequence, Set
@@ -30,7 +28,7 @@ from sync.result_recorder import ResultRecorder
 from sync.results import Report, conclude
 
 SHARE_OF_TIME = 0.8
-"""How much of the time left a run may plan to use. Servers are not always as fast as they were."""
+"""The fraction of the remaining time that a run may plan to use. Servers may be slower than last time."""
 
 
 def is_needed(
@@ -40,7 +38,7 @@ def is_needed(
     at_a_time: int,
     deadline: Deadline,
 ) -> bool:
-    """Whether the backups are too many, or took too long last time, for one invocation.
+    """Whether there are too many backups for one invocation, or they took too long last time.
 
     Backups that fit into one parallel round are not queued.
     """
@@ -51,7 +49,9 @@ def is_needed(
 
 
 def begin_fan_out(runner: BackupRunner, terms: FanOutTerms, backups: Sequence[Backup]) -> FanOut:
-    """Store what workers need to serve these backups, and extend the lease. Nothing is queued yet. Raises Failure."""
+    """Store what workers need to process these backups, and extend the lease. This queues nothing yet. Raises
+    Failure.
+    """
     recorder, primary = runner.recorder, runner.primary
     context, run = recorder.context, recorder.run
     state = run.snapshot or context.snapshots.keep_primary(
@@ -83,11 +83,10 @@ def begin_fan_out(runner: BackupRunner, terms: FanOutTerms, backups: Sequence[Ba
 def enqueue_backups(
     runner: BackupRunner, terms: FanOutTerms, fan_out: FanOut, backups: Sequence[Backup]
 ) -> Report | None:
-    """Queue the backups in their order. The report if the run ends with this, None while workers go on with it.
+    """Queue the backups in order. Returns the run's report if the run ends here, None if workers continue it.
 
-    A backup that the queue refuses is recorded as incomplete. If it cannot be
-    recorded it stays open, and the next run that gets the lease finishes it:
-    from the first message on a worker may be writing, so no Failure is raised.
+    A backup that the queue refuses is recorded as incomplete. If that cannot be recorded, the backup stays open, and
+    the next run that gets the lease finishes it; no Failure is raised, because a worker may already be writing.
     """
     context, run = runner.recorder.context, runner.recorder.run
     refused = terms.queue.send([Message(run.id, backup.id) for backup in backups])
@@ -113,9 +112,9 @@ def _record_refused(
 
 
 def conclude_if_done(context: RunContext, fan_out: FanOut, run: Run, primary: PrimaryState) -> Report | None:
-    """End a run of which no backup is open any more, and give its lease back; None while one is.
+    """End a run if none of its backups is open, and release its lease; None if a backup is still open.
 
-    Doing it twice does no harm: one record stands. Raises Failure.
+    Repeating this is harmless: only one record is kept. Raises Failure.
     """
     if context.store.open_backups(run.id):
         return None
@@ -127,12 +126,12 @@ def conclude_if_done(context: RunContext, fan_out: FanOut, run: Run, primary: Pr
 _NO_TIME = "this invocation has no time left for it; another one will"
 
 LATEST_START = 0.5
-"""The share of its time after which an invocation starts no backup: each has at least the rest for itself."""
+"""The fraction of its time after which an invocation starts no further backup, so that each has at least the rest."""
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What came of some messages: those to be delivered again, and the runs that are done with it."""
+    """The result of processing a batch: the messages to deliver again, and the reports of finished runs."""
 
     again: frozenset[Message] = frozenset()
     reports: tuple[Report, ...] = ()
@@ -141,7 +140,7 @@ class BatchResult:
 def process_batch(
     messages: Sequence[Message], context: RunContext, deadline: Deadline, ends_at: datetime
 ) -> BatchResult:
-    """Serve the backups that the messages name. ``ends_at`` is when this process ends, whatever happens."""
+    """Process the backups that the messages name. ``ends_at`` is when this invocation is terminated."""
     again: set[Message] = set()
     untried: set[Message] = set()
     reports: list[Report] = []
@@ -161,9 +160,11 @@ def process_batch(
 
 
 def _not_requeued(messages: Collection[Message], context: RunContext) -> set[Message]:
-    """Queue messages anew, because who is delivered too often is given up; those that the queue did not take.
+    """Send messages again as new ones, because SQS drops a message after too many deliveries; return those that the
+    queue rejected.
 
-    That they are there twice if this process dies now does no harm: a backup is claimed.
+    If this process dies now, both copies are delivered, which is harmless because a backup is claimed before it is
+    processed.
     """
     if not messages or context.fan_out is None:
         return set(messages)
@@ -172,7 +173,7 @@ def _not_requeued(messages: Collection[Message], context: RunContext) -> set[Mes
 
 @dataclass(frozen=True)
 class _Unserved:
-    """Backups of one run that are still open, and those for which there was no time."""
+    """Backups of one run that are still open, and those that were not tried for lack of time."""
 
     open: Set[str] = frozenset()
     untried: Set[str] = frozenset()
@@ -181,7 +182,9 @@ class _Unserved:
 def _of_run(
     run_id: str, backup_ids: list[str], context: RunContext, deadline: Deadline, ends_at: datetime
 ) -> tuple[_Unserved, Report | None]:
-    """Serve backups of one run: which are to come again, and the run's report if it is done. Raises Failure."""
+    """Process backups of one run; return those to deliver again, and the run's report if the run is finished. Raises
+    Failure.
+    """
     run, fan_out = context.store.run(run_id), context.store.fan_out(run_id)
     if run is None or fan_out is None:
         for backup_id in backup_ids:
@@ -206,7 +209,7 @@ def _holds_lease(context: RunContext, fan_out: FanOut) -> bool:
 
 
 class _Share:
-    """Backups of one run in one invocation."""
+    """The backups of one run that one invocation processes."""
 
     def __init__(
         self,
@@ -237,7 +240,9 @@ class _Share:
         )
 
     def serve(self, backup_ids: Sequence[str]) -> Set[str]:
-        """Serve those that are still open and not claimed by somebody else; those for which there was no time."""
+        """Process the backups that are open and not claimed elsewhere; return those that were not tried for lack of
+        time.
+        """
         # What another process is serving is among these as well, and will not be claimed.
         alone = [backup_id for backup_id in backup_ids if backup_id in self._runner.served]
         together = [backup_id for backup_id in backup_ids if backup_id not in alone]
@@ -262,7 +267,7 @@ class _Share:
             self._context.progress.not_served(self._run.id, backup_id, failure)
 
     def _may_be_served(self, backup_id: str) -> bool:
-        """Whether it is ours to serve: asked before each, because nothing may be written without the lease."""
+        """Claim the backup; checked before each one, because nothing may be written without the lease."""
         if self._deadline.remaining() < self._needed:
             raise Failure(Reason.DEADLINE, _NO_TIME)
         self._tried.add(backup_id)
@@ -288,7 +293,7 @@ class _Share:
 
 
 def _loaded(fan_out: FanOut, context: RunContext) -> RestoreSource:
-    """The primary as the run has read it, or what it puts back; one process loads it once. Raises Failure."""
+    """The primary's state that the run stored, or its restore source; a process loads it once. Raises Failure."""
     if fan_out not in context.loaded:
         context.loaded.clear()  # that of an older run is not needed again
         content = context.snapshots.load(fan_out.state).content

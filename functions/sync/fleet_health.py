@@ -1,7 +1,7 @@
-"""How the fleet stands after a run, from what is remembered of every backup: what alarms and dashboard read.
+"""The state of the whole fleet after a run, computed from the last result of every backup, for alarms and the
+dashboard.
 
-Not from the run's own results: a run over one backup, or one that failed, must
-not make the others look well.
+The results of one run are not enough: a run over one backup, or one that failed, must not hide problems of the others.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,9 +21,10 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class BackupHealth:
-    """One enabled backup. ``unverified`` in minutes since it was found equal to the primary, or both were registered.
+    """The health of one enabled backup. ``unverified`` is the number of minutes since the backup was last found equal
+    to the primary, or since both were registered.
 
-    Days are None as long as the server has not reported them.
+    The numbers of days are None until the server reports them.
     """
 
     id: str
@@ -41,11 +42,10 @@ class BackupHealth:
 
 @dataclass(frozen=True)
 class FleetHealth:
-    """All enabled backups, in the order of their ids, and the primary where this run has asked it.
+    """The health of all enabled backups in the order of their ids, and of the primary if this run has read it.
 
-    A disabled backup counts nowhere. A paused one is in somebody's hands: only
-    its certificate, its licence and its native sync count. One that is only
-    reported on is not expected to be equal; everything else of it counts.
+    Disabled backups are left out. A paused backup is handled by a person: only its certificate, its licence and its
+    native sync count. A backup with ``report_only`` is not expected to be equal; everything else about it counts.
     """
 
     backups: tuple[BackupHealth, ...]
@@ -54,22 +54,24 @@ class FleetHealth:
 
     @property
     def longest_unverified(self) -> float:
-        """Minutes since the backup that waits longest was found equal; 0 without backups."""
+        """Minutes since the backup with the oldest verification was found equal; 0 without backups."""
         return max((backup.unverified for backup in self._tended if not backup.report_only), default=0.0)
 
     @property
     def most_failures(self) -> int:
-        """Failed runs in a row of the backup that has most."""
+        """The largest number of consecutive failed runs of any backup."""
         return max((backup.failures for backup in self._tended), default=0)
 
     @property
     def blocked(self) -> int:
-        """Backups that wait for an approval."""
+        """The number of backups that wait for an approval."""
         return sum(backup.status == Status.BLOCKED for backup in self._tended)
 
     @property
     def harmed(self) -> int:
-        """Backups whose settings were put back, that cannot be reached since a push, or of which that is not known."""
+        """The number of backups whose settings were rolled back, that are unreachable since a push, or whose state is
+        unknown.
+        """
         return sum(backup.harmed for backup in self._tended)
 
     @property
@@ -80,13 +82,13 @@ class FleetHealth:
 
     @property
     def fewest_certificate_days(self) -> float | None:
-        """Days until the first certificate of all servers ends; None when no end is known."""
+        """Days until the first certificate of any server expires; None if no expiry is known."""
         of_primary = days_until(self.primary.certificate_ends if self.primary else None, self.now)
         return _fewest([of_primary, *(backup.certificate_days for backup in self.backups)])
 
     @property
     def fewest_licence_days(self) -> float | None:
-        """Days until the first licence of all servers ends; None when no end is known."""
+        """Days until the first licence of any server expires; None if no expiry is known."""
         of_primary = days_until(self.primary.licence_ends if self.primary else None, self.now)
         return _fewest([of_primary, *(backup.licence_days for backup in self.backups)])
 
@@ -96,7 +98,9 @@ class FleetHealth:
 
 
 def fleet_health_of(store: Store, primary: Condition | None, now: datetime, registered: Primary | None) -> FleetHealth:
-    """The fleet as the registry knows it, beside the primary that is ``registered``. Raises Failure."""
+    """The health of all backups according to the registry, beside the primary that is ``registered``. Raises
+    Failure.
+    """
     statuses, unreadable = store.statuses(), dict(store.unreadable_statuses())
     readable = {
         backup.id: _health(backup, of_registration(statuses.get(backup.id), backup.registration), now, registered)
@@ -114,17 +118,21 @@ def fleet_health_of(store: Store, primary: Condition | None, now: datetime, regi
 
 
 def days_until(end: datetime | None, now: datetime) -> float | None:
-    """Days until ``end``, negative after it; None when it is not known."""
+    """Days until ``end``, negative after it; None if ``end`` is None."""
     return None if end is None else (end - now) / _DAY
 
 
 def _unknown(backup: BackupHealth) -> BackupHealth:
-    """Of a backup whose last result cannot be understood: no alarm may end because nobody knows any more."""
+    """The health of a backup whose last result cannot be read: it counts as failed, so that no alarm ends for lack of
+    information.
+    """
     return replace(backup, status=Status.FAILED, reason=Reason.RECORD_UNREADABLE, failures=1, harmed=True)
 
 
 def _health(backup: Backup, last: BackupResult | None, now: datetime, registered: Primary | None) -> BackupHealth:
-    """``last`` is of the backup as it is registered; beside another primary only what it says of the server holds."""
+    """``last`` is the result for the current registration; if it was made beside another primary, only its facts about
+    the server count.
+    """
     compared = of_primary(last, registered)
     condition = last.condition if last else Condition()
     known_since = max(filter(None, (backup.created_at, registered.since if registered else None)), default=now)

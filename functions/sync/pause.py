@@ -1,4 +1,4 @@
-"""Pauses and restores: a pause that a person made stays, and a backup that gets something back is paused by that."""
+"""Pauses and restores: a restore pauses the backup that it writes to, and keeps a pause that a person made."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,7 +14,7 @@ from registry.store import Store, VersionConflict
 from registry.store_rules import registration_changed, registration_gone
 
 _LISTED = 20
-"""Backups that a notice names."""
+"""Maximum number of backups that a notice names."""
 _BY_RESTORE = (
     whole(r"the run (?P<run>\S+) restores (?P<key>[^\s;]+); its result says what came of it"),
     whole(r"(?P<key>\S+) was put back by the run (?P<run>\S+)"),  # of earlier versions
@@ -22,16 +22,15 @@ _BY_RESTORE = (
 
 
 def paused_for(run: Run) -> str:
-    """Why a backup is paused that gets something back: true before the first write, after it, and after a death."""
+    """The reason for the pause that a restore makes; it is true before the first write, after it, and after a crash."""
     return f"the run {run.id} restores {run.snapshot}; its result says what came of it"
 
 
 def may_be_written_to(backup: Backup, run: Run) -> bool:
-    """Whether the run may write to a backup as it is registered.
+    """Whether the run may write to a backup with this registration.
 
-    A paused backup gets back only what it was named for: a state that goes over
-    the whole fleet leaves it alone. The pause that the run itself has made does
-    not count: whoever takes over from a dead worker goes on.
+    A paused backup is restored only if the run names it: a restore over all backups skips it. A pause made by this same
+    run does not count, so that the successor of a dead worker continues.
     """
     if run.dry_run or run.held or backup.report_only:
         return False
@@ -41,14 +40,14 @@ def may_be_written_to(backup: Backup, run: Run) -> bool:
 
 
 def why_not_written_to(backup: Backup) -> str:
-    """Why a run that writes to others only looks at this backup, a half-sentence; empty when nothing speaks against."""
+    """Why a run only looks at this backup, as a clause; empty if the run may write to it."""
     if backup.report_only:
         return "it is only reported on"
     return f"it is paused ({backup.paused})" if backup.paused else ""
 
 
 def left_alone(backups: Iterable[Backup], run: Run) -> Failure | None:
-    """What a restore has to tell of the backups that it only looks at, None when there are none."""
+    """The notice of a restore about the backups that it does not write to, None if there are none."""
     left = [backup for backup in backups if not may_be_written_to(backup, run)]
     if not run.snapshot or run.dry_run or run.held or not left:
         return None
@@ -60,16 +59,16 @@ def left_alone(backups: Iterable[Backup], run: Run) -> Failure | None:
 
 
 def refuse_report_only(backups: Iterable[Backup], run: Run) -> None:
-    """Raise Failure(BACKUP_REPORT_ONLY) when something is to be put back on a named backup that is never written to."""
+    """Raise Failure(BACKUP_REPORT_ONLY) if a restore names a backup that is never written to."""
     for backup in backups:
         if run.snapshot and not run.dry_run and backup.report_only and backup.id in run.requested_backups:
             raise Failure(Reason.BACKUP_REPORT_ONLY, f"the backup {backup.id!r} is only reported on")
 
 
 def paused_by_restore(backup: Backup, run: Run, now: datetime) -> Backup:
-    """The registration of a backup that gets something back, as it is to be stored; itself when that changes nothing.
+    """The backup's registration with the pause that a restore makes; the same object if nothing changes.
 
-    A person's pause and its reason stay; that of an earlier restore gives way to this one's.
+    A person's pause keeps its reason; the reason of an earlier restore is replaced.
     """
     why = paused_for(run)
     if backup.paused == why or (backup.paused and not _is_by_restore(backup.paused)):
@@ -78,9 +77,9 @@ def paused_by_restore(backup: Backup, run: Run, now: datetime) -> Backup:
 
 
 def pause(backup: Backup, run: Run, store: Store, runtime: Runtime) -> Backup:
-    """Pause a backup that holds already what it gets back; its registration as it is then.
+    """Pause a backup that already has the content to restore; return its new registration.
 
-    Raises Failure(REGISTRATION_CHANGED) when anything of ``backup`` has changed since it was read.
+    Raises Failure(REGISTRATION_CHANGED) if the stored registration differs from ``backup``.
     """
     paused = paused_by_restore(backup, run, runtime.now())
     if paused is backup:
@@ -94,6 +93,6 @@ def pause(backup: Backup, run: Run, store: Store, runtime: Runtime) -> Backup:
 
 
 def _is_by_restore(why: str) -> bool:
-    """Whether a restore has given this reason for a pause."""
+    """Whether this reason for a pause was written by a restore."""
     matches = filter(None, (pattern.fullmatch(why) for pattern in _BY_RESTORE))
     return any(is_key(match["key"]) and is_run_id(match["run"]) for match in matches)

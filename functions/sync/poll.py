@@ -1,4 +1,4 @@
-"""A look at the primary between two scheduled runs: does it hold something that no run has replicated?"""
+"""A look at the primary between two scheduled runs: does it have content that no run has replicated?"""
 
 from dataclasses import dataclass
 
@@ -12,38 +12,40 @@ from sync.context import RunContext
 from sync.results import RunStatus
 
 _RECENT_RUNS = 20
-"""How far back the last run over the whole fleet is looked for; beyond that one run too many does no harm."""
+"""How many recent runs are searched for the last run over the whole fleet; if it is older, one unneeded run is
+harmless.
+"""
 
 
 _BEFORE_THE_PRIMARY_IS_ASKED = frozenset(
     {Reason.UNKNOWN_BACKUP, Reason.BACKUP_DISABLED, Reason.EVENT_DROPPED, Reason.REGISTRY_UNAVAILABLE}
 )
-"""Why a run failed that had not turned to the primary yet, or may not have."""
+"""Reasons of failed runs that ended, or may have ended, before they contacted the primary."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at the primary has come to."""
+    """The result of a look at the primary."""
 
     is_run_needed: bool
     unread: Failure | None = None
-    """Why the primary could not be read. The run that is then needed records it and does not ask again."""
+    """Why the primary could not be read. The run that follows records this failure and does not contact the primary
+    again.
+    """
 
 
 def look_at_primary(context: RunContext, deadline: Deadline) -> Look:
-    """Whether the primary holds something else than the last run over the whole fleet has read.
+    """Whether the primary's content differs from what the last run over the whole fleet read.
 
-    The SOAP API has no call that tells of a change, so the parts are read and
-    compared by fingerprint; no backup is asked anything. The run reads the
-    primary again: another run may push between this look and its lease.
+    The SOAP API cannot report changes, so the parts are read and compared by fingerprint; no backup is contacted. The
+    run reads the primary again, because another run may push between this look and the run's lease.
 
-    What a run has tried is not tried again before the schedule does, whether
-    its backups were verified, blocked or out of reach. If the last run that
-    turned to this primary failed as a whole, the primary is not asked before the
-    next run: a refused log-in must not be repeated. Neither is it before the
-    first verified run.
+    Content that a run has already tried to replicate starts no further run before the schedule does, whether the
+    backups were verified, blocked or unreachable. If the last run that read this primary failed as a whole, the primary
+    is not contacted before the next run: a refused log-in must not be repeated. The primary is also not contacted
+    before the first verified run.
 
-    Raises Failure when the registry cannot be read.
+    Raises Failure if the registry cannot be read.
     """
     settings = context.store.settings()
     backups = [backup for backup in context.store.backups() if backup.enabled]
@@ -63,12 +65,12 @@ def look_at_primary(context: RunContext, deadline: Deadline) -> Look:
 
 
 def _has_asked(run: Run) -> bool:
-    """Whether the run has ended and had turned to the primary, unless its reason is one that comes before that."""
+    """Whether the run has ended and contacted the primary, judged by its status and reason."""
     has_ended = run.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.FAILED)
     return has_ended and not run.snapshot and run.reason not in _BEFORE_THE_PRIMARY_IS_ASKED
 
 
 def _has_tried(run: Run) -> bool:
-    """Whether the run has taken what it read to the whole fleet, as far as that was possible."""
+    """Whether the run tried to replicate its state of the primary to the whole fleet."""
     is_whole = not (run.requested_backups or run.dry_run or run.held or run.snapshot)
     return is_whole and bool(run.state) and run.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.RUNNING)

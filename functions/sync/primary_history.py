@@ -1,4 +1,6 @@
-"""The history of the primary: every distinct state that a run reads is kept, and when it was in force is remembered."""
+"""The history of the primary: every distinct state that a run reads is stored, with the times at which it was
+current.
+"""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,10 +14,10 @@ from sync.result_recorder import ResultRecorder
 
 
 def keep_state(primary: PrimaryState, recorder: ResultRecorder) -> Failure | None:
-    """Keep what the primary holds, unless it is kept already; why it could not be, None when it is.
+    """Store the primary's state unless it is already stored; return the failure to store it, otherwise None.
 
-    Backups that are up to date are worth more than a history without a gap, so
-    a failure here stops nothing. The caller tells of it.
+    Up-to-date backups matter more than a complete history, so this failure does not stop the run. The caller reports
+    the returned failure.
     """
     context, run_id, now = recorder.context, recorder.run.id, recorder.context.runtime.now()
     retention = timedelta(days=context.snapshot_days)
@@ -32,7 +34,7 @@ def keep_state(primary: PrimaryState, recorder: ResultRecorder) -> Failure | Non
 
 
 def _is_in_force(last: KeptState, primary: PrimaryState) -> bool:
-    """Whether the primary holds what it held, as far as this run has read it: a run reads what its backups need."""
+    """Whether the primary still has its last stored state, judged by the parts that this run has read."""
     return (
         (last.server, last.version) == (_server(primary), str(primary.facts.version))
         and fingerprints(primary).items() <= last.parts.items()
@@ -40,11 +42,11 @@ def _is_in_force(last: KeptState, primary: PrimaryState) -> bool:
 
 
 def _is_due(last: KeptState, primary: PrimaryState, now: datetime, retention: timedelta) -> bool:
-    """Whether it has to be stored again.
+    """Whether the state has to be stored again.
 
-    The bucket expires objects by their age alone, and the state in force must
-    outlive that. Half the retention leaves time for runs that fail. A run that
-    read only some parts cannot store the whole again: it lets it come to the end.
+    The bucket expires objects by age, and the current state must not expire. Storing again after half the retention
+    leaves time for failed runs. A run that read only some parts cannot store the whole state again, so it lets the
+    stored state expire.
     """
     is_whole = fingerprint(primary) == last.digest
     return now >= last.kept_at + (retention / 2 if is_whole else retention)
@@ -53,7 +55,7 @@ def _is_due(last: KeptState, primary: PrimaryState, now: datetime, retention: ti
 def _kept(
     primary: PrimaryState, last: KeptState | None, recorder: ResultRecorder, now: datetime, retention: timedelta
 ) -> KeptState:
-    """Store the state; its entry, which is that of the last one where that is the same."""
+    """Store the state; return its history entry, which continues the last entry if the state is the same."""
     parts = dump(primary)
     digest = fingerprint(primary)
     recorder.context.snapshots.keep_primary(digest, SnapshotContent(parts, primary.facts))

@@ -1,13 +1,13 @@
-"""What a run goes by when it first writes to a backup: registration, approval and settings, all as they were read.
+"""The conditions of the first write to a backup: its registration, its approval and the settings must still be as they
+were read.
 
     the backup's turn -> registration ---> approval, plan ---> record before the first write
                          (read again)                          if all are still so; the approval ends with it
 
-So a backup that somebody pauses, changes or removes meanwhile is not written
-to, nor one under settings that are not those of the fleet any more, and nothing
-is left that lets a second push through, wherever a run dies. The same record
-pauses a backup that gets something back. Between two parts of a push the run
-looks whether the backup is still the server it was, and the primary too.
+So a run does not write to a backup that somebody pauses, changes or removes meanwhile, nor with settings that were
+changed meanwhile; and wherever a run dies, its approval cannot allow a second push. The same record pauses a backup
+that a restore writes to. Between two parts of a push, the run checks that backup and primary are still the same
+servers.
 """
 
 from dataclasses import dataclass, replace
@@ -24,9 +24,9 @@ from sync.result_recorder import ResultRecorder
 
 
 def registered_now(recorder: ResultRecorder, backup_id: str, registration: str) -> Backup:
-    """The registration of a backup when its turn comes; ``registration`` is the one that the run has chosen.
+    """The current registration of a backup; ``registration`` is the one that the run has chosen.
 
-    Raises Failure(REGISTRATION_CHANGED) when it is another one, or disabled by now.
+    Raises Failure(REGISTRATION_CHANGED) if it differs or is disabled now.
     """
     backup = recorder.context.store.backup(backup_id)
     if backup is None or backup.registration != registration:
@@ -38,20 +38,22 @@ def registered_now(recorder: ResultRecorder, backup_id: str, registration: str) 
 
 @dataclass
 class Turn:
-    """One backup's turn in a run. ``backup`` is its registration as it was read, or as this run has paused it."""
+    """The processing of one backup in a run. ``backup`` is its registration as it was read, or as this run has paused
+    it.
+    """
 
     recorder: ResultRecorder
     settings: SyncSettings
     backup: Backup
     given: Approval | None = None
-    """The stored approval, whatever it lets through."""
+    """The stored approval, whether or not it takes effect."""
     in_force: Approval | None = None
-    """The same, if it lets through what this run does."""
+    """The stored approval, if it takes effect for this run."""
     begun: BackupResult | None = None
-    """What this run has stored before its first write, where somebody died who had the backup before."""
+    """The interim result that this run stored before its first write, if a worker died that had the backup before."""
 
     def approval(self) -> Approval | None:
-        """Read the approval; the one that is in force. Raises Failure."""
+        """Read the stored approval; return it if it takes effect. Raises Failure."""
         run, runtime = self.recorder.run, self.recorder.context.runtime
         self.given = self.recorder.context.store.approval(self.backup.id)
         current = current_approval(self.given, self.backup, run, self.settings, runtime.now())
@@ -59,9 +61,10 @@ class Turn:
         return self.in_force
 
     def begin(self, outcome: Outcome, started: datetime) -> None:
-        """Record what is true if the run is killed now, end the approval, and pause a backup that gets something back.
+        """Store the interim result in case the run is killed, end the approval, and pause a backup that a restore
+        writes to.
 
-        Raises Failure when that cannot be stored or something is not as it was read: then nothing may be written.
+        Raises Failure if that cannot be stored or something has changed since it was read; then nothing may be written.
         """
         run, backup = self.recorder.run, self.backup
         after = paused_by_restore(backup, run, self.recorder.context.runtime.now()) if run.snapshot else backup
@@ -72,7 +75,7 @@ class Turn:
             self.backup = replace(paused, version=backup.version + 1)
 
     def check_target(self) -> None:
-        """Raise Failure unless backup and primary are still the servers that they were: asked between two parts."""
+        """Raise Failure unless backup and primary are still the same servers; called between two parts."""
         store, run = self.recorder.context.store, self.recorder.run
         primary = store.primary()
         if primary and primary.term != run.term:
@@ -81,12 +84,12 @@ class Turn:
             raise registration_gone(self.backup.id)
 
     def pause(self) -> None:
-        """Pause the backup that holds already what it gets back. Raises Failure as ``sync.pause.pause``."""
+        """Pause a backup that already has the content to restore. Raises Failure as ``sync.pause.pause``."""
         context = self.recorder.context
         self.backup = pause(self.backup, self.recorder.run, context.store, context.runtime)
 
     def end_approval(self, outcome: Outcome) -> Outcome:
-        """Remove the approval if it is void and no write has ended it; the outcome, with what is to be told of that."""
+        """Remove an approval that is void and that no write has ended; return the outcome with warnings about it."""
         if outcome.status is Status.RESTORED:
             self.recorder.restored.add(self.backup.id)
         given = self.given
@@ -110,9 +113,9 @@ class Turn:
         return replace(outcome, warnings=(*outcome.warnings, *warnings))
 
     def _approvers(self, outcome: Outcome) -> tuple[str, ...]:
-        """Who stands behind the plan that is about to be carried out; empty where nobody has approved it.
+        """The people who approved the plan that is about to be carried out; empty if nobody has.
 
-        The first write has ended the approval, so of a push that is taken over what it has begun with tells.
+        The first write ends the approval, so for a push that is taken over, the approvers come from the interim result.
         """
         before = self.begun.approved_by if self.begun else ()
         approval = self.in_force
@@ -124,7 +127,9 @@ class Turn:
         return is_expired(given, self.settings, self.recorder.context.runtime.now())
 
     def _is_void(self, given: Approval, outcome: Outcome) -> bool:
-        """Whether nothing is left that it could let through: there is another plan, nothing to do, or a restore."""
+        """Whether the approval has no further use: the plan has changed, there is nothing to do, or the backup was
+        restored.
+        """
         run = self.recorder.run
         is_outdated = outcome.reason is Reason.PLAN_NOT_CURRENT and not run.plan_hash
         if given.snapshot == run.snapshot and (is_outdated or outcome.status is Status.IN_SYNC):

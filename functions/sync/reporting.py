@@ -1,8 +1,7 @@
-"""The log lines of a run, and its metrics: their names, units, dimensions and meaning.
+"""The log lines and metrics of a run; each metric has a name, a unit, dimensions and a meaning.
 
-The template's alarms and dashboard read the metrics by these names; a test
-holds the two together. Every metric has the dimension ``service``, which is
-the stack's name, so that two stacks of an account do not mix.
+The alarms and the dashboard in the template use these metric names; a test compares them. Every metric has the
+dimension ``service``, the stack's name, so that metrics of two stacks in one account stay separate.
 """
 
 from collections import Counter
@@ -32,7 +31,9 @@ REASON = "reason"
 
 @dataclass(frozen=True)
 class Metric[Source]:
-    """One metric. ``figure`` is None where it is not known; ``dimensions`` come beside ``service``."""
+    """The definition of one metric. ``figure`` returns None if the value is unknown; ``dimensions`` are added to
+    ``service``.
+    """
 
     name: str
     meaning: str
@@ -56,7 +57,7 @@ def _items_changed(report: Report) -> float:
 
 
 def _with_primary(figure: Callable[[FleetHealth], float | None]) -> Callable[[FleetHealth], float | None]:
-    """Without the primary the rest would look better than it is."""
+    """Emit no value if the primary is unknown: without it the fleet would look better than it is."""
     return lambda health: None if health.primary is None else figure(health)
 
 
@@ -80,7 +81,7 @@ OF_RUN = (
     Metric("BackupsIncomplete", "the run could not get to them, or not through", _of_status(Status.INCOMPLETE)),
     Metric("BackupsRestored", "hold again what was there before", _of_status(Status.RESTORED)),
 )
-"""What one run did."""
+"""The metrics of one run."""
 
 OF_FLEET = (
     Metric[FleetHealth](
@@ -117,11 +118,11 @@ OF_FLEET = (
         _with_primary(lambda health: health.native_syncs),
     ),
 )
-"""How the whole fleet is after it.
+"""The metrics of the whole fleet after a run.
 
-CloudWatch has no alarm for a backup that is registered later on. So each of
-these is the worst of all backups: one fixed alarm on it rings for any of
-them. They are emitted on a healthy fleet as well, or no alarm would end.
+CloudWatch cannot create an alarm for each backup that is registered later. So each metric is the worst value of all
+backups, and one fixed alarm on it covers every backup. The metrics are also emitted for a healthy fleet, otherwise no
+alarm would end.
 """
 
 OF_BACKUP = (
@@ -155,7 +156,7 @@ FAILURES = Metric[int](
 METRICS: tuple[Metric[Any], ...] = (RUNS_FINISHED, *OF_RUN, *OF_FLEET, *OF_BACKUP, FAILURES)
 
 _OF_ANOTHER_RUN = (Reason.LEASE_HELD, Reason.ALREADY_STARTED)
-"""What there is to tell, the run that holds the lease tells."""
+"""Reasons of runs without metrics of their own, because the run that holds the lease emits them."""
 
 
 def _is_own(run: Run) -> bool:
@@ -163,7 +164,7 @@ def _is_own(run: Run) -> bool:
 
 
 class LoggedProgress:
-    """Writes one structured line for every step. Everything a line holds is a name, a number or a reason."""
+    """Writes one structured log line for every step. The fields of a line contain only names, numbers and reasons."""
 
     def __init__(self, logger: Logger) -> None:
         self._logger = logger
@@ -231,12 +232,11 @@ class LoggedProgress:
 
 
 def emit_metrics(report: Report, context: RunContext) -> None:
-    """Print the figures of the run, of the fleet as it is now, and of each of its first backups.
+    """Emit the metrics of the run, of the fleet as it is now, and of each of its first backups.
 
-    A metric costs by its dimensions, so only the first ``backups_with_metrics``
-    backups, in the order of their ids, have figures of their own. Namespace and service
-    come from the environment, as Powertools reads them. Raises Failure, and nothing else, when some
-    figures cannot be had; all others are out by then.
+    Each combination of dimensions costs money, so only the first ``backups_with_metrics`` backups, in the order of
+    their ids, have their own metrics. Powertools reads namespace and service from the environment. Raises Failure if
+    some metrics cannot be computed; all others have been emitted by then.
     """
     printer = _Printer()
     printer.contain("the metrics of the run", lambda: _emit_run(report, printer))
@@ -271,7 +271,7 @@ def _emit_backup(backup: BackupHealth, printer: "_Printer") -> None:
 
 
 class _Printer:
-    """Prints figures. What cannot be had of them is ``missing``, and the others are printed all the same."""
+    """Emits metrics. The failures of metrics that cannot be computed are in ``missing``; all others are emitted."""
 
     def __init__(self) -> None:
         self.missing: list[Failure] = []
@@ -286,7 +286,7 @@ class _Printer:
         dimensions: Mapping[str, str] | None = None,
         **properties: str,
     ) -> None:
-        """Print one blob of CloudWatch's embedded metric format; it may hold 100 metrics and 30 dimensions."""
+        """Print one document in CloudWatch's embedded metric format, which may hold 100 metrics and 30 dimensions."""
         blob, before = EphemeralMetrics(), len(self.missing)
         for metric in metrics:
             self.contain(f"the metric {metric.name}", partial(_add, blob, metric, source))

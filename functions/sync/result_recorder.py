@@ -1,4 +1,4 @@
-"""Recording results: every write of a run is on the condition that it still holds the lease and the claim."""
+"""Records results: every write requires that the run still holds the lease and the claim."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -16,13 +16,12 @@ _TO_RECORD = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class ResultRecorder:
-    """Records results in a run, for as long as ``owner`` holds the lease.
+    """Records the results of a run while ``owner`` holds the lease.
 
-    ``claims`` are those on open backups, by id: a result of such a backup is
-    only recorded for as long as the claim on it holds. ``begun`` is what was
-    stored before the first write, of backups whose end is not recorded yet.
-    ``recorded`` are the results that were stored. ``restored`` are backups that got something back:
-    their results end their approvals, also those that somebody gives meanwhile.
+    ``claims`` are the claims on open backups, by id: the result of such a backup is recorded only while its claim is
+    held. ``begun`` has the interim results of backups whose final result is not recorded yet. ``recorded`` has the
+    results that were stored. ``restored`` has the backups that were restored: recording their results ends their
+    approvals, including those given meanwhile.
     """
 
     context: RunContext
@@ -34,9 +33,9 @@ class ResultRecorder:
     restored: set[str] = field(default_factory=set)
 
     def claim(self, backup_id: str, *, until: datetime | None = None) -> bool:
-        """Claim an open backup; False when somebody else has, or when it is not open. Raises Failure.
+        """Claim an open backup; False if it is claimed by another process, or not open. Raises Failure.
 
-        ``until`` None is long enough to record something of it.
+        ``until`` None means long enough to record a result.
         """
         claim, now = self.context.runtime.new_id(), self.context.runtime.now()
         until = until or now + _TO_RECORD
@@ -48,9 +47,10 @@ class ResultRecorder:
     def new_result(
         self, backup_id: str, registration: str, outcome: Outcome, started: datetime | None = None
     ) -> BackupResult:
-        """What came of a backup, as it is stored.
+        """The result of a backup in the form in which it is stored.
 
-        ``registration`` is that of the server that was dealt with. ``started`` None means that it was not tried.
+        ``registration`` is the registration of the server that the run contacted. ``started`` None means that the
+        backup was not tried.
         """
         finished = self.context.runtime.now()
         return result_of(
@@ -63,7 +63,7 @@ class ResultRecorder:
         )
 
     def record(self, result: BackupResult, fault: str = "") -> BackupResult:
-        """Store a result and tell of it; one that cannot be stored says so.
+        """Store a result and report it; if it cannot be stored, the reported result says so.
 
         ``fault`` as in ``Progress.backup_done``.
         """
@@ -77,14 +77,14 @@ class ResultRecorder:
         return result
 
     def record_failure(self, backup_id: str, registration: str, failure: Failure) -> BackupResult:
-        """Record of a backup why it was not tried."""
+        """Record why a backup was not tried."""
         return self.record(self.new_result(backup_id, registration, failed_outcome(failure)))
 
     def settle(self, backup_id: str, failure: Failure, *, late: bool = False) -> None:
         """Finish a claimed backup whose worker died: record the interim result from before its first push, if any.
 
-        Otherwise record that it was not served, and why. ``late``: the run has died too, and others may have come
-        since. Raises Failure: then the backup is still open.
+        Otherwise record that it was not served, and why. ``late``: the run itself is dead, and newer runs may have
+        recorded results since. If Failure is raised, the backup is still open.
         """
         store = self.context.store
         result = store.result(backup_id, self.run.id)
@@ -113,7 +113,9 @@ class ResultRecorder:
         conditions: PushConditions,
         approved_by: tuple[str, ...] = (),
     ) -> None:
-        """Store what is true of a backup if the run is killed now. Raises Failure: then it must not be written to."""
+        """Store the interim result that is true if the run is killed now. If Failure is raised, the backup must not be
+        written to.
+        """
         result = self.new_result(backup.id, backup.registration, outcome, started)
         result = replace(result, approved_by=approved_by)
         claim = self.claims.get(backup.id)

@@ -1,4 +1,4 @@
-"""Results of backups, and the end of a run: its status, the baseline of the primary, its record."""
+"""Results of backups, and the end of a run: its status, its record and the primary's baseline."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,14 +15,17 @@ from replication.primary import fingerprint
 from sync.context import RunContext
 
 _MANY_DAYS = 36_500
-"""What a server counts as days left can be any number; nobody needs to know of more than a century.
-It also stands for a licence that has no end."""
+"""The maximum number of days that is stored: a server can report any number. It also represents a licence that never
+expires.
+"""
 
 
 def result_of(
     outcome: Outcome, *, backup_id: str, registration: str, run: Run, started: datetime, finished: datetime
 ) -> BackupResult:
-    """The record of one backup, registered as ``registration``, in one run. Each message in it names the backup."""
+    """The result of one backup, registered as ``registration``, in one run. Each message in it starts with the backup's
+    id.
+    """
     return BackupResult(
         backup_id=backup_id,
         run_id=run.id,
@@ -55,11 +58,10 @@ def result_of(
 
 
 def condition_of(facts: ServerFacts, now: datetime) -> Condition:
-    """What is to be remembered of a server's condition.
+    """The facts about a server's certificate, licence and native sync that are stored.
 
-    A valid licence without days left has no end, and one that is not valid has
-    ended. Both are told as an end, because what is not told leaves the former
-    end in force, and its alarm.
+    A valid licence without ``days_left`` never expires, and an invalid one has expired. Both are stored as an expiry
+    date, because a missing value would keep the previous date, and its alarm, in force.
     """
     days = min(facts.licence.days_left, _MANY_DAYS)
     if days <= 0:
@@ -72,21 +74,21 @@ def condition_of(facts: ServerFacts, now: datetime) -> Condition:
 
 
 def _failures(outcome: Outcome) -> int | None:
-    """A run that was cut short says nothing of the backup it did not get through with."""
+    """One failure or none; None for a run that was cut short, which says nothing about the backup."""
     if outcome.status is Status.INCOMPLETE:
         return None
     return int(outcome.status in (Status.FAILED, Status.ROLLED_BACK))
 
 
 def _harmed(outcome: Outcome) -> bool | None:
-    """Harm lasts until the backup answers again: a failure that follows it does not end it."""
+    """Harm lasts until the backup answers again: a later failure does not end it."""
     if outcome.status is Status.ROLLED_BACK or outcome.reason in (Reason.ACCESS_LOST, Reason.ROLLBACK_NOT_EFFECTIVE):
         return True
     return None if outcome.status in (Status.FAILED, Status.INCOMPLETE) else False
 
 
 def _naming(backup_id: str, message: str) -> str:
-    """The message with the name of the backup in front, unless it begins with it."""
+    """The message, prefixed with the backup's id unless it already begins with it."""
     begins_with_it = message.startswith(backup_id) and message[len(backup_id) : len(backup_id) + 1] in ("", ":", " ")
     return f"{backup_id}: {message}" if message and not begins_with_it else message
 
@@ -107,15 +109,15 @@ def _part(outcome: PartOutcome, backup_id: str) -> PartResult:
 
 
 def failed_outcome(failure: Failure) -> Outcome:
-    """The outcome of a backup that could not even be tried."""
+    """The outcome of a backup that could not be tried."""
     status = Status.INCOMPLETE if failure.reason in REASONS_OF_THE_RUN else Status.FAILED
     return Outcome(status, failure.reason, failure.message)
 
 
 def with_begun(result: BackupResult, begun: BackupResult) -> BackupResult:
-    """The result of a backup with what its run had stored before the first write, which must not be lost.
+    """The result of a backup, completed from the interim result that its run stored before the first write.
 
-    Who serves a backup again after a death may not even get to it: then that is still all that is known.
+    The successor of a dead worker may not reach the backup: then the interim result is the only information.
     """
     if tells_of_the_run_alone(result):
         return begun
@@ -128,23 +130,23 @@ def with_begun(result: BackupResult, begun: BackupResult) -> BackupResult:
 
 
 def status_counts(results: Iterable[BackupResult]) -> dict[str, int]:
-    """How many backups ended in which status; every status is there, so that a zero is seen as a zero."""
+    """The number of backups with each status; every status is present, so that a zero is visible."""
     return {status.value: 0 for status in Status} | dict(Counter(result.status for result in results))
 
 
 class RunStatus(StrEnum):
-    """What came of a run that has begun. One that was only asked for is ``registry.run_records.QUEUED``."""
+    """The status of a run that has begun. A run that has not begun has the status ``registry.run_records.QUEUED``."""
 
     RUNNING = "running"
     """It is under way, or its backups wait in the queue."""
     SUCCEEDED = "succeeded"
-    """Every backup is equal, was put right, or differs where nothing was to be written."""
+    """Every backup is equal, was updated, or differs without a write being intended."""
     PARTIAL = "partial"
-    """Some backup failed, was blocked or taken back, or was not reached; or what the run found was not remembered."""
+    """Some backup failed, was blocked, rolled back or not reached; or the primary's baseline could not be stored."""
     FAILED = "failed"
     """The run ended before any backup was touched."""
     NOT_RUN = "not_run"
-    """There was nothing to do, or another run was doing it."""
+    """There was nothing to do, or another run was in progress."""
 
 
 _GOOD = frozenset({Status.IN_SYNC, Status.UPDATED, Status.DRIFTED, Status.RESTORED})
@@ -152,7 +154,9 @@ _GOOD = frozenset({Status.IN_SYNC, Status.UPDATED, Status.DRIFTED, Status.RESTOR
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a run. ``recorded`` False: somebody else had ended it before, and that record stands."""
+    """The record and results of a run. ``recorded`` False means that another process ended the run first, and its
+    record is kept.
+    """
 
     run: Run
     results: tuple[BackupResult, ...] = ()
@@ -162,7 +166,7 @@ class Report:
 def conclude(
     context: RunContext, run: Run, owner: str, primary: PrimaryState, results: Sequence[BackupResult]
 ) -> Report:
-    """End a run in which every backup has a result, and remember what the primary held, as ``owner`` of the lease."""
+    """End a run in which every backup has a result, and store the primary's baseline; ``owner`` holds the lease."""
     if not run.snapshot:  # of what is put back nothing follows for the primary as it is
         run = replace(run, primary=condition_of(primary.facts, context.runtime.now()))
     good = all(result.status in _GOOD for result in results)
@@ -190,9 +194,9 @@ def finish(
     message: str = "",
     results: Sequence[BackupResult] | None = None,
 ) -> Report:
-    """Store the run's record in its final form and tell of it. Raises Failure(REGISTRY_UNAVAILABLE).
+    """Store the run's final record and report it. Raises Failure(REGISTRY_UNAVAILABLE).
 
-    The end of a ``run`` that is only queued is no longer stored when it has begun meanwhile.
+    If ``run`` is only queued but has begun meanwhile, its end is not stored.
     """
     done = replace(
         run,
@@ -209,9 +213,9 @@ def finish(
 
 
 def _baseline(context: RunContext, run: Run, primary: PrimaryState) -> PrimaryBaseline:
-    """What to remember of the primary; of what this run did not read, the older figures.
+    """The baseline of the primary; for parts that this run did not read, the previous figures.
 
-    That it has not changed since can only be said of a run over the whole fleet.
+    Only a run over the whole fleet updates the fingerprint that later looks for changes compare with.
     """
     now = context.runtime.now()
     previous = of_primary(context.store.baseline(), run) or PrimaryBaseline(0, 0, now, run.id)

@@ -3,9 +3,9 @@
     lease -> settings and backups -> the primary, once and completely
           -> every backup, in parallel -> a result for each -> the record
 
-A fleet too large for this is handed out instead: see ``sync.fan_out``.
+A run with too many backups for one invocation is queued instead: see ``sync.fan_out``.
 
-Nothing here knows how a server is talked to or where records are kept.
+This module does not depend on how servers are contacted or where records are stored.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ from sync.results import Report, RunStatus, conclude, finish
 from sync.time_share import in_turn
 
 _CLOCKS_DIFFER = timedelta(minutes=5)
-"""How far the clock of who made a run's id may be ahead of this one's."""
+"""How far the clock that made a run's id may be ahead of this clock."""
 
 
 def run(
@@ -46,12 +46,13 @@ def run(
     *,
     unread: Failure | None = None,
 ) -> Report:
-    """Do one run, or record why it was not done. What happened is in the report; Failure means it could not be stored.
+    """Carry out one run, or record why it was not done. The report says what happened; Failure means that the record
+    could not be stored.
 
-    ``unread`` is why a look at the primary has just failed: then it is not asked again.
-    Raises Failure(REGISTRY_UNAVAILABLE) when lease or record cannot be written,
-    and Failure(EVENT_INVALID) for the id of a time that has not come, because its
-    records would stay the newest, and for the id of a run that was queued to do something else.
+    ``unread`` is why a look at the primary has just failed; the primary is then not contacted again. Raises
+    Failure(REGISTRY_UNAVAILABLE) if lease or record cannot be written, and Failure(EVENT_INVALID) for a run id with a
+    time in the future, because its records would stay the newest, and for the id of a run that was queued with other
+    parameters.
     """
     started_at = context.runtime.now()
     if request.run_id and requested_at(request.run_id) > started_at + _CLOCKS_DIFFER:
@@ -89,9 +90,10 @@ def run(
 
 
 def _with_stack_primary_noticed(record: Run, context: RunContext) -> Run:
-    """Store another primary of the stack's parameters: the run under way, which began under the former ones, stops.
+    """Store a changed primary of the stack's parameters, so that the run under way, which began with the old
+    parameters, stops.
 
-    The record, with a notice when that could not be done.
+    Returns the record, with a notice if that could not be stored.
     """
     try:
         remember_stack_primary(context.store, context.primary)
@@ -111,15 +113,16 @@ _ASKED = (
     "plan_hash",
     "same_machine",
 )
-"""The fields of a run's record that an event can say."""
+"""The fields of a run's record that an event contains."""
 
 
 def as_queued(asked: Run, stored: Run | None) -> Run:
-    """The run that an event asks for, with what the management API says of who asked when it queued that run.
+    """The run that an event requests, with the verified requester that the management API stored when it queued the
+    run.
 
-    An event alone proves nobody's request: who may invoke the function can write any name, and the id of a run that
-    somebody else has asked for. Raises Failure(EVENT_INVALID) when something else was queued under the id; what was
-    queued still waits then.
+    An event alone does not prove who requested it: anybody who may invoke the function can write any name and any
+    queued run's id. Raises Failure(EVENT_INVALID) if the queued run has other parameters; the queued run then still
+    waits.
     """
     if stored is None or stored.status != QUEUED:
         return asked
@@ -130,7 +133,9 @@ def as_queued(asked: Run, stored: Run | None) -> Run:
 
 
 def _again(record: Run, context: RunContext) -> Report:
-    """Say that this run has begun or ended before. It is not stored: the record under this id is of the first time."""
+    """Report that this run has already begun or ended. Nothing is stored: the record under this id belongs to the first
+    invocation.
+    """
     message = "the run has begun or ended before"
     done = replace(record, status=RunStatus.NOT_RUN, reason=Reason.ALREADY_STARTED, message=message)
     context.progress.finished(done)
@@ -138,7 +143,7 @@ def _again(record: Run, context: RunContext) -> Report:
 
 
 class _Fleet:
-    """One run that holds the lease."""
+    """One run that holds the lease over its backups."""
 
     def __init__(
         self,
@@ -156,7 +161,7 @@ class _Fleet:
         self._record = recorder.run
         self._unread = unread
         self.fan_out: FanOut | None = None
-        """Set when the backups are about to be queued: from then on the run is the workers'."""
+        """Set when the backups are about to be queued; from then on the workers continue the run."""
 
     def run(self) -> Report:
         self._context.progress.started(self._record)
@@ -212,13 +217,13 @@ class _Fleet:
         return conclude(self._context, self._record, self._recorder.owner, primary, results)
 
     def _abort(self, chosen: Sequence[Backup], results: list[BackupResult], failure: Failure) -> Report:
-        """End the run before any backup was touched, with a result for each that would have been."""
+        """End the run before any backup was touched, and record a result for each backup."""
         aborted = Failure(Reason.RUN_ABORTED, f"nothing was done: {failure}")
         results = results + [self._recorder.record_failure(one.id, one.registration, aborted) for one in chosen]
         return finish(self._context, self._record, RunStatus.FAILED, failure.reason, str(failure), results)
 
     def _tell(self, record: Run) -> None:
-        """Go on with more in the record: it is stored when the run ends."""
+        """Continue with an extended record, which is stored when the run ends."""
         self._record = record
         self._recorder = replace(self._recorder, run=record)
 
@@ -227,7 +232,9 @@ class _Fleet:
         return self._recorder.record_failure(backup_id, self._store.registration(backup_id) or "", failure)
 
     def _read_primary(self, chosen: Sequence[Backup], settings: SyncSettings) -> PrimaryState:
-        """The primary with every part that any backup is to get, as it is meant to be."""
+        """Read the primary with every part that a chosen backup receives, and reject content that looks like a
+        mistake.
+        """
         if self._unread:
             raise self._unread
         primary = self._context.source.read(parts_of(chosen, settings), settings, self._deadline)
@@ -258,11 +265,10 @@ def choose(
     statuses: Mapping[str, BackupResult],
     run_id: str,
 ) -> list[Backup]:
-    """The backups to serve, in the order in which they are served; none ``requested`` means all that are enabled.
+    """The backups to process, in processing order; an empty ``requested`` means all enabled backups.
 
-    ``unreadable`` are the registrations that cannot be understood, ``statuses``
-    the last results. Raises Failure when one is requested that cannot be served:
-    a typing error must not look like a success.
+    ``unreadable`` has the registrations that cannot be read, ``statuses`` the last results. Raises Failure if a
+    requested backup cannot be processed: a typing error must not look like a success.
     """
     backups = {backup.id: backup for backup in registered}
     for backup_id in requested:
@@ -277,7 +283,7 @@ def choose(
 
 
 def apply_promotion_hold(run: Run, primary: Primary | None) -> Run:
-    """The run under the primary's term; where it may only look, it says so."""
+    """The run with the primary's term; a run that may not push because of a hold gets a notice."""
     if primary is None:
         return run
     held = bool(primary.held) and not _asked_since(run, primary)
@@ -286,10 +292,10 @@ def apply_promotion_hold(run: Run, primary: Primary | None) -> Run:
 
 
 def end_hold(store: Store, run: Run, primary: Primary | None) -> Failure | None:
-    """Let scheduled runs push again: who asks for a run over the whole fleet means the new direction.
+    """End the hold on pushes if the run covers the whole fleet and was requested after the primary changed.
 
-    An older state of the primary over the fleet does not say so. Why it could not be done, None when it was done or
-    there was nothing to do.
+    Restoring an older state of the primary does not end the hold. Returns why the hold could not be ended, None if it
+    was ended or there was none.
     """
     means_it = not (run.requested_backups or run.dry_run or run.snapshot)
     if primary is None or not primary.held or not means_it or not _asked_since(run, primary):
@@ -306,15 +312,15 @@ def end_hold(store: Store, run: Run, primary: Primary | None) -> Failure | None:
 
 
 def with_notice(run: Run, failure: Failure) -> Run:
-    """The run with something to tell that does not end it."""
+    """The run with one more notice, which does not end it."""
     return replace(run, notices=(*run.notices, Notice(failure.reason, failure.message)))
 
 
 def _asked_since(run: Run, primary: Primary) -> bool:
-    """Whether a person has asked the management API for this run, and not before the primary changed.
+    """Whether a person requested this run through the management API, after the primary changed.
 
-    An event may have waited. One that the API has not queued is nobody's word: a schedule of one's own, a repetition,
-    or whoever may invoke the function.
+    The event may have waited since before the change. A run that the API has not queued does not count: it may come
+    from another schedule, a retry, or anybody who may invoke the function.
     """
     return run.requester_verified and not (primary.since and requested_at(run.id) < primary.since)
 
@@ -322,15 +328,14 @@ def _asked_since(run: Run, primary: Primary) -> bool:
 _CUT_OFF = "it was ended before it was done; what it has done beyond its results is in no record"
 _NEVER_BEGAN = "its event was dropped before it began, or failed on the way; nothing was done"
 _LIFE_OF_AN_EVENT = timedelta(hours=6)
-"""Lambda drops an asynchronous event after this time, or earlier."""
+"""Lambda drops an asynchronous event after at most this time."""
 
 
 def finish_dead_runs(context: RunContext, recorder: ResultRecorder) -> list[Failure]:
-    """Give every other run that has no end and will have none its record; the failures in doing so, which stop nothing.
+    """Finish the record of every other run that can no longer finish itself; return the failures, which stop nothing.
 
-    Whoever holds the lease, the ``recorder``'s owner, is the only one that
-    runs. So all others that have begun are dead, and so are the claims on their
-    backups. One that was asked for may still begin, until its event is dropped.
+    The holder of the lease, the ``recorder``'s owner, is the only active run. So all other runs that have begun are
+    dead, and so are the claims on their backups. A queued run may still begin, until Lambda drops its event.
     """
     failures = []
     others = [run_id for run_id in context.store.unfinished_runs() if run_id != recorder.run.id]

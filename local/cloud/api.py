@@ -1,6 +1,6 @@
 """Calling the management API with signed requests, as an AWS SDK user does.
 
-Apart from ``local.cloud.cloud``, because it knows nothing of this machine: a stack in AWS is called in the same way.
+Separate from ``local.cloud.cloud``, because it knows nothing of this machine: a stack in AWS is called in the same way.
 """
 
 import json

@@ -1,6 +1,6 @@
 """The list of the primary's own Synchronization Manager, and what is taken over from it.
 
-Apart from ``admin_api.schemas.servers``, because no other route takes or gives it.
+Separate from ``admin_api.schemas.servers``, because no other route takes or gives it.
 """
 
 from typing import Annotated, Literal

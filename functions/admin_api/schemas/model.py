@@ -1,6 +1,6 @@
 """What every request and answer is: nothing unknown, nothing converted, and what cannot stand together.
 
-Apart from ``admin_api.schemas.fields``, because that says what one value may be, and this how values stand together.
+Separate from ``admin_api.schemas.fields``, because that says what one value may be, and this how values stand together.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Where a document holds a character that XML has no way to write: by the name of the user or setting.
 
-Apart from ``common.forbidden_characters``, because a place is a path in a document, and other replies have none.
+Separate from ``common.forbidden_characters``, because a place is a path in a document, and other replies have none.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """What a value says: a prefix in it means the namespace that it is bound to where the value stands.
 
-Apart from ``replication.documents.canonical``, because what is shown and merged goes by it too, not
+Separate from ``replication.documents.canonical``, because what is shown and merged goes by it too, not
 only what is compared.
 """
 

@@ -1,6 +1,6 @@
-"""Words that say whose a name is: a setting's, or one that people have given.
+"""Words that show whether a name is the name of a setting or one that people have given.
 
-Apart from ``replication.documents.possible_names``, because it is a list of facts that ``keep_labels`` goes by as well.
+Separate from ``replication.documents.possible_names``, because ``keep_labels`` uses these words too.
 """
 
 from replication.documents.keep_patterns import words
@@ -9,7 +9,7 @@ ENTRIES = frozenset(
     {"e", "entry", "param", "parameter", "setting", "option", "property", "pref", "preference", "add", "key", "var"}
     | {"variable", "item", "field", "attribute", "config", "int", "bool", "string", "dword", "value"}
 )
-"""Elements whose name is a setting's also where they hold no value."""
+"""Elements whose name is a setting's name even if they have no value."""
 THINGS = frozenset(
     {"policy", "job", "role", "task", "rule", "event", "trigger", "action", "schedule", "partner", "customer"}
     | {"vendor", "company", "department", "team", "site", "folder", "share", "template", "report", "notification"}

@@ -1,6 +1,6 @@
 """Which patterns of people have an effect on two documents. Most often a name is written otherwise where none has.
 
-Apart from ``replication.documents.keep_patterns``, because that judges a path and knows no document.
+Separate from ``replication.documents.keep_patterns``, because that judges a path and knows no document.
 """
 
 from collections.abc import Collection, Iterable, Iterator

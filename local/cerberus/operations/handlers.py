@@ -3,7 +3,7 @@
 Handlers take the state and the request's values and give the reply's values,
 both by the field names of the contract. They run under the state's lock.
 
-Apart from ``local.cerberus.operations``, because every subject's module needs it, and that needs them.
+Separate from ``local.cerberus.operations``, because every subject's module needs it, and that needs them.
 """
 
 from collections.abc import Callable
