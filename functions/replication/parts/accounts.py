@@ -14,9 +14,9 @@ from common.safe_xml import parse
 from replication.documents import canonical
 from replication.documents.diff import OTHER, Difference, Kind, differences, hidden_step, marker, root_step
 from replication.documents.items import Item, differing_values
+from replication.documents.list_additions import AnsweredList, count_item_additions
 from replication.documents.named_items import Items
 from replication.documents.runtime_values import RUNTIME_NAMES
-from replication.documents.server_additions import count_item_additions
 from replication.model import PartName, Policy, PrimaryState
 from replication.parts.base import LimitedList, ListDocument, Part, sealed
 from replication.ports import Content, ReadableServer, WritableServer
@@ -93,11 +93,11 @@ class AccountsPart(Part[Accounts]):
 
     def additions(self, held: Accounts, sent: Accounts, before: Accounts | None) -> int | None:
         """A server may add values to a user or group, as to a document. Users and groups have no order."""
-        users = count_item_additions(sent.users, held.users, before.users if before else None)
-        if users is None:
-            return None
-        groups = count_item_additions(sent.groups, held.groups, before.groups if before else None)
-        return None if groups is None else users + groups
+        lists = [
+            AnsweredList(sent.users, held.users, before.users if before else None),
+            AnsweredList(sent.groups, held.groups, before.groups if before else None),
+        ]
+        return count_item_additions(lists)
 
     def write(self, server: WritableServer, own: Accounts, desired: Accounts, policy: Policy) -> None:
         server.write_accounts(desired.users.data, desired.groups.data)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from common.errors import Failure, Reason
 from replication.model import Policy
 from replication.parts.accounts import Accounts, AccountsPart
 from tests.support.server_answers import (
@@ -163,3 +164,82 @@ def test_more_different_values_than_a_server_can_have_defaults_for_are_none() ->
     sent = users(*(f"<user name='{name}'/>" for name in names))
     held = users(*(f"<user name='{name}' guid='{name}'/>" for name in names))
     assert PART.additions(held, sent, None) is None
+
+
+@pytest.mark.parametrize(
+    ("before", "kept"),
+    [
+        ("<isAdmin>1</isAdmin>", "<flags isAdmin='1'/>"),  # bob is sent the same, so the value alone tells nothing
+        ("<isAdmin>1</isAdmin>", "<entry label='isAdmin' value='1'/>"),
+        ("<isAdmin>1</isAdmin>", "<legacy>isAdmin=1</legacy>"),
+        ("<flags><flag>isAdmin</flag></flags>", "<isAdmin>1</isAdmin>"),
+        ("<p label='isAdmin' value='1'/>", "<isAdmin>1</isAdmin>"),
+        ("<type>1</type>", "<type>1</type>"),
+        ("<home>C:\\data\\ann</home>", "<root>C:\\data\\ann\\</root>"),
+        ("<home>C:\\data\\ann</home>", "<root>c:/data/ann</root>"),
+        ("<role>admins</role>", "<root>[admins]</root>"),
+        ("<role xmlns:ab='urn:a' is='ab:admins'/>", "<x>ab:admins</x>"),
+    ],
+)
+def test_old_content_of_a_user_is_no_addition_in_whatever_form_it_is_kept(before: str, kept: str) -> None:
+    bob = "<user name='bob'><isAdmin>1</isAdmin><type>1</type></user>"
+    own = users(f"<user name='ann'>{before}</user>", "<user name='bob'/>")
+    sent = users("<user name='ann'><n>9</n></user>", bob)
+    assert PART.additions(users(f"<user name='ann'><n>9</n>{kept}</user>", bob), sent, own) is None
+    assert PART.additions(users("<user name='ann'><n>9</n><new>7</new></user>", bob), sent, own) == 1
+
+
+@pytest.mark.parametrize("to_user", [True, False])
+def test_old_content_of_a_group_is_none_of_its_members_and_the_other_way_round(to_user: bool) -> None:
+    """A server may hand the rights of a group that goes to whoever was in it."""
+
+    def both(one: str, other: str) -> Accounts:
+        user, group = (one, other) if to_user else (other, one)
+        return Accounts.of(
+            f"<users><user name='ann'>{user}</user></users>", f"<groups><group name='g'>{group}</group></groups>", "b1"
+        )
+
+    own, sent = both("", "<n>1</n><home>/secret</home><write>true</write>"), both("", "<n>2</n>")
+    assert PART.additions(both("<home>/secret</home>", "<n>2</n>"), sent, own) is None
+    assert PART.additions(both("<write>true</write>", "<n>2</n>"), sent, own) is None
+    assert PART.additions(both("<new>7</new>", "<n>2</n>"), sent, own) == 1
+
+
+def test_what_any_of_several_of_one_name_held_is_old_also_where_one_of_them_is_left() -> None:
+    bob, admin = "<user name='bob'><admin>1</admin></user>", "<user name='ann'><n>2</n><admin>1</admin></user>"
+    own = users("<user name='ann'><n>1</n></user>", "<user name='ann'><admin>1</admin></user>", "<user name='bob'/>")
+    assert PART.additions(users(admin, bob), users("<user name='ann'><n>2</n></user>", bob), own) is None
+
+
+def test_what_any_of_several_folders_of_one_name_had_is_old_also_where_one_of_them_is_left() -> None:
+    def folders(*inner: str) -> Accounts:
+        return users(f"<user name='ann'><folders>{''.join(inner)}</folders></user>")
+
+    plain, other = "<f name='a' x='1'/>", "<f name='b' write='1'/>"
+    own, sent = folders("<f name='a' write='1'/>", plain, other), folders(plain, other)
+    assert PART.additions(folders("<f name='a' x='1' write='1'/>", other), sent, own) is None
+
+
+def test_somebody_named_otherwise_than_by_a_name_is_an_entry_and_no_value() -> None:
+    held = users("<user name='ann'><n>1</n><alias username='root' password='x'/></user>")
+    assert PART.additions(held, users("<user name='ann'><n>1</n></user>"), users()) is None
+
+
+@pytest.mark.parametrize("name", ["An<!-- c -->n", "A<?p i?>nn"])
+def test_what_stands_in_a_name_and_counts_for_nothing_hides_no_addition(name: str) -> None:
+    sent = users("<user><name>ann</name></user>")
+    assert PART.additions(users(f"<user><name>{name}</name><n>9</n></user>"), sent, None) == 1
+
+
+@pytest.mark.parametrize(
+    "document", ["<users><user name='a' {1}>{0}</user></users>", "<users>{0}<user name='a' {1}/></users>"]
+)
+def test_what_is_too_large_to_compare_again_is_a_failure_with_a_reason(document: str) -> None:
+    """A list has more room than a document: one user may take all of it, or what stands around the users."""
+    large = f"<x {' '.join(f"a{number}='1'" for number in range(10))}/>" * 11_000
+    own, sent, held = (
+        Accounts.of(document.format(large, value), NOBODY, "b1") for value in ("", "n='1'", "n='1' m='1'")
+    )
+    with pytest.raises(Failure) as failure:
+        PART.additions(held, sent, own)
+    assert failure.value.reason is Reason.REPLY_TOO_COMPLEX

@@ -1,0 +1,92 @@
+"""What values are called and what they say, in plain words: so that old content is recognised in another form.
+
+A server may keep an attribute as an element, a name in other letters, an entry
+with a key as an element, a name in a text, a path with another slash.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from lxml import etree
+
+from common.patterns import within
+from common.safe_xml import local_name
+from replication.documents.canonical import children, plain, text_of, truth
+from replication.documents.entry_names import VALUES, names_of
+from replication.documents.keep_labels import is_entry
+from replication.documents.namespaces import meaning
+
+type Value = tuple[str, str]
+"""The plain name of an attribute, element or entry, and the plain text it holds."""
+
+_BETWEEN_WORDS = within(r"[\s\"'=:;,|()<>\x0e]")
+_TELLING = 3
+"""Characters of the shortest text that old content is recognised by."""
+
+
+def plain_word(name: str) -> str:
+    """A name without namespace, case and punctuation."""
+    local = local_name(name)
+    return plain(local) or local.casefold()
+
+
+def plain_text(text: str) -> str:
+    """A text without case, quotes and needless white space."""
+    return " ".join(text.casefold().split()).strip("\"'")
+
+
+def own_names(element: etree._Element) -> Iterator[str]:
+    """What an element calls its values: attributes, children, and entries among these by their keys."""
+    yield from map(plain_word, attributes_of(element))
+    for child in children(element):
+        yield plain_word(str(child.tag))
+        yield from _entry_keys(child)
+
+
+def words_of(root: etree._Element) -> Iterator[str]:
+    """What all values inside of an element are called, and what they say as a whole."""
+    for element in root.iter(etree.Element):
+        yield from own_names(element)
+    yield from (_without_punctuation(text) for _, text in values_of(root) if _is_telling(text))
+
+
+def _entry_keys(element: etree._Element) -> Iterator[str]:
+    if is_leaf(element) or is_entry(element):
+        yield from (plain_word(key) for _, key in names_of(element))
+
+
+def values_of(root: etree._Element) -> Iterator[Value]:
+    """Every value inside of an element by each name it goes by; the value of an entry by the entry's keys too."""
+    for element in root.iter(etree.Element):
+        texts = {plain_word(key): plain_text(text) for key, text in attributes_of(element).items()}
+        yield from texts.items()
+        names = [*_entry_keys(element), *([plain_word(str(element.tag))] if is_leaf(element) else ())]
+        if names:
+            held = [text for name, text in texts.items() if name in VALUES]
+            held += [plain_text(text_of(one)) for one in (element, *children(element)) if is_leaf(one)]
+            yield from ((name, text) for name in names for text in held)
+
+
+def texts_of(values: Iterable[Value]) -> Iterator[str]:
+    """The texts of values and the words in them, as far as they tell anything, without punctuation."""
+    texts = (one for _, text in values for one in (text, *_BETWEEN_WORDS.split(text)))
+    return (_without_punctuation(one) for one in texts if _is_telling(one))
+
+
+def _without_punctuation(text: str) -> str:
+    """A path is the same whichever slashes it is written with. Of other scripts too much would be lost."""
+    return (plain(text) or text) if text.isascii() else text
+
+
+def _is_telling(text: str) -> bool:
+    """Whether a text is no boolean and no small number, which anything may hold."""
+    return truth(text) is None and len(text) >= _TELLING and not (len(text) == _TELLING and text.isdigit())
+
+
+def is_leaf(element: etree._Element) -> bool:
+    """Whether an element has no child elements."""
+    return len(element) == 0 or next(children(element), None) is None
+
+
+def attributes_of(element: etree._Element) -> dict[str, str]:
+    """What each attribute says, by its full name."""
+    return {str(key): meaning(element, str(key), str(value)) for key, value in element.attrib.items()}
