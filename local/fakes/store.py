@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from itertools import count
 from threading import RLock
 
-from common.errors import Failure, Reason
-from registry.fleet_records import Backup, DiscardedSecret, LogIn, Primary, SyncSettings, address_key
+from local.fakes.registrations import Registrations, next_version
+from registry.fleet_records import Backup, DiscardedSecret, LogIn, Primary, SyncSettings
 from registry.run_records import (
     QUEUED,
     Approval,
@@ -21,7 +20,7 @@ from registry.run_records import (
     Run,
     ServedNow,
 )
-from registry.store import AlreadyRegistered, VersionConflict
+from registry.store import VersionConflict
 from registry.store_rules import (
     Promotion,
     PushConditions,
@@ -46,9 +45,7 @@ class MemoryStore:
         self._lock = RLock()
         self._primary: Primary | None = None
         self._settings = SyncSettings()
-        self._approvals: dict[str, Approval] = {}
-        self._backups: dict[str, Backup] = {}
-        self._registrations = count(1)
+        self._registered = Registrations()
         self._lease: Lease | None = None
         self._runs: dict[str, Run] = {}
         self._unfinished: set[str] = set()
@@ -58,9 +55,7 @@ class MemoryStore:
         self._open: dict[tuple[str, str], tuple[str, datetime] | None] = {}
         self._queued: dict[tuple[str, str], str] = {}  # the registration of each open backup
         self._results: dict[tuple[str, str], BackupResult] = {}  # by run's id and backup's id
-        self._statuses: dict[str, BackupResult] = {}
         self._readings: dict[str, tuple[str, datetime]] = {}  # claim and its end, by address
-        self._discarded: dict[str, DiscardedSecret] = {}  # by secret's id
         self._log_ins: dict[str, LogIn] = {}  # by secret's id
         self._baseline: PrimaryBaseline | None = None
         self._acceptance: PrimaryAcceptance | None = None
@@ -74,93 +69,61 @@ class MemoryStore:
     ) -> Primary:
         with self._lock:
             stored = self._primary
-            saved = replace(primary, version=_next_version(stored.version if stored else 0, expected_version))
+            saved = replace(primary, version=next_version(stored.version if stored else 0, expected_version))
             if not (primary.of_stack or (stored and stored.source == primary.source)):
                 self._refuse_under_lease(now)
             self._primary = saved
             return saved
 
     def promote(self, promotion: Promotion, *, now: datetime) -> None:
-        old, backup, former = promotion.old, promotion.backup, promotion.former
         with self._lock:
             self._refuse_under_lease(now)
-            registered = self._backups.get(backup.id)
-            stored = self._primary.version if self._primary else 0
-            if stored != old.version or registered is None or _seen(registered) != _seen(backup):
+            if promotion.old.version != (self._primary.version if self._primary else 0):
                 raise VersionConflict
-            if former.id in self._backups:
-                raise AlreadyRegistered(former.id)
-            self._refuse_shared_address(former)
+            self._registered.promote(promotion)
             self._primary = promotion.primary
-            del self._backups[backup.id]
-            self._backups[former.id] = self._registered_anew(former)
-            for server_id in (backup.id, former.id):
-                self._forget(server_id)
 
     def settings(self) -> SyncSettings:
         return self._settings
 
     def save_settings(self, settings: SyncSettings, *, expected_version: int | None = None) -> SyncSettings:
         with self._lock:
-            self._settings = replace(settings, version=_next_version(self._settings.version, expected_version))
+            self._settings = replace(settings, version=next_version(self._settings.version, expected_version))
             return self._settings
 
     def backups(self) -> tuple[Backup, ...]:
         with self._lock:
-            return tuple(backup for _, backup in sorted(self._backups.items()))
+            return tuple(backup for _, backup in sorted(self._registered.backups.items()))
 
     def unreadable_backups(self) -> tuple[tuple[str, str], ...]:
         return ()  # what is kept as objects can always be understood
 
     def backup(self, backup_id: str) -> Backup | None:
-        return self._backups.get(backup_id)
+        return self._registered.backups.get(backup_id)
 
     def registration(self, backup_id: str) -> str | None:
         with self._lock:
-            return self._backups[backup_id].registration if backup_id in self._backups else None
+            return self._registered.registration(backup_id)
 
     def add_backup(self, backup: Backup) -> Backup:
         with self._lock:
-            if backup.id in self._backups:
-                raise AlreadyRegistered(backup.id)
-            self._refuse_shared_address(backup)
-            self._forget(backup.id)
-            added = self._backups[backup.id] = self._registered_anew(backup)
-            return added
+            return self._registered.add(backup)
 
     def update_backup(self, backup: Backup, *, expected_version: int | None = None) -> Backup:
         with self._lock:
-            stored = self._registered(backup.id)
-            if expected_version is not None and backup.registration != stored.registration:
-                raise VersionConflict
-            version = _next_version(stored.version, expected_version)
-            self._refuse_shared_address(backup)
-            if address_key(stored.host, stored.port) != address_key(backup.host, backup.port):
-                updated = replace(self._registered_anew(backup), version=version)
-                self._forget(backup.id)
-            else:
-                updated = replace(backup, version=version, registration=stored.registration)
-            if stored.trust != backup.trust:
-                self._approvals.pop(backup.id, None)
-            self._backups[backup.id] = updated
-            return updated
+            return self._registered.update(backup, expected_version)
 
     def delete_backup(self, backup_id: str, *, expected: Backup | None = None) -> None:
         with self._lock:
-            registered = self._registered(backup_id)
-            if expected and _seen(expected) != _seen(registered):
-                raise VersionConflict
-            del self._backups[backup_id]
-            self._forget(backup_id)
-            self._discarded[registered.secret_id] = DiscardedSecret(registered.secret_id, backup_id)
+            self._registered.delete(backup_id, expected)
 
     def discarded_secrets(self) -> tuple[DiscardedSecret, ...]:
         with self._lock:
-            return tuple(one for _, one in sorted(self._discarded.items()))
+            return tuple(one for _, one in sorted(self._registered.discarded.items()))
 
     def end_discarded(self, secret_id: str) -> None:
         with self._lock:
-            self._discarded.pop(secret_id, None)
+            self._registered.discarded.pop(secret_id, None)
 
     def begin_reading(self, address: str, claim: str, *, now: datetime, until: datetime) -> datetime | None:
         with self._lock:
@@ -245,8 +208,8 @@ class MemoryStore:
         with self._lock:
             self._check_rights(result, lease_owner, claim)
             self._record(result, late=late)
-            if ends_approval and self.registration(result.backup_id) == result.registration:
-                self._approvals.pop(result.backup_id, None)
+            if ends_approval and self._registered.registration(result.backup_id) == result.registration:
+                self._registered.approvals.pop(result.backup_id, None)
             if claim is not None:
                 del self._open[result.run_id, result.backup_id]
 
@@ -255,27 +218,29 @@ class MemoryStore:
     ) -> None:
         with self._lock:
             self._check_rights(result, lease_owner, claim)
-            backup = self._backups.get(result.backup_id)
+            backup = self._registered.backups.get(result.backup_id)
             if backup is None or backup.registration != result.registration:
                 raise registration_gone(result.backup_id)
             if backup.version != conditions.version:
                 raise registration_changed(result.backup_id)
             if self._primary and self._primary.term != result.term:
                 raise primary_replaced()
-            if self._approvals.get(result.backup_id) != conditions.approval:
+            if self._registered.approvals.get(result.backup_id) != conditions.approval:
                 raise approval_changed(result.backup_id)
             if self._settings.version != conditions.settings_version:
                 raise settings_changed()
             self._record(result)
-            self._approvals.pop(result.backup_id, None)
+            self._registered.approvals.pop(result.backup_id, None)
             if conditions.left_as:
-                self._backups[result.backup_id] = conditions.left_as
+                self._registered.backups[result.backup_id] = conditions.left_as
 
     def _record(self, result: BackupResult, *, late: bool = False) -> None:
         result = capped_result(result)
         self._results[result.run_id, result.backup_id] = result
-        if self.registration(result.backup_id) == result.registration:
-            self._statuses[result.backup_id] = merged_status(self._statuses.get(result.backup_id), result, late=late)
+        if self._registered.registration(result.backup_id) == result.registration:
+            self._registered.statuses[result.backup_id] = merged_status(
+                self._registered.statuses.get(result.backup_id), result, late=late
+            )
 
     def _check_rights(self, result: BackupResult, lease_owner: str, claim: str | None) -> None:
         self._check_lease(lease_owner)
@@ -345,12 +310,16 @@ class MemoryStore:
         return ()
 
     def status(self, backup_id: str) -> BackupResult | None:
-        return self._statuses.get(backup_id)
+        return self._registered.statuses.get(backup_id)
 
     def statuses(self, backup_ids: Iterable[str] | None = None) -> dict[str, BackupResult]:
         with self._lock:
-            wanted = self._statuses if backup_ids is None else backup_ids
-            return {backup_id: self._statuses[backup_id] for backup_id in wanted if backup_id in self._statuses}
+            wanted = self._registered.statuses if backup_ids is None else backup_ids
+            return {
+                backup_id: self._registered.statuses[backup_id]
+                for backup_id in wanted
+                if backup_id in self._registered.statuses
+            }
 
     def unreadable_statuses(self) -> tuple[tuple[str, str], ...]:
         return ()
@@ -364,24 +333,15 @@ class MemoryStore:
         last: BackupResult | None = None,
     ) -> None:
         with self._lock:
-            registered = self._backups.get(approval.backup_id)
-            if registered is None or registered.registration != approval.registration:
-                raise registration_gone(approval.backup_id)
-            _next_version(registered.version, expected_version)
-            if seconds and self._approvals.get(approval.backup_id) != seconds:
-                raise VersionConflict
-            status = self._statuses.get(approval.backup_id)
-            if last and (status is None or status.run_id != last.run_id):
-                raise VersionConflict
-            self._approvals[approval.backup_id] = approval
+            self._registered.approve(approval, expected_version, seconds, last)
 
     def approval(self, backup_id: str) -> Approval | None:
-        return self._approvals.get(backup_id)
+        return self._registered.approvals.get(backup_id)
 
     def withdraw_approval(self, approval: Approval) -> None:
         with self._lock:
-            if self._approvals.get(approval.backup_id) == approval:
-                del self._approvals[approval.backup_id]
+            if self._registered.approvals.get(approval.backup_id) == approval:
+                del self._registered.approvals[approval.backup_id]
 
     def log_in(self, secret_id: str) -> LogIn | None:
         return self._log_ins.get(secret_id)
@@ -432,25 +392,6 @@ class MemoryStore:
     def _is_finished(self, run_id: str) -> bool:
         return run_id in self._runs and self._runs[run_id].finished_at is not None
 
-    def _registered_anew(self, backup: Backup) -> Backup:
-        return replace(backup, version=1, registration=f"registration-{next(self._registrations)}")
-
-    def _forget(self, backup_id: str) -> None:
-        """Drop what goes with a registration."""
-        self._statuses.pop(backup_id, None)
-        self._approvals.pop(backup_id, None)
-
-    def _registered(self, backup_id: str) -> Backup:
-        if backup_id not in self._backups:
-            raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup_id}")
-        return self._backups[backup_id]
-
-    def _refuse_shared_address(self, backup: Backup) -> None:
-        address = address_key(backup.host, backup.port)
-        for other in self._backups.values():
-            if other.id != backup.id and address_key(other.host, other.port) == address:
-                raise AlreadyRegistered(other.id)
-
     def _check_claim(self, key: tuple[str, str], claim: str) -> None:
         held = self._open.get(key)
         if held is None or held[0] != claim:
@@ -462,17 +403,6 @@ class MemoryStore:
 
     def _holds_lease(self, owner: str) -> bool:
         return self._lease is not None and self._lease.owner == owner
-
-
-def _seen(backup: Backup) -> tuple[str, int]:
-    """A registration and its version: another one with the same id has versions of its own."""
-    return backup.registration, backup.version
-
-
-def _next_version(stored: int, expected: int | None) -> int:
-    if expected not in (None, stored):
-        raise VersionConflict
-    return stored + 1
 
 
 def _newest(ids: Iterable[str], limit: int, before: str | None) -> list[str]:
