@@ -1,1 +1,1 @@
-"""Entry: HTTP. Manages registrations, settings and runs."""
+"""The Lambda function behind the HTTP API. It manages registrations, settings and runs."""

@@ -1,4 +1,4 @@
-"""The management API behind API Gateway, which has checked who calls before this code runs."""
+"""The management API behind API Gateway, which authenticates callers before this code runs."""
 
 from collections.abc import Mapping
 from functools import cache, partial
@@ -41,7 +41,7 @@ for routes in (primary, sync_settings, imports, backups, plans, restores, sync_r
 
 
 class Health(Model):
-    """The API answers. ``version`` is the product's, by Semantic Versioning."""
+    """The reply of the health route. ``version`` is the product's version, by Semantic Versioning."""
 
     status: Literal["ok"] = "ok"
     version: Annotated[str, Field(pattern=VERSION_PATTERN)]
@@ -49,19 +49,19 @@ class Health(Model):
 
 @api.get("/health", summary="Whether the API answers", tags=["api"], operation_id="getHealth")
 def get_health() -> Health:
-    """The API is deployed and answers, and which version it is. It says nothing about the servers."""
+    """Report that the API is deployed, with its version. This says nothing about the servers."""
     return Health(version=VERSION)
 
 
 @api.get("/openapi.json", summary="This document", tags=["api"], operation_id="getOpenApi")
 def get_openapi() -> dict[str, Any]:
-    """The API's description, generated from what it runs."""
+    """The OpenAPI document of the API, generated from its routes."""
     return _document()
 
 
 @logger.inject_lambda_context(log_event=False, clear_state=True)
 def handler(event: Mapping[str, Any], context: LambdaContext) -> Reply:
-    """Lambda's entry: an API Gateway proxy event in, a proxy reply out, whatever happens."""
+    """The Lambda handler: takes an API Gateway proxy event and always returns a proxy reply."""
     try:
         return recorded(event, _operation(event), _services, partial(_answer, event, context))
     except Exception as error:  # noqa: BLE001 - the caller gets a problem document, not the gateway's 502
@@ -69,7 +69,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Reply:
 
 
 def _answer(event: Mapping[str, Any], context: LambdaContext) -> Reply:
-    """The reply to a request that leads somewhere, or why it leads nowhere. Raises nothing."""
+    """The reply to a request, or to a request that is refused. It raises nothing."""
     try:
         operation = operation_of(api, event)
         if pool := _services().user_pool:

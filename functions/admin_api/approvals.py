@@ -1,8 +1,8 @@
-"""Approving a plan: whether it waits for that, and who stands behind it.
+"""Approval of a plan: whether it waits for approval, and who has approved it.
 
-Where the settings demand two people, somebody who asked for the run that found
-the plan may be one of them. That is so only if it is certain who has asked for
-any run with this plan. Otherwise, and when no person asked, two have to approve.
+If the settings require two people, the person who requested the run that made the plan may count as one of them. That
+applies only if it is certain who requested every run with this plan. Otherwise, and if no person requested a run, two
+people have to approve.
 """
 
 from collections.abc import Iterable
@@ -18,16 +18,16 @@ from registry.store_rules import of_primary
 from replication.model import PartStatus, Status
 
 _LOOKED_BACK = 200
-"""Results of a backup among which those of a plan are looked for."""
+"""How many results of a backup are searched for those with a given plan."""
 _BY_NOBODY = ("schedule", "change")
-"""Triggers of runs that no person asks for."""
+"""Triggers of runs that no person requests."""
 
 
 def approve(backup: Backup, plan_hash: str, who: str, services: Services) -> CurrentApproval:
-    """Let the plan with this hash through or, where two people are demanded, be the first of them.
+    """Approve the plan with this hash; if two people are required, this may be the first of two approvals.
 
-    Raises Failure: NOTHING_TO_APPROVE when no plan waits for an approval, PLAN_NOT_CURRENT when another one does,
-    APPROVAL_BY_ANOTHER for somebody who can add nothing to it, and what ``Services.approve`` raises.
+    Raises Failure: NOTHING_TO_APPROVE if no plan waits for an approval, PLAN_NOT_CURRENT if a different plan waits,
+    APPROVAL_BY_ANOTHER if this person's approval cannot count, and the failures of ``Services.approve``.
     """
     settings = services.store.settings()
     recorded = _recorded(backup, services)
@@ -54,10 +54,10 @@ def approve(backup: Backup, plan_hash: str, who: str, services: Services) -> Cur
 
 @dataclass(frozen=True)
 class _Askers:
-    """Who has asked for the runs that recorded a plan.
+    """The people who requested the runs that recorded a plan.
 
-    ``people`` are those whom a run names, rightly or not; None among them can be anybody.
-    ``certain`` are the principals of those who asked, empty when anybody else may have asked as well.
+    ``people`` are the people whom the runs name, correctly or not; None stands for a principal that anybody may use.
+    ``certain`` are the principals of the requesters, empty if somebody else may also have requested a run.
     """
 
     people: frozenset[Person | None]
@@ -65,7 +65,7 @@ class _Askers:
 
     @classmethod
     def of(cls, runs: Iterable[Run], settings: SyncSettings, *, is_complete: bool) -> "_Askers":
-        """``is_complete``: there is no other run that may have recorded the plan."""
+        """``is_complete``: no other run can have recorded the plan."""
         asked = [run for run in runs if run.trigger not in _BY_NOBODY]
         principals = dict.fromkeys(run.requested_by for run in asked if run.requested_by)
         people = frozenset(person_of(principal, settings.personal_roles) for principal in principals)
@@ -76,7 +76,9 @@ class _Askers:
 def _agreed(
     who: str, backup: Backup, earlier: Approval | None, askers: _Askers, settings: SyncSettings
 ) -> tuple[str, ...]:
-    """Who else stands behind the plan when ``who`` approves it. Raises Failure(APPROVAL_BY_ANOTHER)."""
+    """The other people who count as approvers of the plan when ``who`` approves it. Raises
+    Failure(APPROVAL_BY_ANOTHER).
+    """
     me = person_of(who, settings.personal_roles)
     if me is None:
         raise Failure(Reason.APPROVAL_BY_ANOTHER, f"for {backup.id} nobody can tell which person {who} is")
@@ -89,7 +91,7 @@ def _agreed(
 
 
 def _given(backup: Backup, plan_hash: str, snapshot: str, services: Services) -> CurrentApproval | None:
-    """The stored approval of this plan; None also for one that cannot be understood: a new one takes its place."""
+    """The stored approval of this plan; None also for an unreadable one, which a new approval replaces."""
     try:
         current = services.approval(backup)
     except Failure as failure:
@@ -107,10 +109,10 @@ def _recorded(backup: Backup, services: Services) -> tuple[BackupResult, ...]:
 def _waiting(
     plan_hash: str, recorded: Iterable[BackupResult], backup: Backup, last: BackupResult | None, services: Services
 ) -> list[BackupResult]:
-    """What recorded this plan, newest first. Raises Failure as ``approve`` when it does not wait.
+    """The results that recorded this plan, newest first. Raises the same failures as ``approve`` if the plan does not
+    wait.
 
-    Scheduled runs come between whoever asks and whoever approves: what they
-    recorded of the same plan does not hide who asked for it.
+    Scheduled runs may come between request and approval: their results with the same plan do not hide who requested it.
     """
     primary = services.primary()
     waiting = [
@@ -129,7 +131,7 @@ def _waiting(
 
 
 def _run_of(result: BackupResult, services: Services) -> Run | None:
-    """The run of a result; None when its record has expired or cannot be understood."""
+    """The run of a result; None if its record has expired or is unreadable."""
     try:
         return services.store.run(result.run_id)
     except Failure as failure:
@@ -139,7 +141,7 @@ def _run_of(result: BackupResult, services: Services) -> Run | None:
 
 
 def _waits(last: BackupResult) -> bool:
-    """Whether there is a plan to approve: also when some parts are blocked and another one has failed."""
+    """Whether the result has a plan to approve, even if some parts are blocked and another part has failed."""
     return bool(last.plan_hash) and (
         last.status in (Status.BLOCKED, Status.DRIFTED) or any(part.status == PartStatus.BLOCKED for part in last.parts)
     )

@@ -1,4 +1,4 @@
-"""Every request that may change something leaves records of who, when and what, whatever becomes of it."""
+"""The audit log: every request that may change something is recorded with who, when and what, whatever its result."""
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -19,7 +19,7 @@ from registry.fleet_records import Backup, Primary
 
 _READING = ("GET", "HEAD")
 _LONGEST = 1_000
-"""Characters that are recorded of a path, an address or an id; whoever makes no odd requests sends fewer."""
+"""Maximum number of characters recorded of a path, an address or an id; ordinary requests have fewer."""
 _NO_ROUTE = "unknown"
 
 logger = Logger(child=True)
@@ -29,7 +29,7 @@ type Reply = dict[str, Any]
 
 @dataclass
 class _Answering:
-    """The request that is being answered: where it is recorded, its intent, and the new destinations so far."""
+    """The request in progress: its audit log, its first record, and the records of changed destinations so far."""
 
     audit: AuditLog
     record: AuditRecord
@@ -47,12 +47,12 @@ _answering: ContextVar[_Answering | None] = ContextVar("_answering", default=Non
 def recorded(
     event: Mapping[str, Any], operation: Operation | None, work: Callable[[], Services], answer: Callable[[], Reply]
 ) -> Reply:
-    """What ``answer`` gives, recorded before and afterwards unless the request only reads.
+    """Return the reply of ``answer``; record the request before and afterwards, unless it only reads.
 
-    ``operation`` is None where the request leads to none. ``answer`` gives refusals too: those are recorded like any
-    answer. The intent is written first: a change that nobody can be held to must not happen, so when it cannot be
-    recorded, this raises Failure. When only the answer cannot be recorded, the change has been made, and the intent
-    stands as it is.
+    ``operation`` is None if the request matches no operation. ``answer`` also returns refusals, which are recorded like
+    any reply. The intent is recorded first: if that fails, this raises Failure, because no change may happen without a
+    responsible person on record. If only the reply cannot be recorded, the change has been made and the record of the
+    intent stays.
     """
     if method_of(event) in _READING:
         return answer()
@@ -71,9 +71,9 @@ def recorded(
 
 
 def note_destination(former: Primary | Backup | None, wanted: Primary | Backup) -> None:
-    """Record where a password went, and where it is to go from now on, if that differs: before anything is changed.
+    """Before a change, record a password's old and new destination if they differ.
 
-    Raises Failure when it cannot be recorded.
+    Raises Failure if that cannot be recorded.
     """
     before, after = "" if former is None else destination_of(former), destination_of(wanted)
     answering = _answering.get()
@@ -100,7 +100,9 @@ def _record(event: Mapping[str, Any], operation: Operation | None, services: Ser
 
 
 def _fields(event: Mapping[str, Any], operation: Operation | None) -> tuple[str, ...]:
-    """The names of those fields of the body that the operation knows: any other text could be anything."""
+    """The names of the fields in the body that the operation defines; other names are not recorded, because they could
+    contain anything.
+    """
     if operation is None or not event.get("body"):
         return ()
     try:

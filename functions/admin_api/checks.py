@@ -1,4 +1,6 @@
-"""Every requirement on a server, tried now: can it be reached, trusted, logged in to, and replicated."""
+"""Checks of all requirements on a server: whether it is reachable, trusted, accepts the log-in, and can be
+replicated.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,7 +43,7 @@ _STEPS = (
     "log_in",
     "soap_access",
 )
-"""What it takes to ask a server anything, in the order in which it is tried."""
+"""The steps of contacting a server, in order."""
 
 _STEP_OF = {
     Reason.NAME_NOT_RESOLVED: "name_resolves",
@@ -62,14 +64,14 @@ type Server = Primary | Backup
 
 @dataclass(frozen=True)
 class _Look:
-    """What came of trying to ask a server: its facts, or why there are none and at which step."""
+    """The result of contacting a server: its facts, or the failure and the step at which it occurred."""
 
     facts: ServerFacts | None = None
     failure: Failure | None = None
     failed_step: str = ""
     certificate: CertificateFacts | None = None
     document: Content | None = None
-    """Its settings, where keep patterns are to be looked for in them."""
+    """The server's settings, if keep patterns are to be matched against them."""
 
 
 class _Stopped(Exception):
@@ -83,7 +85,7 @@ class _Stopped(Exception):
 
 @dataclass
 class _Report:
-    """The requirements of one server, as they are added."""
+    """The report on one server's requirements, built step by step."""
 
     services: Services
     server: Server
@@ -128,10 +130,10 @@ class _Report:
 def check_primary(
     primary: Primary, services: Services, *, asked_for: bool, not_at: Address | None = None
 ) -> CheckReport:
-    """Try the requirements on a primary, which is logged in to once.
+    """Check the requirements on a primary, with one log-in.
 
-    After a refused log-in only where a check is what was ``asked_for``. ``not_at`` is the primary so far, where this
-    one is to take its place.
+    After a refused log-in, a new log-in is attempted only if the check was ``asked_for``. ``not_at`` is the current
+    primary's address if this server is to replace it.
     """
     (look,) = _look_at([primary], services, asked_for=asked_for, not_at=not_at)
     report = _Report(services, primary)
@@ -144,9 +146,10 @@ def check_primary(
 
 
 def check_backup(backup: Backup, services: Services, *, asked_for: bool) -> CheckReport:
-    """Try the requirements on a backup, those in comparison with the primary included.
+    """Check the requirements on a backup, including those that compare it with the primary.
 
-    Both are logged in to once; after a refused log-in only the backup, where a check is what was ``asked_for``.
+    Each server is logged in to once; after a refused log-in, only the backup is, and only if the check was
+    ``asked_for``.
     """
     primary = services.primary()
     if primary and (unfit := _is_primary(backup, primary, services)):
@@ -185,7 +188,7 @@ def check_backup(backup: Backup, services: Services, *, asked_for: bool) -> Chec
 
 
 def _is_primary(backup: Backup, primary: Primary, services: Services) -> Failure | None:
-    """Why nobody may log in to a backup with its password: it leads to the primary, or nobody knows in time."""
+    """Why the backup's password must not be sent: its address is the primary's, or could not be resolved in time."""
     address = (backup.host, backup.port)
     try:
         is_primary = leads_to(address, (primary.host, primary.port), services.addresses, services.runtime)
@@ -197,7 +200,7 @@ def _is_primary(backup: Backup, primary: Primary, services: Services) -> Failure
 
 
 def _report_unasked(backup: Backup, services: Services, why: Failure) -> CheckReport:
-    """The report on a backup that may be the primary: nobody logs in there with a backup's password."""
+    """The report on a backup that may be the primary: no log-in is attempted with the backup's password."""
     report = _Report(services, backup)
     not_the_primary, *others = COMPARED
     report.skip((*_STEPS, *others, KEEP_PATTERNS), f"Not tried: {why.message}.")
@@ -206,7 +209,7 @@ def _report_unasked(backup: Backup, services: Services, why: Failure) -> CheckRe
 
 
 def _report_rules(report: _Report, backup: Backup, settings: SyncSettings, looks: Sequence[_Look]) -> None:
-    """Whether the keep patterns can be understood, and match anything on the two servers."""
+    """Report whether the keep patterns are valid and match anything on the two servers."""
     documents = [look.document for look in looks if look.document is not None]
     try:
         policy = policy_of(backup, settings)
@@ -229,7 +232,7 @@ def _look_at(
     with_settings: bool = False,
     not_at: Address | None = None,
 ) -> list[_Look]:
-    """Ask servers, of which the first is the one to be tried, and which must not be ``not_at``."""
+    """Contact the servers; the first one is being checked and must not have the address ``not_at``."""
     settings = services.store.settings()
     bounded = replace(
         settings,
@@ -295,7 +298,7 @@ def _look(
 
 @contextmanager
 def _step(name: str) -> Iterator[None]:
-    """Turns a Failure into _Stopped at this step, or at the one that its reason tells."""
+    """Turn a Failure into _Stopped at this step, or at the step that its reason implies."""
     try:
         yield
     except Failure as failure:

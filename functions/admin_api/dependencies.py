@@ -1,4 +1,4 @@
-"""The function's configuration, and what the routes work with: built at the first request, then kept."""
+"""The configuration of the function, and the services that routes use: created at the first request, then reused."""
 
 import os
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ from registry.store_rules import of_primary, of_registration
 
 @dataclass(frozen=True)
 class Environment:
-    """The function's configuration. ``primary`` is None when the stack's parameters name none."""
+    """The configuration of the function. ``primary`` is None if the stack's parameters name none."""
 
     table_name: str
     secret_prefix: str
@@ -50,7 +50,7 @@ class Environment:
 
     @classmethod
     def read(cls, variables: Variables = os.environ) -> "Environment":
-        """Read the variables; raise Failure(CONFIGURATION_INVALID) naming the one that is missing or wrong."""
+        """Read the variables; raise Failure(CONFIGURATION_INVALID) that names the missing or invalid one."""
         return cls(
             table_name=required(variables, "TABLE_NAME"),
             secret_prefix=required(variables, "SECRET_PREFIX"),
@@ -76,13 +76,11 @@ def _user_pool(variables: Variables) -> UserPool | None:
 
 @dataclass(frozen=True)
 class Services:
-    """The registry, and how servers may be reached.
+    """The registry, and what is needed for contacting servers.
 
-    ``stack_primary`` is the primary of the stack's parameters, which holds
-    until one is registered. ``wsdl`` is the file of the servers' own version,
-    None for the one shipped with the product. ``room`` is how many bytes of
-    memory there are for the lists of a server, None for as many as it wants.
-    ``user_pool`` is None where requests are signed and IAM decides who may do what.
+    ``stack_primary`` is the primary of the stack's parameters, used until one is registered. ``wsdl`` is a WSDL file of
+    the servers' own version, None for the one shipped with the product. ``room`` is the memory in bytes for a server's
+    lists, None for no limit. ``user_pool`` is None if requests are signed and IAM authorizes them.
     """
 
     store: Store
@@ -100,30 +98,30 @@ class Services:
 
     @property
     def servers(self) -> CerberusServers:
-        """The registered servers, to be read."""
+        """Clients for the registered servers."""
         return CerberusServers(self.addresses, self.runtime, self.wsdl, self.room)
 
     @property
     def log_ins(self) -> LogIns:
-        """The way to the servers' passwords."""
+        """Access to the servers' passwords."""
         return LogIns(self.store, self.credentials, self.runtime)
 
     @property
     def source(self) -> Source:
-        """The primary, to be read."""
+        """The reader of the current primary."""
         return Source(self.log_ins, self.servers, self.stack_primary)
 
     def primary(self) -> Primary | None:
-        """The primary in use: the registered one, else the stack's."""
+        """The current primary: the registered one, otherwise the one of the stack's parameters."""
         return self.source.registered
 
     def last_result(self, backup: Backup) -> BackupResult | None:
-        """The last result of the backup as it is registered, against the primary as it is registered."""
+        """The last result for the backup's current registration and the current primary."""
         registered = of_registration(self.store.status(backup.id), backup.registration)
         return of_primary(registered, self.primary())
 
     def approval(self, backup: Backup) -> CurrentApproval | None:
-        """The approval of the backup, unless it is void. Raises Failure(RECORD_UNREADABLE)."""
+        """The approval of the backup, None if it is void. Raises Failure(RECORD_UNREADABLE)."""
         given, settings = self.store.approval(backup.id), self.store.settings()
         return current_approval(given, backup, self.primary(), settings, self.runtime.now())
 
@@ -138,9 +136,9 @@ class Services:
         agreed: tuple[str, ...] = (),
         seconds: Approval | None = None,
     ) -> Approval:
-        """Store an approval for the backup as it was read, in the place of the one that it ``seconds``.
+        """Store an approval for the backup; it replaces the approval ``seconds``.
 
-        ``last`` is the backup's last result, as it was read. Raises VersionConflict, Failure(REGISTRATION_CHANGED).
+        ``last`` is the backup's last result as it was read. Raises VersionConflict, Failure(REGISTRATION_CHANGED).
         """
         primary, now = self.primary(), self.runtime.now()
         given = Approval(
@@ -161,7 +159,7 @@ class Services:
 
 @cache
 def services() -> Services:
-    """The services on AWS, configured by the environment. Raises Failure(CONFIGURATION_INVALID)."""
+    """The services on AWS, configured from environment variables. Raises Failure(CONFIGURATION_INVALID)."""
     environment = Environment.read()
     runtime = SystemRuntime()
     clients = open_clients()

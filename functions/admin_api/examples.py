@@ -1,4 +1,4 @@
-"""Examples of request bodies for the OpenAPI document. What looks like a password in them is none."""
+"""Examples of request bodies for the OpenAPI document. The passwords in them are not real."""
 
 from typing import Any
 

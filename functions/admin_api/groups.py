@@ -1,9 +1,8 @@
-"""Which group of a user pool may call which operation, where the stack names a user pool.
+"""Which group of the stack's user pool may call which operation.
 
-API Gateway lets every user of the pool in. So the function asks for the app
-client that the token was made for, and for a group. An approver may do all that
-an operator may, an operator all that a reader may. A stack without a user pool
-demands signed requests, and IAM decides by route.
+API Gateway accepts every user of the pool. So the function checks the app client that the token was issued for, and the
+group. An approver may do everything that an operator may, and an operator everything that a reader may. A stack without
+a user pool requires signed requests, and IAM authorizes each route.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,7 +15,7 @@ from common.errors import Reason
 
 
 class Group(IntEnum):
-    """What somebody may do, from little to much."""
+    """The permission levels, from the lowest to the highest."""
 
     READER = 1
     OPERATOR = 2
@@ -24,7 +23,7 @@ class Group(IntEnum):
 
     @property
     def label(self) -> str:
-        """The end of the group's name in the user pool."""
+        """The last part of the group's name in the user pool."""
         return self.name.lower()
 
 
@@ -60,18 +59,20 @@ GROUP_OF: Mapping[str, Group] = {
     "startRun": Group.OPERATOR,
     "getRun": Group.READER,
 }
-"""The group that each operation demands, by its id. An operation that is not here is for nobody of a user pool."""
+"""The group that each operation requires, by operation id. No user of a user pool may call an operation that is missing
+here.
+"""
 
 
 @dataclass(frozen=True)
 class UserPool:
-    """The user pool of a stack: the app clients whose tokens count, and what the names of its groups begin with."""
+    """The user pool of a stack: the app clients whose tokens are accepted, and the prefix of its group names."""
 
     clients: tuple[str, ...]
     prefix: str
 
     def refuse_unless_permitted(self, operation: str, event: Mapping[str, Any]) -> None:
-        """Raise Refused (NOT_PERMITTED) unless the bearer of the token is in a group for the operation."""
+        """Raise Refused (NOT_PERMITTED) unless the owner of the token is in a group for the operation."""
         claims = ((event.get("requestContext") or {}).get("authorizer") or {}).get("claims") or {}
         if claims.get("token_use") != "id":
             raise _refused("the request bears no ID token of the user pool")
@@ -83,7 +84,7 @@ class UserPool:
             raise _refused(f"this needs the group {group} of the user pool, or one that includes it")
 
     def name_of(self, group: Group) -> str:
-        """What the group is called in the user pool."""
+        """The name of the group in the user pool."""
         return f"{self.prefix}-{group.label}"
 
     def _held(self, claims: Mapping[str, Any]) -> Iterator[Group]:

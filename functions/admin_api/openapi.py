@@ -1,4 +1,4 @@
-"""The API's own description, made from its routes. GET /openapi.json answers with it."""
+"""The OpenAPI document of the API, generated from its routes. GET /openapi.json returns it."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _DESCRIPTION = (
     "tokens. What goes wrong is reported in one kind of document (RFC 9457)."
 )
 _UNUSED = ("HTTPValidationError", "ResponseValidationError", "ValidationError")
-"""What the library would answer by itself; this API answers with problem documents."""
+"""Schemas of replies that the library would send; this API sends problem documents instead."""
 
 _ALWAYS = (HTTPStatus.FORBIDDEN, HTTPStatus.SERVICE_UNAVAILABLE)
 _WITH_PARAMETERS = (HTTPStatus.UNPROCESSABLE_ENTITY,)
@@ -58,7 +58,7 @@ _GATEWAY_MESSAGE = {
 
 
 def document(api: Api) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of all routes, with the answers that every route may give."""
+    """The OpenAPI 3.1 document of all routes, including the errors that every route may return."""
     generated: dict[str, Any] = json.loads(
         api.get_openapi_json_schema(title=TITLE, version=VERSION, description=_DESCRIPTION, openapi_version="3.1.0")
     )
@@ -94,7 +94,7 @@ def _complete(operation: dict[str, Any], failures: Mapping[int, OpenAPIResponse]
 
 
 def _statuses(operation: dict[str, Any]) -> set[HTTPStatus]:
-    """Of the failures that no operation names, those that this one may answer with."""
+    """The error statuses that every operation of this shape may return, beyond those that it declares."""
     statuses = {*_ALWAYS}
     if operation.get("parameters"):
         statuses.update(_WITH_PARAMETERS)

@@ -1,4 +1,4 @@
-"""The table of the API's operations, as its routes declare them: which one a request leads to, and what it takes."""
+"""The table of the API's operations, built from the declared routes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 
 @dataclass(frozen=True)
 class Operation:
-    """What one method does at one path. ``path`` is a template such as ``/backups/{backup_id}``.
+    """One operation: a method at a path. ``path`` is a template such as ``/backups/{backup_id}``.
 
-    ``failures`` are the answers to a request that fails, by status, beyond those that every operation may give.
+    ``failures`` are the error replies by status, beyond those that every operation may return.
     """
 
     id: str
@@ -27,12 +27,12 @@ class Operation:
 
     @cached_property
     def query_parameters(self) -> frozenset[str]:
-        """The names of its query parameters."""
+        """The names of the operation's query parameters."""
         return frozenset(str(parameter.alias) for parameter in self._dependant.query_params)
 
     @cached_property
     def body_fields(self) -> frozenset[str]:
-        """The names of the fields of its body."""
+        """The names of the fields in the operation's body."""
         return frozenset(
             name for body in self._dependant.body_params for name in getattr(body.type_, "model_fields", ())
         )
@@ -42,7 +42,7 @@ class Operation:
         return get_dependant(path=self.path, call=self.call)
 
     def is_at(self, path: str) -> bool:
-        """Whether a path is of this template."""
+        """Whether a path matches this template."""
         own, given = self.path.split("/"), path.split("/")
         return len(own) == len(given) and all(
             one == other or one.startswith("{") for one, other in zip(own, given, strict=True)
@@ -50,7 +50,9 @@ class Operation:
 
 
 class Api(APIGatewayRestResolver):
-    """The library's resolver, with a table of its own: the library does not show what has been declared."""
+    """The resolver of the library with its own table of operations, because the library does not expose the declared
+    routes.
+    """
 
     def __init__(self, **options: Any) -> None:
         self.operations: list[Operation] = []
@@ -59,7 +61,7 @@ class Api(APIGatewayRestResolver):
     def route[Call: Callable[..., Any]](
         self, rule: str, method: Any, *args: Any, **named: Any
     ) -> Callable[[Call], Call]:
-        """Declare a route; ``responses`` are its failures. The library calls this for every route there is."""
+        """Declare a route; ``responses`` are its error replies. The library calls this for every route."""
         given = signature(super().route).bind(rule, method, *args, **named).arguments
         failures = given.pop("responses", None) or {}
         declare = super().route(**given)
@@ -73,5 +75,5 @@ class Api(APIGatewayRestResolver):
         return declared
 
     def at(self, path: str) -> list[Operation]:
-        """The operations of a path, those first that name each of its segments."""
+        """The operations that match a path; templates with fewer parameters come first."""
         return sorted((one for one in self.operations if one.is_at(path)), key=lambda one: one.path.count("{"))

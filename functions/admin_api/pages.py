@@ -1,7 +1,7 @@
-"""Pages of lists, and the size of answers: what goes through Lambda and API Gateway, and nothing larger.
+"""Pages of lists, and the size limit of replies in Lambda and API Gateway.
 
-Lambda passes an answer of 6 MB on. Its JSON is a text within another JSON then,
-in which each quotation mark takes two bytes.
+Lambda accepts a reply of up to 6 MB. The reply's JSON is embedded as a string in another JSON document, in which each
+quotation mark takes two bytes.
 
 Separate from ``admin_api.views``, because the limit holds for every answer, also for one that is no view.
 """
@@ -14,15 +14,15 @@ from pydantic import BaseModel
 from common.errors import Failure, Reason
 
 LARGEST_ANSWER = 5_800_000
-"""Bytes of an answer as Lambda passes it on; it refuses one of more than 6,291,556."""
+"""Maximum size of a reply in bytes; Lambda rejects more than 6,291,556."""
 _LARGEST_PAGE = 4_000_000
-"""Bytes that the entries of a list take of it."""
+"""Maximum size of the list entries in a reply, in bytes."""
 
 
 def page[View: BaseModel](views: Iterable[View], limit: int) -> tuple[list[View], bool]:
-    """The first views, at most ``limit`` of them and not more than an answer can hold; whether any are left.
+    """The first views, at most ``limit`` of them and no more than a reply can hold, and whether more are left.
 
-    One is there in any case. Views are asked for as they are needed.
+    At least one view is returned. Views are taken from the iterable only as needed.
     """
     left: Iterator[View] = iter(views)
     shown: list[View] = []
@@ -36,12 +36,14 @@ def page[View: BaseModel](views: Iterable[View], limit: int) -> tuple[list[View]
 
 
 def passed_on(text: str) -> int:
-    """Bytes that a text takes within the JSON of an answer."""
+    """The number of bytes that a text takes inside the JSON of a reply."""
     return len(json.dumps(json.dumps(text))) - 4
 
 
 def refuse_too_large(body: str) -> str:
-    """The body. Raises Failure(INTERNAL_ERROR) for one that Lambda would lose: pages and cuts keep any from that."""
+    """Return the body. Raises Failure(INTERNAL_ERROR) if it is too large for Lambda, which pages and truncation
+    normally prevent.
+    """
     if 12 * len(body) > LARGEST_ANSWER and len(json.dumps(body)) > LARGEST_ANSWER:  # an emoji takes 12 bytes
         raise Failure(Reason.INTERNAL_ERROR, f"the answer has {len(body)} characters, which are too many")
     return body

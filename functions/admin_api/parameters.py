@@ -1,4 +1,4 @@
-"""Parameters that several routes take, and what every server's routes do with its credentials and address."""
+"""Parameters that several routes share, and the handling of credentials and addresses for all servers."""
 
 from typing import Annotated
 
@@ -43,14 +43,14 @@ IfMatch = Annotated[
 
 
 def refuse_forbidden_address(host: str, services: Services) -> None:
-    """Raise Refused when the host is, or resolves to, an address that is never connected to."""
+    """Raise Refused if the host is, or resolves to, a forbidden address."""
     (problem,) = address_problems([host], services.addresses, services.runtime)
     if problem:
         raise Refused.field("host", problem.message, problem.reason)
 
 
 def username_of(secret_id: str, services: Services) -> str | None:
-    """The stored user name, None when there are no credentials."""
+    """The stored user name, None if there are no credentials."""
     try:
         return services.credentials.username(secret_id)
     except Failure as failure:
@@ -62,11 +62,11 @@ def username_of(secret_id: str, services: Services) -> str | None:
 def credentials_for[Server: (Primary, Backup)](
     wanted: Server, registered: Server | None, username: str | None, password: Secret[str] | None, services: Services
 ) -> Credentials | None:
-    """What is to be stored for a registration that changes, completed by what is stored; None for no change.
+    """The credentials to store for a changed registration, completed from the stored ones; None for no change.
 
-    Raises Refused: PASSWORD_NEEDED when a stored password would go to another
-    host or port than it was given for, or by another trust, and CREDENTIALS_MISSING
-    when a half is sent and the other one is not stored.
+    Raises Refused: PASSWORD_NEEDED if a stored password would go to another host or port, or be protected by another
+    trust, than it was given for, and CREDENTIALS_MISSING if only user name or password is sent and the other is not
+    stored.
     """
     destination = destination_of(wanted)
     moves = registered is not None and destination_of(registered) != destination
@@ -97,7 +97,7 @@ def _missing(half: str) -> Refused:
 
 
 def registered_backup(backup_id: str, services: Services) -> Backup:
-    """The registration. Raises Failure(UNKNOWN_BACKUP)."""
+    """The registration of a backup. Raises Failure(UNKNOWN_BACKUP)."""
     backup = services.store.backup(backup_id)
     if backup is None:
         raise Failure(Reason.UNKNOWN_BACKUP, f"no backup is registered as {backup_id}")
@@ -105,7 +105,7 @@ def registered_backup(backup_id: str, services: Services) -> Backup:
 
 
 def shown_backup(backup: Backup, services: Services) -> Response[BackupView]:
-    """The answer that shows it, with its version as ETag."""
+    """The reply that shows a backup, with its version as ETag."""
     view = views.backup_view(
         backup, services.last_result(backup), username_of(backup.secret_id, services), services.approval(backup)
     )

@@ -1,6 +1,6 @@
-"""What a run would do to a backup, and how two states of the primary differ.
+"""The plan of what a run would do to a backup, and the difference of two states of the primary.
 
-Both are made now from what the servers hold, by the same code as a run.
+Both are computed on request, by the same code as in a run.
 """
 
 import json
@@ -42,24 +42,25 @@ from replication.primary import compared, dump
 PLAN_SECONDS = 19.0
 PLANNING_CONNECT_SECONDS = 4.0
 MAX_ACCESS_INCREASES = 200
-"""Widenings listed; the rest is counted."""
+"""Maximum number of access increases that are listed; the rest is counted."""
 MAX_ANSWER = 2_000_000
-"""Characters of a plan's details as JSON: Lambda passes on 6 MB, and the text says the same once more."""
+"""Maximum number of characters of a plan's details as JSON: Lambda's limit is 6 MB, and the text repeats the
+content.
+"""
 _FEWER_ITEMS = (MAX_ITEMS, 50, 10, 0)
 _LONGEST_CLAIM = timedelta(seconds=29)
-"""How long a claim lasts if its function dies: API Gateway waits no longer for an answer."""
+"""How long a claim lasts if its function dies, which is API Gateway's time-out."""
 
 _ASK_AGAIN = 5
-"""Seconds after which it is worth asking again: most answers take no longer."""
+"""Seconds to wait before another attempt; most requests are finished by then."""
 
 
 def plan_of(backup: Backup, services: Services, snapshot: str = "") -> PlanView:
     """Read primary and backup and make the plan; nothing is written.
 
-    With ``snapshot``, a key, it is the plan of putting that back, and the
-    primary is not read. Raises Failure: what a server or its registration
-    lacks, and PLAN_TOO_SLOW when it takes longer than somebody waits for an answer.
-    Raises Refused(PLAN_UNDER_WAY) while one of the servers is read for another answer.
+    With ``snapshot``, a key, the plan is for restoring that snapshot, and the primary is not read. Raises Failure: the
+    failures of a server or its registration, and PLAN_TOO_SLOW if the plan takes longer than the API's time-out. Raises
+    Refused(PLAN_UNDER_WAY) while another request reads one of the servers.
     """
     plan = partial(_plan_of_earlier, snapshot) if snapshot else _plan
     with _reading(services, backup, services.primary()):
@@ -111,12 +112,12 @@ def _plan_of_earlier(key: str, backup: Backup, services: Services, deadline: Dea
 
 
 def _last_of(backup: Backup, services: Services) -> BackupResult | None:
-    """The last result of the backup as it is registered now."""
+    """The last result for the backup's current registration."""
     return of_registration(services.store.status(backup.id), backup.registration)
 
 
 def _half_approved(approval: CurrentApproval | None, snapshot: str = "") -> tuple[str, ...]:
-    """That a plan, this one if the hash is the same, waits for a second person, when it does."""
+    """A warning that a plan still needs the approval of a second person, if one does."""
     if approval is None or not approval.missing or approval.given.snapshot != snapshot:
         return ()
     given = approval.given
@@ -124,7 +125,7 @@ def _half_approved(approval: CurrentApproval | None, snapshot: str = "") -> tupl
 
 
 def _settings(services: Services) -> SyncSettings:
-    """Those that hold, with less patience for a server that does not answer."""
+    """The current settings, with a shorter connect time-out."""
     stored = services.store.settings()
     return replace(stored, connect_timeout=min(stored.connect_timeout, PLANNING_CONNECT_SECONDS))
 
@@ -136,7 +137,7 @@ def _name(backup: Backup) -> str:
 def _made(
     backup: Backup, job: ReplicationJob, settings: SyncSettings, services: Services, deadline: Deadline
 ) -> tuple[Plan, tuple[str, ...]]:
-    """The plan and the warnings. What the backup may answer is limited as in a run."""
+    """The plan and its warnings. The backup's replies have the same size limits as in a run."""
 
     def attempt(credentials: Credentials) -> tuple[Plan, tuple[str, ...]]:
         endpoint = endpoint_of(
@@ -159,7 +160,7 @@ def _made(
 
 
 def _unmeant(primary: PrimaryState, services: Services) -> tuple[str, ...]:
-    """That a run would not even begin, when it would not."""
+    """A warning that no run would begin with this primary, if that is so."""
     try:
         check_meant(primary, services.primary(), services.store)
     except Failure as failure:
@@ -168,7 +169,7 @@ def _unmeant(primary: PrimaryState, services: Services) -> tuple[str, ...]:
 
 
 def _former(restore_source: RestoreSource, backup: Backup) -> tuple[str, ...]:
-    """That the snapshot may be of another machine, when it was kept under another registration."""
+    """A warning that the snapshot may be of another machine, if it was taken under another registration."""
     try:
         restore_source.check_registration(backup, same_machine=False)
     except Failure as failure:
@@ -177,7 +178,7 @@ def _former(restore_source: RestoreSource, backup: Backup) -> tuple[str, ...]:
 
 
 def _held(services: Services) -> tuple[str, ...]:
-    """That runs only look, when they do."""
+    """A warning that runs push nothing because of a hold, if there is one."""
     primary = services.primary()
     return (f"Nothing is pushed: {primary.held} [{Reason.PUSHES_HELD}].",) if primary and primary.held else ()
 
@@ -218,7 +219,7 @@ def _view(
 
 
 def bounded_details(plan: Plan) -> PlanDetails:
-    """The details with as many items as an answer can hold; those left out are counted."""
+    """The details with as many items as a reply can hold; omitted items are counted."""
     for most in _FEWER_ITEMS:
         bounded = details(plan, max_items=most)
         if len(json.dumps(bounded.to_json())) <= MAX_ANSWER:
@@ -227,11 +228,11 @@ def bounded_details(plan: Plan) -> PlanDetails:
 
 
 def difference_of(digest: str, other: str | None, services: Services) -> DifferenceView:
-    """What leads from the state with this digest to the other one, None for what the primary holds now.
+    """The changes from the state with this digest to the other state; ``other`` None means the primary's current
+    content.
 
-    Raises Failure: SNAPSHOT_MISSING, what the primary lacks, and
-    COMPARISON_TOO_SLOW when it takes longer than somebody waits for an answer.
-    Raises Refused(PLAN_UNDER_WAY) while the primary is read for another answer.
+    Raises Failure: SNAPSHOT_MISSING, the failures of reading the primary, and COMPARISON_TOO_SLOW if it takes longer
+    than the API's time-out. Raises Refused(PLAN_UNDER_WAY) while another request reads the primary.
     """
     with _reading(services, None if other else services.primary()):
         late = Failure(Reason.COMPARISON_TOO_SLOW, f"there was no answer within {PLAN_SECONDS:.0f} seconds")
@@ -258,16 +259,16 @@ def _difference(digest: str, other: str | None, services: Services, deadline: De
 
 
 def _primary_now(parts: Mapping[str, str], services: Services, deadline: Deadline) -> Mapping[str, str]:
-    """What the primary holds of these parts at this moment."""
+    """The primary's current content of these parts."""
     names = [name for name in PartName if name in parts]
     return dump(services.source.read(names, _settings(services), deadline))
 
 
 @contextmanager
 def _reading(services: Services, *servers: Primary | Backup | None) -> Iterator[None]:
-    """Have these servers for oneself inside the block: whoever may only look must not keep servers busy.
+    """Reserve these servers for reading inside the block, so that clients with read permission cannot overload servers.
 
-    Raises Refused(PLAN_UNDER_WAY) when one is being read.
+    Raises Refused(PLAN_UNDER_WAY) if another request is reading one of them.
     """
     by_address = {address_key(server.host, server.port): server for server in servers if server}
     with ExitStack() as claims:

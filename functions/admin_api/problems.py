@@ -1,4 +1,4 @@
-"""Everything that goes wrong, as one kind of document (RFC 9457) with the reason code that the whole product uses."""
+"""All errors of the API, as one kind of document (RFC 9457) with the product's reason codes."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ from registry.store import AlreadyRegistered, VersionConflict
 MEDIA_TYPE = "application/problem+json"
 _MOST_ERRORS = 50
 _LONGEST_NAME = 80
-"""Characters of a field's name, which can be anything a client sent."""
+"""Maximum length of a field name, which a client may choose freely."""
 
 _STATUS: Mapping[Reason, HTTPStatus] = {
     Reason.REQUEST_INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -64,14 +64,14 @@ _STATUS: Mapping[Reason, HTTPStatus] = {
     Reason.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 _OF_A_SERVER = HTTPStatus.FAILED_DEPENDENCY
-"""For every other reason: a Cerberus server that had to be asked did not answer as it should."""
+"""For every other reason: a Cerberus server that the request depends on did not reply as expected."""
 
 logger = Logger(child=True)
 
 
 @dataclass(frozen=True)
 class FieldError:
-    """What is wrong with one field of a request."""
+    """The error in one field of a request."""
 
     field: str
     reason: str
@@ -79,7 +79,7 @@ class FieldError:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that went wrong, for the one who asked. Holds nothing of the request but names of fields."""
+    """One error, described for the client. It contains nothing of the request except field names."""
 
     reason: Reason
     detail: str
@@ -106,14 +106,14 @@ class Problem:
 
 
 class FieldErrorView(Model):
-    """What is wrong with one field."""
+    """The error in one field."""
 
     field: str
     reason: str
 
 
 class ProblemView(Model):
-    """A problem document (RFC 9457). ``reason`` is the code that records, metrics and log lines use too."""
+    """A problem document (RFC 9457). ``reason`` is the same code as in records, metrics and log lines."""
 
     type: str
     title: str
@@ -125,7 +125,7 @@ class ProblemView(Model):
 
 
 class Refused(Exception):
-    """A request is answered with this problem."""
+    """Ends a request with this problem as the reply."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.detail)
@@ -133,13 +133,13 @@ class Refused(Exception):
 
     @classmethod
     def field(cls, name: str, why: str, reason: Reason = Reason.REQUEST_INVALID) -> "Refused":
-        """Because of one field, whose name can be anything a client sent."""
+        """A refusal because of one field, whose name the client may choose freely."""
         name = made_plain(name, _LONGEST_NAME)
         return cls(Problem(reason, f"{name}: {why}", (FieldError(name, why),)))
 
 
 def problem_of(error: Exception) -> Problem:
-    """The one place where exceptions become problems."""
+    """The only place that converts exceptions to problems."""
     match error:
         case Refused():
             return error.problem
@@ -162,7 +162,7 @@ def problem_of(error: Exception) -> Problem:
 
 
 def respond(error: Exception) -> Response[str]:
-    """The answer to an exception; one that nobody foresaw is logged, by its type and places alone."""
+    """The reply to an exception; an unexpected exception is logged with its type and stack trace, without its text."""
     problem = problem_of(error)
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error(
@@ -177,7 +177,7 @@ def _field_errors(errors: Iterable[Mapping[str, Any]]) -> tuple[FieldError, ...]
 
 
 def _field(location: Iterable[object]) -> str:
-    """``host`` for a field of the body, ``limit`` for a parameter, ``body`` for the body itself."""
+    """The name of a field: ``host`` in the body, ``limit`` for a parameter, ``body`` for the body itself."""
     where, *names = (made_plain(str(step), _LONGEST_NAME) for step in location)
     return ".".join(names) or where
 
@@ -208,6 +208,6 @@ _WHEN: Mapping[int, str] = {
 
 
 def problem_answers(*statuses: int) -> dict[int, OpenAPIResponse]:
-    """How the API's description tells of problem documents with these statuses."""
+    """The OpenAPI descriptions of problem documents with these statuses."""
     schema = {"$ref": "#/components/schemas/ProblemView"}
     return {status: {"description": _WHEN[status], "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses}

@@ -1,4 +1,4 @@
-"""Making a backup the primary: what speaks against it, and what becomes of the old primary."""
+"""Promotion of a backup to primary: concerns about it, and the new registration of the old primary."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -16,13 +16,13 @@ from registry.store_rules import of_primary, of_registration
 from replication.model import PartName, Status
 
 RECENTLY = timedelta(days=1)
-"""How old a verification may be. A backup that has not been looked at for longer can hold anything."""
+"""The maximum age of a verification. The content of a backup that has not been verified for longer is unknown."""
 
 
 def former_id(wanted: str | None, primary: Primary, backup: Backup, services: Services) -> str:
-    """The id the old primary gets as a backup: the wanted one, the one it had as a backup, or one of its host.
+    """The id of the old primary as a backup: the requested id, its former id as a backup, or one derived from its host.
 
-    Raises Refused (ALREADY_REGISTERED) for the id of the backup that is promoted: two servers would share a history.
+    Raises Refused (ALREADY_REGISTERED) for the id of the promoted backup, because two servers would share a history.
     """
     if wanted is not None:
         if wanted == backup.id:
@@ -35,13 +35,13 @@ def former_id(wanted: str | None, primary: Primary, backup: Backup, services: Se
 
 
 def refuse_unsafe(concerns: list[str], backup: Backup, *, force: bool) -> None:
-    """Raise Failure(PROMOTION_UNSAFE) when anything speaks against it, unless it is forced."""
+    """Raise Failure(PROMOTION_UNSAFE) if there are concerns, unless the promotion is forced."""
     if concerns and not force:
         raise Failure(Reason.PROMOTION_UNSAFE, f"{backup.id} is not fit to be the primary: {'; '.join(concerns)}")
 
 
 def concerns_about(backup: Backup, primary: Primary, check: CheckReport, services: Services) -> Iterator[str]:
-    """Everything that speaks against this backup, one half-sentence each."""
+    """All concerns about promoting this backup, each as a clause."""
     if not backup.enabled:
         yield "it is disabled"
     if backup.paused:
@@ -62,7 +62,7 @@ def concerns_about(backup: Backup, primary: Primary, check: CheckReport, service
 
 
 def _unverified(last: BackupResult | None, services: Services) -> Iterator[str]:
-    """What is not known of it: whether it holds what the primary held when that was last read."""
+    """Concerns that the backup may not have the primary's last known content."""
     if last is None or last.verified_at is None:
         yield "it was never found equal to this primary"
         return
@@ -86,7 +86,7 @@ def _partial(backup: Backup, services: Services) -> Iterator[str]:
 
 
 def warnings_about(backup: Backup, services: Services) -> Iterator[str]:
-    """What to see to on the promoted server itself."""
+    """Tasks that remain on the promoted server itself."""
     last = of_registration(services.store.statuses([backup.id]).get(backup.id), backup.registration)
     native = last.condition.native_sync if last else None
     if native is None:

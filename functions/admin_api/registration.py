@@ -1,4 +1,4 @@
-"""Registering and removing a backup: its id, its secret, and both stored or neither."""
+"""Registration and removal of a backup: its id, its secret, and the rule that both are stored or neither."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -15,10 +15,10 @@ from registry.store import AlreadyRegistered
 
 
 def register(backup: Backup, username: str, password: str, services: Services) -> Backup:
-    """Store a registration, and the credentials that were given for it.
+    """Store a registration with the credentials that were given for it.
 
-    The registration comes first: were it the other way round, one that is
-    refused because the id is taken would have replaced the other's password.
+    The registration is stored first: otherwise, a registration that is rejected because its id is taken would have
+    replaced the other backup's password.
     """
     secret_id = _own_secret(backup.id, services)
     services.log_ins.retire(secret_id)
@@ -36,13 +36,13 @@ def register(backup: Backup, username: str, password: str, services: Services) -
 
 
 def is_half_removed(backup_id: str, services: Services) -> bool:
-    """Whether a registration was removed, and its secret is still to be deleted."""
+    """Whether a registration was removed but its secret is not deleted yet."""
     is_discarding = any(one.backup_id == backup_id for one in services.store.discarded_secrets())
     return is_discarding and services.store.registration(backup_id) is None
 
 
 def delete_discarded(services: Services, backup_id: str = "") -> None:
-    """Delete the secrets of removed registrations. Raises Failure for one that cannot be and was of ``backup_id``."""
+    """Delete the secrets of removed registrations. Raises Failure if a secret of ``backup_id`` cannot be deleted."""
     failed: Failure | None = None
     for one in services.store.discarded_secrets():
         try:
@@ -56,10 +56,10 @@ def delete_discarded(services: Services, backup_id: str = "") -> None:
 
 
 def refuse_known_server(host: str, port: int, services: Services, *, but: str = "") -> None:
-    """Refuse a second registration of one server, however its address is spelled, before anybody logs in to it.
+    """Reject a second registration of the same server, however its address is spelled, before any log-in.
 
-    ``but`` is the id of the registration that is changed. Raises
-    Failure(SAME_AS_PRIMARY), or AlreadyRegistered for a backup's address.
+    ``but`` is the id of the registration that is being changed. Raises Failure(SAME_AS_PRIMARY), or AlreadyRegistered
+    for the address of another backup.
     """
     primary = None if but == PRIMARY_ID else services.primary()
     backups = [backup for backup in services.store.backups() if backup.id != but]
@@ -74,7 +74,7 @@ def refuse_known_server(host: str, port: int, services: Services, *, but: str = 
 
 
 def new_backup_id(host: str, runtime: Runtime) -> str:
-    """An id that tells the host and is most likely free."""
+    """An id that is derived from the host and most likely free."""
     return f"{plain_id(host)}-{runtime.new_id()[:6]}"
 
 
@@ -82,20 +82,22 @@ _NO_LETTERS = within(r"[^a-z0-9]+")
 
 
 def plain_id(host: str) -> str:
-    """The host's name as an id."""
+    """The host name converted to a valid id."""
     return _NO_LETTERS.sub("-", host.casefold()).strip("-")[:50] or "backup"
 
 
 def _own_secret(backup_id: str, services: Services) -> str:
-    """The backup's id, unless that secret is another server's, or still to be deleted.
+    """The secret's id: the backup's id, unless another server uses that secret or it is still to be deleted.
 
-    A promoted backup takes its secret along, and its id is free.
+    A promoted backup keeps its secret, while its id becomes free.
     """
     taken = _secrets_in_use(services) | {one.secret_id for one in services.store.discarded_secrets()}
     return f"{backup_id[:50]}-{services.runtime.new_id()[:8]}" if backup_id in taken else backup_id
 
 
 def _secrets_in_use(services: Services) -> set[str]:
-    """Backups are read before the primary, so that one which is promoted meanwhile is seen in one of the two places."""
+    """The ids of all secrets in use; backups are read before the primary, so that a backup promoted meanwhile is not
+    missed.
+    """
     servers = (*services.store.backups(), services.primary())
     return {server.secret_id for server in servers if server}

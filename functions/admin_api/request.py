@@ -1,4 +1,4 @@
-"""Requests before any route sees them, and what every route may ask of one."""
+"""Checks of a request before routing, and helpers for routes."""
 
 import base64
 import binascii
@@ -16,26 +16,27 @@ from common.patterns import whole
 from registry.store import VersionConflict
 
 MAX_BODY = 256 * 1024
-"""Bytes."""
+"""Maximum size of a body in bytes."""
 
 _JSON = whole(r"(?i)application/json\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?")
 _SEGMENT = whole(r"[A-Za-z0-9._-]+")
 
 
 def method_of(event: Mapping[str, Any]) -> str:
-    """The request's method, in capitals."""
+    """The request's method in upper case."""
     return str(event.get("httpMethod", "")).upper()
 
 
 def path_of(event: Mapping[str, Any]) -> str:
-    """The request's path, as the routes see it."""
+    """The request's path as the routes see it."""
     return str(event.get("path", ""))
 
 
 def operation_of(api: Api, event: Mapping[str, Any]) -> Operation:
-    """What a request asks for. Raises Refused for a path that does not exist, or has no such method.
+    """The operation that a request calls. Raises Refused if the path does not exist, or does not have the method.
 
-    A path has one spelling. IAM compares it as text, so another one would pass what denies the path.
+    Only one spelling of a path is accepted. IAM compares paths as text, so another spelling would bypass a policy that
+    denies the path.
     """
     path, method = path_of(event), method_of(event)
     as_sent = str((event.get("requestContext") or {}).get("path") or path)  # before API Gateway, with its stage
@@ -52,17 +53,16 @@ def operation_of(api: Api, event: Mapping[str, Any]) -> Operation:
 
 
 def _is_canonical(path: str) -> bool:
-    """Whether a path has no trailing slash, no empty or dot segment, and no letter that is encoded."""
+    """Whether a path has no trailing slash, no empty or dot segment, and no encoded character."""
     before, *segments = path.split("/")
     return not before and all(_SEGMENT.fullmatch(one) and one not in (".", "..") for one in segments)
 
 
 def readable(event: Mapping[str, Any]) -> dict[str, Any]:
-    """The event, with its body as text if that is JSON as far as can be told without parsing it.
+    """The event with a decoded body, after checks of its size and media type.
 
-    The media type is taken out once it has been checked, because the library
-    knows it in one spelling only and reads forms, too. Raises Refused for a
-    body that is too large, is not text, or is of another media type.
+    The Content-Type header is removed after the check, because the library accepts only one spelling of it and would
+    also parse forms. Raises Refused for a body that is too large, not text, or of another media type.
     """
     headers = {name: value for name, value in (event.get("headers") or {}).items() if name.lower() != "content-type"}
     body = event.get("body")
@@ -87,7 +87,7 @@ def _decoded(body: str) -> bytes:
 
 
 def read_object(body: str) -> dict[str, Any]:
-    """The JSON object that a body is. Raises Refused for anything else, a name that comes twice included."""
+    """Parse the body as a JSON object. Raises Refused for anything else, including duplicate names."""
     try:
         content = json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=_distinct)
     except (ValueError, RecursionError):  # the exception holds the body: it must not become the cause of another one
@@ -98,9 +98,9 @@ def read_object(body: str) -> dict[str, Any]:
 
 
 def refuse_unknown_parameters(operation: Operation, event: Mapping[str, Any]) -> None:
-    """Raise Refused for a query parameter that the operation does not know, and for one that comes twice.
+    """Raise Refused for an unknown query parameter, and for a duplicate one.
 
-    A misspelt filter would otherwise answer with everything.
+    Otherwise a misspelt filter would return everything.
     """
     given = event.get("multiValueQueryStringParameters") or {}
     for name in {*given, *(event.get("queryStringParameters") or {})}:
@@ -111,7 +111,7 @@ def refuse_unknown_parameters(operation: Operation, event: Mapping[str, Any]) ->
 
 
 def caller(event: Mapping[str, Any]) -> str:
-    """Who asks: the ARN that signed the request, or the subject of the user pool's token."""
+    """The caller's identity: the ARN that signed the request, or the subject of the user pool's token."""
     context = event.get("requestContext") or {}
     claims = (context.get("authorizer") or {}).get("claims") or {}
     identity = context.get("identity") or {}
@@ -121,12 +121,14 @@ def caller(event: Mapping[str, Any]) -> str:
 
 
 def etag(version: int, registration: str = "") -> str:
-    """A version as an entity tag; of a backup with its registration, whose versions are its own."""
+    """The entity tag of a version; a backup's tag includes its registration, because versions are counted per
+    registration.
+    """
     return f'"{registration}.{version}"' if registration else f'"{version}"'
 
 
 def expected_version(if_match: str | None, current: int, registration: str = "") -> int:
-    """The version that a change is based on: ``current``, if the If-Match header agrees. Raises VersionConflict."""
+    """The version that a change is based on: ``current``, if the If-Match header matches it. Raises VersionConflict."""
     if if_match is not None and if_match.strip() != "*":
         tags = {tag.strip() for tag in if_match.split(",")}
         if etag(current, registration) not in tags:
@@ -136,7 +138,7 @@ def expected_version(if_match: str | None, current: int, registration: str = "")
 
 @contextmanager
 def changing(name: str) -> Iterator[None]:
-    """Name what is changed inside, for a VersionConflict that comes of it."""
+    """Put the name of the changed object into a VersionConflict raised inside the block."""
     try:
         yield
     except VersionConflict:

@@ -1,4 +1,4 @@
-"""Starting a run, and finding the snapshot that a restore asks for."""
+"""Starting a run, and finding the snapshot for a restore."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,13 +28,12 @@ def start(
     plan_hash: str = "",
     same_machine: bool = False,
 ) -> Response[RunView]:
-    """Queue a run and start it; the answer says where to follow it.
+    """Queue a run and start it; the reply says where to follow it.
 
-    With ``snapshot``, the key of what is put back, it is a restore. With
-    ``plan_hash`` no backup with another plan is written to. ``same_machine`` as
-    in ``Run``. Raises Failure when it could not be started, which its record then says too:
-    an event that arrives all the same starts nothing any more. A run that has begun is started,
-    whatever became of the answer.
+    With ``snapshot``, the key of a snapshot, the run is a restore. With ``plan_hash``, a backup with another plan is
+    not written to. ``same_machine`` as in ``Run``. Raises Failure if the run could not be started, which is also
+    recorded: if the event arrives anyway, it starts nothing. A run that has begun counts as started, even if the
+    invocation's reply was lost.
     """
     now = services.runtime.now()
     run = Run(
@@ -64,7 +63,8 @@ def start(
 
 
 def refuse_unservable(wanted: tuple[str, ...], services: Services, *, put_back: bool = False) -> None:
-    """Say at once what the run would only record. ``put_back``: something is to be put back on the wanted backups.
+    """Reject a request whose failure the run would only record later. ``put_back``: the run restores content on the
+    wanted backups.
 
     Raises Failure(UNKNOWN_BACKUP, BACKUP_DISABLED, BACKUP_REPORT_ONLY, RECORD_UNREADABLE).
     """
@@ -100,7 +100,7 @@ def _event(run: Run) -> Mapping[str, object]:
 
 
 def _busy(services: Services) -> tuple[Notice, ...]:
-    """That the run will most likely not be done, when another one holds the lease now."""
+    """A notice that the run will probably not be carried out, if another run holds the lease now."""
     lease = services.store.lease()
     if lease is None or lease.expires_at <= services.runtime.now():
         return ()
@@ -114,11 +114,11 @@ _RUN_ID = whole(RUN_ID_PATTERN)
 
 
 def key_for(meant: str, backup: Backup, services: Services) -> str:
-    """The key of what is to be put back to this backup: of a run, all that it kept of the present server.
+    """The key of the snapshot to restore to this backup; for a run id, the run's snapshot that contains all parts.
 
-    Raises Failure: SNAPSHOT_UNFIT for another backup's, and for a run that kept
-    several of which none holds all; SNAPSHOT_MISSING when the backup has none
-    like that. Whether a state of the primary is kept is found out when it is read.
+    Raises Failure: SNAPSHOT_UNFIT for another backup's snapshot, and for a run that took several snapshots none of
+    which contains all parts; SNAPSHOT_MISSING if the backup has no such snapshot. Whether a state of the primary still
+    exists is checked only when it is loaded.
     """
     if _DIGEST.match(meant):
         return primary_key(meant)

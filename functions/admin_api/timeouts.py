@@ -1,7 +1,7 @@
-"""Waiting no longer than the one who asks does.
+"""Time limits for work in a request, shorter than the caller's time-out.
 
-API Gateway gives up after 29 seconds. Connections keep to a deadline by
-themselves; what reads the store or makes a plan does not, so it runs beside.
+API Gateway times out after 29 seconds. Connections obey a deadline; code that reads the store or makes a plan does not,
+so it runs in a separate thread.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,18 +20,18 @@ _WORKERS = 16
 def side_by_side[Result](
     works: Iterable[Callable[[], Result]], seconds: float, *, late: Result, runtime: Runtime
 ) -> list[Result]:
-    """Do all ``works`` at the same time; what is not done after ``seconds`` is given up and has the result ``late``.
+    """Call ``works`` in parallel; each that is unfinished after ``seconds`` is abandoned and has the result ``late``.
 
-    What a work raises is raised here.
+    An exception of a call is raised here.
     """
     results = runtime.run_parallel(list(works), max_workers=_WORKERS, timeout=seconds)
     return [late if result is UNFINISHED else result for result in results]
 
 
 def in_time[Result](do: Callable[[Deadline], Result], seconds: float, runtime: Runtime, *, late: Failure) -> Result:
-    """What ``do`` gives within a deadline of so many seconds. Raises ``late`` when that is over.
+    """Return the result of ``do``, which receives a deadline of ``seconds``. Raises ``late`` if it takes longer.
 
-    What ``do`` computes ends with the deadline too, so that it takes no time from the request that comes next.
+    The computation of ``do`` also ends at the deadline, so that it takes no time from the next request.
     """
     deadline = Deadline(seconds, runtime.monotonic)
 
@@ -51,11 +51,10 @@ def in_time[Result](do: Callable[[Deadline], Result], seconds: float, runtime: R
 def address_problems(
     hosts: Iterable[str], addresses: AddressPolicy, runtime: Runtime, seconds: float = 5.0
 ) -> list[Failure | None]:
-    """For each host why nobody may connect to it, None when somebody may.
+    """For each host, the failure that forbids connections to it, None if they are allowed.
 
-    A name that does not resolve, or not within ``seconds``, is no reason: it
-    may be registered before it exists, and is looked at again at every
-    connection.
+    A name that does not resolve, or not within ``seconds``, is allowed: it may be registered before it exists, and
+    every connection checks it again.
     """
     deadline = Deadline(seconds, runtime.monotonic)
 
@@ -70,7 +69,7 @@ def address_problems(
 
 
 class SameServers:
-    """Tells which of many servers are the same, as far as their addresses tell in time; each host is looked up once."""
+    """Decides which of many servers are the same, by their addresses; each host is resolved once."""
 
     def __init__(self, hosts: Iterable[str], addresses: AddressPolicy, runtime: Runtime, seconds: float = 5.0) -> None:
         deadline = Deadline(seconds, runtime.monotonic)
@@ -89,7 +88,7 @@ class SameServers:
         self._addresses_of = dict(zip(names, held, strict=True))
 
     def __call__(self, one: Address, other: Address) -> bool:
-        """Whether both have one port, and hosts that are spelled alike or resolve to a common address."""
+        """Whether both have the same port, and hosts that are spelled alike or share an address."""
         if one[1] != other[1]:
             return False
         host, other_host = canonical_host(one[0]), canonical_host(other[0])
@@ -97,9 +96,9 @@ class SameServers:
 
 
 def leads_to(one: Address, other: Address, addresses: AddressPolicy, runtime: Runtime, seconds: float = 5.0) -> bool:
-    """Whether both are one server, asked before a password of ``one`` is sent.
+    """Whether both addresses belong to one server; called before a password is sent to ``one``.
 
-    Raises Failure(DEADLINE) when their addresses are not known in time: then nobody logs in.
+    Raises Failure(DEADLINE) if their addresses cannot be resolved in time; then no log-in may follow.
     """
     return same_server(one, other, addresses, Deadline(seconds, runtime.monotonic))
 
@@ -107,7 +106,7 @@ def leads_to(one: Address, other: Address, addresses: AddressPolicy, runtime: Ru
 def same_servers(
     one: Address, others: Sequence[Address], addresses: AddressPolicy, runtime: Runtime, seconds: float = 5.0
 ) -> list[bool]:
-    """For each of several servers whether it is the same as ``one``, as far as their addresses tell in time."""
+    """For each of the other servers, whether it is the same as ``one``, by the addresses resolved in time."""
     candidates = [other for other, port in others if port == one[1]]
     host = canonical_host(one[0])
     if not candidates or any(canonical_host(other) == host for other in candidates):

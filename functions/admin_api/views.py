@@ -1,4 +1,4 @@
-"""From what is stored to what is shown, and from what was sent to what is stored."""
+"""Conversion between stored records and the schemas of the API."""
 
 from admin_api.schemas.backups import BackupSummary, BackupView, LastResult
 from admin_api.schemas.plans import ApprovalView
@@ -13,7 +13,7 @@ from replication.model import Status
 
 
 def trust(shown: Trust) -> TlsTrust:
-    """A trust as stored."""
+    """The stored form of a trust."""
     match shown:
         case CaTrust():
             return TlsTrust(ca_pem=shown.ca_pem)
@@ -24,7 +24,7 @@ def trust(shown: Trust) -> TlsTrust:
 
 
 def trust_view(stored: TlsTrust) -> Trust:
-    """A trust as shown. Not validated: what the stack's parameters say is shown as it is."""
+    """The API's form of a trust. It is not validated, so that values of the stack's parameters are shown unchanged."""
     if stored.pins:
         return PinnedTrust.model_construct(mode="pins", fingerprints=list(stored.pins))
     if stored.ca_pem:
@@ -33,7 +33,7 @@ def trust_view(stored: TlsTrust) -> Trust:
 
 
 def primary_view(primary: Primary, username: str | None) -> PrimaryView:
-    """The primary as shown."""
+    """The API's form of the primary."""
     return PrimaryView(
         source="stack" if primary.of_stack else "registered",
         host=primary.host,
@@ -48,7 +48,7 @@ def primary_view(primary: Primary, username: str | None) -> PrimaryView:
 
 
 def primary_details(primary: Primary, username: str | None, acceptance: PrimaryAcceptance | None) -> PrimaryDetails:
-    """The primary as shown alone; ``acceptance`` is of this very one."""
+    """The API's detailed form of the primary; ``acceptance`` belongs to this primary."""
     view = primary_view(primary, username)
     return PrimaryDetails(
         **{name: getattr(view, name) for name in type(view).model_fields},
@@ -68,7 +68,7 @@ def primary_details(primary: Primary, username: str | None, acceptance: PrimaryA
 
 
 def backup_summary(backup: Backup, last: BackupResult | None) -> BackupSummary:
-    """A backup as shown in a list."""
+    """The API's short form of a backup, for lists."""
     return BackupSummary(
         id=backup.id,
         host=backup.host,
@@ -90,7 +90,7 @@ def backup_summary(backup: Backup, last: BackupResult | None) -> BackupSummary:
 def backup_view(
     backup: Backup, last: BackupResult | None, username: str | None, approval: CurrentApproval | None
 ) -> BackupView:
-    """A backup as shown alone."""
+    """The API's detailed form of a backup."""
     summary = backup_summary(backup, last)
     return BackupView(
         **{name: getattr(summary, name) for name in type(summary).model_fields},
@@ -101,7 +101,7 @@ def backup_view(
 
 
 def approval_view(current: CurrentApproval) -> ApprovalView:
-    """An approval that is not void."""
+    """The API's form of a valid approval."""
     given = current.given
     return ApprovalView(
         backup_id=given.backup_id,
@@ -117,7 +117,7 @@ def approval_view(current: CurrentApproval) -> ApprovalView:
 
 
 def _last_result(result: BackupResult, backup: Backup) -> LastResult:
-    """The last result of a backup. What follows from it is said as the backup is registered now."""
+    """The API's form of a backup's last result. Its message mentions the pause only while the backup is paused."""
     is_kept = result.status == Status.RESTORED and backup.paused
     return LastResult(
         run_id=result.run_id,
@@ -137,7 +137,7 @@ _UNTIL_RESUMED = "nothing is written to it until it is resumed"
 
 
 def run_view(run: Run) -> RunView:
-    """A run as shown in a list."""
+    """The API's short form of a run, for lists."""
     return RunView(
         id=run.id,
         trigger=run.trigger,
@@ -162,7 +162,7 @@ def run_view(run: Run) -> RunView:
 
 
 def state_view(state: KeptState) -> StateView:
-    """A state of the primary, without what it holds."""
+    """The API's form of a state of the primary, without its content."""
     return StateView(
         digest=state.digest,
         server=state.server,
@@ -180,7 +180,9 @@ def state_view(state: KeptState) -> StateView:
 
 
 def result_view(result: BackupResult, registration: str | None) -> ResultView:
-    """What a run did to a backup. ``registration`` is that of its id by now, None when it is not registered."""
+    """The API's form of a run's result for a backup. ``registration`` is the current registration of the backup's id,
+    None if it is not registered.
+    """
     return ResultView(
         backup_id=result.backup_id,
         former=result.registration != registration,
@@ -216,5 +218,5 @@ def result_view(result: BackupResult, registration: str | None) -> ResultView:
 
 
 def remedy(reason: str) -> str:
-    """What to do about a stored reason; empty for none, and for one that a newer version of the product wrote."""
+    """The remedy for a stored reason; empty for no reason, and for one that a newer version of the product wrote."""
     return REMEDIES[Reason(reason)] if reason in set(Reason) else ""

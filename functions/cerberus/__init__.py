@@ -1,1 +1,1 @@
-"""The only code that knows the SOAP API of Cerberus FTP Server."""
+"""The client for the SOAP API of Cerberus FTP Server, which no other package knows."""

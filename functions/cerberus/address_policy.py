@@ -1,9 +1,8 @@
-"""Which addresses a connection may go to.
+"""The policy for the addresses that connections may use.
 
-A registered host name is somebody's input, and what it resolves to can change
-at any time. So the rule is applied to addresses, at the moment of connecting,
-to every address the name resolves to; and the connection goes to an address
-that was checked, never to the name again.
+A registered host name is untrusted input, and the addresses it resolves to can change at any time. So the policy is
+applied when connecting, to every address that the name resolves to; the connection then uses a checked address and does
+not resolve the name again.
 """
 
 import contextlib
@@ -33,9 +32,9 @@ _PRIVATE: tuple[Network, ...] = tuple(
 _NAT64 = IPv6Network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are the IPv4 address."""
 _LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
-"""RFC 8215: where the IPv4 address is depends on the prefix that the network's operator has chosen."""
+"""RFC 8215: the position of the IPv4 address depends on the prefix that the network's operator has chosen."""
 _IPV6_UNICAST = IPv6Network("2000::/3")
-"""All that IANA gives out as global unicast."""
+"""The addresses that IANA allocates as global unicast."""
 _NO_SERVERS: tuple[Network, ...] = tuple(
     # Of IANA's registries of special-purpose addresses those that Python's ``is_global`` takes for ordinary ones:
     # AS112 name servers (RFC 7534, 7535), multicast tunnels (RFC 7450), relays of 6to4 (RFC 7526), protocols of the
@@ -55,7 +54,7 @@ _ISATAP = (0x00005EFE, 0x02005EFE)
 """RFC 5214: bits 64 to 95 of an address whose last 32 bits are the IPv4 address that a router sends it to."""
 _IPV4_COMPATIBLE = IPv6Network("::/96")
 HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\.?"
-"""The form of a host name or an IPv4 address, for a match of the whole text."""
+"""The pattern of a host name or an IPv4 address, for a match of the whole text."""
 _HOST = whole(HOST_NAME)
 _GROUP, _OCTET = "[0-9A-Fa-f]{1,4}", "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _LAST = rf"({_GROUP}:{_GROUP}|{_OCTET}(\.{_OCTET}){{3}})"
@@ -68,20 +67,18 @@ IPV6_ADDRESS = "|".join(
         rf"(({_GROUP}:){{0,6}}{_GROUP})?::",
     )
 )
-"""The forms of an IPv6 address without a zone, RFC 3986, appendix A; for a match of the whole text."""
+"""The pattern of an IPv6 address without a zone (RFC 3986, appendix A), for a match of the whole text."""
 MAX_HOST = 253
-"""Characters in a host name, RFC 1035."""
+"""Maximum length of a host name, RFC 1035."""
 
 
 @dataclass(frozen=True)
 class AddressPolicy:
-    """Public and private unicast addresses, and what ``allowed_networks`` adds to them.
+    """Permits public and private unicast addresses, and those in ``allowed_networks``.
 
-    Loopback, link-local, multicast, unspecified, reserved and documentation
-    addresses are refused unless they lie in an allowed network; the addresses
-    that serve credentials inside AWS are refused in any case. An IPv6 address
-    that carries an IPv4 address inside is judged by that too. ``runtime`` runs
-    the system's resolver.
+    Loopback, link-local, multicast, unspecified, reserved and documentation addresses are rejected unless they are in
+    an allowed network; the addresses that serve credentials inside AWS are always rejected. If an IPv6 address contains
+    an IPv4 address, both must be permitted. ``runtime`` runs the system's resolver.
     """
 
     runtime: Runtime = field(repr=False, compare=False)
@@ -89,24 +86,24 @@ class AddressPolicy:
 
     @classmethod
     def allowing(cls, networks: Iterable[str], runtime: Runtime) -> "AddressPolicy":
-        """From CIDR texts. Raises Failure(CONFIGURATION_INVALID)."""
+        """A policy for allowed networks in CIDR notation. Raises Failure(CONFIGURATION_INVALID)."""
         try:
             return cls(runtime, tuple(ip_network(network) for network in networks))
         except ValueError:
             raise Failure(Reason.CONFIGURATION_INVALID, "an allowed network is not in CIDR form") from None
 
     def permits(self, address: Address) -> bool:
-        """Whether a connection may go to ``address``."""
+        """Whether a connection to ``address`` is permitted."""
         forms = tuple(_forms(address))
         if any(form in network for form in (*forms, *_locally_embedded(address)) for network in _NEVER):
             return False
         return all(self._permits_one(form) for form in forms)
 
     def candidates(self, host: str, port: int, *, deadline: Deadline) -> tuple[str, ...]:
-        """The addresses of ``host``, in the resolver's order, every one of them permitted.
+        """The addresses of ``host`` in the resolver's order, all of them permitted.
 
-        Raises Failure(NAME_NOT_RESOLVED), Failure(DEADLINE) or, when any
-        address is not permitted, Failure(ADDRESS_FORBIDDEN).
+        Raises Failure(NAME_NOT_RESOLVED), Failure(DEADLINE) or, if any address is not permitted,
+        Failure(ADDRESS_FORBIDDEN).
         """
         addresses = _resolve(host, port, deadline, self.runtime)
         if not addresses:
@@ -116,9 +113,9 @@ class AddressPolicy:
         return addresses
 
     def resolve(self, host: str, deadline: Deadline) -> tuple[str, ...]:
-        """The addresses of ``host``, permitted or not; none when it does not resolve.
+        """The addresses of ``host``, permitted or not; empty if it does not resolve.
 
-        Raises Failure(NAME_NOT_RESOLVED) or Failure(DEADLINE) when the resolver takes too long.
+        Raises Failure(NAME_NOT_RESOLVED) or Failure(DEADLINE) if the resolver takes too long.
         """
         return _resolve(host, 0, deadline, self.runtime)
 
@@ -135,7 +132,7 @@ class AddressPolicy:
 
 
 def checked_host(host: str) -> str:
-    """``host`` if it has the form of a host name or of an address; no URL, port or path.
+    """``host`` if it is a valid host name or address, without scheme, port or path.
 
     Raises Failure(REGISTRATION_INVALID).
     """
@@ -145,25 +142,25 @@ def checked_host(host: str) -> str:
 
 
 def check_host(host: str, policy: AddressPolicy, deadline: Deadline) -> None:
-    """Refuse at registration what a connection would refuse.
+    """Reject a host at registration that a connection would reject.
 
-    What the resolver returns is checked, so other spellings of an address
-    (octal, decimal) are seen through. Raises Failure with
-    REGISTRATION_INVALID, NAME_NOT_RESOLVED, DEADLINE or ADDRESS_FORBIDDEN.
+    The resolved addresses are checked, so other spellings of an address (octal, decimal) are recognised. Raises Failure
+    with REGISTRATION_INVALID, NAME_NOT_RESOLVED, DEADLINE or ADDRESS_FORBIDDEN.
     """
     policy.candidates(checked_host(host), 0, deadline=deadline)
 
 
 _LONGEST_LOOK_UP = 30.0
-"""Seconds: as long as the system's resolver takes to give up three name servers of which none answers."""
+"""Time-out of a look-up in seconds, the time that the system's resolver needs to give up three unresponsive name
+servers.
+"""
 
 
 def _resolve(host: str, port: int, deadline: Deadline, runtime: Runtime) -> tuple[str, ...]:
-    """The addresses of ``host``, each once.
+    """The distinct addresses of ``host``.
 
-    The system's resolver cannot be told how long to take, nor be interrupted:
-    it runs beside, and is left behind when the time is up.
-    An address in its usual form needs none.
+    The system's resolver has no time-out and cannot be interrupted, so it runs in its own thread, which is abandoned
+    when the time is up. An address in its usual form needs no resolver.
     """
     with contextlib.suppress(ValueError):
         return (str(ip_address(host)),)
@@ -190,7 +187,9 @@ def _is_ipv6(host: str) -> bool:
 
 
 def _forms(address: Address) -> Iterator[Address]:
-    """What ``address`` stands for: the IPv4 address if it only wraps one, else itself and what it embeds."""
+    """The addresses that ``address`` represents: the wrapped IPv4 address if there is one, otherwise itself and any
+    embedded IPv4 address.
+    """
     if isinstance(address, IPv4Address):
         yield address
         return
@@ -209,7 +208,9 @@ def _forms(address: Address) -> Iterator[Address]:
 
 
 def _locally_embedded(address: Address) -> Iterator[IPv4Address]:
-    """The IPv4 addresses that a local NAT64 could take out of ``address``, for each length of prefix in RFC 6052."""
+    """The IPv4 addresses that a local NAT64 gateway could extract from ``address``, for each prefix length of RFC
+    6052.
+    """
     if address not in _LOCAL_NAT64:
         return
     octets = address.packed

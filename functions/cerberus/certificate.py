@@ -1,7 +1,7 @@
-"""What certificate a server shows, before anybody trusts it.
+"""The certificate that a server presents, before it is trusted.
 
-For an administrator who is about to pin it, and for warning of its end. A
-handshake is made and nothing is sent, neither request nor credentials.
+An administrator needs it for pinning, and a warning needs its expiry. Only a TLS handshake is made; no request and no
+credentials are sent.
 """
 
 import ssl
@@ -16,16 +16,16 @@ from common.errors import Failure, Reason
 from common.plain_text import made_plain
 
 LONGEST_NAME = 1_000
-"""Characters that are shown of the name of a subject or an issuer."""
+"""Maximum number of characters shown of a subject or issuer name."""
 
 _ABOUT_TRUST = (Reason.CERTIFICATE_UNTRUSTED, Reason.CERTIFICATE_PIN_MISMATCH)
 
 
 @dataclass(frozen=True)
 class CertificateFacts:
-    """A server's certificate as shown. ``fingerprint`` is its SHA-256, 64 lower-case hex digits.
+    """The details of a server's certificate. ``fingerprint`` is its SHA-256 as 64 lower-case hexadecimal digits.
 
-    ``trusted`` says whether the given trust accepts it, ``complaint`` why not.
+    ``trusted`` says whether the given trust accepts it; ``complaint`` says why not.
     """
 
     subject: str
@@ -40,9 +40,9 @@ class CertificateFacts:
 def inspect_certificate(
     host: str, port: int, *, trust: Trust, addresses: AddressPolicy, timeout: float, deadline: Deadline
 ) -> CertificateFacts:
-    """Look at the certificate of ``host``. ``timeout`` in seconds, for each step.
+    """Read the certificate of ``host``. ``timeout`` is in seconds, for each step.
 
-    Raises Failure with a reason of connecting or of TLS, never for lack of trust.
+    Raises Failure if connecting or TLS fails, but not for lack of trust.
     """
     dialer = Dialer(checked_host(host), port, addresses)
 
@@ -63,7 +63,7 @@ def inspect_certificate(
 
 
 def end_of(certificate: bytes) -> datetime | None:
-    """When a DER certificate ends; None for one that TLS takes and the X.509 reader does not."""
+    """The expiry of a DER certificate; None for a certificate that TLS accepts but the X.509 parser does not."""
     try:
         return facts_of(certificate).not_after
     except Failure:
@@ -71,9 +71,10 @@ def end_of(certificate: bytes) -> datetime | None:
 
 
 def facts_of(certificate: bytes, complaint: str = "") -> CertificateFacts:
-    """What a DER certificate says of itself. Its names are foreign texts: no character of them acts, and they are cut.
+    """The details of a DER certificate. Its names are untrusted text: control characters are replaced and long names
+    truncated.
 
-    Raises Failure(TLS_FAILED) for a certificate that TLS takes and the X.509 reader does not.
+    Raises Failure(TLS_FAILED) for a certificate that TLS accepts but the X.509 parser does not.
     """
     from cryptography import x509  # takes long to load, and is wanted only once a server has answered
 

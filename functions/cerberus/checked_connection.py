@@ -1,10 +1,10 @@
-"""The connection that requests uses: it dials a checked address and checks the certificate before a byte is sent.
+"""The connection that ``requests`` uses: it connects to a checked address and checks the certificate before sending
+anything.
 
-requests and urllib3 speak HTTP. This module replaces their connection through
-the methods they offer for it: ``connect`` of urllib3's connection, and those
-of requests' adapter that choose a connection, a trust and a path. Nothing is
-taken from the environment, a URL or an earlier reply. The adapter is used
-without a Session, which would follow redirects, keep cookies and read .netrc.
+``requests`` and ``urllib3`` implement HTTP. This module replaces their connection through public extension points:
+``connect`` of the connection in ``urllib3``, and the methods of the adapter in ``requests`` that choose a connection, a
+trust and a path. Nothing comes from the environment, a URL or an earlier reply. The adapter is used without a Session,
+which would follow redirects, store cookies and read .netrc.
 """
 
 import logging
@@ -31,21 +31,20 @@ from common.hosts import canonical_host
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 _LARGEST_HEAD = 1024 * 1024
-"""Bytes that may come before a reply's body, interim replies included; their number is limited by nothing else."""
+"""Maximum number of bytes before a reply's body, including interim replies, whose number has no other limit."""
 
 
 _SILENT_ADDRESSES = 3
-"""Addresses of one name that may be silent, one after the other, before the name counts as silent."""
+"""Maximum number of unresponsive addresses of one name that are tried before the name counts as unresponsive."""
 
 
 @dataclass
 class Dialer:
-    """Dials one server. After the first connection every later one uses the same ``address``.
+    """Opens TCP connections to one server. After the first connection, all later ones use the same ``address``.
 
-    A name may have the addresses of several machines, and its addresses may
-    change. What was learnt of the machine behind one address says nothing of
-    another one. ``not_at`` is a server that this one must not turn out to be:
-    a name that answers in turn can have led elsewhere when somebody compared.
+    A name may resolve to several machines, and its addresses may change. Facts about the machine at one address do not
+    apply to another. ``not_at`` is a server that this one must not be: a name with alternating addresses may have
+    resolved differently when the servers were compared.
     """
 
     host: str
@@ -55,11 +54,11 @@ class Dialer:
     address: str | None = None
 
     def dial(self, *, timeout: float, deadline: Deadline) -> socket.socket:
-        """A TCP connection to the address found before, else to the first one of the host that answers.
+        """A TCP connection to the address used before, otherwise to the first address of the host that answers.
 
-        ``timeout`` (seconds) holds for each address, and three times as much for all of
-        them, however many the name has. Raises Failure with NAME_NOT_RESOLVED, ADDRESS_FORBIDDEN,
-        SAME_AS_PRIMARY, CONNECTION_REFUSED, CONNECT_TIMEOUT, CONNECTION_FAILED or DEADLINE.
+        ``timeout`` (seconds) applies to each address, and three times as much to all of them together. Raises Failure
+        with NAME_NOT_RESOLVED, ADDRESS_FORBIDDEN, SAME_AS_PRIMARY, CONNECTION_REFUSED, CONNECT_TIMEOUT,
+        CONNECTION_FAILED or DEADLINE.
         """
         failure = Failure(Reason.NAME_NOT_RESOLVED, "the host name does not resolve")
         candidates = self.policy.candidates(self.address or self.host, self.port, deadline=deadline)
@@ -84,7 +83,7 @@ class Dialer:
         raise failure
 
     def _refuse_other(self, candidates: tuple[str, ...], deadline: Deadline) -> None:
-        """Raise Failure(SAME_AS_PRIMARY) when one of these addresses is the server's that must not be dialed."""
+        """Raise Failure(SAME_AS_PRIMARY) if one of these addresses belongs to the server ``not_at``."""
         if self.not_at is None or self.not_at[1] != self.port:
             return
         if not all_addresses(self.not_at[0], self.policy, deadline).isdisjoint(map(canonical_host, candidates)):
@@ -93,11 +92,10 @@ class Dialer:
 
 @dataclass
 class Peer:
-    """One server as connections are made to it, and what they learn of it.
+    """The connection parameters of one server, and what its connections found out.
 
-    ``reply_limit`` is the most that the body of a reply may hold, in bytes.
-    ``attempts`` counts the attempts to connect; ``certificate`` (DER) is the
-    one that was accepted last, None before the first.
+    ``reply_limit`` is the maximum size of a reply's body in bytes. ``attempts`` is the number of connection attempts;
+    ``certificate`` (DER) is the last accepted one, None before the first.
     """
 
     dialer: Dialer
@@ -109,7 +107,7 @@ class Peer:
     certificate: bytes | None = None
 
     def connect(self) -> BoundedSocket:
-        """A connection. Raises what ``Dialer.dial`` and ``handshake`` raise, and CERTIFICATE_PIN_MISMATCH."""
+        """Open a connection. Raises the failures of ``Dialer.dial`` and ``handshake``, and CERTIFICATE_PIN_MISMATCH."""
         self.attempts += 1
         wait, host = self.timeouts.connect, self.dialer.host
         raw = self.dialer.dial(timeout=wait, deadline=self.deadline)
@@ -126,12 +124,11 @@ class Peer:
 
 
 class CheckedConnection(HTTPSConnection):
-    """urllib3's connection; when ``connect`` returns, address and certificate have been checked.
+    """A connection of ``urllib3``; when ``connect`` returns, address and certificate have been checked.
 
-    No wait for the server is longer than ``peer.timeouts.read``, and none
-    lasts beyond the deadline, whatever time-outs urllib3 sets. The bytes of a
-    reply are counted as they arrive, those around its body included: chunk
-    extensions and trailers have no limit in HTTP.
+    No wait for the server is longer than ``peer.timeouts.read`` or lasts beyond the deadline, whatever time-outs
+    ``urllib3`` sets. All received bytes are counted, not only the body: HTTP does not limit chunk extensions and
+    trailers.
     """
 
     def __init__(self, host: str, port: int | None = None, *, peer: Peer, **settings: Any) -> None:
@@ -142,7 +139,7 @@ class CheckedConnection(HTTPSConnection):
 
     @override
     def connect(self) -> None:
-        """Make the connection. Raises what ``Peer.connect`` raises."""
+        """Open the connection. Raises the failures of ``Peer.connect``."""
         secure = self._peer.connect()
         secure.wait_limit = self._wait_limit
         self.sock = secure
@@ -151,15 +148,15 @@ class CheckedConnection(HTTPSConnection):
     @property
     @override
     def is_connected(self) -> bool:
-        """Whether it can take a request: it is open, and nothing has arrived that nobody asked for."""
+        """Whether the connection can send a request: it is open, and no unrequested data has arrived."""
         unread = isinstance(self.sock, BoundedSocket) and self.sock.pending()
         return super().is_connected and not unread
 
     @override
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # so does urllib3: http.client gives another one
-        """The reply as soon as its head is there.
+        """The reply as soon as its head has arrived.
 
-        Raises Failure(HTTP_ERROR) if the head does not end. Reading the body raises Failure(REPLY_TOO_LARGE) when the
+        Raises Failure(HTTP_ERROR) if the head is too long. Reading the body raises Failure(REPLY_TOO_LARGE) if the
         server sends more than a head and twice the body's limit.
         """
         self._head_limit = self._received() + _LARGEST_HEAD
@@ -181,15 +178,16 @@ class CheckedConnection(HTTPSConnection):
 
 
 class CheckedPool(HTTPSConnectionPool):
-    """Keeps the one connection that there is with a server."""
+    """A pool with one connection to one server."""
 
     ConnectionCls = CheckedConnection
 
 
 class CheckedAdapter(HTTPAdapter):
-    """requests' adapter for one server, whatever host a URL names: one kept connection, never through a proxy.
+    """An adapter for ``requests`` that always connects to one server, over one reused connection, never through a
+    proxy.
 
-    urllib3 repeats nothing. For the thread that uses it first; ``close`` it.
+    Requests are never retried. Only the thread that uses it first may use it; ``close`` it.
     """
 
     def __init__(self, peer: Peer) -> None:
@@ -199,7 +197,7 @@ class CheckedAdapter(HTTPAdapter):
 
     @override
     def close(self) -> None:
-        """Close the connection; the next request would open another one."""
+        """Close the connection; the next request opens another one."""
         super().close()
         self._pool.close()
         self._pool = self._new_pool()
@@ -212,21 +210,21 @@ class CheckedAdapter(HTTPAdapter):
         proxies: Mapping[str, str] | None = None,
         cert: tuple[str, str] | str | None = None,
     ) -> CheckedPool:
-        """The one there is."""
+        """The pool of the only server."""
         return self._pool
 
     @override
     def cert_verify(self, conn: object, url: object, verify: object, cert: object) -> None:
-        """Choose no CA file: ``Peer.connect`` decides on the certificate."""
+        """Set no CA file: ``Peer.connect`` checks the certificate."""
 
     @override
     def request_url(self, request: PreparedRequest, proxies: Mapping[str, str] | None) -> str:
-        """The path alone, as there is no proxy that would need the whole URL."""
+        """The path only, because no proxy needs the whole URL."""
         return request.path_url
 
     @override
     def build_response(self, req: PreparedRequest, resp: BaseHTTPResponse) -> Response:
-        """The status, and the open reply as ``raw``. Cookies and encodings are not looked at."""
+        """The response with the status, and the unread reply as ``raw``. Cookies and encodings are ignored."""
         response = Response()
         response.request = req
         response.status_code = resp.status

@@ -1,7 +1,6 @@
-"""A Cerberus server in product terms: what can be read of any, and what can be written to a backup.
+"""Clients for a Cerberus server: one that can only read, and one that can also write to a backup.
 
-``PrimaryClient`` is all there is for a primary: no method of it, and no
-operation it could name, changes anything.
+A primary is only ever used through ``PrimaryClient``, which has no method and no SOAP operation that changes anything.
 """
 
 from collections.abc import Mapping
@@ -69,7 +68,7 @@ WRITES = frozenset(
 
 @dataclass(frozen=True)
 class NativeTarget:
-    """A backup as the server's own Synchronization Manager has it. Its password is not taken over."""
+    """A target in the list of the server's own Synchronization Manager. Its password is not read."""
 
     host: str
     port: int
@@ -80,7 +79,7 @@ class NativeTarget:
 
 @dataclass(frozen=True)
 class NativeSync:
-    """The server's own Synchronization Manager: whether it runs, how often (minutes), and where to."""
+    """The configuration of the server's own Synchronization Manager: on or off, interval in minutes, and targets."""
 
     enabled: bool
     interval_minutes: int
@@ -89,15 +88,13 @@ class NativeSync:
 
 
 class PrimaryClient:
-    """Reads one server. For one thread; close it, or use it in a ``with`` statement.
+    """Reads one server. Only one thread may use it; close it, or use it in a ``with`` statement.
 
-    All its connections go to the address that answered first, so whatever was
-    found out about the server holds for all that follows. ``dialer`` is that of
-    another client, for staying with the machine it talks to.
+    All connections go to the address that answered first, so facts about the server stay valid. ``dialer`` is the
+    dialer of another client, for connecting to the same machine.
 
-    Every method raises Failure, naming the server. READ_REFUSED is a server's
-    answer that it did not do it; a document or field it left out is
-    REPLY_INCOMPLETE, an empty document is an empty string.
+    Every method raises Failure that names the server. READ_REFUSED means that the server reported no success; a missing
+    document or field is REPLY_INCOMPLETE, and an empty document is an empty string.
     """
 
     _writes: ClassVar[frozenset[str]] = frozenset()
@@ -127,21 +124,21 @@ class PrimaryClient:
 
     @property
     def label(self) -> str:
-        """How messages name this server."""
+        """The server's name in messages."""
         return self._endpoint.label
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port as registered."""
+        """The registered host and port."""
         return self._endpoint.host, self._endpoint.port
 
     @property
     def list_room(self) -> int:
-        """Bytes that the parser's tree of a list of users or groups may take."""
+        """Maximum size in bytes of the parsed tree of a user or group list."""
         return self._endpoint.budgets.of(USERS).tree
 
     def facts(self) -> ServerFacts:
-        """What the server says of itself, from five operations and its certificate."""
+        """The facts that the server reports, from five operations and its certificate."""
         information = self._read("ServerInformation")["result"]
         return ServerFacts(
             version=Version(*(information["version"][part] for part in _VERSION)),
@@ -154,7 +151,7 @@ class PrimaryClient:
         )
 
     def security(self) -> Security:
-        """What it says of SOAP and TLS."""
+        """The server's SOAP and TLS settings."""
         summary = self._read("ServerSummaryStatus")["result"]
         return Security(
             soap_enabled=summary["isSoapWebEnabled"],
@@ -222,7 +219,7 @@ class PrimaryClient:
         )
 
     def native_sync(self) -> NativeSync:
-        """How the server's own Synchronization Manager is set up, without the passwords in it."""
+        """The configuration of the server's own Synchronization Manager, without its passwords."""
         config = self._read("GetBackupServers")["config"]
         settings = config["config"]
         return NativeSync(
@@ -242,9 +239,10 @@ class PrimaryClient:
         )
 
     def _pushes_itself(self) -> bool | None:
-        """Whether the server's own Synchronization Manager pushes to anybody; None when it will not tell.
+        """Whether the server's own Synchronization Manager pushes to other servers; None if the server does not report
+        it.
 
-        Nothing that is replicated depends on it, so a server that does not have the operation is served all the same.
+        Replication does not depend on it, so a server without the operation is still accepted.
         """
         try:
             native = self.native_sync()
@@ -291,15 +289,15 @@ class PrimaryClient:
 class BackupClient(PrimaryClient):
     """Reads and writes one backup.
 
-    A writer returns nothing; WRITE_REFUSED is a server's answer that it did
-    not do it. That a writer returned proves only that the server said so.
+    Write methods return nothing; WRITE_REFUSED means that the server reported no success. A write that returns proves
+    only that the server reported success.
     """
 
     _writes = WRITES
 
     @property
     def deadline(self) -> Deadline:
-        """When this client's calls must have ended; no other client's."""
+        """The deadline for this client's calls only."""
         return self._deadline
 
     def write_settings(self, document: Content) -> None:
@@ -337,16 +335,16 @@ class BackupClient(PrimaryClient):
         self._write("SetRequestedAccounts", dataXml=document)
 
     def write_listener(self, listener: Listener) -> None:
-        """Change the options of the listener with this id."""
+        """Change the options of the listener with its id."""
         self._write("ModifyInterface", InterfaceID=listener.id, Opts=_plain(listener.options))
 
     def fresh_facts(self) -> ServerFacts:
-        """The facts over a new connection to the same machine, with a new log-in."""
+        """The facts, read over a new connection to the same machine with a new log-in."""
         with BackupClient(self._endpoint, self._deadline, self._runtime, dialer=self._dialer) as another:
             return another.facts()
 
     def commit_listeners(self, listeners: tuple[Listener, ...], settings: Content) -> None:
-        """Make changed listeners durable; ``settings`` is the server's own present document."""
+        """Make changed listeners permanent; ``settings`` is the server's own current document."""
         interfaces = [
             {
                 "id": listener.id,
@@ -367,5 +365,5 @@ _VERSION = ("maj", "min", "maint", "build")
 
 
 def _plain(options: Mapping[str, object]) -> dict[str, object]:
-    """``options`` as plain dictionaries all the way down, which is what zeep takes and what others may keep."""
+    """A deep copy of ``options`` as plain dictionaries, which zeep accepts and callers may keep."""
     return {name: _plain(value) if isinstance(value, Mapping) else value for name, value in options.items()}

@@ -1,10 +1,8 @@
-"""From the bytes of a reply to values.
+"""Converts the bytes of a reply to values.
 
-The WSDL's types lead through a reply: what they do not know is passed over, at
-every level, because newer servers send more; what they know is read strictly,
-because zeep's own reading turns a bad number into None and a bad truth value
-into false. A reply is well-formed as a whole before anything of it is looked
-at, so one that was cut short is never read as a smaller one.
+The WSDL's types guide the reading: unknown elements are ignored at every level, because newer servers send more; known
+ones are read strictly, because zeep would turn an invalid number into None and an invalid boolean into False. A whole
+reply must be well-formed before any of it is used, so a truncated reply is never read as a shorter one.
 """
 
 import re
@@ -33,11 +31,11 @@ _ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/20
 _XML_TYPES = ("application/soap+xml", "text/xml", "application/xml")
 _HTML = re.compile(rb"<(?:!doctype\s{1,8})?html\b", re.IGNORECASE)
 _DOCUMENTS = ("data", "dataXml")
-"""What the contract calls a document in a reply."""
+"""The contract's field names for documents in a reply."""
 _DOCUMENT_PLACES = tuple(f"Response.{name}" for name in _DOCUMENTS)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 _LEAST, _GREATEST = -(2**63), 2**64 - 1
-"""No integer of the contract is wider: its widest types are long and unsignedLong."""
+"""The range of integers in the contract, whose widest types are long and unsignedLong."""
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _SIMPLE_CONTENT = "_value_1"  # zeep's name for the text of an element that also has attributes
@@ -45,7 +43,7 @@ _SIMPLE_CONTENT = "_value_1"  # zeep's name for the text of an element that also
 
 @dataclass(frozen=True)
 class Place:
-    """Where in a reply, of which server: names of the schema only, joined by dots."""
+    """A position in a server's reply: the names of schema elements, joined by dots."""
 
     path: str
     server: str
@@ -61,13 +59,13 @@ NOTHING_SENT: Mapping[bytes, bytes] = MappingProxyType({})
 
 
 class Values(dict[str, Any]):
-    """Fields of a reply by their contract names: str, int, float, bool, datetime, nested Values, or a list of these.
+    """The fields of a reply by their contract names: str, int, float, bool, datetime, nested Values, or a list of
+    these.
 
-    A large text is bytes, in UTF-8.
+    A large text is given as UTF-8 bytes.
 
-    A field without a value is not among them; a repeated one always is, as a
-    list. Asking for one that is not there by ``values[name]`` raises
-    Failure(REPLY_INCOMPLETE); ``get`` is for those that may be left out.
+    A field without a value is absent; a repeated field is always present, as a list. Access by ``values[name]`` raises
+    Failure(REPLY_INCOMPLETE) if the field is absent; ``get`` is for optional fields.
     """
 
     def __init__(self, place: Place) -> None:
@@ -87,11 +85,12 @@ def read_reply(
     server: str = "",
     sent: Mapping[bytes, bytes] = NOTHING_SENT,
 ) -> Values:
-    """What ``reply`` says, within ``budget``. ``server`` is how failures name it. ``sent`` may come back.
+    """Decode ``reply`` within ``budget``. ``server`` is the server's name in failures. ``sent`` has documents that the
+    reply may repeat.
 
-    Raises Failure with NOT_SOAP, REPLY_EMPTY, REPLY_MALFORMED, REPLY_FORBIDDEN_XML, REPLY_INCOMPLETE,
-    REPLY_TOO_LARGE, REPLY_TOO_COMPLEX, CHARACTER_FORBIDDEN, SOAP_VERSION_UNSUPPORTED, HTTP_ERROR, or for a fault
-    AUTHENTICATION_FAILED, OPERATION_UNSUPPORTED or SOAP_FAULT.
+    Raises Failure with NOT_SOAP, REPLY_EMPTY, REPLY_MALFORMED, REPLY_FORBIDDEN_XML, REPLY_INCOMPLETE, REPLY_TOO_LARGE,
+    REPLY_TOO_COMPLEX, CHARACTER_FORBIDDEN, SOAP_VERSION_UNSUPPORTED, HTTP_ERROR, or for a fault AUTHENTICATION_FAILED,
+    OPERATION_UNSUPPORTED or SOAP_FAULT.
     """
     reader = _Reader(operation, runtime, budget, server)
     try:
@@ -112,7 +111,7 @@ def read_reply(
 
 
 class _Unreadable(Exception):
-    """A reply is not well-formed; ``failure`` says so."""
+    """The reply is not well-formed; ``failure`` describes it."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__()
@@ -127,7 +126,7 @@ class _Reader:
     server: str
 
     def read(self, reply: Reply, sent: Mapping[bytes, bytes]) -> Values:
-        """What ``reply`` says, its large text apart. Raises Failure and _Unreadable."""
+        """Decode ``reply``, with its large text handled separately. Raises Failure and _Unreadable."""
         shorter = cut(reply.body, sent, self.runtime, most=self.budget.document)
         if shorter is not None:
             with suppress(Failure, _Unreadable):  # reading it whole says what is wrong with it
@@ -163,7 +162,7 @@ class _Reader:
         return values
 
     def _body(self, reply: Reply) -> etree._Element:
-        """The SOAP body. A reply that reports an error may come with any content type, if only it is SOAP."""
+        """Return the SOAP body. An error reply may have any content type, as long as it is SOAP."""
         if _succeeded(reply):
             _check_type(reply)
             return self._envelope_body(reply.body)
@@ -194,7 +193,9 @@ _REFUSALS = {XmlForbidden: Reason.REPLY_FORBIDDEN_XML, XmlTooComplex: Reason.REP
 
 
 def _restore(values: Values, marked: Marked) -> None:
-    """Put forbidden characters back into documents, whose reader names the place; elsewhere the field is named here."""
+    """Restore forbidden characters in documents, whose reader reports the place; in other fields, raise a failure that
+    names the field.
+    """
     for name, value in values.items():
         if name in _DOCUMENTS and isinstance(value, str | bytes):
             values[name] = marked.restored(value.encode() if isinstance(value, str) else value)
@@ -214,7 +215,7 @@ def _refuse_mark(value: Any, mark: str, place: Place) -> None:
 
 
 def _put_back(values: Values, shorter: Cut) -> bool:
-    """Put the large text where its token is, as a value of its own; False when it is not in one place."""
+    """Replace the token by the large text it stands for; False if the token is not in exactly one field."""
     holding = [name for name, value in values.items() if value == shorter.token]
     if len(holding) != 1:
         return False
@@ -243,7 +244,7 @@ def _check_type(reply: Reply) -> None:
 
 
 def _child(parent: etree._Element, name: str) -> etree._Element | None:
-    """The first child of this local name that belongs to SOAP: in a SOAP namespace, or in none."""
+    """The first child with this local name in a SOAP namespace, or in no namespace."""
     for namespace in _ENVELOPES:
         child = parent.find(f"{{{namespace}}}{name}")
         if child is not None:
@@ -284,7 +285,9 @@ def _structure(node: etree._Element, described: Any, place: Place) -> Values:
 
 
 def _refuse_other_namespace(node: etree._Element, element: Any, place: Place) -> None:
-    """An element of the right name in another namespace is neither the field nor a sign that there is none."""
+    """Reject an element with the right name in the wrong namespace: it is not the field, nor does it mean that the
+    field is absent.
+    """
     if any(child.tag != element.qname.text for child in node.iterchildren(f"{{*}}{element.name}")):
         raise place.failure(Reason.REPLY_MALFORMED, "is in another namespace than the WSDL in use says")
 
@@ -298,17 +301,17 @@ def _value(node: etree._Element, described: Any, place: Place) -> Any:
 
 
 def _document(node: etree._Element, place: Place) -> str | bytes:
-    """A large text in UTF-8: Python's own text takes up to four times the room."""
+    """A large text in UTF-8, because a Python string takes up to four times as much memory."""
     _refuse_elements(node, place)
     text: bytes = etree.tostring(node, method="text", encoding="utf-8", with_tail=False)
     return text if len(text) >= LARGE else text.decode()
 
 
 def _text(node: etree._Element, place: Place) -> str:
-    """All text of an element that holds nothing else.
+    """The text of an element without child elements.
 
-    Comments and processing instructions may interrupt it. An element inside
-    means that the server did not escape a document: its text would be lost.
+    Comments and processing instructions may interrupt it. A child element means that the server did not escape a
+    document, whose text would be lost.
     """
     if not len(node):
         return node.text or ""
@@ -322,7 +325,9 @@ def _refuse_elements(node: etree._Element, place: Place) -> None:
 
 
 def _simple(text: str, described: Any, place: Place) -> Any:
-    """``text`` as the built-in type that ``described`` is or restricts. An enumeration may grow: any value is taken."""
+    """``text`` converted to the built-in type that ``described`` is or restricts. Enumerations may be extended, so any
+    value is accepted.
+    """
     try:
         if isinstance(described, xsd.Boolean):
             return _TRUTH[text.strip()]
@@ -345,10 +350,10 @@ def _integer(text: str, described: Any) -> int:
 
 
 def _demand(values: Values, described: Any) -> None:
-    """Refuse an answer that lacks what the WSDL requires of it.
+    """Reject a reply that lacks a field that the WSDL requires.
 
-    Deeper inside, whoever needs a field asks for it: a server of another
-    version may leave out what nobody here reads.
+    Nested fields are checked only when they are used, because a server of another version may omit fields that nobody
+    reads.
     """
     required = [name for name, element in described.elements if isinstance(element, xsd.Element) and element.min_occurs]
     required += [name for name, attribute in described.attributes if attribute.name and attribute.required]

@@ -1,8 +1,7 @@
-"""The bytes of requests. zeep builds each kind of request once; then only the texts in it are exchanged.
+"""The bytes of requests. zeep builds each kind of request once as a template; later only its texts are replaced.
 
-The requests of a fleet are alike: the same operation, other credentials, and
-in a push the same documents. What zeep has built for placeholders is cut where
-they stand, and the real texts are put there, escaped as the serializer does.
+Requests to different servers are similar: the same operation with other credentials and, in a push, the same documents.
+zeep builds a request with placeholders, which are then replaced by the actual texts, escaped as the serializer does it.
 A document that is pushed to several backups is escaped once.
 """
 
@@ -25,27 +24,31 @@ from common.safe_xml import holds_forbidden
 from common.server_types import as_bytes, as_text
 
 _REMEMBERED = 8 * 1024 * 1024
-"""Bytes of a document up to which its escaped form is kept for the next backup; above, memory is worth more."""
+"""Maximum size in bytes of a document whose escaped form is cached for the next backup; for larger ones, saving memory
+is more important.
+"""
 
 _CREDENTIALS = "credentials"
 
 type _Template = tuple[bytes | str, ...]
-"""Ready bytes, and names of fields whose texts belong between them."""
+"""The constant bytes of a request, with the names of the fields whose texts come between them."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """An envelope in UTF-8, in pieces. ``large`` are its large documents by the SHA-256 of their escaped form."""
+    """A SOAP envelope in UTF-8, in pieces. ``large`` maps the SHA-256 of each large document's escaped form to the
+    document.
+    """
 
     pieces: Sequence[bytes] = field(repr=False)
     large: Mapping[bytes, bytes] = field(default_factory=dict, repr=False)
 
 
 def write_request(operation: Operation, fields: Mapping[str, Any], runtime: Runtime) -> Request:
-    """The envelope that asks for ``operation`` with ``fields``.
+    """The SOAP envelope of a call of ``operation`` with ``fields``.
 
-    ``fields`` has the credentials as a mapping; a document may be text or UTF-8. ``runtime`` gives placeholders.
-    Raises Failure(CONTENT_UNSENDABLE), naming the operation and the field.
+    ``fields`` has the credentials as a mapping; a document may be str or UTF-8 bytes. ``runtime`` generates the
+    placeholders. Raises Failure(CONTENT_UNSENDABLE) that names the operation and the field.
     """
     texts = _flat(fields)
     only_texts = all(isinstance(value, str | bytes) for value in texts.values())
@@ -80,7 +83,7 @@ class _Written:
 
 
 def _written(text: bytes) -> _Written | None:
-    """A text as it is sent, None for what cannot be."""
+    """A text in escaped form, None if XML cannot represent it."""
     return _remembered(text) if LARGE <= len(text) <= _REMEMBERED else _escaped(text)
 
 
@@ -90,7 +93,7 @@ def _remembered(text: bytes) -> _Written | None:
 
 
 def _escaped(text: bytes) -> _Written | None:
-    """As the serializer of requests writes a text in an element; None for what cannot be sent."""
+    """Escape a text as the XML serializer does; None if XML cannot represent it."""
     out = BytesIO()
     for start in range(0, len(text), PIECE):
         piece = text[start : start + PIECE]
@@ -104,7 +107,7 @@ def _escaped(text: bytes) -> _Written | None:
 
 
 def _template(operation: Operation, fields: Mapping[str, Any], runtime: Runtime) -> _Template | None:
-    """What stands around the texts of these fields; None if zeep puts one elsewhere than in an element of its own."""
+    """The template for these fields; None if zeep does not put each text into an element of its own."""
     key = tuple(sorted(_flat(fields)))
     if key not in operation.templates:
         operation.templates[key] = _cut(operation, fields, runtime)
@@ -133,7 +136,7 @@ def _cut(operation: Operation, fields: Mapping[str, Any], runtime: Runtime) -> _
 
 
 def _whole(operation: Operation, fields: Mapping[str, Any]) -> bytes:
-    """The envelope as zeep alone makes it."""
+    """The envelope that zeep builds without a template."""
     fields = _as_texts(fields)
     for where, text in _texts(fields, ""):
         if holds_forbidden(as_bytes(text)):
@@ -160,7 +163,7 @@ def _unsendable(operation: Operation, where: str) -> Failure:
 
 
 def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:
-    """Every string in ``value`` with the way to it."""
+    """Every string in ``value`` with its path."""
     if isinstance(value, str):
         yield where, value
     elif isinstance(value, Mapping):

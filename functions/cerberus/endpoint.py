@@ -1,4 +1,4 @@
-"""Everything that is needed to reach one server, and how much each of its operations may answer."""
+"""The parameters for connecting to one server, and the reply limits of its operations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ _OTHERS: Mapping[str, Budget] = {
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds: to set up TCP and TLS to one address, and between two bytes of a reply."""
+    """Time-outs in seconds: for TCP and TLS set-up with one address, and between two bytes of a reply."""
 
     connect: float = 10.0
     read: float = 60.0
@@ -40,10 +40,10 @@ class Timeouts:
 
 @dataclass(frozen=True)
 class OperationBudgets:
-    """The budgets of one server.
+    """The reply limits for one server.
 
-    ``reply_limit`` bounds every reply, in bytes. ``beside`` are the sizes of the primary's lists where the server is a
-    backup of it. ``room`` is what the process has for the lists of any other server, None for as much as it wants.
+    ``reply_limit`` is the maximum size of every reply in bytes. ``beside`` has the sizes of the primary's lists if the
+    server is a backup. ``room`` is the memory in bytes for the lists of any other server, None for no limit.
     """
 
     reply_limit: int = 256 * budgets.MEGABYTE
@@ -51,7 +51,7 @@ class OperationBudgets:
     room: int | None = None
 
     def of(self, operation: str) -> Budget:
-        """What one reply to an operation may cost."""
+        """The budget of a reply to an operation."""
         budget = self._of(operation)
         return Budget(min(budget.reply, self.reply_limit), budget.document, budget.tree)
 
@@ -67,12 +67,11 @@ class OperationBudgets:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One server as registered. Its repr shows neither user name nor password.
+    """The parameters for one registered server. Its repr shows neither user name nor password.
 
-    ``label`` is how messages name it. ``budgets`` say how much each operation may answer.
-    ``wsdl`` is the file of the server's own version, None for the one shipped here.
-    ``not_at`` is the primary where this is a backup: no connection goes to an address of it.
-    Raises Failure(REGISTRATION_INVALID) for a host or port that cannot be one.
+    ``label`` is its name in messages. ``budgets`` limit the replies of each operation. ``wsdl`` is a WSDL file of the
+    server's own version, None for the shipped one. ``not_at`` is the primary's address if this server is a backup: no
+    connection may go there. Raises Failure(REGISTRATION_INVALID) for an invalid host or port.
     """
 
     label: str

@@ -1,4 +1,4 @@
-"""What a SOAP fault means, and never what it says: its text may repeat anything of the request."""
+"""Interprets SOAP faults without quoting them, because a fault may repeat any text of the request."""
 
 import re
 
@@ -8,7 +8,7 @@ from common.errors import Failure, Reason
 from common.safe_xml import local_name
 
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
-"""What a fault names by quoting it: an operation, an account. It says nothing about the kind of fault."""
+"""Quoted names in a fault, of an operation or an account. They do not show what kind of fault it is."""
 _KNOWN_FAULTS = tuple(
     (re.compile(sentence, re.IGNORECASE), reason, said)
     for sentence, reason, said in (
@@ -31,18 +31,18 @@ _KNOWN_FAULTS = tuple(
         ),
     )
 )
-"""What servers are known to say, the reason it stands for, and the sentence that reports it: never their words."""
+"""Known fault texts, with the reason and the message that each is reported as."""
 _FAULT_CODES = frozenset({"Client", "Server", "Sender", "Receiver", "MustUnderstand", "DataEncodingUnknown"})
-"""Of SOAP 1.1 and 1.2, https://www.w3.org/TR/soap12-part1/#faultcodes."""
+"""The fault codes of SOAP 1.1 and 1.2, https://www.w3.org/TR/soap12-part1/#faultcodes."""
 _VERSION_MISMATCH = "VersionMismatch"
-"""What a server of another version of SOAP says, in a fault of its own version."""
+"""The fault code of a server that uses another version of SOAP, sent in that version's format."""
 
 
 def explain(fault: etree._Element) -> Failure:
-    """Both versions' faults, and the mixtures of them that servers send: read by what is there.
+    """The failure for a fault of SOAP 1.1 or 1.2, or of a mixture of both, which some servers send.
 
-    A fault's text may repeat anything of the request, in any spelling, the
-    log-in and the accounts' password hashes too. So none of it is passed on.
+    The fault's text may repeat any part of the request in any form, including the log-in and password hashes. So no
+    part of it is passed on.
     """
     statement = _QUOTED.sub("", _first_text(fault, "faultstring", "Text"))
     code = _first_text(fault, "faultcode", "Value").strip().rpartition(":")[2].partition(".")[0]
@@ -56,13 +56,15 @@ def explain(fault: etree._Element) -> Failure:
 
 
 def other_version(said: str) -> Failure:
-    """The failure of a server that does not speak the WSDL's version of SOAP; ``said`` is how it said so."""
+    """The failure of a server that uses another SOAP version than the WSDL; ``said`` is the fault code or HTTP status
+    that shows it.
+    """
     message = f"the server speaks another version of SOAP than the WSDL in use ({said})"
     return Failure(Reason.SOAP_VERSION_UNSUPPORTED, message)
 
 
 def _first_text(fault: etree._Element, *names: str) -> str:
-    """The first text that is not blank in an element of the first of ``names`` that has any."""
+    """The first non-blank text, taken from the first of ``names`` for which an element has one."""
     texts: dict[str, str] = {}
     for node in fault.iter("*"):
         if (node.text or "").strip():

@@ -1,15 +1,12 @@
-"""Large documents in replies, without the XML parser having to copy them.
+"""Extracts large documents from replies without the copies that an XML parser makes.
 
-A configuration document travels as the text of one element, with its markup
-escaped. A parser copies such a text several times on the way to a value. Here
-it is cut out of the reply's bytes and undone piece by piece, or not at all
-where it is a text that was sent before; what is left of the reply is parsed as
-ever, with a token where the text was. A reply in which anything is unusual is
-not cut, and read whole.
+A configuration document is sent as the text of one element, with its markup escaped. A parser copies such a text
+several times. So this module cuts the text out of the reply's bytes and unescapes it piece by piece, or reuses a text
+that was sent before; the parser reads the rest of the reply, in which a token replaces the text. An unusual reply is
+not cut but parsed as a whole.
 
-The result is the same, or nothing: the token must turn up as the whole text of
-exactly one element, which it would not inside a comment, an attribute or a
-CDATA section.
+The result is the same in both cases: the token must be the whole text of exactly one element, which it cannot be inside
+a comment, an attribute or a CDATA section.
 """
 
 import hashlib
@@ -22,17 +19,17 @@ from common.runtime import Runtime
 from common.safe_xml import XmlRefused, is_utf8, parse
 
 LARGE = 32 * 1024
-"""Bytes from which on a text is worth cutting out."""
+"""The minimum size in bytes of a text that is cut out."""
 
 _FIRST_TAGS = 64
-"""The text is looked for behind this many tags: a reply with a document in it holds little besides."""
+"""How many tags are searched for a text behind them: a reply with a document has little else."""
 _PIECE = 1024 * 1024
 _LONGEST_REFERENCE = 12
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A reply without its large text. ``token`` stands where ``text`` was; the text is in UTF-8."""
+    """A reply without its large text. ``token`` replaces ``text``, which is in UTF-8."""
 
     rest: bytes
     token: str
@@ -40,11 +37,11 @@ class Cut:
 
 
 def cut(reply: bytes | bytearray, sent: Mapping[bytes, bytes], runtime: Runtime, *, most: int) -> Cut | None:
-    """Cut the large text out of a reply; None when there is none, or it is not as usual.
+    """Cut the large text out of a reply; None if there is none, or the reply is unusual.
 
-    Raises Failure(REPLY_TOO_LARGE) as soon as the text is larger than ``most`` bytes.
-    ``sent`` are texts that may come back, by the SHA-256 of their escaped form: one that does is not made anew.
-    ``runtime`` gives the token, which nobody who writes a reply can guess.
+    Raises Failure(REPLY_TOO_LARGE) as soon as the text is larger than ``most`` bytes. ``sent`` maps the SHA-256 of an
+    escaped text to a text that was sent; if the reply repeats it, that text is reused. ``runtime`` generates the token,
+    which the sender of the reply cannot guess.
     """
     if len(reply) < LARGE or not is_utf8(bytes(reply[:1024])):
         return None
@@ -92,7 +89,7 @@ def _undone(reply: bytes | bytearray, start: int, end: int, most: int) -> bytes 
 
 
 def _whole(reply: bytes | bytearray, start: int, stop: int, end: int) -> int:
-    """Where a piece that ends about ``stop`` has to end, so that no reference, line end or character is cut in two."""
+    """The end of a piece near ``stop``, chosen so that no character reference, line end or character is split."""
     if stop == end:
         return end
     reference = reply.rfind(b"&", stop - _LONGEST_REFERENCE, stop)

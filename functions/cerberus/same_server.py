@@ -1,7 +1,7 @@
-"""Whether two registrations lead to one server: told by their addresses, before anybody logs in.
+"""Decides by their addresses whether two registrations are for the same server, before any log-in.
 
-Separate from ``cerberus.address_policy``, because that judges one address, and this compares two
-servers that may both be dialed.
+Separate from ``cerberus.address_policy``, because that judges one address, and this compares two servers that may both
+be dialed.
 """
 
 from cerberus.address_policy import AddressPolicy
@@ -10,14 +10,14 @@ from common.errors import Failure, Reason
 from common.hosts import canonical_host
 
 type Address = tuple[str, int]
-"""Host and port as registered."""
+"""A registered host and port."""
 
 
 def same_server(one: Address, other: Address, addresses: AddressPolicy, deadline: Deadline) -> bool:
-    """Whether both have one port, and hosts that are spelled alike or resolve to a common address.
+    """Whether both have the same port, and hosts that are spelled alike or share an address.
 
-    A name that does not resolve is only as it is spelled: nobody can connect to
-    it either. Raises Failure(DEADLINE) when the resolver takes too long.
+    A name that does not resolve equals only the same spelling, and nobody can connect to it anyway. Raises
+    Failure(DEADLINE) if the resolver takes too long.
     """
     if one[1] != other[1]:
         return False
@@ -28,7 +28,7 @@ def same_server(one: Address, other: Address, addresses: AddressPolicy, deadline
 
 
 def all_addresses(host: str, addresses: AddressPolicy, deadline: Deadline) -> frozenset[str]:
-    """Every address of a host in its one spelling; none when it does not resolve. Raises Failure(DEADLINE)."""
+    """Every address of a host in canonical form; empty if it does not resolve. Raises Failure(DEADLINE)."""
     try:
         return frozenset(map(canonical_host, addresses.resolve(canonical_host(host), deadline)))
     except Failure as failure:

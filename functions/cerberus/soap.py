@@ -1,4 +1,6 @@
-"""Calls SOAP operations of one server: log-in, one repetition after a 401, and the list of allowed operations."""
+"""Calls SOAP operations of one server: it adds the log-in, repeats a call once after a 401, and allows only listed
+operations.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,19 +16,18 @@ from common.runtime import Runtime
 
 UNAUTHORIZED = 401
 _FAULTS = (Reason.AUTHENTICATION_FAILED, Reason.OPERATION_UNSUPPORTED, Reason.SOAP_FAULT)
-"""What a server says in a complete reply to this very request."""
+"""The failures that a server reports in a complete reply to the request."""
 
 
 class SoapClient:
     """Calls operations of one server, by name.
 
-    Only those of ``reads`` and ``writes`` exist for it. A read may be repeated
-    when a kept connection turns out to have been closed; a write is sent once.
+    Only the operations in ``reads`` and ``writes`` are allowed. A read may be repeated if the server has closed a
+    reused connection; a write is sent only once.
 
-    User name and password are in every request. Some versions challenge for
-    Basic authentication besides: to a 401 the same call is repeated once with
-    it, and only then. After a log-in that failed nothing is sent any more,
-    lest the server's auto-blocker shuts this address out.
+    Every request contains user name and password. Some versions also require Basic authentication: after a 401 the same
+    call is repeated once with it. After a failed log-in nothing more is sent, because the server's auto-blocker could
+    block this address.
     """
 
     def __init__(
@@ -53,14 +54,13 @@ class SoapClient:
 
     @property
     def certificate(self) -> bytes | None:
-        """The certificate (DER) that the server showed and that was accepted; None before the first call."""
+        """The accepted certificate (DER) of the server; None before the first call."""
         return self._transport.certificate
 
     def call(self, operation: str, **fields: object) -> Values:
-        """The answer to ``operation`` with ``fields``, whatever ``result`` it has.
+        """The reply to ``operation`` with ``fields``, whatever its ``result``.
 
-        Raises Failure, naming the server, and RuntimeError for an operation
-        that this client does not have.
+        Raises Failure that names the server, and RuntimeError for an operation that this client does not allow.
         """
         if operation not in self._operations:
             raise RuntimeError(f"{operation} is not among the operations of this client")

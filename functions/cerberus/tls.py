@@ -1,8 +1,7 @@
 """How a server's certificate is checked: system roots, a CA bundle, or pinned fingerprints.
 
-There is no fourth way, and none to switch checking off. Whoever opens a
-connection calls ``handshake`` with ``context()``, and ``accept()`` right after
-it, before anything is sent.
+There is no other way, and the check cannot be switched off. The code that opens a connection calls ``handshake`` with
+``context()``, and then ``accept()`` before anything is sent.
 """
 
 import hashlib
@@ -21,40 +20,41 @@ from common.errors import Failure, Reason
 from common.patterns import whole, within
 
 MAX_PINS = 2
-"""One for the certificate in use, one for the certificate that will follow it."""
+"""One pin for the certificate in use, one for its successor."""
 
 _FINGERPRINT = whole(r"[0-9a-f]{64}")
 _SEPARATORS = within(r"[:\s]")
 _NAME_MISMATCH = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h
 CERTIFICATE_MARK = "BEGIN CERTIFICATE"
 KEY_MARK = "PRIVATE KEY"
-"""What a CA bundle must have in it, and what it must not."""
+"""The mark that a CA bundle must contain, and the mark that it must not contain."""
 
 
 def fingerprint(certificate: bytes) -> str:
-    """The SHA-256 of a DER certificate, 64 lower-case hex digits."""
+    """The SHA-256 of a DER certificate, as 64 lower-case hexadecimal digits."""
     return hashlib.sha256(certificate).hexdigest()
 
 
 @dataclass(frozen=True)
 class SystemRoots:
-    """Public certification authorities, as the ``certifi`` package in use lists them.
+    """Trust in public certification authorities, as the installed package ``certifi`` lists them.
 
-    The variables SSL_CERT_FILE, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE change nothing.
+    The variables SSL_CERT_FILE, REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE have no effect.
     """
 
     def context(self) -> ssl.SSLContext:
         return _public_roots()
 
     def accept(self, certificate: bytes) -> None:
-        """The handshake has proved everything."""
+        """Nothing to do: the handshake has checked the certificate."""
 
 
 @dataclass(frozen=True)
 class CaBundle:
-    """Own authorities in PEM, instead of the public ones. A self-signed server certificate may stand for itself.
+    """Trust in the given authorities in PEM, instead of the public ones. The bundle may contain a self-signed server
+    certificate itself.
 
-    Raises Failure(REGISTRATION_INVALID) unless the text holds certificates, and no private key.
+    Raises Failure(REGISTRATION_INVALID) unless the text contains certificates and no private key.
     """
 
     pem: str
@@ -70,16 +70,15 @@ class CaBundle:
         return _own_roots(self.pem)
 
     def accept(self, certificate: bytes) -> None:
-        """The handshake has proved everything."""
+        """Nothing to do: the handshake has checked the certificate."""
 
 
 @dataclass(frozen=True)
 class Pins:
-    """One or two SHA-256 fingerprints; the certificate must have one of them.
+    """Trust in a certificate with one of one or two SHA-256 fingerprints.
 
-    Colons, blanks and upper case are accepted and removed. A pin stands for
-    the whole certificate, so neither its issuer, nor its dates, nor the host
-    name in it is looked at. Raises Failure(REGISTRATION_INVALID).
+    Colons, blanks and upper case are accepted and removed. A pin covers the whole certificate, so its issuer, dates and
+    host name are not checked. Raises Failure(REGISTRATION_INVALID).
     """
 
     fingerprints: tuple[str, ...]
@@ -105,15 +104,14 @@ Trust = SystemRoots | CaBundle | Pins
 
 
 class BoundedSocket(ssl.SSLSocket):
-    """A TLS socket on which no wait is longer than its owner allows.
+    """A TLS socket whose waits are limited by its owner.
 
-    Before every wait it asks ``wait_limit`` how many seconds the wait may last. A
-    time-out of the socket alone is counted from byte to byte, so a peer that
-    drips its reply (headers included) could hold the caller for ever.
-    ``wait_limit`` may raise; it is None until the owner sets it. A time-out that
-    a library sets on the socket lasts until the next wait, and counts for none.
+    Before every wait it asks ``wait_limit`` how many seconds the wait may last. A socket's own time-out is counted
+    between bytes, so a peer that sends slowly (headers included) could block the caller indefinitely. ``wait_limit``
+    may raise; it is None until the owner sets it. A time-out that a library sets on the socket is replaced before the
+    next wait.
 
-    ``received`` counts the bytes that the peer has sent.
+    ``received`` is the number of bytes received from the peer.
     """
 
     wait_limit: Callable[[], float] | None = None
@@ -137,7 +135,7 @@ class BoundedSocket(ssl.SSLSocket):
 def handshake(
     raw: socket.socket, context: ssl.SSLContext, host: str, *, timeout: float, deadline: Deadline
 ) -> BoundedSocket:
-    """TLS over ``raw``, for ``host``; closes it on failure.
+    """Make a TLS connection over ``raw`` for ``host``; close ``raw`` on failure.
 
     Raises Failure with CERTIFICATE_UNTRUSTED, TLS_FAILED, CONNECT_TIMEOUT, CONNECTION_CLOSED or DEADLINE.
     """
@@ -167,15 +165,15 @@ def handshake(
 
 _HTTP = b"HTTP/"
 _NO_RECORD = "WRONG_VERSION_NUMBER"
-"""What OpenSSL says of an answer that does not begin as one of TLS does."""
+"""The reason that OpenSSL gives for an answer that does not begin like TLS."""
 _NO_TLS = "the port answers in plain HTTP or another protocol, not in HTTPS"
 
 
 def _say_hello(secure: ssl.SSLSocket) -> None:
-    """Begin the handshake and look at how the answer begins. Raises Failure(TLS_FAILED) where plain HTTP answers.
+    """Begin the handshake and check the first bytes of the answer. Raises Failure(TLS_FAILED) if plain HTTP answers.
 
-    OpenSSL says of such an answer only that it is none of TLS, which it also does here where the answer was quicker.
-    Nothing but the greeting was sent by then.
+    OpenSSL reports such an answer only as not being TLS, which still happens here if the answer arrives early. At that
+    point only the TLS greeting has been sent.
     """
     wait = secure.gettimeout()
     secure.settimeout(0)
@@ -188,7 +186,7 @@ def _say_hello(secure: ssl.SSLSocket) -> None:
 
 
 def certificate_of(connection: ssl.SSLSocket) -> bytes:
-    """The peer's certificate in DER, proved or not."""
+    """The peer's certificate in DER, checked or not."""
     certificate = connection.getpeercert(binary_form=True)
     if certificate is None:
         raise Failure(Reason.TLS_FAILED, "the server has no certificate")
@@ -203,10 +201,10 @@ def _complaint(error: ssl.SSLCertVerificationError) -> str:
 
 @cache
 def unproven() -> ssl.SSLContext:
-    """A handshake that proves nothing by itself.
+    """A TLS context that checks no certificate.
 
-    For pins, which are compared right after it, and for looking at a
-    certificate without sending anything. Nothing else may use it.
+    It is only for pins, which are compared right after the handshake, and for reading a certificate without sending
+    anything. Nothing else may use it.
     """
     context = _client()
     context.check_hostname = False
@@ -240,10 +238,10 @@ def _own_roots(pem: str) -> ssl.SSLContext:
 
 
 def _client() -> ssl.SSLContext:
-    """Chain and host name checked, TLS 1.2 or newer, nothing taken from the environment.
+    """A TLS context that checks chain and host name, requires TLS 1.2 or newer, and ignores the environment.
 
-    Not ``ssl.create_default_context``: that one writes session keys to a file
-    if SSLKEYLOGFILE says so, and its checks differ from one Python to the next.
+    ``ssl.create_default_context`` is not used: it writes session keys to a file if SSLKEYLOGFILE is set, and its checks
+    differ between versions of Python.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -1,7 +1,7 @@
-"""One server over HTTPS: posts a request, gives back a complete reply or a reason.
+"""Posts requests to one server over HTTPS, and returns a complete reply or raises Failure.
 
-This is the border that no exception of requests, urllib3, ssl or socket
-crosses: their texts can hold what was sent or received.
+No exception of requests, urllib3, ssl or socket leaves this module, because its text can contain data that was sent or
+received.
 """
 
 import base64
@@ -26,21 +26,20 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 
 PATH = "/service/cerberusftpservice"
-"""Where a Cerberus server answers SOAP."""
+"""The path of a Cerberus server's SOAP service."""
 
 _CHUNK = 16 * 1024  # what TLS sends at a time
 _HEADERS = {"User-Agent": "synchronization-manager", "Accept": "*/*", "Accept-Encoding": "identity"}
 _FRAMINGS = ("", "identity", "chunked")
-"""Transfer-Encoding of replies whose end urllib3 and http.client find at the same place."""
+"""The Transfer-Encoding values for which urllib3 and http.client agree on the end of a reply."""
 _CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
-"""Content codings that gSOAP has, by a switch of its own, although nobody asks for them (``http_response`` in
-stdsoap2.cpp)."""
+"""The content codings that gSOAP uses unasked if its own setting says so (``http_response`` in stdsoap2.cpp)."""
 _EITHER_HEAD = 32 + zlib.MAX_WBITS
-"""The head of the data says whether it is gzip's or zlib's."""
+"""With this setting, zlib detects from the data whether the format is gzip or zlib."""
 _INFLATED = 256 * 1024  # bytes, at a time
 
 _LIBRARY_ERRORS = (RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
-"""What requests raises, and what it may let through of the libraries below."""
+"""The exceptions that requests raises, or passes on from the libraries below it."""
 _TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError)
 _CLOSED_EARLY = "the server closed the connection before its reply was complete"
 _TWO_LENGTHS = "the answer has two lengths"
@@ -49,7 +48,7 @@ _DISCONNECTS = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, s
 
 @dataclass(frozen=True)
 class Reply:
-    """A complete answer. ``body`` is never shown by repr."""
+    """A complete reply. ``body`` is never shown by repr."""
 
     status: int
     content_type: str
@@ -57,13 +56,13 @@ class Reply:
 
 
 class _Inflater:
-    """Inflates one reply as it arrives, in pieces, so that whoever takes them can stop at a limit."""
+    """Decompresses one reply in pieces as it arrives, so that the caller can stop at a limit."""
 
     def __init__(self) -> None:
         self._inflater = zlib.decompressobj(_EITHER_HEAD)
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """What a further chunk adds, at most ``_INFLATED`` bytes at a time. Raises Failure(REPLY_MALFORMED)."""
+        """Decompress a further chunk, into pieces of at most ``_INFLATED`` bytes. Raises Failure(REPLY_MALFORMED)."""
         while chunk:
             if self._inflater.eof:
                 raise _malformed("is followed by something else")
@@ -71,7 +70,7 @@ class _Inflater:
             chunk = self._inflater.unconsumed_tail or self._inflater.unused_data
 
     def end(self) -> Iterator[bytes]:
-        """What is left when all has arrived. Raises Failure(REPLY_MALFORMED) if that was not all of it."""
+        """The remaining data after the last chunk. Raises Failure(REPLY_MALFORMED) if the data is truncated."""
         while not self._inflater.eof:
             piece = self._step(b"")
             if not piece:
@@ -91,9 +90,9 @@ def _malformed(complaint: str) -> Failure:
 
 
 class Transport:
-    """Posts to one server, by ``dialer``.
+    """Posts to one server through ``dialer``.
 
-    Belongs to the thread that uses it first; ``close`` it.
+    Only the thread that uses it first may use it; ``close`` it.
     """
 
     def __init__(self, endpoint: Endpoint, deadline: Deadline, dialer: Dialer) -> None:
@@ -107,11 +106,11 @@ class Transport:
 
     @property
     def certificate(self) -> bytes | None:
-        """The certificate (DER) that was accepted last, None before the first connection."""
+        """The last accepted certificate (DER), None before the first connection."""
         return self._peer.certificate
 
     def close(self) -> None:
-        """Close the connection; the next post would open another one."""
+        """Close the connection; the next post opens another one."""
         self._adapter.close()
 
     def post(
@@ -123,12 +122,11 @@ class Transport:
         repeatable: bool,
         basic: tuple[str, str] | None = None,
     ) -> Reply:
-        """Send the pieces of ``body`` and read the whole answer, whatever its status, up to ``limit`` bytes.
+        """Send the pieces of ``body`` and read the whole reply, whatever its status, up to ``limit`` bytes.
 
-        A kept connection that the server closed before the head of its reply was
-        complete is replaced once if ``repeatable``. ``basic`` adds Basic authentication.
-        Raises Failure with a reason of the connection, REDIRECT_REFUSED,
-        REPLY_TOO_LARGE or DEADLINE, and RuntimeError in a second thread.
+        If the server closes a reused connection before it has sent a complete head, the request is repeated once on a
+        new one if ``repeatable``. ``basic`` adds Basic authentication. Raises Failure with a connection reason,
+        REDIRECT_REFUSED, REPLY_TOO_LARGE or DEADLINE, and RuntimeError in a second thread.
         """
         self._check_thread()
         self._peer.reply_limit = limit
@@ -152,7 +150,9 @@ class Transport:
             raise RuntimeError("a client belongs to the thread that used it first")
 
     def _prepared(self, headers: Mapping[str, str], body: Any) -> PreparedRequest:
-        """``body`` may be pieces, which requests passes on as they are; its published types know no such body."""
+        """``body`` may be a list of pieces, which requests passes on unchanged although its type hints do not include
+        it.
+        """
         self._request.headers = CaseInsensitiveDict(headers)
         self._request.body = body
         return self._request
@@ -196,7 +196,9 @@ class Transport:
         return Reply(response.status, kinds[0] if kinds else "", body)
 
     def _body(self, response: HTTPResponse, inflater: _Inflater | None) -> bytearray:
-        """The body, inflated. Its buffer grows with what arrives: a length is a promise that would be paid at once."""
+        """The decompressed body. The buffer grows with the received data and is not allocated from the declared length,
+        which the server could exaggerate.
+        """
         limit, length = self._peer.reply_limit, response.length_remaining
         if length is not None and length > limit:
             raise too_large("the reply", limit)
@@ -219,7 +221,9 @@ class Transport:
         return body
 
     def _as_failure(self, error: BaseException, http_reason: Reason, message: str) -> Failure:
-        """The failure for what a library raised: ``http_reason`` if it is about HTTP. Its text is not kept."""
+        """The failure for a library's exception: ``http_reason`` if the exception concerns HTTP. The exception's text
+        is dropped.
+        """
         origin = _origin(error)
         if isinstance(origin, _TIMEOUTS):
             if self._deadline.remaining() <= 0:
@@ -237,16 +241,16 @@ class Transport:
 
 
 def _origin(error: BaseException) -> BaseException:
-    """What happened at first. requests wraps what urllib3 raises, and urllib3 what it meets, each as an argument."""
+    """The original exception. requests wraps exceptions of urllib3, and urllib3 those below it, as arguments."""
     wrapped = [argument for argument in error.args if isinstance(argument, BaseException)]
     return _origin(wrapped[-1]) if wrapped else error
 
 
 def packed(pieces: Sequence[bytes]) -> list[bytes]:
-    """The pieces as they are sent: small ones together, large ones without a copy.
+    """Combine small pieces for sending; large pieces are not copied.
 
-    Each is a TLS record or several. Small ones would cost more than they carry, and
-    their lengths on the wire would tell those of user name and password.
+    Each piece becomes at least one TLS record. Separate small records would be inefficient, and their lengths would
+    reveal the lengths of user name and password.
     """
     sent: list[bytes] = []
     small: list[bytes] = []

@@ -1,8 +1,7 @@
-"""The WSDL, as requests are built from it and replies are read by it.
+"""The WSDL, used for building requests and for reading replies.
 
-zeep reads the files and renders requests. It is given no means to reach the
-network and no cache on disk. A loaded service is shared by all threads: it
-takes some 50 ms and never changes.
+zeep reads the files and renders requests. It has no access to the network and no cache on disk. All threads share a
+loaded service, which takes about 50 ms to load and never changes.
 """
 
 import logging
@@ -20,7 +19,9 @@ from zeep.wsdl.bindings.soap import Soap11Binding, Soap12Binding
 from common.errors import Failure, Reason
 
 SHIPPED = Path(__file__).with_name("Cerberus.wsdl")
-"""Written from what is known of the servers' own; a deployment may use the file of its server version instead."""
+"""The shipped WSDL, written from what is known of the servers' WSDL; a deployment may use the file of its server
+version instead.
+"""
 
 # zeep logs whole envelopes at DEBUG. Its levels are pinned one by one because a level set on one of them would count.
 for _name in ("zeep", "zeep.transports", "zeep.wsdl", "zeep.wsdl.wsdl", "zeep.wsdl.bindings.soap", "zeep.xsd"):
@@ -31,10 +32,10 @@ _SETTINGS = zeep.Settings(forbid_dtd=True, forbid_entities=True, forbid_external
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: how to render its request, and what its reply is.
+    """One operation: how its request is rendered, and the structure of its reply.
 
     ``response`` is zeep's element of the reply: ``qname``, and ``type`` with ``elements`` and ``attributes``.
-    ``templates`` is where who writes requests keeps what stays the same in them.
+    ``templates`` caches the constant parts of requests for the encoder.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Operation:
     templates: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False)
 
     def render(self, fields: Mapping[str, Any]) -> etree._Element:
-        """The envelope for ``fields``, by their contract names. Raises what zeep raises for values that do not fit."""
+        """The envelope for ``fields``, which have their contract names. Raises zeep's exceptions for invalid values."""
         envelope: etree._Element = self._client.create_message(self._port, self.name, **fields)
         return envelope
 
@@ -62,7 +63,7 @@ class Service:
         self._operations: dict[str, Operation] = {}
 
     def operation(self, name: str) -> Operation:
-        """Raises Failure(OPERATION_UNSUPPORTED) if the WSDL has no such operation."""
+        """The operation with this name. Raises Failure(OPERATION_UNSUPPORTED) if the WSDL does not have it."""
         if name not in self._operations:
             if name not in self._binding.all():
                 raise Failure(Reason.OPERATION_UNSUPPORTED, f"the WSDL in use has no operation {name}")
@@ -76,7 +77,7 @@ class Service:
         return frozenset(self._binding.all())
 
     def _pick_binding(self) -> Any:
-        """SOAP 1.2 where there is a choice: all versions of the server take it."""
+        """The binding to use: SOAP 1.2 if available, because all versions of the server accept it."""
         bindings = self._client.wsdl.bindings.values()
         for kind in (Soap12Binding, Soap11Binding):
             for binding in bindings:
@@ -100,7 +101,7 @@ def _load(wsdl: Path) -> Any:
 
 
 class _LocalFiles:
-    """What zeep loads WSDL and schemas through: files, and never the network."""
+    """The transport that zeep loads WSDL and schemas through: local files only, never the network."""
 
     def load(self, url: str) -> bytes:
         if "://" in url:
@@ -113,7 +114,7 @@ _loading = threading.Lock()
 
 
 def service(wsdl: Path | None = None) -> Service:
-    """The service of ``wsdl``, or the one shipped here; each file is loaded once per process."""
+    """The service of ``wsdl``, or of the shipped file; each file is loaded once per process."""
     path = wsdl or SHIPPED
     with _loading:
         if path not in _services:

@@ -1,1 +1,1 @@
-"""One module per resource; each has a ``router``."""
+"""One module for each resource; each has a ``router``."""

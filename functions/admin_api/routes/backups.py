@@ -49,7 +49,7 @@ from replication.model import PartName
 
 NEVER_RUN = "never_run"
 _LONGEST = 500
-"""Characters of what is said of a row that cannot be understood."""
+"""Maximum length of the complaint about an unreadable row."""
 
 StatusFilter = Literal[
     "in_sync", "updated", "drifted", "blocked", "rolled_back", "failed", "incomplete", "restored", "never_run"
@@ -65,7 +65,7 @@ def list_backups(
     next: NextBackups = None,  # noqa: A002 - the parameter's name
     status: Annotated[StatusFilter | None, Query(description="Only those whose last run ended so.")] = None,
 ) -> BackupPage:
-    """The registered backups with what the last run did to each, in the order of their ids."""
+    """The registered backups with their last results, in the order of their ids."""
     after = next or ""
     statuses, primary = services.store.statuses(), services.primary()
     backups = services.store.backups()
@@ -95,7 +95,7 @@ def list_backups(
 def register_backup(
     body: Annotated[NewBackup, Body(openapi_examples=examples.NEW_BACKUP)], services: Injected
 ) -> Response[RegisteredBackup]:
-    """Register a backup and try it; a check that fails does not prevent the registration."""
+    """Register a backup and check it; a failed check does not prevent the registration."""
     refuse_forbidden_address(body.host, services)
     refuse_known_server(body.host, body.port, services)
     now = services.runtime.now()
@@ -129,7 +129,7 @@ def register_backup(
     responses=problem_answers(404),
 )
 def get_backup(backup_id: BackupIdParameter, services: Injected) -> Response[BackupView]:
-    """A backup with what the last run did to it, without its password."""
+    """A backup with its last result, without its password."""
     return shown_backup(registered_backup(backup_id, services), services)
 
 
@@ -146,9 +146,9 @@ def change_backup(
     services: Injected,
     if_match: IfMatch = None,
 ) -> Response[BackupView]:
-    """Change what is named and leave the rest; a new password replaces the stored one.
+    """Change the named fields and keep the others; a new password replaces the stored one.
 
-    Another host, port or trust needs the password.
+    A change of host, port or trust requires the password.
     """
     registered = registered_backup(backup_id, services)
     with changing(registered.id):
@@ -178,9 +178,9 @@ def change_backup(
     status_code=204,
 )
 def delete_backup(backup_id: BackupIdParameter, services: Injected, if_match: IfMatch = None) -> Response[None]:
-    """End the replication to a backup. Its secret can be recovered for some days, its history stays.
+    """Stop replicating to a backup. Its secret can be recovered for some days, and its history is kept.
 
-    After a 503 its secret may still be there: repeat the request.
+    After a 503 the secret may still exist: repeat the request.
     """
     if not is_half_removed(backup_id, services):
         registered = None  # so that one whose record cannot be read can be removed
@@ -194,7 +194,7 @@ def delete_backup(backup_id: BackupIdParameter, services: Injected, if_match: If
 
 
 def _changed(backup: Backup, body: BackupChange) -> Backup:
-    """``backup`` with what was sent; a field that was left out is not among ``model_fields_set``."""
+    """``backup`` with the fields that were sent; omitted fields are not in ``model_fields_set``."""
     sent = body.model_fields_set
     return replace(
         backup,
@@ -214,7 +214,7 @@ def _names(parts: list[PartName] | None) -> tuple[str, ...] | None:
 
 
 def _unreadable(store: Store) -> list[UnreadableBackup]:
-    """What the list would otherwise say nothing of, or call never run."""
+    """Unreadable registrations and results, which the list could not show correctly."""
     results = [(backup_id, f"its last result: {complaint}") for backup_id, complaint in store.unreadable_statuses()]
     return [
         UnreadableBackup(id=made_plain(backup_id, _LONGEST), complaint=made_plain(complaint, _LONGEST))
@@ -234,5 +234,5 @@ def _status(last: BackupResult | None) -> str:
     responses=problem_answers(404),
 )
 def try_backup(backup_id: BackupIdParameter, services: Injected) -> CheckReport:
-    """Try every requirement on a backup now, those in comparison with the primary included."""
+    """Check every requirement on a backup, including those that compare it with the primary."""
     return check_backup(registered_backup(backup_id, services), services, asked_for=True)

@@ -1,4 +1,4 @@
-"""Taking over the list of the primary's own Synchronization Manager."""
+"""Import of the backups that the primary's own Synchronization Manager lists."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,10 +25,10 @@ from registry.fleet_records import Backup, Credentials
 from registry.store import AlreadyRegistered
 
 _READ_SECONDS = 15.0
-"""For asking the primary; the rest of the time is for looking up names and registering."""
+"""Time limit for reading the primary; the rest of the time is for resolving names and registering."""
 
 _MOST_ENTRIES = 1_000
-"""Entries of the primary's list that are looked at."""
+"""Maximum number of entries of the primary's list that are processed."""
 _LONGEST_NAME = 256
 _ITSELF = "It leads to the primary itself."
 _TWICE = "The primary lists this server twice; this entry comes second."
@@ -40,7 +40,7 @@ router = new_router()
 
 @dataclass(frozen=True)
 class _Decision:
-    """What is to become of one entry of the primary's list."""
+    """The decision about one entry of the primary's list."""
 
     target: NativeTarget
     action: Action
@@ -58,7 +58,9 @@ class _Decision:
 def import_backups(
     body: Annotated[ImportRequest, Body(openapi_examples=examples.IMPORT)], services: Injected
 ) -> ImportReport:
-    """Show what the primary's own Synchronization Manager replicates to and, unless dry, register it here."""
+    """List the targets of the primary's own Synchronization Manager and, unless this is a dry run, register them as
+    backups.
+    """
     native = _native_sync(services)
     decisions = list(_decided(native.targets[:_MOST_ENTRIES], body, services))
     if not body.dry_run:
@@ -114,7 +116,7 @@ def _decided(targets: Sequence[NativeTarget], body: ImportRequest, services: Ser
 
 
 def _unfit(target: NativeTarget, problem: Failure | None) -> str:
-    """Why an entry could not be registered by anybody, empty when it could; ``problem`` is that of its address."""
+    """Why an entry cannot be registered, empty if it can; ``problem`` is the failure of its address."""
     if not target.secure:
         return "It is replicated to over plain HTTP, which is never used here."
     if problem:

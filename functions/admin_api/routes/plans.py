@@ -1,4 +1,4 @@
-"""What stops a push and lets it go on: a backup's plan, approvals, pauses."""
+"""A backup's plan, its approval and its pauses."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -35,9 +35,9 @@ def get_plan(
         SnapshotName | None, Query(description="What would be put back; without it, what the primary holds now.")
     ] = None,
 ) -> PlanView:
-    """The plan as it is now, made from what primary and backup hold at this moment. Nothing is written.
+    """The current plan, computed from the present content of primary and backup. Nothing is written.
 
-    With ``snapshot`` it is the plan of a restore, and the primary is not read: it may be down.
+    With ``snapshot`` it is the plan of a restore, and the primary, which may be down, is not read.
     """
     backup = registered_backup(backup_id, services)
     return plan_of(backup, services, key_for(snapshot, backup, services) if snapshot else "")
@@ -55,13 +55,12 @@ def approve_plan(
     body: Annotated[NewApproval, Body(openapi_examples=examples.APPROVAL)],
     services: Injected,
 ) -> ApprovalView:
-    """Let exactly the plan that the last run recorded through once, in the next run, as long as neither
-    server is changed.
+    """Approve exactly the plan that the last run recorded, for one push, as long as neither server changes.
 
-    The first write to the backup ends the approval, whoever writes and whatever becomes of it; so does a restore,
-    another address or trust of the backup, and the time that the settings give it (``approval_hours``). A backup has
-    one approval: a new one, of another plan too, replaces it. ``GET /backups/{id}`` shows it while it can be used.
-    The plan of a restore that was stopped can be approved also after other runs.
+    The first write to the backup ends the approval, whatever its result; so does a restore, a change of the backup's
+    address or trust, and the time limit of the settings (``approval_hours``). A backup has one approval: a new approval
+    replaces it, even if it is for another plan. ``GET /backups/{id}`` shows the approval while it can be used. The plan
+    of a blocked restore can be approved even after other runs.
     """
     backup = registered_backup(backup_id, services)
     with changing(f"the approval of {backup.id}"):
@@ -81,7 +80,7 @@ def pause_backup(
     services: Injected,
     if_match: IfMatch = None,
 ) -> Response[BackupView]:
-    """Write nothing to a backup until it is resumed. Runs go on telling how it differs."""
+    """Stop writing to a backup until it is resumed. Runs continue to report how it differs."""
     return _set_paused(backup_id, body.why, if_match, services)
 
 
@@ -93,7 +92,7 @@ def pause_backup(
     responses=problem_answers(404, 412),
 )
 def resume_backup(backup_id: BackupIdParameter, services: Injected, if_match: IfMatch = None) -> Response[BackupView]:
-    """End its pause: the next run writes to it again. One that is not paused stays as it is."""
+    """End the backup's pause: the next run writes to it again. A backup that is not paused is left unchanged."""
     return _set_paused(backup_id, "", if_match, services)
 
 

@@ -1,4 +1,4 @@
-"""The primary: where it is, and whether it can be replicated from."""
+"""The primary's registration, checks, promotion and stored states."""
 
 from dataclasses import replace
 from typing import Annotated
@@ -52,7 +52,7 @@ router = new_router()
     "/primary", summary="The primary", tags=["primary"], operation_id="getPrimary", responses=problem_answers(404)
 )
 def get_primary(services: Injected) -> Response[PrimaryDetails]:
-    """Where the primary is, without its password, and what somebody has accepted of it."""
+    """The primary's registration without its password, and the accepted parts of its content."""
     primary = services.source.primary
     acceptance = of_primary(services.store.acceptance(), primary)
     view = views.primary_details(primary, username_of(primary.secret_id, services), acceptance)
@@ -71,11 +71,11 @@ def put_primary(
     services: Injected,
     if_match: IfMatch = None,
 ) -> Response[CheckedPrimary]:
-    """Say where the primary is. Host, port and trust are replaced; user name and password that are left out stay.
+    """Set the primary. Host, port and trust are replaced; an omitted user name or password is kept.
 
-    Trust that is left out is that of the system's roots: `PATCH` leaves it as it is. Another host, port or trust needs
-    the password. Another host or port is another server: nothing is pushed from it until somebody resumes. While a run
-    is under way there is no other server (409 `lease_held`): the run may be writing to it.
+    Omitted trust means the system's roots, whereas `PATCH` keeps the stored trust. A change of host, port or trust
+    requires the password. Another host or port means another server: nothing is pushed from it until somebody resumes.
+    While a run is under way, the server cannot be changed (409 `lease_held`), because the run may be writing to it.
     """
     stored = services.store.primary()
     version = expected_version(if_match, stored.version if stored else 0)
@@ -94,10 +94,10 @@ def change_primary(
     services: Injected,
     if_match: IfMatch = None,
 ) -> Response[CheckedPrimary]:
-    """Change what is named and leave the rest; a new password replaces the stored one.
+    """Change the named fields and keep the others; a new password replaces the stored one.
 
-    Another host, port or trust needs the password. Another host or port is another server: nothing is pushed from it
-    until somebody resumes. While a run is under way there is no other server (409 `lease_held`).
+    A change of host, port or trust requires the password. Another host or port means another server: nothing is pushed
+    from it until somebody resumes. While a run is under way, the server cannot be changed (409 `lease_held`).
     """
     registered = services.source.primary
     version = expected_version(if_match, registered.version)
@@ -112,7 +112,7 @@ def change_primary(
 def _stored(
     named: Primary, body: NewPrimary | PrimaryChange, version: int, services: Services
 ) -> Response[CheckedPrimary]:
-    """Store the primary as somebody has named it, with its credentials, and try it."""
+    """Store the primary's registration and credentials, and check it."""
     refuse_forbidden_address(named.host, services)
     now = services.runtime.now()
     why = (
@@ -144,7 +144,7 @@ def _stored(
     responses=problem_answers(404),
 )
 def try_primary(services: Injected) -> CheckReport:
-    """Try every requirement on the primary now."""
+    """Check every requirement on the primary."""
     return check_primary(services.source.primary, services, asked_for=True)
 
 
@@ -160,10 +160,10 @@ def promote_backup(
     services: Injected,
     if_match: IfMatch = None,
 ) -> Response[PromotionView]:
-    """Make a backup the primary and the old primary a disabled backup, in one change. No server is written to.
+    """Make a backup the primary, and the old primary a disabled backup, in one transaction. No server is written to.
 
-    Runs only look from then on, until somebody resumes, or starts a run over
-    the fleet. The old primary need not answer.
+    Afterwards runs only look, until somebody resumes or starts a run over the whole fleet. The old primary does not
+    have to be reachable.
     """
     old, backup = services.source.primary, registered_backup(body.backup_id, services)
     expected_version(if_match, old.version)
@@ -197,7 +197,7 @@ def promote_backup(
     responses=problem_answers(404, 412),
 )
 def resume_primary(services: Injected, if_match: IfMatch = None) -> Response[PrimaryView]:
-    """After a change of the primary: let runs push from the new one. One from which they do already stays as it is."""
+    """After a change of the primary, let runs push from the new one. If runs already push from it, nothing changes."""
     primary = services.source.primary
     version = expected_version(if_match, primary.version)
     if primary.held:
@@ -208,9 +208,9 @@ def resume_primary(services: Injected, if_match: IfMatch = None) -> Response[Pri
 
 @router.get("/primary/states", summary="The primary's states", tags=["primary"], operation_id="listStates")
 def list_states(services: Injected, limit: Limit = 50, next: NextRuns = None) -> StatePage:  # noqa: A002 - the parameter's name
-    """Every state of the primary that a run has read and that is still kept, newest first.
+    """Every stored state of the primary, newest first.
 
-    One that came back after another is listed once for each time.
+    A state that returned after another one is listed once for each period.
     """
     states = services.store.states(limit=limit + 1, before=next)
     shown, is_more = page(map(views.state_view, states), limit)
@@ -232,5 +232,5 @@ def compare_states(
         Query(pattern=DIGEST_PATTERN, description="The other one; without it, what the primary holds now."),
     ] = None,
 ) -> DifferenceView:
-    """What became of the state with this digest: as in a plan, and nothing that looks like a secret is shown."""
+    """The changes since the state with this digest, in the form of a plan; values that look like secrets are hidden."""
     return difference_of(digest, to, services)

@@ -1,4 +1,4 @@
-"""What was there before: a backup's snapshots, and putting one back."""
+"""A backup's snapshots, and restoring one."""
 
 from typing import Annotated
 
@@ -32,9 +32,9 @@ def list_snapshots(
     limit: Limit = 50,
     next: NextRuns = None,  # noqa: A002 - the parameter's name
 ) -> SnapshotPage:
-    """What was kept of a backup before runs wrote to it, newest first; also of one that is no longer registered.
+    """The snapshots of a backup, newest first, even if the backup is no longer registered.
 
-    A page ends with the last snapshot of a run, so it may be longer than ``limit``.
+    A page ends with the last snapshot of a run, so it may exceed ``limit``.
     """
     registration = services.store.registration(backup_id)
     entries = [entry for entry in services.snapshots.of_backup(backup_id) if next is None or entry.run_id < next]
@@ -72,11 +72,11 @@ def restore_backup(
     body: Annotated[NewRestore, Body(openapi_examples=examples.RESTORE)],
     services: Injected,
 ) -> Response[RunView]:
-    """Start a run that puts a snapshot back and pauses the backup, so that no other run undoes it until it is resumed.
+    """Start a run that restores a snapshot and pauses the backup, so that no other run reverts it before it is resumed.
 
-    One that is paused gets it too, and a person's pause stays with its reason.
-    It goes through whole or not at all: what the guards stop waits for an approval. With
-    ``plan_hash`` nothing is written when the plan is another one by now.
+    A paused backup is restored too, and a person's pause keeps its reason. The restore is applied completely or not at
+    all: changes that the guards stop wait for an approval. With ``plan_hash``, nothing is written if the plan has
+    changed.
     """
     backup = registered_backup(backup_id, services)
     refuse_unservable((backup_id,), services, put_back=not body.dry_run)

@@ -1,4 +1,4 @@
-"""Runs: starting one, and what came of them."""
+"""Runs: starting one, and the results of runs."""
 
 from typing import Annotated, Literal
 
@@ -30,7 +30,7 @@ _RANKS = (
     Status.IN_SYNC,
 )
 _STATES = 10_000
-"""More states of the primary than are ever kept: one a minute for a week."""
+"""More than the maximum number of stored states of the primary, which is one a minute for a week."""
 
 router = new_router()
 
@@ -46,12 +46,11 @@ router = new_router()
 def start_run(
     body: Annotated[NewRun, Body(openapi_examples=examples.NEW_RUN)], services: Injected
 ) -> Response[RunView]:
-    """Start a run over the whole fleet or over the named backups, and say where to follow it.
+    """Start a run over the whole fleet or the named backups; the reply says where to follow it.
 
-    With ``state`` it is an older state of the primary that goes over, and the
-    backups that get it are paused, so that no other run undoes it until they are resumed. A backup that is paused
-    already gets it only if it is named, and a person's pause stays with its reason. With ``plan_hash`` a backup
-    whose plan is another one by now is not written to.
+    With ``state``, an older state of the primary is pushed, and the backups that receive it are paused, so that no
+    other run reverts it before they are resumed. A backup that is already paused receives it only if it is named, and a
+    person's pause keeps its reason. With ``plan_hash``, a backup whose plan has changed is not written to.
     """
     wanted = tuple(dict.fromkeys(body.backups or ()))
     refuse_unservable(wanted, services, put_back=body.state is not None and not body.dry_run)
@@ -70,7 +69,7 @@ def start_run(
 
 @router.get("/sync-runs", summary="All runs", tags=["runs"], operation_id="listRuns")
 def list_runs(services: Injected, limit: Limit = 50, next: NextRuns = None) -> RunPage:  # noqa: A002 - the parameter's name
-    """Runs that are still kept, newest first."""
+    """The stored runs, newest first."""
     runs = services.store.runs(limit=limit + 1, before=next)
     shown, is_more = page(map(views.run_view, runs), limit)
     return RunPage(runs=shown, next=shown[-1].id if is_more else None)
@@ -85,7 +84,7 @@ def get_run(
     limit: Limit = MAX_PAGE,
     next: NextResults = None,  # noqa: A002 - the parameter's name
 ) -> RunDetails:
-    """A run, how far it is, and what it did to each backup so far, those first that need somebody."""
+    """A run with its progress and the results of its backups so far; results that need attention come first."""
     run = services.store.run(run_id)
     if run is None:
         raise Failure(Reason.UNKNOWN_RUN, f"there is no run {run_id}")
@@ -103,7 +102,7 @@ def get_run(
 
 
 def _place(result: BackupResult) -> str:
-    """Where a result stands in the list of its run: what needs somebody comes first."""
+    """The sort key of a result within its run: results that need attention come first."""
     if result.reason in URGENT:
         return f"0-{result.backup_id}"
     rank = _RANKS.index(result.status) + 1 if result.status in _RANKS else 1
@@ -127,7 +126,7 @@ def get_history(
         Query(description="all: also what runs did to earlier registrations under this id, such as another host."),
     ] = "present",
 ) -> HistoryPage:
-    """What runs did to a backup as it is registered, newest first; all of it for an id that is no longer registered."""
+    """The results of a backup's current registration, newest first; for an id without a registration, all results."""
     registration = services.store.registration(backup_id)
     results = services.store.history(
         backup_id, limit=limit + 1, before=next, registration=registration if registrations == "present" else None

@@ -1,4 +1,4 @@
-"""What holds for the whole fleet, and the schedule, which lives on the EventBridge rules."""
+"""The settings of the whole fleet, and the schedule, which is stored in the EventBridge rules."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -23,7 +23,7 @@ router = new_router()
 
 @router.get("/sync-settings", summary="Settings and schedule", tags=["settings"], operation_id="getSyncSettings")
 def get_sync_settings(services: Injected) -> Response[SyncSettingsView]:
-    """The settings as stored, and the schedule as the rules have it at this moment."""
+    """The stored settings, and the current schedule of the EventBridge rules."""
     return _shown(services.store.settings(), services.schedule.read())
 
 
@@ -39,7 +39,9 @@ def put_sync_settings(
     services: Injected,
     if_match: IfMatch = None,
 ) -> Response[SyncSettingsView]:
-    """Replace the settings and change the rules, both or neither; the answer shows the rules' state afterwards."""
+    """Replace the settings and update the EventBridge rules, both or neither; the reply shows the rules' state
+    afterwards.
+    """
     store, before = services.store, services.store.settings()
     version = expected_version(if_match, before.version)
     change = services.schedule.prepare(Schedule(body.enabled, body.interval_minutes, body.on_change_polling))
@@ -69,7 +71,9 @@ def put_sync_settings(
 
 
 def _put_back(before: SyncSettings, saved: SyncSettings, store: Store, failure: Failure) -> None:
-    """Undo what was stored, because the rules could not be changed. Raises Failure when that fails, too."""
+    """Restore the previous settings, because the EventBridge rules could not be changed. Raises Failure if the settings
+    cannot be restored either.
+    """
     try:
         store.save_settings(before, expected_version=saved.version)
     except (Failure, VersionConflict):
@@ -82,7 +86,9 @@ def _ordered(body: NewSyncSettings) -> tuple[str, ...] | None:
 
 
 def _limits(body: NewSyncSettings) -> PushLimits | None:
-    """What to store; the defaults are not, so that what is shown can be sent again without fixing their numbers."""
+    """The limits to store; default values are not stored, so that a client can send back what it read without pinning
+    the defaults.
+    """
     numbers = body.limits.model_dump() if body.limits else None
     return None if numbers in (None, asdict(Limits())) else PushLimits(**numbers)
 

@@ -1,1 +1,1 @@
-"""What requests and answers look like, by what the API speaks of."""
+"""Schemas of requests and replies, one module for each subject."""

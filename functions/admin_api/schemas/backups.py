@@ -1,4 +1,4 @@
-"""Backups: what a registration takes, and how it is shown with its last result and its approval."""
+"""Backups: the fields of a registration, and how it is shown with its last result and its approval."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ from common.plain_text import PLAIN
 
 
 class NewBackup(SecureOnly):
-    """A backup to register. Without an id it gets one that begins with the host's name."""
+    """A backup to register. An omitted id is generated from the host's name."""
 
     id: BackupId = LEFT_OUT
     host: Host
@@ -29,10 +29,10 @@ class NewBackup(SecureOnly):
 
 
 class BackupChange(SecureOnly):
-    """What is to change; what is left out stays. Lists and tags are replaced as a whole.
+    """The fields to change; omitted fields are kept. Lists and tags are replaced as a whole.
 
-    409 when only one of user name and password is given and the other is not stored. With another host, port or
-    trust the password is needed: 409 ``password_needed`` without it.
+    409 if only user name or only password is given and the other is not stored. A change of host, port or trust
+    requires the password: 409 ``password_needed`` without it.
     """
 
     host: Host = LEFT_OUT
@@ -48,12 +48,12 @@ class BackupChange(SecureOnly):
 
 
 class LastResult(Model):
-    """What the last run did to a backup; the two times are the newest known ones.
+    """The last run's result for a backup; ``pushed_at`` and ``verified_at`` are the latest known times.
 
-    There is none before a run has looked at the server that is registered now beside the primary that is now.
+    It is null until a run has looked at the registered server beside the current primary.
 
-    ``plan_hash`` is what an approval names: the hash of the plan or, where a part of it was stopped, of what is left.
-    Empty when nothing differed.
+    ``plan_hash`` is the hash to approve: of the plan or, if some of its parts were blocked, of the remaining plan. It
+    is empty if nothing differed.
     """
 
     run_id: str
@@ -69,9 +69,9 @@ class LastResult(Model):
 
 
 class BackupSummary(Model):
-    """A registered backup in a list. ``paused`` says why nothing is written to it, empty when it is not paused.
+    """A registered backup in a list. ``paused`` is the reason for a pause, empty if the backup is not paused.
 
-    ``created_at`` is when the server at this host and port was registered.
+    ``created_at`` is the time when the server at this host and port was registered.
     """
 
     id: str
@@ -94,7 +94,7 @@ class BackupSummary(Model):
 class BackupView(BackupSummary):
     """A registered backup. ``username`` is null while no credentials are stored.
 
-    ``secret`` is what the name of its secret ends with. ``approval`` is null when no run could go by one.
+    ``secret`` is the last part of the name of its secret. ``approval`` is null if there is no valid approval.
     """
 
     username: str | None
@@ -103,17 +103,16 @@ class BackupView(BackupSummary):
 
 
 class UnreadableBackup(Model):
-    """A stored registration, or the last result of a backup, that cannot be understood; why is in ``complaint``."""
+    """A stored registration or last result of a backup that cannot be read; ``complaint`` says why."""
 
     id: str
     complaint: str
 
 
 class BackupPage(Model):
-    """Some of the backups, in the order of their ids. ``next`` leads to more.
+    """A page of the backups, in the order of their ids. ``next`` is the parameter for the next page.
 
-    A page is shorter than its limit where its entries are large. Of records that cannot be understood some are listed,
-    and others counted.
+    A page with large entries is shorter than its limit. Some unreadable records are listed, and the others counted.
     """
 
     backups: list[BackupSummary]
@@ -123,13 +122,13 @@ class BackupPage(Model):
 
 
 class RegisteredBackup(Model):
-    """The backup as stored, and what a check of it says."""
+    """The backup as stored, and the result of its check."""
 
     backup: BackupView
     check: CheckReport
 
 
 class Pause(Model):
-    """Why nothing is to be written to the backup for the time being."""
+    """The reason why nothing is to be written to the backup for the time being."""
 
     why: Annotated[str, Field(min_length=1, max_length=500, pattern=PLAIN)]

@@ -1,4 +1,4 @@
-"""Fields that several requests have. Every text, number and list has its bounds."""
+"""Fields that several requests share. Every text, number and list is bounded."""
 
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ MAX_BACKUPS = 1000
 
 
 def accepted(check: Any, value: str) -> object:
-    """What ``check`` makes of the value; its Failure as the error that pydantic understands."""
+    """The result of ``check`` for the value; its Failure becomes an error that pydantic understands."""
     try:
         return check(value)
     except Failure as failure:
@@ -31,7 +31,7 @@ def accepted(check: Any, value: str) -> object:
 
 
 def whole_number(value: object) -> object:
-    """A whole number that was written with a point: in JSON 5.0 is the integer 5."""
+    """Convert an integral float to an integer: in JSON, 5.0 is the integer 5."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -1,4 +1,4 @@
-"""The list of the primary's own Synchronization Manager, and what is taken over from it.
+"""The list of the primary's own Synchronization Manager, and the result of importing it.
 
 Separate from ``admin_api.schemas.servers``, because no other route takes or gives it.
 """
@@ -14,9 +14,9 @@ from cerberus.address_policy import MAX_HOST
 
 
 class ImportRequest(Model):
-    """Taking over the list of the primary's own Synchronization Manager. A dry run only shows it.
+    """A request to import the list of the primary's own Synchronization Manager. A dry run only shows the list.
 
-    ``passwords`` are given by ``host:port``, because the primary does not tell them.
+    The keys of ``passwords`` are ``host:port``; the primary does not reveal its passwords.
     """
 
     dry_run: bool = True
@@ -30,7 +30,7 @@ class ImportRequest(Model):
 
 
 class ImportedBackup(Model):
-    """What becomes, or became, of one entry. ``id`` is that of its registration."""
+    """The action planned or taken for one entry. ``id`` is the id of its registration."""
 
     host: str
     port: int
@@ -50,7 +50,9 @@ class NativeSyncView(Model):
 
 
 class ImportReport(Model):
-    """What was found on the primary, and what was done about it. ``more`` counts entries that were not looked at."""
+    """The list found on the primary, and the actions taken. ``more`` is the number of entries that were not
+    processed.
+    """
 
     dry_run: bool
     native: NativeSyncView

@@ -1,4 +1,5 @@
-"""What every request and answer is: nothing unknown, nothing converted, and what cannot stand together.
+"""The base of all requests and replies: unknown fields are rejected, values are not converted, and exclusive fields are
+declared.
 
 Separate from ``admin_api.schemas.fields``, because that says what one value may be, and this how values stand together.
 """
@@ -11,14 +12,14 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 LEFT_OUT: Any = Field(default=None)
-"""For a field that may be left out, but not be null. It is None then."""
+"""The default of a field that may be omitted but not null. An omitted field has the value None."""
 
 
 @dataclass(frozen=True)
 class NotBeside:
-    """A flag that cannot be true when the field ``other`` is given; that one has to be declared before the flag.
+    """A flag that cannot be true if the field ``other`` is given, which has to be declared before the flag.
 
-    Both the validator and the JSON schema of a model come from this one declaration.
+    This declaration produces both the validator and the JSON schema.
     """
 
     other: str
@@ -33,19 +34,19 @@ class NotBeside:
         return flag
 
     def describe(self, name: str, schema: JsonSchemaValue) -> None:
-        """Write it into the schema of the model whose field ``name`` is the flag."""
+        """Add the rule to the schema of the model whose field ``name`` is the flag."""
         beside = schema.setdefault("dependentSchemas", {}).setdefault(self.other, {"properties": {}})
         beside["properties"][name] = {"const": False, "description": self.why}
 
 
 class Model(BaseModel):
-    """Nothing unknown, nothing converted."""
+    """Rejects unknown fields and converts no values."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Without the default null of fields that cannot be null, and with what excludes each other."""
+        """The schema without the null default of fields that cannot be null, and with the exclusion rules."""
         schema = handler(core_schema)
         whole = handler.resolve_ref_schema(schema)
         for described in whole.get("properties", {}).values():

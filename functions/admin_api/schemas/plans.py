@@ -1,4 +1,4 @@
-"""Plans, what the guards stop in them, and approvals; the difference of two states is shown in the same way."""
+"""Plans, blocks and approvals; the difference of two states has the same form."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -9,7 +9,9 @@ from admin_api.schemas.model import Model
 
 
 class FieldChangeView(Model):
-    """One value of an item. Both values are null where it is ``hidden`` because it looks like a secret."""
+    """The change of one value of an item. Both values are null if they are ``hidden`` because the value looks like a
+    secret.
+    """
 
     path: str
     kind: str
@@ -19,7 +21,7 @@ class FieldChangeView(Model):
 
 
 class ItemChangeView(Model):
-    """One user, group, setting or rule that would come, go or change."""
+    """One user, group, setting or rule that would be added, removed or changed."""
 
     kind: str
     key: str
@@ -28,11 +30,12 @@ class ItemChangeView(Model):
 
 
 class PlannedPartView(Model):
-    """One part. ``different``: it is written. ``blocked``: it waits for an approval of the plan. ``undecided``: it
-    waits for what the remedy of its reason says, and no approval helps. ``not_written``: ``reason`` says why.
+    """One part. ``different``: the part would be written. ``blocked``: the part waits for an approval of the plan.
+    ``undecided``: the part waits for the remedy of its reason, and an approval does not help. ``not_written``:
+    ``reason`` says why.
 
-    ``kept`` counts what the rules keep as the backup has it; ``kept_different`` counts the values of it that differ
-    from the primary's, or that only one side has.
+    ``kept`` is the number of values that keep patterns preserve on the backup; ``kept_different`` is the number of
+    those that differ from the primary's, or exist on only one side.
     """
 
     part: str
@@ -51,9 +54,9 @@ class PlannedPartView(Model):
 
 
 class BlockView(Model):
-    """Why a part waits for a person, with the numbers that stopped it.
+    """Why a part waits for a person, with the numbers that exceeded a limit.
 
-    One that is not ``approvable`` waits until its remedy is carried out.
+    A part that is not ``approvable`` waits until its remedy is carried out.
     """
 
     part: str
@@ -65,7 +68,7 @@ class BlockView(Model):
 
 
 class AccessIncreaseView(Model):
-    """One thing that would widen access."""
+    """One change that would widen access."""
 
     part: str
     kind: str
@@ -74,10 +77,11 @@ class AccessIncreaseView(Model):
 
 
 class PlanView(Model):
-    """What a run would do to a backup now. ``text`` is the same for people; ``hash`` is what an approval names.
+    """What a run would do to a backup now. ``text`` is the same plan as text; ``hash`` identifies the plan in an
+    approval.
 
-    Lists are bounded; what is not listed is counted. ``exceptions`` are paths that are replicated although a rule
-    would keep them: the rules' exceptions that have an effect.
+    Lists are limited; omitted entries are counted. ``exceptions`` are paths that are replicated although a keep pattern
+    matches them, because an exception applies.
     """
 
     backup_id: str
@@ -93,9 +97,9 @@ class PlanView(Model):
 
 
 class DifferenceView(Model):
-    """What leads from one state of the primary to another; ``text`` is the same for people.
+    """The changes from one state of the primary to another; ``text`` is the same as text.
 
-    ``after`` is null for what it holds now. Of a part that only one of them has, ``message`` says which.
+    ``after`` is null for the primary's current content. If only one state has a part, ``message`` says which.
     """
 
     before: str
@@ -106,16 +110,17 @@ class DifferenceView(Model):
 
 
 class NewApproval(Model):
-    """The plan that was looked at."""
+    """The plan to approve."""
 
     hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="The hash of the backup's last result.")]
 
 
 class ApprovalView(Model):
-    """Who lets which plan through, once, as long as neither server moves.
+    """An approval of one plan, for one push, as long as neither server changes.
 
-    ``snapshot`` is the key of what the plan puts back, empty for a replication. ``agreed`` are others who stand behind
-    it. ``missing_approvals`` is how many people have to approve the same plan as well before it is ``in_force``.
+    ``snapshot`` is the key of the snapshot that the plan restores, empty for a replication. ``agreed`` are the other
+    people who count as approvers. ``missing_approvals`` is how many more people have to approve the same plan before it
+    is ``in_force``.
     """
 
     backup_id: str

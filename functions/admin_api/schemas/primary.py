@@ -1,4 +1,4 @@
-"""The primary: how it is registered and shown, a backup in its place, and the states that it had."""
+"""The primary: its registration, its views, the promotion of a backup, and its stored states."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -12,10 +12,10 @@ from admin_api.schemas.servers import CheckReport, Host, Password, Port, SecureO
 
 
 class NewPrimary(SecureOnly):
-    """The primary. Host, port and trust are replaced as a whole: without ``tls`` by the system's roots.
+    """The primary. Host, port and trust are replaced as a whole: without ``tls``, the system's roots are used.
 
-    User name and password that are left out stay; 409 when only one is given and the other is not stored. With another
-    host, port or trust the password is needed: 409 ``password_needed`` without it.
+    An omitted user name or password is kept; 409 if only one is given and the other is not stored. A change of host,
+    port or trust requires the password: 409 ``password_needed`` without it.
     """
 
     host: Host
@@ -26,10 +26,10 @@ class NewPrimary(SecureOnly):
 
 
 class PrimaryChange(SecureOnly):
-    """What is to change of the primary; what is left out stays.
+    """The fields of the primary to change; omitted fields are kept.
 
-    409 when only one of user name and password is given and the other is not stored. With another host, port or
-    trust the password is needed: 409 ``password_needed`` without it.
+    409 if only user name or only password is given and the other is not stored. A change of host, port or trust
+    requires the password: 409 ``password_needed`` without it.
     """
 
     host: Host = LEFT_OUT
@@ -40,10 +40,10 @@ class PrimaryChange(SecureOnly):
 
 
 class PrimaryView(Model):
-    """The primary. ``source`` is ``stack`` as long as only the stack's parameters name it.
+    """The primary. ``source`` is ``stack`` while only the stack's parameters name the primary.
 
-    ``held`` says why nothing is pushed until somebody resumes, empty when it is.
-    ``secret`` is what the name of its secret ends with.
+    ``held`` is the reason why nothing is pushed until somebody resumes, empty if runs push. ``secret`` is the last part
+    of the name of its secret.
     """
 
     source: Literal["registered", "stack"]
@@ -59,11 +59,11 @@ class PrimaryView(Model):
 
 
 class AcceptedPartView(Model):
-    """What somebody has accepted of one part of the primary by a run with ``accept_primary``.
+    """The content of one part of the primary that somebody accepted by a run with ``accept_primary``.
 
-    It holds for every later run, until the primary holds something else in this part or is another server.
-    ``reason`` and ``message`` say what would have stopped the run. ``requester_verified``: ``accepted_by`` has asked
-    this API for that run; otherwise the name is what an invocation of the function said, and proves nothing.
+    It applies to every later run, until this part changes or the primary is another server. ``reason`` and ``message``
+    say what would otherwise have stopped the run. ``requester_verified``: ``accepted_by`` requested that run through
+    this API; otherwise the name comes from an invocation of the function and proves nothing.
     """
 
     part: str
@@ -76,22 +76,22 @@ class AcceptedPartView(Model):
 
 
 class PrimaryDetails(PrimaryView):
-    """The primary, with what is ``accepted`` of it although it looks like a mistake."""
+    """The primary, with the parts of its content that are ``accepted`` although they look like a mistake."""
 
     accepted: list[AcceptedPartView]
 
 
 class CheckedPrimary(Model):
-    """The primary as stored, and what a check of it says."""
+    """The primary as stored, and the result of its check."""
 
     primary: PrimaryView
     check: CheckReport
 
 
 class NewPromotion(Model):
-    """A backup to make the primary.
+    """The backup to promote to primary.
 
-    Without ``former_id`` the old primary gets the id that it had when it was a backup, or one of its host's name.
+    Without ``former_id``, the old primary gets its former id as a backup, or one derived from its host.
     """
 
     backup_id: BackupId
@@ -103,9 +103,9 @@ class NewPromotion(Model):
 
 
 class PromotionView(Model):
-    """Who is the primary now, what became of the old one, and what the new one's check says.
+    """The new primary with its check, and the old primary as a backup.
 
-    ``concerns`` are what spoke against it and was overruled; ``warnings`` are to be seen to.
+    ``concerns`` are the objections that were overruled; ``warnings`` are tasks that remain.
     """
 
     primary: PrimaryView
@@ -116,9 +116,9 @@ class PromotionView(Model):
 
 
 class StateView(Model):
-    """A state of the primary over a time in which every run found it unchanged.
+    """A state of the primary, for the period in which every run found it unchanged.
 
-    ``server`` is the primary of that time. ``size`` is in bytes; ``kept_until`` moves on while it is in force.
+    ``server`` is the primary at that time. ``size`` is in bytes; ``kept_until`` is extended while the state is current.
     """
 
     digest: str
@@ -136,7 +136,7 @@ class StateView(Model):
 
 
 class StatePage(Model):
-    """Some of the primary's states, newest first. ``next`` leads to older ones."""
+    """A page of the primary's states, newest first. ``next`` is the parameter for the next page, of older states."""
 
     states: list[StateView]
     next: str | None

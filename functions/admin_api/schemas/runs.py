@@ -1,4 +1,4 @@
-"""Runs and restores: how one is asked for, what it did to each backup, and the snapshots that it kept."""
+"""Runs and restores: requests, results for each backup, and snapshots."""
 
 from datetime import datetime
 from typing import Annotated
@@ -10,16 +10,16 @@ from admin_api.schemas.model import LEFT_OUT, Model, NotBeside
 
 
 class NewRun(Model):
-    """A run to start. Without ``backups`` it is over the whole fleet; an empty list is refused.
+    """A run to start. Without ``backups`` the run covers the whole fleet; an empty list is rejected.
 
     A dry run writes nothing.
 
-    ``state`` is the digest of an older state of the primary, to go over instead of what it holds now. The primary
-    is not read then, so ``accept_primary`` cannot be true beside it. A backup that is paused already gets it only if
-    it is named here, and a person's pause stays with its reason. One with ``report_only`` cannot be named.
+    ``state`` is the digest of an older state of the primary, which is pushed instead of the current one. The primary is
+    then not read, so ``accept_primary`` cannot be true as well. A backup that is already paused receives the state only
+    if it is named here, and a person's pause keeps its reason. A backup with ``report_only`` cannot be named.
 
-    ``plan_hash`` is that of the plan of one backup, as it was looked at: no backup with another plan is written to. It
-    approves nothing: what the guards stop waits for ``POST /backups/{id}/approve``.
+    ``plan_hash`` is the hash of a reviewed plan of one backup: a backup with another plan is not written to. It is not
+    an approval: changes that the guards stop wait for ``POST /backups/{id}/approve``.
     """
 
     backups: Annotated[list[BackupId], Field(min_length=1, max_length=MAX_BACKUPS)] = LEFT_OUT
@@ -39,12 +39,12 @@ class NewRun(Model):
 
 
 class NewRestore(Model):
-    """What to put back: a snapshot of this backup, or a state of the primary. A dry run writes nothing.
+    """The content to restore: a snapshot of this backup, or a state of the primary. A dry run writes nothing.
 
-    The backup gets it also if it is paused, and a person's pause stays with its reason.
-    ``plan_hash`` is that of the plan, as it was looked at: with another one nothing is written. It approves nothing:
-    what the guards stop waits for ``POST /backups/{id}/approve``.
-    ``same_machine`` says that a snapshot which is ``former`` is of the machine that is registered now.
+    The backup is restored even if it is paused, and a person's pause keeps its reason. ``plan_hash`` is the hash of a
+    reviewed plan: with another plan nothing is written. It is not an approval: changes that the guards stop wait for
+    ``POST /backups/{id}/approve``. ``same_machine`` confirms that a ``former`` snapshot is of the machine that is
+    registered now.
     """
 
     snapshot: SnapshotName
@@ -54,9 +54,11 @@ class NewRestore(Model):
 
 
 class SnapshotView(Model):
-    """What was kept of a backup before a run wrote to it. ``at`` is when that run was asked for, ``size`` in bytes.
+    """The content of a backup that was stored before a run wrote to it. ``at`` is when that run was requested, ``size``
+    is in bytes.
 
-    ``former``: the id was another registration then, removed since or at another address. It may be another machine.
+    ``former``: the snapshot is of an earlier registration of this id, since removed or at another address. That may
+    have been another machine.
     """
 
     key: str
@@ -68,16 +70,17 @@ class SnapshotView(Model):
 
 
 class SnapshotPage(Model):
-    """Some of a backup's snapshots, newest first. ``next`` leads to older ones."""
+    """A page of a backup's snapshots, newest first. ``next`` is the parameter for the next page, of older snapshots."""
 
     snapshots: list[SnapshotView]
     next: str | None
 
 
 class PartView(Model):
-    """What became of one part. ``cause`` says which server has changed since both were equal, empty where none has.
+    """The result for one part. ``cause`` says which server has changed since both were equal, empty if neither has.
 
-    ``kept_different`` counts the values that a rule keeps although they differ; the first of their paths are listed.
+    ``kept_different`` is the number of values that a keep pattern preserves although they differ; the first paths are
+    listed.
     """
 
     part: str
@@ -93,11 +96,11 @@ class PartView(Model):
 
 
 class ResultView(Model):
-    """What a run did to a backup. ``duration`` in seconds.
+    """The result of a run for one backup. ``duration`` is in seconds.
 
-    ``snapshot`` is the key of what the backup held before it was written to, empty when it was not.
-    ``approved_by`` are those behind the approval that this push used up, empty when it used none.
-    ``former``: the id was another registration then, removed since or at another address.
+    ``snapshot`` is the key of the backup's content before it was written to, empty if it was not. ``approved_by`` are
+    the people whose approval this push used, empty if it used none. ``former``: the result is of an earlier
+    registration of this id, since removed or at another address.
     """
 
     backup_id: str
@@ -119,7 +122,7 @@ class ResultView(Model):
 
 
 class NoticeView(Model):
-    """What an administrator should know of a run although it did not end it."""
+    """A notice about a run that did not end it."""
 
     reason: str
     message: str
@@ -127,11 +130,12 @@ class NoticeView(Model):
 
 
 class RunView(Model):
-    """A run. ``queued`` until it begins; ``counts`` has the backups by status once it has ended.
+    """A run. Its status is ``queued`` until it begins; ``counts`` has the number of backups by status once it has
+    ended.
 
-    ``snapshot`` is the key of what it puts back, empty for a replication; ``plan_hash`` that of the only plan that it
-    carries out, empty for any. ``requester_verified``: ``requested_by`` has asked this API for it; otherwise that is
-    what an invocation of the function said, and proves nothing.
+    ``snapshot`` is the key of the snapshot that it restores, empty for a replication; ``plan_hash`` is the hash of the
+    only plan that it carries out, empty for any. ``requester_verified``: ``requested_by`` requested it through this
+    API; otherwise the name comes from an invocation of the function and proves nothing.
     """
 
     id: str
@@ -153,16 +157,17 @@ class RunView(Model):
 
 
 class Progress(Model):
-    """How many backups have a result, of how many."""
+    """The number of backups with a result, and the total number."""
 
     done: int
     total: int
 
 
 class RunDetails(RunView):
-    """A run with its progress, and results of backups that are done: those that need somebody first.
+    """A run with its progress and the results of finished backups; results that need attention come first.
 
-    ``next`` leads to more. While a run is under way, a result that changes between two pages can be on neither.
+    ``next`` is the parameter for the next page. While a run is under way, a result that changes between two pages may
+    be on neither.
     """
 
     progress: Progress
@@ -171,14 +176,14 @@ class RunDetails(RunView):
 
 
 class RunPage(Model):
-    """Some of the runs, newest first. ``next`` leads to older ones."""
+    """A page of the runs, newest first. ``next`` is the parameter for the next page, of older runs."""
 
     runs: list[RunView]
     next: str | None
 
 
 class HistoryPage(Model):
-    """Some of a backup's results, newest first. ``next`` leads to older ones."""
+    """A page of a backup's results, newest first. ``next`` is the parameter for the next page, of older results."""
 
     results: list[ResultView]
     next: str | None

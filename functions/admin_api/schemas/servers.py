@@ -1,4 +1,4 @@
-"""What the primary and a backup have in common: address, log-in, trust, and what a check of a server says."""
+"""Fields that the primary and backups share: address, log-in, trust, and the result of a check."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -13,7 +13,9 @@ from cerberus.tls import CERTIFICATE_MARK, KEY_MARK, MAX_PINS, CaBundle
 from common.plain_text import PLAIN
 
 _LARGEST_CA_BUNDLE = 65_536
-"""Bytes. With the longest lists beside it a registration still fits into a row of DynamoDB, which takes 400 KB."""
+"""Maximum size of a CA bundle in bytes. A registration with the longest lists and this bundle still fits into a
+DynamoDB row, which is limited to 400 KB.
+"""
 
 
 def _host(value: str) -> str:
@@ -61,13 +63,13 @@ Password = Annotated[
 
 
 class SystemTrust(Model):
-    """By the public certification authorities."""
+    """Trust in the public certification authorities."""
 
     mode: Literal["system"]
 
 
 class CaTrust(Model):
-    """By authorities of one's own, in PEM."""
+    """Trust in the given certification authorities, in PEM."""
 
     mode: Literal["ca"]
     ca_pem: Annotated[
@@ -87,7 +89,7 @@ class CaTrust(Model):
 
 
 class PinnedTrust(Model):
-    """By the SHA-256 of the certificate itself; the second one is for a renewal."""
+    """Trust in certificates with one of these SHA-256 fingerprints; the second one is for a renewal."""
 
     mode: Literal["pins"]
     fingerprints: Annotated[
@@ -100,7 +102,7 @@ Trust = Annotated[SystemTrust | CaTrust | PinnedTrust, Field(discriminator="mode
 
 
 class SecureOnly(Model):
-    """A server as sent."""
+    """The base of requests for a server, which require a secure connection."""
 
     secure_connection: Annotated[
         Literal[True], Field(description="Always true: over plain HTTP the password could be read on the way.")
@@ -115,7 +117,9 @@ class SecureOnly(Model):
 
 
 class CertificateView(Model):
-    """The certificate the server showed. ``fingerprint`` is the SHA-256 to pin, once confirmed out of band."""
+    """The certificate that the server presented. ``fingerprint`` is the SHA-256 to pin, after confirming it through
+    another channel.
+    """
 
     subject: str
     issuer: str
@@ -126,7 +130,7 @@ class CertificateView(Model):
 
 
 class RequirementView(Model):
-    """One requirement, tried just now."""
+    """The result of checking one requirement."""
 
     id: str
     result: Literal["pass", "fail", "warning", "skipped"]
@@ -136,7 +140,7 @@ class RequirementView(Model):
 
 
 class CheckReport(Model):
-    """All requirements on one server. ``passed``: none failed and none was skipped."""
+    """The results for all requirements on one server. ``passed``: no requirement failed and none was skipped."""
 
     server: str
     checked_at: datetime

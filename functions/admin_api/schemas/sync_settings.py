@@ -20,9 +20,10 @@ Share = Annotated[
 
 
 class LimitsView(Model):
-    """How many users, and how many groups, one push may remove or disable before it waits for an approval.
+    """How many users, and how many groups, one push may remove or disable before it needs an approval.
 
-    It is stopped above the floor and above the share of what the backup holds, or above the maximum.
+    A push is blocked if the number exceeds both the floor and the share of the backup's entries, or exceeds the
+    maximum.
     """
 
     removal_floor: Count
@@ -34,9 +35,9 @@ class LimitsView(Model):
 
 
 class NewSyncSettings(Model):
-    """All settings. A null ``interval_minutes`` leaves the rule's expression as it is.
+    """All settings. A null ``interval_minutes`` leaves the EventBridge rule's schedule as it is.
 
-    Null ``limits``, and those with the numbers of the product's defaults, mean the defaults.
+    Null ``limits``, and limits equal to the product's defaults, mean the defaults.
     """
 
     enabled: bool
@@ -94,10 +95,11 @@ class NewSyncSettings(Model):
 
 
 class SyncSettingsView(Model):
-    """What holds for the whole fleet, and the schedule as the rules have it; it can be PUT again as it is.
+    """The settings of the whole fleet, and the schedule of the EventBridge rules; a client can PUT this document back.
 
-    ``interval_minutes`` is null while the rule has another expression than an interval that can be set here.
-    ``schedule_notes`` say what is odd about the rules: one that is not there, and counts as off, or its expression.
+    ``interval_minutes`` is null while the rule has a schedule other than an interval that can be set here.
+    ``schedule_notes`` describe irregularities of the rules: a missing rule, which counts as off, or an unusual
+    schedule.
     """
 
     enabled: bool
