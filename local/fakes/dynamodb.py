@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from threading import RLock
 from typing import TYPE_CHECKING, Any, cast
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -36,12 +37,14 @@ class FakeDynamoDb:
     """A table with the text keys ``pk`` and ``sk``. Rows are replaced and never changed in place."""
 
     def __init__(self) -> None:
+        self._lock = RLock()  # each call is one moment, whatever threads there are
         self._rows: defaultdict[str, dict[str, Item]] = defaultdict(dict)
 
     @property
     def rows(self) -> list[Item]:
         """All rows, in the order of their keys."""
-        return [of_pk[sk] for _, of_pk in sorted(self._rows.items()) for sk in sorted(of_pk)]
+        with self._lock:
+            return [of_pk[sk] for _, of_pk in sorted(self._rows.items()) for sk in sorted(of_pk)]
 
     def expire(self, now: float) -> None:
         """Remove what has expired at this time, in seconds since 1970: DynamoDB does so within some days."""
@@ -60,12 +63,14 @@ class FakeDynamoDb:
         self._rows[key[0]].pop(key[1], None)
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool = False) -> dict[str, Any]:  # noqa: N803, ARG002 - boto3's names
-        row = self._stored(_key_of(Key))
+        with self._lock:
+            row = self._stored(_key_of(Key))
         return {} if row is None else {"Item": dict(row)}
 
     def put_item(self, *, TableName: str, Item: Item) -> None:  # noqa: N803, ARG002
         _refuse_too_large(Item, "PutItem")
-        self._store(Item)
+        with self._lock:
+            self._store(Item)
 
     def query(
         self,
@@ -81,13 +86,11 @@ class FakeDynamoDb:
     ) -> dict[str, Any]:
         """The rows that meet the condition, in the order of their keys, as many as go into a page."""
         condition = parsed(KeyConditionExpression)
-        rows = {
-            key: row
-            for of_pk in self._rows.values()
-            for row in of_pk.values()
-            if condition(_Scope(ExpressionAttributeNames, ExpressionAttributeValues, row))
-            for key in [_key_of(row)]
-        }
+        pks = {str(value.get("S")) for value in ExpressionAttributeValues.values()}  # a condition names one of them
+        with self._lock:
+            stored = [row for pk in pks & self._rows.keys() for row in self._rows[pk].values()]
+        scopes = (_Scope(ExpressionAttributeNames, ExpressionAttributeValues, row) for row in stored)
+        rows = {_key_of(scope.row): scope.row for scope in scopes if condition(scope)}
         keys = sorted(rows, reverse=not ScanIndexForward)
         if ExclusiveStartKey is not None:
             start = _key_of(ExclusiveStartKey)
@@ -106,6 +109,10 @@ class FakeDynamoDb:
         if len(TransactItems) > MOST_WRITES:
             raise _error("ValidationException", f"more than {MOST_WRITES} writes")
         writes = [(action, content) for one in TransactItems for action, content in one.items()]
+        with self._lock:
+            self._transact(writes)
+
+    def _transact(self, writes: list[tuple[str, Mapping[str, Any]]]) -> None:
         keys = [_key_of(content["Item"] if action == "Put" else content["Key"]) for action, content in writes]
         if len(set(keys)) < len(keys):
             raise _error("ValidationException", "two writes of one row in a transaction")

@@ -11,7 +11,6 @@ from moto import mock_aws
 
 from common.runtime import SystemRuntime
 from local.fakes.aws_services import MemoryCredentials
-from local.fakes.dynamodb import simulated_client
 from local.fakes.runtime import FakeRuntime
 from local.fakes.store import MemoryStore
 from registry.aws import Clients, open_clients
@@ -91,13 +90,11 @@ def dynamo_store(clients: Clients) -> DynamoStore:
     return DynamoStore(TABLE, clients.dynamodb, CountingRuntime())
 
 
-@pytest.fixture(params=["memory", "simulated", "dynamo"])
+@pytest.fixture(params=["simulated", "dynamo"])
 def store(request: pytest.FixtureRequest) -> Store:
-    """Each implementation of Store; the last one brings moto up, the one before has a simulated table."""
-    if request.param == "memory":
-        return MemoryStore()
+    """The store over the table in memory and over moto's."""
     if request.param == "simulated":
-        return DynamoStore(TABLE, simulated_client(), CountingRuntime())
+        return MemoryStore()
     dynamo: DynamoStore = request.getfixturevalue("dynamo_store")
     return dynamo
 

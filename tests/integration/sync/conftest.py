@@ -148,7 +148,7 @@ class Registry:
 @pytest.fixture
 def memory_registry() -> Registry:
     store = MemoryStore()
-    return Registry(store, MemoryCredentials(), lambda: vars(store))
+    return Registry(store, MemoryCredentials(), lambda: store.table.rows)
 
 
 @pytest.fixture

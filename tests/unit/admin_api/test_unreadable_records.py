@@ -11,6 +11,7 @@ from admin_api.promotion import concerns_about, warnings_about
 from admin_api.schemas.servers import CheckReport
 from common.errors import Failure, Reason
 from local.fakes.store import MemoryStore
+from registry.dynamo import DynamoStore
 from registry.fleet_records import Backup, Primary
 from registry.run_records import BackupResult
 from tests.support.registrations import as_registered
@@ -63,8 +64,12 @@ def test_what_is_asked_for_alone_is_a_problem_that_names_the_row_and_nothing_is_
     answer = world.call(*request_line.split(), body)
     assert (answer.status, answer.body["reason"]) == (500, "record_unreadable")
     assert "STATUS / ftp2" in answer.body["detail"]
-    stored = (world.store._settings, world.store._primary, world.store._backups["ftp2"])
-    assert stored == before
+    intact = (
+        DynamoStore.settings(world.store),
+        DynamoStore.primary(world.store),
+        DynamoStore.backup(world.store, "ftp2"),
+    )
+    assert intact == before
 
 
 def test_a_registration_can_still_be_removed(world: Any, register: Any, unreadable: Callable[[str], None]) -> None:

@@ -1,4 +1,4 @@
-"""The in-memory store is used from many threads. moto's transactions are not atomic, so this is shown here alone."""
+"""A store is used from many threads. moto's transactions are not atomic, so this is shown over the table in memory."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
