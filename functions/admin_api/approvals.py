@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from admin_api.dependencies import Services
-from common.errors import Failure, Reason
+from common.errors import Failure, Reason, suppressed
 from fleet.approvals import CurrentApproval
 from fleet.people import Person, person_of
 from registry.fleet_records import Backup, SyncSettings
@@ -30,7 +30,7 @@ def approve(backup: Backup, plan_hash: str, who: str, services: Services) -> Cur
     APPROVAL_BY_ANOTHER if this person's approval cannot count, and the failures of ``Services.approve``.
     """
     settings = services.store.settings()
-    recorded = _recorded(backup, services)
+    recorded = services.store.history(backup.id, limit=_LOOKED_BACK, registration=backup.registration)
     last = services.last_result(backup)
     waiting = _waiting(plan_hash, recorded, backup, last, services)
     if not settings.approval_by_another:
@@ -92,18 +92,11 @@ def _agreed(
 
 def _given(backup: Backup, plan_hash: str, snapshot: str, services: Services) -> CurrentApproval | None:
     """The stored approval of this plan; None also for an unreadable one, which a new approval replaces."""
-    try:
+    with suppressed(Reason.RECORD_UNREADABLE):
         current = services.approval(backup)
-    except Failure as failure:
-        if failure.reason is not Reason.RECORD_UNREADABLE:
-            raise
-        return None
-    is_same = current and (current.given.plan_hash, current.given.snapshot) == (plan_hash, snapshot)
-    return current if is_same else None
-
-
-def _recorded(backup: Backup, services: Services) -> tuple[BackupResult, ...]:
-    return services.store.history(backup.id, limit=_LOOKED_BACK, registration=backup.registration)
+        if current and (current.given.plan_hash, current.given.snapshot) == (plan_hash, snapshot):
+            return current
+    return None
 
 
 def _waiting(
@@ -132,12 +125,9 @@ def _waiting(
 
 def _run_of(result: BackupResult, services: Services) -> Run | None:
     """The run of a result; None if its record has expired or is unreadable."""
-    try:
+    with suppressed(Reason.RECORD_UNREADABLE):
         return services.store.run(result.run_id)
-    except Failure as failure:
-        if failure.reason is not Reason.RECORD_UNREADABLE:
-            raise
-        return None
+    return None
 
 
 def _waits(last: BackupResult) -> bool:

@@ -13,7 +13,7 @@ from admin_api.request import etag
 from admin_api.schemas.backups import BackupView
 from admin_api.schemas.fields import DIGEST_PATTERN, ID_PATTERN, RUN_ID_PATTERN
 from admin_api.timeouts import address_problems
-from common.errors import Failure, Reason
+from common.errors import Failure, Reason, suppressed
 from registry.destination import destination_of
 from registry.fleet_records import Backup, Credentials, Primary
 
@@ -51,12 +51,9 @@ def refuse_forbidden_address(host: str, services: Services) -> None:
 
 def username_of(secret_id: str, services: Services) -> str | None:
     """The stored user name, None if there are no credentials."""
-    try:
+    with suppressed(Reason.CREDENTIALS_MISSING):
         return services.credentials.username(secret_id)
-    except Failure as failure:
-        if failure.reason is not Reason.CREDENTIALS_MISSING:
-            raise
-        return None
+    return None
 
 
 def credentials_for[Server: (Primary, Backup)](

@@ -10,7 +10,7 @@ from functools import partial
 from cerberus.address_policy import AddressPolicy, check_host
 from cerberus.same_server import Address, all_addresses, same_server
 from common.deadline import Deadline, computing_until
-from common.errors import Failure, Reason
+from common.errors import Failure, Reason, suppressed
 from common.hosts import canonical_host
 from common.runtime import UNFINISHED, Runtime
 
@@ -75,12 +75,9 @@ class SameServers:
         deadline = Deadline(seconds, runtime.monotonic)
 
         def all_of(host: str) -> frozenset[str]:
-            try:
+            with suppressed(Reason.DEADLINE):
                 return all_addresses(host, addresses, deadline)
-            except Failure as failure:
-                if failure.reason is Reason.DEADLINE:
-                    return frozenset()
-                raise
+            return frozenset()
 
         names = list(dict.fromkeys(map(canonical_host, hosts)))
         works = [partial(all_of, name) for name in names]

@@ -15,7 +15,7 @@ from cerberus.decoder import Values
 from cerberus.endpoint import USERS, Endpoint
 from cerberus.soap import SoapClient
 from common.deadline import Deadline
-from common.errors import UNANSWERED, Failure, Reason
+from common.errors import UNANSWERED, Failure, Reason, suppressed
 from common.runtime import Runtime
 from common.server_types import (
     Authentication,
@@ -226,16 +226,16 @@ class PrimaryClient:
             enabled=settings["enable"],
             interval_minutes=settings.get("syncIntervalMinutes", 0),
             on_change=settings.get("syncOnServerChange", False),
-            targets=tuple(self._native_target(server) for server in config["servers"]["server"]),
-        )
-
-    def _native_target(self, server: Values) -> NativeTarget:
-        return NativeTarget(
-            host=server["host"],
-            port=server["port"],
-            secure=server.get("useSSL", False),
-            username=server.get("username", ""),
-            enabled=server["enableSync"],
+            targets=tuple(
+                NativeTarget(
+                    host=server["host"],
+                    port=server["port"],
+                    secure=server.get("useSSL", False),
+                    username=server.get("username", ""),
+                    enabled=server["enableSync"],
+                )
+                for server in config["servers"]["server"]
+            ),
         )
 
     def _pushes_itself(self) -> bool | None:
@@ -244,13 +244,10 @@ class PrimaryClient:
 
         Replication does not depend on it, so a server without the operation is still accepted.
         """
-        try:
+        with suppressed(*UNANSWERED):
             native = self.native_sync()
-        except Failure as failure:
-            if failure.reason not in UNANSWERED:
-                raise
-            return None
-        return native.enabled and any(target.enabled for target in native.targets)
+            return native.enabled and any(target.enabled for target in native.targets)
+        return None
 
     def _licence(self) -> Licence:
         licence = self._read("GetLicenseInfo")["LicenseInformation"]

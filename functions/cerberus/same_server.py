@@ -6,7 +6,7 @@ be dialed.
 
 from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
-from common.errors import Failure, Reason
+from common.errors import Reason, suppressed
 from common.hosts import canonical_host
 
 type Address = tuple[str, int]
@@ -29,9 +29,6 @@ def same_server(one: Address, other: Address, addresses: AddressPolicy, deadline
 
 def all_addresses(host: str, addresses: AddressPolicy, deadline: Deadline) -> frozenset[str]:
     """Every address of a host in canonical form; empty if it does not resolve. Raises Failure(DEADLINE)."""
-    try:
+    with suppressed(Reason.NAME_NOT_RESOLVED):
         return frozenset(map(canonical_host, addresses.resolve(canonical_host(host), deadline)))
-    except Failure as failure:
-        if failure.reason is Reason.NAME_NOT_RESOLVED:
-            return frozenset()
-        raise
+    return frozenset()

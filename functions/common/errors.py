@@ -5,6 +5,8 @@ Status records, metrics, log lines and HTTP replies all use the same code, so th
 """
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
@@ -304,6 +306,16 @@ class Failure(Exception):
     def at(self, server: str) -> "Failure":
         """The same failure, with ``server`` as its server unless it already names one."""
         return self if self.server else Failure(self.reason, self.message, server=server)
+
+
+@contextmanager
+def suppressed(*reasons: Reason) -> Iterator[None]:
+    """Go on behind the block when a Failure with one of these reasons ends it. Any other Failure is raised."""
+    try:
+        yield
+    except Failure as failure:
+        if failure.reason not in reasons:
+            raise
 
 
 def places(error: BaseException) -> str:

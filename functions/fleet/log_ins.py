@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from common.errors import Failure, Reason
+from common.errors import Failure, Reason, suppressed
 from common.runtime import Runtime
 from registry.destination import destination_of, password_needed
 from registry.fleet_records import Backup, Credentials, LogIn, Primary
@@ -77,31 +77,21 @@ class LogIns:
         has already refused these credentials.
         """
         if not (asked_for or fresh):
-            try:
+            with suppressed(*_MAY_BE_STALE):
                 return self._allowed(server, fresh=False, asked_for=False)
-            except Failure as failure:
-                if failure.reason not in _MAY_BE_STALE:
-                    raise
         return self._allowed(server, fresh=True, asked_for=asked_for)
 
     def bind(self, server: Primary | Backup) -> None:
         """Before a registration changes, store ``server`` as the destination of a password that has none."""
-        try:
+        with suppressed(Reason.CREDENTIALS_MISSING, Reason.PASSWORD_NEEDED):
             self.permitted(server, asked_for=True)
-        except Failure as failure:
-            if failure.reason not in (Reason.CREDENTIALS_MISSING, Reason.PASSWORD_NEEDED):
-                raise
 
     def retire(self, secret_id: str) -> None:
         """Before a server gets this secret id, make sure that a password left under it by another server is never
         sent.
         """
-        try:
+        with suppressed(Reason.CREDENTIALS_MISSING, Reason.PASSWORD_NEEDED):
             left = self.credentials.get(secret_id, _NOWHERE, fresh=True)
-        except Failure as failure:
-            if failure.reason not in (Reason.CREDENTIALS_MISSING, Reason.PASSWORD_NEEDED):
-                raise
-        else:
             self.store.record_log_in(LogIn(secret_id, left.version, _NOWHERE))
 
     def remember_refusal(self, server: Primary | Backup, credentials: Credentials) -> None:
@@ -157,13 +147,11 @@ class LogIns:
 
     def _changed_since(self, server: Primary | Backup, refused: Credentials) -> Credentials | None:
         """The credentials that are stored now, None if they are the refused ones."""
-        try:
+        with suppressed(*_MAY_BE_STALE):
             current = self._allowed(server, fresh=True, asked_for=False)
-        except Failure as failure:
-            if failure.reason in _MAY_BE_STALE:
-                return None
-            raise
-        return None if (current.username, current.password) == (refused.username, refused.password) else current
+            if (current.username, current.password) != (refused.username, refused.password):
+                return current
+        return None
 
     def _forget_refusal(self, server: Primary | Backup, credentials: Credentials) -> None:
         used = self.store.log_in(server.secret_id)

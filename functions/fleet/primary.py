@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from common.deadline import Deadline
-from common.errors import Failure, Reason
+from common.errors import Failure, Reason, suppressed
 from fleet.log_ins import LogIns
 from fleet.servers import PRIMARY_ID, Servers
 from registry.fleet_records import Backup, Credentials, Primary, SyncSettings
@@ -163,12 +163,9 @@ def pending_access_proof_of(last: BackupResult | None, snapshots: SnapshotStore)
     key = last.settings_before if last else None
     if not key:
         return None
-    try:
+    with suppressed(Reason.SNAPSHOT_MISSING):
         return PendingAccessProof(key, snapshots.load(key).content.facts)
-    except Failure as failure:
-        if failure.reason is Reason.SNAPSHOT_MISSING:
-            return None
-        raise
+    return None
 
 
 def parts_of(backups: Iterable[Backup], settings: SyncSettings) -> set[PartName]:
