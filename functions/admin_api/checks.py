@@ -313,7 +313,7 @@ def _refuse_untrusted(server: Server, certificate: CertificateFacts) -> None:
 
 def _report_steps(report: _Report, look: _Look) -> None:
     if look.certificate:
-        report.certificate = _certificate_view(look.certificate)
+        report.certificate = CertificateView.model_validate(look.certificate, from_attributes=True)
     for position, step in enumerate(_STEPS):
         if step == look.failed_step:
             report.add(Finding(step, look.failure))
@@ -339,17 +339,6 @@ def _expiry_warnings(report: _Report, certificate: CertificateFacts) -> tuple[st
     if certificate.not_after <= now + _EXPIRES_SOON:
         return (f"The certificate expires on {certificate.not_after:%Y-%m-%d}.",)
     return ()
-
-
-def _certificate_view(certificate: CertificateFacts) -> CertificateView:
-    return CertificateView(
-        subject=certificate.subject,
-        issuer=certificate.issuer,
-        fingerprint=certificate.fingerprint,
-        not_before=certificate.not_before,
-        not_after=certificate.not_after,
-        trusted=certificate.trusted,
-    )
 
 
 def _why_not_compared(primary: _Look | None) -> str:

@@ -152,7 +152,8 @@ def problem_of(error: Exception) -> Problem:
         case VersionConflict():
             return Problem(Reason.VERSION_CONFLICT, f"{error.of or 'it'} was changed by somebody else meanwhile")
         case RequestValidationError():
-            return Problem(Reason.REQUEST_INVALID, "the request is not as described", _field_errors(error.errors()))
+            wrong = tuple(FieldError(_field(one["loc"]), _why(one)) for one in error.errors()[:_MOST_ERRORS])
+            return Problem(Reason.REQUEST_INVALID, "the request is not as described", wrong)
         case RequestUnsupportedContentType():
             return Problem(Reason.MEDIA_TYPE_UNSUPPORTED, "the body is not application/json")
         case NotFoundError():
@@ -170,10 +171,6 @@ def respond(error: Exception) -> Response[str]:
             extra={"reason": problem.reason, "detail": problem.detail, "fault": places(error)},
         )
     return problem.response()
-
-
-def _field_errors(errors: Iterable[Mapping[str, Any]]) -> tuple[FieldError, ...]:
-    return tuple(FieldError(_field(error["loc"]), _why(error)) for error in list(errors)[:_MOST_ERRORS])
 
 
 def _field(location: Iterable[object]) -> str:

@@ -64,14 +64,15 @@ def readable(event: Mapping[str, Any]) -> dict[str, Any]:
     The Content-Type header is removed after the check, because the library accepts only one spelling of it and would
     also parse forms. Raises Refused for a body that is too large, not text, or of another media type.
     """
-    headers = {name: value for name, value in (event.get("headers") or {}).items() if name.lower() != "content-type"}
+    sent = event.get("headers") or {}
+    headers = {name: value for name, value in sent.items() if name.lower() != "content-type"}
     body = event.get("body")
     if not body:
         return {**event, "headers": headers}
     raw = _decoded(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
     if len(raw) > MAX_BODY:
         raise Refused(Problem(Reason.BODY_TOO_LARGE, f"the body has {len(raw)} bytes; {MAX_BODY} are accepted"))
-    media_type = _header(event, "content-type")
+    media_type = next((value for name, value in sent.items() if name.lower() == "content-type" and value), "")
     if media_type and not _JSON.fullmatch(media_type.strip()):
         raise Refused(Problem(Reason.MEDIA_TYPE_UNSUPPORTED, "the body is not application/json"))
     return {**event, "headers": headers, "body": raw.decode("utf-8", "surrogatepass"), "isBase64Encoded": False}
@@ -143,11 +144,6 @@ def changing(name: str) -> Iterator[None]:
         yield
     except VersionConflict:
         raise VersionConflict(name) from None
-
-
-def _header(event: Mapping[str, Any], name: str) -> str:
-    headers = {**(event.get("headers") or {})}
-    return next((value for key, value in headers.items() if key.lower() == name and value), "")
 
 
 def _refuse_constant(_: str) -> None:

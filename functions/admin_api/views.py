@@ -1,5 +1,7 @@
 """Conversion between stored records and the schemas of the API."""
 
+from collections.abc import Iterable
+
 from admin_api.schemas.backups import BackupSummary, BackupView, LastResult
 from admin_api.schemas.plans import ApprovalView
 from admin_api.schemas.primary import AcceptedPartView, PrimaryDetails, PrimaryView, StateView
@@ -9,7 +11,7 @@ from common.errors import REMEDIES, Reason
 from fleet.approvals import CurrentApproval
 from registry.fleet_records import Backup, Primary, TlsTrust
 from registry.run_records import BackupResult, KeptState, PrimaryAcceptance, Run
-from replication.model import Status
+from replication.model import PartName, Status
 
 
 def trust(shown: Trust) -> TlsTrust:
@@ -21,6 +23,11 @@ def trust(shown: Trust) -> TlsTrust:
             return TlsTrust(pins=tuple(pin.replace(":", "").lower() for pin in shown.fingerprints))
         case _:
             return TlsTrust()
+
+
+def part_names(parts: Iterable[PartName] | None) -> tuple[str, ...] | None:
+    """Chosen parts as stored, each once; None for no choice."""
+    return None if parts is None else tuple(dict.fromkeys(part.value for part in parts))
 
 
 def trust_view(stored: TlsTrust) -> Trust:
@@ -49,9 +56,8 @@ def primary_view(primary: Primary, username: str | None) -> PrimaryView:
 
 def primary_details(primary: Primary, username: str | None, acceptance: PrimaryAcceptance | None) -> PrimaryDetails:
     """The API's detailed form of the primary; ``acceptance`` belongs to this primary."""
-    view = primary_view(primary, username)
     return PrimaryDetails(
-        **{name: getattr(view, name) for name in type(view).model_fields},
+        **dict(primary_view(primary, username)),
         accepted=[
             AcceptedPartView(
                 part=part,
@@ -91,9 +97,8 @@ def backup_view(
     backup: Backup, last: BackupResult | None, username: str | None, approval: CurrentApproval | None
 ) -> BackupView:
     """The API's detailed form of a backup."""
-    summary = backup_summary(backup, last)
     return BackupView(
-        **{name: getattr(summary, name) for name in type(summary).model_fields},
+        **dict(backup_summary(backup, last)),
         username=username,
         secret=backup.secret_id,
         approval=approval_view(approval) if approval else None,

@@ -134,13 +134,10 @@ class _Reader:
                 if _put_back(values, shorter):
                     return values
         del shorter
-        if self._holds_document and 2 * len(reply.body) > max(self.budget.reply, LARGE):
+        holds_document = any(name in _DOCUMENTS for name, _ in self.operation.response.type.elements)
+        if holds_document and 2 * len(reply.body) > max(self.budget.reply, LARGE):
             raise too_complex("the reply holds a document in a form that takes too much memory to read")
         return self._read(reply)
-
-    @property
-    def _holds_document(self) -> bool:
-        return any(name in _DOCUMENTS for name, _ in self.operation.response.type.elements)
 
     def _read(self, reply: Reply) -> Values:
         body = self._body(reply)

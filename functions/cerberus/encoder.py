@@ -62,7 +62,7 @@ def write_request(operation: Operation, fields: Mapping[str, Any], runtime: Runt
             pieces.append(piece)
         else:
             text = as_bytes(texts[piece])
-            written = _written(text)
+            written = (_remembered if LARGE <= len(text) <= _REMEMBERED else _escaped)(text)
             if written is None:
                 raise _unsendable(operation, piece)
             pieces.append(written.escaped)
@@ -82,16 +82,6 @@ class _Written:
     digest: bytes
 
 
-def _written(text: bytes) -> _Written | None:
-    """A text in escaped form, None if XML cannot represent it."""
-    return _remembered(text) if LARGE <= len(text) <= _REMEMBERED else _escaped(text)
-
-
-@lru_cache(maxsize=4)
-def _remembered(text: bytes) -> _Written | None:
-    return _escaped(text)
-
-
 def _escaped(text: bytes) -> _Written | None:
     """Escape a text as the XML serializer does; None if XML cannot represent it."""
     out = BytesIO()
@@ -104,6 +94,11 @@ def _escaped(text: bytes) -> _Written | None:
         out.write(piece)
     escaped = out.getvalue()
     return _Written(escaped, hashlib.sha256(escaped).digest() if len(text) >= LARGE else b"")
+
+
+@lru_cache(maxsize=4)
+def _remembered(text: bytes) -> _Written | None:
+    return _escaped(text)
 
 
 def _template(operation: Operation, fields: Mapping[str, Any], runtime: Runtime) -> _Template | None:
@@ -137,7 +132,7 @@ def _cut(operation: Operation, fields: Mapping[str, Any], runtime: Runtime) -> _
 
 def _whole(operation: Operation, fields: Mapping[str, Any]) -> bytes:
     """The envelope that zeep builds without a template."""
-    fields = _as_texts(fields)
+    fields = {name: as_text(value) if isinstance(value, bytes) else value for name, value in fields.items()}
     for where, text in _texts(fields, ""):
         if holds_forbidden(as_bytes(text)):
             raise _unsendable(operation, where)
@@ -150,10 +145,6 @@ def _whole(operation: Operation, fields: Mapping[str, Any]) -> bytes:
     else:
         return envelope
     raise Failure(Reason.CONTENT_UNSENDABLE, f"{operation.name}: {where} is missing, unknown or of the wrong type")
-
-
-def _as_texts(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: as_text(value) if isinstance(value, bytes) else value for name, value in fields.items()}
 
 
 def _unsendable(operation: Operation, where: str) -> Failure:

@@ -17,11 +17,17 @@ from typing import Any
 __all__ = ["LISTED", "Whole", "Within", "escape", "whole", "within"]
 
 
-class Whole[Text: (str, bytes)]:
-    """Matches a whole text, or a prefix of it from a given position."""
+class _Expression[Text: (str, bytes)]:
+    """Is listed unless it ``is_made``, as ``whole`` says."""
 
-    def __init__(self, pattern: re.Pattern[Text]) -> None:
-        self.pattern: re.Pattern[Text] = pattern
+    def __init__(self, expression: Text, *, is_made: bool = False) -> None:
+        self.pattern: re.Pattern[Text] = re.compile(expression)
+        if not is_made:
+            LISTED.append(self)
+
+
+class Whole[Text: (str, bytes)](_Expression[Text]):
+    """Matches a whole text, or a prefix of it from a given position."""
 
     def fullmatch(self, text: Text) -> re.Match[Text] | None:
         return self.pattern.fullmatch(text)
@@ -30,11 +36,8 @@ class Whole[Text: (str, bytes)]:
         return self.pattern.match(text, start)
 
 
-class Within[Text: (str, bytes)]:
+class Within[Text: (str, bytes)](_Expression[Text]):
     """Looks for matches anywhere in a text."""
-
-    def __init__(self, pattern: re.Pattern[Text]) -> None:
-        self.pattern: re.Pattern[Text] = pattern
 
     def search(self, text: Text) -> re.Match[Text] | None:
         return self.pattern.search(text)
@@ -50,7 +53,7 @@ class Within[Text: (str, bytes)]:
         return self.pattern.sub(new, text)
 
 
-LISTED: list[Whole[str] | Whole[bytes] | Within[str] | Within[bytes]] = []
+LISTED: list[_Expression[Any]] = []
 """The expressions of all loaded modules."""
 
 
@@ -60,15 +63,9 @@ def whole[Text: (str, bytes)](expression: Text, *, is_made: bool = False) -> Who
     ``is_made`` means that the expression is built at run time, from a keep pattern or a document, so it is not listed.
     The module that builds it has its own test of the time that such expressions take.
     """
-    made = Whole(re.compile(expression))
-    if not is_made:
-        LISTED.append(made)
-    return made
+    return Whole(expression, is_made=is_made)
 
 
 def within[Text: (str, bytes)](expression: Text, *, is_made: bool = False) -> Within[Text]:
     """An expression that is searched for anywhere in a text; ``is_made`` as in ``whole``."""
-    made = Within(re.compile(expression))
-    if not is_made:
-        LISTED.append(made)
-    return made
+    return Within(expression, is_made=is_made)

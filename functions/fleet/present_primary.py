@@ -71,7 +71,7 @@ def ask_primary(ask: Callable[[SyncSettings], ServerFacts], settings: SyncSettin
 
 
 def _last_known(source: Source, snapshots: SnapshotStore, warnings: list[str]) -> Iterator[ServerFacts]:
-    state, primary = source.store.newest_state(), source.registered
+    state, primary = source.log_ins.store.newest_state(), source.registered
     if state is None or primary is None or state.server != f"{primary.host}:{primary.port}":
         return
     try:

@@ -76,16 +76,11 @@ class Source:
     configured: Primary | None
 
     @property
-    def store(self) -> Store:
-        """The store in which the primary is registered."""
-        return self.log_ins.store
-
-    @property
     def registered(self) -> Primary | None:
         """The current primary: the registered one, otherwise the one of the stack's parameters, None if there is
         none.
         """
-        return primary_in_use(self.store, self.configured)
+        return primary_in_use(self.log_ins.store, self.configured)
 
     @property
     def primary(self) -> Primary:

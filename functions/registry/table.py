@@ -126,7 +126,10 @@ class Table:
         results of a run check the lease's row, so this happens daily: such a
         transaction is repeated here, after a random pause.
         """
-        requests: list[Any] = [_in_table(self._name, write) for write in writes]
+        requests: list[Any] = [
+            {action: {"TableName": self._name, **content} for action, content in write.request().items()}
+            for write in writes
+        ]
         for attempt in range(_CONFLICT_ATTEMPTS):
             if attempt:
                 longest = min(_CONFLICT_PAUSE_LIMIT, _CONFLICT_PAUSE * 2**attempt)
@@ -167,10 +170,6 @@ def _raise_unless_repeatable(error: ClientError) -> None:
         ) from None
     if _REPEATABLE.isdisjoint(codes):
         raise unavailable("DynamoDB TransactWriteItems", error) from None
-
-
-def _in_table(name: str, write: Put | Delete | Check) -> dict[str, Any]:
-    return {action: {"TableName": name, **content} for action, content in write.request().items()}
 
 
 def _key(pk: str, sk: str) -> dict[str, Any]:

@@ -57,16 +57,11 @@ class ReplicationJob:
 
         Raises Failure when it may not be written to, and when it cannot be read or understood.
         """
-        warnings = self._check(facts, server.address, server.label)
+        check = self.restore.check if self.restore else partial(check_backup, self.primary.facts, self.primary.address)
+        warnings = check(facts, server.address, server.label)
         # A restore is what mends settings that nobody has proved.
         suspect = "" if self.restore else suspicion(facts, self.pending_access_proof)
         return make_plan(self.primary, server, facts.features, self.policy, self.previous, suspect), warnings
-
-    @property
-    def _check(self) -> Check:
-        if self.restore:
-            return self.restore.check
-        return partial(check_backup, self.primary.facts, self.primary.address)
 
 
 def exact_policy(state: PrimaryState, *, auto_block_list: bool) -> Policy:

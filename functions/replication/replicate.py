@@ -73,7 +73,8 @@ def replicate(
 
             outcome = _push(push, facts, snapshots, warnings, begin_bound)
         else:
-            outcome = _summary(plan, map(_looked_at, plan.parts), warnings, pushed_at=None, runtime=runtime)
+            seen = (part.settled or PartOutcome(part.name, PartStatus.DIFFERENT, part.changes) for part in plan.parts)
+            outcome = _summary(plan, seen, warnings, pushed_at=None, runtime=runtime)
     except Failure as failure:
         failure = failure.at(server.label)
         return Outcome(_status_of(failure.reason), failure.reason, failure.message, facts=facts)
@@ -136,16 +137,10 @@ def _interrupted(plan: Plan, warnings: tuple[str, ...], snapshot: str) -> Outcom
         warnings=warnings,
         plan_hash=plan.hash,
         snapshot=snapshot,
-        settings_before=snapshot if any(_is_settings(part) and not part.settled for part in plan.parts) else None,
+        settings_before=snapshot
+        if any(part.name is PartName.SETTINGS and not part.settled for part in plan.parts)
+        else None,
     )
-
-
-def _is_settings(part: PartPlan) -> bool:
-    return part.name is PartName.SETTINGS
-
-
-def _looked_at(part: PartPlan) -> PartOutcome:
-    return part.settled or PartOutcome(part.name, PartStatus.DIFFERENT, part.changes)
 
 
 def _summary(
@@ -173,7 +168,8 @@ def _summary(
         return replace(summary, status=Status.BLOCKED, reason=Reason.PLAN_NOT_CURRENT, message=message)
     broken = [part for part in parts if part.status in (PartStatus.FAILED, PartStatus.ROLLED_BACK)]
     if broken:
-        first = _worst(broken)
+        # Lost access comes first, whatever else went wrong; then the order of writing.
+        first = next((part for part in broken if part.reason is Reason.ACCESS_LOST), broken[0])
         return replace(
             summary, status=_status_of(first.reason), reason=first.reason, message=f"{first.part}: {first.message}"
         )
@@ -206,11 +202,6 @@ def _hash_after(plan: Plan, parts: Iterable[PartOutcome]) -> str:
     if not any(part.status is PartStatus.BLOCKED for part in parts):
         return plan.hash if plan.may_change else ""
     return plan.hash_without(pushed) if left else ""
-
-
-def _worst(parts: list[PartOutcome]) -> PartOutcome:
-    """Lost access comes first, whatever else went wrong; then the order of writing."""
-    return next((part for part in parts if part.reason is Reason.ACCESS_LOST), parts[0])
 
 
 def _status_of(reason: Reason | None) -> Status:

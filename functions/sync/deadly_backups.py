@@ -9,7 +9,7 @@ alone.
 
 from collections.abc import Mapping, Sequence
 
-from common.errors import Failure, Reason
+from common.errors import Reason
 from registry.fleet_records import Backup
 from registry.run_records import BackupResult, Run, ServedNow
 from registry.store import Store
@@ -63,5 +63,4 @@ def stopped(backup: Backup, run: Run, deaths: int) -> Outcome | None:
         f"{deaths} runs ended without a word while they served {backup.id} ({backup.host}:{backup.port}); it is served "
         "again by a run that names it, or once its registration is changed"
     )
-    failure = Failure(Reason.ENDS_RUNS, message)
-    return Outcome(Status.BLOCKED, failure.reason, failure.message)
+    return Outcome(Status.BLOCKED, Reason.ENDS_RUNS, message)

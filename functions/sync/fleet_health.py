@@ -113,20 +113,19 @@ def fleet_health_of(store: Store, primary: Condition | None, now: datetime, regi
         for backup_id, _ in store.unreadable_backups()
     }
     backups = readable | broken
-    backups |= {backup_id: _unknown(backups[backup_id]) for backup_id in backups.keys() & unreadable}
+    # Of a backup whose last result cannot be understood: no alarm may end because nobody knows any more.
+    backups |= {
+        backup_id: replace(
+            backups[backup_id], status=Status.FAILED, reason=Reason.RECORD_UNREADABLE, failures=1, harmed=True
+        )
+        for backup_id in backups.keys() & unreadable
+    }
     return FleetHealth(tuple(backups[backup_id] for backup_id in sorted(backups)), primary, now)
 
 
 def days_until(end: datetime | None, now: datetime) -> float | None:
     """Days until ``end``, negative after it; None if ``end`` is None."""
     return None if end is None else (end - now) / _DAY
-
-
-def _unknown(backup: BackupHealth) -> BackupHealth:
-    """The health of a backup whose last result cannot be read: it counts as failed, so that no alarm ends for lack of
-    information.
-    """
-    return replace(backup, status=Status.FAILED, reason=Reason.RECORD_UNREADABLE, failures=1, harmed=True)
 
 
 def _health(backup: Backup, last: BackupResult | None, now: datetime, registered: Primary | None) -> BackupHealth:

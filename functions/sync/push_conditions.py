@@ -96,7 +96,7 @@ class Turn:
         if given is None:
             return outcome
         has_written = self.backup.id in self.recorder.begun
-        is_too_old = self.in_force is None and self._is_expired(given)
+        is_too_old = self.in_force is None and is_expired(given, self.settings, self.recorder.context.runtime.now())
         warnings = []
         if is_too_old:
             when = f"it was given at {given.at:%Y-%m-%d %H:%M} UTC"
@@ -122,9 +122,6 @@ class Turn:
         if approval is None or approval.plan_hash != outcome.plan_hash:
             return before
         return tuple(dict.fromkeys((*before, approval.approved_by, *approval.agreed)))
-
-    def _is_expired(self, given: Approval) -> bool:
-        return is_expired(given, self.settings, self.recorder.context.runtime.now())
 
     def _is_void(self, given: Approval, outcome: Outcome) -> bool:
         """Whether the approval has no further use: the plan has changed, there is nothing to do, or the backup was

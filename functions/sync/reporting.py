@@ -263,11 +263,8 @@ def _emit_fleet(run: Run, context: RunContext, printer: "_Printer") -> None:
     health = fleet_health_of(context.store, condition, context.runtime.now(), registered)
     printer.emit(OF_FLEET, health)
     for backup in health.backups[: context.backups_with_metrics]:
-        printer.contain(f"the metrics of {backup.id}", partial(_emit_backup, backup, printer))
-
-
-def _emit_backup(backup: BackupHealth, printer: "_Printer") -> None:
-    printer.emit(OF_BACKUP, backup, {BACKUP: backup.id}, status=backup.status, reason=backup.reason)
+        emit = partial(printer.emit, OF_BACKUP, backup, {BACKUP: backup.id}, status=backup.status, reason=backup.reason)
+        printer.contain(f"the metrics of {backup.id}", emit)
 
 
 class _Printer:

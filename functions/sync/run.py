@@ -158,15 +158,13 @@ class _Fleet:
         self._store = context.store
         self._deadline = deadline
         self._recorder = recorder
-        self._record = recorder.run
         self._unread = unread
         self.fan_out: FanOut | None = None
         """Set when the backups are about to be queued; from then on the workers continue the run."""
 
     def run(self) -> Report:
         self._context.progress.started(self._record)
-        for failure in finish_dead_runs(self._context, self._recorder):
-            self._tell(with_notice(self._record, failure))
+        self._notice(*finish_dead_runs(self._context, self._recorder))
         chosen: list[Backup] = []
         results: list[BackupResult] = []
         try:
@@ -178,8 +176,7 @@ class _Fleet:
             registered = remember_stack_primary(self._store, self._context.primary)
             self._tell(apply_promotion_hold(self._record, registered))
             refuse_report_only(chosen, self._record)
-            if untouched := left_alone(chosen, self._record):
-                self._tell(with_notice(self._record, untouched))
+            self._notice(left_alone(chosen, self._record))
             if not self._request.backups:
                 results = [self._refuse(backup_id, "registration", why) for backup_id, why in unreadable.items()]
             # How to undo what was begun, or a pending proof of access, may be in a status that is not understood.
@@ -196,8 +193,7 @@ class _Fleet:
             else:
                 restore_source = None
                 primary = self._read_primary(chosen, settings)
-                if unended := end_hold(self._store, self._record, registered):
-                    self._tell(with_notice(self._record, unended))
+                self._notice(end_hold(self._store, self._record, registered))
             served = left_by_the_dead(self._store)
             runner = BackupRunner(
                 self._recorder, settings, statuses.get, primary, self._deadline, restore_source, served
@@ -222,10 +218,17 @@ class _Fleet:
         results = results + [self._recorder.record_failure(one.id, one.registration, aborted) for one in chosen]
         return finish(self._context, self._record, RunStatus.FAILED, failure.reason, str(failure), results)
 
+    @property
+    def _record(self) -> Run:
+        return self._recorder.run
+
     def _tell(self, record: Run) -> None:
         """Continue with an extended record, which is stored when the run ends."""
-        self._record = record
         self._recorder = replace(self._recorder, run=record)
+
+    def _notice(self, *failures: Failure | None) -> None:
+        for failure in filter(None, failures):
+            self._tell(with_notice(self._record, failure))
 
     def _refuse(self, backup_id: str, what: str, complaint: str) -> BackupResult:
         failure = Failure(Reason.RECORD_UNREADABLE, f"its {what} cannot be understood: {complaint}")
@@ -240,12 +243,9 @@ class _Fleet:
         primary = self._context.source.read(parts_of(chosen, settings), settings, self._deadline)
         self._tell(replace(self._record, state=fingerprint(primary)))
         self._context.progress.primary_read(self._record, primary)
-        for failure in (*primary.unread.values(), *primary.doubts):
-            self._tell(with_notice(self._record, failure))
+        self._notice(*primary.unread.values(), *primary.doubts)
         # Also what is refused below: how it differs from the state before is what then has to be looked into.
-        unkept = keep_state(primary, self._recorder)
-        if unkept:
-            self._tell(with_notice(self._record, unkept))
+        self._notice(keep_state(primary, self._recorder))
         check_meant_in_run(
             self._record,
             primary,

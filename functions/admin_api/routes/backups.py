@@ -45,7 +45,6 @@ from registry.fleet_records import Backup, address_key
 from registry.run_records import BackupResult
 from registry.store import Store
 from registry.store_rules import of_primary, of_registration
-from replication.model import PartName
 
 NEVER_RUN = "never_run"
 _LONGEST = 500
@@ -106,7 +105,7 @@ def register_backup(
         trust=views.trust(body.tls),
         enabled=body.enabled,
         report_only=body.report_only,
-        parts=_names(body.parts),
+        parts=views.part_names(body.parts),
         rules=tuple(body.rules),
         tags=body.tags,
         created_at=now,
@@ -203,14 +202,10 @@ def _changed(backup: Backup, body: BackupChange) -> Backup:
         trust=backup.trust if body.tls is None else views.trust(body.tls),
         enabled=backup.enabled if body.enabled is None else body.enabled,
         report_only=backup.report_only if body.report_only is None else body.report_only,
-        parts=_names(body.parts) if "parts" in sent else backup.parts,
+        parts=views.part_names(body.parts) if "parts" in sent else backup.parts,
         rules=backup.rules if body.rules is None else tuple(body.rules),
         tags=backup.tags if body.tags is None else body.tags,
     )
-
-
-def _names(parts: list[PartName] | None) -> tuple[str, ...] | None:
-    return None if parts is None else tuple(dict.fromkeys(part.value for part in parts))
 
 
 def _unreadable(store: Store) -> list[UnreadableBackup]:

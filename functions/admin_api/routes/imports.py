@@ -67,9 +67,7 @@ def import_backups(
         decisions = [_carried_out(decision, body, services) for decision in decisions]
     return ImportReport(
         dry_run=body.dry_run,
-        native=NativeSyncView(
-            enabled=native.enabled, interval_minutes=native.interval_minutes, on_change=native.on_change
-        ),
+        native=NativeSyncView.model_validate(native, from_attributes=True),
         warnings=list(_warnings(native)),
         backups=[_shown(decision) for decision in decisions],
         more=max(0, len(native.targets) - _MOST_ENTRIES),

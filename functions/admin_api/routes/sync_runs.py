@@ -89,12 +89,11 @@ def get_run(
     if run is None:
         raise Failure(Reason.UNKNOWN_RUN, f"there is no run {run_id}")
     results = services.store.results(run_id)
-    view = views.run_view(run)
     registrations = {backup.id: backup.registration for backup in services.store.backups()}
     wanted = sorted((result for result in results if _place(result) > (next or "")), key=_place)
     shown, is_more = page((views.result_view(result, registrations.get(result.backup_id)) for result in wanted), limit)
     return RunDetails(
-        **{name: getattr(view, name) for name in type(view).model_fields},
+        **dict(views.run_view(run)),
         progress=_progress(run, results, services),
         results=shown,
         next=_place(wanted[len(shown) - 1]) if is_more else None,

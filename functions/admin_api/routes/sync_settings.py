@@ -6,7 +6,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
-from admin_api import examples
+from admin_api import examples, views
 from admin_api.dependencies import Injected
 from admin_api.parameters import IfMatch
 from admin_api.problems import problem_answers
@@ -47,7 +47,7 @@ def put_sync_settings(
     change = services.schedule.prepare(Schedule(body.enabled, body.interval_minutes, body.on_change_polling))
     saved = store.save_settings(
         SyncSettings(
-            parts=_ordered(body),
+            parts=views.part_names(body.parts),
             rules=tuple(body.rules),
             replicate_auto_block_list=body.replicate_auto_block_list,
             limits=_limits(body),
@@ -79,10 +79,6 @@ def _put_back(before: SyncSettings, saved: SyncSettings, store: Store, failure: 
     except (Failure, VersionConflict):
         half = f"{failure.message}; the settings were stored before, and could not be put back"
         raise Failure(failure.reason, half) from None
-
-
-def _ordered(body: NewSyncSettings) -> tuple[str, ...] | None:
-    return None if body.parts is None else tuple(dict.fromkeys(part.value for part in body.parts))
 
 
 def _limits(body: NewSyncSettings) -> PushLimits | None:

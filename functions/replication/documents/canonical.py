@@ -16,8 +16,8 @@ they differ only in
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -55,6 +55,14 @@ def plain(label: str) -> str:
 def plain_name(name: str) -> str:
     """The plain local name of an element's tag or an attribute's key: documents repeat few of them very often."""
     return plain(local_name(name))
+
+
+def grouped[Key, Item](items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    """The items by what ``key`` says of each, each group in their order."""
+    groups: defaultdict[Key, list[Item]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return groups
 
 
 def folded(name: str) -> str:

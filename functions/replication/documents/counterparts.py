@@ -13,7 +13,7 @@ from itertools import islice, product
 
 from lxml import etree
 
-from replication.documents.canonical import IDENTITY_KEYS, canonical, children, is_ignored, plain_name, text_of
+from replication.documents.canonical import IDENTITY_KEYS, canonical, children, grouped, is_ignored, plain_name, text_of
 from replication.documents.entry_names import key_of, name_in
 from replication.documents.keep_labels import is_entry
 
@@ -57,15 +57,11 @@ def _are_two_entries(lone: list[etree._Element]) -> bool:
 
 def by_tag(element: etree._Element, ignored: frozenset[str]) -> dict[str, list[etree._Element]]:
     """The children of an element by their tags."""
-    grouped: defaultdict[str, list[etree._Element]] = defaultdict(list)
-    for child in children(element):
-        if not is_ignored(child, ignored):
-            grouped[str(child.tag)].append(child)
-    return grouped
+    return grouped((one for one in children(element) if not is_ignored(one, ignored)), lambda one: str(one.tag))
 
 
 def _matched(left: list[etree._Element], right: list[etree._Element], key: Key) -> Iterator[Pair]:
-    mine, theirs = _by_key(left, key), _by_key(right, key)
+    mine, theirs = grouped(left, key), grouped(right, key)
     for name in {**theirs, **mine}:
         ours, others = mine.get(name, []), theirs.get(name, [])
         if len(ours) == 1 and len(others) == 1:
@@ -81,7 +77,7 @@ def _matched(left: list[etree._Element], right: list[etree._Element], key: Key) 
 
 def _of_equal_names(left: list[etree._Element], right: list[etree._Element]) -> Iterator[Pair]:
     """Of several that share a key, or have none, those that are told apart by all their names and titles together."""
-    mine, theirs = _by_key(left, _all_names), _by_key(right, _all_names)
+    mine, theirs = grouped(left, _all_names), grouped(right, _all_names)
     for names, others in theirs.items():
         if names and len(others) == len(ours := mine.get(names, [])) == 1:
             yield ours[0], others[0]
@@ -96,9 +92,7 @@ def _all_names(element: etree._Element) -> str:
 
 def _of_like_content(left: list[etree._Element], right: list[etree._Element]) -> Iterator[Pair]:
     """Several of one kind that nothing tells apart but what they hold: equal ones, then like ones, then by order."""
-    by_content: defaultdict[str, list[etree._Element]] = defaultdict(list)
-    for element in reversed(left):
-        by_content[canonical(element)].append(element)
+    by_content = grouped(reversed(left), canonical)
     rest = []
     for element in right:
         alike = by_content.get(canonical(element))
@@ -154,10 +148,3 @@ def _values(element: etree._Element, above: str = "") -> Iterator[tuple[str, ...
 
 def _have_children(elements: list[etree._Element]) -> bool:
     return any(next(children(element), None) is not None for element in elements)
-
-
-def _by_key(elements: list[etree._Element], key: Key) -> dict[str, list[etree._Element]]:
-    grouped: defaultdict[str, list[etree._Element]] = defaultdict(list)
-    for element in elements:
-        grouped[key(element)].append(element)
-    return grouped

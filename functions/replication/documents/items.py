@@ -146,7 +146,12 @@ def record_items(
     own: Mapping[str, Mapping[str, object]], desired: Mapping[str, Mapping[str, object]], within: str = ""
 ) -> Iterator[Item]:
     """Typed values by key, each with fields."""
-    shown = {key: _shown_key(key, n) for side in (own, desired) for n, key in enumerate(side, 1)}
+    # What may give a secret away is called by its position.
+    shown = {
+        key: f"(hidden {n})" if may_name_secret(key) else key
+        for side in (own, desired)
+        for n, key in enumerate(side, 1)
+    }
     for key, fields in own.items():
         if key not in desired:
             yield Item(Kind.REMOVED, shown[key], within)
@@ -154,11 +159,6 @@ def record_items(
             find = partial(_differing_fields, fields, desired[key])
             yield Item(Kind.CHANGED, shown[key], within, find=find)
     yield from (Item(Kind.ADDED, shown[key], within, record=desired[key]) for key in desired if key not in own)
-
-
-def _shown_key(key: str, position: int) -> str:
-    """What a record is called; where that may give a secret away, its position."""
-    return f"(hidden {position})" if may_name_secret(key) else key
 
 
 def _differing_fields(own: Mapping[str, object], desired: Mapping[str, object]) -> list[Difference]:

@@ -199,10 +199,8 @@ class _ProductRule:
         return self.matches(label) and not any(step.matches(label.removeprefix("@")) for step in self.may_lift)
 
 
-@lru_cache(maxsize=64)
-def _rules(patterns: tuple[str, ...], product: tuple[Rule, ...]) -> Rules:
-    """Most backups of a fleet have the same rules, and what was matched once is remembered with them."""
-    return Rules(patterns, product)
+_rules = lru_cache(maxsize=64)(Rules)
+"""Most backups of a fleet have the same rules, and what was matched once is remembered with them."""
 
 
 def _fits(steps: _Steps, path: Path, *, loosely: bool = False) -> bool:
@@ -218,7 +216,10 @@ def is_exactly(steps: _Steps, path: Path) -> bool:
     return (
         len(steps) == len(path)
         and steps[-1].matches_any(_identifying(path[-1]))
-        and all(_is_exactly_above(step, labels) for step, labels in zip(steps[:-1], path[:-1], strict=True))
+        and all(
+            _fits_above(step, _identifying(labels), loosely=False)
+            for step, labels in zip(steps[:-1], path[:-1], strict=True)
+        )
     )
 
 
@@ -227,21 +228,12 @@ _NODES_ABOVE = 1024
 
 
 def _fits_above(step: PatternStep, labels: Labels, loosely: bool) -> bool:
-    asked = _remembered_above if _are_short(labels) else PatternStep.matches_any
+    are_short = max(map(len, labels), default=0) <= REMEMBERED
+    asked = _remembered_above if are_short else PatternStep.matches_any
     return asked(step, labels, loosely=loosely)
 
 
-def _is_exactly_above(step: PatternStep, labels: Labels) -> bool:
-    return _fits_above(step, _identifying(labels), loosely=False)
-
-
-@lru_cache(maxsize=_NODES_ABOVE)
-def _remembered_above(step: PatternStep, labels: Labels, *, loosely: bool) -> bool:
-    return step.matches_any(labels, loosely=loosely)
-
-
-def _are_short(labels: Labels) -> bool:
-    return max(map(len, labels), default=0) <= REMEMBERED
+_remembered_above = lru_cache(maxsize=_NODES_ABOVE)(PatternStep.matches_any)
 
 
 def _identifying(labels: Labels) -> Labels:

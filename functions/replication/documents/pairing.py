@@ -13,12 +13,12 @@ certain counterpart, or certainly none; where neither is so, the entries are
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from lxml import etree
 
-from replication.documents.canonical import IDENTITY_KEYS, children, digest, plain_name, text_of
+from replication.documents.canonical import IDENTITY_KEYS, children, digest, grouped, plain_name, text_of
 from replication.documents.entry_names import name_in
 from replication.documents.keep_labels import attribute_labels, element_labels, kept_below
 from replication.documents.keep_patterns import POSSIBLE, Labels, Path, Rules
@@ -175,16 +175,21 @@ class _Pairs:
 
     def _pair_kept(self) -> None:
         """A kept entry stands where the primary's of the same identity stood."""
-        theirs = _by_name(_numbered(self.pairing.theirs, kept=True))
-        for identity, ours in _by_name(_numbered(self.pairing.ours, kept=True)).items():
+        theirs, own = (
+            _numbers_by(_numbered(side, kept=True), lambda entry: (entry.tag, entry.named))
+            for side in (self.pairing.theirs, self.pairing.ours)
+        )
+        for identity, ours in own.items():
             self._together(theirs.get(identity, ()), ours)
 
     def _together(self, theirs: Iterable[int], ours: Iterable[int]) -> None:
         self.pairing.slots.update(zip(ours, theirs, strict=False))
 
     def _pair_ordinary(self) -> None:
-        theirs = _by_tag(_numbered(self.pairing.theirs, kept=False))
-        ours = _by_tag(_numbered(self.pairing.ours, kept=False))
+        theirs, ours = (
+            grouped(_numbered(side, kept=False), lambda one: one[1].tag)
+            for side in (self.pairing.theirs, self.pairing.ours)
+        )
         counts = [Counter(entry.tag for entry in side) for side in (self.pairing.theirs, self.pairing.ours)]
         for tag, own in ours.items():
             primary = theirs.get(tag, [])
@@ -209,7 +214,7 @@ class _Pairs:
         return same_decisions((primary.element, own.element), (primary.place[0], own.place[1]), self._keep.rules)
 
     def _pair_alike(self, tag: str, primary: list[tuple[int, Entry]], own: list[tuple[int, Entry]]) -> None:
-        theirs, ours = _by_identity(primary), _by_identity(own)
+        theirs, ours = (_numbers_by(side, lambda entry: (entry.kind, entry.names)) for side in (primary, own))
         for identity, mine in ours.items():
             others = theirs.get(identity, [])
             if identity[1] and len(mine) == len(others) == 1:
@@ -230,9 +235,7 @@ class _Pairs:
         """Entries that nothing tells apart but what is in them."""
         contents = {number: _content(self.pairing.theirs[number], self._keep) for number in theirs}
         expected = {name for content in contents.values() for name in content.bare}
-        by_content: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
-        for number, content in contents.items():
-            by_content[content.key(expected)].append(number)
+        by_content = grouped(contents, lambda number: contents[number].key(expected))
         own_by_content: defaultdict[tuple[object, ...], list[int]] = defaultdict(list)
         for number in ours:
             entry = self.pairing.ours[number]
@@ -270,25 +273,10 @@ def _numbered(entries: list[Entry], *, kept: bool) -> list[tuple[int, Entry]]:
     return [(number, entry) for number, entry in enumerate(entries) if entry.is_kept == kept]
 
 
-def _by_tag(entries: list[tuple[int, Entry]]) -> dict[str, list[tuple[int, Entry]]]:
-    grouped: defaultdict[str, list[tuple[int, Entry]]] = defaultdict(list)
-    for number, entry in entries:
-        grouped[entry.tag].append((number, entry))
-    return grouped
-
-
-def _by_name(entries: list[tuple[int, Entry]]) -> dict[tuple[str, Names], list[int]]:
-    grouped: defaultdict[tuple[str, Names], list[int]] = defaultdict(list)
-    for number, entry in entries:
-        grouped[entry.tag, entry.named].append(number)
-    return grouped
-
-
-def _by_identity(entries: list[tuple[int, Entry]]) -> dict[tuple[tuple[str, str], Names], list[int]]:
-    grouped: defaultdict[tuple[tuple[str, str], Names], list[int]] = defaultdict(list)
-    for number, entry in entries:
-        grouped[entry.kind, entry.names].append(number)
-    return grouped
+def _numbers_by[Key](entries: list[tuple[int, Entry]], key: Callable[[Entry], Key]) -> dict[Key, list[int]]:
+    """The numbers of the entries by what ``key`` says of each."""
+    groups = grouped(entries, lambda one: key(one[1]))
+    return {said: [number for number, _ in some] for said, some in groups.items()}
 
 
 # Ordinary content ----------------------------------------------------------------------------------------------------

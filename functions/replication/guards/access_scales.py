@@ -295,17 +295,12 @@ def _readings(text: str) -> Iterator[float | None]:
     yield float(text) if _DECIMAL.fullmatch(text) else None
     for form in (_ISO, *_DAYS):
         try:
-            yield (_moment(text) if form is _ISO else _day(text, form)).timestamp()
+            yield (_moment(text) if form is _ISO else datetime.strptime(text, form).replace(tzinfo=UTC)).timestamp()
         except (ValueError, OverflowError):
             yield None
 
 
 _DECIMAL = whole(r"[+-]?[0-9]{1,300}(?:\.[0-9]{0,30})?")
-
-
-def _day(text: str, form: str) -> datetime:
-    """Raises ValueError."""
-    return datetime.strptime(text, form).replace(tzinfo=UTC)
 
 
 def _moment(text: str) -> datetime:

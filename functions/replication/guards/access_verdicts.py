@@ -72,7 +72,11 @@ def permitting(place: Place, change: Change) -> Verdict:
     inside = [said for said in place.names[:-1] if _refuses(said)]
     polarity = place.about.union(*inside)
     if place.is_name or (not change.is_switch and place.about & {"permission", "access"}):
-        return _against(change) if "deny" in polarity else (rights if "mask" in place.anywhere else levels)(change)
+        return (
+            rights(Change(change.after, change.before))
+            if "deny" in polarity
+            else (rights if "mask" in place.anywhere else levels)(change)
+        )
     verdict = (scales.protecting if _is_flipped(polarity) else scales.granting)(change)
     limited = any(said & {"restrict", "limit"} for said in place.names[:-1])
     # Whether a limit that is on lets somebody do it, or keeps somebody from it, is not known.
@@ -87,10 +91,6 @@ def _refuses(said: Meanings) -> bool:
 _OF_A_DENIAL = frozenset({"deny", "not", "allow", "permission", "action", "access", "rule"}) | FILLERS
 
 
-def _against(change: Change) -> Verdict:
-    return rights(Change(change.after, change.before))
-
-
 def expiring(place: Place, change: Change) -> Verdict:
     """Until when somebody may come in."""
     if "expire" in place.about and "not" in place.about:
@@ -99,16 +99,6 @@ def expiring(place: Place, change: Change) -> Verdict:
     if change.is_switch and not any(word.lstrip("-").isdigit() for word in words):
         return scales.protecting(change)
     return scales.later(change)
-
-
-def stored(_: Place, change: Change) -> Verdict:
-    """A stored password."""
-    return scales.stored(change)
-
-
-def hashed(_: Place, change: Change) -> Verdict:
-    """How a password is stored."""
-    return scales.hashed(change)
 
 
 def without_password(place: Place, change: Change) -> Verdict:

@@ -270,8 +270,11 @@ def _of_value(difference: Difference, *, of_server: bool) -> KindsAndPaths:
     elif not of_server and (directory := _new_directory(difference, place)):
         yield AccessIncreaseKind.DIRECTORY_ADDED, directory
     elif not (difference.kind is Kind.REMOVED and _inside_thing(difference)):
-        judged = judge(place, Change(difference.before, difference.after), of_server=of_server)
-        if judged and not (_is_default(judged, difference) and _inside_thing(difference)):
+        change = Change(difference.before, difference.after)
+        judged = judge(place, change, of_server=of_server)
+        # It is only unknown what holds where a switch is not there.
+        is_default = judged and judged.kind is AccessIncreaseKind.MAY_WIDEN and change.is_switch
+        if judged and not (is_default and _inside_thing(difference)):
             yield judged.kind, _path(judged, difference)
 
 
@@ -303,12 +306,6 @@ def _new_directory(difference: Difference, place: Place) -> str:
 def _inside_thing(difference: Difference) -> bool:
     """Whether a whole thing, such as a directory, comes or goes with this value."""
     return any(map(is_thing, difference.steps[difference.new_from : -1]))
-
-
-def _is_default(judged: Judgement, difference: Difference) -> bool:
-    """Whether it is only unknown what holds where a switch is not there."""
-    change = Change(difference.before, difference.after)
-    return judged.kind is AccessIncreaseKind.MAY_WIDEN and change.is_switch
 
 
 def _path(judged: Judgement, difference: Difference) -> str:

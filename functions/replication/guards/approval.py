@@ -123,16 +123,11 @@ def _increases_by_server(part: PartPlan, policy: Policy) -> tuple[AccessIncrease
 
 def _sentence(increase: AccessIncrease, server: str) -> str:
     if increase.kind is AccessIncreaseKind.NOT_JUDGED:
-        failure = Failure(
-            Reason.ACCESS_NOT_JUDGED, f"the access watch could not judge {_item(increase)} ({increase.path})"
-        )
+        item = f"{increase.part} {increase.item}".strip()
+        failure = Failure(Reason.ACCESS_NOT_JUDGED, f"the access watch could not judge {item} ({increase.path})")
         return f"{failure.at(server)}"
     becomes = "may become" if increase.kind is AccessIncreaseKind.MAY_WIDEN else "becomes"
     return f"Access {becomes} wider: {described(increase)}."
-
-
-def _item(increase: AccessIncrease) -> str:
-    return f"{increase.part} {increase.item}".strip()
 
 
 _KINDS_IN_WORDS = {

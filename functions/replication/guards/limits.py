@@ -99,12 +99,8 @@ def _blocks(plan: PartPlan, limits: Limits, policy: Policy) -> Iterator[Block]:
         if plan.name is PartName.SETTINGS:
             yield from _unruled(plan, policy.rules)
         if lost := plan.part.emptied(plan.own, plan.desired):
-            yield _missing(plan.name, source, "an entry", lost)
-
-
-def _missing(part: PartName, source: str, what: str, held: int) -> Block:
-    message = f"{source} does not hold {what} of {part}, the backup does ({held} would go)"
-    return Block(part, Reason.PART_MISSING_ON_PRIMARY, message, {"removed": held})
+            message = f"{source} does not hold an entry of {plan.name}, the backup does ({lost} would go)"
+            yield Block(plan.name, Reason.PART_MISSING_ON_PRIMARY, message, {"removed": lost})
 
 
 def _removals(plan: PartPlan, limits: Limits, source: str) -> Iterator[Block]:

@@ -50,7 +50,9 @@ def examine_backup(
         _named(
             label,
             [
-                Finding("not_the_primary", _other_server(primary, primary_address, backup, backup_address)),
+                Finding(
+                    "not_the_primary", _same_address(primary_address, backup_address) or same_server(primary, backup)
+                ),
                 Finding("same_version", _same_version(primary, backup)),
                 *_licence_and_edition(backup),
                 Finding(
@@ -104,14 +106,12 @@ def check_restored(
             for finding in (*_licence_and_edition(backup), Finding("secure_soap", _secure_soap(backup)))
         ),
     ]
-    findings = tuple(_named(label, made))
-    _stop_at_first(findings)
-    return tuple(warning for finding in findings for warning in finding.warnings)
+    return _warnings_unless_failed(tuple(_named(label, made)))
 
 
 def check_primary(facts: ServerFacts, label: str) -> None:
     """Raise Failure unless the primary may be replicated from."""
-    _stop_at_first(examine_primary(facts, label))
+    _warnings_unless_failed(examine_primary(facts, label))
 
 
 def check_backup(
@@ -122,15 +122,15 @@ def check_backup(
     label: str,
 ) -> tuple[str, ...]:
     """Raise Failure unless the backup may be written to; return warnings, one sentence each."""
-    findings = examine_backup(primary, primary_address, backup, backup_address, label)
-    _stop_at_first(findings)
-    return tuple(warning for finding in findings for warning in finding.warnings)
+    return _warnings_unless_failed(examine_backup(primary, primary_address, backup, backup_address, label))
 
 
-def _stop_at_first(findings: Iterable[Finding]) -> None:
+def _warnings_unless_failed(findings: tuple[Finding, ...]) -> tuple[str, ...]:
+    """The warnings of all requirements. Raises the Failure of the first one that is not met."""
     for finding in findings:
         if finding.failure:
             raise finding.failure
+    return tuple(warning for finding in findings for warning in finding.warnings)
 
 
 def _named(label: str, findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -150,57 +150,44 @@ def _as_warning(finding: Finding) -> Finding:
 
 
 def _licence_and_edition(facts: ServerFacts) -> list[Finding]:
-    return [Finding("valid_licence", _valid_licence(facts)), Finding("edition_with_sync", _edition_with_sync(facts))]
-
-
-def _valid_licence(facts: ServerFacts) -> Failure | None:
-    if facts.licence.valid:
-        return None
-    return Failure(Reason.LICENCE_INVALID, "its licence is not valid")
-
-
-def _edition_with_sync(facts: ServerFacts) -> Failure | None:
-    if facts.features.server_sync:
-        return None
     edition = facts.licence.edition or "unknown"
-    return Failure(Reason.EDITION_WITHOUT_SYNC, f"its edition ({edition}) does not offer server synchronization")
+    without = f"its edition ({edition}) does not offer server synchronization"
+    return [
+        Finding("valid_licence", _unless(facts.licence.valid, Reason.LICENCE_INVALID, "its licence is not valid")),
+        Finding("edition_with_sync", _unless(facts.features.server_sync, Reason.EDITION_WITHOUT_SYNC, without)),
+    ]
 
 
-def _other_server(
-    primary: ServerFacts, primary_address: ServerAddress, backup: ServerFacts, backup_address: ServerAddress
-) -> Failure | None:
-    return _same_address(primary_address, backup_address) or same_server(primary, backup)
+def _unless(is_met: bool, reason: Reason, message: str) -> Failure | None:
+    return None if is_met else Failure(reason, message)
 
 
 def _same_address(primary: ServerAddress, backup: ServerAddress) -> Failure | None:
-    if primary[1] == backup[1] and canonical_host(primary[0]) == canonical_host(backup[0]):
-        return Failure(Reason.SAME_AS_PRIMARY, "it is registered with the primary's own address")
-    return None
+    is_same = primary[1] == backup[1] and canonical_host(primary[0]) == canonical_host(backup[0])
+    return _unless(not is_same, Reason.SAME_AS_PRIMARY, "it is registered with the primary's own address")
 
 
 def same_server(primary: ServerFacts, backup: ServerFacts) -> Failure | None:
     """Why a backup is the primary itself: it has its host name and licence. None when it is another server."""
     same_name = primary.hostname.casefold() == backup.hostname.casefold()
-    if same_name and _origin(primary.licence) == _origin(backup.licence):
-        return Failure(
-            Reason.SAME_AS_PRIMARY,
-            "it has the primary's host name and licence: this address leads to the primary itself",
-        )
-    return None
+    return _unless(
+        not (same_name and _origin(primary.licence) == _origin(backup.licence)),
+        Reason.SAME_AS_PRIMARY,
+        "it has the primary's host name and licence: this address leads to the primary itself",
+    )
 
 
 def _same_version(primary: ServerFacts, backup: ServerFacts) -> Failure | None:
-    if backup.version == primary.version:
-        return None
-    return Failure(Reason.VERSION_MISMATCH, f"it runs version {backup.version}, the primary runs {primary.version}")
+    message = f"it runs version {backup.version}, the primary runs {primary.version}"
+    return _unless(backup.version == primary.version, Reason.VERSION_MISMATCH, message)
 
 
 def _other_machine(before: ServerFacts, now: ServerFacts) -> Failure | None:
     """Refuse another machine at the same address: it would get certificates and settings that are not its own."""
-    if before.hostname.casefold() == now.hostname.casefold():
-        return None
-    return Failure(
-        Reason.SNAPSHOT_UNFIT, "the server that answers now has another host name than the one the snapshot is of"
+    return _unless(
+        before.hostname.casefold() == now.hostname.casefold(),
+        Reason.SNAPSHOT_UNFIT,
+        "the server that answers now has another host name than the one the snapshot is of",
     )
 
 
@@ -208,9 +195,8 @@ def _incompatible(before: ServerFacts, now: ServerFacts) -> Failure | None:
     if before.version.major != now.version.major:
         message = f"the snapshot is of version {before.version}, the server runs {now.version}"
         return Failure(Reason.SNAPSHOT_UNFIT, message)
-    if before.features.edition_code != now.features.edition_code:
-        return Failure(Reason.SNAPSHOT_UNFIT, "the snapshot is of another edition than the server has now")
-    return None
+    is_same = before.features.edition_code == now.features.edition_code
+    return _unless(is_same, Reason.SNAPSHOT_UNFIT, "the snapshot is of another edition than the server has now")
 
 
 def _version_warnings(before: ServerFacts, now: ServerFacts) -> tuple[str, ...]:
@@ -226,9 +212,11 @@ def _own_licence(primary: Licence, backup: Licence) -> Failure | None:
     issued and installed at the very same times is the same one; the same
     holder and time of issue alone can be two keys of one order.
     """
-    if not (primary.issued and primary.installed and _origin(primary) == _origin(backup)):
-        return None
-    return Failure(Reason.LICENCE_SHARED, "its licence was issued and installed at the same times as the primary's")
+    return _unless(
+        not (primary.issued and primary.installed and _origin(primary) == _origin(backup)),
+        Reason.LICENCE_SHARED,
+        "its licence was issued and installed at the same times as the primary's",
+    )
 
 
 def _origin(licence: Licence) -> tuple[str, str, int, int]:
@@ -243,9 +231,8 @@ def _licence_warnings(primary: Licence, backup: Licence) -> tuple[str, ...]:
 
 
 def _secure_soap(facts: ServerFacts) -> Failure | None:
-    if facts.security.soap_secure:
-        return None
-    return Failure(Reason.SOAP_NOT_SECURE, "it reports that its SOAP access is not secure")
+    message = "it reports that its SOAP access is not secure"
+    return _unless(facts.security.soap_secure, Reason.SOAP_NOT_SECURE, message)
 
 
 def _feature_warnings(primary: ServerFacts, backup: ServerFacts) -> tuple[str, ...]:

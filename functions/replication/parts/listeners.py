@@ -111,10 +111,7 @@ def _key(listener: Listener) -> tuple[int, object]:
 
 
 def _by_protocol_and_port(listeners: Listeners) -> dict[tuple[int, object], list[Listener]]:
-    grouped: defaultdict[tuple[int, object], list[Listener]] = defaultdict(list)
-    for listener in sorted(listeners, key=lambda listener: listener.id):
-        grouped[_key(listener)].append(listener)
-    return grouped
+    return canonical.grouped(sorted(listeners, key=lambda listener: listener.id), _key)
 
 
 def label(listener: Listener) -> str:

@@ -55,9 +55,7 @@ class MimeMappings(Part[Mappings]):
 
 def _by_extension(mappings: Mappings) -> dict[str, list[str]]:
     """Media types by extension; one that occurs twice keeps all of its types, in order and as it is written."""
-    alike: dict[str, list[MimeMapping]] = {}
-    for mapping in mappings:
-        alike.setdefault(canonical.folded(mapping.extension), []).append(mapping)
+    alike = canonical.grouped(mappings, lambda mapping: canonical.folded(mapping.extension))
     return {
         extension: [one.type for one in several] if len(several) == 1 else [str(_as_written([one])) for one in several]
         for extension, several in alike.items()
