@@ -155,7 +155,8 @@ def differences(
     pairs = list(pairs_of(own, desired, ignored=ignored))
     for left, right, position in pairs:
         if left is not None and right is not None:
-            if not _identical(left, right):
+            # What is written alike is the same; otherwise nothing is known yet.
+            if etree.tostring(left, with_tail=False) != etree.tostring(right, with_tail=False):
                 below = step_below(steps, right, position, counterpart=left)
                 yield from differences(left, right, below, ignored=ignored)
         elif right is not None:
@@ -306,11 +307,6 @@ def attribute_step(steps: Steps, key: str) -> Steps:
 def _text(element: etree._Element) -> str:
     text = text_of(element)
     return text if next(children(element), None) is None else text.strip()
-
-
-def _identical(left: etree._Element, right: etree._Element) -> bool:
-    """A quick yes for what is written alike; a no says nothing."""
-    return bool(etree.tostring(left, with_tail=False) == etree.tostring(right, with_tail=False))
 
 
 def name_of_entry(element: etree._Element) -> str:

@@ -48,7 +48,7 @@ def keep_line(documents: Sequence[etree._Element], steps: Steps, shared: int) ->
         end -= 1
     lines = [exact_line(steps[:length]) for length in range(end, 1, -1)]
     short = [line for line in lines if len(line) <= LONGEST_LINE]
-    line = next((line for line in short if _is_one_place(documents, line)), "")
+    line = next((line for line in short if max(len(_kept(one, line)) for one in documents) == 1), "")
     if line or not short:
         return KeepLine(line, keeps_more=bool(line) and line != lines[0])
     return KeepLine(short[-1], keeps_more=True)
@@ -86,10 +86,6 @@ def exact_line(steps: Steps) -> str:
         return f"@{name}" if shown.startswith("@") else exact_step(name, called) if called else name
 
     return "/" + "/".join(one(step.shown, step.name, step.called) for step in steps)
-
-
-def _is_one_place(documents: Sequence[etree._Element], line: str) -> bool:
-    return max(len(_kept(document, line)) for document in documents) == 1
 
 
 def _is_entry(documents: Sequence[etree._Element], line: str) -> bool:

@@ -68,7 +68,7 @@ def looks_machine_specific(difference: Difference) -> bool:
     if _is_name_of_an_entry(difference):
         return False
     values = [value for value in (difference.before, difference.after) if value is not None and value.strip()]
-    telling = [value for value in values if not _is_word_of_truth(value)]
+    telling = [value for value in values if plain(value) not in {"true", "false", "yes", "no", "on", "off"}]
     return any(holds_machine_value(value) for value in telling) or (
         bool(telling) and (names_machine_value(difference.steps) or _names_secret(difference.steps, telling))
     )
@@ -117,10 +117,6 @@ def holds_machine_value(value: str) -> bool:
         or looks_generated(text)
         or any(_is_address(part) or _is_host(part) for part in _BETWEEN_WORDS.split(text))
     )
-
-
-def _is_word_of_truth(value: str) -> bool:
-    return plain(value) in {"true", "false", "yes", "no", "on", "off"}
 
 
 def _is_address(text: str) -> bool:

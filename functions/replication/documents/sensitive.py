@@ -185,7 +185,7 @@ def _may_hold_secret(value: str) -> bool:
         or any(map(_is_name_with_password, value.split()))
         or _ADDRESS.search(value) is not None
         or any(map(is_secret_name, _QUOTED.findall(value)))
-        or any(map(_may_be_secret_in_query, _QUERY.findall(value)))
+        or any(len(one) >= _SHORTEST_IN_QUERY and one.casefold() != "false" for one in _QUERY.findall(value))
         or _NUMBER.search(value) is not None
         or any(map(_looks_like_password, value.split()))
     )
@@ -194,10 +194,6 @@ def _may_hold_secret(value: str) -> bool:
 def _is_assigned_secret(name: str) -> bool:
     bare = name.casefold().lstrip("-")
     return bare in _ASSIGNABLE or words(name).endswith(_LAST_ASSIGNABLE) or is_secret_name(name)
-
-
-def _may_be_secret_in_query(value: str) -> bool:
-    return len(value) >= _SHORTEST_IN_QUERY and value.casefold() != "false"
 
 
 def _is_name_with_password(token: str) -> bool:

@@ -12,7 +12,7 @@ from lxml import etree
 
 from common.safe_xml import parse
 from replication.documents.canonical import folded
-from replication.documents.diff import Difference, Kind, Step, values_of
+from replication.documents.diff import Difference, Kind, values_of
 from replication.documents.entry_names import names_of
 from replication.documents.items import Item
 from replication.documents.runtime_values import RUNTIME_NAMES
@@ -60,7 +60,12 @@ class Groups:
         return frozenset(name for group in groups if opening_path(values(group)) for name in _aliases(group))
 
     def _lists_members(self, group: etree._Element) -> bool:
-        lists = (one for one in values(group) if any(map(_tells_of_members, one.steps)))
+        told = ("member", "user", "account")
+        lists = (
+            one
+            for one in values(group)
+            if any(word in label for step in one.steps for label in step.labels for word in told)
+        )
         return any(not self._staying_users.isdisjoint(list_entries(one.after)) for one in lists)
 
     @cached_property
@@ -96,10 +101,6 @@ def _elements(document: ListDocument, keys: frozenset[str]) -> Iterator[etree._E
 def _aliases(group: etree._Element) -> frozenset[str]:
     """All that a group may be named by: its name, its id."""
     return frozenset(folded(value.strip()) for _, value in names_of(group))
-
-
-def _tells_of_members(step: Step) -> bool:
-    return any(word in label for label in step.labels for word in ("member", "user", "account"))
 
 
 def _texts(element: etree._Element) -> Iterator[str]:

@@ -70,17 +70,13 @@ def _matters(place: Place, change: Change, *, of_server: bool) -> bool:
         return False
     if not of_server:
         return not _is_harmless(place, change)
-    opens = change.is_opened or (change.is_switched_on and _is_way_in(place))
+    is_way_in = "access" in place.own and place.own.isdisjoint({"log", "not", "deny"})  # ``webAccess``, ``apiAccess``
+    opens = change.is_opened or (change.is_switched_on and is_way_in)
     if (opens or change.is_demand_dropped) and place.own.isdisjoint(HARMLESS):
         return True
     addresses = [one for one in (change.before, change.after) if is_address(one)]
     limits = not place.anywhere.isdisjoint({"restrict", "listed"})
     return place.about.isdisjoint(HARMLESS) and bool(addresses) and (limits or any(map(is_span, addresses)))
-
-
-def _is_way_in(place: Place) -> bool:
-    """Whether a switch is one of access by some way: ``webAccess``, ``apiAccess``."""
-    return "access" in place.own and place.own.isdisjoint({"log", "not", "deny"})
 
 
 def _is_harmless(place: Place, change: Change) -> bool:

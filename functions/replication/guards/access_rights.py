@@ -68,7 +68,8 @@ def rights(change: Change) -> Verdict:
         if was.refused and not (after or ""):
             return Verdict.MAYBE
         return Verdict.MAYBE if after is None and _plain(before or "") in _NOTHING else Verdict.NO
-    if _are_rows_of_bits(before, after):
+    # Each position of both texts is a right, as in ``0110``.
+    if len(before or "") == len(after) and all(map(_BITS.fullmatch, (before or "", after))):
         return Verdict.YES if any(old < new for old, new in zip(before or "", after, strict=True)) else Verdict.NO
     if _plain(before or "") in _NOTHING and after == _ALL_BITS:
         return Verdict.YES
@@ -86,11 +87,6 @@ def levels(change: Change) -> Verdict:
 
 
 _ALL_BITS = "-1"
-
-
-def _are_rows_of_bits(before: str | None, after: str) -> bool:
-    """Whether each position of both texts is a right, as in ``0110``."""
-    return len(before or "") == len(after) and all(map(_BITS.fullmatch, (before or "", after)))
 
 
 def _numbers(before: str, after: str) -> Verdict:
