@@ -60,11 +60,11 @@ class Groups:
         return frozenset(name for group in groups if opening_path(values(group)) for name in _aliases(group))
 
     def _lists_members(self, group: etree._Element) -> bool:
-        told = ("member", "user", "account")
+        words = ("member", "user", "account")
         lists = (
             one
             for one in values(group)
-            if any(word in label for step in one.steps for label in step.labels for word in told)
+            if any(word in label for step in one.steps for label in step.labels for word in words)
         )
         return any(not self._staying_users.isdisjoint(list_entries(one.after)) for one in lists)
 

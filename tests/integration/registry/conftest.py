@@ -1,6 +1,5 @@
 """Both implementations of the registry's ports, the AWS ones against moto. No test here can reach real AWS."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -17,6 +16,7 @@ from registry.aws import Clients, open_clients
 from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
 from registry.store import CredentialStore, Store
+from tests.support.aws_account import create_table, refuse_real_aws
 
 TABLE = "registry-test"
 PREFIX = "cerberus-sync"
@@ -24,15 +24,7 @@ PREFIX = "cerberus-sync"
 
 @pytest.fixture(autouse=True)
 def no_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_SESSION_TOKEN", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    refuse_real_aws(monkeypatch)
 
 
 @pytest.fixture
@@ -40,15 +32,7 @@ def clients(no_real_aws: None) -> Iterator[Clients]:
     """Clients of an empty account that has the table."""
     with mock_aws():
         opened = open_clients()
-        opened.dynamodb.create_table(
-            TableName=TABLE,
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table(opened.dynamodb, TABLE)
         yield opened
 
 

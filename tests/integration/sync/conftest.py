@@ -7,7 +7,6 @@ planted secrets is in anything the product let out.
 
 import base64
 import logging
-import os
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -43,6 +42,7 @@ from sync.context import RunContext
 from sync.events import RunRequest, Trigger
 from sync.results import Report
 from sync.run import run
+from tests.support.aws_account import create_table, refuse_real_aws
 from tests.support.registrations import as_registered
 
 TABLE = "sync-test"
@@ -154,14 +154,7 @@ def memory_registry() -> Registry:
 @pytest.fixture
 def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     """Clients of an empty account that has the table. No test can reach real AWS."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    refuse_real_aws(monkeypatch)
     answer, lock = BotocoreStubber.__call__, threading.RLock()
 
     def one_at_a_time(*arguments: Any, **named: Any) -> object:
@@ -171,15 +164,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     monkeypatch.setattr(BotocoreStubber, "__call__", one_at_a_time)
     with mock_aws():
         opened = open_clients()
-        opened.dynamodb.create_table(
-            TableName=TABLE,
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=[
-                {"AttributeName": "pk", "AttributeType": "S"},
-                {"AttributeName": "sk", "AttributeType": "S"},
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table(opened.dynamodb, TABLE)
         opened.s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
         yield opened
 

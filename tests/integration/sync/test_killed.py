@@ -29,6 +29,7 @@ from registry.run_records import Approval
 from registry.snapshot_digests import DynamoSnapshotDigests
 from registry.snapshots import S3Snapshots
 from replication.model import PartName
+from tests.support.aws_account import create_table
 from tests.support.registrations import as_registered
 
 if TYPE_CHECKING:
@@ -64,12 +65,7 @@ class Account:
         self._table, self._bucket = variables["TABLE_NAME"], variables["SNAPSHOT_BUCKET"]
         self.lease_seconds = int(variables["LEASE_SECONDS"])
         self.clients = Clients(cloud.client("dynamodb"), cloud.client("secretsmanager"), cloud.client("s3"))
-        self.clients.dynamodb.create_table(
-            TableName=self._table,
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            AttributeDefinitions=KEYS,  # type: ignore[arg-type]  # literal types are lost in the comprehension
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table(self.clients.dynamodb, self._table)
         self.clients.s3.create_bucket(
             Bucket=self._bucket, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
         )

@@ -39,6 +39,18 @@ def oldest(world: World) -> Run:
     return world.store.runs(limit=10)[-1]
 
 
+def begun_by_a_worker(world: World) -> BackupResult:
+    """What is stored of a backup of a fanned out run when its worker has begun to write."""
+    start(world, NOON, MemoryQueue())
+    run_id, lease = oldest(world).id, world.store.lease()
+    assert lease
+    world.store.claim_backup(run_id, "b1", "a worker", now=NOON, until=NOON + timedelta(minutes=1))
+    begun = BackupResult("b1", run_id, "incomplete", NOON, reason=Reason.INTERRUPTED, snapshot="a snapshot")
+    begun = as_registered(begun, world.store)
+    begin_push(world.store, begun, lease_owner=lease.owner, claim="a worker")
+    return begun
+
+
 def killed(world: World, monkeypatch: pytest.MonkeyPatch, method: str, *, after: int = 0) -> Run:
     """A run that is killed at a call of the store, after so many of them; the lease is not given back."""
     original: Callable[..., Any] = getattr(world.store, method)
@@ -117,14 +129,8 @@ def test_a_late_message_of_it_touches_no_server(world: World) -> None:
 
 
 def test_what_was_stored_before_the_first_write_is_what_remains_of_a_backup(world: World) -> None:
-    queue = MemoryQueue()
-    start(world, NOON, queue)
-    run_id, lease = oldest(world).id, world.store.lease()
-    assert lease
-    world.store.claim_backup(run_id, "b1", "a worker", now=NOON, until=NOON + timedelta(minutes=1))
-    begun = BackupResult("b1", run_id, "incomplete", NOON, reason=Reason.INTERRUPTED, snapshot="a snapshot")
-    begun = as_registered(begun, world.store)
-    begin_push(world.store, begun, lease_owner=lease.owner, claim="a worker")
+    begun = begun_by_a_worker(world)
+    run_id = begun.run_id
 
     start(world, NOON + timedelta(hours=1))
     assert world.store.results(run_id)[0] == begun
@@ -135,13 +141,7 @@ def test_what_is_recorded_late_of_a_dead_run_moves_no_status_of_a_later_one(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run after it could not record its end, and has served the backup itself."""
-    queue = MemoryQueue()
-    start(world, NOON, queue)
-    dead, lease = oldest(world).id, world.store.lease()
-    assert lease
-    world.store.claim_backup(dead, "b1", "a worker", now=NOON, until=NOON + timedelta(minutes=1))
-    begun = BackupResult("b1", dead, "incomplete", NOON, reason=Reason.INTERRUPTED, snapshot="a snapshot")
-    begin_push(world.store, as_registered(begun, world.store), lease_owner=lease.owner, claim="a worker")
+    dead = begun_by_a_worker(world).run_id
     record = world.store.record_result
 
     def fails_for_the_dead(result: BackupResult, **how: Any) -> None:
@@ -189,14 +189,8 @@ def test_a_dead_run_keeps_what_it_had_begun_although_a_newer_run_was_there(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Finishing the older run failed when the newer one began."""
-    queue = MemoryQueue()
-    start(world, NOON, queue)
-    run_id, lease = oldest(world).id, world.store.lease()
-    assert lease
-    world.store.claim_backup(run_id, "b1", "a worker", now=NOON, until=NOON + timedelta(minutes=1))
-    begun = BackupResult("b1", run_id, "incomplete", NOON, reason=Reason.INTERRUPTED, snapshot="a snapshot")
-    begun = as_registered(begun, world.store)
-    begin_push(world.store, begun, lease_owner=lease.owner, claim="a worker")
+    begun = begun_by_a_worker(world)
+    run_id = begun.run_id
     with monkeypatch.context() as patch:
         patch.setattr(world.store, "run", failing)
         start(world, NOON + timedelta(hours=1))
