@@ -1,4 +1,7 @@
-"""The registry's store over a table in memory: the same rules, rows and conditions as in AWS, and no socket."""
+"""The registry's store over a table in memory: the same rules, rows and conditions as in AWS, and no socket.
+
+Separate from ``local.fakes.dynamodb``, because that stands in for any table and knows nothing of the registry.
+"""
 
 from itertools import count
 
