@@ -1,1 +1,1 @@
-"""The only code that knows DynamoDB, Secrets Manager, S3 and EventBridge."""
+"""The stored state; no other package uses DynamoDB, Secrets Manager, S3 and EventBridge."""

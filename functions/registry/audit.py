@@ -1,9 +1,8 @@
-"""Who changed what, and when. Names of fields are recorded, never what was in them.
+"""The audit log: who changed what, and when. It contains the names of changed fields, never their values.
 
-Rows of the table: pk ``AUDIT#`` + year and month, sk time + request's id. Before
-there is an answer ``#asked`` follows, or ``#to`` and the path of what has another
-destination from now on. Each is written once and never replaced; they expire
-like runs and histories.
+Rows of the table: pk is ``AUDIT#`` + year and month, sk is time + request id. Before the reply is known, the sk has the
+suffix ``#asked``, or ``#to`` and the path of the resource whose password destination changes. A record is written once
+and never replaced; it expires like runs and histories.
 """
 
 from dataclasses import dataclass, replace
@@ -21,21 +20,19 @@ if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_dynamodb import DynamoDBClient
 
 AUDIT = "AUDIT#"
-"""What the partition keys of all records begin with."""
+"""The prefix of the partition keys of all audit records."""
 
 INTENDED = 0
 
 
 @dataclass(frozen=True)
 class AuditRecord:
-    """One request that changes something, or was to.
+    """One request that changes something, or intended to.
 
-    ``who`` is the caller's ARN or subject, ``route`` the path with its
-    parameters' names, ``resource`` the path itself or, once it is known, that
-    of what was created. ``status`` is the HTTP status of the answer, INTENDED
-    as long as there is none. Where passwords may be sent to another server from
-    then on, or were to be, ``former_destination`` and ``destination`` say where
-    they went and where they go (``registry.destination``); empty for nowhere.
+    ``who`` is the caller's ARN or subject, ``route`` is the path template, and ``resource`` is the actual path or, once
+    known, the path of the created resource. ``status`` is the HTTP status of the reply, INTENDED until there is one. If
+    a password gets a new destination, ``former_destination`` and ``destination`` are the old and the new one
+    (``registry.destination``), each empty if there is none.
     """
 
     FORMAT: ClassVar[int] = 2
@@ -54,21 +51,23 @@ class AuditRecord:
 
     @property
     def step(self) -> str:
-        """Which of the records of its request this is, as the end of its key; empty for the one with the answer."""
+        """The suffix of the record's key, which distinguishes the records of one request; empty for the record with the
+        reply.
+        """
         if self.status != INTENDED:
             return ""
         return f"#to{self.resource}" if self.destination else "#asked"
 
 
 class AuditLog(Protocol):
-    """Keeps audit records: of each request the intent, the new destinations, the answer. May raise Failure."""
+    """Stores audit records of each request: the intent, new destinations, and the reply. May raise Failure."""
 
     def write(self, record: AuditRecord) -> None:
-        """Keep a new record. Raises Failure when there is one of this request, with or without an answer as this."""
+        """Store a new record. Raises Failure if this request already has a record for the same step."""
 
 
 class DynamoAuditLog:
-    """``AuditLog`` in the product's table; records are kept for ``kept_days`` days."""
+    """``AuditLog`` in the product's table; records are stored for ``kept_days`` days."""
 
     def __init__(self, table_name: str, client: "DynamoDBClient", runtime: Runtime, kept_days: int = 90) -> None:
         self._table = Table(table_name, client, runtime)
@@ -88,10 +87,10 @@ class DynamoAuditLog:
 
 
 def already_recorded() -> Failure:
-    """What is raised instead of replacing a record."""
+    """The failure that is raised instead of replacing a record."""
     return Failure(Reason.INTERNAL_ERROR, "the audit record of this request is there already, and stays as it is")
 
 
 def answered(record: AuditRecord, status: int, resource: str = "") -> AuditRecord:
-    """The record with the answer's status, and what was created, if anything was."""
+    """The record with the status of the reply, and the created resource if there is one."""
     return replace(record, status=status, resource=resource or record.resource)

@@ -1,8 +1,7 @@
 """The AWS clients, created once.
 
-Clients may be shared by threads, sessions may not: open them in the main
-thread, at start-up. Region, credentials and endpoints come from the
-environment as in every AWS tool (AWS_REGION, AWS_ENDPOINT_URL, ...).
+Threads may share clients but not sessions, so open them in the main thread at start-up. Region, credentials and
+endpoints come from the environment, as in every AWS tool (AWS_REGION, AWS_ENDPOINT_URL, ...).
 """
 
 import logging
@@ -27,7 +26,9 @@ CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
     max_pool_connections=64,  # as many as backups are served at a time
 )
-"""Times in seconds. The defaults of 60 seconds would let one lost packet eat a run's whole time."""
+"""Time-outs are in seconds. With the default time-outs of 60 seconds, one lost packet could use up a run's whole
+time.
+"""
 
 # Never below this level, whatever the root logger is set to: at DEBUG botocore writes every request and reply, the
 # values of secrets included.
@@ -36,7 +37,7 @@ logging.getLogger("botocore").setLevel(logging.INFO)
 
 @dataclass(frozen=True)
 class Clients:
-    """One client per AWS service that the registry uses."""
+    """The clients of the AWS services that the registry always uses."""
 
     dynamodb: "DynamoDBClient"
     secretsmanager: "SecretsManagerClient"
@@ -44,7 +45,7 @@ class Clients:
 
 
 def open_clients() -> Clients:
-    """Create all clients, from one session of their own."""
+    """Create all clients from one new session."""
     session = Session()
     return Clients(
         dynamodb=session.client("dynamodb", config=CONFIG),
@@ -54,12 +55,12 @@ def open_clients() -> Clients:
 
 
 def open_sqs() -> "SQSClient":
-    """The client of the queue, which few invocations need, and which would cost time at every start."""
+    """The SQS client, created on demand because few invocations need it and creating it takes time."""
     return Session().client("sqs", config=CONFIG)
 
 
 _ONCE = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
-"""An invocation whose reply was lost must not be sent again: it would be a second run."""
+"""An invocation whose reply was lost must not be repeated, because it would start a second run."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class ManagementClients:
 
 
 def open_management_clients() -> ManagementClients:
-    """Create them, from one session of their own."""
+    """Create the clients from one new session."""
     session = Session()
     return ManagementClients(
         events=session.client("events", config=CONFIG), functions=session.client("lambda", config=_ONCE)

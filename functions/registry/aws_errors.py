@@ -1,6 +1,6 @@
-"""AWS' errors as the one failure that callers know.
+"""Converts AWS errors to the product's own exception.
 
-Separate from ``registry.aws``, because what runs from a laptop needs this and no AWS SDK beside it.
+Separate from ``registry.aws``, because programs on a laptop use this module without the AWS SDK.
 """
 
 from collections.abc import Iterator
@@ -12,20 +12,22 @@ from common.errors import Failure, Reason
 
 
 def error_code(error: ClientError | BotoCoreError) -> str:
-    """The code AWS gave, or the kind of trouble there was in reaching AWS at all."""
+    """AWS' error code, or the name of the exception if AWS could not be reached."""
     if isinstance(error, ClientError):
         return error.response.get("Error", {}).get("Code", "Unknown")
     return type(error).__name__
 
 
 def unavailable(operation: str, error: ClientError | BotoCoreError) -> Failure:
-    """REGISTRY_UNAVAILABLE with operation and code. AWS' own message is left out: it can quote what was sent."""
+    """The failure REGISTRY_UNAVAILABLE with operation and error code. AWS' own message is omitted because it can quote
+    the request.
+    """
     return Failure(Reason.REGISTRY_UNAVAILABLE, f"{operation} failed: {error_code(error)}")
 
 
 @contextmanager
 def calling(operation: str) -> Iterator[None]:
-    """Turn every AWS error of the block into ``unavailable``."""
+    """Convert every AWS error inside the block with ``unavailable``."""
     try:
         yield
     except (ClientError, BotoCoreError) as error:

@@ -1,4 +1,4 @@
-"""The queue in which the backups of a fleet wait that is too large for one invocation.
+"""The queue for backups of runs that are too large for one invocation.
 
 A message names a run and one of its backups, and nothing else.
 """
@@ -18,12 +18,12 @@ if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_sqs import SQSClient
 
 _AT_ONCE = 10
-"""Messages in one call, SQS' own limit."""
+"""Maximum number of messages in one call, set by SQS."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One backup of a run, to be served."""
+    """One backup of a run that waits to be processed."""
 
     FORMAT: ClassVar[int] = 1
 
@@ -31,12 +31,12 @@ class Message:
     backup_id: str
 
     def text(self) -> str:
-        """The body under which it travels."""
+        """The body of the message."""
         return json.dumps(numbered(self))
 
     @classmethod
     def read(cls, text: str) -> "Message":
-        """The message of a body. Raises Failure(EVENT_INVALID), also for a format that is not known here."""
+        """Parse the body of a message. Raises Failure(EVENT_INVALID), also for an unknown format."""
         try:
             return read(cls, json.loads(text))
         except Unreadable as unreadable:
@@ -46,10 +46,12 @@ class Message:
 
 
 class BackupQueue(Protocol):
-    """Where messages wait until the function is given them."""
+    """Delivers messages to the sync function later."""
 
     def send(self, messages: Sequence[Message]) -> Mapping[Message, str]:
-        """Queue them in their order; those that the queue did not take, and why. Raises no Failure."""
+        """Queue the messages in order; return the messages that the queue rejected, with the reason of each. Raises no
+        Failure.
+        """
 
 
 class SqsQueue:

@@ -1,4 +1,6 @@
-"""Rows that somebody holds until a time: the lease, backups that wait in the queue, servers that are read."""
+"""Rows that a process holds until a certain time: the lease, open backups in the queue, and servers that are being
+read.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,7 +44,9 @@ from registry.table import ConditionsFailed, Put, Table, unchanged
 
 @dataclass(frozen=True)
 class LeaseRow:
-    """The right to run. The table's own ``expires_at`` would remove it, so its end has another name."""
+    """The row of the lease, which is the right to run. Its end is not called ``expires_at``, because DynamoDB would
+    remove the row at that time.
+    """
 
     FORMAT: ClassVar[int] = 1
 
@@ -52,7 +56,7 @@ class LeaseRow:
 
 @dataclass(frozen=True)
 class ReadingRow:
-    """Who reads a server for an answer of the management API, and until when at the latest."""
+    """The row of a server that a request of the management API is reading, with the latest end of that."""
 
     FORMAT: ClassVar[int] = 1
 
@@ -62,9 +66,9 @@ class ReadingRow:
 
 @dataclass(frozen=True)
 class OpenBackupRow:
-    """A backup that waits in the queue, as it was registered when it was queued.
+    """A backup that waits in the queue, with its registration at the time of queueing.
 
-    Who serves it, and until when; nobody: both are None.
+    ``held_by`` and ``held_until`` are the claim of the worker that processes it, both None without a claim.
     """
 
     FORMAT: ClassVar[int] = 2
@@ -81,10 +85,10 @@ def take(
     model: type[LeaseRow | OpenBackupRow | ReadingRow],
     now: datetime,
 ) -> Row | None:
-    """Write a row that holds something if it is free, or if the time of its holder is over.
+    """Write a row that holds something, if it is free or the previous holder's time is over.
 
-    Otherwise what stands in the way, empty when nothing is stored. What
-    cannot be understood is not free: it raises Failure(RECORD_UNREADABLE).
+    Returns None on success, otherwise the row in the way, empty if no row is stored. An unreadable row is not free: it
+    raises Failure(RECORD_UNREADABLE).
     """
     try:
         table.transact(Put(row, free))
@@ -105,7 +109,7 @@ def take(
 
 
 def lease_is_free(now: datetime | None) -> ConditionBase:
-    """That nobody holds the lease at ``now``; None is not known: then no lease may be there."""
+    """The condition that nobody holds the lease at ``now``; ``now`` None means that no lease may exist."""
     none_is_there = Attr("pk").not_exists()
     if now is None:
         return none_is_there
@@ -113,6 +117,6 @@ def lease_is_free(now: datetime | None) -> ConditionBase:
 
 
 def lease_in_the_way(row: Row) -> Failure:
-    """What to raise when the lease's row is not free. Raises Failure(RECORD_UNREADABLE)."""
+    """The failure to raise if the lease's row is not free. Raises Failure(RECORD_UNREADABLE)."""
     held = read_row(LeaseRow, row)
     return lease_held(Lease(held.held_by, held.held_until))

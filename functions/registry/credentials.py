@@ -1,7 +1,7 @@
-"""The credentials in AWS Secrets Manager: one secret per server, JSON with ``username`` and ``password``.
+"""Credentials in AWS Secrets Manager: one secret for each server, JSON with ``username`` and ``password``.
 
-``destination`` says what the password is for. Where people store a secret by
-hand it may be missing; ``fleet.log_ins`` then binds it at its first use.
+``destination`` names the server that the password is for. A secret that was stored by hand may lack it;
+``fleet.log_ins`` then records it at the first use.
 """
 
 import json
@@ -21,11 +21,11 @@ if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 RECOVERY_DAYS = 7
-"""How long a deleted secret can be restored; the least that AWS offers."""
+"""The recovery period of deleted secrets in days, which is the minimum in AWS."""
 
 _MISSING = "ResourceNotFoundException"
 _UNREADABLE = "InvalidRequestException"
-"""The answer to reading a secret in a state that does not allow it: scheduled for deletion."""
+"""The error for reading a secret that is scheduled for deletion."""
 
 
 class _State(Enum):
@@ -35,10 +35,10 @@ class _State(Enum):
 
 
 class SecretsManagerCredentials:
-    """``registry.store.CredentialStore`` on secrets named ``<prefix>/<secret id>``. May be shared by threads.
+    """``registry.store.CredentialStore`` with secrets named ``<prefix>/<secret id>``. Threads may share it.
 
-    What was read for a destination is kept for ``max_age`` seconds. ``key`` is the ARN of the KMS key that new secrets
-    are encrypted with; empty for the one that AWS manages.
+    Credentials read for a destination are cached for ``max_age`` seconds. ``key`` is the ARN of the KMS key for new
+    secrets, empty for the key that AWS manages.
     """
 
     def __init__(
@@ -105,9 +105,10 @@ class SecretsManagerCredentials:
         self._forget(secret_id)
 
     def _empty(self, name: str) -> None:
-        """Take its value away. It is a resource of the stack, whose later deployments expect it to be there.
+        """Remove the secret's value. The secret itself is a resource of the stack, and later deployments expect it to
+        exist.
 
-        Twice, because AWS goes on offering the value before the last one (AWSPREVIOUS).
+        The value is replaced twice, because AWS still provides the previous one (AWSPREVIOUS).
         """
         if self._state(name) is _State.PRESENT:
             for _ in range(2):

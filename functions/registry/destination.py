@@ -1,10 +1,11 @@
-"""What a stored password is for: one address, and one way to tell that the right server answers there.
+"""The destination of a stored password: one address, and one way to check the identity of the server there.
 
-The secret itself says it, because rows of the table and secrets cannot be
-changed in one step: whatever stands in a registration, and whoever died while
-it was changed, a password is sent only where its own secret says.
+The secret itself contains its destination, because table rows and secrets cannot be changed in one transaction:
+whatever a registration says, and whenever a process died while changing it, a password is sent only to the destination
+in its secret.
 
-Separate from ``registry.credentials``, because the API and a trial compare destinations without reading a secret.
+Separate from ``registry.credentials``, because the API and the trial program compare destinations without reading a
+secret.
 """
 
 import hashlib
@@ -14,15 +15,15 @@ from registry.fleet_records import Backup, Primary, TlsTrust, address_key
 
 
 def destination_of(server: Primary | Backup) -> str:
-    """Address and trust of a registration as one text, for people to read as well.
+    """The address and trust of a registration as one readable text.
 
-    How host, fingerprints and line ends are spelled, and the order of fingerprints, makes no other destination.
+    Differences in the spelling of the host, in the format or order of fingerprints, and in line ends do not matter.
     """
     return f"{address_key(server.host, server.port)} {_trust_text(server.trust)}"
 
 
 def password_needed(stored: str, wanted: str) -> Failure:
-    """What is raised when the stored password was given for another destination than it is wanted for."""
+    """The failure for a stored password that was given for another destination."""
     return Failure(Reason.PASSWORD_NEEDED, f"the stored password was given for {stored}, not for {wanted}")
 
 

@@ -1,8 +1,8 @@
 """The store in one DynamoDB table.
 
-``registry.rows`` lists the kinds of rows. What takes more than one row and a
-condition is found by what it changes: ``registrations`` with their approvals,
-``recorded_results`` and, for what is held until a time, ``claims``.
+``registry.rows`` lists all kinds of rows. Operations with several rows and conditions are in the module of what they
+change: ``registrations`` with their approvals, ``recorded_results``, and ``claims`` for rows that are held until a
+time.
 """
 
 from collections.abc import Iterable
@@ -71,9 +71,9 @@ _NOT_BEGUN = Attr("pk").not_exists() | Attr("status").eq(QUEUED)
 
 
 class DynamoStore:
-    """``registry.store.Store`` on a DynamoDB table. May be shared by threads.
+    """``registry.store.Store`` in a DynamoDB table. Threads may share it.
 
-    Runs, their results and histories are kept for ``history_days`` days.
+    Runs, results and histories are stored for ``history_days`` days.
     """
 
     def __init__(self, table_name: str, client: "DynamoDBClient", runtime: Runtime, history_days: int = 90) -> None:
@@ -347,12 +347,12 @@ class DynamoStore:
     # How it is done
 
     def _put_under(self, lease_owner: str, row: Row) -> None:
-        """Write what is remembered of the primary. Raises Failure(LEASE_LOST)."""
+        """Write a row if ``lease_owner`` holds the lease. Raises Failure(LEASE_LOST)."""
         if not self._made(Check(*LEASE, Attr("held_by").eq(lease_owner)), Put(row)):
             raise lease_lost()
 
     def _made(self, *writes: Put | Delete | Check) -> bool:
-        """Whether the writes were made; False when a condition was not met."""
+        """Whether the writes succeeded; False if a condition failed."""
         try:
             self._table.transact(*writes)
         except ConditionsFailed:

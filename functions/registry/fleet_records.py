@@ -1,13 +1,12 @@
-"""What is remembered of the fleet: registered servers, their log-ins, and the settings that hold for all.
+"""Records of the fleet: registered servers, their log-ins, and the settings for all.
 
-Plain data. Only ``Credentials`` holds secrets, and it is no row of the table.
+All classes are plain data. Only ``Credentials`` contains secrets, and it is not stored in the table.
 
-Times are aware datetimes in UTC. Parts and rules are the strings that
-replication and common.errors define; the registry stores them without
-knowing their meaning.
+Times are UTC datetimes with a time zone. Parts and rules are strings that replication and common.errors define; the
+registry does not interpret them.
 
-A class with a ``FORMAT`` is stored by itself. Whoever changes a field of it,
-or of a class in it, raises that number: see ``registry.serialization``.
+A class with a ``FORMAT`` is stored as a record of its own. A change of a field of it, or of a class it contains, must
+increase that number: see ``registry.serialization``.
 """
 
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from common.hosts import canonical_host
 
 
 def address_key(host: str, port: int) -> str:
-    """What no two registrations may share, however the host is spelled."""
+    """The key that must be unique among registrations; it ignores the spelling of the host."""
     return f"{canonical_host(host)}#{port}"
 
 
@@ -27,8 +26,8 @@ def address_key(host: str, port: int) -> str:
 class TlsTrust:
     """How a server's certificate is checked.
 
-    With neither field set, by the system's roots. ``ca_pem`` replaces those
-    roots. ``pins`` are one or two SHA-256 fingerprints, 64 hex digits each.
+    If neither field is set, the system's roots are used. ``ca_pem`` replaces those roots. ``pins`` are one or two
+    SHA-256 fingerprints of 64 hexadecimal digits each.
     """
 
     ca_pem: str = ""
@@ -39,16 +38,14 @@ class TlsTrust:
 class Backup:
     """One registered backup.
 
-    ``parts`` None means: as in the settings. ``rules`` come in addition to
-    the deployment's. ``report_only``: differences are reported and never repaired.
-    ``paused`` says why nothing is written to it until it is resumed, empty
-    when it is not paused. ``version`` counts changes and guards against lost updates;
-    the store counts it. The two times are the caller's to set. ``secret`` is the
-    id of its credentials, empty when that is the backup's own.
+    ``parts`` None means the parts of the settings. ``rules`` are keep patterns in addition to those of the settings.
+    ``report_only``: differences are reported and never repaired. ``paused`` is the reason for a pause, during which
+    nothing is written; it is empty if the backup is not paused. ``version`` is increased by the store at each change
+    and prevents lost updates. The caller sets ``created_at`` and ``updated_at``. ``secret`` is the id of its
+    credentials, empty if that is the backup's own id.
 
-    ``registration`` tells which server this is. The store makes it anew when
-    an id is registered and when host or port change: what was found, approved
-    or kept under another one is of another server.
+    ``registration`` identifies the server behind the id. The store creates a new one when an id is registered and when
+    host or port change: results, approvals and snapshots of another registration belong to another server.
     """
 
     FORMAT: ClassVar[int] = 2
@@ -71,25 +68,24 @@ class Backup:
 
     @property
     def secret_id(self) -> str:
-        """The id of its credentials: they stay where they are when a server changes its place."""
+        """The id of its credentials, which stays the same when the server is promoted or demoted."""
         return self.secret or self.id
 
 
 PRIMARY_SECRET = "primary"  # noqa: S105 - the id of a secret is none
-"""The id of the secret that the stack makes, for the first primary. No backup may be called so."""
+"""The id of the secret that the stack creates for the first primary. No backup may have this id."""
 
 
 @dataclass(frozen=True)
 class Primary:
-    """Where the primary is. ``secret`` is the id of its credentials.
+    """The primary's registration. ``secret`` is the id of its credentials.
 
-    ``term`` counts the servers that took this place: what was found or approved
-    under an earlier one is void, because it was said of another server.
-    ``since`` is when this one took it, None for the first. ``promoted_at`` is
-    when the last promotion was. ``held`` says why nothing is pushed until somebody
-    resumes, empty when it is. ``as_backup`` is how it was registered before it
-    was promoted, for when it becomes a backup again. ``of_stack``: nobody has registered it,
-    the stack's parameters name it; it is stored so that another one there is noticed.
+    ``term`` counts the servers that have been the primary: results and approvals of an earlier term are void, because
+    they concern another server. ``since`` is when this server became the primary, None for the first one.
+    ``promoted_at`` is the time of the last promotion. ``held`` is the reason why nothing is pushed until somebody
+    resumes, empty if runs push. ``as_backup`` is its registration from before its promotion, used if it becomes a
+    backup again. ``of_stack``: the stack's parameters name it and nobody has registered it; it is stored so that a
+    change of the parameters is noticed.
     """
 
     FORMAT: ClassVar[int] = 3
@@ -113,13 +109,13 @@ class Primary:
 
     @property
     def source(self) -> str:
-        """Its address, as what was found or approved names it."""
+        """Its address in the form that results and approvals contain."""
         return address_key(self.host, self.port)
 
 
 @dataclass(frozen=True)
 class PushLimits:
-    """How much one push may remove or disable; the meaning of the numbers is replication's."""
+    """How much one push may remove or disable; replication interprets the numbers."""
 
     removal_floor: int
     removal_share: float
@@ -131,15 +127,13 @@ class PushLimits:
 
 @dataclass(frozen=True)
 class SyncSettings:
-    """What holds for the whole fleet. The interval is not here: the EventBridge rule has it.
+    """The settings for the whole fleet. The interval is not stored here, but in the EventBridge rule.
 
-    ``parts`` and ``limits`` None mean the product's defaults.
-    ``block_widened_access``: what widens access waits for an approval.
-    ``approval_by_another``: an approval needs two people, of whom one may be who asked for the run.
-    ``personal_roles`` are the ARNs of roles in whose sessions people can be told apart, see ``fleet.people``.
-    Time-outs in seconds. ``full_verification_minutes``: as long as nothing has
-    changed, a backup that was verified so recently is not read again; 0 means
-    that every run verifies. ``approval_hours``: so long after it was given an approval ends.
+    ``parts`` and ``limits`` None mean the product's defaults. ``block_widened_access``: a change that widens access
+    waits for an approval. ``approval_by_another``: an approval needs two people, one of whom may be the requester of
+    the run. ``personal_roles`` are the ARNs of roles whose sessions identify people, see ``fleet.people``. Time-outs
+    are in seconds. ``full_verification_minutes``: if nothing has changed, a backup is not read again for this time
+    after a verification; 0 means that every run verifies. ``approval_hours`` is how long an approval is valid.
     """
 
     FORMAT: ClassVar[int] = 3
@@ -161,10 +155,10 @@ class SyncSettings:
 
 @dataclass(frozen=True)
 class LogIn:
-    """What became of the log-in with one ``version`` of a secret.
+    """The state of the log-in with one ``version`` of a secret.
 
-    ``destination`` is where it was sent first, and may be sent again. ``refused_at`` is when the server
-    refused it last, None when it did not.
+    ``destination`` is where it was sent first, and the only place where it may be sent again. ``refused_at`` is when
+    the server last refused it, None if it did not.
     """
 
     FORMAT: ClassVar[int] = 1
@@ -177,7 +171,7 @@ class LogIn:
 
 @dataclass(frozen=True)
 class DiscardedSecret:
-    """A secret that is still to be deleted, because the registration of ``backup_id`` that it was of is removed."""
+    """A secret that is still to be deleted, because the registration of ``backup_id`` was removed."""
 
     FORMAT: ClassVar[int] = 1
 
@@ -187,10 +181,10 @@ class DiscardedSecret:
 
 @dataclass(frozen=True)
 class Credentials:
-    """User name and password of a server's primary administrator. Its repr shows neither.
+    """User name and password of a server's primary administrator. Its repr shows neither of them.
 
-    ``destination`` is what they are for (``registry.destination``), empty where the secret does not say it.
-    ``version`` is that of the secret; who stores new ones leaves it empty.
+    ``destination`` is the server that they are for (``registry.destination``), empty if the secret does not name it.
+    ``version`` is the version of the secret, empty for credentials that are to be stored.
     """
 
     username: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""How the result of a backup is stored: in its run, in its history and as its status, in one transaction."""
+"""Stores the result of a backup in its run, in its history and as its status, in one transaction."""
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
@@ -40,13 +40,15 @@ from registry.table import Check, ConditionsFailed, Delete, Put, Table, unchange
 
 _STATUS_ATTEMPTS = 4
 _FAILED = "failed"
-"""The status of a result that cannot be understood."""
+"""The status of an unreadable result."""
 _MAY_REPLACE = known_format(BackupResult)
-"""A result of a newer version stays: what it kept of a backup must not be lost."""
+"""The condition that does not replace a result of a newer version, because its reference to a snapshot must not be
+lost.
+"""
 
 
 class ResultRecorder:
-    """Stores results, which are kept for as long as ``kept`` says."""
+    """Stores results, which expire after ``kept``."""
 
     def __init__(self, table: Table, kept: timedelta) -> None:
         self._table = table
@@ -62,7 +64,7 @@ class ResultRecorder:
         late: bool = False,
         ends_approval: bool = False,
     ) -> None:
-        """Store a result; with ``conditions`` that of before the first write.
+        """Store a result; with ``conditions`` it is the interim result before the first write.
 
         See ``registry.store.Store.record_result`` and ``begin_push``.
         """
@@ -104,10 +106,10 @@ class ResultRecorder:
         raise Failure(Reason.REGISTRY_UNAVAILABLE, f"the status of {result.backup_id} kept changing")
 
     def _status_after(self, result: BackupResult, *, final: bool, late: bool) -> list[Put]:
-        """What to write as the backup's status.
+        """The writes that update the backup's status.
 
-        One that cannot be understood stays: the key of a snapshot or a pending
-        proof of access may be in it. A result goes without it then; a push does not begin.
+        An unreadable status is kept, because it may contain the key of a snapshot or a pending proof of access. A final
+        result is then stored without a status; an interim result raises Failure, so the push does not begin.
         """
         stored = self._table.get(STATUS, result.backup_id)
         try:
@@ -121,7 +123,9 @@ class ResultRecorder:
 
 
 def results_of(run_id: str, rows: Iterable[Row]) -> Iterator[BackupResult]:
-    """The results of a run. One that cannot be understood is a failure: a run without it would look better."""
+    """The results of a run. An unreadable result is returned as failed, because without it the run would look better
+    than it was.
+    """
     for row in rows:
         try:
             yield read_row(BackupResult, row)
@@ -130,7 +134,9 @@ def results_of(run_id: str, rows: Iterable[Row]) -> Iterator[BackupResult]:
 
 
 def _as_read(result: BackupResult, conditions: PushConditions) -> list[Check | Delete]:
-    """That primary, approval and settings are those that a run has read; its first write ends the approval."""
+    """The conditions that primary, approval and settings are unchanged since the run read them; the first write ends
+    the approval.
+    """
     # None is registered as primary as long as the stack's is in use.
     is_term = Attr("pk").not_exists() | counts("term", result.term)
     none_given = Check(APPROVAL, result.backup_id, Attr("pk").not_exists())
@@ -142,7 +148,7 @@ def _as_read(result: BackupResult, conditions: PushConditions) -> list[Check | D
 
 
 def _raise_what_changed(result: BackupResult, failed: ConditionsFailed, position: int) -> None:
-    """Raise Failure for what is not as it was read; ``position`` is that of the check of the registration."""
+    """Raise Failure for the condition that failed; ``position`` is the index of the registration's check."""
     registered = failed.rows.get(position)
     if registered is not None:
         is_same = bool(registered) and registration_in(registered) == result.registration

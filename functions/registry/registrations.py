@@ -1,8 +1,7 @@
-"""Changes to registrations and to what goes with them, each in one transaction.
+"""Changes to registrations and their dependent rows, each in one transaction.
 
-A registration is its BACKUP row and the ADDRESS rows that the backup owns. Its
-status and its approval go with it. The row may be of a newer version, or be
-damaged: what is asked of it here needs no more than single attributes.
+A registration consists of its BACKUP row and the ADDRESS rows that the backup owns. Its status and approval are removed
+with it. The row may be of a newer version or damaged, so this module reads only single attributes of it.
 """
 
 from collections.abc import Callable
@@ -37,11 +36,11 @@ from registry.store_rules import Promotion, registration_gone
 from registry.table import Check, ConditionsFailed, Delete, Put, Table, unchanged
 
 _WITH_A_REGISTRATION = (STATUS, APPROVAL)
-"""What goes with a registration."""
+"""The kinds of rows that are removed with a registration."""
 
 
 def promote(table: Table, promotion: Promotion, former: Backup, now: datetime) -> None:
-    """``registry.store.Store.promote``; ``former`` is the former primary as it is to be registered."""
+    """Implements ``registry.store.Store.promote``; ``former`` is the new registration of the old primary."""
     old, backup = promotion.old, promotion.backup
     as_seen = Attr("version").eq(old.version) if old.version else Attr("pk").not_exists()
     try:
@@ -63,7 +62,7 @@ def promote(table: Table, promotion: Promotion, former: Backup, now: datetime) -
 
 
 def add(table: Table, backup: Backup) -> Backup:
-    """``registry.store.Store.add_backup`` of a backup that has its new registration."""
+    """Implements ``registry.store.Store.add_backup`` for a backup with a new registration."""
     try:
         table.transact(
             Put(backup_row(backup), Attr("pk").not_exists()),
@@ -76,7 +75,7 @@ def add(table: Table, backup: Backup) -> Backup:
 
 
 def update(table: Table, backup: Backup, expected_version: int | None, new_id: Callable[[], str]) -> Backup:
-    """``registry.store.Store.update_backup``; ``new_id`` makes a registration anew."""
+    """Implements ``registry.store.Store.update_backup``; ``new_id`` creates a registration id."""
     stored = _registered(table, backup.id)
     if expected_version is not None and backup.registration != registration_in(stored):
         raise VersionConflict
@@ -103,7 +102,7 @@ def update(table: Table, backup: Backup, expected_version: int | None, new_id: C
 
 
 def delete(table: Table, backup_id: str, expected: Backup | None) -> None:
-    """``registry.store.Store.delete_backup``."""
+    """Implements ``registry.store.Store.delete_backup``."""
     stored = _registered(table, backup_id)
     if expected and (expected.registration, expected.version) != (
         registration_in(stored),
@@ -132,7 +131,7 @@ def approve(
     seconds: Approval | None,
     last: BackupResult | None,
 ) -> None:
-    """``registry.store.Store.approve``."""
+    """Implements ``registry.store.Store.approve``."""
     as_seen = registered_as(approval.registration, expected_version)
     row = {**keys(APPROVAL, approval.backup_id), **to_row(approval)}
     try:
@@ -150,24 +149,24 @@ def approve(
 
 
 def ending(approval: Approval) -> Delete:
-    """The removal of this approval, and of no other one."""
+    """The removal of this approval, but not of another one that has replaced it."""
     return Delete(APPROVAL, approval.backup_id, _is_this(approval))
 
 
 def registered_as(registration: str, version: int | None = None) -> ConditionBase:
-    """That a backup is registered so. Before registrations could be told apart, rows had no such attribute."""
+    """The condition that a backup has this registration. Rows of older versions lack the attribute."""
     named = Attr("registration").eq(registration)
     same = named if registration else Attr("pk").exists() & (named | Attr("registration").not_exists())
     return same if version is None else same & counts("version", version)
 
 
 def registration_in(row: Row) -> str:
-    """The registration of a backup's row that may be unreadable."""
+    """The registration in a backup's row, which may be unreadable."""
     return str(row.get("registration", ""))
 
 
 def is_at(row: Row, server: Backup | Primary) -> bool:
-    """Whether a registration, which may be unreadable, has the host and port of ``server``."""
+    """Whether a registration's row, which may be unreadable, has the host and port of ``server``."""
     host = row.get("host")
     return isinstance(host, str) and address_key(host, number(row, "port")) == address_key(server.host, server.port)
 
@@ -189,27 +188,31 @@ def _registered(table: Table, backup_id: str) -> Row:
 
 
 def _releases(table: Table, backup_id: str, *, but: str = "") -> list[Delete]:
-    """The removal of every address that the backup owns, except ``but``, unless a newer version wrote the row.
+    """Removals of every address that the backup owns, except ``but`` and except rows of a newer version.
 
-    By the address rows, because the backup's own may be unreadable. Read
-    after it they are up to date whenever its version still is.
+    The addresses come from the address rows, because the backup's own row may be unreadable. They are read after the
+    backup's row, so they are current as long as its version is.
     """
     owned = (row["sk"] for row in table.rows(ADDRESS) if row.get("backup_id") == backup_id)
     return [Delete(ADDRESS, address, known_format(AddressRow)) for address in owned if address != but]
 
 
 def _owner_in_the_way(failed: ConditionsFailed) -> str:
-    """Who owns an address that a transaction needed. Raises Failure(RECORD_UNREADABLE) for a row of a newer version."""
+    """The owner of an address that a transaction needed. Raises Failure(RECORD_UNREADABLE) for a row of a newer
+    version.
+    """
     owners = [read_row(AddressRow, row).backup_id for row in failed.rows.values() if row.get("pk") == ADDRESS]
     return owners[0] if owners else ""
 
 
 def _unchanged(registered: Row) -> ConditionBase:
-    """That a registration is the one that was read: another one with the same id has versions of its own."""
+    """The condition that a registration is unchanged; both attributes are compared, because each registration counts
+    its own versions.
+    """
     return unchanged(registered, "version") & unchanged(registered, "registration")
 
 
 def _is_this(approval: Approval) -> ConditionBase:
-    """The condition that this approval is the one that is stored."""
+    """The condition that this approval is stored."""
     row = to_row(approval)
     return Attr("plan_hash").eq(row["plan_hash"]) & Attr("at").eq(row["at"])

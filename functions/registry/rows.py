@@ -1,4 +1,4 @@
-"""The rows of the table: of which kinds they are, and what happens when one cannot be understood.
+"""The kinds of rows in the table, and the handling of unreadable rows.
 
 ======================  =========================  ==============================================
 pk                      sk                         what
@@ -28,17 +28,14 @@ DIGEST# + key           of a snapshot: its digest  that it was kept, see ``regis
 DIGESTS                 SINCE                      DigestsSince, of those
 ======================  =========================  ==============================================
 
-STATUS and APPROVAL are of the registration in the BACKUP row: whoever changes
-that one to another server removes both in the same transaction, and whoever
-writes one of them checks it.
+STATUS and APPROVAL belong to the registration in the BACKUP row: a transaction that changes it to another server
+removes both, and a transaction that writes one of them checks it.
 
-RUN, RESULT#, HISTORY#, STATE, AUDIT# and DIGEST# rows, and those of a run under way, have
-``expires_at``, the table's TTL attribute, in seconds since 1970. DynamoDB
-removes rows some time after it; nothing else depends on it, the lease least of
-all.
+RUN, RESULT#, HISTORY#, STATE, AUDIT# and DIGEST# rows, and the rows of a run in progress, have ``expires_at``, the
+table's TTL attribute, in seconds since 1970. DynamoDB removes rows some time after it; nothing else depends on it, in
+particular not the lease.
 
-A row that was asked for alone and cannot be understood is a failure. In a list
-it must not hide the others: it is logged and left out.
+Reading a single unreadable row is a failure. In a list it must not hide the other rows: it is logged and omitted.
 """
 
 import logging
@@ -75,15 +72,15 @@ STATE = "STATE"
 SERVED = "SERVED"
 
 REVISION = "revision"
-"""Counts the writes of a status, so that none is lost."""
+"""A counter of the writes to a status, which prevents lost updates."""
 
 _BESIDE = frozenset({"pk", "sk", "expires_at", REVISION})
-"""Attributes that are the table's own and no part of a record."""
+"""Attributes that belong to the table and not to a record."""
 
 
 @dataclass(frozen=True)
 class AddressRow:
-    """Whose address this is."""
+    """The owner of an address."""
 
     FORMAT: ClassVar[int] = 1
 
@@ -92,24 +89,26 @@ class AddressRow:
 
 @dataclass(frozen=True)
 class UnfinishedRow:
-    """A run has begun and is not finished. Its key says which."""
+    """A marker that a run has begun and is not finished. The run's id is in its key."""
 
     FORMAT: ClassVar[int] = 1
 
 
 def keys(pk: str, sk: str) -> Row:
-    """The two attributes under which a row is found."""
+    """The key attributes of a row."""
     return {"pk": pk, "sk": sk}
 
 
 def number(row: Row | None, attribute: str) -> int:
-    """A counter of a row, 0 when it has none. The rest of the row may be unreadable."""
+    """A counter in a row, 0 if it is absent. The rest of the row may be unreadable."""
     value = (row or {}).get(attribute)
     return int(value) if isinstance(value, Decimal) else 0
 
 
 def next_version(stored: Row | None, expected_version: int | None) -> int:
-    """The version of what takes the place of ``stored``. Raises VersionConflict when it is not the expected one."""
+    """The version of the row that replaces ``stored``. Raises VersionConflict if the stored version is not the expected
+    one.
+    """
     version = number(stored, "version")
     if expected_version not in (None, version):
         raise VersionConflict
@@ -117,12 +116,12 @@ def next_version(stored: Row | None, expected_version: int | None) -> int:
 
 
 def expiry(time: datetime) -> Row:
-    """The attribute by which DynamoDB removes a row some time after ``time``."""
+    """The attribute that makes DynamoDB remove a row some time after ``time``."""
     return {"expires_at": int(time.timestamp())}
 
 
 def read_row[Model: Stored](model: type[Model], row: Row) -> Model:
-    """The record of a row. Raises Failure(RECORD_UNREADABLE) that names row and attribute."""
+    """The record in a row. Raises Failure(RECORD_UNREADABLE) that names row and attribute."""
     try:
         return from_row(model, row, _BESIDE)
     except Unreadable as unreadable:
@@ -130,7 +129,7 @@ def read_row[Model: Stored](model: type[Model], row: Row) -> Model:
 
 
 def readable[Model: Stored](model: type[Model], rows: Iterable[Row]) -> Iterator[Model]:
-    """The records of all rows that can be understood; the others are logged."""
+    """The records of all readable rows; the others are logged."""
     for row in rows:
         try:
             yield from_row(model, row, _BESIDE)
@@ -139,7 +138,7 @@ def readable[Model: Stored](model: type[Model], rows: Iterable[Row]) -> Iterator
 
 
 def unreadable_rows(model: type[Stored], rows: Iterable[Row]) -> Iterator[tuple[str, str]]:
-    """Sort key and complaint of each row that cannot be understood."""
+    """The sort key and the complaint of each unreadable row."""
     for row in rows:
         try:
             from_row(model, row, _BESIDE)
@@ -148,12 +147,14 @@ def unreadable_rows(model: type[Stored], rows: Iterable[Row]) -> Iterator[tuple[
 
 
 def known_format(model: type[Stored]) -> ConditionBase:
-    """The condition that a stored row, if there is one, is of a format that is known here."""
+    """The condition that a stored row, if there is one, has a known format."""
     return Attr(FORMAT_FIELD).not_exists() | Attr(FORMAT_FIELD).is_in(list(range(1, model.FORMAT + 1)))
 
 
 def counts(attribute: str, value: int) -> ConditionBase:
-    """That a counter of a row that is there has this value. An older format may lack it: that is 0."""
+    """The condition that a counter in an existing row has this value. In an older format it may be absent, which counts
+    as 0.
+    """
     return Attr(attribute).eq(value) | Attr(attribute).not_exists() if value == 0 else Attr(attribute).eq(value)
 
 

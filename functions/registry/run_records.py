@@ -1,13 +1,12 @@
-"""What is remembered of runs: what each did, what it found on the primary, and what people let it do.
+"""Records of runs: their requests, their results, what they found on the primary, and approvals.
 
-Plain data, no secrets.
+All classes are plain data without secrets.
 
-Times are aware datetimes in UTC. Parts, statuses and reasons are the strings that
-replication and common.errors define; the registry stores them without
-knowing their meaning.
+Times are UTC datetimes with a time zone. Parts, statuses and reasons are strings that replication and common.errors
+define; the registry does not interpret them.
 
-A class with a ``FORMAT`` is stored by itself. Whoever changes a field of it,
-or of a class in it, raises that number: see ``registry.serialization``.
+A class with a ``FORMAT`` is stored as a record of its own. A change of a field of it, or of a class it contains, must
+increase that number: see ``registry.serialization``.
 """
 
 from collections.abc import Mapping
@@ -20,21 +19,21 @@ from common.patterns import whole
 from registry.serialization import formerly
 
 QUEUED = "queued"
-"""The status of a run that was asked for and has not begun."""
+"""The status of a run that was requested and has not begun."""
 
 RUN_ID = whole(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}")
 
 
 def new_run_id(at: datetime, identifier: str) -> str:
-    """An id for a run that was asked for at this time, made unique by a new ``identifier`` of the runtime.
+    """An id for a run requested at this time, made unique by a new ``identifier`` of the runtime.
 
-    Ids sort in the order of time.
+    Ids sort by time.
     """
     return f"{at.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z-{identifier[:8]}"
 
 
 def is_run_id(text: str) -> bool:
-    """Whether this is the id of a run: its form, with a time that exists."""
+    """Whether this text is a run id with a valid time."""
     try:
         requested_at(text)
     except ValueError:
@@ -43,15 +42,16 @@ def is_run_id(text: str) -> bool:
 
 
 def requested_at(run_id: str) -> datetime:
-    """When the run with this id was asked for, UTC. Raises ValueError for what is no id of a run."""
+    """The time in UTC at which the run was requested. Raises ValueError if the text is not a run id."""
     return datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%S.%f%z")
 
 
 @dataclass(frozen=True)
 class PartResult:
-    """What happened to one part of one backup. Counts are of items, as in a plan (users, rules, settings).
+    """The result for one part of one backup. The counts are numbers of items, as in a plan (users, rules, settings).
 
-    ``kept_different``: how many values a keep pattern hides although they differ; the first of their paths are listed.
+    ``kept_different`` is the number of values that a keep pattern preserves although they differ; the first paths are
+    listed.
     """
 
     part: str
@@ -68,20 +68,22 @@ class PartResult:
 
 @dataclass(frozen=True)
 class RecordedFingerprints:
-    """Fingerprints of a part when it was last read back from a backup: what was wanted, and what was held."""
+    """The fingerprints of a part when it was last read back from a backup: of the desired and of the actual content."""
 
     desired: str
     held: str
 
     @property
     def is_unsure(self) -> bool:
-        """Whether the part was written and not read back since. It is of the server, whatever the primary is."""
+        """Whether the part was written and not read back since. That is a fact about the backup and does not depend on
+        the primary.
+        """
         return not (self.desired or self.held)
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What a server said of itself that somebody has to see to one day. None: it was not reported.
+    """Facts about a server that will need attention at some time. A field is None if the server did not report it.
 
     ``native_sync``: its own Synchronization Manager pushes to other servers.
     """
@@ -93,22 +95,19 @@ class Condition:
 
 @dataclass(frozen=True)
 class BackupResult:
-    """What one run did to one backup. ``registration`` says as what it was registered then.
+    """The result of one run for one backup. ``registration`` is the backup's registration at that time.
 
-    ``pushed_at`` and ``verified_at`` are None when this run did not push or
-    could not verify; the status that is kept per backup then retains the older times.
-    ``snapshot`` is the key of what the backup held before it was written to.
-    ``fingerprints`` are by part; the status that is kept per backup retains older ones.
-    ``basis`` is a digest of what it was verified against, empty when it was not.
-    ``failures`` is 1 or 0 in a result, the number in a row in the status that is kept per backup.
-    ``harmed``: it was put back after a push, or cannot be reached since one. None, of both
-    and in ``condition``, means that this run has nothing to say of it: what was known stays.
-    The same of ``settings_before``, the key of the snapshot from before new settings whose proof
-    of access was not heard of; empty when there are no such settings.
-    ``term`` and ``source`` say with which primary it was compared, ``Primary.source``.
-    ``approved_parts``, in what is stored before the first write: by part, a hash of what goes by an approval or by the
-    hash that the run was asked for. Who takes the push over in the same run may write exactly that.
-    ``approved_by`` are the principals behind the approval that the push went by, empty when it went by none.
+    ``pushed_at`` and ``verified_at`` are None if this run did not push or verify; the backup's status then keeps the
+    older times. ``snapshot`` is the key of the backup's content before the first write. ``fingerprints`` are by part;
+    the backup's status also keeps older ones. ``basis`` is a digest of what the backup was verified against, empty if
+    it was not verified. ``failures`` is 1 or 0 in a result, and the number of consecutive failures in the backup's
+    status. ``harmed``: the backup was rolled back after a push, or is unreachable since one. None in ``failures``,
+    ``harmed`` or ``condition`` means that this run found nothing out, and the known value stays. The same applies to
+    ``settings_before``, the key of the snapshot before new settings whose proof of access is pending; it is empty if
+    there are none. ``term`` and ``source`` identify the primary that it was compared with (``Primary.source``).
+    ``approved_parts``, in an interim result, maps each part that was approved, or has the requested hash, to the hash
+    of its change. A worker that takes over the push in the same run may write exactly that. ``approved_by`` are the
+    principals whose approval the push used, empty if it used none.
     """
 
     FORMAT: ClassVar[int] = 4
@@ -141,7 +140,7 @@ class BackupResult:
 
 @dataclass(frozen=True)
 class Notice:
-    """What an administrator should know of a run although it did not end it."""
+    """A notice about a run that did not end it."""
 
     reason: str
     message: str
@@ -149,22 +148,20 @@ class Notice:
 
 @dataclass(frozen=True)
 class Run:
-    """One run over the fleet. ``finished_at`` None means it is queued, under way or was killed.
+    """The record of one run. ``finished_at`` None means that the run is queued, in progress or was killed.
 
-    ``term`` and ``source`` are the primary's; ``held``: it only looks, because the direction
-    has turned and nobody has said yet that the new one is meant.
+    ``term`` and ``source`` are the primary's; ``held``: the run writes nothing, because the primary has changed and
+    nobody has confirmed it yet.
 
-    ``primary`` is the primary's condition, None when the run did not get so far as to ask it.
+    ``primary`` is the primary's condition, None if the run did not read the primary.
 
-    Ids are made by ``new_run_id`` and sort in the order of time: runs and
-    histories are listed by them. ``snapshot`` is the key of what is put back,
-    empty for a replication. ``plan_hash`` is that of the plan it was asked to
-    carry out, empty for whatever the plan is: a backup with another one is not written to.
-    ``same_machine``: somebody said that a snapshot of an earlier registration is of
-    the machine that is registered now. ``state`` is the fingerprint of what the run
-    read of the primary, empty for a run that did not read it. ``requester_verified``: the
-    management API has queued it, so ``requested_by`` is who asked; otherwise it is what
-    the event says, and whoever may invoke the function may write anybody's name there.
+    ``new_run_id`` creates ids, which sort by time: runs and histories are listed by them. ``snapshot`` is the key of
+    the snapshot to restore, empty for a replication. ``plan_hash`` is the hash of the plan that it was asked to carry
+    out, empty for any plan: a backup with another plan is not written to. ``same_machine``: a person confirmed that a
+    snapshot of an earlier registration is of the machine that is registered now. ``state`` is the fingerprint of the
+    primary's state that the run read, empty if it did not read the primary. ``requester_verified``: the management API
+    has queued the run, so ``requested_by`` is the actual requester; otherwise it is what the event says, and anybody
+    who may invoke the function can write any name there.
     """
 
     FORMAT: ClassVar[int] = 4
@@ -195,12 +192,11 @@ class Run:
 
 @dataclass(frozen=True)
 class FanOut:
-    """How the backups of one run are served from the queue.
+    """How the backups of a queued run are processed.
 
-    ``owner`` is the token of the lease, which the run has handed on and which
-    ends at ``ends_at``. ``state`` is the key under which the state of the
-    primary is kept, or what is put back; ``label``, ``host`` and ``port`` name the server.
-    ``users``, ``groups`` and ``settings`` are how many it holds.
+    ``owner`` is the token of the run's lease, which the workers use and which ends at ``ends_at``. ``state`` is the key
+    of the stored state of the primary, or of the snapshot to restore; ``label``, ``host`` and ``port`` identify the
+    server. ``users``, ``groups`` and ``settings`` are the numbers of items in it.
     """
 
     FORMAT: ClassVar[int] = 1
@@ -219,10 +215,11 @@ class FanOut:
 
 @dataclass(frozen=True)
 class ServedNow:
-    """A backup that a run is serving. It is removed when that ends, unless the process dies with it.
+    """The marker of a backup that a run is processing. It is removed at the end of the processing, unless the process
+    dies.
 
-    ``registration`` and ``version`` are of the backup's registration then. ``deaths`` are the processes that have
-    died before while they served it, registered so.
+    ``registration`` and ``version`` are from the backup's registration at that time. ``deaths`` is the number of
+    earlier processes that died while they processed this registration.
     """
 
     FORMAT: ClassVar[int] = 1
@@ -235,23 +232,23 @@ class ServedNow:
 
 
 class Claim(StrEnum):
-    """Whether somebody may serve an open backup."""
+    """Whether a worker may process an open backup."""
 
     MINE = "mine"
     HELD = "held"
-    """Somebody else has claimed it, and that claim has not ended."""
+    """Another worker has claimed it, and that claim has not ended."""
     CLOSED = "closed"
-    """It is not open, or not any more."""
+    """It is not open, or no longer."""
 
 
 @dataclass(frozen=True)
 class PrimaryBaseline:
-    """The primary when it was last replicated and verified: how large it was, and a fingerprint of what it held.
+    """The primary when a backup was last verified: its size, and a fingerprint of its content.
 
-    ``settings`` counts the values of its settings.
+    ``settings`` is the number of values in its settings.
 
-    The fingerprint is of the last run over the whole fleet, empty before there was one.
-    ``term`` and ``source`` are the primary's at that time.
+    The fingerprint is from the last run over the whole fleet, empty if there was none. ``term`` and ``source`` identify
+    the primary at that time.
     """
 
     FORMAT: ClassVar[int] = 2
@@ -268,10 +265,10 @@ class PrimaryBaseline:
 
 @dataclass(frozen=True)
 class AcceptedPart:
-    """What a person has accepted of one part of the primary: exactly the content with this ``fingerprint``.
+    """A person's acceptance of exactly the content with this ``fingerprint``, for one part of the primary.
 
-    ``reason`` and ``message`` say what would have stopped the run, ``run_id`` which run it was, and
-    ``accepted_by`` who asked for it, empty when it did not say. ``requester_verified`` as in ``Run``.
+    ``reason`` and ``message`` say what would have stopped the run, ``run_id`` is that run, and ``accepted_by`` is its
+    requester, empty if unknown. ``requester_verified`` as in ``Run``.
     """
 
     fingerprint: str
@@ -285,9 +282,10 @@ class AcceptedPart:
 
 @dataclass(frozen=True)
 class PrimaryAcceptance:
-    """What people have accepted of the primary although it looks like a mistake, by part.
+    """The accepted parts of the primary, whose content looks like a mistake.
 
-    A part is removed as soon as a run finds something else in it. ``term`` and ``source`` are the primary's then.
+    A part is removed as soon as a run finds different content in it. ``term`` and ``source`` identify the primary at
+    that time.
     """
 
     FORMAT: ClassVar[int] = 2
@@ -299,13 +297,12 @@ class PrimaryAcceptance:
 
 @dataclass(frozen=True)
 class KeptState:
-    """One state of the primary over a time in which every run found it unchanged.
+    """One state of the primary, for the period in which every run found it unchanged.
 
-    A state that comes back later is kept once and listed twice. ``digest`` is
-    what it is kept under; ``parts`` has a fingerprint of each part that was
-    read. ``server`` is the primary's ``host:port`` at that time, ``version``
-    what its product said of itself, ``size`` the bytes of its documents.
-    Between ``kept_at`` and ``kept_until`` it can be had again.
+    A state that returns later is stored once and listed twice. ``digest`` is the key of the stored state; ``parts`` has
+    a fingerprint of each part that was read. ``server`` is the primary's ``host:port`` at that time, ``version`` its
+    product version, and ``size`` the size of its documents in bytes. The state can be restored between ``kept_at`` and
+    ``kept_until``.
     """
 
     FORMAT: ClassVar[int] = 1
@@ -327,16 +324,15 @@ class KeptState:
 
 @dataclass(frozen=True)
 class Approval:
-    """Somebody has looked at a plan, and lets exactly that one through, once. Void as soon as a server changes.
+    """A person's approval of exactly one plan, for one push. It is void as soon as a server changes.
 
-    The first write to the backup ends it, whoever writes, in the same step as it is recorded.
+    The first write to the backup ends it in the same transaction that records the write, whichever run writes.
 
-    ``term`` and ``source`` are the primary's at that time, ``registration`` is the
-    backup's: for another server in either place an approval is void. ``snapshot``
-    is the key of what the plan puts back, empty for a replication: runs that do
-    something else leave the approval alone. ``agreed`` are the others who stand behind the
-    plan: who has approved it before, and who has asked for the run that found it.
-    From ``ends_at`` on it lets nothing through, None where that was not said when it was given.
+    ``term`` and ``source`` identify the primary, and ``registration`` the backup: the approval is void for other
+    servers. ``snapshot`` is the key of the snapshot that the plan restores, empty for a replication: runs with another
+    purpose do not use the approval. ``agreed`` are the other people who count as approvers: those who approved earlier,
+    and those who requested the run that made the plan. ``ends_at`` is when it expires, None for an approval of an older
+    version.
     """
 
     FORMAT: ClassVar[int] = 5

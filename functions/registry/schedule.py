@@ -1,4 +1,6 @@
-"""What starts runs: the schedule, which the EventBridge rules alone keep, and a call of the sync function on demand."""
+"""Starts of runs: the schedule, which is stored only in the EventBridge rules, and invocations of the sync function on
+demand.
+"""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,21 +17,21 @@ if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_lambda import LambdaClient
 
 MAX_INTERVAL = 1440
-"""Minutes of a day."""
+"""The minutes of one day."""
 
 _RATE = whole(r"rate\(\s*([0-9]{1,9})\s+(minute|hour|day)s?\s*\)")
 _REPEATED = ("ScheduleExpression", "Description", "EventPattern", "RoleArn", "EventBusName")
-"""What a rule is left with only if it is said again, and what AWS does not take when it is empty."""
+"""Attributes that PutRule removes from a rule unless they are sent again, and rejects if they are empty."""
 _MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """What the rules say. ``interval_minutes`` is None when the rule has another expression than such an interval.
+    """The schedule according to the EventBridge rules. ``interval_minutes`` is None if the rule has another kind of
+    schedule.
 
-    ``polling``: whether the primary is looked at every minute for changes. A
-    rule that is not there is off. ``notes`` say what is odd about the rules, one
-    sentence each, and change nothing.
+    ``polling``: the primary is checked for changes every minute. A missing rule counts as off. ``notes`` are sentences
+    about irregularities of the rules; they have no effect.
     """
 
     enabled: bool
@@ -39,10 +41,12 @@ class Schedule:
 
 
 class ScheduleChange(Protocol):
-    """A change of the rules that was found possible, and is not made yet."""
+    """A prepared change of the EventBridge rules that can be made."""
 
     def make(self) -> Schedule:
-        """Make it as a whole; what the rules say then. Raises Failure when nothing is changed or, saying so, half."""
+        """Make the whole change; return the resulting schedule. Raises Failure if nothing was changed, or if only a
+        part was, which the message then says.
+        """
 
 
 class ScheduleKeeper(Protocol):
@@ -51,16 +55,16 @@ class ScheduleKeeper(Protocol):
     def read(self) -> Schedule: ...
 
     def prepare(self, schedule: Schedule) -> ScheduleChange:
-        """What makes the rules say ``schedule``; an interval of None leaves the expression.
+        """Prepare the change to ``schedule``; an interval of None keeps the rule's schedule.
 
-        Raises ValueError for an interval outside 1 to MAX_INTERVAL, and Failure(RULE_MISSING) when a rule that is
-        not there would have to say something.
+        Raises ValueError for an interval outside 1 to MAX_INTERVAL, and Failure(RULE_MISSING) if a rule that must be
+        changed does not exist.
         """
 
 
 @dataclass(frozen=True)
 class _Rule:
-    """A rule as it is: None for one that is not there."""
+    """The current state of a rule; ``described`` is None if it does not exist."""
 
     name: str
     described: "DescribeRuleResponseTypeDef | None"
@@ -78,7 +82,7 @@ class _Rule:
 
 
 class EventBridgeSchedule:
-    """``ScheduleKeeper`` on two rules: the interval's and the one for polling."""
+    """``ScheduleKeeper`` with two EventBridge rules: one for the interval and one for polling."""
 
     def __init__(self, interval_rule: str, polling_rule: str, client: "EventBridgeClient") -> None:
         self._interval_rule = interval_rule
@@ -107,7 +111,7 @@ class EventBridgeSchedule:
         return _RuleChanges(self, changes)
 
     def rule(self, name: str) -> _Rule:
-        """The rule as it is now."""
+        """The current state of the rule."""
         with calling("EventBridge DescribeRule"):
             try:
                 return _Rule(name, self._client.describe_rule(Name=name))
@@ -115,9 +119,10 @@ class EventBridgeSchedule:
                 return _Rule(name, None)
 
     def write(self, rule: _Rule, expression: str, *, enabled: bool) -> None:
-        """Change a rule. PutRule replaces all but targets and tags, so all of ``rule`` is repeated.
+        """Change a rule. PutRule replaces everything but targets and tags, so all attributes of ``rule`` are sent
+        again.
 
-        An answer that was lost is no failure when the rule says what it was to say.
+        A lost reply is not a failure if the rule then has the wanted state.
         """
         described: Mapping[str, Any] = {**(rule.described or {}), "ScheduleExpression": expression}
         repeated = {name: described[name] for name in _REPEATED if described.get(name)}
@@ -131,7 +136,7 @@ class EventBridgeSchedule:
 
 @dataclass(frozen=True)
 class _RuleChanges:
-    """The rules that are to say something else: each as it is, with its new expression and switch."""
+    """The rules to change: each with its current state, its new schedule and its new switch."""
 
     keeper: EventBridgeSchedule
     changes: Sequence[tuple[_Rule, str, bool]]
@@ -166,27 +171,27 @@ def _notes(interval: _Rule, polling: _Rule) -> Iterator[str]:
 
 
 def interval_of(expression: str) -> int | None:
-    """The minutes of ``rate(...)`` from 1 to MAX_INTERVAL, None for any other expression."""
+    """The interval in minutes of ``rate(...)``, from 1 to MAX_INTERVAL; None for any other expression."""
     rate = _RATE.fullmatch(expression)
     minutes = int(rate[1]) * _MINUTES[rate[2]] if rate else 0
     return minutes if 1 <= minutes <= MAX_INTERVAL else None
 
 
 def expression_of(minutes: int) -> str:
-    """The rate expression of an interval; EventBridge wants the singular for one. Raises ValueError."""
+    """The rate expression of an interval; EventBridge requires the singular for one. Raises ValueError."""
     if not 1 <= minutes <= MAX_INTERVAL:
         raise ValueError(f"an interval is between 1 and {MAX_INTERVAL} minutes")
     return f"rate({minutes} minute{'' if minutes == 1 else 's'})"
 
 
 class Starter(Protocol):
-    """Hands an event to the sync function. May raise Failure(REGISTRY_UNAVAILABLE)."""
+    """Sends an event to the sync function. May raise Failure(REGISTRY_UNAVAILABLE)."""
 
     def start(self, event: Mapping[str, object]) -> None: ...
 
 
 class LambdaStarter:
-    """``Starter`` by an asynchronous invocation: nobody waits for the run."""
+    """``Starter`` by asynchronous invocation, which does not wait for the run."""
 
     def __init__(self, function_name: str, client: "LambdaClient") -> None:
         self._function_name = function_name

@@ -1,21 +1,18 @@
-"""Dataclasses to plain values and rows of a table, and back, by the types of their fields.
+"""Converts dataclasses to plain values and table rows, and back, by the types of their fields.
 
-A small subset, and strict: text, truth, numbers, aware times, other
-dataclasses, ``tuple[X, ...]``, ``Mapping[str, X]``, and each of these or None.
-Nothing is guessed: text is no number, a number is no truth, a time has a zone.
-A library for this takes longer to load than everything else a run does before
-its first call.
+The supported types are few: text, booleans, numbers, datetimes with a zone, other dataclasses, ``tuple[X, ...]``,
+``Mapping[str, X]``, and each of these or None. Values are not converted: text is not a number, a number is not a
+boolean, and a time needs a zone. A library for this takes longer to import than everything else a run does before its
+first call.
 
-A record is a dataclass that is stored by itself. It says its format's number
-(``Stored.FORMAT``), and its reader knows that number and all before it. A
-newer number, an unknown field and a missing one are refused: an older version
-of the product must not take what it does not understand for a default.
+A record is a dataclass that is stored by itself. It contains its format's number (``Stored.FORMAT``), and its reader
+supports that number and all earlier ones. A newer number, an unknown field and a missing field are rejected: an older
+version of the product must not replace what it does not understand by a default.
 
-- A record without a number is of format 0: the version that wrote it had no
-  numbers yet. It is read as that version meant it.
-- A field that an older format does not have, has its default.
-- A renamed field declares its former names (``formerly``) and is read under
-  any of them. A record with two of them is refused.
+- A record without a number has format 0, from before numbers existed. It is read as that version defined it.
+- A field that an older format lacks gets its default.
+- A renamed field declares its former names (``formerly``) and is read under any of them. A record with two of these
+  names is rejected.
 
 To change what is stored:
 
@@ -26,9 +23,8 @@ To change what is stored:
 3. Give the field a value in ``local/format_fixtures.py`` and run that program.
    It adds a file for the new format and never changes one that is there.
 
-A row is a flat mapping of attribute names to what DynamoDB can hold: text,
-booleans, whole numbers, Decimal, lists and mappings. Attributes that are None
-are left out.
+A row is a flat mapping of attribute names to the types of DynamoDB: text, booleans, integers, Decimal, lists and
+mappings. Attributes that are None are omitted.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -42,25 +38,25 @@ from typing import Any, ClassVar, Protocol, Union, get_args, get_origin, get_typ
 
 _TOO_LARGE = 2**64
 _SMALLEST = 1e-100
-"""Smaller numbers count as 0: nothing that is measured here is so small, and DynamoDB refuses those below 1e-130."""
+"""Smaller numbers are stored as 0: no measured value is so small, and DynamoDB rejects values below 1e-130."""
 
 FORMAT_FIELD = "format"
-"""The field in which a stored record says its format's number."""
+"""The field with the format's number in a stored record."""
 
 _FORMERLY = "formerly"
 _SHOWN_NAME = 50
-"""Characters of an unknown field's name that a complaint shows."""
+"""Maximum number of characters of an unknown field's name in a complaint."""
 
 
 class Stored(Protocol):
-    """A dataclass that is stored by itself. ``FORMAT`` is the number of what is written."""
+    """A dataclass that is stored by itself. ``FORMAT`` is the number of the format that is written."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
     FORMAT: ClassVar[int]
 
 
 class Unreadable(ValueError):
-    """A value does not fit. The text names fields and complaints, never values."""
+    """A value has the wrong type or form. The message names fields and complaints, never values."""
 
     def __init__(self, where: str, complaint: str) -> None:
         super().__init__(f"{where}: {complaint}")
@@ -70,17 +66,17 @@ type _Reader = Callable[[Any, str], Any]
 
 
 def formerly(*names: str) -> Mapping[str, tuple[str, ...]]:
-    """For a field's ``metadata``: the names under which older formats have it."""
+    """The ``metadata`` of a field that has other names in older formats."""
     return {_FORMERLY: names}
 
 
 def numbered(record: Stored) -> dict[str, Any]:
-    """A record as ``plain`` makes it, with its format's number."""
+    """The record as plain values, with its format's number."""
     return {FORMAT_FIELD: record.FORMAT, **plain(record)}
 
 
 def plain(value: Any) -> Any:
-    """``value`` as dictionaries, lists and what these can hold; times stay times."""
+    """Convert ``value`` to dictionaries, lists and simple values; datetimes stay datetimes."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -91,7 +87,7 @@ def plain(value: Any) -> Any:
 
 
 def read[Model: Stored](model: type[Model], value: object) -> Model:
-    """The record that a mapping holds. Raises Unreadable."""
+    """The record in a mapping. Raises Unreadable."""
     if not isinstance(value, Mapping):
         raise Unreadable("it", "should be a mapping")
     number = _format_of(value, model.FORMAT)
@@ -113,7 +109,7 @@ def _format_of(value: Mapping[str, Any], newest: int) -> int:
 
 @cache
 def _reader(kind: Any, complete: bool) -> _Reader:
-    """What reads a type. ``complete``: a field is missing only where None was left out."""
+    """The function that reads a type. ``complete``: only fields that may be None can be absent."""
     if kind in _SIMPLE:
         return _SIMPLE[kind]
     if is_dataclass(kind) and isinstance(kind, type):
@@ -223,7 +219,9 @@ def _number(value: Any, where: str) -> float:
 
 
 def _is_bounded(value: Any) -> bool:
-    """Whether it is a number of at most 64 bits. A larger one costs time and memory, and overflows a float."""
+    """Whether the value is a number of at most 64 bits. A larger number costs time and memory, and can overflow a
+    float.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return False
     if not isinstance(value, int) and not isfinite(value):  # an int may be too large for this question
@@ -248,25 +246,27 @@ type Row = dict[str, Any]
 
 
 def to_row(record: Stored) -> Row:
-    """The attributes of a record, its format's number included. Raises ValueError for a time without a zone."""
+    """The attributes of a record, including its format's number. Raises ValueError for a time without a zone."""
     row: Row = _storable(numbered(record))
     return row
 
 
 def from_row[Model: Stored](model: type[Model], row: Mapping[str, Any], beside: Iterable[str] = ()) -> Model:
-    """The record that ``row`` holds. ``beside`` are attributes that are the table's own. Raises Unreadable."""
+    """The record in ``row``. ``beside`` are attributes that belong to the table. Raises Unreadable."""
     return read(model, {name: value for name, value in row.items() if name not in beside})
 
 
 def time_text(time: datetime) -> str:
-    """``time`` in UTC, always equally long, so that texts compare like the times they stand for."""
+    """``time`` in UTC as text of fixed length, so that texts sort like the times."""
     if time.tzinfo is None:
         raise ValueError("a time without a zone cannot be stored")
     return time.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _decimal(value: float) -> Decimal:
-    """A number that DynamoDB takes: 0, and from 1e-130 on. Raises ValueError for one that no reader takes back."""
+    """The number as a Decimal that DynamoDB accepts: 0, or at least 1e-130. Raises ValueError for a number that could
+    not be read back.
+    """
     if not _is_bounded(value):
         raise ValueError("a number of more than 64 bits cannot be stored")
     return Decimal(0) if abs(value) < _SMALLEST else Decimal(repr(value))  # its shortest text reads back as the same

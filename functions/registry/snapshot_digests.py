@@ -1,8 +1,7 @@
-"""Which contents this product has kept under which key of the snapshot bucket.
+"""The digests of snapshots: which contents this product has stored under which key of the snapshot bucket.
 
-Whoever may write to the bucket can write a snapshot whose own digests are
-right. Few may write to the table, so the run that keeps a snapshot stores its
-digest there, and no other content goes back to a server.
+Anybody who may write to the bucket could write a snapshot with matching digests inside it. Fewer principals may write
+to the table, so the run that stores a snapshot stores its digest there, and no other content is ever restored.
 
 =============  =============================  ================================================
 pk             sk                             what
@@ -11,7 +10,7 @@ DIGEST# + key  SHA-256 of the content, hex    that this content was kept under t
 DIGESTS        SINCE                          DigestsSince
 =============  =============================  ================================================
 
-A key has several rows when two workers, one of which died, kept what they had read.
+A key has several rows if two workers, one of which died, stored different content.
 """
 
 from contextlib import suppress
@@ -31,20 +30,21 @@ if TYPE_CHECKING:  # the stubs are not in the Lambda package
 
 _SINCE = ("DIGESTS", "SINCE")
 _KEPT = timedelta(days=3650 + 7)
-"""The bucket's retention may be raised while objects are in it, up to this many years. It expires an object some time
-after its last day; the digest must still be there then, or the snapshot would pass for one that somebody made."""
+"""The bucket's retention may be increased to up to this many years while it contains objects. The bucket expires an
+object some time after its last day; the digest must outlive it, because a snapshot without a digest counts as altered.
+"""
 
 
 @dataclass(frozen=True)
 class DigestRow:
-    """A content was kept under a key. The row's key says which, and where."""
+    """A content was stored under a key. The row's own key contains the snapshot's key and the digest."""
 
     FORMAT: ClassVar[int] = 1
 
 
 @dataclass(frozen=True)
 class DigestsSince:
-    """When the first digest was stored. A snapshot that is older than that has none."""
+    """The time at which the first digest was stored. Older snapshots have no digest."""
 
     FORMAT: ClassVar[int] = 1
 
@@ -74,7 +74,7 @@ class DynamoSnapshotDigests:
         return read_row(DigestsSince, row).at if row else None
 
     def _begin(self, now: datetime) -> None:
-        """Store since when there are digests, once for the life of the table."""
+        """Store the time of the first digest, once in the life of the table."""
         since = DigestsSince(now.replace(microsecond=0))  # the bucket's own times are in whole seconds
         with suppress(ConditionsFailed):  # it was stored before
             self._table.transact(Put({**keys(*_SINCE), **to_row(since)}, Attr("pk").not_exists()))

@@ -1,16 +1,14 @@
-"""What backups held before they were written to, and every state of the primary that a run has read.
+"""Snapshots: the content of backups before they were written to, and every state of the primary that a run has read.
 
-One object per snapshot, and one per distinct state, in a bucket that encrypts
-under KMS and expires old ones. The table has the digest of each, and without it
-nothing is given back: see ``registry.snapshot_digests``. They hold password hashes and machine-specific
-settings, so they are never logged, and nothing of them is ever shown but keys
-and sizes and, as in a plan, how two states differ.
+Each snapshot and each distinct state is one object in a bucket that encrypts with KMS and expires old objects. The
+table has the digest of each, and a snapshot without one is never restored: see ``registry.snapshot_digests``. Snapshots
+contain password hashes and machine-specific settings, so they are never logged, and only keys, sizes and, as in a plan,
+differences of states are shown.
 
-A key says whose snapshot it is, which run kept it, and of which parts, so that
-a list of keys is a list of snapshots:
-``backups/ID/RUN/REGISTRATION/accounts.event_rules``. With another registration
-the same id is another server, also within one run. Of a backup without one
-that level is missing. A state's key is its digest: ``primary/DIGEST``.
+A key contains the backup, the run that stored it, and the parts, so that a list of keys is a list of snapshots:
+``backups/ID/RUN/REGISTRATION/accounts.event_rules``. Another registration of the same id is another server, even within
+one run. The level is absent for a backup without a registration. The key of a state of the primary is its digest:
+``primary/DIGEST``.
 """
 
 import hashlib
@@ -47,14 +45,12 @@ _PRIMARY_KEY = whole(rf"{PRIMARY}/[0-9a-f]{{64}}")
 
 @dataclass(frozen=True)
 class SnapshotContent:
-    """What a server held, and what has to be known to put it back.
+    """The content of a server, and the facts needed for restoring it.
 
-    ``parts`` are dumps by the parts' names; ``facts`` is what the server said
-    of itself then. Of a backup: ``primary`` is what the primary of that time
-    said of itself, so that a restore can tell it from the backup, and
-    ``auto_block_list`` whether the run was going to replace the list of
-    automatically blocked addresses too. Whoever changes a field, also one of
-    ``ServerFacts``, raises ``FORMAT``: see ``registry.serialization``.
+    ``parts`` maps the names of parts to their dumps; ``facts`` are the facts that the server reported. For a backup,
+    ``primary`` has the facts that the primary reported, so that a restore can distinguish the two, and
+    ``auto_block_list`` says whether the run was also going to replace the list of automatically blocked addresses. A
+    change of a field, also in ``ServerFacts``, must increase ``FORMAT``: see ``registry.serialization``.
     """
 
     FORMAT: ClassVar[int] = 1
@@ -65,7 +61,9 @@ class SnapshotContent:
     auto_block_list: bool = False
 
     def with_later(self, later: "SnapshotContent") -> "SnapshotContent":
-        """What was held before a run of which ``later`` was kept too, after it may have written what this one holds."""
+        """The content before a run, from its first snapshot (this one) and a ``later`` one; a part in both is taken
+        from the first.
+        """
         return replace(
             self,
             parts={**self.parts, **{name: text for name, text in later.parts.items() if name not in self.parts}},
@@ -75,7 +73,7 @@ class SnapshotContent:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What was kept under ``key``; ``origin`` is the backup's id, or ``primary``."""
+    """The snapshot stored under ``key``; ``origin`` is the backup's id, or ``primary``."""
 
     key: str
     origin: str
@@ -84,9 +82,9 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class SnapshotEntry:
-    """A snapshot in a list. ``at`` is when its run was asked for, ``size`` in bytes.
+    """A snapshot in a list. ``at`` is when its run was requested, ``size`` is in bytes.
 
-    ``registration`` is what the backup was registered as.
+    ``registration`` is the backup's registration at that time.
     """
 
     key: str
@@ -98,41 +96,45 @@ class SnapshotEntry:
 
 
 class SnapshotStore(Protocol):
-    """Where snapshots are. Every method may raise Failure(REGISTRY_UNAVAILABLE)."""
+    """Stores and loads snapshots. Every method may raise Failure(REGISTRY_UNAVAILABLE)."""
 
     def keep_backup(self, backup_id: str, run_id: str, content: SnapshotContent, registration: str = "") -> str:
-        """Store what a backup held before this run wrote to it; the snapshot's key.
+        """Store the content of a backup before this run writes to it; return the snapshot's key.
 
-        ``registration`` is ``Backup.registration``. The first one of a run stands: who serves a backup again, because
-        whoever began was killed, finds what that one may have written. Raises Failure(SNAPSHOT_ALTERED or
-        SNAPSHOT_UNREADABLE) when something else is in its place, so that nothing is written without a way back.
+        ``registration`` is ``Backup.registration``. The first snapshot of a run is kept: if a worker was killed, its
+        successor finds the content from before that worker's writes. Raises Failure(SNAPSHOT_ALTERED or
+        SNAPSHOT_UNREADABLE) if other content is stored there, so that nothing is written without a way back.
         """
 
     def keep_primary(self, digest: str, content: SnapshotContent) -> str:
-        """Store a state of the primary under its digest, 64 hex digits; its key. Storing it again renews its age."""
+        """Store a state of the primary under its digest, 64 hexadecimal digits; return its key. Storing it again resets
+        its age.
+        """
 
     def load(self, key: str) -> Snapshot:
-        """Raises Failure: SNAPSHOT_MISSING, SNAPSHOT_ALTERED when it is not what was kept, SNAPSHOT_UNREADABLE."""
+        """Load a snapshot. Raises Failure: SNAPSHOT_MISSING, SNAPSHOT_ALTERED if it is not what this product stored,
+        SNAPSHOT_UNREADABLE.
+        """
 
     def of_backup(self, backup_id: str) -> tuple[SnapshotEntry, ...]:
         """All snapshots of a backup, newest first."""
 
 
 class SnapshotDigests(Protocol):
-    """Digests of what was kept, by key. Every method may raise Failure(REGISTRY_UNAVAILABLE)."""
+    """Stores the digests of snapshots by key. Every method may raise Failure(REGISTRY_UNAVAILABLE)."""
 
     def add(self, key: str, digest: str) -> None:
-        """Store that this content is kept under ``key``. Call it before the content is written there."""
+        """Record that content with this digest is stored under ``key``. Call it before the content is written."""
 
     def has(self, key: str, digest: str) -> bool:
-        """Whether this content was kept under ``key``."""
+        """Whether this product stored content with this digest under ``key``."""
 
     def since(self) -> datetime | None:
-        """When the first digest was stored, None when there is none."""
+        """When the first digest was stored, None if there is none."""
 
 
 class S3Snapshots:
-    """Snapshots in a bucket, their digests in the table. Encryption and expiry are the bucket's own."""
+    """Snapshots in a bucket, with their digests in the table. The bucket itself handles encryption and expiry."""
 
     def __init__(self, bucket: str, client: "S3Client", digests: SnapshotDigests) -> None:
         self._bucket = bucket
@@ -188,9 +190,9 @@ class S3Snapshots:
 
 
 def backup_key(backup_id: str, run_id: str, parts: Iterable[str], registration: str = "") -> str:
-    """Where a backup's snapshot of one run is. Keys of one backup sort by time, as runs' ids do.
+    """The key of a backup's snapshot from one run. Keys of one backup sort by time, as run ids do.
 
-    Raises ValueError for what cannot be in a key.
+    Raises ValueError for values that cannot be in a key.
     """
     level = f"{registration}/" if registration else ""
     key = f"{BACKUPS}/{backup_id}/{run_id}/{level}{'.'.join(parts)}"
@@ -200,24 +202,24 @@ def backup_key(backup_id: str, run_id: str, parts: Iterable[str], registration: 
 
 
 def backup_of(key: str) -> str:
-    """The id of the backup whose snapshot this is the key of, empty for any other text."""
+    """The id of the backup that the snapshot with this key belongs to, empty for any other text."""
     match = _KEY.fullmatch(key)
     return match["origin"] if match else ""
 
 
 def registration_of(key: str) -> str:
-    """What the backup was registered as whose snapshot this is the key of, empty where that is not known."""
+    """The registration of the backup that the snapshot with this key belongs to, empty if unknown."""
     match = _KEY.fullmatch(key)
     return (match["registration"] or "") if match else ""
 
 
 def primary_key(digest: str) -> str:
-    """Where the state of the primary with this digest is."""
+    """The key of the primary's state with this digest."""
     return f"{PRIMARY}/{digest}"
 
 
 def encode(origin: str, content: SnapshotContent) -> bytes:
-    """A snapshot as bytes, with a digest of each part and of what the servers reported."""
+    """The snapshot as bytes, with digests of each part and of the other fields."""
     data = {FORMAT_FIELD: content.FORMAT, "origin": origin, **_plain_content(content)}
     beside = {name: value for name, value in data.items() if name != "parts"}
     out = BytesIO()
@@ -232,7 +234,7 @@ def encode(origin: str, content: SnapshotContent) -> bytes:
 
 
 def decode(key: str, content: bytes) -> Snapshot:
-    """The snapshot again. Raises Failure(SNAPSHOT_UNREADABLE) when it is damaged, or of a format not known here."""
+    """Parse a snapshot. Raises Failure(SNAPSHOT_UNREADABLE) if it is damaged or of an unknown format."""
     try:
         data = json.loads(content)
         record = {name: value for name, value in data.items() if name not in ("origin", "digests")}
@@ -249,7 +251,7 @@ def decode(key: str, content: bytes) -> Snapshot:
 
 
 def _plain_content(content: SnapshotContent) -> dict[str, Any]:
-    """As JSON can say it."""
+    """The content as values that JSON can represent."""
 
     def said(value: Any) -> Any:
         if isinstance(value, dict):
@@ -260,11 +262,11 @@ def _plain_content(content: SnapshotContent) -> dict[str, Any]:
 
 
 _NOT_DIGESTED = (FORMAT_FIELD, "origin", "parts", "digests")
-"""What a digest of the rest does not cover: each of these is checked by itself."""
+"""Fields that the digest of the rest does not cover, because each is checked separately."""
 
 
 def _digests(content: Mapping[str, Any]) -> dict[str, str]:
-    """By part, and under ``server`` of all the rest."""
+    """The digests of each part and, under ``server``, of all other fields."""
     beside = {name: value for name, value in content.items() if name not in _NOT_DIGESTED}
     texts = {**content["parts"], "server": json.dumps(beside, sort_keys=True)}
     return {name: _digest(text) for name, text in texts.items()}
@@ -278,7 +280,7 @@ def _digest(text: str) -> str:
 
 
 def entries_of(objects: Iterable[tuple[str, int]]) -> tuple[SnapshotEntry, ...]:
-    """The snapshots among keys and their sizes, newest first; other keys are passed over."""
+    """The snapshots in a list of keys and sizes, newest first; other keys are ignored."""
     matches = ((_KEY.fullmatch(key), size) for key, size in sorted(objects, reverse=True))
     read = ((match, size) for match, size in matches if match and is_run_id(match["run"]))
     return tuple(
@@ -295,26 +297,26 @@ def entries_of(objects: Iterable[tuple[str, int]]) -> tuple[SnapshotEntry, ...]:
 
 
 def is_key(text: str) -> bool:
-    """Whether this is the key of a backup's snapshot or of a state of the primary, kept or not."""
+    """Whether the text is a possible key of a backup's snapshot or of a state of the primary."""
     return any(pattern.fullmatch(text) for pattern in (_KEY, _PRIMARY_KEY))
 
 
 def snapshot_missing(key: str) -> Failure:
-    """What to raise when nothing is kept under this key."""
+    """The failure for a key without a snapshot."""
     message = f"there is no snapshot {key}" if is_key(key) else "this is not the key of a snapshot"
     return Failure(Reason.SNAPSHOT_MISSING, message)
 
 
 def content_digest(content: bytes) -> str:
-    """The digest of a snapshot as it is stored, 64 hex digits."""
+    """The digest of a stored snapshot, as 64 hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
 def check_digest(key: str, content: bytes, written_at: datetime, digests: SnapshotDigests) -> None:
-    """Raise Failure(SNAPSHOT_ALTERED) unless this very content was kept under ``key``.
+    """Raise Failure(SNAPSHOT_ALTERED) unless this product stored exactly this content under ``key``.
 
-    ``written_at`` is the bucket's own time of the object, which nobody can set. One from before the first digest,
-    so of an earlier version of this product, is let through.
+    ``written_at`` is the time that the bucket itself recorded, which nobody can set. An object from before the first
+    digest, stored by an older version of this product, is accepted.
     """
     if digests.has(key, content_digest(content)):
         return
@@ -324,5 +326,5 @@ def check_digest(key: str, content: bytes, written_at: datetime, digests: Snapsh
 
 
 def snapshot_altered(key: str) -> Failure:
-    """What to raise when the content under this key is not what was kept there."""
+    """The failure for content that differs from what this product stored under the key."""
     return Failure(Reason.SNAPSHOT_ALTERED, f"the snapshot {key} is not what this product has kept there")

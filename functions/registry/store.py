@@ -1,8 +1,7 @@
-"""The registry as the rest of the product sees it.
+"""The registry's interface to the rest of the product.
 
-Implementations: DynamoDB and Secrets Manager here, dictionaries in ``local.fakes``.
-Both pass the same tests. Every method may raise ``common.errors.Failure``
-with REGISTRY_UNAVAILABLE.
+It is implemented with DynamoDB and Secrets Manager in this package, and with dictionaries in ``local.fakes``. Both pass
+the same tests. Every method may raise ``common.errors.Failure`` with REGISTRY_UNAVAILABLE.
 """
 
 from collections.abc import Iterable
@@ -28,14 +27,12 @@ from registry.store_rules import Promotion, PushConditions
 class Store(Protocol):
     """Registrations, settings, runs, results and the lease.
 
-    What is saved comes back with a version one higher. ``expected_version``
-    is the stored one the caller has seen, 0 for "nothing stored yet"; a
-    different one raises VersionConflict. None takes the version found at the
-    time of the call; a change at the same moment still raises VersionConflict.
+    A saved object is returned with its version increased by one. ``expected_version`` is the stored version that the
+    caller has seen, 0 for "nothing stored yet"; a different one raises VersionConflict. None means the version at the
+    time of the call; a concurrent change still raises VersionConflict.
 
-    A stored record that cannot be understood raises Failure(RECORD_UNREADABLE)
-    where it was asked for alone. In a list it is left out, where nothing says
-    otherwise: one must not hide the others. What a decision hangs on is asked for alone.
+    Reading a single unreadable record raises Failure(RECORD_UNREADABLE). Lists omit it unless documented otherwise,
+    because one record must not hide the others. So a record that a decision depends on must be read singly.
     """
 
     def primary(self) -> Primary | None: ...
@@ -44,22 +41,21 @@ class Store(Protocol):
     ) -> Primary:
         """Store the primary.
 
-        Raises Failure(LEASE_HELD) when that makes another server the primary while a run holds the lease at ``now``:
-        the run may be writing to this very server. Without ``now`` a lease that has expired counts as held.
-        What the stack's parameters name is the primary already: it is stored at once, and the run under way notices.
+        Raises Failure(LEASE_HELD) if another server would become the primary while a run holds the lease at ``now``,
+        because the run may be writing to that server. Without ``now``, an expired lease counts as held. A primary that
+        the stack's parameters name is stored without this check, because it is already in effect; the run in progress
+        notices the change.
         """
 
     def promote(self, promotion: Promotion, *, now: datetime) -> None:
-        """Let a backup take the primary's place, all or nothing.
+        """Make a backup the primary, in one transaction.
 
-        Raises Failure(LEASE_HELD) while a run holds the lease at ``now``;
-        VersionConflict when primary or backup are not, or no longer, of the
-        version that was seen; AlreadyRegistered when another backup has the
-        former primary's new id, or its host and port.
+        Raises Failure(LEASE_HELD) while a run holds the lease at ``now``; VersionConflict if primary or backup have
+        changed; AlreadyRegistered if another backup has the old primary's new id, or its host and port.
         """
 
     def settings(self) -> SyncSettings:
-        """The stored settings, or the defaults when none were stored."""
+        """The stored settings, or the defaults if there are none."""
 
     def save_settings(self, settings: SyncSettings, *, expected_version: int | None = None) -> SyncSettings: ...
 
@@ -67,93 +63,95 @@ class Store(Protocol):
         """All registrations, in the order of their ids."""
 
     def unreadable_backups(self) -> tuple[tuple[str, str], ...]:
-        """Id and complaint of each stored registration that cannot be understood: one bad row stops nobody else."""
+        """The id and the complaint of each unreadable registration."""
 
     def backup(self, backup_id: str) -> Backup | None: ...
 
     def registration(self, backup_id: str) -> str | None:
-        """``Backup.registration`` of an id, also of one that cannot be understood; None when there is none."""
+        """``Backup.registration`` of an id, even if its record is unreadable; None if the id is not registered."""
 
     def add_backup(self, backup: Backup) -> Backup:
-        """Store a new registration. Raises AlreadyRegistered for the same id or the same host and port.
+        """Store a new registration. Raises AlreadyRegistered if the id, or host and port, are registered.
 
-        Nothing that is known of an earlier one under this id counts for it.
+        Records of an earlier registration of this id do not apply to it.
         """
 
     def update_backup(self, backup: Backup, *, expected_version: int | None = None) -> Backup:
-        """Replace a registration, also one that cannot be understood.
+        """Replace a registration, which may be unreadable.
 
-        With another host or port it is another server: status and approval go,
-        and ``Backup.registration`` is made anew. With another trust the approval goes.
-        ``expected_version`` is that of ``Backup.registration``: one that was made anew counts from 1 again.
+        Another host or port means another server: status and approval are removed, and ``Backup.registration`` is
+        replaced. Another trust removes the approval. ``expected_version`` is a version of this ``Backup.registration``:
+        versions start at 1 for each registration.
 
-        Raises VersionConflict, AlreadyRegistered when another one has this host
-        and port, Failure(UNKNOWN_BACKUP) when there is none with this id.
+        Raises VersionConflict, AlreadyRegistered if another backup has this host and port, and Failure(UNKNOWN_BACKUP)
+        if the id is not registered.
         """
 
     def delete_backup(self, backup_id: str, *, expected: Backup | None = None) -> None:
-        """Remove a registration, its last status and its approval; its history stays.
+        """Remove a registration, its last status and its approval; its history is kept.
 
-        From then on its secret is one of the ``discarded_secrets``. ``expected`` is the registration as it was read,
-        None for whatever it is now.
+        Its secret then becomes one of the ``discarded_secrets``. ``expected`` is the registration as it was read, None
+        for any.
 
-        Raises VersionConflict, and Failure(UNKNOWN_BACKUP) when there is none with this id.
+        Raises VersionConflict, and Failure(UNKNOWN_BACKUP) if the id is not registered.
         """
 
     def discarded_secrets(self) -> tuple[DiscardedSecret, ...]:
-        """What is still to be deleted, since its registration was removed."""
+        """The secrets that are still to be deleted because their registrations were removed."""
 
     def end_discarded(self, secret_id: str) -> None:
-        """Have a secret to delete no more. Where it was sent stays: for some days it can be restored."""
+        """Remove a secret from ``discarded_secrets``. The record of its destination is kept, because the secret can be
+        restored for some days.
+        """
 
     def begin_reading(self, address: str, claim: str, *, now: datetime, until: datetime) -> datetime | None:
-        """Claim a server for one answer that it is read for, by its ``address_key``. ``claim`` is a token.
+        """Claim a server, by its ``address_key``, for one request that reads it. ``claim`` is a token.
 
-        None when it is claimed; otherwise when somebody else's claim ends, at the latest.
+        Returns None on success; otherwise the latest end of the existing claim.
         """
 
     def end_reading(self, address: str, claim: str) -> None:
-        """Give a claim back. One that is somebody else's by now stays."""
+        """Release a claim. A claim that another request has taken meanwhile is kept."""
 
     def acquire_lease(self, owner: str, *, now: datetime, expires_at: datetime) -> Lease | None:
-        """Take the lease if it is free or expired at ``now``; None when another owner holds it.
+        """Take the lease if it is free or expired at ``now``; None if another owner holds it.
 
-        Taking one's own lease again moves its end. One that cannot be understood
-        is never free: it raises Failure(RECORD_UNREADABLE).
+        Taking one's own lease again changes its end. An unreadable lease is never free: it raises
+        Failure(RECORD_UNREADABLE).
         """
 
     def release_lease(self, owner: str) -> bool:
-        """Give the lease back; False, and no change, when ``owner`` no longer holds it."""
+        """Release the lease; False, without a change, if ``owner`` does not hold it."""
 
     def lease(self) -> Lease | None:
-        """The lease as stored, also when it has expired; None after its release."""
+        """The stored lease, even if it has expired; None after its release."""
 
     # A run is asked for, or not known, then under way, then finished. It never goes back.
 
     def queue_run(self, run: Run) -> None:
-        """Store a run that was asked for, under a new id; until it is finished it is one of ``unfinished_runs``."""
+        """Store a requested run under a new id; it belongs to ``unfinished_runs`` until it is finished."""
 
     def begin_run(self, run: Run) -> bool:
-        """Store the record of a run that begins; until it is finished it is one of ``unfinished_runs``.
+        """Store the record of a run that begins; it belongs to ``unfinished_runs`` until it is finished.
 
-        False, and no change, when a run with this id has begun or been finished before.
+        False, without a change, if a run with this id has already begun or been finished.
         """
 
     def save_run(self, run: Run) -> bool:
-        """Replace the record of a run; False, and no change, when it has a final one."""
+        """Replace the record of a run; False, without a change, if its record is final."""
 
     def finish_run(self, run: Run, *, begun: bool = True) -> bool:
-        """Store the final record of a run; False, and no change, when it has one already.
+        """Store the final record of a run; False, without a change, if it already has one.
 
-        ``begun`` False is the end of a run that never began: also False, and no change, when it has begun meanwhile.
+        ``begun`` False is for a run that never began; then False, without a change, also if it has begun meanwhile.
         """
 
     def unfinished_runs(self) -> tuple[str, ...]:
-        """The ids of the runs that were asked for or have begun, and have no end, the oldest first."""
+        """The ids of the runs that were requested or have begun, and are not finished, oldest first."""
 
     def run(self, run_id: str) -> Run | None: ...
     def runs(self, *, limit: int, before: str | None = None) -> tuple[Run, ...]:
-        """Newest first, at most ``limit``; ``before`` is the id after which a page goes on."""
+        """The runs, newest first, at most ``limit``; ``before`` is the id after which the page starts."""
 
     def record_result(
         self,
@@ -164,94 +162,92 @@ class Store(Protocol):
         late: bool = False,
         ends_approval: bool = False,
     ) -> None:
-        """Store a result in the run, in the backup's history and as its last status, all or nothing.
+        """Store a result in the run, in the backup's history and as its last status, in one transaction.
 
-        The holder of the lease stores its own results, so each is later than what was stored before, whatever
-        clocks say; ``late`` is what it stores for a run that died before it: another run's status stays.
-        ``ends_approval``: the backup's approval ends in the same step, whichever it is by now.
-        Recording it again replaces it. Texts are
-        cut to ``store_rules.MESSAGE_LIMIT``, warnings to ``store_rules.WARNING_LIMIT``. Raises Failure(LEASE_LOST), and
-        stores nothing, when ``lease_owner`` no longer holds the lease.
+        The holder of the lease stores its own results, so each is later than those stored before, regardless of clocks;
+        ``late`` is for a result of a dead run: it does not replace another run's status. ``ends_approval``: the
+        backup's current approval is removed in the same transaction. Recording a result again replaces it. Texts are
+        cut to ``store_rules.MESSAGE_LIMIT``, warnings to ``store_rules.WARNING_LIMIT``. Raises Failure(LEASE_LOST),
+        without storing anything, if ``lease_owner`` does not hold the lease.
 
-        A backup that is not registered any more as the result says keeps or has
-        another status, or none: the result is only in the run and in the history.
+        If the backup's registration differs from the result's, its status is unchanged: the result is stored only in
+        the run and in the history.
 
-        With the ``claim`` on an open backup, the result closes it in the same
-        step. Raises Failure(CLAIM_LOST), and stores nothing, when the claim is
-        somebody else's by now.
+        With the ``claim`` on an open backup, the same transaction closes the backup. Raises Failure(CLAIM_LOST),
+        without storing anything, if another worker has the claim.
 
-        A status that cannot be understood stays as it is. One that would replace
-        a result of a newer version raises Failure(RECORD_UNREADABLE).
+        An unreadable status is kept. Replacing a result of a newer version raises Failure(RECORD_UNREADABLE).
         """
 
     def begin_push(
         self, result: BackupResult, conditions: PushConditions, *, lease_owner: str, claim: str | None = None
     ) -> None:
-        """Store, before the first write to a backup, what is true of it if nothing more is heard; its approval ends.
+        """Store the interim result before the first write to a backup, which holds if nothing more is recorded, and end
+        the approval.
 
-        It is stored as by ``record_result``, but that the backup stays open. ``conditions`` can pause the backup in
-        the same step. Raises Failure, and stores nothing, when what the run goes by is not so any more:
-        REGISTRATION_CHANGED, APPROVAL_CHANGED, SETTINGS_CHANGED, or PRIMARY_REPLACED for another
-        term than the result's; and RECORD_UNREADABLE when the status cannot be understood.
+        It is stored as by ``record_result``, but the backup stays open. ``conditions`` can pause the backup in the same
+        transaction. Raises Failure, without storing anything, if a condition fails: REGISTRATION_CHANGED,
+        APPROVAL_CHANGED, SETTINGS_CHANGED, or PRIMARY_REPLACED for another term than the result's; and
+        RECORD_UNREADABLE if the status is unreadable.
         """
 
     def fan_out(self, run_id: str) -> FanOut | None: ...
     def begin_fan_out(self, fan_out: FanOut, backups: Iterable[Backup]) -> None:
-        """Remember how a run's backups are served, and that each of them is open, as it is registered."""
+        """Store the parameters of a queued run, and each backup with its registration as open."""
 
     def open_backups(self, run_id: str) -> tuple[str, ...]:
-        """The ids of the backups of a run that have no final result, in their order."""
+        """The ids of the backups of a run without a final result, in their order."""
 
     def open_registration(self, run_id: str, backup_id: str) -> str | None:
-        """``Backup.registration`` of an open backup when it was queued; None when it is not open."""
+        """``Backup.registration`` of an open backup at the time of queueing; None if it is not open."""
 
     def claim_backup(self, run_id: str, backup_id: str, claim: str, *, now: datetime, until: datetime) -> Claim:
-        """Claim an open backup unless somebody else's claim goes beyond ``now``. ``claim`` is a token.
+        """Claim an open backup unless another claim lasts beyond ``now``. ``claim`` is a token.
 
-        A claim that cannot be understood raises Failure(RECORD_UNREADABLE).
+        An unreadable claim raises Failure(RECORD_UNREADABLE).
         """
 
     def served_now(self) -> dict[str, ServedNow]:
-        """By their ids the backups that are being served, or were when a process died."""
+        """The markers of backups that are being processed, or were when a process died, by id."""
 
     def begin_serving(self, served: ServedNow) -> None:
-        """Remember that a backup is being served; it takes the place of what is remembered of it."""
+        """Store the marker of a backup that is being processed, replacing an earlier one."""
 
     def end_serving(self, backup_id: str, run_id: str) -> None:
-        """Forget it again, unless another run serves it by now."""
+        """Remove the marker, unless another run has replaced it."""
 
     def results(self, run_id: str) -> tuple[BackupResult, ...]:
-        """All results of one run, in the order of the backups' ids, also those of before a first write.
+        """All results of one run, in the order of the backups' ids, including interim results.
 
-        One that cannot be understood is among them as failed, with the reason
-        RECORD_UNREADABLE: a run without it would look better than it was.
+        An unreadable result is returned as failed, with the reason RECORD_UNREADABLE: without it the run would look
+        better than it was.
         """
 
     def result(self, backup_id: str, run_id: str) -> BackupResult | None:
-        """The last result of a backup in a run, also that of before its first write."""
+        """The last result of a backup in a run, which may be the interim result."""
 
     def history(
         self, backup_id: str, *, limit: int, before: str | None = None, registration: str | None = None
     ) -> tuple[BackupResult, ...]:
-        """Newest first, at most ``limit``; ``before`` is the run's id after which a page goes on.
+        """The results, newest first, at most ``limit``; ``before`` is the id of the run after which the page starts.
 
-        ``registration`` None: also those of earlier registrations under this id.
+        ``registration`` None includes the results of earlier registrations of this id.
         """
 
     def unreadable_results(self, backup_id: str, *, since: str) -> tuple[str, ...]:
-        """The ids of runs, from ``since`` on, whose result of this backup cannot be understood."""
+        """The ids of the runs from ``since`` on whose result for this backup is unreadable."""
 
     def status(self, backup_id: str) -> BackupResult | None:
-        """The last result; ``pushed_at`` and ``verified_at`` are the newest known ones."""
+        """The last result; ``pushed_at`` and ``verified_at`` are the latest known times."""
 
     def statuses(self, backup_ids: Iterable[str] | None = None) -> dict[str, BackupResult]:
-        """The last result of each named backup, or of all; a backup without one is left out.
+        """The last result of each named backup, or of all; backups without one are omitted.
 
-        Name only a few: each is asked for by itself.
+        Name only a few backups: each is read separately.
         """
 
     def unreadable_statuses(self) -> tuple[tuple[str, str], ...]:
-        """Backup's id and complaint of each last result that cannot be understood: it is not the same as none."""
+        """The backup's id and the complaint for each unreadable last result, which is not the same as no result."""
 
     def approve(
         self,
@@ -261,68 +257,78 @@ class Store(Protocol):
         seconds: Approval | None = None,
         last: BackupResult | None = None,
     ) -> None:
-        """Remember that a plan was approved; a newer approval for the same backup takes its place.
+        """Store an approval; it replaces an earlier one for the same backup.
 
-        Raises Failure(REGISTRATION_CHANGED) when the backup is not, or no
-        longer, registered as the approval says, and VersionConflict when it is
-        not of the version that was seen, when the approval that this one
-        ``seconds`` is not stored any more: what was used up must not come back,
-        or when the status is not that of ``last`` any more, if one is given.
+        Raises Failure(REGISTRATION_CHANGED) if the backup's registration is not the approval's, and VersionConflict if
+        its version differs, if the approval that this one ``seconds`` is no longer stored (a used approval must not
+        come back), or if the status is not from ``last`` although ``last`` is given.
         """
 
     def approval(self, backup_id: str) -> Approval | None: ...
 
     def withdraw_approval(self, approval: Approval) -> None:
-        """Remove an approval that is void. One that has taken its place stays."""
+        """Remove a void approval. An approval that has replaced it is kept."""
 
     def log_in(self, secret_id: str) -> LogIn | None:
-        """What became of the last version of a secret that anything is remembered of."""
+        """The record about the log-in with a secret, for the last version that has one."""
 
     def record_log_in(self, log_in: LogIn) -> bool:
-        """Replace what is remembered; False, and no change, when this version is already for another destination."""
+        """Replace the record; False, without a change, if this version of the secret already has another
+        destination.
+        """
 
     def baseline(self) -> PrimaryBaseline | None: ...
     def save_baseline(self, baseline: PrimaryBaseline, *, lease_owner: str) -> None:
-        """Raises Failure(LEASE_LOST), and stores nothing, when ``lease_owner`` no longer holds the lease."""
+        """Store the baseline. Raises Failure(LEASE_LOST), without storing anything, if ``lease_owner`` does not hold
+        the lease.
+        """
 
     def acceptance(self) -> PrimaryAcceptance | None: ...
     def save_acceptance(self, acceptance: PrimaryAcceptance, *, lease_owner: str) -> None:
-        """Raises Failure(LEASE_LOST), and stores nothing, when ``lease_owner`` no longer holds the lease."""
+        """Store the acceptance. Raises Failure(LEASE_LOST), without storing anything, if ``lease_owner`` does not hold
+        the lease.
+        """
 
     def states(self, *, limit: int, before: str | None = None) -> tuple[KeptState, ...]:
-        """The primary's states, newest first, at most ``limit``; ``before`` is the first run's id of the last one."""
+        """The primary's states, newest first, at most ``limit``; ``before`` is the first run's id of the previous
+        page's last state.
+        """
 
     def newest_state(self) -> KeptState | None: ...
 
     def record_state(self, state: KeptState, *, lease_owner: str) -> None:
         """Store a state, or replace the one with the same first run.
 
-        Raises Failure(LEASE_LOST), and stores nothing, when ``lease_owner`` no longer holds the lease.
+        Raises Failure(LEASE_LOST), without storing anything, if ``lease_owner`` does not hold the lease.
         """
 
 
 class CredentialStore(Protocol):
-    """One secret per server, by the ``secret_id`` of its registration. ``fleet.log_ins`` says what may be sent."""
+    """One secret for each server, by the ``secret_id`` of its registration. ``fleet.log_ins`` decides which credentials
+    may be sent.
+    """
 
     def get(self, secret_id: str, destination: str, *, fresh: bool = False) -> Credentials:
-        """What is stored, to be sent to ``destination`` (``registry.destination``).
+        """The stored credentials, for sending to ``destination`` (``registry.destination``).
 
-        Raises Failure: PASSWORD_NEEDED when it was given for another one, CREDENTIALS_MISSING when there is
-        nothing or it cannot be understood. ``fresh`` asks past any cache.
+        Raises Failure: PASSWORD_NEEDED if they were given for another destination, CREDENTIALS_MISSING if there are
+        none or they are unreadable. ``fresh`` bypasses the cache.
         """
 
     def username(self, secret_id: str) -> str:
-        """The stored user name, past any cache. Raises Failure(CREDENTIALS_MISSING)."""
+        """The stored user name, read without the cache. Raises Failure(CREDENTIALS_MISSING)."""
 
     def put(self, secret_id: str, credentials: Credentials) -> None:
-        """Create or replace the secret; one that was scheduled for deletion is restored."""
+        """Create or replace the secret; a secret that is scheduled for deletion is restored."""
 
     def delete(self, secret_id: str) -> None:
-        """Schedule deletion with a recovery window. A secret that is not there is fine; the stack's own is emptied."""
+        """Schedule the deletion of a secret, with a recovery period. A missing secret is not an error; the stack's own
+        secret is emptied instead.
+        """
 
 
 class AlreadyRegistered(Exception):
-    """There is a registration with this id, or with this host and port. ``existing`` is its id."""
+    """The id, or the host and port, are already registered. ``existing`` is the id of that registration."""
 
     def __init__(self, existing: str) -> None:
         super().__init__(f"already registered as {existing}")
@@ -330,7 +336,7 @@ class AlreadyRegistered(Exception):
 
 
 class VersionConflict(Exception):
-    """The stored version is not the expected one. ``of`` names what was changed, empty for not known."""
+    """The stored version is not the expected one. ``of`` names the changed object, empty if unknown."""
 
     def __init__(self, of: str = "") -> None:
         super().__init__(f"{of or 'it'} was changed meanwhile")

@@ -1,4 +1,4 @@
-"""Rules that every implementation of the store keeps to: addresses, limits, terms, the merged status, a promotion."""
+"""Rules for every implementation of the store: addresses, limits, terms, the merged status, promotions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
@@ -19,20 +19,19 @@ from registry.run_records import (
 )
 
 MESSAGE_LIMIT = 1_000
-"""Characters that are kept of one message or warning."""
+"""Maximum number of characters stored of one message or warning."""
 
 NOTICE_LIMIT = 50
-"""Notices that are kept of one run; the last one then tells how many are missing."""
+"""Maximum number of notices stored for one run; the last one then says how many are missing."""
 
 URGENT = (Reason.ACCESS_LOST, Reason.ROLLBACK_NOT_EFFECTIVE)
-"""Reasons that nobody may miss: a server that may have locked everybody out."""
+"""Reasons that nobody may miss, because a server may have locked everybody out."""
 
 WARNING_LIMIT = 50
-"""Warnings that are kept of one result; the last one then tells how many are missing.
+"""Maximum number of warnings stored for one result; the last one then says how many are missing.
 
-A DynamoDB item may have 400 KB. A result with all 8 parts, every text at its
-limit and every character 4 bytes long has 4 * 1,000 * (1 + 8 + 50) = 236 KB,
-and 16 KB of paths that are kept although they differ.
+A DynamoDB item may have 400 KB. A result with all 8 parts, every text at its limit and 4 bytes per character has 4 *
+1,000 * (1 + 8 + 50) = 236 KB, plus 16 KB of paths that are kept although they differ.
 """
 
 
@@ -41,17 +40,17 @@ _UNFINISHED = "incomplete"
 
 
 def claim_lost(backup_id: str) -> Failure:
-    """What is raised when an open backup is no longer claimed by who thinks so."""
+    """The failure for a worker that no longer has the claim on an open backup."""
     return Failure(Reason.CLAIM_LOST, f"somebody else has taken over {backup_id}; this was not stored")
 
 
 def lease_lost() -> Failure:
-    """What is raised when a run stores something and no longer holds the lease."""
+    """The failure for a run that no longer holds the lease when it stores something."""
     return Failure(Reason.LEASE_LOST, "another run has taken over; this was not stored")
 
 
 def registration_gone(backup_id: str) -> Failure:
-    """What is raised when a backup is not registered any more as it was when it was read."""
+    """The failure for a backup whose registration was replaced or removed after it was read."""
     return Failure(
         Reason.REGISTRATION_CHANGED,
         f"{backup_id} was removed, or its host or port changed, after its registration was read",
@@ -59,32 +58,32 @@ def registration_gone(backup_id: str) -> Failure:
 
 
 def registration_changed(backup_id: str) -> Failure:
-    """What is raised when anything of a backup's registration changed between reading it and the first write."""
+    """The failure for a registration that was changed between reading it and the first write."""
     return Failure(Reason.REGISTRATION_CHANGED, f"the registration of {backup_id} was changed after it was read")
 
 
 def approval_changed(backup_id: str) -> Failure:
-    """What is raised when a backup has another approval, or none any more, before the first write."""
+    """The failure for an approval that was given, replaced or ended between reading it and the first write."""
     return Failure(Reason.APPROVAL_CHANGED, f"an approval of {backup_id} was given or has ended since it was read")
 
 
 def settings_changed() -> Failure:
-    """What is raised when a run is about to write and the settings of the fleet are not those that it has read."""
+    """The failure for settings of the fleet that were changed before a run's first write."""
     return Failure(Reason.SETTINGS_CHANGED, "the settings of the fleet were changed after the run read them")
 
 
 def primary_replaced() -> Failure:
-    """What is raised when a run is about to write and another server is the primary by now."""
+    """The failure for a primary that was replaced before a run's write."""
     return Failure(Reason.PRIMARY_REPLACED, "another server has become the primary since the run began")
 
 
 @dataclass(frozen=True)
 class PushConditions:
-    """What a run has read of a backup and goes by. At its first write it must still be so.
+    """The versions of the records that a run has read for a backup. They must be unchanged at its first write.
 
-    ``version`` is that of the registration. ``approval`` is the stored one, whatever it lets through; None for none.
-    ``settings_version`` is that of the fleet's settings, 0 when none are stored. ``paused`` is the registration
-    as the same step leaves it, with the version after ``version``; None leaves it as it is.
+    ``version`` is the version of the registration. ``approval`` is the stored approval, whether or not it takes effect;
+    None for none. ``settings_version`` is the version of the fleet's settings, 0 if none are stored. ``paused`` is a
+    paused registration to store in the same transaction, with the version after ``version``; None changes nothing.
     """
 
     version: int
@@ -94,17 +93,17 @@ class PushConditions:
 
     @property
     def left_as(self) -> Backup | None:
-        """The registration that the step stores, None when it stores none."""
+        """The registration that the transaction stores, None if it stores none."""
         return replace(self.paused, version=self.version + 1) if self.paused else None
 
 
 def of_registration[Record: (Approval, BackupResult)](record: Record | None, registration: str) -> Record | None:
-    """What was found or approved of a backup as it is registered; another registration is another server."""
+    """The record if it belongs to this registration, otherwise None, because another registration is another server."""
     return record if record is not None and record.registration == registration else None
 
 
 def capped_result(result: BackupResult) -> BackupResult:
-    """``result`` with its texts cut to the limits; statuses, reasons and counts are untouched."""
+    """``result`` with its texts shortened to the limits; statuses, reasons and counts are unchanged."""
     return replace(
         result,
         message=_cut(result.message),
@@ -114,7 +113,7 @@ def capped_result(result: BackupResult) -> BackupResult:
 
 
 def capped_run(run: Run) -> Run:
-    """``run`` with its texts cut to the limits, and as many notices as a row has room for, the urgent ones first."""
+    """``run`` with its texts shortened to the limits and its notices limited, urgent ones first."""
     notices = tuple(replace(notice, message=_cut(notice.message)) for notice in urgent_first(run.notices))
     if len(notices) > NOTICE_LIMIT:
         more = f"and {len(notices) - NOTICE_LIMIT + 1} more notices, which are in the log"
@@ -123,23 +122,21 @@ def capped_run(run: Run) -> Run:
 
 
 def urgent_first(notices: Iterable[Notice]) -> list[Notice]:
-    """Notices in their order, but those of a server that nobody may be able to log in to before all others."""
+    """The notices in their order, except that urgent reasons come first."""
     return sorted(notices, key=lambda notice: notice.reason not in URGENT)
 
 
 def merged_status(stored: BackupResult | None, new: BackupResult, *, late: bool = False) -> BackupResult:
-    """What is known of a backup after ``new``: the later attempt, with the latest times that are known.
+    """The backup's status after ``new``: the later attempt, with the latest known times.
 
-    A run that did not push or could not verify does not make the last
-    successful push or verification unknown, and neither does what a run has nothing to say of.
-    What was pushed and verified from an earlier primary is void.
+    A run that did not push, verify or find something out keeps the known values. Pushes and verifications beside an
+    earlier primary are dropped.
 
-    A run that did not get to the backup replaces nothing: status, reason and
-    hash stay those of the last run that did.
+    A run that did not reach the backup replaces nothing: status, reason and hash stay those of the last run that did.
 
-    Which one is later, no clock decides: only who holds the lease stores a result, so ``new`` is, whatever
-    time it says, unless it is the ``late`` word of a run that died before. What the older one says of a time
-    after the later attempt was said by a clock that was ahead: it was not after that attempt.
+    Clocks do not decide which result is later: only the holder of the lease stores results, so ``new`` is later unless
+    it is a ``late`` result of a dead run. If an older result has a time after the later attempt, its clock was ahead,
+    so that time is reduced to the attempt's time.
     """
     if stored is None:
         return new
@@ -162,26 +159,26 @@ def merged_status(stored: BackupResult | None, new: BackupResult, *, late: bool 
 
 
 def tells_of_the_run_alone(result: BackupResult) -> bool:
-    """Whether a result says nothing of its backup: the run did not get to it, or not so far as to compare it."""
+    """Whether a result says nothing about its backup, because the run did not reach or compare it."""
     is_untouched = not (result.parts or result.pushed_at or result.snapshot)
     return result.reason in REASONS_OF_THE_RUN and is_untouched
 
 
 def _not_after(latest: BackupResult, older: BackupResult, at: datetime | None) -> datetime | None:
-    """A time that an older result tells, at the latest that of the ``latest`` attempt of another run."""
+    """A time from an older result, but not after the ``latest`` attempt of another run."""
     return at if at is None or latest.run_id == older.run_id else min(at, latest.attempted_at)
 
 
 def _voided(result: BackupResult) -> BackupResult:
-    """``result`` without what is void beside one of a later primary: what it was found equal to has gone."""
+    """``result`` without the values that are void after a change of the primary: what it was found equal to."""
     unsure = {name: part for name, part in result.fingerprints.items() if part.is_unsure}
     return replace(result, pushed_at=None, verified_at=None, fingerprints=unsure)
 
 
 def _in_a_row(stored: BackupResult, new: BackupResult) -> int | None:
-    """Failures up to ``new``. A failure that is recorded twice in a run counts once.
+    """The number of consecutive failures up to ``new``. A failure that is recorded twice in a run counts once.
 
-    What a run stores before its first write is no failure yet: the failure that follows it counts.
+    An interim result is not a failure yet; the failure that follows it counts.
     """
     if not new.failures:
         return stored.failures if new.failures is None else 0
@@ -196,7 +193,7 @@ def _merged_condition(older: Condition, latest: Condition) -> Condition:
 
 
 def lease_held(lease: Lease | None) -> Failure:
-    """Why something has to wait while a run has the lease; None for one that has ended in between."""
+    """The failure for a run that holds the lease; ``lease`` None is for a lease that has just ended."""
     if lease is None:
         return Failure(Reason.LEASE_HELD, "another run was under way")
     run_id, until = run_of_lease(lease.owner), f"{lease.expires_at:%Y-%m-%d %H:%M:%S} UTC"
@@ -205,29 +202,31 @@ def lease_held(lease: Lease | None) -> Failure:
 
 
 def lease_token(run_id: str, identifier: str) -> str:
-    """The owner of a lease: not the run's id alone, because an event that is delivered twice brings it twice."""
+    """The owner token of a lease: not only the run's id, because an event that is delivered twice has the same id."""
     return f"{run_id}/{identifier}"
 
 
 def run_of_lease(owner: str) -> str:
-    """The id of the run that an owner's token is of; empty for a token that names none."""
+    """The id of the run in an owner token; empty if the token contains none."""
     run_id = owner.partition("/")[0]
     return run_id if is_run_id(run_id) else ""
 
 
 type _OfPrimary = Primary | Run | Approval | BackupResult | PrimaryAcceptance | PrimaryBaseline
-"""What says by ``term`` and ``source`` which primary it is of."""
+"""Records whose ``term`` and ``source`` identify their primary."""
 
 
 def of_primary[Record: (Approval, BackupResult, PrimaryAcceptance, PrimaryBaseline, Run)](
     record: Record | None, primary: Primary | Run | None
 ) -> Record | None:
-    """What was found, approved or accepted of this primary; that of another server in its place is void."""
+    """The record if it belongs to this primary, otherwise None, because records for another server are void."""
     return record if record is not None and _is_same_primary(record, primary or Primary("", 0)) else None
 
 
 def _is_same_primary(one: _OfPrimary, other: _OfPrimary) -> bool:
-    """The stack's parameters can name another server without a new term. Older records do not say the address."""
+    """Terms and addresses are compared, because the stack's parameters can name another server without a new term.
+    Older records have no address.
+    """
     return one.term == other.term and (one.source == other.source or not (one.source and other.source))
 
 
@@ -243,12 +242,11 @@ def _capped_warnings(warnings: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def primary_as_named(named: Primary, previous: Primary | None, why: str, at: datetime | None) -> Primary:
-    """The primary as it is to be stored when somebody names host, port and trust; ``previous`` is the one in use.
+    """The primary's record after somebody sets host, port and trust; ``previous`` is the current primary.
 
-    At another address it is another server: the direction changes, as by a
-    promotion. What was found or approved of the known one is void, it was never
-    a backup here, and for the reason ``why`` nothing is pushed until somebody resumes.
-    ``at`` is when it took this place, or a time before; None when nothing is known of that.
+    Another address means another server, and the primary changes as by a promotion. Results and approvals for the
+    previous primary become void, the new one was never a backup here, and for the reason ``why`` nothing is pushed
+    until somebody resumes. ``at`` is when it became the primary, or an earlier time; None if unknown.
     """
     if previous is None:
         return named
@@ -260,12 +258,11 @@ def primary_as_named(named: Primary, previous: Primary | None, why: str, at: dat
 
 @dataclass(frozen=True)
 class Promotion:
-    """One change of the registry, to be made as a whole or not at all.
+    """A promotion, made in one transaction.
 
-    ``old`` and ``backup`` are the primary and the backup as they were seen; at
-    any other version of either nothing is changed. ``primary`` and ``former``
-    are what takes their places. An ``old`` of version 0 is not stored: it is the
-    one of the stack's parameters.
+    ``old`` and ``backup`` are the primary and the backup as they were read; if the version of either has changed,
+    nothing is changed. ``primary`` and ``former`` are the records that replace them. ``old`` with version 0 is not
+    stored: it is the primary of the stack's parameters.
     """
 
     old: Primary
@@ -277,9 +274,8 @@ class Promotion:
 def promotion(old: Primary, backup: Backup, former_id: str, why: str, at: datetime) -> Promotion:
     """The promotion of ``backup``; the old primary becomes a disabled backup with the id ``former_id``.
 
-    Each server keeps its address, trust and secret. ``why`` is the reason for
-    pushing nothing until somebody resumes. Raises Failure(SAME_AS_PRIMARY) when
-    both are registered with one address.
+    Each server keeps its address, trust and secret. ``why`` is the reason why nothing is pushed until somebody resumes.
+    Raises Failure(SAME_AS_PRIMARY) if both are registered with the same address.
     """
     if address_key(old.host, old.port) == address_key(backup.host, backup.port):
         raise Failure(Reason.SAME_AS_PRIMARY, f"{backup.id} has the primary's own host and port")

@@ -1,8 +1,7 @@
-"""One DynamoDB table with the text keys ``pk`` and ``sk``, in rows of plain Python values.
+"""Access to one DynamoDB table with the text keys ``pk`` and ``sk``, in rows of plain Python values.
 
-Reads are consistent. Every conditional write is a transaction, also a single
-one: botocore sends a transaction with a token, so that its own repetition after
-a lost reply does not meet the condition that the first attempt has changed.
+Reads are consistent. Every conditional write is a transaction, even a single one: botocore sends a transaction with a
+token, so a retry after a lost reply does not fail on the condition that the first attempt has changed.
 """
 
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_dynamodb import DynamoDBClient
 
 TRANSACTION_LIMIT = 100
-"""Writes in one transaction, DynamoDB's own limit."""
+"""Maximum number of writes in one transaction, set by DynamoDB."""
 
 _CONFLICT_ATTEMPTS = 10
 _CONFLICT_PAUSE = 0.02
@@ -32,7 +31,7 @@ _REPEATABLE = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedT
 
 @dataclass(frozen=True)
 class Put:
-    """Write ``row``, which has its keys in it, if the stored one meets ``condition``."""
+    """Write ``row``, which includes its keys, if the stored row meets ``condition``."""
 
     row: Row
     condition: ConditionBase | None = None
@@ -43,7 +42,7 @@ class Put:
 
 @dataclass(frozen=True)
 class Delete:
-    """Remove a row if it meets ``condition``. One that is not there is fine without a condition."""
+    """Remove a row if it meets ``condition``. Without a condition, a missing row is not an error."""
 
     pk: str
     sk: str
@@ -55,7 +54,7 @@ class Delete:
 
 @dataclass(frozen=True)
 class Check:
-    """Write nothing here, but let everything else be written only if this row meets ``condition``."""
+    """Write nothing, but require that this row meets ``condition``."""
 
     pk: str
     sk: str
@@ -66,9 +65,10 @@ class Check:
 
 
 class ConditionsFailed(Exception):
-    """A transaction was not made. ``rows`` has, by position of the write, the row that failed its condition.
+    """A transaction failed because of its conditions. ``rows`` maps the position of each failed write to the stored
+    row.
 
-    The row is empty when none was stored.
+    The row is empty if none is stored.
     """
 
     def __init__(self, rows: dict[int, Row]) -> None:
@@ -92,9 +92,9 @@ class Table:
     def rows(
         self, pk: str, *, newest_first: bool = False, before: str | None = None, page: int | None = None
     ) -> Iterator[Row]:
-        """All rows of ``pk`` in the order of ``sk``, fetched as they are asked for, over all pages.
+        """All rows of ``pk`` in the order of ``sk``, fetched lazily over all pages.
 
-        ``before`` leaves only smaller ``sk``; ``page`` is a hint how many will be asked for.
+        ``before`` limits them to smaller ``sk``; ``page`` is a hint at how many will be needed.
         """
         condition = Key("pk").eq(pk)
         request: dict[str, Any] = {
@@ -114,17 +114,16 @@ class Table:
             request["ExclusiveStartKey"] = reply["LastEvaluatedKey"]
 
     def put(self, row: Row) -> None:
-        """Write ``row`` whatever is stored."""
+        """Write ``row`` unconditionally."""
         with calling("DynamoDB PutItem"):
             self._client.put_item(TableName=self._name, Item=_wire(row))
 
     def transact(self, *writes: Put | Delete | Check) -> None:
-        """Do all ``writes`` or none. Raises ConditionsFailed.
+        """Make all ``writes`` or none. Raises ConditionsFailed.
 
-        DynamoDB cancels one of two transactions that touch a row at the same
-        time, a row that is only checked included, and no SDK repeats it. All
-        results of a run check the lease's row, so this happens daily: such a
-        transaction is repeated here, after a random pause.
+        If two transactions touch a row at the same time, DynamoDB cancels one of them, even if the row is only checked,
+        and no SDK retries it. All results of a run check the lease's row, so this happens often: such a transaction is
+        retried here after a random pause.
         """
         requests: list[Any] = [
             {action: {"TableName": self._name, **content} for action, content in write.request().items()}
@@ -149,7 +148,7 @@ class Table:
 
 
 def unchanged(stored: Row | None, attribute: str) -> ConditionBase:
-    """The condition that ``attribute`` is still what it was in ``stored``, absence included."""
+    """The condition that ``attribute`` has the same value as in ``stored``, or is still absent."""
     if stored is None:
         return Attr("pk").not_exists()
     if attribute not in stored:
