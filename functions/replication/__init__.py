@@ -1,1 +1,1 @@
-"""Decides about ONE backup and drives it. Knows neither AWS nor SOAP."""
+"""Plans and carries out the replication to one backup. This package does not depend on AWS or SOAP."""

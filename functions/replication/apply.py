@@ -1,9 +1,8 @@
-"""Writing a plan to a backup, part by part, and looking again after each, and at all of them in the end.
+"""Writes a plan to a backup, part by part; reads each part back after its write, and all parts at the end.
 
-A writer's "true" proves nothing: a part counts only when it was read back and
-is what was sent. Writing one part may change another one on a server, so that
-equal means equal after the last write. ``settings`` are written by
-``settings_write``, because they can lock everybody out.
+A success reported by a write proves nothing: a part counts only if it was read back and equals what was sent. Writing
+one part may change another, so all parts are read again after the last write. ``settings_write`` writes the part
+``settings``, because settings can lock everybody out.
 """
 
 from collections.abc import Callable
@@ -34,14 +33,14 @@ _STOPS_A_BACKUP = UNREACHABLE | frozenset(
         Reason.REGISTRATION_CHANGED,
     }
 )
-"""Reasons that concern the server as a whole: after one of them the remaining parts are not tried."""
+"""Reasons that concern the whole server: after one of them the remaining parts are not tried."""
 
 
 class Push:
-    """One plan on its way to one backup. ``settings`` writes the part that can end every log-in.
+    """Carries out one plan on one backup. ``settings`` writes the settings, the part that can make every log-in fail.
 
-    ``check_target`` is called before each further part is written; it raises Failure when the server is not to be
-    written to any more. ``guard`` says whether what the server adds may count as equal.
+    ``check_target`` is called before each further part is written; it raises Failure if the server must not be written
+    to any more. ``guard`` decides whether values that the server adds may count as equal.
     """
 
     def __init__(
@@ -66,9 +65,9 @@ class Push:
         self.with_additions: list[PartPlan] = []
 
     def run(self) -> None:
-        """Go through all parts; ``outcomes`` and ``pushed_at`` tell what came of it.
+        """Process all parts; the results are in ``outcomes`` and ``pushed_at``.
 
-        ``with_additions`` are the parts to which the server added values.
+        ``with_additions`` has the parts to which the server added values.
         """
         for part in self.plan.parts:
             due = self._after_failures(part)
@@ -77,7 +76,7 @@ class Push:
             self._look_again()
 
     def _look_again(self) -> None:
-        """Read what was read before the last write, and record of a part that it is no longer as it was found then."""
+        """Read again all parts that were read before the last write, and record each that has changed since."""
         pushed = [outcome.part for outcome in self.outcomes if outcome.status is PartStatus.PUSHED]
         for place, (part, outcome) in enumerate(zip(self.plan.parts, self.outcomes, strict=True)):
             if not pushed or not outcome.fingerprints or part.name == pushed[-1]:
@@ -92,12 +91,12 @@ class Push:
                     return
 
     def _check_same(self, part: PartPlan, held: str) -> None:
-        """Raise Failure unless the part still holds what has this fingerprint."""
+        """Raise Failure unless the part still has this fingerprint."""
         if part.part.fingerprint(part.part.read(self._server), self.plan.policy) != held:
             raise Failure(Reason.CHANGED_DURING_PUSH, "it was equal, and holds something else since")
 
     def _after_failures(self, part: PartPlan) -> PartPlan:
-        """The part, settled where writing another one has failed and it cannot go without that."""
+        """The part; it is settled without a write if another part that it depends on has failed, or the server has."""
         if self._stopped and not part.settled:
             is_other = self._stopped.reason in (Reason.PRIMARY_REPLACED, Reason.REGISTRATION_CHANGED)
             message = "not tried: the server is another one by now" if is_other else "not tried after the server failed"
@@ -118,7 +117,7 @@ class Push:
             return PartOutcome(part.name, status, part.changes, failure.reason, failure.message)
 
     def _write(self, part: PartPlan) -> None:
-        """Write the part; of settings, prove that the way in is as before. Raises Failure."""
+        """Write the part; after settings, also prove that access still works. Raises Failure."""
         if part.name is PartName.SETTINGS:
             self._settings.write(part, self._record_push)
         else:
@@ -129,7 +128,7 @@ class Push:
         self.pushed_at = self.runtime.now()
 
     def _compared(self, part: PartPlan, held: object) -> PartOutcome:
-        """What the read-back says: it took, it did not, or the server keeps it in words of its own."""
+        """The outcome by comparing what was read back: the write took effect, did not, or the server added values."""
         policy = self.plan.policy
         if part.part.same(held, part.desired, policy):
             fingerprints = part.fingerprints(held, policy)

@@ -1,1 +1,1 @@
-"""Documents of a server: one canonical form, what differs between two of them, and what belongs to one machine."""
+"""Documents of a server: their canonical form, their differences, and machine-specific values."""

@@ -1,8 +1,7 @@
-"""Configuration documents and when two of them are the same.
+"""The canonical form of configuration documents, and when two documents are equal.
 
-The inner structure of Cerberus' documents is not public and differs between
-versions, so nothing here depends on one schema. Two documents are equal when
-they differ only in
+The structure of Cerberus' documents is not public and differs between versions, so this code assumes no schema. Two
+documents are equal if they differ only in
 
 - the order of attributes, the prefixes bound to namespaces (those in the
   value of ``xsi:type`` included), comments and processing instructions;
@@ -39,7 +38,7 @@ IDENTITY_KEYS = frozenset(
     {"name", "key", "setting", "property", "option", "parameter", "id"}
     | {"title", "caption", "label", "displayname", "guid", "uuid"}
 )
-"""What tells entries apart, as attributes and as children."""
+"""Names of attributes and child elements that identify an entry."""
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
 _PUNCTUATION = within(r"[^0-9a-z]+")
@@ -47,18 +46,20 @@ _PUNCTUATION = within(r"[^0-9a-z]+")
 
 @remembered(maxsize=4096)
 def plain(label: str) -> str:
-    """``label`` without case and punctuation: ``Last-Login_IP`` and ``lastLoginIP`` are the same word."""
+    """``label`` without case and punctuation: ``Last-Login_IP`` and ``lastLoginIP`` become the same word."""
     return _PUNCTUATION.sub("", label.casefold())
 
 
 @lru_cache(maxsize=4096)
 def plain_name(name: str) -> str:
-    """The plain local name of an element's tag or an attribute's key: documents repeat few of them very often."""
+    """The local name of an element's tag or an attribute's key without case and punctuation; cached because names
+    repeat.
+    """
     return plain(local_name(name))
 
 
 def grouped[Key, Item](items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
-    """The items by what ``key`` says of each, each group in their order."""
+    """Group the items by ``key``; each group keeps the order of its items."""
     groups: defaultdict[Key, list[Item]] = defaultdict(list)
     for item in items:
         groups[key(item)].append(item)
@@ -66,10 +67,10 @@ def grouped[Key, Item](items: Iterable[Item], key: Callable[[Item], Key]) -> dic
 
 
 def folded(name: str) -> str:
-    """``name`` as it is compared where letter case does not count.
+    """``name`` in the form in which names are compared without case.
 
-    As on Windows, letter by letter: each capital stands for its one small
-    letter, and no letter for two. ``strauß`` and ``strauss`` are two names.
+    As on Windows, each capital is replaced by its one small letter, and no letter by two. So ``strauß`` and ``strauss``
+    are different names.
     """
     return name.lower() if name.isascii() else "".join(map(_folded_letter, name))
 
@@ -84,9 +85,9 @@ def _folded_letter(letter: str) -> str:
 
 
 def read(document: bytes, what: str, server: str, tree: int = budgets.TREE) -> etree._Element:
-    """Parse a document into ``tree`` bytes at the most.
+    """Parse a document into a tree of at most ``tree`` bytes.
 
-    Raises Failure(DOCUMENT_MALFORMED or REPLY_TOO_COMPLEX) naming ``what`` and ``server``, not the content.
+    Raises Failure(DOCUMENT_MALFORMED or REPLY_TOO_COMPLEX) that names ``what`` and ``server`` but quotes no content.
     """
     try:
         return parse_document(document, tree=tree)
@@ -105,7 +106,7 @@ def children(element: etree._Element) -> Iterator[etree._Element]:
 
 @dataclass(frozen=True)
 class Name:
-    """The name an element bears, as written, and where: ``key`` of an attribute, or the ``owner``'s text."""
+    """The name of an element as written, and its position: the attribute ``key``, or the text of ``owner``."""
 
     written: str
     owner: etree._Element
@@ -113,7 +114,7 @@ class Name:
 
 
 def name_of(element: etree._Element) -> Name | None:
-    """The name in a name-like attribute or child of an element; None when it bears none."""
+    """The name in an attribute or child element such as ``name``; None if there is none."""
     return _own_name(element) or next(
         (
             Name(value.written, value.owner, value.key)
@@ -127,7 +128,7 @@ def name_of(element: etree._Element) -> Name | None:
 
 
 def is_named(element: etree._Element) -> bool:
-    """Whether an element bears a name in an attribute: what it holds is the value of that, and names nothing else."""
+    """Whether an element has a name in an attribute; its content is then the value of that name, not a name itself."""
     return any(plain_name(str(key)) in IDENTITY_KEYS for key in element.attrib)
 
 
@@ -141,7 +142,9 @@ def _own_name(element: etree._Element) -> Name | None:
 
 
 def own_value(element: etree._Element) -> str | None:
-    """What a childless element holds: its text, or else its ``value`` attribute; None for anything else."""
+    """The value of an element without children: its text, otherwise its ``value`` attribute; None for other
+    elements.
+    """
     value = _value_of(element)
     return value.written if value else None
 
@@ -158,12 +161,12 @@ def _value_of(element: etree._Element) -> Name | None:
 
 
 def text_of(element: etree._Element) -> str:
-    """The text directly inside an element, exactly, with comments cut out."""
+    """The exact text directly inside an element, without comments."""
     return "".join([element.text or "", *(child.tail or "" for child in element)])
 
 
 def truth(value: str | None) -> bool | None:
-    """What a boolean says; None for anything that is none, and for what is not there."""
+    """The value of a boolean text; None for any other text, and for None."""
     word = (value or "").strip().casefold()
     return True if word in _TRUE else False if word in _FALSE else None
 
@@ -175,18 +178,19 @@ def canonical(
     skip: frozenset[etree._Element] = frozenset(),
     fold: Name | None = None,
 ) -> str:
-    """A text that is equal for two elements exactly when they are the same (the order of children counts).
+    """A text that is equal for two elements exactly if the elements are equal, including the order of children.
 
-    ``ignored`` are plain names: run-time values that bear them do not count. The elements in ``skip`` are left out.
-    ``fold`` is the name whose letter case does not count.
+    ``ignored`` are plain names: run-time values with these names are ignored. The elements in ``skip`` are omitted.
+    ``fold`` is a name that is compared without case.
     """
     return _Writer(ignored, skip, fold).text(element)
 
 
 class _Writer:
-    """Writes canonical text. Its separators are characters that XML cannot hold, so no value can imitate them.
+    """Writes canonical text. Its separators are characters that XML cannot contain, so no value can imitate them.
 
-    Raises Failure(REPLY_TOO_COMPLEX) for one that would be too long: prefixes stand for namespaces of any length.
+    Raises Failure(REPLY_TOO_COMPLEX) if the text would be too long, because a short prefix can stand for a long
+    namespace.
     """
 
     def __init__(self, ignored: frozenset[str], skip: frozenset[etree._Element], fold: Name | None) -> None:
@@ -232,18 +236,18 @@ class _Writer:
         return text
 
     def _said(self, element: etree._Element, key: str | None, value: str) -> str:
-        """A value of the element that holds the name: folded if it is the name."""
+        """A value of the element with the name to fold, folded if it is that name."""
         said = meaning(element, key, value)
         return folded(said) if self._fold is not None and self._fold.key == key else said
 
 
 def is_ignored_attribute(key: str, value: str, ignored: frozenset[str]) -> bool:
-    """Whether an attribute bears one of the ``ignored`` plain names and holds a run-time value."""
+    """Whether an attribute has one of the ``ignored`` plain names and a run-time value."""
     return plain_name(key) in ignored and is_runtime_value(value)
 
 
 def is_ignored(element: etree._Element, ignored: frozenset[str]) -> bool:
-    """Whether an element, or a key/value entry, bears one of the ``ignored`` names and holds run-time values alone."""
+    """Whether an element, or a key/value entry, has one of the ``ignored`` names and only run-time values."""
     if not ignored:
         return False
     is_named = plain_name(str(element.tag)) in ignored
@@ -258,7 +262,7 @@ def is_ignored(element: etree._Element, ignored: frozenset[str]) -> bool:
 
 
 def _said(element: etree._Element) -> Iterator[tuple[str, str]]:
-    """All that an element says, by plain name: its text is its value, a child's value is of the child's name."""
+    """All values in an element by plain name: its text is named ``value``, and a child's text has the child's name."""
     for key, value in element.attrib.items():
         if key != XSI_TYPE:
             yield plain_name(str(key)), str(value)
@@ -275,7 +279,7 @@ def _said(element: etree._Element) -> Iterator[tuple[str, str]]:
 
 
 def instructions(root: etree._Element) -> str:
-    """The processing instructions of a document with their places; empty for a document without any."""
+    """The processing instructions of a document with their positions; empty if there are none."""
     nodes = (*reversed(list(root.itersiblings(preceding=True))), *root.iter(), *root.itersiblings())
     elements = 0
     out: list[str] = []
@@ -287,10 +291,11 @@ def instructions(root: etree._Element) -> str:
 
 
 def _entry_name(element: etree._Element) -> str:
-    """The name of a key/value entry; empty for anything else, so that an account or folder so named still counts.
+    """The name of a key/value entry; empty for anything else, so that an account or folder with such a name is not
+    ignored.
 
-    An entry is ``<x name="n" value="v"/>``, ``<x name="n">v</x>`` or ``<x><name>n</name><value>v</value></x>``,
-    each with ``key`` for ``name`` too.
+    An entry is ``<x name="n" value="v"/>``, ``<x name="n">v</x>`` or ``<x><name>n</name><value>v</value></x>``, or the
+    same with ``key`` instead of ``name``.
     """
     if len(element) == 0:
         for key, value in element.items():
@@ -304,17 +309,16 @@ def _entry_name(element: etree._Element) -> str:
 
 
 def digest(text: str) -> str:
-    """SHA-256 of a canonical text, as hex."""
+    """The SHA-256 of a canonical text, in hexadecimal."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def values(root: etree._Element) -> Iterator[tuple[str, str]]:
-    """Every value of a document by its path: attributes, and texts of elements without children.
+    """Every value of a document with its path: attributes, and texts of elements without children.
 
-    A step of a path is the element's name without its namespace, with its name
-    or, among several of a kind, its position in brackets. An element that
-    holds nothing is listed with an empty value. No two values share a path:
-    where steps do not tell them apart, ``#2`` and so on follow.
+    A step of a path is the element's local name, followed in brackets by the name that the element has or, among
+    several of a kind, its position. An empty element has an empty value. Paths are unique: equal paths get the suffixes
+    ``#2`` and so on.
     """
     seen: Counter[str] = Counter()
     for path, value in _values(root, f"/{local_name(root)}"):
@@ -338,7 +342,7 @@ def _values(element: etree._Element, path: str) -> Iterator[tuple[str, str]]:
 
 
 _LONGEST_IN_PATH = 80
-"""Characters of a name in a path, which every value below repeats; a longer one is told apart by its digest."""
+"""Maximum length of a name in a path, which every path below it repeats; a longer name is replaced by its digest."""
 
 
 def _step(element: etree._Element) -> str:

@@ -1,10 +1,8 @@
-"""Which children of two elements are the same entry, for plans and for what servers add.
+"""Matches the children of two elements, for plans and for finding values that a server added.
 
-Children are matched by their name or key, those that share one by all their
-names. Those that bear none are matched by their content: equal ones first,
-then those that share most of what no other holds, then by their order. A child
-that is the only one of its kind on both sides is the same child, whatever it
-is called, unless it is a key with a value.
+Children are matched by name or key, and those with the same name by all their names. Children without a name are
+matched by content: equal ones first, then those with the most values that are unique to both, then in order. If both
+elements have exactly one child of a kind, the two match whatever their names, unless it is a key with a value.
 """
 
 from collections import Counter, defaultdict
@@ -21,9 +19,11 @@ type Key = Callable[[etree._Element], str]
 type Pair = tuple[etree._Element | None, etree._Element | None]
 
 _COMPARED_VALUES = 64
-"""Values of an entry by which it is compared."""
+"""Maximum number of values by which an entry is compared."""
 _COMMON = 64
-"""Pairs of entries with one value in common; what more have says nothing, and would take long."""
+"""Maximum number of pairs of entries with one value in common; a more frequent value is not informative and would take
+too long.
+"""
 
 
 def pairs_of(
@@ -34,9 +34,10 @@ def pairs_of(
     lone: bool = True,
     ignored: frozenset[str] = frozenset(),
 ) -> Iterator[tuple[etree._Element | None, etree._Element | None, int]]:
-    """The children of both, each with its counterpart, and its position (from 1) among several of a kind, or 0.
+    """The children of both elements, each with its counterpart and its position (from 1) among several of a kind,
+    otherwise 0.
 
-    ``lone``: a child that is the only one of its kind on both sides needs no key.
+    ``lone``: the only child of its kind on both sides is matched without a key.
     """
     mine, theirs = by_tag(own, ignored), by_tag(desired, ignored)
     for tag in {**theirs, **mine}:
@@ -51,12 +52,14 @@ def pairs_of(
 
 
 def _are_two_entries(lone: list[etree._Element]) -> bool:
-    """Whether both are a key with a value, and the keys differ: two settings, and not one that is called otherwise."""
+    """Whether both are keys with values and the keys differ: they are then two settings, and not one that was
+    renamed.
+    """
     return len(lone) == 2 and all(map(is_entry, lone)) and len({key_of(entry) for entry in lone}) == 2
 
 
 def by_tag(element: etree._Element, ignored: frozenset[str]) -> dict[str, list[etree._Element]]:
-    """The children of an element by their tags."""
+    """The children of an element, grouped by tag."""
     return grouped((one for one in children(element) if not is_ignored(one, ignored)), lambda one: str(one.tag))
 
 
@@ -76,7 +79,7 @@ def _matched(left: list[etree._Element], right: list[etree._Element], key: Key) 
 
 
 def _of_equal_names(left: list[etree._Element], right: list[etree._Element]) -> Iterator[Pair]:
-    """Of several that share a key, or have none, those that are told apart by all their names and titles together."""
+    """Matches among children with the same key, or with none, by all their names and titles."""
     mine, theirs = grouped(left, _all_names), grouped(right, _all_names)
     for names, others in theirs.items():
         if names and len(others) == len(ours := mine.get(names, [])) == 1:
@@ -91,7 +94,7 @@ def _all_names(element: etree._Element) -> str:
 
 
 def _of_like_content(left: list[etree._Element], right: list[etree._Element]) -> Iterator[Pair]:
-    """Several of one kind that nothing tells apart but what they hold: equal ones, then like ones, then by order."""
+    """Matches among children that differ only in content: equal ones, then similar ones, then in order."""
     by_content = grouped(reversed(left), canonical)
     rest = []
     for element in right:
@@ -115,7 +118,9 @@ def _of_like_content(left: list[etree._Element], right: list[etree._Element]) ->
 
 
 def _likes(left: list[etree._Element], right: list[etree._Element]) -> dict[int, int]:
-    """Positions of the elements that share values, those first that share what no other holds, then most."""
+    """Positions of similar elements: those with the most values that no other has, then those with the most common
+    values.
+    """
     holders: defaultdict[tuple[str, ...], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     for side, elements in enumerate((left, right)):
         for position, element in enumerate(elements):
@@ -138,7 +143,7 @@ def _likes(left: list[etree._Element], right: list[etree._Element]) -> dict[int,
 
 
 def _values(element: etree._Element, above: str = "") -> Iterator[tuple[str, ...]]:
-    """The values in an element, each with the names that lead to it."""
+    """The values in an element, each with the path of names to it."""
     yield from ((above, str(key), str(value)) for key, value in element.attrib.items())
     if text := text_of(element).strip():
         yield above, text

@@ -1,7 +1,7 @@
-"""Which values of two elements differ, without knowing their schema.
+"""Finds the values in which two elements differ, without knowing their schema.
 
-Children are matched as ``counterparts`` says. What differs only in prefixes,
-comments or white space between elements does not differ.
+``counterparts`` matches the children. Differences only in prefixes, comments or white space between elements are
+ignored.
 """
 
 from collections.abc import Iterator
@@ -28,18 +28,20 @@ from replication.documents.secret_names import is_log_in_name, is_secret_name, i
 from replication.documents.sensitive import may_hold_secret, may_name_secret
 
 ORDER = "(order)"
-"""The last step of a difference that lies in the order of children alone."""
+"""The last step of the path of a difference that is only in the order of children."""
 TEXT = "(text)"
 """The path of an item's own text."""
 OTHER = "(document)"
-"""The last step of a difference that lies in no value: text between elements, an item's place among several lists."""
+"""The last step of the path of a difference outside of values: in text between elements, or in the position of an item
+among several lists.
+"""
 
 _ENTRY_KEY = "key"
 _BESIDE_A_KEY = TYPED_VALUES | {"value"}
 
 
 class Kind(StrEnum):
-    """What becomes of a value, or of an item, when the plan is carried out."""
+    """The change of a value or an item that the plan makes."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -48,10 +50,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a path. ``labels`` are the words it is known by; ``secret``: it or one above it names a secret.
+    """One step of a path. ``labels`` are the words for it; ``secret``: the step or one above it names a secret.
 
-    ``called`` is the name or key that an element bears, empty where it bears none or that may be a secret.
-    ``log_in``: what it holds is what somebody logs in with, or a word for the way to do so.
+    ``called`` is the name or key of the element, empty if it has none or if that may be a secret. ``log_in``: its value
+    is used for logging in, or names a log-in method.
     """
 
     shown: str
@@ -68,10 +70,10 @@ _NO_STEP = Step("", "", frozenset(), secret=False)
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One value that is not the same. ``before`` and ``after`` are None on the side that has no such value.
+    """One value that differs. ``before`` and ``after`` are None on the side without the value.
 
-    ``new_from``: the number of steps that both sides have; what is below them
-    is on one side only. Equal to the number of steps for a changed value.
+    ``new_from`` is the number of steps that exist on both sides; the steps below exist on one side only. For a changed
+    value it equals the number of steps.
     """
 
     steps: Steps
@@ -86,7 +88,7 @@ class Difference:
 
     @property
     def is_secret(self) -> bool:
-        """Whether its values must not be shown: by a name of the path, or by what they look like."""
+        """Whether the values must be hidden, because of a name in the path or because they look like secrets."""
         last = self.steps[-1] if self.steps else _NO_STEP
         return any(
             may_hold_secret(value)
@@ -98,14 +100,14 @@ class Difference:
 
 
 def is_harmless(value: str) -> bool:
-    """Whether a value gives nothing away wherever it stands: a boolean, a number of up to three digits, nothing."""
+    """Whether a value reveals nothing in any place: a boolean, a number of up to three digits, or empty text."""
     return value.strip().casefold() in {"", "true", "false"} or (
         len(value) <= 3 and value.isascii() and value.isdigit()
     )
 
 
 def show(steps: Steps) -> str:
-    """A path as people read it."""
+    """The path in readable form."""
     return "/".join(step.shown for step in steps if step.shown) or TEXT
 
 
@@ -117,7 +119,7 @@ def root_step(element: etree._Element) -> Steps:
 
 
 class Paths:
-    """The paths of elements of one document from its root on. What is above many of them is looked at once."""
+    """The paths of elements in one document from its root. Steps that many elements share are computed once."""
 
     def __init__(self) -> None:
         self._steps: dict[etree._Element, Steps] = {}
@@ -137,12 +139,12 @@ class Paths:
 
 
 def hidden_step(step: Step) -> Steps:
-    """A step that shows nothing and keeps what is known of ``step``: the beginning of paths inside of an item."""
+    """A step that is not displayed but keeps the properties of ``step``, as the start of paths inside an item."""
     return (replace(step, shown=""),)
 
 
 def named_step(name: str, above: Steps = ()) -> Steps:
-    """The path of something that has a plain name below ``above``, such as an option of a listener."""
+    """The path of a named value below ``above``, such as an option of a listener."""
     secret = is_secret_name(name) or any(step.secret for step in above)
     return (*above, Step(name, name, frozenset({words(name)}), secret, log_in=is_log_in_name(name)))
 
@@ -150,7 +152,9 @@ def named_step(name: str, above: Steps = ()) -> Steps:
 def differences(
     own: etree._Element, desired: etree._Element, steps: Steps = (), *, ignored: frozenset[str] = frozenset()
 ) -> Iterator[Difference]:
-    """What leads from ``own`` to ``desired``, two elements of one kind. ``ignored``: plain names that do not count."""
+    """The changes from ``own`` to ``desired``, two elements of one kind. ``ignored`` are plain names of values to
+    ignore.
+    """
     yield from own_differences(own, desired, steps, ignored=ignored)
     pairs = list(pairs_of(own, desired, ignored=ignored))
     for left, right, position in pairs:
@@ -170,7 +174,7 @@ def differences(
 def own_differences(
     own: etree._Element, desired: etree._Element, steps: Steps, *, ignored: frozenset[str] = frozenset()
 ) -> Iterator[Difference]:
-    """The differences in attributes and text alone, not in what is inside."""
+    """The differences in attributes and text of the elements themselves, not in their children."""
     before, after = _meant(own), _meant(desired)
     if before != after:
         for key in sorted(before.keys() | after.keys()):
@@ -191,10 +195,10 @@ def step_below(
     key: Key | None = None,
     counterpart: etree._Element | None = None,
 ) -> Steps:
-    """The path of a child. It shows the name or key the child bears, unless that may be a secret itself.
+    """The path of a child. It shows the name or key of the child, unless that may be a secret.
 
-    What is secret on either side, in ``element`` or its ``counterpart``, is
-    secret. This is the one place that decides it, before any label is made.
+    A step is secret if ``element`` or its ``counterpart`` is. This function decides about secrecy before any label is
+    made; no other code does.
     """
     name = local_name(element)
     inherited = is_secret_name(name) or (bool(steps) and steps[-1].secret)
@@ -211,10 +215,10 @@ def _is_value_of_log_in(steps: Steps, name: str) -> bool:
 
 
 def _label(element: etree._Element, key: Key | None, *, secret: bool) -> str:
-    """What an element may be called, empty where that could give a secret away.
+    """The displayed name of an element, empty if the name could reveal a secret.
 
-    A ``secret`` element is called by nothing but the name of a secret. A name
-    may speak of secrets; a value that serves as a name may not.
+    A ``secret`` element is displayed only with the name of a secret. A name may mention secrets; a value that serves as
+    a name may not.
     """
     given = name_of_entry(element)
     label = given or (key(element) if key else "")
@@ -231,17 +235,17 @@ def _label(element: etree._Element, key: Key | None, *, secret: bool) -> str:
 
 
 def _is_named_by_secret(element: etree._Element, label: str) -> bool:
-    """Whether a child that says of itself that it is secret holds the label of its parent."""
+    """Whether a child that declares itself secret contains the label of its parent."""
     return any(says_secret(child) for child in children(element) if own_value(child) == label)
 
 
 def marker(steps: Steps, what: str) -> Difference:
-    """A difference that lies in no value."""
+    """A difference outside of values."""
     return Difference((*steps, Step(what, what, frozenset(), secret=False)), Kind.CHANGED, None, None, len(steps) + 1)
 
 
 def reordered(own: etree._Element, desired: etree._Element, pairs: list[Pair]) -> bool:
-    """Whether the children that both have stand in another order."""
+    """Whether the children that exist on both sides have a different order."""
     before = {child: position for position, child in enumerate(children(own))}
     after = {child: position for position, child in enumerate(children(desired))}
     order = sorted((after[right], before[left]) for left, right in pairs if left is not None and right is not None)
@@ -249,7 +253,7 @@ def reordered(own: etree._Element, desired: etree._Element, pairs: list[Pair]) -
 
 
 def values_of(element: etree._Element, steps: Steps, *, ignored: frozenset[str] = frozenset()) -> Iterator[Difference]:
-    """Every value of an element, as if all of it were new."""
+    """Every value of an element, as if the whole element were new."""
     return _whole(element, steps, Kind.ADDED, len(steps), ignored)
 
 
@@ -258,7 +262,7 @@ def _meant(element: etree._Element) -> dict[str, str]:
 
 
 def _told_apart(before: str | None, after: str | None) -> tuple[str | None, str | None]:
-    """Two meanings as people read them: with the namespaces only where those alone differ."""
+    """Two values in readable form, with namespaces only if nothing else differs."""
     bare, new = (one and one.partition(REFERENCE)[0] for one in (before, after))
     if bare != new:
         return bare, new
@@ -277,7 +281,7 @@ def _difference(steps: Steps, before: str | None, after: str | None) -> Differen
 def _whole(
     element: etree._Element, steps: Steps, kind: Kind, new_from: int, ignored: frozenset[str]
 ) -> Iterator[Difference]:
-    """Every value of an element that only one side has; an element that holds nothing is one empty value."""
+    """Every value of an element that exists on one side only; an empty element counts as one empty value."""
 
     def one(path: Steps, value: str) -> Difference:
         added = kind is Kind.ADDED
@@ -310,7 +314,7 @@ def _text(element: etree._Element) -> str:
 
 
 def name_of_entry(element: etree._Element) -> str:
-    """The name or key an element bears. A ``key`` is a name only beside a value; alone it may be a secret."""
+    """The name or key of an element. A ``key`` counts as a name only beside a value; alone it may be a secret."""
     names = dict(reversed(list(names_of(element))))
     if _ENTRY_KEY in names and not _holds_value(element):
         del names[_ENTRY_KEY]

@@ -1,9 +1,8 @@
-"""Whether a list loses every entry, however many elements are wrapped around its entries.
+"""Detects a list that loses all its entries, even if its entries are nested in wrapper elements.
 
-A document may hold its entries below its root, inside a wrapper, in several
-named sections, or beside values of its own such as a version. So lists are
-found by where they stand: at the path of tags of a parent. Whether an element
-is a wrapper or an entry is decided for all elements of one path together.
+A document may have its entries below its root, in a wrapper, in several named sections, or beside values such as a
+version. So lists are found by position: by the path of tags to their parent. Whether an element is a wrapper or an
+entry is decided for all elements of one path together.
 """
 
 from collections import Counter, defaultdict
@@ -20,18 +19,18 @@ type _Path = tuple[str, ...]
 
 @dataclass
 class _Parents:
-    """All elements of one path of tags, and what stands inside of them."""
+    """All elements with the same path of tags, and their children."""
 
     elements: list[etree._Element] = field(default_factory=list)
 
     @cached_property
     def things(self) -> list[etree._Element]:
-        """Children that may be entries: not a single plain value such as a version."""
+        """Children that may be entries, which a single plain value such as a version is not."""
         return [child for parent in self.elements for child in _things(parent)]
 
     @cached_property
     def values(self) -> frozenset[str]:
-        """The tags of children that are never an entry."""
+        """The tags of children that are never entries."""
         tags = {_tag(child) for parent in self.elements for child in children(parent)}
         return frozenset(tags - {_tag(thing) for thing in self.things})
 
@@ -40,7 +39,9 @@ type _ParentsByPath = dict[_Path, _Parents]
 
 
 def emptied(own: etree._Element, desired: etree._Element | None) -> int:
-    """How many entries the first list has that holds some in ``own`` and none in ``desired``; 0 without such a list."""
+    """The number of entries of the first list that has some in ``own`` and none in ``desired``; 0 if there is no such
+    list.
+    """
     after = _by_path(desired) if desired is not None else {}
     for path, parents in _lists(own):
         values, left = parents.values, after.get(path, _Parents()).elements
@@ -50,7 +51,7 @@ def emptied(own: etree._Element, desired: etree._Element | None) -> int:
 
 
 def _lists(root: etree._Element) -> Iterator[tuple[_Path, _Parents]]:
-    """The outermost parents of entries; the wrappers around them are none."""
+    """The outermost parents of entries, without the wrappers around them."""
     by_path = _by_path(root)
     waiting: list[_Path] = [(_tag(root),)]
     lone: list[tuple[_Path, _Parents]] = []
@@ -71,7 +72,7 @@ def _lists(root: etree._Element) -> Iterator[tuple[_Path, _Parents]]:
 
 
 def _is_wrapper(by_path: _ParentsByPath, path: _Path) -> bool:
-    """Whether the elements of a path hold the entries of a list, instead of being its entries."""
+    """Whether the elements of a path contain the entries of a list, and are not entries themselves."""
     parents = by_path[path]
     tags = {_tag(thing) for thing in parents.things}
     if len(tags) != 1:
@@ -83,7 +84,7 @@ def _is_wrapper(by_path: _ParentsByPath, path: _Path) -> bool:
 
 
 def _held(by_path: _ParentsByPath, path: _Path) -> int:
-    """How many things stand in the elements of a path, in their only list."""
+    """The number of possible entries inside the elements of a path."""
     things = by_path[path].things
     tags = {_tag(thing) for thing in things}
     inner = (*path, *tags)

@@ -1,11 +1,9 @@
-"""What an element is called by what it bears: names in its attributes and in its children.
+"""Finds the names of an element, in its attributes and in its children.
 
-The words that name things are ambiguous: ``setting`` is what the name of a
-setting is called (``<e setting="soapPort" value="1"/>``), and what a setting
-is called (``<setting id="color" value="blue"/>``). So a child is a name of its
-parent only if it bears no name itself. One called ``setting`` or the like
-must stand beside the value that it names. Everything else is a value, and a
-value names nothing: it may be a secret, and it changes.
+The words for names are ambiguous: ``setting`` can be an attribute with the name of a setting (``<e setting="soapPort"
+value="1"/>``), or the tag of a setting (``<setting id="color" value="blue"/>``). So a child counts as a name of its
+parent only if the child has no name itself. A child called ``setting`` or similar must also be beside the value that it
+names. Everything else is a value, and a value never serves as a name: it may be a secret, and it changes.
 """
 
 from collections.abc import Iterator
@@ -16,31 +14,33 @@ from lxml import etree
 from replication.documents.canonical import IDENTITY_KEYS, children, is_named, own_value, plain_name
 
 NAME_KEYS = ("name", "key", "setting", "property", "option", "parameter", "id")
-"""What a name or key is called, the most telling first. A title does not say what a setting is about."""
+"""The attribute and tag names that denote a name or key, the most specific first. A title is not included, because it
+does not identify a setting.
+"""
 TYPED_VALUES = frozenset(
     {"int", "integer", "uint", "long", "dword", "qword", "bool", "boolean", "double", "float", "decimal", "str"}
 )
-"""What a value is called after its type."""
+"""Tag names of values that are types."""
 VALUES = frozenset({"value", "values", "val", "v", "data", "content", "text", "string", "default"}) | TYPED_VALUES
-"""What the value of an entry is called, beside its name."""
+"""Names of attributes and children that hold the value of an entry."""
 ABOUT_VALUES = frozenset({"type", "kind", "datatype", "format", "encrypted", "encoding", "readonly", "isdefault"})
-"""What may stand beside the value of an entry."""
+"""Names of attributes and children that may accompany the value of an entry."""
 _NAMES_OF_VALUES = frozenset({"key", "setting", "property", "option", "parameter"})
-"""Children that are names only beside a value, and settings of their own elsewhere."""
+"""Children that are names only beside a value, and are settings elsewhere."""
 LARGEST_ENTRY = 32
-"""Children of an entry with a name and a value; what has more is no entry."""
+"""Maximum number of children of an entry with a name and a value."""
 _NEAR = 32
-"""Siblings on either side of an entry without a value, of which one with a value says what it is."""
+"""How many siblings on either side of an entry without a value are searched for one with a value."""
 
 
 def key_of(element: etree._Element) -> str:
-    """The most telling name or key of an entry, empty for an element that bears none."""
+    """The most specific name or key of an entry, empty for an element without one."""
     names = dict(reversed(list(names_of(element))))
     return next((names[key] for key in NAME_KEYS if key in names), "")
 
 
 def names_of(element: etree._Element) -> Iterator[tuple[str, str]]:
-    """What an element is called: each name-like attribute or child (in plain words) with its value."""
+    """Each name of an element: the plain name of the attribute or child, and its value."""
     for key, value in element.attrib.items():
         if value and (plain := plain_name(str(key))) in NAME_KEYS:
             yield plain, str(value)
@@ -50,7 +50,7 @@ def names_of(element: etree._Element) -> Iterator[tuple[str, str]]:
 
 
 def name_in(child: etree._Element) -> str:
-    """The name that a child is of its parent, titles included; empty for a child that is none."""
+    """The name that a child gives its parent, including titles; empty if the child is not a name."""
     plain = plain_name(str(child.tag))
     if plain not in IDENTITY_KEYS or is_named(child):
         return ""
@@ -60,11 +60,10 @@ def name_in(child: etree._Element) -> str:
 
 
 def _is_in_pair(child: etree._Element) -> bool:
-    """Whether a child stands, the only one of its kind, beside the value that it names.
+    """Whether a child is the only one of its kind beside the value that it names.
 
-    What else a newer server says there changes nothing: a setting that lost its
-    name would not be kept. Where a value is absent, an entry of the same kind
-    nearby says what the child is.
+    Additional children from newer servers do not matter: otherwise a setting would lose its name and would not be kept.
+    If the value is absent, a nearby entry of the same kind shows what the child is.
     """
     parent, name = child.getparent(), plain_name(str(child.tag))
     if parent is None:
@@ -80,7 +79,7 @@ def _is_in_pair(child: etree._Element) -> bool:
 
 
 def _tags_inside(element: etree._Element) -> list[str]:
-    """The plain names of an element's children, one more than an entry may have at the most."""
+    """The plain names of an element's children, limited to one more than an entry may have."""
     return [plain_name(str(one.tag)) for one in islice(children(element), LARGEST_ENTRY + 1)]
 
 

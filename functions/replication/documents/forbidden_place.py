@@ -1,6 +1,7 @@
-"""Where a document holds a character that XML has no way to write: by the name of the user or setting.
+"""Locates a character that XML cannot represent, by the name of the user or setting that contains it.
 
-Separate from ``common.forbidden_characters``, because a place is a path in a document, and other replies have none.
+Separate from ``common.forbidden_characters``, because that module handles any reply, and this one the paths of a
+document.
 """
 
 from collections.abc import Iterator
@@ -15,9 +16,9 @@ _LONGEST = 200
 
 
 def forbidden_place(document: bytes, room: int) -> str:
-    """The path of the first value that holds one, and how many more do; empty where that is not what is wrong.
+    """The path of the first value with such a character, and the number of further ones; empty if there is none.
 
-    ``room`` is what the tree of the document may take, in bytes.
+    ``room`` is the maximum size of the document's tree in bytes.
     """
     marked = mark_forbidden(document)
     if marked is None:

@@ -1,10 +1,8 @@
-"""What differs between two documents, item by item, for plans.
+"""The differences of two documents by item, for plans.
 
-An item is what an administrator calls by name: a user, a group, a rule, a
-directory source, an address, an extension, a listener; in ``settings`` it is
-one value. Each part says which items it has, with what is here. Which values
-of a changed item differ is found out only when asked for, so that naming
-50,000 items costs little.
+An item is something that an administrator knows by name: a user, a group, a rule, a directory source, an address, an
+extension, a listener; in ``settings`` each value is an item. Each part uses these functions to list its items. The
+differing values of a changed item are computed only on demand, so that listing 50,000 items is fast.
 """
 
 from collections import Counter
@@ -39,12 +37,12 @@ from replication.documents.sensitive import may_name_secret
 
 @dataclass(frozen=True)
 class Item:
-    """One item that differs. ``key`` is what it is called; ``within`` the list it is of, empty where there is one.
+    """One item that differs. ``key`` is its name; ``within`` is the list that it belongs to, empty if there is only
+    one.
 
-    ``find`` finds its differing values, for a changed item and for a value of
-    ``settings``; ``look_up`` finds a user or group, or what stands around them,
-    before and after, as XML: thousands take much less room so than parsed.
-    ``record`` are the typed values of one that comes, where it has any.
+    ``find`` computes its differing values, for a changed item and for a value of ``settings``; ``look_up`` returns a
+    user or group, or the XML around them, before and after, unparsed because that takes much less memory. ``record``
+    has the typed values of an added item, if it has any.
     """
 
     kind: Kind
@@ -56,7 +54,7 @@ class Item:
 
     @property
     def label(self) -> str:
-        """Its key below the list it is of: ``users/ann``."""
+        """Its key with the list it belongs to: ``users/ann``."""
         return f"{self.within}/{self.key}" if self.within else self.key
 
     @property
@@ -71,13 +69,13 @@ def _parsed(excerpt: bytes | None) -> etree._Element | None:
 
 
 def value_items(own: etree._Element, desired: etree._Element) -> Iterator[Item]:
-    """A document of which every value is an item of its own."""
+    """The items of a document in which every value is an item."""
     for difference in differences(own, desired, root_step(desired)):
         yield Item(difference.kind, difference.path, find=lambda one=difference: [one])  # type: ignore[misc]
 
 
 def list_items(own: etree._Element | None, desired: etree._Element | None, within: str = "") -> Iterator[Item]:
-    """A document that is a list, possibly wrapped: its elements by what they are called by. None: an empty document."""
+    """The items of a document that is a list, possibly in a wrapper. None means an empty document."""
     before, after, steps = _unwrapped(own, desired)
     if before is None or after is None:
         for child in canonical.children(before) if before is not None else ():
@@ -106,7 +104,7 @@ def list_items(own: etree._Element | None, desired: etree._Element | None, withi
 def _unwrapped(
     own: etree._Element | None, desired: etree._Element | None
 ) -> tuple[etree._Element | None, etree._Element | None, Steps]:
-    """The elements whose children are the items: below the root where each root wraps one nameless list."""
+    """The elements whose children are the items: the child of the root if both roots wrap one nameless list."""
     some = desired if desired is not None else own
     steps = root_step(some) if some is not None else ()
     if own is None or desired is None or own.attrib != desired.attrib:
@@ -129,7 +127,7 @@ def _one_kind(own: etree._Element, desired: etree._Element) -> bool:
 
 
 def _shown(steps: Steps, element: etree._Element, position: int) -> str:
-    """The name or key of an item; else, or where that may be a secret, its path."""
+    """The name or key of an item; its path if it has none or if that may be a secret."""
     below = step_below(steps, element, position, key=list_key)
     key = list_key(element)
     return key if key and below[-1].shown == f"{below[-1].name}[{key}]" else show(below)
@@ -138,14 +136,14 @@ def _shown(steps: Steps, element: etree._Element, position: int) -> str:
 def differing_values(
     own: etree._Element, desired: etree._Element, steps: Steps, ignored: frozenset[str] = frozenset()
 ) -> list[Difference]:
-    """What differs between two elements that are not the same; where no value does, that something else does."""
+    """The differences between two unequal elements; if no value differs, one difference outside of values."""
     return list(differences(own, desired, steps, ignored=ignored)) or [marker((), OTHER)]
 
 
 def record_items(
     own: Mapping[str, Mapping[str, object]], desired: Mapping[str, Mapping[str, object]], within: str = ""
 ) -> Iterator[Item]:
-    """Typed values by key, each with fields."""
+    """The items of records that map keys to typed fields."""
     # What may give a secret away is called by its position.
     shown = {
         key: f"(hidden {n})" if may_name_secret(key) else key
@@ -180,12 +178,12 @@ def _fields(own: Mapping[str, object], desired: Mapping[str, object], above: Ste
 
 
 def _text(value: object) -> str | None:
-    """As XML would write it."""
+    """A value as XML represents it."""
     return None if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def by_unique_key(records: Iterable[tuple[str, dict[str, object]]]) -> dict[str, dict[str, object]]:
-    """The records by key; one with a key that occurred before is told apart by a number."""
+    """The records by key; repeated keys get a number."""
     by_key: dict[str, dict[str, object]] = {}
     occurrences: Counter[str] = Counter()
     for key, fields in records:

@@ -1,11 +1,9 @@
-"""By which labels keep patterns know a node, and which nodes of a document they keep.
+"""The labels of a node that keep patterns match, and the nodes of a document that they keep.
 
-Names of elements and attributes are a program's: they say what a setting is
-about. A name in a value may be that as well (``<entry name="soapPort"
-value="1"/>``), or people have given it (``<policy name="Admins">``). Which of
-both it is, is told by what bears the name: a key with a value is a setting's,
-a policy, a job or a site is people's. What remains, such as ``<section
-name="SOAP">``, is marked as either.
+Names of elements and attributes are defined by the program: they identify a setting. A name inside a value may identify
+a setting as well (``<entry name="soapPort" value="1"/>``), or people may have chosen it (``<policy name="Admins">``).
+The element with the name decides which: a key with a value is a setting, and a policy, a job or a site was named by
+people. Undecidable names, such as in ``<section name="SOAP">``, are marked as either.
 """
 
 from collections.abc import Iterator
@@ -33,14 +31,14 @@ from replication.documents.setting_words import ENTRIES, THINGS, is_title
 
 @lru_cache(maxsize=8192)
 def attribute_labels(key: str) -> Labels:
-    """All that the step of an attribute is known by."""
+    """The labels of an attribute."""
     return frozenset({"@" + words(local_name(key)), words(local_name(key))})
 
 
 def element_labels(element: etree._Element) -> Labels:
-    """All that the step of an element is known by: its own name, each name it bears, and both together.
+    """The labels of an element: its tag, each of its names, and both combined.
 
-    A value that may be its name is one that people may have given.
+    A value that may be the element's name is marked as possibly chosen by people.
     """
     tag = local_name(element)
     labels = {words(tag)}
@@ -57,8 +55,8 @@ def element_labels(element: etree._Element) -> Labels:
 def is_entry(element: etree._Element) -> bool:
     """Whether an element with a name is a key with its value, or could be one whose value is absent.
 
-    Beside a name and a value, what is called as entries are may say anything:
-    a newer server says more of each setting.
+    An element with the tag of an entry may have further content beside a name and a value, because newer servers add
+    more.
     """
     if len(element) > LARGEST_ENTRY:
         return False
@@ -85,7 +83,7 @@ def _is_name(child: etree._Element) -> bool:
 
 
 def _marks(element: etree._Element, names: list[str]) -> Iterator[str]:
-    """What the label of each name begins with: nothing where it is a setting's. An element may have very many."""
+    """The prefix of each name's label: empty for the name of a setting. An element may have many names."""
     kind = words(local_name(element)).rpartition("-")[2]
     if kind in THINGS:
         yield from (GIVEN for _ in names)
@@ -97,7 +95,7 @@ def _marks(element: etree._Element, names: list[str]) -> Iterator[str]:
 
 
 def _holds_values(element: etree._Element) -> bool:
-    """Whether an element holds more than its names: without any value there is no setting."""
+    """Whether an element contains more than its names: without a value it is not a setting."""
     return (
         any(plain_name(str(key)) not in NAME_KEYS for key in element.attrib)
         or any(not _is_name(child) for child in children(element))
@@ -106,14 +104,16 @@ def _holds_values(element: etree._Element) -> bool:
 
 
 def kept(root: etree._Element, rules: Rules) -> Iterator[etree._Element | tuple[etree._Element, str]]:
-    """The outermost nodes of a document that the rules keep: elements, or an element and an attribute's key."""
+    """The outermost nodes of a document that the keep patterns match: elements, or an element with an attribute's
+    key.
+    """
     yield from kept_below(root, (element_labels(root),), rules)
 
 
 def kept_below(
     element: etree._Element, path: Path, rules: Rules
 ) -> Iterator[etree._Element | tuple[etree._Element, str]]:
-    """The same below an element at the end of ``path``, its own attributes included."""
+    """The outermost kept nodes below an element with this ``path``, including its own attributes."""
     for key in element.attrib:
         if rules.match((*path, attribute_labels(str(key)))):
             yield element, str(key)

@@ -1,4 +1,4 @@
-"""Lines to paste: the keep pattern for one place of two documents, and for nothing else in them."""
+"""Builds keep patterns to paste: each matches one place in two documents and nothing else in them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from replication.documents.keep_labels import attribute_labels, element_labels, 
 from replication.documents.keep_patterns import Labels, Path, PatternStep, Rules, compiled, exact_step
 
 LONGEST_LINE = 256
-"""Characters of a pattern that a registration accepts."""
+"""Maximum length of a pattern that a registration accepts."""
 _SHOWN_LINES = 5
 _LONGEST_LIST = 500
 _LONGEST_PATHS = 250
-"""Characters of all lines and of all paths in a message, which is cut when it is stored."""
+"""Maximum length of all lines and of all paths in a message, which is truncated when stored."""
 
 
 _MORE = " (keeps all that is in it: nothing tells its entries apart)"
@@ -24,24 +24,25 @@ _MORE = " (keeps all that is in it: nothing tells its entries apart)"
 
 @dataclass(frozen=True)
 class KeepLine:
-    """A pattern to paste, empty where there is none. ``keeps_more``: than the one value it was made for."""
+    """A pattern to paste, empty if there is none. ``keeps_more``: it matches more than the one value it was made
+    for.
+    """
 
     text: str
     keeps_more: bool = False
 
     @property
     def quoted(self) -> str:
-        """As it is pasted into a list of rules, with what else it would keep."""
+        """The pattern in quotation marks, with a remark if it keeps more."""
         return f'"{self.text}"{_MORE if self.keeps_more else ""}'
 
 
 def keep_line(documents: Sequence[etree._Element], steps: Steps, shared: int) -> KeepLine:
-    """The pattern that keeps the value at the end of ``steps``, as near to it as it can be told apart.
+    """The pattern that keeps the value with the path ``steps``, and as little else as possible.
 
-    ``shared`` is the number of steps that both documents have: what only one
-    of them has is kept as a whole, and so is an entry, its name included.
-    What nothing tells apart is kept with the list it is in, directly below the root with all that are called like it.
-    Empty where the line would be too long.
+    ``shared`` is the number of steps that both documents have: what only one of them has is kept as a whole, and so is
+    an entry with its name. A value that cannot be distinguished is kept with the list that contains it, and directly
+    below the root with all of the same name. The line is empty if it would be too long.
     """
     end = min(len(steps), shared + 1)
     if plain(steps[end - 1].name) in VALUES and _is_entry(documents, exact_line(steps[: end - 1])):
@@ -55,13 +56,13 @@ def keep_line(documents: Sequence[etree._Element], steps: Steps, shared: int) ->
 
 
 def winning_exceptions(documents: Sequence[etree._Element], line: str, rules: Rules) -> tuple[str, ...]:
-    """The exceptions that go on sending over what a line would keep: pasted beside them, it does nothing there."""
+    """The exceptions that override a keep line, so that pasting the line beside them would have no effect."""
     paths = [path for document in documents for _, path in _nodes(document, line)] if line else []
     return tuple(dict.fromkeys(one for path in paths for one in rules.exceptions_of(path)))
 
 
 def shown_paths(paths: Sequence[str]) -> str:
-    """The first paths as a message names them, of a very long one its beginning."""
+    """The first paths, shortened for a message."""
     first = paths[0]
     shown = [first if len(first) <= _LONGEST_PATHS else f"{first[:_LONGEST_PATHS]}…"]
     for path in paths[1:_SHOWN_LINES]:
@@ -72,7 +73,7 @@ def shown_paths(paths: Sequence[str]) -> str:
 
 
 def quoted_lines(lines: Iterable[KeepLine]) -> str:
-    """Lines as they are pasted into a list of rules, as many as fit into a message."""
+    """The lines in the form for pasting into a list of keep patterns, as many as fit into a message."""
     quoted = [line.quoted for line in dict.fromkeys(lines) if line.text][:_SHOWN_LINES]
     while len(quoted) > 1 and len(", ".join(quoted)) > _LONGEST_LIST:
         quoted.pop()
@@ -80,7 +81,7 @@ def quoted_lines(lines: Iterable[KeepLine]) -> str:
 
 
 def exact_line(steps: Steps) -> str:
-    """The pattern for a path: elements by the names they bear, where they bear any."""
+    """The pattern for a path, with the names of elements that have one."""
 
     def one(shown: str, name: str, called: str) -> str:
         return f"@{name}" if shown.startswith("@") else exact_step(name, called) if called else name
@@ -94,12 +95,12 @@ def _is_entry(documents: Sequence[etree._Element], line: str) -> bool:
 
 
 def _kept(root: etree._Element, line: str) -> list[etree._Element | str]:
-    """The nodes of a document that a line keeps: elements, and attributes by their keys."""
+    """The nodes of a document that a line keeps: elements, and keys of attributes."""
     return [node for node, _ in _nodes(root, line)]
 
 
 def _nodes(root: etree._Element, line: str) -> list[tuple[etree._Element | str, Path]]:
-    """The same, each with its path as keep patterns know it."""
+    """The nodes that a line keeps, each with its path of labels."""
     first, *inner, last = compiled(line)
     labels = element_labels(root)
     level: list[tuple[etree._Element, Path]] = [(root, (labels,))] if first.matches_any(labels) else []

@@ -1,9 +1,8 @@
 """The product's own keep patterns: names of settings that belong to one machine, each with its reason.
 
-The real document's names are not public, so the patterns go by what such names
-have in common. What a pattern keeps although it differs is listed in every
-plan and result, so that a name too many is seen; a name too few can lock an
-administrator out.
+The real document's names are not public, so the patterns match words that such names usually contain. Every plan and
+result lists what a pattern keeps although it differs, so that an unneeded pattern is noticed; a missing pattern can
+lock an administrator out.
 """
 
 from dataclasses import dataclass
@@ -11,10 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rule:
-    """One pattern and why it is there. ``but``: names that it would match and does not mean.
+    """One pattern and the reason for it. ``but`` are names that it would match by mistake.
 
-    No exception reaches what a pattern of the product keeps, except names that
-    it matches and of which it may be wrong: ``may_lift`` are their patterns.
+    Exceptions cannot override the product's patterns, except for names that match ``may_lift``, about which a pattern
+    may be wrong.
     """
 
     pattern: str
@@ -37,23 +36,23 @@ _TELLING_SOMEBODY = (
     *("notify*", "*-notify-*", "*notif*ation*", "alert*", "*-alert*", "warn*", "email-*", "mail-*", "send-*"),
     *("log-*", "audit-*", "*badminton*"),
 )
-"""Who is notified of something is no log-in."""
+"""Names about notifications, which are not log-ins."""
 _DEMANDS = (
     *("require*", "*-require*", "verify-*", "validate-*", "request-*", "accept-*", "allow-*"),
     *("*concert*", "*certain*", "*certified*", "*certify*"),
 )
-"""What is demanded of the certificates that clients show."""
+"""Names about requirements for clients' certificates."""
 _OTHER_SYNC = (
     *("time-*", "*-time-sync*", "sync-time", "sync-time-*", "*synchroni?e-time*", "*clock*", "*ntp*"),
     *("*directory*", "*ldap*", "ad-sync*", "*-ad-sync*", "sync-ad-*", "*file-sync*", "*folder-sync*", "*data-sync*"),
 )
-"""What is synchronized with a clock, a directory or a disk."""
+"""Names about synchronization with a clock, a directory or a disk."""
 
 _NO_LIST = (
     *("*-mode", "*-interval", "*-interval-*", "*-delay", "*-delay-*", "*-time-out", "*-time-out-*", "*-retries"),
     *("*-retry-*", "*-limit", "*-level", "*-count", "*-size", "*-method", "*-order", "*-direction", "*-schedule"),
 )
-"""What says how something is replicated, and is no list of servers with their addresses and passwords."""
+"""Names about how something is replicated, which are not lists of servers with their addresses and passwords."""
 
 RULES_VERSION = 3
 RULES: tuple[Rule, ...] = (
@@ -118,6 +117,6 @@ RULES: tuple[Rule, ...] = (
     Rule("*backup-server*", _SYNC),
     Rule("*replicat*", _SYNC, may_lift=_NO_LIST),
 )
-"""What is never replicated inside ``settings``: licence, SOAP, remote and web administration, certificate, private
-key, CA, CRL, native synchronization.
+"""The values in ``settings`` that are never replicated: licence, SOAP, remote and web administration, certificate,
+private key, CA, CRL, native synchronization.
 """

@@ -1,23 +1,19 @@
-"""Keep patterns: what of a settings document stays the backup's own, by rules that are data.
+"""Keep patterns: data that defines which values of a settings document the backup keeps.
 
-A pattern goes over the path of a node. Each step of a path has labels: an
-element's name without its namespace, an attribute's name with ``@`` before it,
-and the names or keys that an element bears. Labels are compared as words:
-``soapPort``, ``SOAP_Port`` and ``soap-port`` are all ``soap-port``. The words
-of a pattern may be written together in a label: ``host-key`` is ``hostkey`` too.
-In a pattern ``*`` stands for any run of characters, ``?`` for one, ``[cs]``
-for one of these. A pattern matches at any depth; with slashes it matches that
-many steps (``listener/*-port``), and one that begins with a slash starts at
-the document's root element. In such a one ``entry[soapPort]`` is the element
-``entry`` that bears exactly this name. The root itself is never matched.
+A pattern is matched against the path of a node. Each step of a path has labels: an element's local name, an attribute's
+name with the prefix ``@``, and the names or keys of the element. Labels are compared as words: ``soapPort``,
+``SOAP_Port`` and ``soap-port`` are all ``soap-port``. The words of a pattern also match if they are joined:
+``host-key`` matches ``hostkey``. In a pattern ``*`` stands for any run of characters, ``?`` for one, ``[cs]`` for one
+of these. A pattern matches at any depth; with slashes it matches that many steps (``listener/*-port``), and with a
+leading slash it starts at the document's root element. In a pattern with a leading slash, ``entry[soapPort]`` is the
+element ``entry`` with exactly this name. The root itself is never matched.
 
-What matches is kept as the backup has it, with everything inside, and so is
-its absence: the primary's own never goes over.
+A matching node is kept as the backup has it, with everything inside, and so is its absence: the primary's node is not
+copied.
 
-A name that people may have given matches no loose pattern: not one of the
-product's, and not one with a wildcard (see ``keep_labels``). A pattern that
-begins with ``!`` is an exception: one exact path that goes over all the same.
-An element that bears a name is named in it by this name, as in a pattern.
+A name that people may have chosen is not matched by the product's patterns, nor by patterns with a wildcard (see
+``keep_labels``). A pattern with the prefix ``!`` is an exception: one exact path that is replicated although a pattern
+matches. An element with a name is written in it with this name, as in a pattern.
 """
 
 from collections.abc import Iterable
@@ -38,20 +34,20 @@ type Labels = frozenset[str]
 type Path = tuple[Labels, ...]
 
 EXCEPTION = "!"
-"""What an exception begins with."""
+"""The prefix of an exception."""
 EITHER = "="
-"""What the label of a name begins with that may be a setting's, or be given by people."""
+"""The prefix of the label of a name that may be a setting's or chosen by people."""
 GIVEN = "~"
-"""What the label of a name begins with that people have given."""
+"""The prefix of the label of a name that people have chosen."""
 POSSIBLE = "?"
-"""What the label of an element with a name begins with that only may be its name: it needs none to be told by."""
+"""The prefix of the label of a name that an element may have but does not need for identification."""
 
 # Between camelCase words, and between an acronym and a word; the s of a plural (CRLs) belongs to its acronym.
 _CAMEL_EDGE = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s(?![a-z]))[a-z])"
 _WORD_EDGES = within(_CAMEL_EDGE + r"|[^0-9A-Za-z]+")
 _STEP = r"[@ ]*[^/@ \x00-\x1f\x7f][^/\x00-\x1f\x7f]*"
 RULE_FORM = rf"(!?/)?{_STEP}(/{_STEP})*"
-"""The form of a pattern, for a match of the whole text: each step has a character besides ``@`` and blanks."""
+"""The syntax of a pattern, for a match of the whole text: each step has a character besides ``@`` and blanks."""
 _RULE = whole(RULE_FORM)
 _HYPHENS = within(r"-+")
 _NO_LABEL = whole("(?!)")
@@ -72,7 +68,7 @@ class PatternStep:
     exact: bool = False
 
     def matches(self, label: str, *, loosely: bool = False) -> bool:
-        """Whether the step is this label. ``loosely``: names that people may have given count as well."""
+        """Whether the step matches this label. ``loosely``: names that people may have chosen are matched as well."""
         if self.literal or "[" in label:
             return label.removeprefix(POSSIBLE) == self.literal
         if label.startswith((EITHER, GIVEN)):
@@ -80,7 +76,7 @@ class PatternStep:
         return self.expression.fullmatch(label) is not None
 
     def matches_any(self, labels: Labels, *, loosely: bool = False) -> bool:
-        """Whether the step is one of these labels."""
+        """Whether the step matches one of these labels."""
         return any(self.matches(label, loosely=loosely) for label in labels)
 
 
@@ -88,7 +84,7 @@ type _Steps = tuple[PatternStep, ...]
 
 
 class Rules:
-    """Compiled patterns, and after ``product`` those that people ``add``.
+    """Compiled patterns: those of the ``product``, followed by ``additions`` from people.
 
     Raises Failure(CONFIGURATION_INVALID) for a pattern that cannot match anything.
     """
@@ -110,16 +106,16 @@ class Rules:
 
     @classmethod
     def standard(cls, *additions: Iterable[str]) -> "Rules":
-        """The product's own rules and, after them, a deployment's and a backup's."""
+        """The product's own patterns, followed by those of the settings and of a backup."""
         return _rules(tuple(pattern for more in additions for pattern in more), RULES)
 
     @property
     def look_above(self) -> bool:
-        """Whether any pattern asks what a node is in; the others look at the node alone."""
+        """Whether any pattern depends on a node's ancestors; other patterns depend on the node alone."""
         return bool(self._floating or self._anchored or self._exceptions)
 
     def match(self, path: Path) -> bool:
-        """Whether the node at the end of ``path`` is kept."""
+        """Whether the node with this ``path`` is kept."""
         if not self._matches(path, loosely=False):
             return False
         return not (self._exceptions and self.is_exception(path)) or self.is_protected(path)
@@ -129,25 +125,27 @@ class Rules:
         return any(is_exactly(steps, path) for steps in self._exceptions)
 
     def exceptions_of(self, path: Path) -> tuple[str, ...]:
-        """The exceptions by which the node at the end of ``path`` goes over."""
+        """The exceptions because of which the node with this ``path`` is replicated."""
         if self.is_protected(path):
             return ()
         pairs = zip(self.exceptions, self._exceptions, strict=True)
         return tuple(pattern for pattern, steps in pairs if is_exactly(steps, path))
 
     def is_protected(self, path: Path) -> bool:
-        """Whether the product keeps the node whatever people say: no exception reaches it."""
+        """Whether the product always keeps the node, because no exception can override that."""
         return any(map(self._label_protected, path[-1]))
 
     def uses(self, pattern: str, path: Path) -> bool:
-        """Whether one of the ``additions`` means something for the node at the end of ``path``."""
+        """Whether one of the ``additions`` has an effect on the node with this ``path``."""
         steps = compiled(pattern)
         if pattern in self.exceptions:
             return is_exactly(steps, path) and self._matches(path, loosely=True) and not self.is_protected(path)
         return _fits(steps, path if pattern.startswith("/") else path[-len(steps) :], loosely=True)
 
     def is_undecided(self, path: Path) -> bool:
-        """Whether it takes a person to say if the node is kept: only a name that people may have given matches."""
+        """Whether a person has to decide if the node is kept, because only a name that people may have chosen
+        matches.
+        """
         return (
             self._matches(path, loosely=True)
             and not self._matches(path, loosely=False)
@@ -188,19 +186,21 @@ class _ProductRule:
         return cls(rule, step, but, may_lift)
 
     def matches(self, label: str, *, loosely: bool = False) -> bool:
-        """A name that people may have given is none of the product's, and one that they have given never is."""
+        """Whether the pattern matches a label; names that people have chosen never match, and undecidable ones only
+        ``loosely``.
+        """
         if "[" in label or label.startswith(GIVEN) or (label.startswith(EITHER) and not loosely):
             return False
         word = label.removeprefix(EITHER)
         return self.step.matches(word) and not any(step.matches(word.removeprefix("@")) for step in self.but)
 
     def protects(self, label: str) -> bool:
-        """Whether no exception reaches what has this label."""
+        """Whether no exception can override this pattern for a node with this label."""
         return self.matches(label) and not any(step.matches(label.removeprefix("@")) for step in self.may_lift)
 
 
 _rules = lru_cache(maxsize=64)(Rules)
-"""Most backups of a fleet have the same rules, and what was matched once is remembered with them."""
+"""Most backups of a fleet have the same patterns, so compiled patterns are cached together with their matches."""
 
 
 def _fits(steps: _Steps, path: Path, *, loosely: bool = False) -> bool:
@@ -212,7 +212,9 @@ def _fits(steps: _Steps, path: Path, *, loosely: bool = False) -> bool:
 
 
 def is_exactly(steps: _Steps, path: Path) -> bool:
-    """Whether an exception's steps name the node at the end of ``path``: an element that bears names by one of them."""
+    """Whether an exception's steps name the node with this ``path``; an element with names must be written with one of
+    them.
+    """
     return (
         len(steps) == len(path)
         and steps[-1].matches_any(_identifying(path[-1]))
@@ -224,7 +226,7 @@ def is_exactly(steps: _Steps, path: Path) -> bool:
 
 
 _NODES_ABOVE = 1024
-"""Steps and labels of which is remembered whether they match: those above a node are asked again for each sibling."""
+"""The number of cached matches of a step with labels: the ancestors of a node are matched again for each sibling."""
 
 
 def _fits_above(step: PatternStep, labels: Labels, loosely: bool) -> bool:
@@ -237,7 +239,9 @@ _remembered_above = lru_cache(maxsize=_NODES_ABOVE)(PatternStep.matches_any)
 
 
 def _identifying(labels: Labels) -> Labels:
-    """The labels without that of the tag, where names tell an element apart from others of this tag."""
+    """The labels without the label of the tag, if the element has names that distinguish it from others with this
+    tag.
+    """
     named = {label for label in labels if "[" in label and not label.startswith(POSSIBLE)}
     if not named:
         return labels
@@ -250,7 +254,7 @@ def _identifying(labels: Labels) -> Labels:
 
 @lru_cache(maxsize=1024)
 def compiled(pattern: str) -> _Steps:
-    """The steps of a pattern or an exception. Raises Failure(CONFIGURATION_INVALID) when nothing can match it."""
+    """The steps of a pattern or an exception. Raises Failure(CONFIGURATION_INVALID) if nothing can match it."""
     if not _RULE.fullmatch(pattern):
         raise _invalid(pattern, "it has an empty step or a control character")
     bare = pattern.removeprefix(EXCEPTION)
@@ -285,7 +289,9 @@ def _invalid(pattern: str, why: str) -> Failure:
 
 
 def _compiled_step(text: str, *, named: bool) -> PatternStep:
-    """``soapPort``, ``SOAP_Port`` and ``soap-port`` become one expression; what is in brackets is left alone."""
+    """Compile one step: ``soapPort``, ``SOAP_Port`` and ``soap-port`` become one expression, and text in brackets is
+    unchanged.
+    """
     if named and text.endswith("]") and _NAMED_STEP.match(text):
         return PatternStep(_NO_LABEL, text, exact=True)
     sign, body = ("@", text[1:].lstrip()) if text.startswith("@") else ("", text)
@@ -301,7 +307,7 @@ def _has_whole_brackets(text: str) -> bool:
 
 
 def _can_match(text: str, expression: Whole[str]) -> bool:
-    """Whether there is a label that a step matches: one is made of the step itself, with each wildcard tried."""
+    """Whether some label can match the step; this is tested with a label made from the step itself."""
     for run in ("x", ""):
         made = ""
         for piece in _PIECES.split(text.strip("-_. ")):
@@ -325,21 +331,21 @@ def _can_match(text: str, expression: Whole[str]) -> bool:
 
 @remembered(maxsize=8192)
 def words(label: str) -> str:
-    """``label`` as words: ``SSLCertFile`` and ``ssl_cert_file`` are both ``ssl-cert-file``."""
+    """``label`` split into words: ``SSLCertFile`` and ``ssl_cert_file`` both become ``ssl-cert-file``."""
     return "-".join(word.casefold() for word in _WORD_EDGES.split(label) if word)
 
 
 @lru_cache(maxsize=8192)
 def names_machine_setting(name: str) -> bool:
-    """Whether a name is that of a setting which the product's own list keeps."""
+    """Whether the name is one of a setting that the product's own patterns keep."""
     return any(rule.matches(words(name)) for rule in map(_ProductRule.of, RULES))
 
 
 def exact_step(tag: str, name: str) -> str:
-    """The step of a pattern for the element of this tag that bears exactly this name."""
+    """The step of a pattern for an element with this tag and exactly this name."""
     return f"{local_name(tag)}[{_UNWRITABLE.sub(lambda character: f'%{ord(character[0]):02X}', name)}]"
 
 
 def labels_of(element: etree._Element) -> Labels:
-    """All that an element is called, as words: its own name, and every name or key it bears."""
+    """The labels of an element as words: its tag, and every name or key it has."""
     return frozenset({words(local_name(element)), *(words(value) for _, value in names_of(element))})

@@ -1,4 +1,4 @@
-"""Values that a server adds to users and groups, which are matched by name and cut out of their lists in portions."""
+"""Finds values that a server added to users and groups, whose lists are matched by name and processed in batches."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,21 +21,21 @@ class NamedItems(Protocol):
 
     @property
     def items(self) -> Items:
-        """Its items by their keys, and what is beside them, as digests."""
+        """The list's items by key, and the content beside them, as digests."""
 
     @property
     def around_items(self) -> bytes | None:
-        """What stands around them, as XML of its own; None for an empty document."""
+        """The XML around the items; None for an empty document."""
 
     def excerpts(self, keys: Collection[str]) -> Mapping[str, bytes]:
-        """The items with these keys, each as XML of its own."""
+        """The XML of each item with one of these keys."""
 
 
 @dataclass(frozen=True)
 class AnsweredList:
-    """A list as it was ``sent``, as it is ``held`` now, and as it was held ``before``, None if that is not known.
+    """A list as it was ``sent``, as it is ``held`` now, and as it was ``before``, None if that is unknown.
 
-    Its items are matched by their names.
+    Items are matched by their names.
     """
 
     sent: NamedItems
@@ -44,7 +44,7 @@ class AnsweredList:
 
     @property
     def has_same_items(self) -> bool:
-        """Whether all that was sent is held, in the same places, as far as names tell it, and nobody else."""
+        """Whether the list contains exactly the items that were sent, by name, in the same places."""
         wanted, written = self.sent.items, self.held.items
         return (wanted.rest, wanted.entries.keys(), wanted.parents) == (
             written.rest,
@@ -53,7 +53,7 @@ class AnsweredList:
         )
 
     def places(self) -> Iterator[tuple[Counterparts, etree._Element]]:
-        """The items that differ from what was sent, with what is held."""
+        """The items that differ from what was sent, each with the current item."""
         wanted, written, old = self.sent.items, self.held.items, self._old
         differing = [key for key, entry in wanted.entries.items() if written.entries[key] != entry]
         cut_out = (_cut_out(one, differing) for one in (self.sent, self.held, self.before))
@@ -63,13 +63,13 @@ class AnsweredList:
                 yield Counterparts.outermost(one, former, is_document=False, is_certain=is_certain), other
 
     def old_content(self) -> Iterator[etree._Element]:
-        """What was held in items that went or were sent otherwise, and around all items."""
+        """The earlier content of items that were removed or changed, and the content around all items."""
         if self.before:
             wanted = self.sent.items.entries
             yield from _content(self.before, [key for key, one in self._old.entries.items() if wanted.get(key) != one])
 
     def new_content(self) -> Iterator[etree._Element]:
-        """What was sent in items that came or were held otherwise, and around all items."""
+        """The sent content of items that are new or changed, and the content around all items."""
         old = self._old.entries
         return _content(self.sent, [key for key, one in self.sent.items.entries.items() if old.get(key) != one])
 
@@ -79,9 +79,10 @@ class AnsweredList:
 
 
 def count_item_additions(lists: Sequence[AnsweredList]) -> int | None:
-    """How many values the server has beyond lists that were sent together; None when they differ in anything else.
+    """The number of values that the server has in addition to the lists that were sent; None if they differ in any
+    other way.
 
-    What any of them held before is old content in each.
+    The earlier content of any list counts as old content in each of them.
     """
     if not all(one.has_same_items for one in lists):
         return None
@@ -94,25 +95,25 @@ def count_item_additions(lists: Sequence[AnsweredList]) -> int | None:
 
 
 _AT_ONCE = 2000
-"""Items that are cut out of a list together: some megabytes."""
+"""How many items are cut out of a list at a time, which takes a few megabytes."""
 
 
 def _cut_out(one: NamedItems | None, keys: list[str]) -> Iterator[etree._Element | None]:
-    """The item of each of these keys, None where there is none, with its name as it is compared."""
+    """The item with each of these keys, None if it is missing, with its name folded for comparison."""
     for some in batched(keys, _AT_ONCE):
         excerpts = one.excerpts(frozenset(some)) if one else {}
         yield from (_folded(_parsed(excerpts[key])) if key in excerpts else None for key in some)
 
 
 def _content(one: NamedItems, keys: list[str]) -> Iterator[etree._Element]:
-    """The items of these keys, and what stands around all items."""
+    """The items with these keys, and the content around all items."""
     yield from (item for item in _cut_out(one, keys) if item is not None)
     if frame := one.around_items:
         yield _parsed(frame)
 
 
 def _parsed(excerpt: bytes) -> etree._Element:
-    """Raises Failure(REPLY_TOO_COMPLEX): of a list, one item may be as large as all of it."""
+    """Parse an excerpt. Raises Failure(REPLY_TOO_COMPLEX), because one item may be as large as the whole list."""
     try:
         return parse(excerpt)
     except XmlTooComplex as refusal:

@@ -1,20 +1,16 @@
-"""Taking a list of users or groups apart without parsing what was parsed before.
+"""Splits a list of users or groups into items without parsing items that were parsed before.
 
-Users are by far the largest thing that is replicated, and nearly all of them
-are the same on every server. So the document is cut behind the end tag of
-each item, and a piece that was understood once, in whatever document, is known
-by the digest of its bytes. Only pieces never seen are parsed, one at a time.
+The user list is by far the largest document, and nearly all users are the same on every server. So the document is cut
+after the end tag of each item, and a piece that was parsed once, in any document, is recognised by the digest of its
+bytes. Only new pieces are parsed, one at a time.
 
-Why cutting is sound: a piece is parsed between the document's own root tags.
-If that is well-formed, the piece is complete content by itself, and content
-after content is content; an end tag inside a comment, of a nested element and
-the like leaves a piece that is not well-formed alone. Then, and for every
-document that is not a plain list, ``None`` says that it must be read as a whole
-(``replication.documents.named_items``), to the same result.
+The cut is safe because a piece is parsed between the document's own root tags. If the result is well-formed, the piece
+is complete content by itself; a piece that was cut at an end tag inside a comment, or at that of a nested element, is
+not well-formed. In that case, and for every document that is not a plain list, the result is ``None``: the document
+must be parsed as a whole (``replication.documents.named_items``), with the same result.
 
-Run-time values change with every log-in. A piece is looked up with the text of
-such elements left out (the element stays): what is left out is a time, an address
-or a count that counts for nothing, so pieces that are the same without it are equal.
+Run-time values change at every log-in. So a piece is looked up without the text of such elements (the elements stay):
+that text is a time, an address or a count, which is ignored in comparisons.
 """
 
 import hashlib
@@ -35,10 +31,10 @@ from replication.documents.named_items import Items
 from replication.documents.runtime_values import RUNTIME_NAMES, written_runtime_values
 
 MOST_PIECES = 150_000
-"""Pieces remembered at a time; some 400 bytes each."""
+"""Maximum number of cached pieces, of about 400 bytes each."""
 _MOST_RUNTIME_TAGS = 16
 _LONGEST_HEAD = 4096
-"""Bytes of a root's tag: it is read once more with every piece."""
+"""Maximum size of a root tag in bytes, because it is parsed again with every piece."""
 
 _NAME = rb"[A-Za-z_][\w.-]{0,100}"
 _QNAME = rb"%s(?::%s)?" % (_NAME, _NAME)
@@ -49,7 +45,7 @@ _ITEM = whole(rb"\s{0,64}<(%s)[\s/>]" % _QNAME)
 
 
 class _Entry(NamedTuple):
-    """An item: its name as written, folded, and the digest of its canonical text."""
+    """An item: its name as written, its folded name, and the digest of its canonical text."""
 
     written: str
     folded: str
@@ -60,7 +56,7 @@ type _Piece = tuple[_Entry, ...]
 
 
 class _Context:
-    """What is known of pieces between the same root tags."""
+    """The cached pieces for one pair of root tags."""
 
     def __init__(self, head: bytes, close: bytes, hint: str) -> None:
         self.head = head
@@ -71,7 +67,7 @@ class _Context:
         self._runtime: Within[bytes] | None = None
 
     def entries(self, piece: bytes) -> _Piece | None:
-        """The items of a piece, None when it must not be read by itself."""
+        """The items of a piece, None if it cannot be parsed by itself."""
         key = self._key(piece)
         entries = self.pieces.get(key)
         if entries is None:
@@ -87,7 +83,7 @@ class _Context:
         return entries
 
     def understood(self, piece: bytes) -> etree._Element:
-        """The root with nothing but this piece in it. Raises XmlRefused, but not for one that has had entries."""
+        """Parse a piece between the root tags. Raises XmlRefused, but never for a piece that was parsed before."""
         return parse(b"".join((self.head, piece, self.close)))
 
     def _index(self, root: etree._Element) -> _Piece | None:
@@ -112,7 +108,7 @@ class _Context:
         return hashlib.sha256(piece).digest()
 
     def _learn(self, root: etree._Element) -> None:
-        """Remember how run-time values are written in this document, to leave them out from now on."""
+        """Remember how this document writes run-time values, so that later look-ups omit them."""
         for element in root.iter(etree.Element):
             if plain_name(str(element.tag)) in RUNTIME_NAMES and not element.attrib and not len(element):
                 name = local_name(element)
@@ -124,12 +120,14 @@ class _Context:
 
 
 def _holds(piece: bytes, mark: bytes) -> bool:
-    """Whether there is markup that begins with ``<`` and this character; looking for the one character is faster."""
+    """Whether the piece has markup that begins with ``<`` and this character; searching for the single character first
+    is faster.
+    """
     return mark in piece and b"<" + mark in piece
 
 
 class _Contexts:
-    """The contexts in use, forgotten together when they hold too much."""
+    """The cached contexts, which are all dropped when they are too large."""
 
     def __init__(self) -> None:
         self._contexts: dict[tuple[bytes, bytes, str], _Context] = {}
@@ -148,14 +146,14 @@ _CONTEXTS = _Contexts()
 
 @dataclass(frozen=True)
 class Pieces:
-    """A list that was taken apart: its ``items``, and where in the document the piece of each begins and ends."""
+    """The pieces of a list: its ``items``, and the start and end of each item's piece in the document."""
 
     items: Items
     _context: _Context
     _places: array[int]
 
     def excerpts(self, document: bytes, keys: Collection[str]) -> dict[str, bytes]:
-        """The same as ``named_items.excerpts`` of the same document, parsed."""
+        """The excerpts that ``named_items.excerpts`` returns for the parsed document."""
         excerpts: dict[str, bytes] = {}
         of_piece = range(0)
         elements: list[etree._Element] = []
@@ -169,7 +167,7 @@ class Pieces:
         return excerpts
 
     def _in_piece(self, number: int) -> range:
-        """The numbers of all items that are in the same piece as this one."""
+        """The numbers of all items in the same piece as this one."""
         start, end, place = number, number + 1, self._places[2 * number]
         while start and self._places[2 * start - 2] == place:
             start -= 1
@@ -179,7 +177,8 @@ class Pieces:
 
 
 def take_apart(document: bytes, hint: str) -> Pieces | None:
-    """The list with the same items as ``named_items.items`` of it, parsed, or None when it must be read as a whole.
+    """The same items as ``named_items.items`` returns for the parsed document, or None if the document must be parsed
+    as a whole.
 
     Raises Failure(REPLY_TOO_COMPLEX).
     """
@@ -212,7 +211,7 @@ def take_apart(document: bytes, hint: str) -> Pieces | None:
 
 
 def _open(document: bytes, hint: str) -> tuple[_Context, Iterator[tuple[int, int]]] | None:
-    """The context and the pieces of a plain list: nothing but items of one kind in a root element."""
+    """The context and the pieces of a plain list, whose root element contains only items of one kind."""
     start = behind_declaration(document)
     head = _HEAD.match(document, start)
     if head is None or head.end() - head.start() > _LONGEST_HEAD:
@@ -229,7 +228,7 @@ def _open(document: bytes, hint: str) -> tuple[_Context, Iterator[tuple[int, int
 
 
 def _pieces(document: bytes, start: int, end: int, item_end: bytes) -> Iterator[tuple[int, int]]:
-    """Where each piece begins and ends."""
+    """The start and end of each piece."""
     while start < end:
         position = document.find(item_end, start, end)
         after = position + len(item_end) if position >= 0 else end

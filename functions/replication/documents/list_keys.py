@@ -1,8 +1,7 @@
-"""What an element of a list is called, where people would recognise it: for plans, not for pairing.
+"""The name of a list's element for display in plans; it is not used for pairing.
 
-A rule has a name, a directory source a name or key, a blocked address is its
-address, an extension its own text. An element that bears none of these is
-called by nothing, and its path with a position stands for it.
+A rule has a name, a directory source a name or key, a blocked address its address, an extension its own text. An
+element with none of these is displayed by its path with a position.
 """
 
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ _KEY_NAMES = frozenset({"guid", "uuid", "address", "ip", "network", "host", "ema
 
 
 def list_key(element: etree._Element) -> str:
-    """What an element of a list is called by: its name, key, address, or its own text where it is no more than that."""
+    """The name of an element of a list: its name, key, address, or its own text if that is all it has."""
     if (name := canonical.name_of(element)) is not None:
         return name.written
     if key := name_of_entry(element):

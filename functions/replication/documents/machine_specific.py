@@ -1,6 +1,6 @@
-"""What looks as if it belonged to one machine: an address, a host, a place on its disk, a port, a password, a key.
+"""Detects values that look specific to one machine: addresses, hosts, paths on disk, ports, passwords, keys.
 
-Goes by the words of a name and by the shape of a value; a boolean never looks so.
+The decision uses the words of the name and the form of the value; a boolean is never machine-specific.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ _SECRETS = (
     "credential",
     "token",
 )
-"""How the last word of a secret's name ends, in the singular."""
+"""Endings of the last word in a secret's name, in the singular."""
 _LAST_PAIRS = frozenset(
     {"host-name", "server-name", "computer-name", "machine-name", "domain-name", "file-name", "path-name"}
     | {"port-range", "ip-range", "address-range", "machine-id", "server-id", "instance-id"}
@@ -39,12 +39,12 @@ _LAST_PAIRS = frozenset(
 _HOLDERS = TYPED_VALUES | frozenset(
     {"value", "val", "method", "text", "string", "data", "content", "name", "setting", "flag"}
 )
-"""Names that only say that here is the value of what is around them."""
+"""Names that only say that this is the value of the element around it."""
 _LABEL = whole(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _LAST_LABEL = whole(r"[A-Za-z]{2,24}")
 _PORT = whole(r"[0-9]{1,5}")
 _LONGEST_HOST = 260
-"""Characters of a host's name with a port."""
+"""Maximum length of a host name with a port."""
 _FILE_TYPES = frozenset(
     {"txt", "log", "xml", "html", "htm", "png", "jpg", "jpeg", "gif", "ico", "svg", "css", "js", "csv", "zip", "ini"}
     | {"conf", "cfg", "bak", "tmp", "json", "pdf", "md"}
@@ -60,11 +60,11 @@ _PLACE = within(
 )
 _BETWEEN_WORDS = within(r"[\s,;]+")
 INSPECTED = 64 * 1024
-"""Characters of a value that are looked at: what is longer is a text of people, and no place."""
+"""Maximum number of characters of a value that are inspected: a longer value is text for people."""
 
 
 def looks_machine_specific(difference: Difference) -> bool:
-    """Whether a value that differs looks as if each machine had its own, by its name or by what it holds."""
+    """Whether a differing value looks specific to one machine, by its name or its content."""
     if _is_name_of_an_entry(difference):
         return False
     values = [value for value in (difference.before, difference.after) if value is not None and value.strip()]
@@ -75,7 +75,7 @@ def looks_machine_specific(difference: Difference) -> bool:
 
 
 def _names_secret(steps: Steps, values: list[str]) -> bool:
-    """Whether the last word of a name says that the value is a password or a key, and no switch is set by it."""
+    """Whether the last word of a name denotes a password or a key, and the value is not a switch."""
     if all(value.strip() in {"0", "1"} for value in values):
         return False
     last = [name.rpartition("-")[2].removesuffix("s") for name in _names(steps)]
@@ -83,14 +83,16 @@ def _names_secret(steps: Steps, values: list[str]) -> bool:
 
 
 def _is_name_of_an_entry(difference: Difference) -> bool:
-    """Whether the value is the name or key of an entry that comes or goes with it: ``<key>`` is no key then."""
+    """Whether the value is the name or key of an entry that is added or removed with it: ``<key>`` is then not a
+    cryptographic key.
+    """
     steps = difference.steps
     is_inside = len(steps) > difference.new_from + 1
     return is_inside and bool(steps[-2].called) and steps[-2].called in (difference.before, difference.after)
 
 
 def _names(steps: Steps) -> Iterator[str]:
-    """What the value at the end of a path is called, each as words: of its own step, or of the one that holds it."""
+    """The names of the value with this path, as words: from its own step, or from the step that contains it."""
     if not steps:
         return
     yield from steps[-1].labels
@@ -101,7 +103,7 @@ def _names(steps: Steps) -> Iterator[str]:
 
 
 def names_machine_value(steps: Steps) -> bool:
-    """Whether the last words of a name say that a value is of one machine: ``listenPort``, ``log-directory``."""
+    """Whether the last words of a name denote a value of one machine: ``listenPort``, ``log-directory``."""
     for name in _names(steps):
         said = [word for word in name.split("-") if not word.isdigit()]
         if said and (said[-1] in _LAST_WORDS or "-".join(said[-2:]) in _LAST_PAIRS):
@@ -110,7 +112,7 @@ def names_machine_value(steps: Steps) -> bool:
 
 
 def holds_machine_value(value: str) -> bool:
-    """Whether a value itself is an address, a host's name, a place on a disk, a URL or a key."""
+    """Whether a value is an address, a host name, a path on disk, a URL or a key."""
     text = value[:INSPECTED].strip()
     return (
         _PLACE.search(text) is not None
@@ -120,7 +122,7 @@ def holds_machine_value(value: str) -> bool:
 
 
 def _is_address(text: str) -> bool:
-    """An IP address, with a port or a prefix length too. A bare number is none."""
+    """Whether the text is an IP address, also with a port or a prefix length. A plain number is not."""
     bare = text.strip("[]")
     if "." not in bare and ":" not in bare:
         return False
@@ -138,7 +140,7 @@ def _parses(text: str) -> bool:
 
 
 def _is_host(text: str) -> bool:
-    """A host's name of several labels, with a port too; a file's name is none."""
+    """Whether the text is a host name with several labels, also with a port; a file name is not."""
     if len(text) > _LONGEST_HOST or "." not in text:
         return False
     name, colon, port = text.partition(":")

@@ -1,8 +1,7 @@
-"""The settings that a backup should hold: the primary's, with what the backup keeps as its own.
+"""Computes the settings for a backup: the primary's settings, with the values that the backup keeps.
 
-The result is built anew, element by element, because lxml drops declarations
-of namespaces when it moves elements: a prefix that only a value uses
-(``xsi:type="n:Kind"``) would no longer mean anything, or mean something else.
+The result is built element by element, because lxml drops namespace declarations when it moves elements: a prefix that
+only a value uses (``xsi:type="n:Kind"``) would lose or change its meaning.
 """
 
 from collections import defaultdict
@@ -23,13 +22,13 @@ from replication.documents.possible_names import is_key
 from replication.documents.undecided import check_decided
 
 type Scope = Mapping[str | None, str]
-"""Namespaces by the prefixes that are bound to them at some place."""
+"""Namespaces by prefix, as bound at some element."""
 
 _LONGEST_STEP = 60
 
 
 class AmbiguousEntries(Failure):
-    """The backup keeps values in entries of which it cannot be told which of the primary's they are."""
+    """The backup keeps values in entries that cannot be matched with entries of the primary."""
 
     def __init__(self, places: list[str]) -> None:
         lists = "1 list" if len(places) == 1 else f"{len(places)} lists"
@@ -40,12 +39,12 @@ class AmbiguousEntries(Failure):
 
 
 def merge(primary: etree._Element, own: etree._Element, rules: Rules) -> etree._Element:
-    """What the backup should hold: the primary's document with the backup's ``own`` machine-specific values.
+    """The settings for the backup: the primary's document with the machine-specific values of the backup's ``own``
+    document.
 
-    Neither argument is changed. ``merge(p, merge(p, b))`` equals ``merge(p, b)``:
-    ordinary entries stand in the primary's order, a kept one stands where the
-    primary's of the same identity stood, or else behind the entry that precedes
-    it in the backup. Raises AmbiguousEntries and NamesUndecided.
+    Neither argument is modified. ``merge(p, merge(p, b))`` equals ``merge(p, b)``: ordinary entries have the primary's
+    order; a kept entry takes the place of the primary's entry with the same identity, or follows the entry that
+    precedes it on the backup. Raises AmbiguousEntries and NamesUndecided.
     """
     merged = _Merge(primary, own, rules).result()
     check_decided(own, merged, rules)
@@ -83,7 +82,7 @@ class _Merge:
     def _add_pair(
         self, parent: etree._Element, above: Scope, primary: Entry, own: Entry | None, where: str
     ) -> etree._Element:
-        """Add an ordinary entry of the primary, with what its counterpart keeps."""
+        """Add an ordinary entry of the primary, with the kept values of its counterpart."""
         place = _place_of_pair(primary, own)
         asked = own is not None and (place[0] is not place[1] or self._keep.holds(own.element, place))
         counterpart = own.element if own is not None and asked else None
@@ -96,7 +95,7 @@ class _Merge:
         return out
 
     def _scope_of_pair(self, primary: etree._Element, own: etree._Element | None, place: Place, where: str) -> Scope:
-        """What prefixes mean at a paired element: as on the primary, unless a kept attribute needs another meaning."""
+        """The prefixes at a paired element: those of the primary, unless a kept attribute needs another binding."""
         scope = _scope_of(primary)
         kept = [] if own is None else [(key, value) for key, value in _attributes(own) if self._keeps(key, place)]
         needed = _meanings(kept, _scope_of(own)) if own is not None and kept else {}
@@ -119,7 +118,7 @@ class _Merge:
         place: Place,
         where: str,
     ) -> None:
-        """Give an element that stands for a pair its attributes, its text and its children."""
+        """Fill an element with the attributes, the text and the children of the pair that it represents."""
         for key, value in _attributes(primary):
             if not self._keeps(key, place):
                 out.set(key, value)
@@ -166,9 +165,9 @@ class _Merge:
         return _copy(out, scope, ours.element) if ours is not None else None
 
     def _additions(self, pairing: Pairing) -> dict[int, list[Entry]]:
-        """What the backup alone has and keeps, by the number of the primary's entry that it stands behind (or -1).
+        """The kept entries that only the backup has, by the number of the primary's entry that they follow (or -1).
 
-        Entries of one identity keep their order, and all stay where they are when the result is merged again.
+        Entries with the same identity keep their order, and merging the result again does not move them.
         """
         additions: defaultdict[int, list[Entry]] = defaultdict(list)
         behind = -1
@@ -190,14 +189,14 @@ class _Merge:
         return additions
 
     def _add_own(self, out: etree._Element, scope: Scope, own: Entry) -> None:
-        """Add what only the backup has behind what is there, inside of the white space that ends it."""
+        """Add an entry of the backup after the existing nodes, before the final white space."""
         before = _last(out)
         added = _copy(out, scope, own.element) if own.is_kept else self._add_frame(out, scope, own.element, own.place)
         if before is not None:
             added.tail, before.tail = before.tail, None
 
     def _add_frame(self, parent: etree._Element, above: Scope, own: etree._Element, place: Place) -> etree._Element:
-        """Add of an ordinary element that the primary does not have its names and what is kept in it."""
+        """Add the names and kept values of an ordinary element that the primary does not have."""
         out = _create(parent, above, own)
         scope = _scope_of(own)
         for key, value in _attributes(own):
@@ -214,13 +213,15 @@ class _Merge:
 
 
 def _is_between(entries: list[Entry], number: int, keys: set[str]) -> bool:
-    """Whether what comes behind an entry would stand between a key and its value."""
+    """Whether an entry inserted after this one would separate a key from its value."""
     here, behind = entries[max(number, 0) : number + 1], entries[number + 1 : number + 2]
     return bool(here and behind) and here[0].tag in keys and behind[0].tag not in keys
 
 
 def _place_of_pair(primary: Entry, own: Entry | None) -> Place:
-    """Where names differ, the primary's is the one that stays; where only a kept one differs, both stay."""
+    """The paths of a pair: if ordinary names differ, the primary's name is used; if only a kept name differs, both
+    are.
+    """
     if own is None:
         return primary.place
     theirs, ours = primary.place[0], own.place[1]
@@ -244,7 +245,7 @@ def _append_text(out: etree._Element, text: str) -> None:
 
 
 def _last(element: etree._Element) -> etree._Element | None:
-    """The last node inside an element. To count all of them would take the longer the more there are."""
+    """The last node inside an element. Counting all nodes would take time proportional to their number."""
     return next(element.iterchildren(reversed=True), None)
 
 
@@ -256,7 +257,7 @@ def _scope_of(element: etree._Element) -> dict[str | None, str]:
 
 
 def _meanings(values: list[tuple[str, str]], scope: Scope) -> dict[str | None, str]:
-    """The namespaces that attributes' values may refer to, by prefix."""
+    """The namespaces that attribute values may refer to, by prefix."""
     namespaces: dict[str | None, str] = {}
     for key, value in values:
         namespaces |= {prefix: scope[prefix] for prefix in prefixes_in(value) if prefix in scope}
@@ -266,7 +267,9 @@ def _meanings(values: list[tuple[str, str]], scope: Scope) -> dict[str | None, s
 
 
 def _create(parent: etree._Element, above: Scope, source: etree._Element, scope: Scope | None = None) -> etree._Element:
-    """Add an empty element like ``source`` where ``above`` holds. In it holds ``scope``, or else what holds in it."""
+    """Add an empty element like ``source`` where ``above`` is the scope. Its own scope is ``scope``, by default that of
+    ``source``.
+    """
     wanted = _scope_of(source) if scope is None else scope
     changed = {prefix: uri for prefix, uri in wanted.items() if above.get(prefix) != uri}
     # The stubs do not know that the default namespace is None, and that an empty one takes it back.
@@ -274,7 +277,7 @@ def _create(parent: etree._Element, above: Scope, source: etree._Element, scope:
 
 
 def _copy(parent: etree._Element, above: Scope, source: etree._Element) -> etree._Element:
-    """Add a copy of an element with all that is in it, where ``above`` holds."""
+    """Add a copy of an element with its content, where ``above`` is the scope."""
     out = _create(parent, above, source)
     for key, value in _attributes(source):
         out.set(key, value)

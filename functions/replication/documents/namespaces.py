@@ -1,7 +1,6 @@
-"""What a value says: a prefix in it means the namespace that it is bound to where the value stands.
+"""The meaning of a value: a prefix in it stands for the namespace that is bound there.
 
-Separate from ``replication.documents.canonical``, because what is shown and merged goes by it too, not
-only what is compared.
+Separate from ``replication.documents.canonical``, because display and merging use it as well as comparison.
 """
 
 from lxml import etree
@@ -11,13 +10,13 @@ from common.patterns import within
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _PREFIX = within(r"(?<![\w.-])([^\W\d][\w.-]*):")
 REFERENCE = "\x0e"
-"""What stands before each namespace that a value refers to."""
+"""The separator before each namespace that a value refers to."""
 
 
 def meaning(element: etree._Element, key: str | None, value: str) -> str:
-    """What an attribute says, or an element's text: the value, with the namespaces that its prefixes refer to.
+    """An attribute or an element's text with the namespaces that its prefixes refer to.
 
-    For ``xsi:type`` it is the type's full name, whatever its prefix.
+    For ``xsi:type`` it is the full name of the type, whatever its prefix.
     """
     if key == XSI_TYPE:
         prefix, _, local = value.strip().rpartition(":")
@@ -29,5 +28,5 @@ def meaning(element: etree._Element, key: str | None, value: str) -> str:
 
 
 def prefixes_in(value: str) -> set[str]:
-    """What may be prefixes in a value: each name before a colon."""
+    """The possible prefixes in a value: each name before a colon."""
     return set(_PREFIX.findall(value))

@@ -1,4 +1,4 @@
-"""Whether what a server added to what it was sent is something that it held before."""
+"""Decides whether a value that a server added is something that it had before."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
@@ -26,14 +26,14 @@ from replication.documents.plain_values import (
 
 @dataclass(frozen=True)
 class Addition:
-    """A single new value: its ``name``, and each name that it goes by with the text it has there."""
+    """A single new value: its ``name``, and each of its names with the text it has there."""
 
     name: str
     values: Collection[Value]
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """What it is called. What an attribute says is its value, or of which type, calls it nothing."""
+        """The names of the value. Attributes for a value or its type do not name it."""
         return (frozenset(name for name, _ in self.values) - VALUES - ABOUT_VALUES) | {self.name}
 
     @cached_property
@@ -42,11 +42,11 @@ class Addition:
 
 
 type IsOld = Callable[[Addition, "Counterparts"], bool]
-"""Whether an addition is old content."""
+"""Decides whether an addition is old content."""
 
 
 class OldContent:
-    """Of what a server has ``added``: what it held before, as an addition of the same content would bear it."""
+    """The earlier content of a server, limited to what is needed for recognising the values in ``added``."""
 
     def __init__(
         self,
@@ -68,12 +68,13 @@ class OldContent:
         self._texts, self._lost_values = frozenset(texts), frozenset(lost)
 
     def holds(self, addition: Addition, place: "Counterparts") -> bool:
-        """Whether an addition is old: by a name, by name and text, or by a text or word that the item was not sent.
+        """Whether an addition is old: its name, its name and text, or a text or word that was not sent for the item,
+        existed before.
 
-        A name of old content may be kept as a text, and the other way round.
+        The server may turn an old name into a text, and the other way round.
 
-        A server may keep what it held at the same position. So among several that
-        no name tells apart, what it held in any of them is old.
+        The server may also keep old content at the same position. So among several elements that no name distinguishes,
+        the old content of any of them counts.
         """
         return (
             not place.names_before.isdisjoint(addition.names)
@@ -88,7 +89,7 @@ class OldContent:
 
     @cached_property
     def _by_kind(self) -> dict[str, set[Value]]:
-        """What all elements of one name held before, each by itself."""
+        """The earlier values of all elements with the same tag."""
         by_kind: defaultdict[str, set[Value]] = defaultdict(set)
         for element in (inner for root in self._before() for inner in root.iter(etree.Element)):
             held = {(plain_word(key), plain_text(text)) for key, text in attributes_of(element).items()}
@@ -100,7 +101,7 @@ class OldContent:
 
 @dataclass(frozen=True)
 class _Item:
-    """An outermost named entry, or the document: what was sent of it, and what the server held of it before."""
+    """An outermost named entry, or the document: what was sent, and what the server had before."""
 
     sent: etree._Element
     before: etree._Element | None
@@ -112,7 +113,7 @@ class _Item:
 
     @cached_property
     def lost_words(self) -> frozenset[str]:
-        """What the server held in this item, as a name or as a text, and was sent as neither."""
+        """The words that the server had in this item as a name or as a text, and that were not sent."""
         if self.before is None:
             return frozenset()
         return frozenset(words_of(self.before)).difference(words_of(self.sent))
@@ -126,10 +127,10 @@ class _Counterpart(NamedTuple):
 
 @dataclass(frozen=True)
 class Counterparts:
-    """An element that was sent, what the server held in its place before, and the item both are in.
+    """An element that was sent, the server's earlier element in its place, and the item that contains both.
 
-    Where nothing was added, the last two are not looked up: most elements are as they were sent.
-    ``is_certain``: a name tells it from all others of its kind, or there is no other.
+    The last two are looked up only if needed, because most elements are as they were sent. ``is_certain``: a name
+    distinguishes it from all others of its kind, or there is no other.
     """
 
     sent: etree._Element
@@ -142,7 +143,7 @@ class Counterparts:
         return cls(sent, lambda: _Counterpart(before, _Item(sent, before, is_document), is_certain))
 
     def below(self) -> Iterator["Counterparts"]:
-        """The same of each child that was sent."""
+        """The counterparts of each child that was sent."""
         return (Counterparts(child, partial(self._of_child, child)) for child in children(self.sent))
 
     def _of_child(self, child: etree._Element) -> _Counterpart:
@@ -154,13 +155,13 @@ class Counterparts:
 
     @cached_property
     def _pairs(self) -> dict[etree._Element | None, tuple[etree._Element | None, int]]:
-        """Each child that was sent, with what was held in its place and its position among several of a kind."""
+        """Each child that was sent, with the earlier element in its place and its position among several of a kind."""
         pairs = pairs_of(self.before, self.sent) if self.before is not None else ()
         return {right: (left, position) for left, right, position in pairs}
 
     @cached_property
     def _occurrences(self) -> Counter[tuple[str, str]]:
-        """How many children of a kind have a name, on the side that has more of them."""
+        """How often each kind and name occurs among the children, on the side with more of them."""
         sides = (self.sent, self.before)
         sent, before = (Counter(map(_kind_and_key, children(one) if one is not None else ())) for one in sides)
         return sent | before
@@ -183,12 +184,12 @@ class Counterparts:
 
     @cached_property
     def names_sent(self) -> frozenset[str]:
-        """What the values that were sent here are called."""
+        """The names of the values that were sent in this element."""
         return frozenset(own_names(self.sent))
 
     @cached_property
     def names_before(self) -> frozenset[str]:
-        """What the values were called that were held here before."""
+        """The names of the values that the server had in this element before."""
         return frozenset(own_names(self.before)) if self.before is not None else frozenset()
 
 

@@ -1,15 +1,13 @@
-"""Which entries of the backup's document are which of the primary's, and which must be paired at all.
+"""Pairs entries of the backup's document with entries of the primary's, and decides which must be paired.
 
-An entry's identity is its element's name together with all its names: every
-name-like attribute and child. Entries of one identity on both sides are the
-same entry. Several of one identity, and all that have no name, are told apart
-by their ordinary content: what is in them and not kept. A section that both
-servers have once needs neither, unless it is the only entry of a list.
+The identity of an entry is its tag together with all its names, from attributes and children. Entries with the same
+identity on both sides are the same entry. Several entries with one identity, and entries without a name, are
+distinguished by their ordinary content: what is in them and not kept. A section that occurs once on both servers needs
+neither, unless it is the only entry of a list.
 
-A kept entry is replaced as a whole, so that it is never paired with an
-ordinary one. An ordinary entry in which the backup keeps something must have a
-certain counterpart, or certainly none; where neither is so, the entries are
-``unclear``. Everything else can be paired anyhow: the result is the same.
+A kept entry is replaced as a whole, so it is never paired with an ordinary one. An ordinary entry in which the backup
+keeps something must either have a certain counterpart or certainly have none; otherwise the entries are ``unclear``.
+All other entries can be paired in any way, with the same result.
 """
 
 from collections import Counter, defaultdict
@@ -26,14 +24,14 @@ from replication.documents.namespaces import XSI_TYPE, meaning
 
 type Names = frozenset[tuple[str, str]]
 type Place = tuple[Path, Path]
-"""The path of a pair on the primary and on the backup. A match of either keeps."""
+"""The path of a pair on the primary and on the backup. A pattern that matches either path keeps the node."""
 
 _LIST_ENDS = ("s", "es", "list", "array", "table", "collection")
 _SHORTEST_ENTRY = 3
 
 
 class KeepList:
-    """The keep patterns, asked about both documents at once."""
+    """The keep patterns, applied to both documents."""
 
     def __init__(self, rules: Rules, primary: etree._Element, own: etree._Element) -> None:
         self.rules = rules
@@ -41,12 +39,14 @@ class KeepList:
         self._holding_at: dict[etree._Element, tuple[Place, bool]] = {}
 
     def keeps(self, place: Place, labels: Labels) -> bool:
-        """Whether a node with these labels is kept below a place."""
+        """Whether a node with these labels below ``place`` is kept."""
         primary, own = place
         return self.rules.match((*primary, labels)) or (own is not primary and self.rules.match((*own, labels)))
 
     def holds(self, element: etree._Element, place: Place) -> bool:
-        """Whether anything inside an element, its attributes included, is kept. ``place`` is the element's own."""
+        """Whether anything inside an element, including its attributes, is kept. ``place`` is the element's own
+        place.
+        """
         primary, own = place
         if own is primary:
             return element in self._holding
@@ -54,7 +54,7 @@ class KeepList:
         return remembered[1] if remembered and remembered[0] == place else self._look_below(element, place)
 
     def _look_below(self, element: etree._Element, place: Place) -> bool:
-        """The same where the two paths differ, remembered for everything inside: that is asked about next."""
+        """The same for two different paths; results for all inner elements are cached, because they are needed next."""
         holds = any(self.keeps(place, attribute_labels(str(key))) for key in element.attrib)
         for child in children(element):
             labels = element_labels(child)
@@ -64,15 +64,15 @@ class KeepList:
         return holds
 
     def is_name(self, child: etree._Element, place: Place) -> bool:
-        """Whether a child is part of the identity of its parent, which is at ``place``."""
+        """Whether a child is part of the identity of its parent, whose place is ``place``."""
         return bool(name_in(child)) and not self.keeps(place, element_labels(child))
 
     def is_name_attribute(self, key: str, place: Place) -> bool:
-        """The same of an attribute."""
+        """Whether an attribute is part of the identity of its element, whose place is ``place``."""
         return plain_name(key) in IDENTITY_KEYS and not self.keeps(place, attribute_labels(key))
 
     def names(self, element: etree._Element, place: Place) -> Names:
-        """All names of an element. One that is kept itself is a value of the machine and names nothing."""
+        """All names of an element. A kept name is a machine-specific value and does not identify the element."""
         identity = {
             (plain_name(str(key)), str(value))
             for key, value in element.attrib.items()
@@ -85,7 +85,7 @@ class KeepList:
 
 
 def _holding(root: etree._Element, rules: Rules) -> Iterator[etree._Element]:
-    """The elements that hold anything kept and are not kept themselves."""
+    """The elements that contain kept nodes and are not kept themselves."""
     holders: set[etree._Element] = set()
     for node in kept_below(root, (element_labels(root),), rules):
         holder = node[0] if isinstance(node, tuple) else node.getparent()
@@ -96,7 +96,7 @@ def _holding(root: etree._Element, rules: Rules) -> Iterator[etree._Element]:
 
 
 def below(place: Place, labels: Labels) -> Place:
-    """The place of a child with these labels, whichever document it is in."""
+    """The place of a child with these labels, in either document."""
     primary, own = place
     path = (*primary, labels)
     return path, (path if own is primary else (*own, labels))
@@ -104,9 +104,9 @@ def below(place: Place, labels: Labels) -> Place:
 
 @dataclass(slots=True)
 class Entry:
-    """A child of one of two paired elements. ``place`` is its own.
+    """A child of one of two paired elements. ``place`` is its own place.
 
-    ``named``: its names and, of what may be kept, those that it only may have.
+    ``named`` has its names and, for kept entries, its possible names.
     """
 
     element: etree._Element
@@ -122,7 +122,7 @@ class Entry:
 
     @property
     def kind(self) -> tuple[str, str]:
-        """Its name, and its type where it says one."""
+        """Its tag, and its declared type if there is one."""
         element = self.element
         declared = element.get(XSI_TYPE)
         return self.tag, meaning(element, XSI_TYPE, declared) if declared else ""
@@ -130,9 +130,10 @@ class Entry:
 
 @dataclass
 class Pairing:
-    """The children of two paired elements. ``slots``: positions among the primary's by positions among the backup's.
+    """The children of two paired elements. ``slots`` maps positions among the backup's children to positions among the
+    primary's.
 
-    ``unclear`` are the tags of which a person has to say what belongs together.
+    ``unclear`` are the tags whose pairing a person has to decide.
     """
 
     theirs: list[Entry]
@@ -142,7 +143,7 @@ class Pairing:
 
 
 def pair(primary: etree._Element, own: etree._Element | None, place: Place, keep: KeepList) -> Pairing:
-    """Pair the children of two elements that belong together. ``own`` is None where the backup has no counterpart."""
+    """Pair the children of two paired elements. ``own`` is None if the backup has no counterpart."""
     return _Pairs(primary, own, place, keep).pairing
 
 
@@ -174,7 +175,7 @@ class _Pairs:
             entry.is_kept = entry.is_kept or (entry.tag, entry.named) in kept
 
     def _pair_kept(self) -> None:
-        """A kept entry stands where the primary's of the same identity stood."""
+        """Put each kept entry in the place of the primary's entry with the same identity."""
         theirs, own = (
             _numbers_by(_numbered(side, kept=True), lambda entry: (entry.tag, entry.named))
             for side in (self.pairing.theirs, self.pairing.ours)
@@ -200,7 +201,7 @@ class _Pairs:
                 self._pair_alike(tag, primary, own)
 
     def _is_list_of(self, tag: str) -> bool:
-        """Whether the parent is called after its children: the only entry of a list may be another one."""
+        """Whether the parent's tag is the plural of this tag: the only entry of a list may still be a different one."""
         name = plain_name(tag)
         stems = (name, name[:-1] + "ie") if name.endswith("y") else (name,)
         return len(name) >= _SHORTEST_ENTRY and self._parent.endswith(
@@ -208,7 +209,7 @@ class _Pairs:
         )
 
     def _is_one_section(self, primary: Entry, own: Entry) -> bool:
-        """Whether it makes no difference to the keep patterns which of the two names the section bears."""
+        """Whether the keep patterns decide the same with either of the section's two names."""
         if primary.labels == own.labels or not self._keep.rules.look_above:
             return True
         return same_decisions((primary.element, own.element), (primary.place[0], own.place[1]), self._keep.rules)
@@ -232,7 +233,7 @@ class _Pairs:
         return self._keep.holds(entry.element, entry.place)
 
     def _pair_by_content(self, tag: str, theirs: list[int], ours: list[int]) -> None:
-        """Entries that nothing tells apart but what is in them."""
+        """Pair entries that only their content distinguishes."""
         contents = {number: _content(self.pairing.theirs[number], self._keep) for number in theirs}
         expected = {name for content in contents.values() for name in content.bare}
         by_content = grouped(contents, lambda number: contents[number].key(expected))
@@ -251,7 +252,7 @@ class _Pairs:
             self._together(others, mine)
 
     def _check_left(self, tag: str, theirs: list[Entry], ours: list[Entry]) -> None:
-        """What is left of the backup's is not on the primary if nothing that is left there can be the same."""
+        """Check that no remaining entry of the backup can be the same as a remaining entry of the primary."""
         if not theirs or not ours:
             return
         names = {name for entry in theirs for name in entry.names}
@@ -260,7 +261,7 @@ class _Pairs:
 
 
 def same_decisions(elements: Iterable[etree._Element], paths: Iterable[Path], rules: Rules) -> bool:
-    """Whether the same is kept in each element, at whichever of the paths it is."""
+    """Whether the same nodes are kept in each element, for all of the paths."""
     paths = tuple(paths)
     for element in elements:
         first, *others = ({*kept_below(element, path, rules)} for path in paths)
@@ -274,7 +275,7 @@ def _numbered(entries: list[Entry], *, kept: bool) -> list[tuple[int, Entry]]:
 
 
 def _numbers_by[Key](entries: list[tuple[int, Entry]], key: Callable[[Entry], Key]) -> dict[Key, list[int]]:
-    """The numbers of the entries by what ``key`` says of each."""
+    """The numbers of the entries, grouped by ``key``."""
     groups = grouped(entries, lambda one: key(one[1]))
     return {said: [number for number, _ in some] for said, some in groups.items()}
 
@@ -284,11 +285,11 @@ def _numbers_by[Key](entries: list[tuple[int, Entry]], key: Callable[[Entry], Ke
 
 @dataclass
 class _Content:
-    """What is in an entry and not kept.
+    """The content of an entry that is not kept.
 
-    ``bare`` are elements inside that hold nothing but names once what is kept is
-    taken out of them, and whether something was. They do not count in the text:
-    the backup has some of them only because it keeps what is in them.
+    ``bare`` counts inner elements with nothing but names after kept nodes are removed; ``holding`` has those from which
+    something was removed. They are not part of the text: the backup has some of them only because it keeps something in
+    them.
     """
 
     text: str = ""
@@ -296,13 +297,15 @@ class _Content:
     holding: set[str] = field(default_factory=set)
 
     def key(self, expected: set[str]) -> tuple[object, ...]:
-        """Equal for two entries of the same content. ``expected``: bare elements that any of the primary's has."""
+        """A key that is equal for two entries with the same content. ``expected`` are the bare elements that an entry
+        of the primary has.
+        """
         return self.text, frozenset(
             (name, number) for name, number in self.bare.items() if name in expected or name not in self.holding
         )
 
     def rest(self, expected: set[str]) -> tuple[object, ...]:
-        """The key of the entry without all that is neither kept nor leads to what is kept."""
+        """The key of the entry reduced to its kept nodes and their ancestors."""
         return "", frozenset(
             (name, number) for name, number in self.bare.items() if name in expected and name in self.holding
         )

@@ -1,7 +1,7 @@
-"""What values are called and what they say, in plain words: so that old content is recognised in another form.
+"""Values with simplified names and texts, so that old content is recognised in another form.
 
-A server may keep an attribute as an element, a name in other letters, an entry
-with a key as an element, a name in a text, a path with another slash.
+A server may turn an attribute into an element, change the case of a name, turn an entry with a key into an element, put
+a name into a text, or replace slashes in a path.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,11 +16,11 @@ from replication.documents.keep_labels import is_entry
 from replication.documents.namespaces import meaning
 
 type Value = tuple[str, str]
-"""The plain name of an attribute, element or entry, and the plain text it holds."""
+"""The plain name of an attribute, element or entry, and its plain text."""
 
 _BETWEEN_WORDS = within(r"[\s\"'=:;,|()<>\x0e]")
 _TELLING = 3
-"""Characters of the shortest text that old content is recognised by."""
+"""Minimum length of a text by which old content is recognised."""
 
 
 def plain_word(name: str) -> str:
@@ -35,7 +35,7 @@ def plain_text(text: str) -> str:
 
 
 def own_names(element: etree._Element) -> Iterator[str]:
-    """What an element calls its values: attributes, children, and entries among these by their keys."""
+    """The names of an element's values: attributes, children, and the keys of entries among them."""
     yield from map(plain_word, attributes_of(element))
     for child in children(element):
         yield plain_word(str(child.tag))
@@ -43,7 +43,7 @@ def own_names(element: etree._Element) -> Iterator[str]:
 
 
 def words_of(root: etree._Element) -> Iterator[str]:
-    """What all values inside of an element are called, and what they say as a whole."""
+    """The names and texts of all values inside an element."""
     for element in root.iter(etree.Element):
         yield from own_names(element)
     yield from (_without_punctuation(text) for _, text in values_of(root) if _is_telling(text))
@@ -55,7 +55,7 @@ def _entry_keys(element: etree._Element) -> Iterator[str]:
 
 
 def values_of(root: etree._Element) -> Iterator[Value]:
-    """Every value inside of an element by each name it goes by; the value of an entry by the entry's keys too."""
+    """Every value inside an element under each of its names; the value of an entry also under the entry's keys."""
     for element in root.iter(etree.Element):
         texts = {plain_word(key): plain_text(text) for key, text in attributes_of(element).items()}
         yield from texts.items()
@@ -67,18 +67,20 @@ def values_of(root: etree._Element) -> Iterator[Value]:
 
 
 def texts_of(values: Iterable[Value]) -> Iterator[str]:
-    """The texts of values and the words in them, as far as they tell anything, without punctuation."""
+    """The texts of values and the words in them without punctuation, except uninformative ones."""
     texts = (one for _, text in values for one in (text, *_BETWEEN_WORDS.split(text)))
     return (_without_punctuation(one) for one in texts if _is_telling(one))
 
 
 def _without_punctuation(text: str) -> str:
-    """A path is the same whichever slashes it is written with. Of other scripts too much would be lost."""
+    """Remove punctuation, so that a path is the same with any slashes. Non-ASCII text is unchanged, because too much of
+    it would be lost.
+    """
     return (plain(text) or text) if text.isascii() else text
 
 
 def _is_telling(text: str) -> bool:
-    """Whether a text is no boolean and no small number, which anything may hold."""
+    """Whether a text is informative: not a boolean and not a small number."""
     return truth(text) is None and len(text) >= _TELLING and not (len(text) == _TELLING and text.isdigit())
 
 
@@ -88,5 +90,5 @@ def is_leaf(element: etree._Element) -> bool:
 
 
 def attributes_of(element: etree._Element) -> dict[str, str]:
-    """What each attribute says, by its full name."""
+    """The value of each attribute by its full name."""
     return {str(key): meaning(element, str(key), str(value)) for key, value in element.attrib.items()}

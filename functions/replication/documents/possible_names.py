@@ -1,15 +1,13 @@
-"""Values that may be the name of a machine's setting, where nothing calls them a name.
+"""Finds values that may be the name of a machine-specific setting although nothing marks them as a name.
 
-Mostly a name is called one (see ``entry_names``). A document may call it
-otherwise (``<i n="soapPort" v="1"/>``), or write it before its value, again
-and again in one element (``<key>soapPort</key><int>1</int>``). Nothing tells
-such a value from one that only speaks of a setting. So it is taken for a name
-that people may have given: a line keeps or replicates what it names, and until
-there is one, a push that would change that waits.
+Usually a name is marked as one (see ``entry_names``). A document may use another mark (``<i n="soapPort" v="1"/>``), or
+write names before their values in one element (``<key>soapPort</key><int>1</int>``). Nothing distinguishes such a value
+from one that only mentions a setting. So it is treated as a name that people may have chosen: a keep pattern or an
+exception decides about it, and until there is one, a push that would change it waits.
 
-Only a value that is such a name as a whole counts, not a text that speaks of
-one, and not where a place says that its value is something else, such as a
-mode or an account. A single word may be anything, unless it is about a way in.
+Only a value that is such a name as a whole counts, not a text that mentions one, and not where the place shows that the
+value is something else, such as a mode or an account. A single word is ambiguous and ignored, unless it concerns access
+to the server.
 """
 
 from collections.abc import Iterator
@@ -34,13 +32,13 @@ _PLACES_ON_DISK = within(
     r" | \.(?:pem|pfx|p12|cer|crt|key|crl|csr|der|wsdl|xml|txt|log|html?|ini|conf|json|exe|dll)$"
 )
 _WAY_IN = within(r"soap|wsdl|web-?service|licen[cs]e?|web-?admin|remote-(?:admin|access)")
-"""What nobody calls anything else by."""
+"""Words with only one meaning."""
 _LONGEST = 64
 _SHORTEST_WORD = 4
 _LARGEST = 8
-"""Values of an entry of which one may be its name."""
+"""Maximum number of values of an entry of which one may be its name."""
 _OPAQUE = 2
-"""Letters of an element's name that says nothing."""
+"""Maximum length of a tag that says nothing."""
 _OF_SENTENCES = frozenset({"a", "and", "is", "on", "the"})
 _OF_PEOPLE = frozenset(
     {
@@ -59,7 +57,7 @@ _OF_PEOPLE = frozenset(
     | {"user", "username", "group", "account", "owner", "login", "author", "contact", "mail", "email", "host"}
     | {"server", "domain", "company", "by", "folder", "file", "filename", "dir", "directory", "root", "home"}
 )
-"""What a value is that people have chosen, by the last word of its place."""
+"""The last words of places whose values people have chosen."""
 _OF_KINDS = frozenset(
     {"type", "kind", "mode", "method", "methods", "protocol", "scheme", "algorithm", "format", "class", "category"}
     | {
@@ -80,14 +78,14 @@ _OF_KINDS = frozenset(
     | {"require", "required", "requires", "permission", "permissions", "right", "rights", "default"}
     | {"path", "paths", "url", "uri"}
 )
-"""What a value is that a program has a list of."""
+"""The last words of places whose values come from a list in the program."""
 
 
 @dataclass(frozen=True, slots=True)
 class PossibleName:
-    """A name that an element may have. ``tag``: what is called by it: the element, or the key before it.
+    """A possible name of an element. ``tag`` is the tag of the named element, or of the key before it.
 
-    ``has_value``: something stands beside it that it may be the name of.
+    ``has_value``: there is something beside it that it may name.
     """
 
     tag: str
@@ -96,12 +94,12 @@ class PossibleName:
 
     @property
     def may_be_shown(self) -> bool:
-        """Whether it is no secret that only looks like a name."""
+        """Whether it is not a secret that only looks like a name."""
         return not self.name[-1].isdigit() and ends_like_setting(self.name) and not may_name_secret(self.name)
 
 
 def possible_names(element: etree._Element) -> Iterator[PossibleName]:
-    """The names that an element may have, besides those that are called a name."""
+    """The possible names of an element, besides those that are marked as names."""
     key = element if is_key(element) else key_before(element)
     if key is not None:
         yield PossibleName(local_name(key), text_of(key).strip())
@@ -110,7 +108,7 @@ def possible_names(element: etree._Element) -> Iterator[PossibleName]:
 
 
 def is_key(element: etree._Element) -> bool:
-    """Whether an element is a key that names the next one: of its kind there are several, each before a value."""
+    """Whether an element is a key that names the next one: there are several of its kind, each before a value."""
     if len(element) or is_named(element) or not may_be_name(text_of(element).strip(), local_name(element)):
         return False
     value = _sibling(element, preceding=False)
@@ -123,18 +121,20 @@ def is_key(element: etree._Element) -> bool:
 
 
 def key_before(element: etree._Element) -> etree._Element | None:
-    """The key that an element is the value of, None where it is none."""
+    """The key of which an element is the value, None if there is none."""
     before = _sibling(element, preceding=True)
     return before if before is not None and is_key(before) else None
 
 
 def value_behind(key: etree._Element) -> etree._Element | None:
-    """The element that a key stands before."""
+    """The element after a key."""
     return _sibling(key, preceding=False)
 
 
 def may_be_name(value: str, place: str, *, is_opaque: bool = False) -> bool:
-    """Whether a value may be a machine's setting's name where it stands. ``is_opaque``: what it is in says nothing."""
+    """Whether a value in this place may be the name of a machine-specific setting. ``is_opaque``: the tag around it
+    says nothing.
+    """
     if not _NAME.fullmatch(value) or not _is_written_as_setting(value) or not names_machine_setting(value):
         return False
     is_secret = is_secret_name(place) and plain(place) not in NAME_KEYS

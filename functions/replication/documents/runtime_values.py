@@ -1,8 +1,7 @@
-"""Values that a server changes by itself for each account, and that are no difference between two servers.
+"""Values that a server changes by itself for each account and that do not count as a difference.
 
-A name alone proves nothing: an administrator may call a folder "lastAccess".
-So what bears such a name is left out only where it holds a time, an address or
-a count, and nothing else.
+A name alone is not enough: an administrator may call a folder "lastAccess". So a value with such a name is ignored only
+if it is a time, an address or a count.
 """
 
 from common.patterns import Within, whole, within
@@ -27,19 +26,18 @@ RUNTIME_NAMES = frozenset(
         "lastfailedlogin",
     }
 )
-"""Names, without case and punctuation, of values that a server changes by itself for each account.
+"""The names, without case and punctuation, of values that a server changes by itself for each account.
 
-User records of newer servers show last log-in time and last log-in IP
-(documentation.cerberusftp.com, "Adding/Modifying User Settings"); the other
-spellings are the same idea in other words. Time of the last password change is
-not among them: it decides when a password expires.
+User records of newer servers show last log-in time and last log-in IP (documentation.cerberusftp.com, "Adding/Modifying
+User Settings"); the other names are variants. The time of the last password change is not included, because it
+determines when a password expires.
 """
 RUNTIME_PARTS = frozenset({"date", "time", "ip", "address", "count"})
-"""What a run-time value may be made of: ``<lastLogin><date>…</date><time>…</time></lastLogin>``."""
+"""The parts of a run-time value: ``<lastLogin><date>…</date><time>…</time></lastLogin>``."""
 DATA_TYPES = frozenset(
     {"string", "str", "text", "int", "integer", "long", "number", "uint", "dword", "qword", "date", "time", "datetime"}
 )
-"""What may be said of such a value besides."""
+"""Values of an attribute that states the type of such a value."""
 
 _NUMBER = r"[+-]?[0-9][0-9:./+-]*(?:T[0-9:./+-]*)?Z?"
 _IPV6 = r"\[?[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:\.[0-9]{1,3}){0,3}\]?(?::[0-9]{1,5})?"
@@ -49,16 +47,18 @@ _WORDS = (
     r"|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember)?)"
 )
 _TOKEN = rf"(?>(?:{_NUMBER}|{_IPV6}|{_WORDS})(?![^\s,;<]))"
-"""One token, up to its end: what has been read as one is never read in another way."""
+"""One token up to its end; possessive, so that it is never matched in another way."""
 _RUNTIME_VALUE = rf"\s*+(?:{_TOKEN}(?:[\s,;]++{_TOKEN})*+\s*+)?"
 _VALUE = whole(_RUNTIME_VALUE)
 
 
 def is_runtime_value(value: str) -> bool:
-    """Whether a value holds a time, an address or a count, or nothing, and nothing else."""
+    """Whether a value is empty or consists only of a time, an address or a count."""
     return _VALUE.fullmatch(value) is not None
 
 
 def written_runtime_values(names: bytes) -> Within[bytes]:
-    """The elements, without attributes, that bear one of the ``names`` (an expression) and hold a run-time value."""
+    """An expression for elements without attributes that have one of the ``names`` (an expression) and a run-time
+    value.
+    """
     return within(rb"<(" + names + rb")>" + _RUNTIME_VALUE.encode() + rb"</\1>", is_made=True)

@@ -1,8 +1,8 @@
-"""Which elements hold secrets: by what they are called, by what they say of themselves, by the label beside them.
+"""Decides which elements contain secrets: by their names, by their own declaration, by the label beside them.
 
-A document may say by a name, a type, a title, a text, the element before or
-the head of a column that a value is a password. The words are people's, with any signs around them
-(``Password (bind):``), so a label is known by its words and its length alone.
+A name, a type, a title, a text, the preceding element or the head of a column may show that a value is a password.
+Labels are written by people with arbitrary punctuation (``Password (bind):``), so only their words and their length are
+used.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ from replication.documents.secret_names import is_secret_name
 LONGEST_LABEL = 80
 _IN_NAMES = frozenset(" -_.")
 _METHODS = ("method", "methods", "mode", "scheme")
-"""Where a word such as "password" is a way to log in, and a value beside it is what one logs in with."""
+"""Endings of names where a word such as "password" is a log-in method, and a value beside it is a log-in."""
 _WAYS_TO_LOG_IN = frozenset({"basic", "digest"})
 _HINT = "hint"
-"""May be a secret, and may be the label of one."""
+"""A hint may be a secret, and may be the label of one."""
 
 
 def is_secret_element(element: etree._Element) -> bool:
-    """Whether an element's values may be secret: by its names, by what it says of itself, by its label or head."""
+    """Whether an element's values may be secret: by its names, its declaration, its label or its column head."""
     return (
         any(map(is_secret_name, labels_of(element)))
         or says_secret(element)
@@ -36,7 +36,7 @@ def is_secret_element(element: etree._Element) -> bool:
 
 
 def says_secret(element: etree._Element) -> bool:
-    """Whether an element says of itself that it is secret: ``<field type="password">``, ``<title>Bind password:``."""
+    """Whether an element declares itself secret: ``<field type="password">``, ``<title>Bind password:``."""
     said = [(name, value) for name, value in _said_in(element) if name == _HINT or not is_secret_name(name)]
     ways = [value for name, value in said if name.endswith(_METHODS)]
     labels = [value for name, value in said if not name.endswith(_METHODS)]
@@ -44,14 +44,14 @@ def says_secret(element: etree._Element) -> bool:
 
 
 def is_written_as_name(text: str) -> bool:
-    """Whether a text is of words alone, and may be shown as the name of a secret."""
+    """Whether a text consists of words only, and may be displayed as the name of a secret."""
     return len(text) <= LONGEST_LABEL and set(filterfalse(str.isalnum, text)) <= _IN_NAMES
 
 
 def _said_in(element: etree._Element) -> Iterator[tuple[str, str]]:
-    """Each value directly in an element with the plain name it goes by; texts between children go by none.
+    """Each value directly in an element with its plain name; texts between children have an empty name.
 
-    The value of a child with a name of its own says something of that child alone.
+    The value of a child that has a name of its own concerns only that child.
     """
     yield from ((plain_name(str(key)), str(value)) for key, value in element.attrib.items())
     is_leaf = True
@@ -71,23 +71,23 @@ def _names_secret(label: str) -> bool:
 
 
 _OPTION = whole(r"(?i)-{1,2}(?:a|u|p|k|pw|rp|up|auth|user|pass|log[io]n|creds?)")
-"""An option of a command line by itself: what stands behind it is a log-in."""
+"""A command-line option by itself, whose argument is a log-in."""
 
 
 def _is_way_to_log_in(method: str) -> bool:
-    """Whether a method asks for a secret."""
+    """Whether a log-in method requires a secret."""
     return method.strip().casefold() in _WAYS_TO_LOG_IN or _names_secret(method)
 
 
 def _holds_value(element: etree._Element) -> bool:
-    """Whether an element holds a value of its own: its text, or what is called a value."""
+    """Whether an element has a value of its own: a text, or a child or attribute for a value."""
     names = [plain_name(str(key)) for key in element.attrib]
     names += [plain_name(str(child.tag)) for child in children(element)]
     return not VALUES.isdisjoint(names) or bool(text_of(element).strip())
 
 
 def _is_labelled_secret(element: etree._Element) -> bool:
-    """Whether what stands before an element without a name is nothing but a label of a secret."""
+    """Whether an element without a name is preceded by a label of a secret and nothing else."""
     before = element.getprevious()
     if before is None or key_of(element):
         return False
@@ -98,7 +98,7 @@ def _is_labelled_secret(element: etree._Element) -> bool:
 
 
 def _is_below_secret_head(element: etree._Element) -> bool:
-    """Whether an element is a cell of a row, or of a list, and the head or label of its place is that of a secret."""
+    """Whether an element is a cell of a row or list, and the head or label of its column denotes a secret."""
     row = element.getparent()
     place = sum(1 for _ in islice(element.itersiblings(tag=etree.Element, preceding=True), _LONGEST_ROW))
     if row is None or not (cells := _cells(row)) or place >= len(cells):
@@ -112,17 +112,19 @@ def _is_below_secret_head(element: etree._Element) -> bool:
 
 _LONGEST_ROW = 64
 _LARGEST_LABEL = 64
-"""Elements, comments and instructions in what may be a label."""
+"""Maximum number of elements, comments and instructions in a possible label."""
 
 
 def _cells(row: etree._Element) -> list[etree._Element]:
-    """The cells of a row: several elements of one kind. Of anything else, and of a very long row, nothing."""
+    """The cells of a row, which are several elements of one kind. The result is empty for anything else, and for a very
+    long row.
+    """
     cells = list(islice(children(row), _LONGEST_ROW + 1))
     return cells if 1 < len(cells) <= _LONGEST_ROW and len({str(cell.tag) for cell in cells}) == 1 else []
 
 
 def _heads(row: etree._Element) -> Iterator[etree._Element]:
-    """Where the labels of a row may stand: at the beginning of its table, before it, or before its table."""
+    """Where the labels of a row may be: at the start of its table, before the row, or before its table."""
     yield from _before(row)
     table = row.getparent()
     for above in _before(table) if table is not None else ():
@@ -131,7 +133,7 @@ def _heads(row: etree._Element) -> Iterator[etree._Element]:
 
 
 def _before(element: etree._Element) -> Iterator[etree._Element]:
-    """The first of the siblings and the one before an element, as far as they are others."""
+    """The first sibling and the preceding sibling of an element."""
     parent = element.getparent()
     first = next(children(parent), None) if parent is not None else None
     if first is not None and first is not element:
@@ -140,9 +142,9 @@ def _before(element: etree._Element) -> Iterator[etree._Element]:
 
 
 def _only_value(element: etree._Element) -> str | None:
-    """The one value that an element holds with all that is inside; None where there are more, or none.
+    """The only value in an element including its descendants; None if there are more, or none.
 
-    A label is small: what holds more than a few nodes is none. Each row asks it of its head.
+    A label is small: an element with more than a few nodes is not a label. Every row does this for its head.
     """
     nodes = list(islice(element.iter(), _LARGEST_LABEL + 1))
     if len(nodes) > _LARGEST_LABEL:

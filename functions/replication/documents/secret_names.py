@@ -1,7 +1,7 @@
-"""What a secret, or what may be one, is called: words in several languages.
+"""Names of secrets and possible secrets: words in several languages.
 
-What is called *auth* or *code* may be what somebody logs in with, and may say
-how: there the value tells, because the words for ways to log in are few.
+A name with *auth* or *code* may denote a log-in or a log-in method; there the value decides, because there are few
+words for methods.
 """
 
 import unicodedata
@@ -38,7 +38,7 @@ _WORDS = frozenset(
     }
     | {"webhooks", "wep", "encrypted", "dpapi", "crypt", "ciphertext", "unlock"}
 )
-"""Single words of a name, without a number behind them."""
+"""Single words of a name, without a trailing number."""
 IN_LANGUAGES = (
     *("kennwort", "passwort", "losungswort", "schlussel", "schluessel", "geheim", "kennw", "zugangsdat", "zugangscode"),
     *(
@@ -54,7 +54,7 @@ IN_LANGUAGES = (
     *("kodeord", "katasandi", "matkhau", "adgangskode", "salasana", "haslo", "heslo", "jelszo", "parola", "lozinka"),
     *("zaporka", "slaptazod"),
 )
-"""Parts of names and of texts that speak of secrets in other languages than English, without accents."""
+"""Parts of names and texts that denote secrets in languages other than English, without accents."""
 _STEMS = (
     *IN_LANGUAGES,
     *("antwort", "respuesta"),
@@ -67,9 +67,9 @@ _STEMS = (
     *("keyblob", "twostep", "2step", "authcode", "invitecode", "invitationcode", "productcode", "regcode", "resetcode"),
     *("confirmationcode", "logincode", "licensecode", "licencecode", "googleauth"),
 )
-"""Parts of a name, without punctuation, case and accents."""
+"""Parts of a name without punctuation, case and accents."""
 _ENDS = ("key", "keys", "pw", "pwd", "pswd", "passw", "hash", "pass", "phrase")
-"""What a name ends with, without a number behind it."""
+"""Endings of a name without a trailing number."""
 _ENDS_OF_OTHER_WORDS = ("compass", "bypass", "donkey", "hockey", "jockey", "monkey", "turkey", "whiskey")
 _OTHER_SCRIPTS = (
     *("парол", "ключ", "секрет", "κωδικ", "סיסמ", "كلمة", "密码", "密碼", "パスワード", "비밀번호"),
@@ -80,7 +80,7 @@ _DIGITS = "0123456789"
 
 @lru_cache(maxsize=8192)
 def is_secret_name(name: str) -> bool:
-    """Whether what bears this name may be a secret."""
+    """Whether a value with this name may be secret."""
     bare = without_accents(name[:_LONGEST_NAME])
     together = plain(bare)
     alike = plain(bare.translate(LOOKALIKES))
@@ -94,20 +94,20 @@ def is_secret_name(name: str) -> bool:
 
 
 def mentions_other_script(text: str) -> bool:
-    """Whether a text holds a word for a secret in another script than Latin."""
+    """Whether a text contains a word for a secret in a non-Latin script."""
     return not text.isascii() and any(word in text.casefold() for word in _OTHER_SCRIPTS)
 
 
 @lru_cache(maxsize=8192)
 def is_log_in_name(name: str) -> bool:
-    """Whether what bears this name may be what somebody logs in with, or a word for the way to do so."""
+    """Whether a value with this name may be used for logging in, or name a log-in method."""
     bare = without_accents(name[:_LONGEST_NAME])
     together = plain(bare)
     return together in _CODES or together.endswith(_AUTH) or _LOG_IN_DATA.search(together) is not None
 
 
 def is_word_of_log_in(value: str) -> bool:
-    """Whether a value says how somebody logs in, or is too short to be a secret."""
+    """Whether a value is a log-in method, or too short to be a secret."""
     text = value.strip()
     if len(text) <= _SHORTEST:
         return True
@@ -128,20 +128,20 @@ _WAYS = frozenset(
     | {"integrated", "sspi", "password", "passwords", "publickey", "key", "certificate", "smartcard", "ssl", "tls"}
     | {"starttls", "pam", "unix", "file", "database", "sql", "token", "totp", "mfa", "simple", "sasl", "gssapi"}
 )
-"""Words for ways to log in, without case and punctuation."""
+"""Words for log-in methods, without case and punctuation."""
 
 
 LOOKALIKES = str.maketrans("@$01345", "asoieas")
-"""Signs and digits that people write for letters."""
+"""Symbols and digits that people write instead of letters."""
 _STROKES = str.maketrans("\u0142\u0141\u00f8\u00d8\u0111", "lLoOd") | str.maketrans(
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0455\u0410\u0415\u041e\u0420\u0421\u0423\u0425\u0406\u0405",
     "aeopcyxisAEOPCYXIS",
 )
-"""Letters with a stroke, which Unicode does not take apart, and Cyrillic letters that look like Latin ones."""
+"""Letters with a stroke, which Unicode does not decompose, and Cyrillic letters that look like Latin ones."""
 
 
 def without_accents(text: str) -> str:
-    """Letters without their accents; case stays where words are told apart by it."""
+    """The text without accents; case is kept, because words are split by it."""
     if text.isascii():
         return text
     letters = unicodedata.normalize("NFKD", text.translate(_STROKES))

@@ -1,11 +1,10 @@
-"""Which values look like a secret, or like something that holds one.
+"""Decides which values look like a secret, or like something that contains one.
 
-The schema of the documents is not public, so this goes by words and shapes, in
-the text and in what it says once its escapes are undone.
+The schema of the documents is not public, so this uses words and patterns, in the text and in its unescaped form.
 Hiding too much costs a look at the server; showing too much cannot be undone.
 
-Every expression here runs over foreign text: repetition is bounded, and of a
-long value only the beginning is inspected, which is more than is ever shown.
+Every expression here runs over untrusted text: repetition is bounded, and only the beginning of a long value is
+inspected, which is more than is ever shown.
 """
 
 from base64 import b64decode
@@ -24,9 +23,9 @@ from replication.documents.secret_names import (
 )
 
 INSPECTED = 2_000
-"""Characters of a value that are looked at. A plan shows 200."""
+"""Maximum number of characters of a value that are inspected. A plan shows 200."""
 _WHOLE = 6
-"""A word of a text that is no longer may be part of another one."""
+"""Maximum length of a word that must match as a whole, because it may be part of another word."""
 _MENTIONS = within(
     r"password|passwd|passphrase|passcode|secret|credential|\bbearer\b|authorization|api[-_ ]?key|unlock"
     + "".join(rf"|\b{word}\b" if len(word) <= _WHOLE else f"|{word}" for word in IN_LANGUAGES)
@@ -34,28 +33,28 @@ _MENTIONS = within(
     r"|\bpwd\b|\bpsk\b|\btotp\b|(?:recovery|backup|scratch|activation|registration)[-_ ]?codes?\b|security[-_ ]?answer"
     r"|\bpass\b|\b(?:key|code|pin|token) is\b|\bcommunity\b|\bwpa\b|webhook|\bhooks\."
 )
-"""Words of a value, without case and accents, beside which a secret may stand without any sign between them."""
+"""Words in a value, without case and accents, near which a secret may occur without a separator."""
 _ASSIGNED = within(r"""([^\s"'<>=:;,&?{}()|/\\\[\]]{1,64})["'\]]?[ \t]{0,2}(?:=>|[=:>])[ \t]{0,2}["']?[^\s"'<>&;,]""")
-"""A name and what is assigned to it: in JSON, XML, a query, a header, a connection string."""
+"""A name with an assigned value: in JSON, XML, a query, a header, a connection string."""
 _ASSIGNABLE = frozenset({"auth", "code", "codes", "id_token", "k", "pw", "session"})
-"""What is a secret's name where something is assigned to it, and an ordinary word elsewhere."""
+"""Names of secrets only if something is assigned to them, and ordinary words elsewhere."""
 _LAST_ASSIGNABLE = "auth"
-"""The same as the last word of a name: ``X-Auth``."""
+"""The same for the last word of a name: ``X-Auth``."""
 _QUERY = within(r"[?&][^\s=&?#\"'<>]{1,64}=([^\s&#\"'<>]{1,512})")
-"""What a query of an address assigns: its names are short and its own."""
+"""An assignment in the query of a URL, whose names are short."""
 _SHORTEST_IN_QUERY = 5
 _OPTION = within(
     r"(?i)(?:^|[\s\"'])"
     r"(?:(?:-{1,2}|/)(?:a|u|p|k|pw|rp|up|auth|user|pass|log[io]n|creds?)[ =:]{1,2}[^\s-]|-[up][^\s\"'=:-])"
 )
-"""An option of a command line that takes a log-in, a password or a key, with a blank between or without."""
+"""A command-line option whose argument is a log-in, a password or a key, with or without a blank before it."""
 _NAMED_OPTION = within(r"(?:^|[\s\"'])(?:-{1,2}|/)([A-Za-z][\w-]{1,40})[ =:]{1,2}[^\s-]")
 _QUOTED = within(r"[\"']([A-Za-z][\w.-]{1,39})[\"']")
 _STATEMENT = within(
     r"(?i)\bidentified (?:by|with)\b|\bnet1?(?:\.exe)? {1,4}use(?:r)?\b|\bauth (?:plain|login|cram)|\bsudo -s\b"
     r"|\becho\b[^|\n]{1,200}\||\bldap\w{0,12}\b[^\n]{1,200}\s-w\s|(?<![\w<?&])p=[^\s&]{4}"
 )
-"""Words of a command or statement in which a password stands at its place."""
+"""Words of a command or statement in which a password has a fixed position."""
 _LINES = within(
     r"""(?xim)
       ^[ \t]{0,8}(?:log[io]n|log[ ][io]n|sign[ -]?in)[ \t]{1,4}\S{1,64}[ \t]{1,4}\S{1,64}[ \t\r]{0,8}$   # login bob X
