@@ -1,4 +1,4 @@
-"""One replication as it is asked for, and the one way to its plan, for a run, the API and the command line."""
+"""The inputs of one replication, and its plan: the same for a run, the API and the command line."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,19 +13,17 @@ from replication.ports import ReadableServer, ServerFacts
 from replication.settings_write import PendingAccessProof, suspicion
 
 type Check = Callable[[ServerFacts, ServerAddress, str], tuple[str, ...]]
-"""Raises Failure unless a server may be written to; returns warnings, one sentence each."""
+"""A function that raises Failure unless a server may be written to, and returns warnings as sentences."""
 
 
 @dataclass(frozen=True)
 class Restore:
-    """What is different when a backup gets back what was there before.
+    """The differences of a restore from a replication.
 
-    ``check`` is asked instead of the comparison with the primary; it is given
-    what the server says of itself, its address and the name for messages.
-    ``pause`` is called when the backup holds it already: from then on no run may
-    undo the restore. Where there is something to write, ``begin`` of ``replicate`` pauses it.
-    ``then`` is what the backup said of itself when it held what it gets back,
-    None where that was not its own.
+    ``check`` replaces the comparison with the primary; it receives the server's facts, its address and its name for
+    messages. ``pause`` is called if the backup already has the content: afterwards no run may revert the restore. If
+    there is something to write, ``begin`` of ``replicate`` pauses the backup. ``then`` has the backup's facts at the
+    time of its snapshot, None if the source is not its own snapshot.
     """
 
     check: Check
@@ -35,13 +33,13 @@ class Restore:
 
 @dataclass(frozen=True)
 class ReplicationJob:
-    """What one backup is to be made equal to, and what holds for it, gathered before the backup is asked anything.
+    """The content and rules for one backup, complete before the backup is contacted.
 
-    ``guard`` says what must not go through before somebody has approved it. ``previous`` is what was seen of the
-    backup's parts when they were last found equal; ``pending_access_proof`` is set when settings were written whose
-    proof was not heard of. With ``write`` False nothing is written and differences are only named. With ``restore``
-    the ``primary`` is an earlier state, of the primary or of the backup itself (``Policy.exact``): it goes through
-    whole or not at all, and what is verified is not that the backup is equal to the primary.
+    ``guard`` decides what must not be written without an approval. ``previous`` has the fingerprints of the backup's
+    parts when they were last equal; ``pending_access_proof`` is set if settings were written and the proof of access
+    was not recorded. With ``write`` False nothing is written and differences are only listed. With ``restore``,
+    ``primary`` is an earlier state of the primary or of the backup itself (``Policy.exact``): it is applied completely
+    or not at all, and the result is not verified as equal to the primary.
     """
 
     primary: PrimaryState
@@ -53,9 +51,9 @@ class ReplicationJob:
     restore: Restore | None = None
 
     def plan(self, server: ReadableServer, facts: ServerFacts) -> tuple[Plan, tuple[str, ...]]:
-        """Read the backup, which says ``facts`` of itself: a plan that no guard has judged yet, and warnings.
+        """Read the backup, which reported ``facts``; return a plan without the guards' decisions, and warnings.
 
-        Raises Failure when it may not be written to, and when it cannot be read or understood.
+        Raises Failure if the backup may not be written to, cannot be read, or has unreadable content.
         """
         check = self.restore.check if self.restore else partial(check_backup, self.primary.facts, self.primary.address)
         warnings = check(facts, server.address, server.label)
@@ -65,8 +63,8 @@ class ReplicationJob:
 
 
 def exact_policy(state: PrimaryState, *, auto_block_list: bool) -> Policy:
-    """To give a backup back its own earlier state: what is in it, all of it, and nothing else.
+    """The policy for restoring a backup's own earlier state: all of its content and nothing else.
 
-    ``auto_block_list`` says whether the list of automatically blocked addresses goes back too.
+    ``auto_block_list`` says whether the list of automatically blocked addresses is restored too.
     """
     return Policy(frozenset(state.states), Rules([]), auto_block_list, exact=True, whole=True)

@@ -1,4 +1,4 @@
-"""What one replication is asked for, what it decides, and what came of it."""
+"""The inputs and results of one replication."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from replication.ports import ServerFacts
 
 
 class PartName(StrEnum):
-    """The parts of a server's configuration, in the order in which they are written."""
+    """The parts of a server's configuration, in the order of writing."""
 
     SETTINGS = "settings"
     AUTHENTICATION = "authentication"
@@ -24,63 +24,64 @@ class PartName(StrEnum):
 
 
 DEFAULT_PARTS: frozenset[PartName] = frozenset(PartName) - {PartName.LISTENERS}
-"""Listeners are bound to addresses of one machine: they are replicated only where somebody asked for it."""
+"""Listeners are bound to addresses of one machine, so they are replicated only if the settings or the registration
+choose them.
+"""
 
 
 class Status(StrEnum):
-    """What a backup is, after a run, compared with the primary."""
+    """The state of a backup after a run, compared with the primary."""
 
     IN_SYNC = "in_sync"
-    """It was equal already; nothing was written."""
+    """It was already equal; nothing was written."""
     UPDATED = "updated"
     """It was written to, read back and found equal."""
     DRIFTED = "drifted"
-    """It differs, and the run was only to look."""
+    """It differs, and the run was not going to write."""
     FAILED = "failed"
     BLOCKED = "blocked"
-    """The guards stopped some of it; the plan waits to be looked at and approved."""
+    """The guards stopped some of the plan, which waits for a review and an approval."""
     ROLLED_BACK = "rolled_back"
-    """Settings that changed what belongs to the machine were put back at once."""
+    """Settings that changed machine-specific values were rolled back at once."""
     INCOMPLETE = "incomplete"
-    """The run could not get to it, or not through with it."""
+    """The run did not reach it, or did not finish it."""
     RESTORED = "restored"
-    """It holds again what it, or the primary, held before. That says nothing about the primary as it is."""
+    """It has the content that it, or the primary, had before. That says nothing about the primary's current content."""
 
 
 class PartStatus(StrEnum):
-    """What became of one part."""
+    """The result for one part."""
 
     UNCHANGED = "unchanged"
     PUSHED = "pushed"
-    """Written, read back, equal but for values a server may have added of its own (the message says so)."""
+    """Written, read back and equal, except for values that the server may have added (the message says so)."""
     DIFFERENT = "different"
-    """Differs, and nothing was to be written."""
+    """It differs, and nothing was to be written."""
     BLOCKED = "blocked"
     ROLLED_BACK = "rolled_back"
     FAILED = "failed"
     SKIPPED = "skipped"
-    """Not tried, because the server or a part that it depends on failed."""
+    """Not tried, because the server, or a part that it depends on, failed."""
     NOT_OFFERED = "not_offered"
-    """The primary's edition does not have it, so there is nothing to be equal to."""
+    """The primary's edition does not have it, so there is nothing to compare with."""
     NOT_READ = "not_read"
-    """The primary has it, and this run did not read it: whether the backup is equal is not known."""
+    """The primary has it, but this run did not read it: whether the backup is equal is unknown."""
 
 
 NOT_DONE = frozenset(PartStatus) - {PartStatus.PUSHED, PartStatus.UNCHANGED, PartStatus.DIFFERENT}
-"""What becomes of a part that the backup does not get; parts that refer to it are not written either."""
+"""Statuses of a part that the backup did not receive; parts that refer to it are not written either."""
 
 
 NOT_VERIFIED = NOT_DONE - {PartStatus.NOT_OFFERED} | {PartStatus.DIFFERENT}
-"""What becomes of a part of a backup that is not verified, whatever becomes of the others."""
+"""Statuses of a part that prevent the verification of the whole backup."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What holds for one backup: the chosen parts and the rules of what stays its own.
+    """The policy for one backup: the chosen parts and the keep patterns.
 
-    ``exact`` is for a source that is the backup's own earlier state: all of it
-    goes back, what belongs to the machine included, and no rule holds.
-    ``whole``: all parts go through or none does.
+    ``exact`` is for restoring the backup's own earlier state: all of it is written, including machine-specific values,
+    and no keep pattern applies. ``whole``: either all parts are written or none.
     """
 
     parts: frozenset[PartName] = DEFAULT_PARTS
@@ -91,13 +92,13 @@ class Policy:
 
     @property
     def source(self) -> str:
-        """What messages call that which the backup is to be made equal to."""
+        """The name in messages for the source that the backup is made equal to."""
         return "the snapshot" if self.exact else "the primary"
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What a push would do to a part: labels of items (names, paths, addresses), never their values."""
+    """The changes of a push to a part: labels of items (names, paths, addresses), never their values."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -108,7 +109,7 @@ class Changes:
 
 
 class Cause(StrEnum):
-    """Why a part differs, derived from what both sides held when it was last found equal."""
+    """Why a part differs, derived from both sides' content when they were last equal."""
 
     PRIMARY_CHANGED = "primary_changed"
     BACKUP_EDITED = "backup_edited"
@@ -119,48 +120,48 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True)
 class PartFingerprints:
-    """Fingerprints of a part when it was last read back: what was wanted, and what the backup then held."""
+    """The fingerprints of a part when it was last read back: of the desired and of the actual content."""
 
     desired: str
     held: str
 
 
 WAIT_FOR_A_DECISION = frozenset({Reason.ENTRIES_AMBIGUOUS, Reason.NAMES_UNDECIDED, Reason.ADDITION_WIDENS_ACCESS})
-"""Why there is no result for a part that could be approved: its remedy must be carried out."""
+"""Reasons for which a part cannot be approved: the remedy must be carried out."""
 
 UNSURE = PartFingerprints("", "")
-"""What is known of a part from the first write on until it was read back."""
+"""The fingerprints of a part from the first write until it is read back."""
 
 
 LONGEST_SHOWN = 200
-"""Characters that are shown of a name, a path or a value."""
+"""Maximum number of characters shown of a name, a path or a value."""
 
 
 def shortened(text: str) -> str:
-    """Text as it is shown: of a long one its beginning, and how long it is."""
+    """The text as it is shown: a long text is truncated, with its length."""
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}… ({len(text)} characters)"
 
 
 LISTED_PATHS = 20
-"""Paths of kept values that a result lists of a part."""
+"""Maximum number of paths of kept values in a part's result."""
 
 
 @dataclass(frozen=True)
 class KeptDifferences:
-    """What keep patterns hide although it differs: how many values, and the first of their paths."""
+    """The values that keep patterns preserve although they differ: their number, and the first paths."""
 
     count: int = 0
     paths: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, paths: Collection[str]) -> "KeptDifferences":
-        """As many of the ``paths`` as a result can hold, each cut to a length; the rest is counted."""
+        """The first ``paths`` that fit into a result, each truncated; the rest is counted."""
         return cls(len(paths), tuple(path[:LONGEST_SHOWN] for path in list(paths)[:LISTED_PATHS]))
 
 
 @dataclass(frozen=True)
 class PartOutcome:
-    """What became of one part of one backup."""
+    """The result for one part of one backup."""
 
     part: PartName
     status: PartStatus
@@ -169,18 +170,17 @@ class PartOutcome:
     message: str = ""
     fingerprints: PartFingerprints | None = None
     cause: Cause | None = None
-    """Set where the part was found to differ."""
+    """Set if the part differs."""
     kept: KeptDifferences = KeptDifferences()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one backup. Times are UTC.
+    """The result for one backup. Times are UTC.
 
-    ``pushed_at`` is when the server last acknowledged a write, whether or not
-    it held. ``verified_at`` is set only when every chosen part that the primary
-    has was read from the backup after its last write and is equal: but for what
-    keep patterns keep, and for single values that the server added by itself.
+    ``pushed_at`` is when the server last acknowledged a write, whether or not it took effect. ``verified_at`` is set
+    only if every chosen part that the primary has was read from the backup after its last write and is equal, except
+    for values that keep patterns preserve and single values that the server added.
     """
 
     status: Status
@@ -191,25 +191,25 @@ class Outcome:
     parts: tuple[PartOutcome, ...] = ()
     warnings: tuple[str, ...] = ()
     plan_hash: str = ""
-    """Set where something differed."""
+    """Set if something differed."""
     snapshot: str = ""
-    """What the backup held before it was written to."""
+    """The key of the backup's content before it was written to."""
     facts: ServerFacts | None = None
-    """What the backup said of itself, None when it could not be asked."""
+    """The facts that the backup reported, None if it could not be reached."""
     basis: str = ""
-    """A digest of what it was verified against, where the caller wants it remembered."""
+    """A digest of what the backup was verified against, if the caller stores it."""
     approved_parts: Mapping[PartName, str] = field(default_factory=dict)
-    """Before the first write of a plan that goes by a hash: by part, what of it is to be written."""
+    """In an interim result of a plan with a hash: what will be written, by part."""
     settings_before: str | None = None
-    """The snapshot from before new settings whose proof is not heard of yet, empty when they are proved.
+    """The snapshot from before new settings whose proof of access is pending, empty if access was proved.
 
-    None when there is nothing to say of it.
+    None if this run found nothing out.
     """
 
 
 @dataclass(frozen=True)
 class PrimaryState:
-    """The primary, read once and completely. ``states`` are what the parts' ``read`` returned."""
+    """The primary's state, read once and completely. ``states`` are the results of the parts' ``read``."""
 
     label: str
     address: tuple[str, int]
@@ -218,8 +218,10 @@ class PrimaryState:
     users: int
     groups: int
     settings: int = 0
-    """How many values its settings hold."""
+    """The number of values in its settings."""
     unread: Mapping[PartName, Failure] = field(default_factory=dict)
-    """Parts that could not be read because of a character in them, and where it is. All others go on."""
+    """Parts that could not be read because of a forbidden character, whose place is named. All other parts are
+    replicated.
+    """
     doubts: tuple[Failure, ...] = ()
-    """What a cross-check of what was read could not say."""
+    """Findings of a cross-check that could not be completed."""

@@ -1,10 +1,8 @@
-"""What is to be done about one backup, decided before anything is done.
+"""The plan for one backup, made before anything is written.
 
-A plan is made from what both sides hold and from the policy, and nothing else.
-It decides about every part, also what the block of one part means for others;
-a run carries it out and decides nothing more, unless a write fails. Its hash
-covers all that may be written and why, so that somebody can approve exactly
-what was seen.
+A plan depends only on both sides' content and on the policy. It decides about every part, including the effect of one
+part's block on others; a run only carries it out, unless a write fails. Its hash covers everything that may be written
+and why, so that a person can approve exactly what was reviewed.
 """
 
 import hashlib
@@ -41,7 +39,7 @@ OUTDATED = "Nothing is written: this is not the plan that was approved or asked 
 
 @dataclass(frozen=True)
 class Block:
-    """Why a part is not written until somebody has looked. ``numbers`` are the counts that exceeded the limits."""
+    """Why a part waits for a person. ``numbers`` are the counts that exceeded the limits."""
 
     part: PartName
     reason: Reason
@@ -50,25 +48,22 @@ class Block:
 
     @property
     def approvable(self) -> bool:
-        """Whether an approval of the plan lets the part through."""
+        """Whether an approval of the plan releases the part."""
         return self.reason not in WAIT_FOR_A_DECISION
 
 
 @dataclass(frozen=True)
 class PartPlan:
-    """What is to be done about one part.
+    """The plan for one part.
 
-    ``own`` is what the backup holds, ``desired`` what it should hold; None
-    where it was not read or there is nothing to write. ``settled`` is set when
-    nothing is written, and says why: it is equal, it cannot be replicated, or
-    the plan as a whole stops it (``blocks`` of its own, or of another part). A
-    part that is ``missing`` is settled too, but an approval can release it; one
-    that is ``ambiguous`` is settled, and none can. One that is ``uncommitted``
-    is equal, but may not outlive a restart of the server: it is written once
-    more. One that is ``suspect``, equal or not, must be looked at first, for
-    the reason given. ``server`` names the backup. ``kept_differences`` are the
-    paths of what keep patterns hide although it differs. ``added_to`` is what
-    the backup was sent, where ``own`` is that with values the server added.
+    ``own`` is the backup's content and ``desired`` the content to write; None if it was not read or nothing is to be
+    written. ``settled`` is set if nothing is written, with the reason: the part is equal, cannot be replicated, or is
+    stopped by ``blocks`` of its own or of another part. A ``missing`` part is settled too, but an approval can release
+    it; an ``ambiguous`` part is settled, and no approval can. An ``uncommitted`` part is equal but may not survive a
+    restart of the server, so it is written again. A ``suspect`` part, equal or not, must be reviewed first for the
+    given reason. ``server`` is the backup's name. ``kept_differences`` are the paths of values that keep patterns
+    preserve although they differ. ``added_to`` is the content that was sent, if ``own`` is that content with values
+    added by the server.
     """
 
     part: Part[Any]
@@ -85,7 +80,7 @@ class PartPlan:
     added_to: Any = None
 
     def fingerprints(self, held: object, policy: Policy) -> PartFingerprints:
-        """What is worth remembering when the backup was found to hold ``held``, and that counted as equal."""
+        """The fingerprints to store if the backup has the content ``held``, which counts as equal."""
         wanted = self.part.fingerprint(self.desired, policy)
         return PartFingerprints(wanted, wanted if held == self.desired else self.part.fingerprint(held, policy))
 
@@ -95,11 +90,11 @@ class PartPlan:
 
     @property
     def changes(self) -> Changes:
-        """The items that a push would add, remove and change, also where it is stopped."""
+        """The items that a push would add, remove and change, even if it is stopped."""
         return self._named[0]
 
     def items(self) -> Iterator[Item]:
-        """What a push would do, item by item, also where it is stopped; nothing for an equal part."""
+        """The changes of a push, item by item, even if it is stopped; empty for an equal part."""
         if self.desired is None or self.desired is self.own:
             return
         items = list(self.part.items(self.own, self.desired))
@@ -108,7 +103,7 @@ class PartPlan:
 
     @cached_property
     def _named(self) -> tuple[Changes, tuple[str, ...]]:
-        """The items, and that they could not be named."""
+        """The changes, and a warning if the items could not be named."""
         return contained(
             lambda: (changes_of(self), ()),
             lambda defect: (
@@ -119,61 +114,61 @@ class PartPlan:
 
     @property
     def stopped(self) -> bool:
-        """Whether the backup cannot be made equal in this part, or not before somebody has approved it."""
+        """Whether this part of the backup cannot be made equal, or not without an approval."""
         return self.settled is not None and self.settled.status in (PartStatus.BLOCKED, PartStatus.FAILED)
 
     @property
     def missing(self) -> bool:
-        """Whether the primary answered with nothing at all for this part, of which the backup holds some.
+        """Whether the primary returned no content for this part while the backup has some.
 
-        Never so for settings: they are refused before there is a plan.
+        This is never so for settings, which are rejected before there is a plan.
         """
         return self.settled is not None and self.settled.reason is Reason.PRIMARY_EMPTY
 
     @property
     def ambiguous(self) -> bool:
-        """Whether it cannot be told what is the backup's own, or where it belongs: there is no result to approve."""
+        """Whether the part cannot be merged because entries or names are undecided: there is no result to approve."""
         return self.settled is not None and self.settled.reason in WAIT_FOR_A_DECISION
 
     @property
     def needs_approval(self) -> bool:
-        """Whether it is blocked, and an approval would let it through."""
+        """Whether the part is blocked and an approval would release it."""
         return bool(self.blocks) and all(block.approvable for block in self.blocks)
 
     @property
     def may_change(self) -> bool:
-        """Whether the part is written now, or once it is approved."""
+        """Whether the part is written now, or after an approval."""
         return self.desired is not None or any(block.approvable for block in self.blocks)
 
     def released(self) -> "PartPlan":
-        """The same, to be written although the primary holds nothing of it: what an approval makes of a missing part.
+        """The plan for a missing part after an approval: the primary's empty content is written.
 
-        Raises ValueError for any other part.
+        Raises ValueError for a part that is not missing.
         """
         if not self.missing:
             raise ValueError(f"{self.name} is not missing")
         return replace(self, settled=None)
 
     def settled_as(self, status: PartStatus, reason: Reason | None, message: str) -> "PartPlan":
-        """The same, not to be written."""
+        """The same part, settled without a write."""
         return replace(self, settled=PartOutcome(self.name, status, self.changes, reason, message, cause=self.cause))
 
     def hindered(self, not_done: Collection[PartName]) -> "PartPlan":
-        """The same, not to be written where it refers to one of the parts that the backup does not get."""
+        """The same part, settled without a write if it refers to a part that the backup does not receive."""
         missing = sorted(self.part.needs.intersection(not_done))
         if self.settled or not missing:
             return self
         return self.settled_as(PartStatus.SKIPPED, Reason.DEPENDENCY_FAILED, f"it depends on {', '.join(missing)}")
 
     def facts(self, policy: Policy) -> list[object]:
-        """All that an approval of this part is about, as plain values without content."""
+        """Everything that an approval of this part covers, as plain values without content."""
         own, desired = ("" if state is None else self.part.seal(state, policy) for state in (self.own, self.desired))
         blocks = [[block.reason, block.message, sorted(block.numbers.items())] for block in self.blocks]
         return [self.name, own, desired, self.uncommitted, blocks, list(self.kept_differences)]
 
 
 def changes_of(plan: PartPlan) -> Changes:
-    """The labels of the items by what happens to them."""
+    """The labels of the items by kind of change."""
     labels: dict[Kind, list[str]] = {kind: [] for kind in Kind}
     for item in plan.items():
         labels[item.kind].append(item.label)
@@ -184,8 +179,8 @@ def changes_of(plan: PartPlan) -> Changes:
 class Plan:
     """The plans of all chosen parts, in the order of writing.
 
-    ``approved``: blocks that an approval can lift do not stop their parts.
-    ``outdated``: another plan was approved or asked for, so nothing is written.
+    ``approved``: blocks that an approval can release do not stop their parts. ``outdated``: a different plan was
+    approved or requested, so nothing is written.
     """
 
     parts: tuple[PartPlan, ...]
@@ -200,35 +195,34 @@ class Plan:
 
     @property
     def may_change(self) -> bool:
-        """Whether anything is written now, or once it is approved."""
+        """Whether anything is written now, or after an approval."""
         return any(plan.may_change for plan in self.parts)
 
     @property
     def stopped(self) -> bool:
-        """Whether nothing at all is written: it is outdated, or goes through whole and a part of it is stopped."""
+        """Whether nothing is written: the plan is outdated, or applies as a whole and one of its parts is stopped."""
         return self.outdated or (self.policy.whole and any(plan.stopped for plan in self.parts))
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """What stops parts of it."""
+        """The blocks that stop parts of the plan."""
         return tuple(block for plan in self.parts for block in plan.blocks if self._holds(block))
 
     @cached_property
     def hash(self) -> str:
-        """Hex digest over all that the plan may write and why.
+        """A hexadecimal digest of everything that the plan may write and why.
 
-        That is the content of every part before and after, what blocks it,
-        approved or not, and the policy with its keep patterns. What is equal is
-        not in it.
+        It covers the content of every differing part before and after, its blocks, approved or not, and the policy with
+        its keep patterns. Equal parts are not covered.
         """
         return self.hash_without(())
 
     def hash_without(self, done: Collection[PartName]) -> str:
-        """The hash of the plan that is left when some of its parts were written."""
+        """The hash of the remaining plan after some of its parts were written."""
         return self._hash_of(plan for plan in self.parts if plan.name not in done and (plan.may_change or plan.blocks))
 
     def hash_of(self, part: PartPlan) -> str:
-        """The hash of one part alone: what it holds and shall hold, what blocks it, and the policy."""
+        """The hash of one part: its content before and after, its blocks, and the policy."""
         return self._hash_of([part])
 
     def _hash_of(self, parts: Iterable[PartPlan]) -> str:
@@ -238,10 +232,9 @@ class Plan:
         return _slow_digest(json.dumps([terms, [part.facts(policy) for part in parts]]))
 
     def blocked(self, blocks: Iterable[Block], *, approved: bool = False) -> "Plan":
-        """The plan with all parts settled that must not be written, and those that cannot go without them.
+        """The plan with all blocked parts, and parts that depend on them, settled without a write.
 
-        With ``approved`` only what no approval can lift is stopped. Blocks and
-        approval change nothing about an outdated plan.
+        With ``approved``, only blocks that no approval can release stop a part. An outdated plan stays unchanged.
         """
         all_blocks = tuple(blocks)
         plan = replace(self, approved=approved)
@@ -254,7 +247,7 @@ class Plan:
         return plan._not_written(None, "it goes through whole or not at all") if plan.stopped else plan
 
     def as_outdated(self) -> "Plan":
-        """The plan when another one was approved or asked for: nothing is written."""
+        """The plan if a different one was approved or requested: nothing is written."""
         message = "it is not the plan that was approved or asked for"
         return replace(self._not_written(Reason.PLAN_NOT_CURRENT, message), outdated=True)
 
@@ -276,16 +269,15 @@ class Plan:
 
 
 _ROUNDS = 5_000
-"""About a millisecond for a plan in which something differs; one such step costs a run little beside reading."""
+"""About a millisecond for a plan with differences; one such step is short compared with reading."""
 
 
 @lru_cache(maxsize=64)
 def _slow_digest(facts: str) -> str:
-    """SHA-256 by PBKDF2, as hex.
+    """The SHA-256 by PBKDF2, in hexadecimal.
 
-    The hash is shown and stored, and it covers secrets. Whoever knows all of
-    the content but one short secret could try guesses of it against the hash;
-    each guess takes as long as the hash itself.
+    The hash is shown and stored, and it covers secrets. Somebody who knows all content except one short secret could
+    test guesses against the hash, so each guess must take as long as the hash itself.
     """
     return hashlib.pbkdf2_hmac("sha256", facts.encode(), b"plan", _ROUNDS).hex()
 
@@ -298,10 +290,10 @@ def make_plan(
     previous: Mapping[PartName, PartFingerprints],
     suspicion: str = "",
 ) -> Plan:
-    """Read every chosen part of the backup and decide about it. Raises Failure when one cannot be read.
+    """Read every chosen part of the backup and plan it. Raises Failure if a part cannot be read.
 
-    ``previous`` is what was seen of the parts when they were last found equal;
-    ``suspicion`` is why its settings have to be looked at, empty when they need not.
+    ``previous`` has the fingerprints of the parts when they were last equal; ``suspicion`` is why its settings must be
+    reviewed, empty if they need not be.
     """
     plans = (
         replace(_plan(part, primary, server, features, policy, previous.get(part.name)), server=server.label)
@@ -339,7 +331,9 @@ def _plan(
 
 
 def _not_read(part: Part[Any], why: Failure | None) -> PartOutcome:
-    """Of a part that the run has not read of the primary. ``why`` is None where only the run's notices say it."""
+    """The outcome of a part that the run did not read from the primary. ``why`` is None if the reason is only in the
+    run's notices.
+    """
     message = "the run read the primary without it: it was chosen later, or the run's notices say why"
     reason = why.reason if why else Reason.PART_NOT_READ
     return PartOutcome(part.name, PartStatus.NOT_READ, reason=reason, message=why.message if why else message)

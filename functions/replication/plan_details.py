@@ -1,9 +1,9 @@
-"""A plan in full, for people and programs: what would come, go or change, by name, and what stays the backup's own.
+"""The details of a plan for people and programs: what would be added, removed or changed, by name, and which values the
+backup keeps.
 
-Nothing that looks like a secret is ever in it (see ``documents.sensitive``),
-only that it changed. It is bounded: of a part with very many differences the first are
-listed and the others counted, so that a plan stays small enough to be stored
-and looked at.
+Values that look like secrets are never included (see ``documents.sensitive``), only the fact that they change. The
+details are limited: of many differences in a part the first are listed and the others counted, so that a plan stays
+small enough for storing and reading.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,34 +30,36 @@ from replication.parts.base import Document
 from replication.plan import Block, PartPlan, Plan
 
 MAX_ITEMS = 200
-"""Items listed per part; the rest is counted. Removed ones come first, then changed ones, then added ones."""
+"""Maximum number of items listed for each part; the rest is counted. Removed items come first, then changed ones, then
+added ones.
+"""
 MAX_FIELDS = 50
-"""Fields listed per item; the rest is counted."""
+"""Maximum number of fields listed for each item; the rest is counted."""
 _BEFORE_DIFFERENCE = 40
-"""Characters of that piece that are the same on both sides."""
+"""How many equal characters are shown before a difference."""
 MAX_KEPT = 100
-"""Paths listed of what stays the backup's own; the rest is counted."""
+"""Maximum number of kept paths that are listed; the rest is counted."""
 
 _COMMITTED_AGAIN = "equal, but it may not outlive a restart, so it is written once more"
 _URGENCY = {Kind.REMOVED: 0, Kind.CHANGED: 1, Kind.ADDED: 2}
 
 
 class State(StrEnum):
-    """What the plan says of a part."""
+    """The state of a part in the plan."""
 
     EQUAL = "equal"
     DIFFERENT = "different"
     BLOCKED = "blocked"
     """It is not written before the plan is approved; ``reason`` and ``message`` say why."""
     UNDECIDED = "undecided"
-    """It is not written before the remedy of its ``reason`` is carried out: no approval helps."""
+    """It is not written before the remedy of its ``reason`` is carried out: an approval does not help."""
     NOT_WRITTEN = "not_written"
-    """It cannot be replicated, or not without another part, or this is another plan than the one asked for."""
+    """It cannot be replicated, or not without another part, or this is not the requested plan."""
 
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One value of an item. ``before`` and ``after`` are None where there is none, and where it is ``hidden``."""
+    """The change of one value of an item. ``before`` and ``after`` are None if the value is absent or ``hidden``."""
 
     path: str
     kind: Kind
@@ -77,7 +79,7 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class ItemChange:
-    """One item. Only a changed one lists its fields, and a value of ``settings`` lists itself."""
+    """The change of one item. Only a changed item lists its fields; a value of ``settings`` lists itself."""
 
     kind: Kind
     key: str
@@ -95,9 +97,9 @@ class ItemChange:
 
 @dataclass(frozen=True)
 class PartDetails:
-    """One part: counts of all items, the first of them in full, and what the rules keep as the backup has it.
+    """One part: the number of items, the first items in full, and the values that keep patterns preserve.
 
-    ``kept_different``: values of it that differ from the primary's, or that only one side has.
+    ``kept_different`` is the number of kept values that differ from the primary's, or exist on one side only.
     """
 
     part: PartName
@@ -115,7 +117,7 @@ class PartDetails:
 
     @property
     def more_items(self) -> int:
-        """How many items are counted and not listed."""
+        """The number of items that are counted but not listed."""
         return self.added + self.removed + self.changed - len(self.items)
 
     def to_json(self) -> dict[str, Any]:
@@ -140,7 +142,7 @@ class PartDetails:
 class PlanDetails:
     """All parts in the order of writing.
 
-    ``hash`` is what an approval names, ``exceptions`` are the rules' exceptions that have an effect.
+    ``hash`` identifies the plan in an approval; ``exceptions`` are the exceptions that have an effect.
     """
 
     hash: str
@@ -149,7 +151,7 @@ class PlanDetails:
     exceptions: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values, ready for ``json.dumps``."""
+        """The details as plain values for ``json.dumps``."""
         return {
             "hash": self.hash,
             "parts": [part.to_json() for part in self.parts],
@@ -159,7 +161,7 @@ class PlanDetails:
 
 
 def details(plan: Plan, *, max_items: int = MAX_ITEMS) -> PlanDetails:
-    """What the plan would do. Nothing is read from a server."""
+    """The details of what the plan would do. No server is contacted."""
     missing: list[str] = []
     parts = tuple(
         contained(
@@ -173,7 +175,7 @@ def details(plan: Plan, *, max_items: int = MAX_ITEMS) -> PlanDetails:
 
 
 def _exceptions(plan: Plan) -> tuple[str, ...]:
-    """The exceptions of the rules by which the plan replicates something, or has done so."""
+    """The exceptions because of which the plan replicates something, or has done so."""
     rules = plan.policy.rules
     if plan.policy.exact or not rules.exceptions:
         return ()
@@ -183,13 +185,13 @@ def _exceptions(plan: Plan) -> tuple[str, ...]:
 
 
 def _all_exceptions(plan: Plan, defect: Defect, missing: list[str]) -> tuple[str, ...]:
-    """All exceptions, where it cannot be said which have an effect; ``missing`` gets a notice of it."""
+    """All exceptions, if it cannot be determined which have an effect; ``missing`` gets a notice about that."""
     missing.append(str(defect.of("the list of exceptions that have an effect")))
     return plan.policy.rules.exceptions
 
 
 def _undetailed(plan: PartPlan, defect: Defect, missing: list[str]) -> PartDetails:
-    """A part of which nothing can be listed, only counted; ``missing`` gets a notice of it."""
+    """A part whose items can only be counted; ``missing`` gets a notice about that."""
     missing.append(str(defect.of(f"the details of {plan.name}", plan.server)))
     changes, settled = plan.changes, plan.settled
     return PartDetails(
@@ -247,7 +249,7 @@ def _item(item: Item) -> ItemChange:
 
 
 def field_change(difference: Difference) -> FieldChange:
-    """A difference as it may be shown: what looks like a secret is hidden, of what is long a piece is shown."""
+    """A difference as it may be shown: values that look like secrets are hidden, and long values are shortened."""
     path = shortened(difference.path)
     sides = difference.before, difference.after
     start = _start_of_piece(*sides)
@@ -258,13 +260,13 @@ def field_change(difference: Difference) -> FieldChange:
 
 
 def _start_of_piece(before: str | None, after: str | None) -> int:
-    """Where the shown piece of two values begins: at their beginning, unless it would be the same of both."""
+    """The start of the shown piece of two values: 0, unless the shown text would be the same for both."""
     same = _length_of_common_prefix(before or "", after or "")
     return max(0, same - _BEFORE_DIFFERENCE) if same + _BEFORE_DIFFERENCE > LONGEST_SHOWN else 0
 
 
 def _length_of_common_prefix(one: str, other: str) -> int:
-    """By halving: texts may have millions of characters."""
+    """The length of the common prefix, found by bisection because texts may have millions of characters."""
     same, most = 0, min(len(one), len(other))
     while same < most:
         middle = (same + most + 1) // 2
@@ -276,7 +278,7 @@ def _length_of_common_prefix(one: str, other: str) -> int:
 
 
 def _may_hold_secret_near(value: str, start: int) -> bool:
-    """The same as for its beginning, of what is shown from ``start`` on and what stands around that."""
+    """Whether the text shown from ``start`` on, or the text around it, may contain a secret."""
     return start > 0 and may_hold_secret(value[max(0, start - INSPECTED // 2) :])
 
 
@@ -285,7 +287,7 @@ def _piece(value: str, start: int) -> str:
 
 
 def _kept(plan: PartPlan, rules: Rules) -> list[str]:
-    """The paths of ``settings`` that stay as the backup has them."""
+    """The paths of ``settings`` that the backup keeps."""
     if plan.name is not PartName.SETTINGS or plan.own is None:
         return []
     own: Document = plan.own
@@ -312,9 +314,10 @@ class Preview:
 def preview(
     plan: Plan, guard: Guard, warnings: tuple[str, ...], look: Callable[[Plan], PlanDetails] = details
 ) -> Preview:
-    """The plan as the guard lets it through, with what it stops shown as well.
+    """The plan after the guard, including what the guard stops.
 
-    ``warnings`` come before the plan's own. ``look`` makes the details, for who wants fewer of them.
+    ``warnings`` come before the plan's own. ``look`` computes the details; callers may pass a function that lists
+    fewer.
     """
     guarded = guard.apply(plan)
     plan_details = look(guarded)

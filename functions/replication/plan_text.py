@@ -1,4 +1,4 @@
-"""A plan as text for people, in the manner of Terraform's: ``+`` comes, ``-`` goes, ``~`` changes."""
+"""A plan as text for people, in the style of Terraform: ``+`` adds, ``-`` removes, ``~`` changes."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +18,7 @@ _HIDDEN = "(hidden)"
 def render(
     details: PlanDetails, backup: str, *, blocks: Sequence[Block] = (), access_increases: Sequence[AccessIncrease] = ()
 ) -> str:
-    """The plan of ``backup`` (a name to show), with what blocks it and what widens access if that is given."""
+    """The plan of ``backup`` (a displayed name), with the given blocks and cases of wider access."""
     return contained(
         lambda: "\n".join(_lines(details, backup, blocks, access_increases)) + "\n",
         lambda defect: f"{defect.of('the text of this plan', backup)}\nHash: {details.hash}\n",
@@ -26,7 +26,7 @@ def render(
 
 
 def render_difference(details: PlanDetails, before: str, after: str) -> str:
-    """How two states differ, in the manner of a plan; ``before`` and ``after`` are names to show."""
+    """The difference of two states in the form of a plan; ``before`` and ``after`` are displayed names."""
     return contained(
         lambda: "\n".join(_difference_lines(details, before, after)) + "\n",
         lambda defect: f"{defect.of('the text of this difference')}\n",
@@ -89,7 +89,7 @@ _NOT_WRITTEN = {
 
 
 def _conclusion(parts: Sequence[PartDetails]) -> Iterator[str]:
-    """What a run does of all this, and what it leaves and why, in a sentence each."""
+    """Sentences on what a run writes, what it does not write, and why."""
     written = [part for part in parts if part.state is State.DIFFERENT]
     # What an edition does not have is neither done nor missing.
     left = [part for part in parts if part.state in _NOT_WRITTEN and (part.reason or _counts(part))]
@@ -106,7 +106,7 @@ def _conclusion(parts: Sequence[PartDetails]) -> Iterator[str]:
 
 
 def _counts(part: PartDetails) -> str:
-    """How many items differ, in brackets; empty for none."""
+    """The number of differing items, in brackets; empty for none."""
     counts = {"to add": part.added, "to change": part.changed, "to remove": part.removed}
     said = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
     return f" ({said})" if said else ""
@@ -133,7 +133,7 @@ def _kept(details: PlanDetails) -> Iterator[str]:
 
 
 def kept_lines(count: int, paths: Sequence[str]) -> Iterator[str]:
-    """The paths of what is kept although it differs, of which there are ``count``."""
+    """The paths of values that are kept although they differ, ``count`` in total."""
     yield from map(printable, paths)
     if count > len(paths):
         yield f"... and {count - len(paths)} more"
@@ -191,15 +191,15 @@ def _kept_values(part: PartDetails) -> str:
 
 
 def _quoted(value: str | None) -> str:
-    """The value between quotes, so written that no other value looks the same."""
+    """The value in quotes, escaped so that it cannot be confused with another value."""
     escaped = (value or "").replace("\\", "\\\\").replace('"', '\\"')
     return f'"{printable(escaped)}"'
 
 
 def printable(text: str) -> str:
-    """Text on one line: nothing that moves a terminal's cursor or ends the line, so that no name can forge a line.
+    """The text on one line without control characters, so that a name cannot forge a line.
 
-    Of several blanks only the first is one: with them a name could reach the end of a terminal's line.
+    Repeated blanks are escaped, because with them a name could fill a terminal's line.
     """
     escaped = (
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

@@ -1,8 +1,7 @@
-"""What replication needs of a server, in product terms.
+"""The interfaces through which replication uses servers and snapshots.
 
-The Protocols of this module are all that this room knows of the outside. A
-server that is only read (the primary) is a ``ReadableServer``: there is no
-method on it that could change anything.
+This package depends on nothing outside except these Protocols. A server that is only read, such as the primary, is a
+``ReadableServer``, which has no method that changes anything.
 
 Every method may raise ``common.errors.Failure``.
 """
@@ -46,23 +45,23 @@ __all__ = [
 
 
 class ReadableServer(Protocol):
-    """A server as far as it can be read. The primary is never more than this."""
+    """A server that can be read. The primary is only ever used through this interface."""
 
     @property
     def label(self) -> str:
-        """How messages name this server, for example ``backup-2 (files2.example:8443)``."""
+        """The server's name in messages, for example ``backup-2 (files2.example:8443)``."""
 
     @property
     def address(self) -> tuple[str, int]:
-        """Host and port as registered."""
+        """The registered host and port."""
 
     @property
     def list_room(self) -> int:
-        """Bytes that the parser's tree of a list of users or groups may take."""
+        """Maximum size in bytes of the parsed tree of a user or group list."""
 
     def facts(self) -> ServerFacts: ...
     def security(self) -> Security:
-        """The typed answers about SOAP and TLS alone: one small call that needs a log-in."""
+        """The SOAP and TLS settings only: one small call that needs a log-in."""
 
     def user_names(self) -> tuple[str, ...]: ...
     def group_names(self) -> tuple[str, ...]: ...
@@ -79,14 +78,15 @@ class ReadableServer(Protocol):
 
 
 class WritableServer(ReadableServer, Protocol):
-    """A backup. Writers return nothing; a server that answers false raises WRITE_REFUSED.
+    """A backup, which can also be written to. Write methods return nothing; a server that reports no success raises
+    WRITE_REFUSED.
 
-    That a writer returned proves only that the server said so.
+    A write that returns proves only that the server reported success.
     """
 
     @property
     def deadline(self) -> Deadline:
-        """When the calls of this server must have ended; it holds for no other server."""
+        """The deadline for calls to this server only."""
 
     def write_settings(self, document: Content) -> None: ...
     def write_authentication(self, authentication: Authentication) -> None: ...
@@ -99,17 +99,17 @@ class WritableServer(ReadableServer, Protocol):
         """Change the options of the listener with this id."""
 
     def fresh_facts(self) -> ServerFacts:
-        """The facts again, over a new connection and with a new log-in: proof that the way in still exists."""
+        """The facts, read over a new connection with a new log-in, as proof of access."""
 
     def commit_listeners(self, listeners: tuple[Listener, ...], settings: Content) -> None:
-        """Make changed listeners durable; ``settings`` is the server's own present document."""
+        """Make changed listeners permanent; ``settings`` is the server's own current document."""
 
 
 class Snapshots(Protocol):
-    """Keeps what a backup held before it is written to."""
+    """Stores the content of a backup before it is written to."""
 
     def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
-        """Store dumps of parts by the parts' names, and what the server says of itself; the snapshot's key.
+        """Store the dumps of parts by name, and the server's facts; return the snapshot's key.
 
         Raises Failure.
         """

@@ -1,6 +1,6 @@
-"""States of the primary: read once and completely, stored, loaded again, and compared.
+"""States of the primary: reading, storing, loading and comparing them.
 
-What a backup held before a push is stored and loaded in the same way.
+The content of a backup before a push is stored and loaded in the same way.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,12 +20,10 @@ from replication.ports import ReadableServer, ServerFacts
 def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_empty: bool = False) -> PrimaryState:
     """Read the facts and the chosen parts of the primary.
 
-    Raises Failure when anything cannot be read or understood, when users,
-    groups or settings are missing or there is not one user (PRIMARY_EMPTY,
-    unless ``accept_empty`` says that having no user is meant so), and when the
-    server names twice as many users or groups as its documents hold, or more
-    (PRIMARY_INCOMPLETE). A failed read never means "no users". One character
-    that XML has no way to write costs only the part that it is in.
+    Raises Failure if anything is unreadable, if users, groups or settings are missing or there is no user
+    (PRIMARY_EMPTY, unless ``accept_empty`` permits having no user), and if the server lists at least twice as many
+    users or groups as its documents contain (PRIMARY_INCOMPLETE). A failed read never means "no users". A character
+    that XML cannot represent makes only its own part unreadable.
     """
     wanted = set(parts)
     facts = server.facts()
@@ -70,11 +68,13 @@ def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_em
 
 
 BY_DEFAULT = Policy(rules=Rules(()))  # the rules decide what is written, not what is read
-"""What changes by itself, such as the list of automatically blocked addresses, is not a change of the primary."""
+"""The policy for comparing states of the primary; automatically changing content, such as the list of automatically
+blocked addresses, is not a change.
+"""
 
 
 def fingerprint(primary: PrimaryState) -> str:
-    """A digest of all that was read: equal to an earlier one exactly when nothing that is replicated has changed."""
+    """A digest of everything that was read: it equals an earlier one exactly if nothing replicated has changed."""
     parts = (f"{name}={part_digest}" for name, part_digest in fingerprints(primary).items())
     return digest(f"{primary.facts.version} {' '.join(parts)}")
 
@@ -94,11 +94,10 @@ def dump(primary: PrimaryState) -> dict[str, str]:
 
 
 def earlier_state(dumps: Mapping[str, str], facts: ServerFacts, address: tuple[str, int], label: str) -> PrimaryState:
-    """The state that ``dumps`` are of, by the parts' names; ``facts`` is what the server said of itself then.
+    """The state in ``dumps``, which are by part name; ``facts`` are the server's facts at that time.
 
-    ``label`` names it in messages. How many users and settings there are is not
-    counted: nothing is compared with it. Raises Failure(SNAPSHOT_UNREADABLE)
-    for a part that is not known or cannot be understood.
+    ``label`` is its name in messages. Users and settings are not counted, because no comparison needs the numbers.
+    Raises Failure(SNAPSHOT_UNREADABLE) for an unknown or unreadable part.
     """
     unknown = set(dumps) - set(PartName)
     if unknown:
@@ -120,10 +119,10 @@ def earlier_state(dumps: Mapping[str, str], facts: ServerFacts, address: tuple[s
 
 
 def compared(before: Mapping[str, str], after: Mapping[str, str]) -> Plan:
-    """What leads from one state to another; both are dumps of parts by the parts' names.
+    """The changes from one state to another; both are dumps by part name.
 
-    A part that only one of them has is settled, and its message says which.
-    Raises Failure(DOCUMENT_MALFORMED) for a document that cannot be understood.
+    A part that only one state has is settled, with a message that says which. Raises Failure(DOCUMENT_MALFORMED) for an
+    unreadable document.
     """
     return Plan(tuple(_compared(before, after)), BY_DEFAULT)
 
@@ -146,10 +145,10 @@ def _part(part: Part[Any], before: Any, after: Any) -> PartPlan:
 
 
 def _cross_check(what: str, held: int, ask: Callable[[], tuple[str, ...]], label: str) -> Iterator[Failure]:
-    """Compare two answers of the server about the same thing; why it does not give the second one, if it does not.
+    """Compare two counts of the same thing from the server; yield the failure if the second count is unavailable.
 
-    Only half-size is an error: on real servers the list of names may hold
-    accounts (of a directory, for example) that are not in the document.
+    Only half or less is an error: on real servers the list of names may include accounts (of a directory, for example)
+    that are not in the document.
     """
     try:
         named = len(ask())

@@ -1,4 +1,4 @@
-"""The way of one backup: check, read, plan, keep what it holds, write, read back."""
+"""The replication to one backup: check, read, plan, store its content, write, read back."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -24,7 +24,7 @@ from replication.ports import ServerFacts, Snapshots, WritableServer
 from replication.settings_write import SettingsWrite
 
 _PROVED = frozenset({PartStatus.PUSHED, PartStatus.UNCHANGED, PartStatus.ROLLED_BACK})
-"""Of settings: the way in was looked at since they were last written."""
+"""Statuses of settings after which access was checked since the last write."""
 
 
 def replicate(
@@ -36,15 +36,13 @@ def replicate(
     begin: Callable[[Outcome], None] = lambda _: None,
     check_target: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Make one backup equal to the primary, except what belongs to its own machine.
+    """Make one backup equal to the primary, except for machine-specific values.
 
-    Everything is read and decided before the first write, and what the backup
-    holds of the parts that are about to change is kept in ``snapshots``: a
-    backup that cannot be read, understood or kept is not written to at all.
-    ``begin`` receives before the first write what is true if nothing more is
-    heard; when it raises Failure, nothing is written. ``check_target`` is called
-    between two parts; when it raises Failure, the rest is not written. Never raises
-    Failure: what happened is in the outcome.
+    Everything is read and decided before the first write, and the backup's content of the parts to change is stored in
+    ``snapshots``: a backup that cannot be read, understood or stored is not written to. ``begin`` receives the interim
+    result before the first write; if it raises Failure, nothing is written. ``check_target`` is called between two
+    parts; if it raises Failure, the remaining parts are not written. This function never raises Failure: the outcome
+    says what happened.
     """
     facts: ServerFacts | None = None
     restore = job.restore
@@ -82,9 +80,9 @@ def replicate(
 
 
 def _put_back(outcome: Outcome, previous: Mapping[PartName, PartFingerprints]) -> Outcome:
-    """The outcome of a restore claims nothing about the primary: neither equality now, nor a cause to be named later.
+    """The outcome of a restore, which claims neither equality with the primary nor a cause for differences.
 
-    The ``previous`` fingerprints of the parts stay: those of the last time they were equal to the primary.
+    The ``previous`` fingerprints of the parts are kept from the last time they were equal to the primary.
     """
 
     def fingerprints(part: PartOutcome) -> PartFingerprints | None:
@@ -119,7 +117,7 @@ def _push(
 
 
 def _interrupted(plan: Plan, warnings: tuple[str, ...], snapshot: str) -> Outcome:
-    """What is true of a backup from its first write on until the last part was read back."""
+    """The interim result, which is true from the first write until the last part was read back."""
 
     def outcome(part: PartPlan) -> PartOutcome:
         message = "it was about to be written"
@@ -187,7 +185,7 @@ def _summary(
 
 
 def _but_for(parts: Iterable[PartOutcome]) -> str:
-    """What equal does not say: that some values differ all the same, because a pattern keeps them."""
+    """A message that some values differ although the backup is equal, because keep patterns preserve them."""
     count = sum(part.kept.count for part in parts)
     return (
         f"equal but for {count} {'value that is' if count == 1 else 'values that are'} kept by rules" if count else ""
@@ -195,7 +193,7 @@ def _but_for(parts: Iterable[PartOutcome]) -> str:
 
 
 def _hash_after(plan: Plan, parts: Iterable[PartOutcome]) -> str:
-    """The plan's hash, or, where a part waits for somebody, that of the plan that is left; empty without any."""
+    """The plan's hash or, if a part waits for a person, the hash of the remaining plan; empty if nothing remains."""
     parts = tuple(parts)
     pushed = {part.part for part in parts if part.status is PartStatus.PUSHED}
     left = [part for part in plan.parts if part.may_change and part.name not in pushed]

@@ -1,12 +1,10 @@
-"""Writing settings so that nobody is locked out: the way in is proved after it, or the old ones are put back.
+"""Writes settings without locking anybody out: access is proved afterwards, or the old settings are restored.
 
-New settings can end every log-in. So they are written only while there is time
-to write them, to prove access over a new connection, and to undo them: the time
-for undoing is set aside before the write, and no slow call can use it up. The
-first complaint is carried to the end. What was not proved and not put back is
-a lock-out, and is called one. The proof: the typed answers about SOAP, TLS and
-licence are what they were, over a new connection with a new log-in. Where a
-backup gets its own earlier settings back, what it said then is as right.
+New settings can make every log-in fail. So they are written only if there is time to write them, to prove access over a
+new connection, and to undo them: the time for undoing is reserved before the write, and no slow call can use it up. The
+first complaint is reported in every case. If access was neither proved nor restored, the result is reported as a
+lock-out. The proof: the facts about SOAP, TLS and licence are unchanged, read over a new connection with a new log-in.
+If a backup's own earlier settings are restored, the facts from that time are accepted as well.
 """
 
 from collections.abc import Callable
@@ -19,10 +17,11 @@ from replication.plan import PartPlan
 from replication.ports import ServerFacts, WritableServer
 
 PAUSES = (1.0, 2.0, 4.0)
-"""Seconds between attempts to log in again after new settings."""
+"""Seconds between attempts to log in after new settings."""
 _LOOKS = 4
-"""Writing, a new log-in with its answers, and reading back, each taken to last no longer than the facts did before;
-and one more."""
+"""Writing, a new log-in with its calls, and reading back, each assumed to take as long as reading the facts did, plus
+one more.
+"""
 
 UNREACHABLE = frozenset(
     {
@@ -35,14 +34,14 @@ UNREACHABLE = frozenset(
 )
 
 _FATE_UNKNOWN = frozenset({Reason.CONNECTION_CLOSED, Reason.CONNECTION_FAILED, Reason.READ_TIMEOUT, Reason.DEADLINE})
-"""Reasons after which a write may or may not have been done."""
+"""Reasons after which a write may or may not have taken effect."""
 
 
 @dataclass(frozen=True)
 class PendingAccessProof:
-    """New settings were written to a backup, and the end of their proof was not heard of.
+    """New settings were written to a backup, and the result of the proof of access was not recorded.
 
-    ``snapshot`` is what it held before, ``facts`` what it said of itself then.
+    ``snapshot`` is the key of the content before, ``facts`` are the facts from before.
     """
 
     snapshot: str
@@ -50,7 +49,7 @@ class PendingAccessProof:
 
 
 def _changed(now: ServerFacts, *right: ServerFacts) -> str:
-    """What of the proof of access is as in none of ``right``, in words; empty when all is."""
+    """Which facts for the proof of access match none of ``right``, as a clause; empty if all match."""
     if all(now.security != before.security for before in right):
         return "its answers about SOAP and TLS are not what they were"
     # The days that are left may tick over while we work.
@@ -60,7 +59,7 @@ def _changed(now: ServerFacts, *right: ServerFacts) -> str:
 
 
 def suspicion(now: ServerFacts, pending_access_proof: PendingAccessProof | None) -> str:
-    """Why its settings must not pass for good without a look, in words; empty when nothing speaks against them."""
+    """Why its settings need a review, as a clause; empty if they do not."""
     change = _changed(now, pending_access_proof.facts) if pending_access_proof else ""
     if not pending_access_proof or not change:
         return ""
@@ -72,7 +71,7 @@ def suspicion(now: ServerFacts, pending_access_proof: PendingAccessProof | None)
 
 @dataclass(frozen=True)
 class _Complaint:
-    """Why access counts as lost: in words, and whether time alone was missing."""
+    """Why access counts as lost: a clause, and whether only the time ran out."""
 
     text: str
     is_late: bool = False
@@ -82,9 +81,8 @@ class _Complaint:
 class SettingsWrite:
     """Writes the settings of one backup.
 
-    ``facts`` are what the server said of itself before, ``then`` what it said
-    when it held what is put back (None: nothing of its own is). ``pace`` is how
-    many seconds the facts took: how fast the server is.
+    ``facts`` are the server's facts from before, ``then`` those from the time of the snapshot that is restored (None
+    for any other source). ``pace`` is how many seconds reading the facts took, as a measure of the server's speed.
     """
 
     server: WritableServer
@@ -95,12 +93,12 @@ class SettingsWrite:
     runtime: Runtime
 
     def write(self, part: PartPlan, written: Callable[[], None]) -> None:
-        """Write, and prove that the way in is as before. ``written`` is called when the server has taken it.
+        """Write the settings and prove that access still works. ``written`` is called when the server has acknowledged
+        the write.
 
-        Raises Failure, DEADLINE: nothing was written, or what was is put back,
-        or the server can be logged in to as before. MACHINE_VALUES_CHANGED: it
-        was put back, and read back as it was. ROLLBACK_NOT_EFFECTIVE: the way
-        in is as before, the part is not. ACCESS_LOST: putting it back did not help.
+        Raises Failure. DEADLINE: nothing was written, or it was undone, or log-in works as before.
+        MACHINE_VALUES_CHANGED: the write was undone, which was verified by reading back. ROLLBACK_NOT_EFFECTIVE: access
+        works, but the part differs from before. ACCESS_LOST: undoing the write did not help.
         """
         aside = sum(PAUSES) + _LOOKS * self.pace
         left = self.server.deadline.remaining()
@@ -127,7 +125,7 @@ class SettingsWrite:
             raise unanswered
 
     def _put_back(self, part: PartPlan, complaint: _Complaint) -> None:
-        """Undo the write, and raise the Failure that says what came of it."""
+        """Undo the write, and raise the Failure that describes the result."""
         try:
             part.part.write(self.server, part.desired, part.own, self.policy)
             still = self._complaint(self.facts)
@@ -144,7 +142,7 @@ class SettingsWrite:
         raise self._failure(reason, f"after the new settings {complaint.text}; they were put back")
 
     def _read_back(self, part: PartPlan, complaint: _Complaint) -> None:
-        """Raise Failure(ROLLBACK_NOT_EFFECTIVE) unless the server holds what it held before the push."""
+        """Raise Failure(ROLLBACK_NOT_EFFECTIVE) unless the server has the same content as before the push."""
         try:
             same = part.part.same(part.part.read(self.server), part.own, self.policy)
             seen = "holds something else than before"
@@ -157,7 +155,7 @@ class SettingsWrite:
             )
 
     def _complaint(self, *right: ServerFacts) -> _Complaint | None:
-        """What of the proof of access is as in none of ``right``; None when all is."""
+        """The complaint if the facts match none of ``right``; None if access works."""
         try:
             change = _changed(self._facts_again(), *right)
         except Failure as failure:
@@ -167,9 +165,10 @@ class SettingsWrite:
         return _Complaint(change) if change else None
 
     def _facts_again(self) -> ServerFacts:
-        """The facts over a new connection. A server may need a moment after new settings, its listener most of all.
+        """The facts, read over a new connection. A server may need a moment after new settings, especially its
+        listener.
 
-        When the time ends, the failure is that of the last attempt that the server itself let fail.
+        If the time runs out, the failure is that of the last attempt which the server itself caused to fail.
         """
         heard: Failure | None = None
         for pause in (*PAUSES, 0.0):

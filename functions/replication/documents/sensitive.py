@@ -63,7 +63,7 @@ _LINES = within(
     | ^[ \t]{0,8}open[ \t]{1,4}\S{1,253}\s{0,8}?\n\s{0,8}\S{1,64}\s{0,8}?\n\s{0,8}\S{1,64}[ \t\r]{0,8}$  # open h
     """
 )
-"""A log-in as a line of a script: its name and its password, without any word for them."""
+"""A log-in as a line of a script: name and password without a keyword."""
 _NUMBER = within(r"(?i)\b(?:pin|tan|otp|code)\b\W{1,3}[0-9]{4,12}")
 _SHAPES = within(
     r"""(?xi)
@@ -80,19 +80,19 @@ _SHAPES = within(
 _LOG_IN = within(r"(?i)(?:^|[\s\"'(,;])(?!mailto:|sips?:|xmpp:)[^\s:@/\"'(,;]{1,64}[:/][^\s@]{1,128}@[\w.-]")
 """``name:password@host`` or ``name/password@host``."""
 _NAME_AND_PASSWORD = whole(r"([\w.+@\\-]{2,64}):(?![/\\!*+]|[0-9]{1,5}$)([^\s:]{4,128})")
-"""``name:password`` without blanks: no host with its port, no list of ciphers."""
+"""``name:password`` without blanks, but not a host with its port or a list of ciphers."""
 _BEFORE_COLONS = frozenset(
     {"http", "https", "ftp", "ftps", "sftp", "mailto", "tel", "urn", "file", "data", "ldap", "ldaps", "sip", "sips"}
     | {"xmpp", "cid", "about", "xs", "xsd", "xsi", "xml", "soap", "wsdl", "tns"}
 )
-"""What stands before a colon where no log-in follows: schemes, prefixes."""
+"""Text before a colon that is not followed by a log-in: URL schemes and prefixes."""
 _ADDRESS = within(
     r"(?i)//\S{1,128}/(?:(?:reset|invit\w{0,6}|verif\w{0,8}|confirm\w{0,8}|activat\w{0,6}|magic\w{0,6})[/=]|bot[0-9]{5,12}:)"
     r"[^\s/]{5}"
 )
-"""Whoever has such an address is let in."""
+"""A URL that grants access to anybody who has it."""
 _DER = within(r"(?<!\w)MII[A-Za-z0-9+/]{9}")
-"""A certificate or a key in base64, without its header."""
+"""A certificate or a key in base64 without its header."""
 _BASE64 = within(r"(?<![\w+/=])[A-Za-z0-9+/]{8,512}={0,2}(?![\w+/=])")
 _GROUPS = within(r"(?<![\w-])[A-Za-z0-9]{4,8}(?:-[A-Za-z0-9]{4,8}){2,9}(?![\w-])")
 _BASE32_GROUPS = within(r"(?<!\w)[A-Z2-7]{4}(?: [A-Z2-7]{4}){3,15}(?!\w)")
@@ -105,20 +105,20 @@ _SHORTEST = 6
 
 
 def looks_generated(text: str) -> bool:
-    """Whether a text is, or holds, what only programs write: a key, a hash, a token, a log-in inside of an address.
+    """Whether a text contains something that only programs write: a key, a hash, a token, a log-in in a URL.
 
-    The names that people give to things hold nothing like that, even if they speak of passwords.
+    Names that people give to things never match, even if they mention passwords.
     """
     return any(map(_looks_generated, _said_in(text[:INSPECTED])))
 
 
 def may_name_secret(label: str) -> bool:
-    """Whether a name may not be shown: it looks generated, or is a command that holds a secret."""
+    """Whether a name must be hidden: it looks generated, or is a command with a secret."""
     return looks_generated(label) or any(map(_is_command, _said_in(label[:INSPECTED])))
 
 
 def may_hold_secret(value: str) -> bool:
-    """Whether a value may not be shown: it looks generated, mentions a secret, or looks like a password."""
+    """Whether a value must be hidden: it looks generated, mentions a secret, or looks like a password."""
     return any(map(_may_hold_secret, _said_in(value[:INSPECTED])))
 
 
@@ -126,7 +126,7 @@ _ROUNDS_OF_ESCAPES = 3
 
 
 def _said_in(text: str) -> Iterator[str]:
-    """A text, and what it says once the escapes of addresses, JSON and XML in it are undone."""
+    """A text, followed by its forms after undoing URL, JSON and XML escapes."""
     yield text
     for _ in range(_ROUNDS_OF_ESCAPES):
         said = _undone(text)
@@ -162,7 +162,7 @@ def _looks_generated(text: str) -> bool:
 
 
 def _is_command(text: str) -> bool:
-    """Whether a text is a command or a statement in which a secret stands at its place."""
+    """Whether a text is a command or a statement that contains a secret."""
     return (
         _OPTION.search(text) is not None
         or _STATEMENT.search(text) is not None
@@ -203,7 +203,7 @@ def _is_name_with_password(token: str) -> bool:
 
 
 def _is_encoded_log_in(run: str) -> bool:
-    """Whether a run of base64 characters is a name and a password: printable, with a colon."""
+    """Whether base64 text decodes to a name and a password: printable, with a colon."""
     if len(run) % 4:
         return False
     held = b64decode(run)
@@ -211,7 +211,7 @@ def _is_encoded_log_in(run: str) -> bool:
 
 
 def _is_random(run: str) -> bool:
-    """Whether a run of base64 characters is no word or path: small and capital letters and digits mixed, or padded."""
+    """Whether base64 text is not a word or a path: it mixes small letters, capitals and digits, or has padding."""
     if run.startswith("/") and len(run) < _LONG_RUN:
         return False
     mixed = any(c.islower() for c in run) and any(c.isupper() for c in run) and any(c.isdigit() for c in run)
@@ -223,12 +223,12 @@ def _mixes_letters_and_digits(run: str) -> bool:
 
 
 def _is_grouped_code(code: str) -> bool:
-    """``ABCD-1234-EFGH-5678``: groups of one length in which letters and digits mix."""
+    """Whether a text looks like ``ABCD-1234-EFGH-5678``: groups of equal length that mix letters and digits."""
     return len({len(group) for group in code.split("-")}) == 1 and _mixes_letters_and_digits(code)
 
 
 def _looks_like_password(token: str) -> bool:
-    """Whether a run without blanks mixes small or capital letters, digits and symbols as only passwords do."""
+    """Whether a text without blanks mixes letters, digits and symbols as only passwords do."""
     bare = token.strip("\"'.,;:()[]{}")
     if not 8 <= len(bare) <= 64 or any(mark in bare for mark in "/\\=:") or _E_MAIL.fullmatch(bare):
         return False

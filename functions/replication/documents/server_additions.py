@@ -1,13 +1,11 @@
-"""Values that a server adds to a document it was sent: the only difference after a write that counts as equal.
+"""Finds values that a server added to a document: the only difference after a write that counts as equal.
 
-Some servers write a document down with defaults that it did not name. A new
-default is a single value inside an element that was sent. Everything else is a
-write that did not take: a whole entry of a list, another order, another
-namespace, and above all what the server held before and should have dropped.
+Some servers add defaults to a document that it does not mention. An added default is a single value inside an element
+that was sent. Every other difference means that the write did not take effect: a whole entry of a list, another order,
+another namespace, and above all content from before that should be gone.
 
-A server may keep old content in another form: an attribute as an element, a
-name in other letters, an entry with a key as an element. So an addition is
-compared by its plain name and its plain text, whatever bears them.
+A server may keep old content in another form: an attribute as an element, a name in another case, an entry with a key
+as an element. So an addition is compared by its plain name and plain text, in any form.
 """
 
 from collections import Counter
@@ -30,17 +28,18 @@ from replication.documents.plain_values import (
 )
 
 _MOST_DEFAULTS = 10_000
-"""Different values that a server may add to one document: a few defaults for each kind of entry, an id for each."""
+"""Maximum number of different values that a server may add to one document: a few defaults for each kind of entry, and
+an id for each entry.
+"""
 
 
 def count_additions(
     sent: etree._Element, held: etree._Element, before: etree._Element | None, *, within_items: bool = False
 ) -> int | None:
-    """How many values ``held`` has beyond ``sent``; None when they differ in anything else.
+    """The number of values that ``held`` has in addition to ``sent``; None if they differ in any other way.
 
-    ``before`` is what the server held before the write, None when that is not
-    known: none of it may be among the additions. ``within_items``: the document
-    is a list, so values may be added inside its named entries alone.
+    ``before`` is the server's content before the write, None if unknown: no addition may come from it.
+    ``within_items``: the document is a list, so values may be added only inside its named entries.
     """
     place = Counterparts.outermost(sent, before, is_document=True)
     old = (lambda: iter([before])) if before is not None else None
@@ -50,11 +49,12 @@ def count_additions(
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server made of what it was sent: compared twice, because nearly nothing of what it held is of interest.
+    """The comparison of what was sent with what the server has; it runs twice, so that only relevant old content is
+    collected.
 
-    ``places`` are the elements that were sent with what is held in their place, ``old`` and ``new`` what the server
-    held before, None if that is not known, and was sent; each is made anew when called. ``ignored`` are names of
-    run-time values.
+    ``places`` are the elements that were sent, each with the current element; ``old`` and ``new`` are the server's
+    earlier content (None if unknown) and the sent content; each call starts a new iteration. ``ignored`` are the names
+    of run-time values.
     """
 
     places: Callable[[], Iterator[tuple[Counterparts, etree._Element]]]
@@ -63,7 +63,7 @@ class Answer:
     ignored: frozenset[str] = frozenset()
 
     def additions(self, *, may_add: bool) -> int | None:
-        """How many values were added; None where anything else differs."""
+        """The number of added values; None if anything else differs."""
         added: set[Value] = set()
 
         def is_too_much(addition: Addition, _: Counterparts) -> bool:
@@ -87,7 +87,7 @@ class Answer:
 
 
 class _Comparison:
-    """One comparison of what was sent with what is held, element by element."""
+    """One comparison of sent and current content, element by element."""
 
     def __init__(self, is_old: IsOld, ignored: frozenset[str]) -> None:
         self._is_old = is_old
@@ -123,14 +123,14 @@ class _Comparison:
         return len(extra) if is_new else None
 
     def _counted(self, element: etree._Element) -> dict[str, str]:
-        """The attributes that count."""
+        """The attributes that are not ignored."""
         all_of_them = attributes_of(element)
         if not self._ignored:
             return all_of_them
         return {key: one for key, one in all_of_them.items() if not is_ignored_attribute(key, one, self._ignored)}
 
     def _children(self, place: Counterparts, held: etree._Element, *, may_add: bool) -> int | None:
-        """Every child that was sent stands where it was, and what stands between them is new."""
+        """Check that every child that was sent is in its place, and that all others are new."""
         wanted = [one for one in place.below() if not is_ignored(one.sent, self._ignored)]
         held_children = [child for child in children(held) if not is_ignored(child, self._ignored)]
         kinds = {str(one.sent.tag) for one in wanted}
@@ -149,7 +149,7 @@ class _Comparison:
         return total
 
     def _are_new(self, extra: list[etree._Element], place: Counterparts, held: etree._Element) -> bool:
-        """Whether these children are single new values: no entries of a list, and nothing of the old content."""
+        """Whether these children are single new values: not entries of a list, and not old content."""
         names = [plain_word(str(child.tag)) for child in extra]
         occurrences = Counter([*names, *map(plain_word, attributes_of(held))])
         return all(
@@ -162,14 +162,16 @@ class _Comparison:
         )
 
     def _is_new(self, name: str, values: Collection[Value], place: Counterparts) -> bool:
-        """Whether a value of this name is one that was neither sent in other words nor held before."""
+        """Whether a value with this name was neither sent in another form nor present before."""
         addition = Addition(name, values)
         is_sent = not place.names_sent.isdisjoint(addition.names)
         return not is_sent and not self._is_old(addition, place)
 
 
 def _is_record(element: etree._Element) -> bool:
-    """Whether an element holds values of one thing, not entries of a list: those are all of one kind, or none yet."""
+    """Whether an element has the values of one thing and not the entries of a list, which are all of one kind or
+    absent.
+    """
     kinds = Counter(str(child.tag) for child in children(element))
     if len(kinds) == 1 and kinds.total() > 1:
         return False
@@ -177,10 +179,10 @@ def _is_record(element: etree._Element) -> bool:
 
 
 def _is_mixed(element: etree._Element) -> bool:
-    """Whether text that is no white space stands among child elements."""
+    """Whether an element has text beside child elements."""
     return not is_leaf(element) and bool(text_of(element).strip())
 
 
 def _leaf_text(element: etree._Element) -> str:
-    """The text of a childless element, exactly; white space between elements is none."""
+    """The exact text of an element without children; for other elements, whose white space is ignored, it is empty."""
     return meaning(element, None, text_of(element)) if is_leaf(element) else ""

@@ -16,7 +16,7 @@ THINGS = frozenset(
     | {"contact", "recipient", "zone", "tenant", "project", "workflow", "person", "member", "owner", "organization"}
     | {"office", "branch", "location", "agreement", "contract", "campaign", "mailbox"}
 )
-"""What people make and give a name to. An account is none of it: it may be the administrator's own."""
+"""Things that people create and name. An account is not included, because it may be the administrator's own."""
 _WORDS_OF_SETTINGS = frozenset(
     {"a", "access", "account", "address", "admin", "administration", "administrator", "allow", "and", "api", "auth"}
     | {"authentication", "authority", "authorities", "backup", "bind", "ca", "cas", "cert", "certificate"}
@@ -31,16 +31,16 @@ _WORDS_OF_SETTINGS = frozenset(
     | {"ssh", "ssl", "store", "sync", "synchronization", "synchronisation", "system", "the", "timeout", "tls", "trust"}
     | {"trusted", "url", "use", "user", "username", "web", "wsdl", "activation", "enabling"}
 )
-"""Of such words the title of a group of settings is made."""
+"""The words that titles of groups of settings consist of."""
 
 
 def is_title(name: str) -> bool:
-    """Whether a name may be a setting's: it is one word, or made of such words as settings are called by."""
+    """Whether a name may be a setting's: it is one word, or consists of words that names of settings use."""
     return " " not in name.strip() or all(
         word in _WORDS_OF_SETTINGS or word.isdigit() for word in words(name).split("-")
     )
 
 
 def ends_like_setting(name: str) -> bool:
-    """Whether the last word of a name is one that settings are called by."""
+    """Whether the last word of a name is one that names of settings use."""
     return words(name).rpartition("-")[2].rstrip("0123456789") in _WORDS_OF_SETTINGS

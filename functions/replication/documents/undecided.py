@@ -1,4 +1,4 @@
-"""Sections whose name may be a setting's or people's: where one of them would change, a person decides first."""
+"""Sections whose name may be a setting's or people's: before a push changes one of them, a person decides."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -33,14 +33,14 @@ from replication.documents.possible_names import PossibleName, is_key, key_befor
 type _Key = tuple[tuple[str, frozenset[tuple[str, str]]], ...]
 _SHOWN_PLACES = 3
 _HIDDEN = "..."
-"""What stands for a name that must not be shown."""
+"""The placeholder for a name that must not be shown."""
 
 
 class NamesUndecided(Failure):
-    """The push would change sections whose names a loose pattern matches, and that people may have named.
+    """The push would change sections whose names match a loose pattern and may have been chosen by people.
 
-    ``keep`` and ``replicate`` are lines to paste. ``forms`` are those of which a
-    part is not shown: what stands there may be a secret.
+    ``keep`` and ``replicate`` are lines to paste. ``forms`` are lines with a placeholder, because a name in them may be
+    a secret.
     """
 
     def __init__(self, places: list[str], keep: list[KeepLine], replicate: list[str], forms: list[str]) -> None:
@@ -56,7 +56,7 @@ class NamesUndecided(Failure):
 
 
 def check_decided(own: etree._Element, merged: etree._Element, rules: Rules) -> None:
-    """Raise NamesUndecided if ``merged`` changes any section of ``own`` that waits for a decision."""
+    """Raise NamesUndecided if ``merged`` changes a section of ``own`` that needs a decision."""
     before, after = _Sections(rules), _Sections(rules)
     before.collect(own)
     after.collect(merged)
@@ -75,7 +75,7 @@ def check_decided(own: etree._Element, merged: etree._Element, rules: Rules) -> 
 
 
 def _line(documents: tuple[etree._Element, etree._Element], place: "_Place") -> KeepLine:
-    """The line for a section. Sections of one path and one name wait for one decision."""
+    """The keep line for a section. Sections with the same path and name need one decision."""
     steps, line = place.steps, place.line
     is_named = bool(steps[-1].called or place.possible)
     return KeepLine(line) if is_named and len(line) <= LONGEST_LINE else keep_line(documents, steps, len(steps))
@@ -83,7 +83,7 @@ def _line(documents: tuple[etree._Element, etree._Element], place: "_Place") -> 
 
 @dataclass(frozen=True)
 class _Place:
-    """A node that waits for a decision: its path as it is shown, and as keep patterns know it.
+    """A node that needs a decision, with its displayed path and its path of labels.
 
     ``possible`` is a name that it may have and that may be shown.
     """
@@ -94,18 +94,20 @@ class _Place:
 
     @property
     def shown(self) -> str:
-        """The path for people."""
+        """The displayed path."""
         return f"{show(self.steps)} ({self.possible.name})" if self.possible else show(self.steps)
 
     @property
     def line(self) -> str:
-        """The pattern for the node, by what it may be called where it is called nothing."""
+        """The pattern for the node; a possible name is used if the node has no certain one."""
         if self.possible is None:
             return exact_line(self.steps)
         return f"{exact_line(self.steps[:-1])}/{exact_step(self.possible.tag, self.possible.name)}"
 
     def is_named_by(self, exception: str, *, hidden: bool = False) -> bool:
-        """Whether an exception is one that may be given, and reaches the node. ``hidden``: once it is filled in."""
+        """Whether an exception is valid and matches the node. ``hidden``: the exception still contains a
+        placeholder.
+        """
         try:
             steps = compiled(exception)
         except Failure:
@@ -114,7 +116,7 @@ class _Place:
 
     @property
     def form(self) -> str:
-        """The exception with a mark for each name that must not be shown."""
+        """The exception with a placeholder for each name that must not be shown."""
         bare = exact_line(self.steps).split("/")[1:]
         hides = [
             not step.called and any("[" in label and not label.startswith(POSSIBLE) for label in labels)
@@ -126,7 +128,7 @@ class _Place:
 
 @dataclass
 class _Sections:
-    """The undecided sections of one document: what they hold, by the tags and names that lead to them."""
+    """The undecided sections of one document, with their content, by the tags and names that lead to them."""
 
     rules: Rules
     contents: defaultdict[_Key, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -157,7 +159,7 @@ class _Sections:
                 self._below(child, (*key, (str(child.tag), names)), inner)
 
     def _add_section(self, key: _Key, path: Path, element: etree._Element) -> None:
-        """Add a section, or a key with the value behind it. A value that a key names belongs to that."""
+        """Add a section, or a key with the value after it. A value that a key names is added with its key."""
         if key_before(element) is not None:
             return
         possible = list(possible_names(element))

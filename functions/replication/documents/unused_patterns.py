@@ -1,6 +1,7 @@
-"""Which patterns of people have an effect on two documents. Most often a name is written otherwise where none has.
+"""Finds which patterns added by people have an effect on two documents. A pattern without effect usually has a misspelt
+name.
 
-Separate from ``replication.documents.keep_patterns``, because that judges a path and knows no document.
+Separate from ``replication.documents.keep_patterns``, because that module matches paths and not documents.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -13,12 +14,12 @@ from replication.documents.keep_patterns import EXCEPTION, Path, Rules
 
 
 def unused_warnings(rules: Rules, documents: Iterable[etree._Element]) -> tuple[str, ...]:
-    """A sentence for each pattern that people added and that means nothing in any of the documents."""
+    """A warning for each pattern added by people that matches nothing in any of the documents."""
     return tuple(map(_warning, _unused(rules, rules.additions, documents)))
 
 
 def used_exceptions(rules: Rules, documents: Iterable[etree._Element]) -> tuple[str, ...]:
-    """The exceptions by which something in one of the documents is replicated."""
+    """The exceptions because of which something in one of the documents is replicated."""
     unused = _unused(rules, rules.exceptions, documents)
     return tuple(exception for exception in rules.exceptions if exception not in unused)
 

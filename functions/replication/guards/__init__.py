@@ -1,1 +1,1 @@
-"""Guards: what a push needs before it may go through."""
+"""Guards: conditions that a push must meet."""

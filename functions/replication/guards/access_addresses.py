@@ -1,8 +1,7 @@
-"""From where somebody may come: lists of allowed and of blocked addresses, compared as the addresses they mean.
+"""Lists of allowed and blocked addresses, compared by the addresses that they represent.
 
-An address, a network with a prefix or a mask, a range, and a ``*`` in place of
-a number are all ranges. What is none of these, such as a host's name, is known
-only by its text. An entry with ``!`` before it is taken out of its list.
+A single address, a network with a prefix or a mask, a range, and an address with ``*`` all count as ranges. Anything
+else, such as a host name, is compared as text. An entry with the prefix ``!`` is excluded from its list.
 """
 
 from bisect import bisect_right
@@ -19,13 +18,13 @@ from replication.guards.access_scales import said
 from replication.guards.access_words import meanings
 
 type Span = tuple[int, int, int]
-"""IP version, first and last address."""
+"""A range: IP version, first and last address."""
 _BEHIND_ALL = 2**128
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """A list of addresses: spans, and texts that are no addresses. ``without`` are the texts taken out of it."""
+    """A list of addresses: ranges, and texts that are not addresses. ``without`` are the excluded texts."""
 
     spans: frozenset[Span]
     texts: frozenset[str]
@@ -33,7 +32,7 @@ class Addresses:
     is_empty: bool = False
 
     def covers(self, other: "Addresses") -> bool:
-        """Whether every address of ``other`` is one of these."""
+        """Whether every address of ``other`` is in this list."""
         if not (other.texts <= self.texts and self.without <= other.without):
             return False
         merged = _merged(self.spans)
@@ -47,7 +46,7 @@ class Addresses:
 
 
 def limits_addresses(place: Place) -> bool:
-    """Whether a place is about the addresses from which somebody may, or may not, come."""
+    """Whether a place concerns the addresses from which somebody may or may not connect."""
     if "inherit" in place.own:
         return False
     limiting = {"restrict", "listed", "limit", "allow", "deny", "require"}
@@ -58,16 +57,16 @@ def limits_addresses(place: Place) -> bool:
 
 
 def is_blocking(place: Place) -> bool:
-    """Whether it is a list of those who may not come."""
+    """Whether the place is a list of blocked addresses."""
     return "deny" in place.anywhere
 
 
 def widened_lists(
     before: Iterable[Difference], after: Iterable[Difference], differences: Iterable[Difference]
 ) -> Iterator[str]:
-    """Where lists let in more addresses than before: for each the path of its first one among the ``differences``.
+    """The lists that allow more addresses than before, each by the path of its first difference in ``differences``.
 
-    ``before`` and ``after`` are all values of one item on both sides.
+    ``before`` and ``after`` are all values of one item on each side.
     """
     was, becomes = _lists(before), _lists(after)
     paths: dict[tuple[str, bool], str] = {}
@@ -82,7 +81,7 @@ def widened_lists(
 
 
 def _lists(values: Iterable[Difference]) -> Mapping[tuple[str, bool], Addresses]:
-    """All lists of an item. What an entry is called is its address where it holds no other value."""
+    """All address lists of an item. The name of an entry counts as its address if the entry has no other value."""
     limiting = [
         (one, place, value)
         for one in values
@@ -104,7 +103,7 @@ def _lists(values: Iterable[Difference]) -> Mapping[tuple[str, bool], Addresses]
 
 
 def blocked(values: Iterable[Difference]) -> Addresses:
-    """What a list of blocked addresses holds, of which no name has to say that it is one."""
+    """The addresses in a list of blocked addresses, whose values need no telling names."""
     entries: defaultdict[Steps, list[tuple[str, str]]] = defaultdict(list)
     for one in values:
         value, own = (one.after or "").strip(), place_of(one.steps).own
@@ -119,12 +118,12 @@ def addresses(text: str) -> Addresses:
 
 
 def is_text(value: str) -> bool:
-    """Whether a text is no address."""
+    """Whether a text is not an address."""
     return not _spans(value.strip().lstrip(_OUT))
 
 
 def _entries_of(one: Difference, place: Place, value: str) -> tuple[Steps, ...]:
-    """The entries of which this is the value, so that their names are only names."""
+    """The entries whose value this is, so that their names do not count as addresses."""
     if place.is_name:
         return ()
     holds = plain(one.steps[-1].name) in VALUES or not (_tells_of_it(place) or is_text(value))
@@ -132,16 +131,16 @@ def _entries_of(one: Difference, place: Place, value: str) -> tuple[Steps, ...]:
 
 
 def _tells_of_it(place: Place) -> bool:
-    """Whether a value says something of a list or an entry, and is no address: its name, its note."""
+    """Whether a value describes a list or an entry, like a name or a note, and is not an address."""
     return place.is_identity or not place.own.isdisjoint(_TELLING)
 
 
 _TELLING = frozenset({"plain talk", "id", "notice", "method", "status", "enabled", "quantity"})
-"""Of what is said beside an address."""
+"""Names of values that describe an address."""
 
 
 def _list_path(steps: Steps) -> str:
-    """The path of the list: its outermost step that speaks of addresses or limits."""
+    """The path of the list: up to the outermost step about addresses or limits."""
     return _POSITION.sub("", show(steps[: _depth(steps)]))
 
 
@@ -161,7 +160,7 @@ _LASTS = frozenset({"to", "end", "last", "high", "max", "until", "upper", "endip
 
 
 def _entry(values: list[tuple[str, str]]) -> Iterator[str]:
-    """The texts of one entry: an address with its mask, a first with a last address, or each value for itself."""
+    """The texts of one entry: an address with its mask, a first with a last address, or single values."""
     masks = [value for name, value in values if _role(name, value) == "mask"]
     lasts = [value for name, value in values if _role(name, value) == "last"]
     firsts = [value for name, value in values if not _role(name, value)]
@@ -175,7 +174,7 @@ def _entry(values: list[tuple[str, str]]) -> Iterator[str]:
 
 
 def _single(value: str) -> list[str]:
-    """The single addresses of a text; what belongs together is written without blanks."""
+    """The single addresses in a text, after removing blanks inside each."""
     together = _SPACED_MASK.sub(r"\1/\2", _JOINING.sub(r"\1\2", " ".join(value.split())))
     return [one for one in _BETWEEN.split(together) if one]
 
@@ -186,7 +185,7 @@ _BETWEEN = within(r"[\s,;]+")
 
 
 def _role(name: str, value: str) -> str:
-    """Which part of a range a value is; what is called *until* and is no address may be a day."""
+    """The role of a value in a range; a value called *until* that is not an address may be a date."""
     plain = "".join(filter(str.isalnum, name.casefold()))
     if plain in _MASKS:
         return "mask"
@@ -195,7 +194,7 @@ def _role(name: str, value: str) -> str:
 
 
 _OUT = "!~^"
-"""What stands before an entry that is taken out of its list."""
+"""The prefixes of an entry that is excluded from its list."""
 
 
 def _of(texts: Iterable[str]) -> Addresses:
@@ -216,7 +215,7 @@ def _of(texts: Iterable[str]) -> Addresses:
 
 
 def _without(spans: Iterable[Span], outside: Iterable[Span]) -> Iterator[Span]:
-    """The addresses of ``spans`` that are in none of those ``outside``."""
+    """The addresses of ``spans`` without those of ``outside``."""
     gaps = _merged(outside)
     at = 0
     for version, start, last in _merged(spans):
@@ -236,7 +235,7 @@ def _without(spans: Iterable[Span], outside: Iterable[Span]) -> Iterator[Span]:
 
 
 def _spans(text: str) -> tuple[Span, ...]:
-    """The addresses that a text stands for, nothing where it is no address."""
+    """The ranges that a text represents, empty if it is not an address."""
     if text.casefold() in _EVERYWHERE:
         return (4, 0, 2**32 - 1), (6, 0, 2**128 - 1)
     for read in (_network, _range, _pattern):
@@ -251,12 +250,12 @@ _EVERYWHERE = frozenset({"*", "any", "all", "everyone", "anyone", "everywhere", 
 
 
 def is_address(value: str | None) -> bool:
-    """Whether a value holds an address, or a span of addresses."""
+    """Whether a value contains an address or a range."""
     return any(map(_is_address, _single(value or "")))
 
 
 def is_span(value: str | None) -> bool:
-    """Whether a value holds a span of several addresses."""
+    """Whether a value contains a range of several addresses."""
     spans = (span for one in _single(value or "") if _is_address(one) for span in _spans(one.lstrip(_OUT)))
     return any(first < last for _, first, last in spans)
 
@@ -289,7 +288,7 @@ def _pattern(text: str) -> Span:
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:
-    """The same addresses in as few spans as possible."""
+    """The same addresses in as few ranges as possible."""
     merged: list[Span] = []
     for version, first, last in sorted(spans):
         if merged and merged[-1][0] == version and first <= merged[-1][2] + 1:

@@ -1,8 +1,7 @@
-"""Which groups matter to whom: who names a group that comes or goes, and which groups open an account.
+"""Group memberships: who names a group that is added or removed, and which groups give a new account access.
 
-A group gives rights to those who name it, also where it comes later than its
-members. Only accounts that a backup has already count: what a new account may
-do is judged when it comes.
+A group gives rights to its members even if it is added after them. Only accounts that exist on the backup count: a new
+account is judged when it is added.
 """
 
 from collections.abc import Iterator
@@ -25,26 +24,26 @@ from replication.plan import PartPlan
 
 
 class Groups:
-    """The groups of one plan. Nothing is looked up before it is asked for."""
+    """The groups of one plan, looked up lazily. Nothing is looked up before it is asked for."""
 
     def __init__(self, plan: PartPlan, own: Accounts, desired: Accounts) -> None:
         self._plan, self._own, self._desired = plan, own, desired
 
     def has_members(self, item: Item) -> bool:
-        """Whether somebody names a group that comes or goes, or it names somebody."""
+        """Whether an added or removed group has members, named by an account or by the group itself."""
         return any(
             element is not None and (not _aliases(element).isdisjoint(self._named) or self._lists_members(element))
             for element in item.elements
         )
 
     def opens(self, value: str | None) -> bool:
-        """Whether one of the groups that a new account names makes it open."""
+        """Whether one of the groups that a new account names gives it special access."""
         names = list_entries(value)
         return roles(Change(None, value)) is Verdict.YES or not names.isdisjoint(self._opening)
 
     @cached_property
     def _named(self) -> frozenset[str]:
-        """The groups that come or go and that somebody names, by all their names."""
+        """The names of added and removed groups that an account names."""
         moving = (item for item in self._plan.items() if item.within == GROUPS and item.kind is not Kind.CHANGED)
         wanted = {name for item in moving for one in item.elements if one is not None for name in _aliases(one)}
         named: set[str] = set()
@@ -73,7 +72,7 @@ class Groups:
         return frozenset(self._own.users.items.entries.keys() & self._desired.users.items.entries.keys())
 
     def _present(self) -> Iterator[etree._Element]:
-        """The accounts of the desired documents that the backup has already, and what stands around them."""
+        """The accounts in the desired documents that exist on the backup, and the content around them."""
         for own, desired in ((self._own.users, self._desired.users), (self._own.groups, self._desired.groups)):
             yield from _elements(desired, frozenset(own.items.entries.keys() & desired.items.entries.keys()))
             if (outside := desired.around_items) is not None:
@@ -86,7 +85,7 @@ def values(element: etree._Element | None) -> list[Difference]:
 
 
 def opening_path(held: list[Difference]) -> str:
-    """Where a new account, or a group, is open in a way that users are not supposed to be; empty for nowhere."""
+    """The path of a value that gives a new account or a group unusual access; empty if there is none."""
     for one in held:
         judged = judge(place_of(one.steps), Change(None, one.after), of_server=False)
         if judged and judged.opens_account:
@@ -99,7 +98,7 @@ def _elements(document: ListDocument, keys: frozenset[str]) -> Iterator[etree._E
 
 
 def _aliases(group: etree._Element) -> frozenset[str]:
-    """All that a group may be named by: its name, its id."""
+    """All names of a group: its name and its id."""
     return frozenset(folded(value.strip()) for _, value in names_of(group))
 
 

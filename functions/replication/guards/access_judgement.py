@@ -1,8 +1,8 @@
-"""In which way one value gets wider, by the rule of its place; and what is reported where no rule holds.
+"""Judges whether one value widens access, by the rule for its place, and what to report if there is no rule.
 
-What no rule understands is reported where it may matter: in a user or a group
-every value that is not known to be harmless, in settings and listeners what
-lies inside of what protects, a demand that is dropped, what was closed and is open, and addresses that may limit.
+A value without a rule is reported if it may matter: in a user or group, every value that is not known to be harmless;
+in settings and listeners, values inside protective sections, dropped requirements, something that was closed and is now
+open, and addresses that may limit access.
 """
 
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from replication.guards.access_words import FILLERS, HARMLESS, NUMBERS
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is said of one value. ``rule`` None: no rule holds for its place."""
+    """The judgement of one value. ``rule`` None: there is no rule for its place."""
 
     kind: AccessIncreaseKind
     rule: Rule | None
 
     @property
     def opens_account(self) -> bool:
-        """Whether a new account is reported for this."""
+        """Whether this judgement makes a new account worth reporting."""
         opens = self.rule.opens if self.rule else None
         return opens is Verdict.MAYBE or (opens is Verdict.YES and self.kind is not AccessIncreaseKind.MAY_WIDEN)
 
 
 def judge(place: Place, change: Change, *, of_server: bool) -> Judgement | None:
-    """In which way a value gets wider, None when it does not."""
+    """How a value widens access, None if it does not."""
     judgement = _judged(place, change, of_server=of_server)
     if judgement is None and place.doubt:
         other = _judged(place.with_doubt(), change, of_server=of_server)
@@ -38,13 +38,13 @@ def judge(place: Place, change: Change, *, of_server: bool) -> Judgement | None:
 
 
 def may_matter(place: Place) -> bool:
-    """Whether somebody's access may hang on a value here, so that it matters whose value holds."""
+    """Whether a value here may affect access, so that inheritance of it matters."""
     rule = rule_of(place, of_server=False)
     return rule.judges if rule else place.about.isdisjoint(HARMLESS)
 
 
 def tells_of_access(said: Meanings) -> bool:
-    """Whether words are about access at all."""
+    """Whether the words concern access."""
     return not said.isdisjoint(_ACCESS) or {"limit", "address"} <= said
 
 
@@ -61,11 +61,11 @@ def _judged(place: Place, change: Change, *, of_server: bool) -> Judgement | Non
 
 
 _CODED = frozenset({"status", "method", "role", "level"})
-"""Of these a number is a state, not a switch or a size."""
+"""For these places a number is a state, not a switch or a size."""
 
 
 def _matters(place: Place, change: Change, *, of_server: bool) -> bool:
-    """Whether what no rule understands may be about access: of an account all that is not known to be harmless."""
+    """Whether a value without a rule may concern access; in an account, all that is not known to be harmless."""
     if place.is_identity or not place.names or "inherit" in place.own:
         return False
     if not of_server:
@@ -80,9 +80,9 @@ def _matters(place: Place, change: Change, *, of_server: bool) -> bool:
 
 
 def _is_harmless(place: Place, change: Change) -> bool:
-    """Whether words of the name say that nobody's access hangs on it, and no other one speaks against it.
+    """Whether a name has harmless words and no word that suggests an effect on access.
 
-    Text about a person or a thing may bear any unknown word beside; a switch or a number may not.
+    The name of a text about a person or a thing may contain unknown words; that of a switch or a number may not.
     """
     harmless, others = place.about & HARMLESS, place.about - HARMLESS - FILLERS
     if not harmless:
@@ -93,7 +93,7 @@ def _is_harmless(place: Place, change: Change) -> bool:
 
 
 _OF_ANY_SWITCH = frozenset({"enabled", "disabled", "not", "status", "method", "time", "change", "action"})
-"""Words that make nothing harmful that is harmless."""
+"""Words that do not make a harmless name suspicious."""
 
 _ACCESS = frozenset(
     {"allow", "deny", "require", "secure", "insecure", "security", "factor", "lockout", "anonymous", "admin", "role"}

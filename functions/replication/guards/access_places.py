@@ -1,12 +1,10 @@
-"""What a value inside a document is about: decided by what its place is, never by a name that people give.
+"""Determines what a value in a document is about, by its place and never by a name that people give.
 
-A path mixes names of settings, which are the server's, with names of things,
-which are people's: a directory, a key, a group. Both can be words of access: a
-directory may be called "allowed network". So the name of an element or
-attribute counts. The name an element bears counts only where the element says
-nothing itself: a key beside a value (``<entry name="isDisabled" value=…>``),
-or a section (``<section name="twoFactor">``) whose name is written as a
-setting's. Where it cannot be told, both are asked.
+A path mixes names of settings, defined by the server, with names of things, chosen by people: a directory, a key, a
+group. Both can contain words about access: a directory may be called "allowed network". So the name of an element or
+attribute counts. The given name of an element counts only if its tag says nothing: a key beside a value (``<entry
+name="isDisabled" value=…>``), or a section (``<section name="twoFactor">``) whose name looks like a setting's. If that
+is undecidable, both possibilities are checked.
 """
 
 from dataclasses import dataclass
@@ -21,21 +19,19 @@ from replication.guards.access_words import FILLERS, HARMLESS, SWITCHES, is_know
 type Meanings = frozenset[str]
 
 _THINGS = frozenset({"directory", "group", "key"})
-"""Elements of these meanings are things of which a user has several, each with a name that people give."""
+"""Elements with these meanings are things that a user has several of, each with a name chosen by people."""
 VALUES = frozenset({"value", "val", "text", "string", "data", "content", "flag", *NAME_KEYS})
-"""Names that only say that here is the value, or the name, of what is around them."""
+"""Names that only mark a value, or the name, of the element around it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a value is about, as meanings of words (see ``access_words``).
+    """The subject of a value, as meanings of words (see ``access_words``).
 
-    ``own`` is what its own name says; ``about`` the same together with what is
-    around it, as far as its own name says only *enabled* or the like; ``names``
-    what every step of its path says, the outermost first. ``doubt`` is what the
-    element's given name would say besides, where it cannot be told whether
-    people gave it. ``of_account``: it speaks of nothing but the account itself.
-    ``is_name``: it is what something is called; ``is_identity``: and no more than that.
+    ``own`` has the meanings of its own name; ``about`` also those of the steps around it while the name only says
+    *enabled* or similar; ``names`` has the meanings of each step, the outermost first. ``doubt`` has the meanings of a
+    given name if it is undecidable whether people chose it. ``of_account``: it concerns only the account itself.
+    ``is_name``: it is a name of something; ``is_identity``: and has no other meaning.
     """
 
     own: Meanings
@@ -48,11 +44,11 @@ class Place:
 
     @property
     def anywhere(self) -> Meanings:
-        """What any step says."""
+        """The meanings of all steps."""
         return frozenset().union(*self.names)
 
     def with_doubt(self) -> "Place":
-        """The same, if the given name were a setting's."""
+        """The same place if the given name is a setting's."""
         return Place(
             self.own | self.doubt,
             self.about | self.doubt,
@@ -66,7 +62,7 @@ class Place:
 
 @lru_cache(maxsize=8192)
 def place_of(steps: Steps) -> Place:
-    """What the value at the end of a path is about."""
+    """The subject of the value with this path."""
     held = len(steps)
     while held > 1 and plain(steps[held - 1].name) in VALUES:
         held -= 1
@@ -93,7 +89,7 @@ def place_of(steps: Steps) -> Place:
 
 
 def says_nothing(step: Step) -> bool:
-    """Whether an element's own name means nothing: ``entry``, ``param``, ``e``."""
+    """Whether a tag has no meaning: ``entry``, ``param``, ``e``."""
     return all(one in FILLERS or not is_known(one) for one in meanings(step.name))
 
 
@@ -106,7 +102,7 @@ def is_thing(step: Step) -> bool:
 
 
 def _said(step: Step, *, holds_value: bool) -> tuple[Meanings, bool]:
-    """What a step says, and whether it bears a name that people may have given."""
+    """The meanings of a step, and whether it has a name that people may have chosen."""
     own, given = frozenset(meanings(step.name)), _given(step)
     if not given:
         return own, False
@@ -123,7 +119,7 @@ def _given(step: Step) -> Meanings:
 
 
 def _about(said: list[tuple[Meanings, bool]]) -> tuple[Meanings, int, bool]:
-    """What a value is about, how many steps lie outside of that, and whether it is the account itself."""
+    """The subject of a value, the number of steps outside of it, and whether it is the account itself."""
     about: Meanings = frozenset()
     for depth in range(len(said) - 1, -1, -1):
         name, given = said[depth]
@@ -134,5 +130,5 @@ def _about(said: list[tuple[Meanings, bool]]) -> tuple[Meanings, int, bool]:
 
 
 def _is_nameable(step: Step) -> bool:
-    """Whether an element is a thing or an entry, so that its name is no value."""
+    """Whether an element is a thing or an entry, whose name is not a value."""
     return says_nothing(step) or not {"directory", "key"}.isdisjoint(meanings(step.name))

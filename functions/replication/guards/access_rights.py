@@ -1,11 +1,10 @@
-"""Whether a set of rights gives more than the one before it.
+"""Compares two sets of rights: does the new one give more?
 
-A set is written as a number whose bits are rights, as letters, as words, or as
-either with a sign: ``+r -w``, ``R+W-``, ``read,!delete``, ``delete=false``. The
-positions of ``YNNY`` are rights, those of ``rw-r--r--`` rights of the user, the group and all others. A
-right that is refused and no longer is counts as one more. ``*`` and ``-1`` are all rights. A number of one
-digit may be a level as well, of which nobody knows which end gives more. One that begins with a zero is octal
-(``0755``); of three or four octal digits it cannot be told, so they are read both ways.
+A set is written as a number whose bits are rights, as letters, as words, or as letters or words with a sign: ``+r -w``,
+``R+W-``, ``read,!delete``, ``delete=false``. In ``YNNY`` each position is a right; ``rw-r--r--`` has the rights of
+user, group and others. Dropping a refused right counts as an additional right. ``*`` and ``-1`` mean all rights. A
+one-digit number may also be a level, and it is unknown whether a higher level gives more. A number with a leading zero
+is octal (``0755``); three or four octal digits without it are ambiguous and are read both ways.
 """
 
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ _RUNS_OF_SIGNS = within(r"[-_.\s]+")
 _ONE_DIGIT = whole(r"[0-9]")
 _LETTERS = whole(r"(?=[^a-zA-Z]*[a-zA-Z])(?:[A-Z_.-]{1,16}|[rwxdlcm_.-]{1,12}|[rw]o)")
 _OF_LETTERS = {"ro": "r", "wo": "w"}
-"""*Read only* and *write only*, beside ``rw``."""
+"""*Read only* and *write only*, as in ``rw``."""
 _POSITIONS = whole(r"[dl-]?(?:[r-][w-][xsStT-]){3}|(?:[r-][w-][xsStT-]){1,2}")
 _FLAGS = whole(r"[YNyn]{2,}|[TFtf]{2,}")
 _BITS = whole(r"[01]{3,64}")
@@ -42,12 +41,12 @@ _BETWEEN = within(r"[\s,;|/{}\[\]\"]+")
 _NUMBER = whole(r"0[xX][0-9a-fA-F]{1,16}|0[oO][0-7]{1,21}|[0-9]{1,19}")
 _OCTAL = whole(r"0[oO]?[0-7]{2,20}")
 _MODE = whole(r"[0-7]{3,4}")
-"""What is octal or decimal: ``755``."""
+"""Ambiguous between octal and decimal: ``755``."""
 
 
 @dataclass(frozen=True)
 class _Rights:
-    """The single rights that are given, None for all of them, and those that are expressly refused."""
+    """The rights that are given, None for all, and the rights that are expressly refused."""
 
     given: frozenset[str] | None
     refused: frozenset[str] = frozenset()
@@ -61,7 +60,7 @@ class _Rights:
 
 
 def rights(change: Change) -> Verdict:
-    """What somebody may do."""
+    """Whether a change of rights gives more."""
     before, after = (one.strip() if one is not None else None for one in (change.before, change.after))
     was = _rights(before or "")
     if after is None or _plain(after) in _NOTHING:
@@ -79,7 +78,7 @@ def rights(change: Change) -> Verdict:
 
 
 def levels(change: Change) -> Verdict:
-    """What somebody may do, where a small number may be a level too."""
+    """Whether a change of rights gives more, if a small number may be a level."""
     verdict = rights(change)
     sides = ((one or "").strip() for one in (change.before, change.after))
     is_level = change.is_code and all(map(_ONE_DIGIT.fullmatch, sides))
@@ -90,7 +89,7 @@ _ALL_BITS = "-1"
 
 
 def _numbers(before: str, after: str) -> Verdict:
-    """Whether a number has bits more, in each notation that both may be written in."""
+    """Whether a number has additional bits, in each notation that both may use."""
     bases = _bases(before, after)
     if bases == (8,):
         return Verdict.YES if _number(after, 8) & ~_number(before, 8) else Verdict.NO
@@ -106,7 +105,7 @@ def _bases(*sides: str) -> tuple[int, ...]:
 
 
 def _number(text: str, base: int) -> int:
-    """A number in a base, unless it says another one itself."""
+    """The value of a number in a base, unless the number states its own base."""
     if text[1:2] in _SAYS_BASE:
         return int(text, 0)
     return int(text, base if set(text) <= _OCTAL_DIGITS else 10)
@@ -137,7 +136,7 @@ def _rights(text: str) -> _Rights:
 
 
 def _tokens(text: str) -> list[str]:
-    """The single tokens of a text, each of one sign."""
+    """The single tokens of a text, each with one sign."""
     together = _REFUSING.sub("!", _ASSIGNED.sub("=", " ".join(text.split())))
     parts = [part for part in _BETWEEN.split(together) if part]
     if len(parts) == 1 and not _is_word(text):
@@ -152,7 +151,7 @@ def _tokens(text: str) -> list[str]:
 
 
 def _single(part: str) -> list[str]:
-    """``R+W-`` and ``-rwx`` letter by letter; anything else is one right."""
+    """Split ``R+W-`` and ``-rwx`` into letters; anything else is one right."""
     if not _is_signed(part):
         return [part]
     signed = [(before or after, first or second) for before, first, second, after in _SIGNED.findall(part)]
@@ -171,13 +170,13 @@ def _is_signed(part: str) -> bool:
 
 
 def _by_position(text: str) -> list[str]:
-    """``rw-r--``: the first three by their letters, those that follow with whose they are."""
+    """Rights by position, as in ``rw-r--``: the first three as letters, later ones with the position of their owner."""
     places = text[len(text) % 3 :]
     return [f"{n // 3 or ''}{letter}" for n, letter in enumerate(places) if letter != "-"]
 
 
 def _token(token: str) -> tuple[bool, frozenset[str] | None]:
-    """Whether a token gives rights or refuses them, and which; None for all."""
+    """Whether a token gives or refuses rights, and which; None for all."""
     name, _, value = token.partition("=")
     is_given = said(value) is not False if value else True
     if name[:1] in _SIGNS:
@@ -201,7 +200,7 @@ def _is_word(text: str) -> bool:
 
 
 def _plain(text: str) -> str:
-    """The letters and digits alone; of a text without any, what its signs mean, or they themselves."""
+    """The letters and digits of a text; without any, the meaning of its signs, or the signs."""
     if letters := "".join(filter(str.isalnum, text.casefold())):
         return letters
     return "all" if _ALL_SIGNS.fullmatch(text) else "" if _NO_SIGNS.fullmatch(text) else text

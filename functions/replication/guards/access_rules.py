@@ -1,7 +1,7 @@
-"""Which places of a document are about access, and how each gets wider: a table.
+"""A table of the places that concern access, with the rule for how each widens it.
 
-The first rule that holds for a place judges it. What no rule holds for, and
-what is not understood, is decided in ``access_judgement``.
+The first matching rule judges a place. ``access_judgement`` decides about places without a rule, and about values that
+a rule does not understand.
 """
 
 from collections.abc import Callable
@@ -20,39 +20,40 @@ from replication.guards.access_words import DEFAULTS, FILLERS, HARMLESS, NUMBERS
 
 
 class AccessIncreaseKind(StrEnum):
-    """In which way access gets wider."""
+    """The ways in which access widens."""
 
     PERMISSION_ADDED = "permission_added"
     DIRECTORY_ADDED = "directory_added"
-    """A directory that could not be reached before: a new one, or one that now lies elsewhere."""
+    """A directory that was not reachable before: a new one, or one that was moved."""
     ACCOUNT_ENABLED = "account_enabled"
     ACCOUNT_ADDED = "account_added"
     EXPIRY_LIFTED = "expiry_lifted"
     ADDRESS_LIMIT_LIFTED = "address_limit_lifted"
     SECURE_CONNECTION_DROPPED = "secure_connection_dropped"
-    """A secure connection or a second factor is not demanded any more."""
+    """A secure connection or a second factor is no longer required."""
     SSH_KEY_ADDED = "ssh_key_added"
     AUTHENTICATION_WEAKENED = "authentication_weakened"
     LOG_IN_SOURCE_ADDED = "log_in_source_added"
-    """People may log in by a directory more."""
+    """An additional directory from which people may log in."""
     PROTOCOL_ADDED = "protocol_added"
     ADMIN_GRANTED = "admin_granted"
     GROUP_JOINED = "group_joined"
     INHERITANCE_CHANGED = "inheritance_changed"
-    """Whether the user's or the group's value holds, for a property of which the others of this list tell."""
+    """A switch between the user's and the group's value, for a property that concerns access."""
     PASSWORDS_CHANGED = "passwords_changed"
-    """Many users' stored passwords at once."""
+    """The stored passwords of many users changed at once."""
     MAY_WIDEN = "may_widen"
-    """A change in a place that is about access, and that is not understood."""
+    """A change in a place about access that the rules do not understand."""
     NOT_JUDGED = "not_judged"
-    """The watch itself failed on it."""
+    """The access watch itself failed on the item."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One kind of place. ``scale`` judges what stands there; ``of_servers``: settings and listeners have it as well.
+    """The rule for one kind of place. ``scale`` judges the value; ``of_servers``: the rule also applies to settings and
+    listeners.
 
-    ``opens``: from which verdict on a new account is reported for what it holds here; None for never.
+    ``opens`` is the lowest verdict at which a new account is reported for this value; None for never.
     """
 
     kind: AccessIncreaseKind
@@ -63,20 +64,20 @@ class Rule:
 
     @property
     def judges(self) -> bool:
-        """Whether a value here can be wider than another at all."""
+        """Whether a value here can widen access at all."""
         return self.scale not in (verdicts.no, verdicts.counting)
 
 
 @lru_cache(maxsize=8192)
 def rule_of(place: Place, *, of_server: bool) -> Rule | None:
-    """The rule that judges a place."""
+    """The rule for a place."""
     if place.is_identity and place.own.isdisjoint(_PRESENT_BY_NAME):
         return None
     return next((rule for rule in RULES if (rule.of_servers or not of_server) and rule.holds(place)), None)
 
 
 _PRESENT_BY_NAME = frozenset({"group", "role", "permission", "protocol", "address"})
-"""Of these a mere name is a grant: ``<protocol name="ftp"/>``."""
+"""For these, the name alone is a grant: ``<protocol name="ftp"/>``."""
 
 
 # Places
@@ -96,7 +97,9 @@ def _is_quantity(place: Place) -> bool:
 
 
 def _is_strength(place: Place) -> bool:
-    """How long a password must be, how often somebody may try one: also of a number inside of what protects."""
+    """Whether the value is a strength, such as the length of a password or the number of attempts, or a number inside a
+    protective section.
+    """
     if "attempt" in place.own:
         return True
     return not place.own.isdisjoint(NUMBERS) and _is_within_protection(place)
@@ -137,9 +140,9 @@ _OF_A_LEVEL = frozenset({"level", "access", "permission", "admin", "security", "
 
 
 def _for_everybody(holds: Callable[[Place], bool]) -> Callable[[Place], bool]:
-    """Whether a setting of a server is such a place, and everything on the way to it is about people and access.
+    """The same condition for a setting of a server, if the whole path concerns people and access.
 
-    Servers have many dates, folders and roles, of cookies, logs and clusters, that are none of it.
+    Servers have many dates, folders and roles of cookies, logs and clusters that do not concern access.
     """
 
     def holds_for_everybody(place: Place) -> bool:
@@ -288,4 +291,4 @@ RULES: tuple[Rule, ...] = (
         of_servers=True,
     ),
 )
-"""The first that holds judges."""
+"""The first matching rule judges."""

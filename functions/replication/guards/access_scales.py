@@ -1,9 +1,8 @@
-"""Whether a value gives more than the one before it.
+"""Compares two values: does the new one give more?
 
-Each scale knows one kind of value: switches, lists, ways to log in, roles,
-states of an account, moments, places on a disk (``access_rights``: rights). A value it does not
-know, or two that it cannot compare, may be wider; what is not there is the
-server's default, which is not known.
+Each scale handles one kind of value: switches, lists, log-in methods, roles, states of an account, times, paths on disk
+(``access_rights`` handles rights). An unknown value, and two incomparable values, may be wider; an absent value is the
+server's default, which is unknown.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from replication.guards.access_words import meanings
 
 
 class Verdict(Enum):
-    """Whether something gets wider."""
+    """Whether access becomes wider."""
 
     NO = "no"
     MAYBE = "maybe"
@@ -26,36 +25,36 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A value before and after, None where it is not there."""
+    """A value before and after, None if absent."""
 
     before: str | None
     after: str | None
 
     @property
     def is_switch(self) -> bool:
-        """Whether both sides say on or off, or nothing."""
+        """Whether both sides are on, off or empty."""
         sides = [said(one) for one in (self.before, self.after) if (one or "").strip()]
         return bool(sides) and None not in sides
 
     @property
     def is_code(self) -> bool:
-        """Whether one number takes the place of another."""
+        """Whether one number replaces another."""
         sides = [(one or "").strip() for one in (self.before, self.after)]
         return all(map(_CODE.fullmatch, sides)) and sides[0] != sides[1]
 
     @property
     def is_demand_dropped(self) -> bool:
-        """Whether something was said to be required, and is not any more."""
+        """Whether something was declared required and no longer is."""
         return _letters(self.before) in _DEMANDS and _letters(self.after) not in _DEMANDS
 
     @property
     def is_switched_on(self) -> bool:
-        """Whether something is on that was not."""
+        """Whether something is switched on that was not on."""
         return self.is_switch and said(self.after) is True and said(self.before) is not True
 
     @property
     def is_opened(self) -> bool:
-        """Whether something was said to be closed, and is said to be open."""
+        """Whether something was declared closed and is now declared open."""
         return _letters(self.before) in _CLOSED and _letters(self.after) in _OPEN
 
 
@@ -67,7 +66,7 @@ _CODE = whole(r"-?[0-9]{1,10}")
 _DEMANDS = frozenset({"required", "require", "mandatory", "enforced", "forced", "must", "always"})
 
 _PERMITTED = frozenset({"allow", "allowed", "permit", "permitted", "granted", "supported", "optional"})
-"""What may be, and need not."""
+"""Words for something that is permitted and not required."""
 _CLOSED = frozenset({"deny", "denied", "block", "blocked", "reject", "private", "closed", "restricted", "internal"}) | {
     "whitelist",
     "allowlist",
@@ -93,7 +92,7 @@ _OFF = frozenset(
 
 
 def said(value: str | None) -> bool | None:
-    """What a switch says, in whatever words; None for anything else, and for nothing."""
+    """The value of a switch in any wording; None for anything else, and for an empty value."""
     word = _letters(value)
     return True if word in _ON else False if word in _OFF else truth(value)
 
@@ -103,7 +102,7 @@ def _letters(text: str | None) -> str:
 
 
 def granting(change: Change) -> Verdict:
-    """Something that gives access when it is on."""
+    """A switch that gives access if it is on."""
     if not change.is_switch:
         return _unlike(change, least=False)
     before, after = said(change.before), said(change.after)
@@ -113,7 +112,7 @@ def granting(change: Change) -> Verdict:
 
 
 def protecting(change: Change) -> Verdict:
-    """Something that gives access when it is off."""
+    """A switch that gives access if it is off."""
     if not change.is_switch:
         return _unlike(change, least=True)
     before, after = said(change.before), said(change.after)
@@ -125,7 +124,9 @@ def protecting(change: Change) -> Verdict:
 
 
 def _unlike(change: Change, *, least: bool) -> Verdict:
-    """Values that are no switch, such as a level, of which 1 is one. ``least``: what a switch says that gives least."""
+    """Values that are not switches, such as a level, which 1 may also be. ``least``: the value of the switch that gives
+    least.
+    """
     before, after = (None if (one or "").strip() == "1" else said(one) for one in (change.before, change.after))
     if after is least or before is (not least):
         return Verdict.NO
@@ -142,17 +143,17 @@ def _unlike(change: Change, *, least: bool) -> Verdict:
 
 
 def members(change: Change) -> Verdict:
-    """A list of names: one that was not in it makes it wider."""
+    """A list of names, which widens access if a name is added."""
     return Verdict.YES if list_entries(change.after) - list_entries(change.before) else Verdict.NO
 
 
 def list_entries(value: str | None) -> frozenset[str]:
-    """The names of a list, as they are compared."""
+    """The names of a list in comparable form."""
     return frozenset(folded(name) for part in _BETWEEN_NAMES.split(value or "") if (name := part.strip()))
 
 
 def is_quantity(value: str | None) -> bool:
-    """Whether a value counts something, is a switch over it, or is not there."""
+    """Whether a value is a quantity, a switch for one, or absent."""
     text = (value or "").strip()
     return not text or said(text) is not None or _QUANTITY.fullmatch(text) is not None
 
@@ -161,7 +162,7 @@ _QUANTITY = whole(r"[+-]?[0-9][0-9., ]{0,30}\s{0,3}[A-Za-z%/]{0,12}|(?i:un)?(?i:
 
 
 def fewer(change: Change) -> Verdict:
-    """A number of which the smaller demands less, and none nothing."""
+    """A number for which a smaller value demands less, and an absent one nothing."""
     before, after = (one.strip() if (one or "").strip().isdigit() else None for one in (change.before, change.after))  # type: ignore[union-attr]
     if before is None or after is None:
         return Verdict.NO if change.before is None else Verdict.MAYBE
@@ -176,11 +177,13 @@ _FACTORS = {"none": 0, "anonymous": 0, "password": 1, "passwordorkey": 1, "publi
     "passwordandkey": 3,
     "keyandpassword": 3,
 }
-"""How much a method of authentication asks for. The three of the contract, two that ask for nothing, other words."""
+"""How much each authentication method demands. The table has the three methods of the contract, two that demand
+nothing, and synonyms.
+"""
 
 
 def factors(change: Change) -> Verdict:
-    """A method of authentication. What is not known may ask for less, and nothing said counts as a password."""
+    """An authentication method. An unknown method may demand less, and an absent one counts as a password."""
     before, after = (_FACTORS.get(_letters(one or "password")) for one in (change.before, change.after))
     if after is None and change.before is None:
         return Verdict.MAYBE
@@ -188,13 +191,13 @@ def factors(change: Change) -> Verdict:
 
 
 def hashed(change: Change) -> Verdict:
-    """How a password is stored: in plain text, or not at all."""
+    """The storage of a password: in plain text, or not at all."""
     word = change.after or ""
     return Verdict.YES if said(word) is False or "insecure" in meanings(word) else Verdict.NO
 
 
 def stored(change: Change) -> Verdict:
-    """A stored password: one that is emptied asks for nothing any more."""
+    """A stored password; if it is emptied, no password is required any more."""
     if (change.after or "").strip() or change.is_switch:
         return Verdict.MAYBE if change.is_switch else Verdict.NO
     return Verdict.YES if (change.before or "").strip() else Verdict.MAYBE
@@ -205,7 +208,7 @@ _ORDINARY = frozenset({"user", "users", "member", "standard", "normal", "regular
 
 
 def roles(change: Change) -> Verdict:
-    """Who somebody is: an administrator, an ordinary user, or something that is not known."""
+    """A role: an administrator, an ordinary user, or something unknown."""
     was, becomes = (_letters(one) or (one or "").strip() for one in (change.before, change.after))
     if _is_admin(change.before) or becomes in _LEAST or (becomes in _ORDINARY and was in ("", becomes)):
         return Verdict.NO
@@ -234,7 +237,7 @@ _DEAD = frozenset(
 
 
 def is_live(status: str | None) -> bool | None:
-    """Whether a state lets somebody in; None for one that is not known, and for none."""
+    """Whether a state permits log-in; None for an unknown or absent state."""
     if (status or "").strip() == _TRUE_IN_BITS:
         return True
     word = _letters(status)
@@ -242,11 +245,13 @@ def is_live(status: str | None) -> bool | None:
 
 
 _TRUE_IN_BITS = "-1"
-"""What a Windows program writes for true when all bits are set."""
+"""The value of true with all bits set, as some Windows programs write it."""
 
 
 def states(change: Change, *, means_disabled: bool) -> Verdict:
-    """A state in words or numbers: out of one that lets nobody in. ``means_disabled``: where *true* lets nobody in."""
+    """A state in words or numbers, which widens access if it no longer prevents log-in. ``means_disabled``: *true*
+    prevents log-in.
+    """
     before, after = (
         live if live is None else live is not means_disabled for live in map(is_live, (change.before, change.after))
     )
@@ -262,7 +267,7 @@ def states(change: Change, *, means_disabled: bool) -> Verdict:
 
 
 def later(change: Change) -> Verdict:
-    """A limit in time that is gone, or lies later. Two that cannot be compared count as later."""
+    """A time limit, which widens access if it is removed or later. Two incomparable limits count as later."""
     before, after = ((one or "").strip() for one in (change.before, change.after))
     if not before or _is_never(before):
         return Verdict.NO
@@ -277,7 +282,7 @@ _ISO = ""
 
 
 def is_past_moment(text: str | None) -> bool:
-    """Whether a text is a moment that is no far future: of a number, the seconds of a clock and what is finer."""
+    """Whether a text is a time before the far future, also as a number of seconds or finer units."""
     number, *moments = _readings((text or "").strip())
     if number is not None and number.is_integer() and number >= _SECONDS_OF_A_CLOCK:
         return True
@@ -287,11 +292,11 @@ def is_past_moment(text: str | None) -> bool:
 _SECONDS_OF_A_CLOCK = 10**8
 _FAR_FUTURE = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 _DAYS = ("%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y")
-"""How else than in ISO 8601 a day is written; the last two read the same text."""
+"""Formats of a date besides ISO 8601; the last two match the same text."""
 
 
 def _readings(text: str) -> Iterator[float | None]:
-    """A moment as each way to write one reads it, None where that does not: a number, ISO 8601, days."""
+    """The time in each possible format, None if the format does not match: a number, ISO 8601, dates."""
     yield float(text) if _DECIMAL.fullmatch(text) else None
     for form in (_ISO, *_DAYS):
         try:
@@ -304,13 +309,13 @@ _DECIMAL = whole(r"[+-]?[0-9]{1,300}(?:\.[0-9]{0,30})?")
 
 
 def _moment(text: str) -> datetime:
-    """Raises ValueError. A time without a zone is taken as UTC."""
+    """The time of an ISO 8601 text. Raises ValueError. A time without a zone counts as UTC."""
     moment = datetime.fromisoformat(text.strip())
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _is_never(text: str) -> bool:
-    """Whether a limit in time is none: zero, or the zero of a calendar."""
+    """Whether a time limit means no limit: zero, or the epoch of a calendar."""
     if text in {"0", "-1"} or said(text) is False:
         return True
     try:
@@ -320,7 +325,7 @@ def _is_never(text: str) -> bool:
 
 
 def elsewhere(change: Change) -> Verdict:
-    """A place on a disk that does not lie inside of the one before."""
+    """A path on disk, which widens access if it is not inside the one before."""
     before, after = (_folders(one or "") for one in (change.before, change.after))
     if not after:
         return Verdict.NO if not before else Verdict.MAYBE

@@ -1,4 +1,4 @@
-"""Whether an account itself may be used, not a thing it has."""
+"""Decides whether an account itself may be used."""
 
 from lxml import etree
 
@@ -10,12 +10,12 @@ from replication.guards.access_scales import Change, Verdict, is_live
 
 
 def is_status(place: Place) -> bool:
-    """Whether a place says if the account itself may be used."""
+    """Whether a place states if the account itself may be used."""
     return place.of_account and bool(place.about & {"enabled", "disabled", "status", "deny", "allow", "not"})
 
 
 def enabling(place: Place, change: Change) -> Verdict:
-    """Whether an account that may not be used may be used again."""
+    """Whether an account that was disabled may be used again."""
     if change.is_switch:
         if not (change.before or "").strip():
             return Verdict.NO  # what nobody has said holds: an account may be used
@@ -24,7 +24,7 @@ def enabling(place: Place, change: Change) -> Verdict:
 
 
 def disables(difference: Difference) -> bool:
-    """Whether an account is disabled by this, or may be: what a value means that is not known counts as disabled."""
+    """Whether this difference disables an account, or may: an unknown value counts as disabled."""
     place = place_of(difference.steps)
     if not is_status(place) or place.is_name or "inherit" in place.own or place.about & _MOMENTS:
         return False
@@ -32,7 +32,7 @@ def disables(difference: Difference) -> bool:
 
 
 def is_disabled(account: etree._Element | None) -> bool:
-    """Whether a user or group may not be used."""
+    """Whether a user or group is disabled."""
     if account is None:
         return False
     held = ((place_of(one.steps), one.after) for one in values_of(account, (), ignored=RUNTIME_NAMES))
@@ -43,22 +43,22 @@ _MOMENTS = frozenset({"until", "till", "after"})
 
 
 def may_be_dead(place: Place, value: str | None) -> bool:
-    """Whether nobody may be let in. A switch that is not there is off, and a state that is not known may be any."""
+    """Whether the value may prevent log-in. An absent switch is off, and an unknown state may mean anything."""
     if not (value or "").strip():
         return not _means_disabled(place)
     return is_live(value) is None or is_dead(place, value)
 
 
 def is_dead(place: Place, value: str | None) -> bool:
-    """Whether a value of the place of an account's status lets nobody in."""
+    """Whether a value of an account's status prevents log-in."""
     return is_live(value) is _means_disabled(place) if value is not None else False
 
 
 def lets_in(place: Place, value: str | None) -> bool:
-    """Whether a value of that place says that the account may be used."""
+    """Whether a value of an account's status says that the account may be used."""
     return not place.is_name and is_live(value) is not None and not is_dead(place, value)
 
 
 def _means_disabled(place: Place) -> bool:
-    """Whether *true* at this place means that the account may not be used."""
+    """Whether *true* at this place means that the account is disabled."""
     return bool(place.about & {"disabled", "deny"}) != ("not" in place.about)

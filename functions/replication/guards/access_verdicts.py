@@ -1,7 +1,7 @@
-"""How a place turns a scale: what a value gives, by what its place is about.
+"""Applies scales to places: the place decides in which direction a value gives access.
 
-A scale of ``access_scales`` compares two values. Whether *on* gives or
-protects, and whether a section around it refuses, is said by the place.
+A scale in ``access_scales`` compares two values. The place determines whether *on* gives or protects, and whether the
+section around it is a refusal.
 """
 
 from collections.abc import Callable
@@ -14,17 +14,17 @@ from replication.guards.access_words import FILLERS, HARMLESS, NUMBERS, SWITCHES
 
 
 def granting(place: Place, change: Change) -> Verdict:
-    """Something that gives access when it is on."""
+    """A switch that gives access if it is on."""
     return (scales.protecting if _is_flipped(place.about) else scales.granting)(change)
 
 
 def protecting(place: Place, change: Change) -> Verdict:
-    """Something that gives access when it is off."""
+    """A switch that gives access if it is off."""
     return (scales.granting if _is_flipped(place.about) else scales.protecting)(change)
 
 
 def limiting(place: Place, change: Change) -> Verdict:
-    """A switch over a limit of addresses. What the lists themselves let in is compared as a whole."""
+    """A switch for a limit of addresses. The lists themselves are compared as a whole elsewhere."""
     # Whether a list of "deny" or one of "allow" lets in more depends on what is in it.
     otherwise = Verdict.MAYBE if place.own & {"method", "status"} else Verdict.NO
     if not change.is_switch:
@@ -39,22 +39,22 @@ def _is_flipped(said: Meanings) -> bool:
 
 
 def by(scale: scales.Scale) -> Callable[[Place, Change], Verdict]:
-    """A scale of its own for what is no switch."""
+    """The given scale for values that are not switches."""
     return lambda place, change: granting(place, change) if change.is_switch else scale(change)
 
 
 def of_things(scale: scales.Scale) -> Callable[[Place, Change], Verdict]:
-    """The same where people may call a thing "no": only a place that is called a switch holds one."""
+    """The same, if people may call a thing "no": only a place with the name of a switch has a switch."""
     return lambda place, change: granting(place, change) if change.is_switch and place.own & SWITCHES else scale(change)
 
 
 def no(_: Place, __: Change) -> Verdict:
-    """What gives nobody access, whatever it says."""
+    """A value that never gives access."""
     return Verdict.NO
 
 
 def counting(place: Place, change: Change) -> Verdict:
-    """A quantity: how much gives nobody access. What counts nothing, such as days of the week, is something else."""
+    """A quantity, which never gives access. A value that is not a quantity, such as days of the week, may."""
     counted = all(map(scales.is_quantity, (change.before, change.after))) or not place.own.isdisjoint(_TELLING)
     return Verdict.NO if counted else Verdict.MAYBE
 
@@ -63,12 +63,12 @@ _TELLING = HARMLESS - NUMBERS
 
 
 def switching(place: Place, change: Change) -> Verdict:
-    """What gives access as a switch, and as nothing else."""
+    """A value that gives access only as a switch."""
     return granting(place, change) if change.is_switch else Verdict.NO
 
 
 def permitting(place: Place, change: Change) -> Verdict:
-    """What somebody may do, in a section of permissions, of refusals or of limits."""
+    """Permissions, in a section of permissions, refusals or limits."""
     inside = [said for said in place.names[:-1] if _refuses(said)]
     polarity = place.about.union(*inside)
     if place.is_name or (not change.is_switch and place.about & {"permission", "access"}):
@@ -84,7 +84,7 @@ def permitting(place: Place, change: Change) -> Verdict:
 
 
 def _refuses(said: Meanings) -> bool:
-    """Whether a section turns round what stands in it: ``<denied><delete>true</delete></denied>``."""
+    """Whether a section inverts its content: ``<denied><delete>true</delete></denied>``."""
     return ("deny" in said or {"not", "allow"} <= said) and said <= _OF_A_DENIAL
 
 
@@ -92,7 +92,7 @@ _OF_A_DENIAL = frozenset({"deny", "not", "allow", "permission", "action", "acces
 
 
 def expiring(place: Place, change: Change) -> Verdict:
-    """Until when somebody may come in."""
+    """The time until which log-in is possible."""
     if "expire" in place.about and "not" in place.about:
         return scales.granting(change)
     words = {(one or "").strip().casefold() for one in (change.before, change.after)} - {""}
@@ -102,27 +102,27 @@ def expiring(place: Place, change: Change) -> Verdict:
 
 
 def without_password(place: Place, change: Change) -> Verdict:
-    """Whether somebody gets in without a password."""
+    """Whether log-in without a password is possible."""
     return granting(place, change) if "empty" in place.about else scales.granting(change)
 
 
 def authenticating(_: Place, change: Change) -> Verdict:
-    """How somebody proves who it is."""
+    """The authentication method."""
     return Verdict.MAYBE if change.is_switch and change.before is not None else scales.factors(change)
 
 
 def moving(change: Change) -> Verdict:
-    """Where a directory lies."""
+    """The path of a directory."""
     if (change.after or "").strip():
         return scales.elsewhere(change)
     return Verdict.MAYBE if (change.before or "").strip() else Verdict.NO
 
 
 def maybe(_: Place, __: Change) -> Verdict:
-    """What may always be wider."""
+    """A value of which any change may widen access."""
     return Verdict.MAYBE
 
 
 def strength(place: Place, change: Change) -> Verdict:
-    """How much is asked for: a least number, or something that is not understood."""
+    """How much is demanded: a minimum, or something unknown."""
     return scales.fewer(change) if "least" in place.own else Verdict.MAYBE

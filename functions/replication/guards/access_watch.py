@@ -1,26 +1,21 @@
-"""The access watch: what a plan would do to widen access.
+"""The access watch: finds out where a plan would widen access.
 
-The primary is the source and what it says is pushed; but a permission, a key
-or an account that comes back deserves a look, because that is also what an
-attack on the primary looks like. The schema is not public: what a value is
-about is decided by where it stands (``access_places``), what it is then called
-for by a table (``access_rules``). What is not understood is reported as well.
+The primary's content is pushed as it is; but a new permission, key or account deserves a look, because an attack on the
+primary would look the same. The schema is not public: ``access_places`` determines what a value is about from its
+place, and the table in ``access_rules`` has the rule for it. Values that are not understood are reported as well.
 
-Users and groups are watched in full, with what stands around them in their
-documents, and so are the directories by which people log in; of settings and
-listeners, what the table says of servers; of the manual list of blocked
-addresses, who is no longer blocked. The automatic one changes by itself.
+Users and groups are watched completely, including the content around them, and so are the directories from which people
+log in; settings and listeners are watched where the table has rules for servers, and the manual list of blocked
+addresses for addresses that are no longer blocked. The automatic block list changes by itself and is not watched.
 
-A new user is the daily business of replication and no widening by itself. It
-is reported (``ACCOUNT_ADDED``) only when it is not disabled and is open in a
-way that users are not supposed to be: anonymous, with an administrator's
-rights or groups, without a password, or with secure connections expressly not
-required. A new group gives nobody anything until somebody joins it, which is
-reported; where accounts of the backup name it already, all of it counts. So
-do the limits of a group that goes while somebody still names it.
+A new user is normal and does not count as wider access. It is reported (``ACCOUNT_ADDED``) only if it is not disabled
+and has unusual access: anonymous, with an administrator's rights or groups, without a password, or with secure
+connections expressly not required. A new group gives nothing until somebody joins it, which is reported; if existing
+accounts of the backup already name it, all its values count. The limits of a removed group that somebody still names
+count too.
 
-A defect in the watch itself is reported too (``NOT_JUDGED``), and stops
-nothing: what waits for wider access then waits for what was not judged.
+A defect in the watch itself is also reported (``NOT_JUDGED``) and does not stop the plan: if wider access waits for
+approval, so do unjudged changes.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -54,17 +49,17 @@ from replication.parts.single_documents import SOURCES
 from replication.plan import PartPlan, Plan
 
 MANY_PASSWORDS_SHARE = 0.1
-"""Above this share of the users whose stored password changes at once, it is no coincidence any more."""
+"""If a larger share of the users have a new stored password at once, that is not a coincidence."""
 MANY_PASSWORDS_FLOOR = 2
-"""So many may always change."""
+"""This many passwords may always change."""
 
 type KindsAndPaths = Iterator[tuple[AccessIncreaseKind, str]]
-"""In which ways access gets wider, and where inside of the item."""
+"""The kinds of wider access, each with a path inside the item."""
 
 
 @dataclass(frozen=True)
 class AccessIncrease:
-    """One thing that gets wider: of which item (``users/ann``), and where inside of it. Never a value."""
+    """One case of wider access: the item (``users/ann``) and the path inside it. It never contains a value."""
 
     part: PartName
     kind: AccessIncreaseKind
@@ -72,18 +67,18 @@ class AccessIncrease:
     path: str
 
     def shortened(self) -> "AccessIncrease":
-        """The same as it is shown: names that a server sends may be of any length."""
+        """The same with shortened names, because a server's names may have any length."""
         return replace(self, item=shortened(self.item), path=shortened(self.path))
 
 
 def access_increases(plan: Plan) -> tuple[AccessIncrease, ...]:
-    """Everything in which access gets wider, once, in the order of the parts and their items. Raises nothing."""
+    """All cases of wider access, without duplicates, in the order of parts and items. Raises nothing."""
     increases = (increase for part in plan.parts for increase in _judged(part.name, "", partial(_of_part, part)))
     return tuple(dict.fromkeys(increases))
 
 
 def _judged(part: PartName, item: str, look: Callable[[], Iterable[AccessIncrease]]) -> tuple[AccessIncrease, ...]:
-    """What ``look`` finds; where it fails, that this was not judged."""
+    """The result of ``look``; if it fails, one entry that says that this was not judged."""
     return contained(
         lambda: tuple(look()),
         lambda defect: (AccessIncrease(part, AccessIncreaseKind.NOT_JUDGED, item, defect.text),),
@@ -126,7 +121,7 @@ def _of_part(plan: PartPlan) -> Iterator[AccessIncrease]:
 
 
 def _of_source(item: Item, typed: frozenset[str]) -> KindsAndPaths:
-    """A directory by which people log in. One that is ``typed`` and comes is told of once."""
+    """A directory from which people log in. An added directory that is ``typed`` is reported once."""
     if item.kind is Kind.ADDED:
         if item.record.get("enabled", item.within != SOURCES and item.key not in typed):
             yield AccessIncreaseKind.LOG_IN_SOURCE_ADDED, item.key
@@ -151,7 +146,7 @@ _KINDS_OF_SOURCES = {
     AccessIncreaseKind.ACCOUNT_ENABLED: AccessIncreaseKind.LOG_IN_SOURCE_ADDED,
     AccessIncreaseKind.DIRECTORY_ADDED: AccessIncreaseKind.MAY_WIDEN,
 }
-"""What is said of an account or a folder, where it is of a directory of people."""
+"""The kinds to report for a directory of people instead of those for an account or a folder."""
 
 
 def _without_first_step(difference: Difference) -> Difference:
@@ -159,7 +154,7 @@ def _without_first_step(difference: Difference) -> Difference:
 
 
 def _of_blocked(plan: PartPlan, own: Document, desired: Document) -> Iterator[AccessIncrease]:
-    """The entries of the list of blocked addresses that go, or change, while some address is not blocked any more."""
+    """The removed or changed entries of the list of blocked addresses, if some address is no longer blocked."""
     before, after = (
         blocked([] if root is None else values_of(root, root_step(root))) for root in (own.parse(), desired.parse())
     )
@@ -173,7 +168,7 @@ def _of_blocked(plan: PartPlan, own: Document, desired: Document) -> Iterator[Ac
 
 
 def _unblocks(item: Item, still: Addresses) -> bool:
-    """Whether an entry that goes or changes blocked an address that may not be blocked ``still``."""
+    """Whether a removed or changed entry blocked an address that may no longer be blocked."""
     if item.kind is Kind.REMOVED:
         return is_text(item.key) or not still.covers(addresses(item.key))
     return item.kind is Kind.CHANGED and any(is_address(one.before) for one in item.find())
@@ -185,7 +180,7 @@ def _of_server(item: Item) -> KindsAndPaths:
 
 
 def _lists_of_settings(own: Document, desired: Document, items: list[Item]) -> KindsAndPaths:
-    """Lists of addresses, which no single value tells."""
+    """Lists of addresses, which must be compared as a whole."""
     differences = [one for item in items for one in item.find() if limits_addresses(place_of(one.steps))]
     before, after = (own.parse(), desired.parse()) if differences else (None, None)
     if before is not None and after is not None:
@@ -195,7 +190,7 @@ def _lists_of_settings(own: Document, desired: Document, items: list[Item]) -> K
 
 
 def _of_account(item: Item, passwords: list[str], groups: Groups) -> KindsAndPaths:
-    """``passwords`` gets the name of a user whose stored password changes."""
+    """A changed, added or removed account; ``passwords`` collects the users whose stored password changes."""
     if item.kind is Kind.ADDED and item.within == USERS:
         yield from _of_new_user(item, groups)
     elif item.kind is Kind.CHANGED:
@@ -208,7 +203,7 @@ def _of_account(item: Item, passwords: list[str], groups: Groups) -> KindsAndPat
 
 
 def _of_differences(item: Item, differences: list[Difference]) -> KindsAndPaths:
-    """In which way what differs in an account gets wider."""
+    """How the differences in an account widen access."""
     if any(limits_addresses(place_of(one.steps)) for one in differences):
         before, after = map(values, item.elements)
         for path in widened_lists(before, after, differences):
@@ -227,14 +222,16 @@ def _of_differences(item: Item, differences: list[Difference]) -> KindsAndPaths:
 
 
 def _said_again(differences: list[Difference]) -> str:
-    """Where it is said anew that the account may be used; empty for nowhere. What was said before may still stand."""
+    """The path at which an added value says that the account may be used; empty if there is none. The previous
+    statement may still exist.
+    """
     added = ((one, place_of(one.steps)) for one in differences if one.kind is Kind.ADDED)
     live = (one.path for one, place in added if is_status(place) and lets_in(place, one.after))
     return next(live, "")
 
 
 def _is_own_name(difference: Difference) -> bool:
-    """Whether a value of a group names that group itself, and no other one that it belongs to."""
+    """Whether a value of a group is its own name, and not the name of a group that it belongs to."""
     return len(difference.steps) == 1 and plain(difference.steps[0].name) in _OWN_NAMES
 
 
@@ -242,7 +239,7 @@ _OWN_NAMES = frozenset({"group", "name", "groupname", "id", "groupid"})
 
 
 def _of_moving_group(item: Item) -> KindsAndPaths:
-    """A group that comes to its members is changed from nothing, one that goes takes its limits along."""
+    """An added group with members counts as changed from empty; a removed one loses its limits."""
     before, after = map(values, item.elements)
     removed = [replace(one, kind=Kind.REMOVED, before=one.after, after=None) for one in before]
     increases = list(_of_differences(item, removed or after))
@@ -260,7 +257,7 @@ def _of_new_user(item: Item, groups: Groups) -> KindsAndPaths:
 
 
 def _of_value(difference: Difference, *, of_server: bool) -> KindsAndPaths:
-    """In which way one value gets wider."""
+    """How one value widens access."""
     place = place_of(difference.steps)
     if difference.before is None and difference.after is None:
         if _is_about_access(difference.steps, place):
@@ -279,7 +276,7 @@ def _of_value(difference: Difference, *, of_server: bool) -> KindsAndPaths:
 
 
 def _is_about_access(steps: Steps, place: Place) -> bool:
-    """Whether a difference that lies in no value may matter: an order among rules, an account in another list."""
+    """Whether a difference outside of values may matter: an order of rules, or an account in another list."""
     return steps[-1].name == OTHER or (steps[-1].name == ORDER and any(map(tells_of_access, place.names[:-1])))
 
 
@@ -293,7 +290,7 @@ def _of_inheritance(difference: Difference, place: Place, *, of_server: bool) ->
 
 
 def _new_directory(difference: Difference, place: Place) -> str:
-    """The path of a directory that is new, empty when there is none."""
+    """The path of a new directory, empty if there is none."""
     if difference.kind is not Kind.ADDED:
         return ""
     for depth in range(difference.new_from + 1, len(difference.steps) + 1):
@@ -304,12 +301,12 @@ def _new_directory(difference: Difference, place: Place) -> str:
 
 
 def _inside_thing(difference: Difference) -> bool:
-    """Whether a whole thing, such as a directory, comes or goes with this value."""
+    """Whether a whole thing, such as a directory, is added or removed with this value."""
     return any(map(is_thing, difference.steps[difference.new_from : -1]))
 
 
 def _path(judged: Judgement, difference: Difference) -> str:
-    """The path of the value; of a key, the path of the key."""
+    """The path of the value; for a key, the path of the key."""
     if judged.kind is AccessIncreaseKind.SSH_KEY_ADDED:
         for depth in range(len(difference.steps), 0, -1):
             if "key" in meanings(difference.steps[depth - 1].name):
@@ -326,7 +323,7 @@ def _of_passwords(changed: int, users: int) -> KindsAndPaths:
 
 
 def _goes_with_new_password(difference: Difference) -> bool:
-    """Whether a value only says when a password was changed, or what it was: people change theirs every day."""
+    """Whether a value only states when a password was changed, or an old password: such changes are normal."""
     said = place_of(difference.steps).anywhere
     if "password" not in said or not said.isdisjoint({"expire", "least", "quantity"}):
         return False
@@ -340,7 +337,7 @@ _FORMER = frozenset({"history", "old", "previous", "former"})
 
 
 def _is_password(difference: Difference) -> bool:
-    """Whether it is the stored password itself that changes, not what is said of it."""
+    """Whether the stored password itself changes, and not a property of it."""
     names = [step.name.casefold() for step in difference.steps]
     values = [value for value in (difference.before, difference.after) if value is not None]
     return (

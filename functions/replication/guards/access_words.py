@@ -1,8 +1,7 @@
-"""The words of access: what the name of a setting says, in whatever spelling.
+"""The vocabulary about access: the meanings of names of settings, in any spelling.
 
-``requireTLS``, ``require_tls``, ``RequireTls`` and ``requiretls`` all say
-*require*, *secure*. Words of one meaning are one word here. A word that is not
-known stays as it is.
+``requireTLS``, ``require_tls``, ``RequireTls`` and ``requiretls`` all have the meanings *require* and *secure*.
+Synonyms have one meaning. An unknown word stands for itself.
 """
 
 from functools import lru_cache
@@ -90,13 +89,13 @@ MEANINGS = {
     " options attribute attributes general profile param parameter parameters control connection connections session"
     " sessions channel client file files use uses used using end valid until till after",
 }
-"""The words of each meaning, in small letters."""
+"""The words of each meaning, in lower case."""
 _ONE_MEANING = {word: meaning for meaning, spelled in MEANINGS.items() for word in spelled.split()}
 _KEEP_APART = frozenset({"to", "valid", "until", "till", "after", "end", "name", "email", "mail"})
-"""Words of a group whose own name counts."""
+"""Words in a group that also have a meaning of their own."""
 
 FILLERS = frozenset({"account", "login", *_KEEP_APART} - {"email", "mail"})
-"""Words beside which a name says nothing but what stands around it."""
+"""Words that add nothing to the meaning of the steps around them."""
 SWITCHES = frozenset(
     {
         "enabled",
@@ -114,12 +113,12 @@ SWITCHES = frozenset(
         "inherit",
     }
 )
-"""Words that say which way, and not of what."""
+"""Words for a direction, without a subject."""
 DEFAULTS = frozenset({"default", "defaults"})
-"""What settings call that which people have who have nothing else."""
+"""Words for settings that apply to people who have no setting of their own."""
 NUMBERS = frozenset({"quantity", "least"})
 HARMLESS = frozenset({"plain talk", "id", "notice", "email", "mail", "name", "salt"}) | NUMBERS
-"""Words of what gives nobody access, where they stand beside no word of access."""
+"""Words about something that does not affect access, unless a word about access is beside them."""
 
 _TOGETHER = {
     ("read", "only"): "readonly",
@@ -155,7 +154,7 @@ _SHORTEST_PIECE = 2
 
 @lru_cache(maxsize=8192)
 def meanings(name: str) -> tuple[str, ...]:
-    """What the words of a name mean, in their order."""
+    """The meanings of the words in a name, in order."""
     apart = [
         piece for word in words(_SECOND_FACTOR.sub(" 2fa ", name)).split("-") if word for piece in _taken_apart(word)
     ]
@@ -163,17 +162,17 @@ def meanings(name: str) -> tuple[str, ...]:
 
 
 def meaning_of(word: str) -> str:
-    """What one word means; the word itself where its meaning is not known."""
+    """The meaning of one word; the word itself if it is unknown."""
     return word if word in _KEEP_APART else _ONE_MEANING.get(word, word)
 
 
 def is_known(meaning: str) -> bool:
-    """Whether a meaning is one of those listed here."""
+    """Whether a meaning is in this vocabulary."""
     return meaning in MEANINGS or meaning in _KEEP_APART
 
 
 def _taken_apart(word: str) -> tuple[str, ...]:
-    """``requiretls`` as *require*, *tls*: the fewest known words that make up all of it, or the word itself."""
+    """Split a joined word such as ``requiretls`` into the fewest known words; the word itself if that is impossible."""
     if word in _PIECES or len(word) > _LONGEST:
         return (word,)
     if version := _VERSION.fullmatch(word):
@@ -191,7 +190,7 @@ def _taken_apart(word: str) -> tuple[str, ...]:
 
 
 def _joined(apart: list[str]) -> list[str]:
-    """Pairs of words that are one: *read*, *only*."""
+    """Join pairs of words that form one word, such as *read* and *only*."""
     joined: list[str] = []
     for word in apart:
         pair = (joined[-1], word) if joined else None

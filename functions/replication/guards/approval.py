@@ -1,4 +1,4 @@
-"""From what the guards say of a plan to what is done about it."""
+"""Applies the findings of the guards and approvals to a plan."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,12 +14,11 @@ from replication.plan import Block, PartPlan, Plan
 
 @dataclass(frozen=True)
 class Guard:
-    """What may go through to a backup.
+    """What the guards let through to a backup.
 
-    ``approved`` is the hash of a plan that somebody has looked at and may let
-    through, ``expected`` that of the plan which a run was asked to carry out;
-    each empty for none. ``begun``: what a worker of this run was about to write
-    under such a hash before it died, as ``bound_parts`` gave it.
+    ``approved`` is the hash of an approved plan, ``expected`` the hash of the plan that a run was asked to carry out;
+    each empty for none. ``begun`` has what a worker of this run was about to write under such a hash before it died,
+    from ``bound_parts``.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -29,13 +28,12 @@ class Guard:
     begun: Mapping[PartName, str] = field(default_factory=dict)
 
     def apply(self, plan: Plan) -> Plan:
-        """The plan as it is carried out: what must not go through is settled, and so is what depends on it.
+        """The plan as it is carried out: blocked parts, and parts that depend on them, are settled without a write.
 
-        Without approval everything else goes on. The approved plan goes
-        through, parts included of which the primary holds nothing, except what
-        no approval can lift. Of a plan with another hash than the one given
-        nothing is written, whether something of it is blocked or not. What is
-        left of a push that this run has begun goes by the hash it began under.
+        Without an approval, all other parts are written. With an approval all parts are written, even missing ones,
+        except those that no approval can release. If the plan's hash differs from the expected or approved one, nothing
+        is written, whether or not something is blocked. The rest of a push that this run has begun uses the hash under
+        which it began.
         """
         blocks = self.blocks(plan)
         blocked = plan.blocked(blocks)
@@ -46,7 +44,7 @@ class Guard:
         return plan.blocked(blocks, approved=True) if self.approved == blocked.hash else blocked
 
     def blocks(self, plan: Plan) -> tuple[Block, ...]:
-        """Everything about the plan that waits for a person."""
+        """All blocks of the plan."""
         blocks = exceeded_limits(plan, self.limits)
         if self.block_widened_access:
             blocks += _as_blocks(access_increases(plan))
@@ -55,9 +53,10 @@ class Guard:
         return blocks
 
     def block_of_additions(self, part: PartPlan, policy: Policy) -> Block | None:
-        """Why a part to which the server added values of its own does not count as equal; None where it does.
+        """The block for a part to which the server added values that widen access; None if there are none.
 
-        No approval helps: nobody has seen what a server adds before it does, and writing again ends in the same.
+        An approval does not help: nobody can see what a server adds before it does, and another write has the same
+        result.
         """
         if not self.block_widened_access or not (increases := _increases_by_server(part, policy)):
             return None
@@ -67,19 +66,19 @@ class Guard:
         return Block(part.name, Reason.ADDITION_WIDENS_ACCESS, message, {"widened": len(increases)})
 
     def bound_parts(self, plan: Plan) -> dict[PartName, str]:
-        """Of the plan as it is carried out, a hash of each part that is about to be written; empty if it goes by none.
+        """The hash of each part of the plan that will be written; empty if the plan uses no hash.
 
-        Only who takes over the same push may still write them, and only so.
+        Only a worker that takes over the same push may still write these parts, and only unchanged.
         """
         if not (plan.approved or self.expected):
             return {}
         return {part.name: plan.hash_of(part) for part in plan.parts if not part.settled}
 
     def _left_of_begun(self, plan: Plan, blocked: Plan, blocks: tuple[Block, ...]) -> Plan | None:
-        """What is left of the push that this run has begun; None when nothing of it goes by a hash any more.
+        """The rest of the push that this run has begun; None if no part of it uses a hash any more.
 
-        What needs an approval has it if it is as it was when the push began, under one; otherwise it is blocked as in
-        any run. Of a plan that was asked for nothing else is written either.
+        A part that needs an approval has it if it is unchanged since the push began under one; otherwise it is blocked
+        as usual. If a plan was expected, no other part is written either.
         """
         has_approval = all(self._has_begun(blocked, part) for part in blocked.parts if part.needs_approval)
         left = plan.blocked(blocks, approved=True) if has_approval else blocked
@@ -92,19 +91,21 @@ class Guard:
         return self.begun.get(part.name) == plan.hash_of(part)
 
     def _is_outdated(self, plan: Plan) -> bool:
-        """Whether something else was looked at. An approval says nothing about a plan without anything to do."""
+        """Whether the plan differs from the expected or approved one. An approval does not make a plan without changes
+        outdated.
+        """
         if self.expected:
             return self.expected != plan.hash
         return bool(self.approved) and plan.may_change and self.approved != plan.hash
 
 
 def access_warnings(plan: Plan, server: str) -> tuple[str, ...]:
-    """What of the plan widens access, or was not judged, one sentence each. ``server`` names the backup."""
+    """A sentence for each change of the plan that widens access or was not judged. ``server`` is the backup's name."""
     return tuple(_sentence(increase.shortened(), server) for increase in access_increases(plan))
 
 
 def addition_warnings(parts: Iterable[PartPlan], policy: Policy) -> tuple[str, ...]:
-    """What widens access among the values that a server added by itself, one sentence each."""
+    """A sentence for each value that a server added by itself and that widens access."""
     return tuple(
         f"{_sentence(increase, part.server)} {part.server} added this to what it was sent: set the value on the "
         "primary as it is meant, or change it on the server."
@@ -114,7 +115,7 @@ def addition_warnings(parts: Iterable[PartPlan], policy: Policy) -> tuple[str, .
 
 
 def _increases_by_server(part: PartPlan, policy: Policy) -> tuple[AccessIncrease, ...]:
-    """What is wider in what a server holds than in what it was sent; nothing where that is the same."""
+    """The wider access in what a server has compared to what it was sent; empty if both are equal."""
     if part.added_to is None:
         return ()
     added = replace(part, own=part.added_to, desired=part.own)
@@ -139,19 +140,19 @@ _KINDS_IN_WORDS = {
 
 
 def described(increase: AccessIncrease) -> str:
-    """What gets wider, in words: the part, the place, and in which way."""
+    """A case of wider access in words: the part, the place, and the kind."""
     kind = _KINDS_IN_WORDS.get(increase.kind, str(increase.kind).replace("_", " "))
     return f"{increase.part}: {_place(increase)}: {kind}"
 
 
 def _place(increase: AccessIncrease) -> str:
-    """The item and the path inside of it. A value of the settings is both."""
+    """The item and the path inside it. For a value of the settings both are the same."""
     names = dict.fromkeys(name for name in (increase.item, increase.path) if name)
     return ", ".join(names) or str(increase.part)
 
 
 def _as_blocks(increases: tuple[AccessIncrease, ...]) -> tuple[Block, ...]:
-    """Who wants wider access to wait wants what nobody could judge to wait as well."""
+    """Blocks for wider access, and for changes that could not be judged."""
     blocks = []
     for part in dict.fromkeys(increase.part for increase in increases):
         of_part = [increase for increase in increases if increase.part is part]
@@ -169,7 +170,7 @@ def _as_blocks(increases: tuple[AccessIncrease, ...]) -> tuple[Block, ...]:
 
 
 def _how_many(certain: int, uncertain: int) -> str:
-    """``2 changes widen access and 3 may``, with those that there are."""
+    """A count such as ``2 changes widen access and 3 may``."""
     if not certain:
         return f"{_changes(uncertain)} may widen access"
     widen = f"{_changes(certain)} {'widens' if certain == 1 else 'widen'} access"

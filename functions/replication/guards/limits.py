@@ -1,8 +1,7 @@
-"""Limits of a push: what is stopped until somebody has looked at the plan and approved it.
+"""The limits of a push: changes that wait until somebody has seen the plan and approved it.
 
-Nothing here decides that a change is wrong. It decides that it is large, or of
-a kind, that nobody should let a machine make unseen. A push is stopped part by
-part; everything else goes on.
+These limits do not decide that a change is wrong. They find changes whose size or kind requires a person's approval. A
+push is stopped part by part; all other parts are written.
 """
 
 from collections.abc import Iterator
@@ -23,19 +22,17 @@ from replication.parts.base import ListDocument
 from replication.plan import Block, PartPlan, Plan
 
 _MOST_LINES = 20
-"""Differences for which a line to paste is looked for. A message has room for fewer."""
+"""Maximum number of differences for which a keep line is computed. A message has room for fewer."""
 
 
 @dataclass(frozen=True)
 class Limits:
     """How many users, and how many groups, one push may remove, and how many it may disable.
 
-    It is stopped when the number is above the ``floor`` *and* above ``share``
-    of what the backup holds, or above ``maximum``. The floor keeps a small
-    server working, where one user is already a large share; the maximum keeps
-    a small share of a large server from being hundreds of people. A push that
-    leaves none of the present ones, or none who may log in, is always stopped,
-    however few they are and whoever comes instead. So, with the defaults:
+    A push is stopped if the number is above the ``floor`` *and* above ``share`` of the backup's entries, or above
+    ``maximum``. The floor lets small servers work, where one user is already a large share; the maximum limits a small
+    share of a large server to a moderate number of people. A push that leaves none of the present entries, or none that
+    may log in, is always stopped, however few they are and whatever replaces them. The defaults have these effects:
 
     ============ ======== ==============================
     backup holds may lose stopped from
@@ -50,9 +47,9 @@ class Limits:
     10,000       100      101
     ============ ======== ==============================
 
-    Disabling has the same table.
+    The same table applies to disabling.
 
-    Raises ValueError for numbers below 0 or a share that is not between 0 and 1.
+    Raises ValueError for numbers below 0, and for a share that is not between 0 and 1.
     """
 
     removal_floor: int = 2
@@ -68,18 +65,18 @@ class Limits:
             raise ValueError("limits are numbers from 0, shares are between 0 and 1")
 
     def removes_too_much(self, removed: int, held: int) -> bool:
-        """Whether removing ``removed`` of ``held`` is too much."""
+        """Whether removing ``removed`` of ``held`` entries exceeds a limit."""
         return _above(removed, held, self.removal_floor, self.removal_share, self.removal_maximum)
 
     def disables_too_much(self, disabled: int, held: int) -> bool:
-        """Whether disabling ``disabled`` of ``held`` is too much."""
+        """Whether disabling ``disabled`` of ``held`` entries exceeds a limit."""
         return _above(disabled, held, self.disabling_floor, self.disabling_share, self.disabling_maximum)
 
 
 def exceeded_limits(plan: Plan, limits: Limits) -> tuple[Block, ...]:
-    """Everything about the plan that waits for a person, in the order of writing; empty for a harmless one.
+    """All blocks of the plan, in the order of writing; empty for a harmless plan.
 
-    An equal part costs nothing, unless it is suspect. One part can be blocked for several reasons.
+    An equal part takes no time, unless it is suspect. One part can have several blocks.
     """
     return tuple(block for part in plan.parts for block in _blocks(part, limits, plan.policy))
 
@@ -135,7 +132,7 @@ def _complaints(held: int, removed: int, disabled: int, within: str, limits: Lim
 
 
 def _leaves_none(before: ListDocument, after: ListDocument, disabled: list[str]) -> bool:
-    """Whether somebody could be let in before a push, and none of the same may after it."""
+    """Whether somebody could log in before a push, and none of the same accounts can after it."""
     gone = {canonical.folded(name) for name in disabled}
     staying = [key for key in before.items.entries if key in after.items.entries and key not in gone]
     if _any_live(after, staying, where_unknown=False):
@@ -145,9 +142,9 @@ def _leaves_none(before: ListDocument, after: ListDocument, disabled: list[str])
 
 
 def _any_live(document: ListDocument, keys: list[str], *, where_unknown: bool) -> bool:
-    """Whether one of the accounts is not disabled. The first ones mostly tell.
+    """Whether at least one of the accounts is not disabled. Usually one of the first accounts decides.
 
-    ``where_unknown`` is what an account counts as that cannot be judged: whichever stops the push.
+    ``where_unknown`` is the result for an account that cannot be judged, chosen so that the push is stopped.
     """
     start, at_once = 0, _LOOKED_AT_FIRST
     while some := keys[start : start + at_once]:
@@ -167,12 +164,12 @@ _LOOKED_AT_FIRST = 64
 
 
 def _is_disabled(item: Item) -> bool:
-    """Whether a user or group is disabled. One of which that cannot be told counts as one that is."""
+    """Whether a push disables a user or group. An item that cannot be judged counts as disabled."""
     return contained(lambda: any(map(disables, item.find())), lambda _: True)
 
 
 def _unruled(plan: PartPlan, rules: Rules) -> Iterator[Block]:
-    """Settings that look machine-specific, that no rule keeps, and that the push would overwrite."""
+    """Settings that look machine-specific, that no keep pattern matches, and that the push would overwrite."""
     differences = [
         difference for item in plan.items() for difference in item.find() if looks_machine_specific(difference)
     ]
@@ -184,7 +181,7 @@ def _unruled(plan: PartPlan, rules: Rules) -> Iterator[Block]:
 
 
 def _ways_to_keep(plan: PartPlan, differences: list[Difference], rules: Rules) -> str:
-    """The lines to add, and the exceptions to take out, beside which a line would do nothing."""
+    """The keep lines to add, and the exceptions to remove because they override a line."""
     documents = [root for state in (plan.own, plan.desired) if (root := state.parse()) is not None]
     lines = [keep_line(documents, difference.steps, difference.new_from) for difference in differences[:_MOST_LINES]]
     winning = {line: winning_exceptions(documents, line.text, rules) for line in dict.fromkeys(lines)}

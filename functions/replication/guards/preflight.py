@@ -1,8 +1,7 @@
-"""What must be true before anything is written, as small requirements.
+"""The requirements that must be met before anything is written.
 
-A run stops at the first one that is not met (``check_primary``,
-``check_backup``); who registers a server is shown all of them
-(``examine_primary``, ``examine_backup``).
+A run stops at the first unmet requirement (``check_primary``, ``check_backup``); a check of a registration shows all of
+them (``examine_primary``, ``examine_backup``).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,14 +18,14 @@ from replication.ports import Content, Licence, ServerFacts
 type ServerAddress = tuple[str, int]
 
 KEEP_PATTERNS = "keep_patterns"
-"""The requirement on a backup's rules."""
+"""The requirement on a backup's keep patterns."""
 COMPARED = ("not_the_primary", "same_version", "own_licence", "same_features")
-"""Requirements on a backup that cannot be judged without knowing the primary."""
+"""Requirements on a backup that depend on the primary."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One requirement: met when there is no ``failure``; ``warnings`` are sentences on what is worth a look."""
+    """The result for one requirement: it is met if there is no ``failure``; ``warnings`` are sentences."""
 
     requirement: str
     failure: Failure | None = None
@@ -34,7 +33,7 @@ class Finding:
 
 
 def examine_primary(facts: ServerFacts, label: str) -> tuple[Finding, ...]:
-    """What is asked of a primary."""
+    """The requirements on a primary."""
     return tuple(_named(label, _licence_and_edition(facts)))
 
 
@@ -45,7 +44,7 @@ def examine_backup(
     backup_address: ServerAddress,
     label: str,
 ) -> tuple[Finding, ...]:
-    """What is asked of a backup, by harm: writing to the primary itself would be the worst."""
+    """The requirements on a backup, ordered by harm: writing to the primary itself would be the worst."""
     return tuple(
         _named(
             label,
@@ -68,7 +67,7 @@ def examine_backup(
 
 
 def examine_rules(policy: Policy, primary: Content, backup: Content) -> Finding:
-    """Whether every keep pattern that people added means something in the settings of two servers."""
+    """Whether every keep pattern added by people matches something in the settings of two servers."""
     held, own = (Document(content, "settings", "") for content in (primary, backup))
     try:
         return Finding(KEEP_PATTERNS, warnings=Settings().warnings(held, own, policy))
@@ -84,10 +83,10 @@ def check_restored(
     backup_address: ServerAddress,
     label: str,
 ) -> tuple[str, ...]:
-    """Raise Failure unless a backup may get back what it held when it said ``before`` of itself; return warnings.
+    """Raise Failure unless the server is the one that reported the facts ``before``; return warnings.
 
-    ``primary`` is what the primary of that time said of itself, as far as that
-    is known; ``primary_address`` is where the one of today is registered.
+    ``primary`` has the facts of the primary at that time, if known; ``primary_address`` is the current primary's
+    address.
     """
     made = [
         Finding(
@@ -110,7 +109,7 @@ def check_restored(
 
 
 def check_primary(facts: ServerFacts, label: str) -> None:
-    """Raise Failure unless the primary may be replicated from."""
+    """Raise Failure unless replication from the primary is permitted."""
     _warnings_unless_failed(examine_primary(facts, label))
 
 
@@ -121,12 +120,12 @@ def check_backup(
     backup_address: ServerAddress,
     label: str,
 ) -> tuple[str, ...]:
-    """Raise Failure unless the backup may be written to; return warnings, one sentence each."""
+    """Raise Failure unless the backup may be written to; return warnings as sentences."""
     return _warnings_unless_failed(examine_backup(primary, primary_address, backup, backup_address, label))
 
 
 def _warnings_unless_failed(findings: tuple[Finding, ...]) -> tuple[str, ...]:
-    """The warnings of all requirements. Raises the Failure of the first one that is not met."""
+    """The warnings of all requirements. Raises the Failure of the first unmet requirement."""
     for finding in findings:
         if finding.failure:
             raise finding.failure
@@ -140,7 +139,7 @@ def _named(label: str, findings: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def _warnings_of(label: str, find: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
-    """The warnings of a requirement; where they cannot be found, that they are missing."""
+    """The warnings of a requirement; if computing them fails, a warning that says so."""
     return contained(find, lambda defect: (str(defect.of("a warning about the server", label)),))
 
 
@@ -168,7 +167,9 @@ def _same_address(primary: ServerAddress, backup: ServerAddress) -> Failure | No
 
 
 def same_server(primary: ServerFacts, backup: ServerFacts) -> Failure | None:
-    """Why a backup is the primary itself: it has its host name and licence. None when it is another server."""
+    """The failure for a backup that is the primary itself, because it has the same host name and licence. None if it is
+    another server.
+    """
     same_name = primary.hostname.casefold() == backup.hostname.casefold()
     return _unless(
         not (same_name and _origin(primary.licence) == _origin(backup.licence)),
@@ -183,7 +184,7 @@ def _same_version(primary: ServerFacts, backup: ServerFacts) -> Failure | None:
 
 
 def _other_machine(before: ServerFacts, now: ServerFacts) -> Failure | None:
-    """Refuse another machine at the same address: it would get certificates and settings that are not its own."""
+    """Reject another machine at the same address, because it would get certificates and settings of the first one."""
     return _unless(
         before.hostname.casefold() == now.hostname.casefold(),
         Reason.SNAPSHOT_UNFIT,
@@ -206,11 +207,10 @@ def _version_warnings(before: ServerFacts, now: ServerFacts) -> tuple[str, ...]:
 
 
 def _own_licence(primary: Licence, backup: Licence) -> Failure | None:
-    """Refuse a licence that was cloned together with the machine.
+    """Reject a licence that was cloned together with the machine.
 
-    The SOAP API does not show the key. A licence with the same holder that was
-    issued and installed at the very same times is the same one; the same
-    holder and time of issue alone can be two keys of one order.
+    The SOAP API does not reveal the key. Two licences with the same holder and the same times of issue and installation
+    are the same; the same holder and time of issue alone can be two keys of one order.
     """
     return _unless(
         not (primary.issued and primary.installed and _origin(primary) == _origin(backup)),
@@ -220,7 +220,7 @@ def _own_licence(primary: Licence, backup: Licence) -> Failure | None:
 
 
 def _origin(licence: Licence) -> tuple[str, str, int, int]:
-    """What does not change while a licence is in use, as the days that are left do."""
+    """The attributes of a licence that do not change while it is in use."""
     return licence.name, licence.company, licence.issued, licence.installed
 
 

@@ -1,4 +1,4 @@
-"""All parts, in the order in which they are written.
+"""All parts, in the order of writing.
 
 ==================  ==================================  ===============================  ===========================
 part                read by                             written by                       remarks
@@ -13,7 +13,7 @@ account_requests    GetRequestedAccounts                SetRequestedAccounts
 listeners           GetInterfaceList                    ModifyInterface, CommitSettings  off unless chosen
 ==================  ==================================  ===============================  ===========================
 
-"Not everywhere": some editions of Cerberus do not offer it.
+"Not everywhere": some editions of Cerberus do not have the part.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""Users and groups. They travel in one call, so that they cannot disagree."""
+"""Users and groups. One call writes both, so that they stay consistent."""
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -27,21 +27,21 @@ GROUPS = "groups"
 
 @dataclass(frozen=True)
 class Accounts:
-    """Both documents. Their items are matched by name without regard to case."""
+    """The documents of users and groups. Their items are matched by name without regard to case."""
 
     users: ListDocument
     groups: ListDocument
 
     @classmethod
     def of(cls, users: Content, groups: Content, server: str, room: int = budgets.ANY_SIZE) -> "Accounts":
-        """The documents as ``server`` gave them. ``room`` is what the tree of one may take, in bytes."""
+        """The documents that ``server`` returned. ``room`` is the maximum size of one document's tree in bytes."""
         return cls(
             ListDocument(users, "users", server, "user", room), ListDocument(groups, "groups", server, "group", room)
         )
 
 
 class AccountsPart(Part[Accounts]):
-    """GetProfiles and GetGroups, SaveProfiles."""
+    """The part that uses GetProfiles, GetGroups and SaveProfiles."""
 
     name = PartName.ACCOUNTS
 
@@ -62,7 +62,7 @@ class AccountsPart(Part[Accounts]):
         return canonical.digest(f"{state.users.digest}{state.groups.digest}")
 
     def seal(self, state: Accounts, policy: Policy) -> str:
-        """The names as written, too: their letter case is no difference, but it goes over."""
+        """A digest that also covers the case of names, which is not a difference but is written."""
         lists = (f"{one.what}{one.items.rest}\n{_as_written(one.items)}" for one in (state.users, state.groups))
         return sealed(canonical.digest("\n".join(lists)), state.users, state.groups)
 
@@ -92,7 +92,9 @@ class AccountsPart(Part[Accounts]):
         return {USERS: len(state.users.items.entries), GROUPS: len(state.groups.items.entries)}
 
     def additions(self, held: Accounts, sent: Accounts, before: Accounts | None) -> int | None:
-        """A server may add values to a user or group, as to a document. Users and groups have no order."""
+        """The number of values that the server added to users and groups. The order of users and groups does not
+        matter.
+        """
         lists = [
             AnsweredList(sent.users, held.users, before.users if before else None),
             AnsweredList(sent.groups, held.groups, before.groups if before else None),
@@ -108,7 +110,7 @@ def _as_written(items: Items) -> str:
 
 
 def account_sizes(primary: PrimaryState) -> AccountSizes:
-    """The sizes of the primary's users and groups in bytes; 0 where they were not read."""
+    """The sizes of the primary's users and groups in bytes; 0 if they were not read."""
     accounts = primary.states.get(PartName.ACCOUNTS)
     if not isinstance(accounts, Accounts):
         return AccountSizes(0, 0)
@@ -119,7 +121,7 @@ def account_sizes(primary: PrimaryState) -> AccountSizes:
 
 
 def _named(own: ListDocument, desired: ListDocument, within: str) -> Iterator[Item]:
-    """Users or groups: matched by name without regard to case."""
+    """The items that differ in a list of users or groups, matched by name without case."""
     held, wanted = own.items, desired.items
     before = _Excerpts(own, [key for key, entry in held.entries.items() if wanted.entries.get(key) != entry])
     after = _Excerpts(desired, [key for key, entry in wanted.entries.items() if held.entries.get(key) != entry])
@@ -142,7 +144,7 @@ def _around_items(own: ListDocument, desired: ListDocument) -> tuple[bytes | Non
 
 
 def _around_accounts(look_up: Callable[[], tuple[bytes | None, bytes | None]]) -> list[Difference]:
-    """What differs around the items of a list, such as a value of the whole document."""
+    """The differences around the items of a list, such as a value of the whole document."""
     before, after = look_up()
     if before is None or after is None:
         return [marker((), OTHER)]
@@ -152,7 +154,7 @@ def _around_accounts(look_up: Callable[[], tuple[bytes | None, bytes | None]]) -
 
 
 class _Excerpts:
-    """Some items of a list as XML, cut out together when the first of them is looked up."""
+    """Some items of a list as XML, extracted together at the first look-up."""
 
     def __init__(self, document: ListDocument, keys: Collection[str]) -> None:
         self._document = document

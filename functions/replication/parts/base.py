@@ -1,4 +1,4 @@
-"""What a part is: one piece of configuration with one way to read, compare and write it."""
+"""The definition of a part: one piece of configuration with one way of reading, comparing and writing."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -21,17 +21,18 @@ from replication.model import PartName, Policy
 from replication.ports import Content, Features, ReadableServer, WritableServer, as_bytes, as_text
 
 _ONE_TREE = Lock()
-"""A parsed document takes about eight times the room of its text, and backups are served side by side.
+"""A parsed document takes about eight times the memory of its text, and backups are processed in parallel.
 
-Python computes in one thread at a time, so that nothing is lost by waiting for another's tree to go.
+Python computes in only one thread at a time, so waiting for another thread's tree costs no time.
 """
 
 
 @dataclass(frozen=True, init=False)
 class Document:
-    """A document as a server gave it. Parsed when looked into, and only its bytes are kept, in UTF-8.
+    """A document that a server returned. It keeps only the UTF-8 bytes, and parses them when needed.
 
-    ``what`` and ``server`` are for the message when it cannot be read. ``room`` is what its tree may take, in bytes.
+    ``what`` and ``server`` appear in the message if it cannot be read. ``room`` is the maximum size of its tree in
+    bytes.
     """
 
     data: bytes = field(repr=False)
@@ -47,7 +48,7 @@ class Document:
 
     @property
     def text(self) -> str:
-        """As text, made anew: a large one takes up to four times the room of its bytes."""
+        """The text, decoded at each access; it can take up to four times the memory of the bytes."""
         return as_text(self.data)
 
     @property
@@ -55,7 +56,7 @@ class Document:
         return not self.data or self.data.isspace()
 
     def parse(self) -> etree._Element | None:
-        """The root, parsed anew; None of an empty document.
+        """Parse the document and return its root; None for an empty document.
 
         Raises Failure with DOCUMENT_MALFORMED, CHARACTER_FORBIDDEN or REPLY_TOO_COMPLEX.
         """
@@ -73,9 +74,10 @@ class Document:
         raise refusal
 
     def with_tree[T](self, take: Callable[[etree._Element], T], *, empty: T) -> T:
-        """What ``take`` finds below the root, or ``empty`` for an empty document; the tree is gone afterwards.
+        """Call ``take`` with the root and return its result, or ``empty`` for an empty document; the tree is freed
+        afterwards.
 
-        Raises what ``parse`` raises.
+        Raises the failures of ``parse``.
         """
         if self.is_empty:
             return empty
@@ -84,17 +86,19 @@ class Document:
 
     @cached_property
     def digest(self) -> str:
-        """Equal for two documents exactly when they are the same. Raises Failure(DOCUMENT_MALFORMED)."""
+        """A digest that is equal for two documents exactly if they are equal. The items of the list. Raises
+        Failure(DOCUMENT_MALFORMED).
+        """
         return self.with_tree(lambda root: canonical.digest(canonical.canonical(root)), empty=canonical.digest(""))
 
     @cached_property
     def instructions(self) -> str:
-        """The processing instructions: they are no difference by themselves, but they go over."""
+        """The processing instructions, which are not a difference by themselves but are written."""
         start = behind_declaration(self.data)
         return self.with_tree(canonical.instructions, empty="") if self.data.find(b"<?", start) >= 0 else ""
 
     def same(self, other: "Document") -> bool:
-        """Whether both hold the same. Equal bytes are not parsed to find out that they are equal."""
+        """Whether both documents are equal. Documents with equal bytes are not parsed."""
         return self.data == other.data or self.digest == other.digest
 
     @cached_property
@@ -105,7 +109,7 @@ class Document:
 
 @dataclass(frozen=True, init=False)
 class ListDocument(Document):
-    """A document that lists named items. ``hint`` is what the name of their elements ends with ("user")."""
+    """A document that is a list of named items. ``hint`` is the ending of the items' tag ("user")."""
 
     hint: str
 
@@ -132,7 +136,7 @@ class ListDocument(Document):
         return self.items.digest
 
     def excerpts(self, keys: Collection[str]) -> dict[str, bytes]:
-        """The items with these keys, each as XML of its own."""
+        """The XML of each item with one of these keys."""
         if not keys:
             return {}
         if self._pieces is not None:
@@ -141,30 +145,30 @@ class ListDocument(Document):
 
     @property
     def around_items(self) -> bytes | None:
-        """What stands around the items, as XML of its own; None for an empty document."""
+        """The XML around the items; None for an empty document."""
         return self.with_tree(lambda root: named_items.around_items(root, self.hint), empty=None)
 
 
 type LimitedList = tuple[str, ListDocument, ListDocument]
-"""What a list is called, as it is, and as it should be."""
+"""The name of a list, its current document, and its desired document."""
 
 
 def sealed(fingerprint: str, *documents: Document) -> str:
-    """A digest of what a fingerprint stands for and of what else a write of these documents sends."""
+    """A digest of a fingerprint and of everything else that a write of these documents sends."""
     unseen = [document.instructions for document in documents]
     return canonical.digest("\n".join((fingerprint, *unseen))) if any(unseen) else fingerprint
 
 
 class Part[State](ABC):
-    """One part. ``State`` is what is read of it; a state is never changed."""
+    """One part of the configuration. ``State`` is the type of its content; a state is never modified."""
 
     name: ClassVar[PartName]
     needs: ClassVar[frozenset[PartName]] = frozenset()
     """Parts that must be equal before this one is written, because it refers to them."""
     shows_before_it_lasts: ClassVar[bool] = False
-    """Whether a server shows what was written before it would outlive a restart.
+    """Whether a server shows a written value before that value would survive a restart.
 
-    Then equal does not mean done: whoever wrote it may have been cut off in between.
+    Then equal does not mean finished: the writer may have been interrupted.
     """
 
     def offered(self, features: Features) -> bool:
@@ -177,98 +181,101 @@ class Part[State](ABC):
 
     @abstractmethod
     def validate(self, state: State) -> None:
-        """Raise Failure(DOCUMENT_MALFORMED) unless the state can be understood."""
+        """Raise Failure(DOCUMENT_MALFORMED) unless the state can be parsed."""
 
     @abstractmethod
     def blanks(self, state: State) -> frozenset[str]:
-        """The pieces of which the server said nothing at all, which is not the same as a list without entries."""
+        """The pieces that the server returned without any content, which is not the same as a list without entries."""
 
     def desired(self, primary: State, own: State, policy: Policy) -> State:
-        """What the backup should hold, given what it holds now."""
+        """The desired content of the backup, given its current content."""
         return primary
 
     def warnings(self, primary: State, own: State, policy: Policy) -> tuple[str, ...]:
-        """What an administrator should know although it stops nothing, one sentence each."""
+        """Warnings that stop nothing, as sentences."""
         return ()
 
     def kept_differences(self, primary: State, desired: State, policy: Policy) -> tuple[str, ...]:
-        """The paths of all values that a keep pattern hides although they differ or are on one side only."""
+        """The paths of all values that a keep pattern preserves although they differ or exist on one side only."""
         return ()
 
     @abstractmethod
     def same(self, left: State, right: State, policy: Policy) -> bool:
-        """Whether both states are the same, as far as this part is replicated."""
+        """Whether both states are equal in everything that this part replicates."""
 
     @abstractmethod
     def fingerprint(self, state: State, policy: Policy) -> str:
-        """A digest that is equal for two states exactly when they are the same, as far as this part is replicated.
+        """A digest that is equal for two states exactly if ``same`` is true for them.
 
-        Says whether a server changed since it was last looked at, without keeping what it held.
+        It shows whether a server has changed, without storing its content.
         """
 
     def seal(self, state: State, policy: Policy) -> str:
-        """A digest of what a write of this state sends, also of what does not count as a difference by itself.
+        """A digest of everything that a write of this state sends, including what is not a difference by itself.
 
-        Run-time values, order and white space that mean nothing are not in it: they move with every reading.
+        Run-time values, and meaningless order and white space, are left out, because they change with every read.
         """
         return self.fingerprint(state, policy)
 
     def additions(self, held: State, sent: State, before: State | None) -> int | None:
-        """How many values the server added to what it was ``sent``; None when ``held`` is something else.
+        """The number of values that the server added to what it was ``sent``; None if ``held`` differs in another way.
 
-        For servers that write a document down with defaults of their own. What
-        it held ``before`` is no addition; None: that is not known any more.
+        Some servers add their own defaults to a document. Content from ``before`` is not an addition; ``before`` None
+        means unknown.
         """
         return None
 
     @abstractmethod
     def items(self, own: State, desired: State) -> Iterator[Item]:
-        """What a push would do, item by item. Nothing where no item tells of what differs."""
+        """The changes of a push, item by item. The result is empty if no item shows the difference."""
 
     def emptied(self, own: State, desired: State) -> int:
-        """How many entries go where ``desired`` has none and ``own`` has some, of a list nobody empties in passing.
+        """The number of entries removed from a list that ``desired`` leaves empty, for lists that are not normally
+        emptied.
 
-        0 for any other change, and for lists that come and go.
+        It is 0 for any other change, and for lists that are normally emptied.
         """
         return 0
 
     def limited_lists(self, own: State, desired: State) -> tuple[LimitedList, ...]:
-        """The lists of which a push may only remove and disable so many entries: their names, before, after."""
+        """The lists with limits on removing and disabling entries: name, current and desired document of each."""
         return ()
 
     def counts(self, state: State, label: str) -> Mapping[str, int]:
-        """How many things a primary holds that must not get much fewer unseen, by what they are called.
+        """The number of things on a primary that must not shrink unnoticed, by name.
 
-        Raises Failure(PRIMARY_EMPTY), naming the primary by its ``label``, when it answered with nothing.
+        Raises Failure(PRIMARY_EMPTY) that names the primary by its ``label``, if it returned no content.
         """
         return {}
 
     def stable(self, before: State, after: State) -> State:
-        """``after`` with what changes by itself as it was ``before``: that is no change of the primary."""
+        """``after`` with automatically changing content replaced from ``before``, because that is not a change of the
+        primary.
+        """
         return after
 
     @abstractmethod
     def dump(self, state: State) -> str:
-        """The state as text, from which ``load`` makes it again exactly."""
+        """The state as text, from which ``load`` restores it exactly."""
 
     def size(self, state: State) -> int:
-        """About how many bytes the state takes."""
+        """The approximate size of the state in bytes."""
         return len(self.dump(state))
 
     @abstractmethod
     def load(self, text: str, server: str) -> State:
-        """A dumped state, for messages said to be of ``server``."""
+        """Restore a dumped state; ``server`` is the server's name in messages."""
 
     @abstractmethod
     def write(self, server: WritableServer, own: State, desired: State, policy: Policy) -> None:
-        """Make the server hold ``desired``. Raises Failure."""
+        """Write ``desired`` to the server. Raises Failure."""
 
 
 class DocumentPart(Part[Document]):
-    """A part that is one opaque document."""
+    """A part that consists of one opaque document."""
 
     lists_items: ClassVar[bool] = True
-    """Whether the document is a list of entries, each a thing of its own."""
+    """Whether the document is a list of independent entries."""
 
     def validate(self, state: Document) -> None:
         state.digest  # noqa: B018 - reading it is the check
@@ -286,7 +293,7 @@ class DocumentPart(Part[Document]):
         return sealed(state.digest, state)
 
     def additions(self, held: Document, sent: Document, before: Document | None) -> int | None:
-        """A server may add values that it has defaults for. It may not keep what was to go, nor lose or change any."""
+        """The number of default values that the server added. Any other difference makes the result None."""
         wanted, held_root = sent.parse(), held.parse()
         if wanted is None or held_root is None:
             return None
@@ -312,6 +319,6 @@ def listed(own: Document, desired: Document, within: str = "") -> Iterator[Item]
 
 
 def emptied_entries(own: Document, desired: Document) -> int:
-    """How many entries of a list go where ``desired`` has none of them, and none comes; 0 for any other change."""
+    """The number of entries removed from a list of which ``desired`` has none; 0 for any other change."""
     root = own.parse()
     return 0 if root is None else emptied(root, desired.parse())

@@ -1,4 +1,4 @@
-"""The lists of blocked addresses. One call writes both; only the manual one is replicated unless asked for."""
+"""The lists of blocked addresses. One call writes both; the automatic one is replicated only if chosen."""
 
 import json
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from replication.ports import ReadableServer, WritableServer
 
 @dataclass(frozen=True)
 class BlockLists:
-    """``manual`` is the administrator's list; ``automatic`` is what the server filled by itself."""
+    """``manual`` is the administrator's list; the server itself fills ``automatic``."""
 
     manual: Document
     automatic: Document
 
 
 class IpBlockLists(Part[BlockLists]):
-    """GetIPBlockList and GetAutoBlockList, SaveBlockList."""
+    """The part that uses GetIPBlockList, GetAutoBlockList and SaveBlockList."""
 
     name = PartName.IP_BLOCK_LISTS
 

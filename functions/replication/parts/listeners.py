@@ -1,4 +1,4 @@
-"""Listeners: options go over, addresses and passive settings stay the backup's own."""
+"""Listeners: options are replicated, addresses and passive settings stay the backup's own."""
 
 import json
 from collections import defaultdict, deque
@@ -16,21 +16,19 @@ type Listeners = tuple[Listener, ...]
 
 PORT = "listenPort"
 OWN_OPTIONS = frozenset({"passiveSettings"})
-"""Options that name an address of the backup's own machine."""
+"""Options that contain an address of the backup's machine."""
 ADDRESS = "address"
 _NAMED = 5
 
 
 class ListenersPart(Part[Listeners]):
-    """GetInterfaceList, ModifyInterface and CommitSettings.
+    """The part that uses GetInterfaceList, ModifyInterface and CommitSettings.
 
-    A listener of the primary and one of the backup belong together when
-    protocol and port are the same; among several, those of one address first.
-    One without a counterpart is left alone on either side: it cannot be created
-    or removed without knowing the machine's addresses. A text that a server
-    leaves out is empty. In an earlier state of its own a listener is the one with the same
-    id, protocol and address: no call changes those, so any other state is refused.
-    Whether ModifyInterface outlasts a restart by itself is not public, so CommitSettings follows it.
+    A listener of the primary matches one of the backup with the same protocol and port; among several, the same address
+    comes first. A listener without a counterpart is left alone: it cannot be created or removed without knowing the
+    machine's addresses. A text option that a server omits is empty. In a backup's own earlier state, a listener must
+    have the same id, protocol and address, which no call changes; any other state is rejected. Whether a change by
+    ModifyInterface survives a restart is not public, so CommitSettings follows it.
     """
 
     name = PartName.LISTENERS
@@ -43,7 +41,7 @@ class ListenersPart(Part[Listeners]):
         return listeners
 
     def validate(self, state: Listeners) -> None:
-        """Typed values were checked when they were read."""
+        """Nothing to check: typed values were checked when they were read."""
 
     def blanks(self, state: Listeners) -> frozenset[str]:
         return frozenset() if state else frozenset({"list"})
@@ -63,7 +61,7 @@ class ListenersPart(Part[Listeners]):
         )
 
     def kept_differences(self, primary: Listeners, desired: Listeners, policy: Policy) -> tuple[str, ...]:
-        """Addresses and passive settings that are the backup's own and differ."""
+        """Addresses and passive settings of the backup that differ."""
         sources = {} if policy.exact else _counterparts(primary, desired)
         paths = (
             f"{label(listener)}/{name}"
@@ -115,7 +113,7 @@ def _by_protocol_and_port(listeners: Listeners) -> dict[tuple[int, object], list
 
 
 def label(listener: Listener) -> str:
-    """What a listener is called in plans."""
+    """The name of a listener in plans."""
     return f"protocol {listener.protocol} port {listener.options.get(PORT)}"
 
 
@@ -127,10 +125,10 @@ def _alone(side: str, listener: Listener, other: str) -> str:
 
 
 def _counterparts(primary: Listeners, own: Listeners) -> dict[int, Listener]:
-    """The primary's listeners by the ids of those of the backup that get their options.
+    """The primary's listener for each listener of the backup, by the backup's listener id.
 
-    Of several on one port those of one address belong together. The others are
-    paired in the order of their ids, and the last one serves all that are left.
+    Among several on one port, those with the same address match. The others are paired in the order of their ids, and
+    the last one is used for all remaining ones.
     """
     sources: dict[int, Listener] = {}
     theirs = _by_protocol_and_port(primary)
@@ -151,7 +149,9 @@ def _counterparts(primary: Listeners, own: Listeners) -> dict[int, Listener]:
 
 
 def _with_options_of(source: Listener | None, own: Listener) -> Listener:
-    """The backup's listener with the options of its counterpart. A text that this one lacks is one it has emptied."""
+    """The backup's listener with the options of its counterpart. A text option that the counterpart lacks is
+    emptied.
+    """
     if source is None:
         return own
     texts = _texts(own.options)
@@ -184,12 +184,12 @@ def _values(listeners: Listeners) -> dict[str, object]:
 
 
 def _sockets(listeners: Listeners) -> dict[int, tuple[int, str]]:
-    """By id what no call changes: protocol and address."""
+    """Protocol and address by id, which no call changes."""
     return {listener.id: (listener.protocol, listener.address) for listener in listeners}
 
 
 def _check_same_sockets(before: Listeners, own: Listeners) -> None:
-    """Raise Failure(SNAPSHOT_UNFIT) unless the backup has exactly the listeners that were kept."""
+    """Raise Failure(SNAPSHOT_UNFIT) unless the backup has exactly the listeners of the snapshot."""
     kept, present = _sockets(before), _sockets(own)
     differing = sorted(id_ for id_ in kept.keys() | present.keys() if kept.get(id_) != present.get(id_))
     if differing:

@@ -1,4 +1,4 @@
-"""MIME mappings: typed, a set by extension."""
+"""MIME mappings: typed values, a set by extension."""
 
 import json
 from collections import Counter
@@ -14,7 +14,7 @@ type Mappings = tuple[MimeMapping, ...]
 
 
 class MimeMappings(Part[Mappings]):
-    """GetMimeMappings, SaveMimeMappings."""
+    """The part that uses GetMimeMappings and SaveMimeMappings."""
 
     name = PartName.MIME_MAPPINGS
 
@@ -22,7 +22,7 @@ class MimeMappings(Part[Mappings]):
         return server.mime_mappings()
 
     def validate(self, state: Mappings) -> None:
-        """Typed values were checked when they were read."""
+        """Nothing to check: typed values were checked when they were read."""
 
     def blanks(self, state: Mappings) -> frozenset[str]:
         return frozenset() if state else frozenset({"list"})
@@ -34,7 +34,7 @@ class MimeMappings(Part[Mappings]):
         return canonical.digest(str(sorted(_by_extension(state).items())))
 
     def seal(self, state: Mappings, policy: Policy) -> str:
-        """The extensions as written, too: their letter case is no difference, but it goes over."""
+        """A digest that also covers the case of extensions, which is not a difference but is written."""
         return canonical.digest(self.fingerprint(state, policy) + str(_as_written(state)))
 
     def items(self, own: Mappings, desired: Mappings) -> Iterator[Item]:
@@ -54,7 +54,7 @@ class MimeMappings(Part[Mappings]):
 
 
 def _by_extension(mappings: Mappings) -> dict[str, list[str]]:
-    """Media types by extension; one that occurs twice keeps all of its types, in order and as it is written."""
+    """Media types by extension; for a repeated extension, all its types in order, with the extension as written."""
     alike = canonical.grouped(mappings, lambda mapping: canonical.folded(mapping.extension))
     return {
         extension: [one.type for one in several] if len(several) == 1 else [str(_as_written([one])) for one in several]

@@ -1,4 +1,4 @@
-"""The server's settings, of which the backup keeps what belongs to its machine."""
+"""The server's settings, in which the backup keeps machine-specific values."""
 
 from collections.abc import Iterator, Mapping
 
@@ -17,7 +17,7 @@ from replication.ports import ReadableServer, WritableServer
 
 
 class Settings(DocumentPart):
-    """GetConfiguration, SaveConfiguration."""
+    """The part that uses GetConfiguration and SaveConfiguration."""
 
     name = PartName.SETTINGS
     lists_items = False
@@ -49,9 +49,9 @@ class Settings(DocumentPart):
         return unused_warnings(policy.rules, (document for document in documents if document is not None))
 
     def kept_differences(self, primary: Document, desired: Document, policy: Policy) -> tuple[str, ...]:
-        """All that still differs from the primary once the backup holds what it should.
+        """The paths at which the desired settings still differ from the primary's.
 
-        What only one side has is listed as a whole.
+        An element that only one side has is listed as a whole.
         """
         if primary.data == desired.data:
             return ()

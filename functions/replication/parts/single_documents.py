@@ -1,4 +1,4 @@
-"""Parts that are one document, or one with a typed list beside it, and keep nothing of the backup's own."""
+"""Parts that consist of one document, some with a typed list, without any kept values."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ SOURCES = "sources"
 
 
 class EventRules(DocumentPart):
-    """GetEventRules, SetEventRules. Rules refer to users and groups by name."""
+    """The part that uses GetEventRules and SetEventRules. Event rules refer to users and groups by name."""
 
     name = PartName.EVENT_RULES
     needs = frozenset({PartName.ACCOUNTS})
@@ -33,7 +33,7 @@ class EventRules(DocumentPart):
 
 
 class AccountRequests(DocumentPart):
-    """GetRequestedAccounts, SetRequestedAccounts."""
+    """The part that uses GetRequestedAccounts and SetRequestedAccounts."""
 
     name = PartName.ACCOUNT_REQUESTS
 
@@ -46,14 +46,16 @@ class AccountRequests(DocumentPart):
 
 @dataclass(frozen=True)
 class AuthenticationState:
-    """The document and the typed list beside it."""
+    """The document of authentication sources and the typed list beside it."""
 
     document: Document
     sources: tuple[AuthenticationSource, ...]
 
 
 class AuthenticationPart(Part[AuthenticationState]):
-    """GetAuthenticationList, SetAuthenticationList. The order of sources is the order in which they are asked."""
+    """The part that uses GetAuthenticationList and SetAuthenticationList. The order of sources is the order in which
+    the server tries them.
+    """
 
     name = PartName.AUTHENTICATION
 
@@ -68,7 +70,7 @@ class AuthenticationPart(Part[AuthenticationState]):
         state.document.digest  # noqa: B018 - reading it is the check
 
     def blanks(self, state: AuthenticationState) -> frozenset[str]:
-        """A typed list without entries beside a document that has some says nothing, not that there are none."""
+        """The empty pieces; an empty typed list beside a document with entries counts as missing information."""
         blank = {"document"} if state.document.is_empty else set()
         if not state.sources and (blank or state.document.with_tree(len, empty=0)):
             blank.add("sources")
