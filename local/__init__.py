@@ -1,1 +1,1 @@
-"""Stand-ins on one machine: a Cerberus server, the local cloud, the demo. Nothing here is deployed."""
+"""Stand-ins for one machine: a Cerberus server, a local cloud and a demo. Nothing here is deployed."""

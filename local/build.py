@@ -1,11 +1,10 @@
-"""Builds what is deployed: ``sam build``, then bytecode.
+"""Builds the deployed package: ``sam build``, then bytecode.
 
-``sam build`` alone also makes a working artifact, but without bytecode, which
-Lambda cannot write to its read-only task folder; every cold start would
-compile all libraries again. The bytecode is for the Python that runs this
-program, which is therefore the run time the functions are built for.
+``sam build`` alone also makes a working artifact, but without bytecode, which Lambda cannot write to its read-only task
+folder; every cold start would compile all libraries again. The bytecode is for the Python version that runs this
+program, which is therefore the functions' runtime version.
 
-Run it as ``python -m local.build``. It does nothing when nothing has changed.
+Run it as ``python -m local.build``. It does nothing if nothing has changed.
 """
 
 import argparse
@@ -39,9 +38,9 @@ _NOT_SHIPPED = ("boto3", "boto3-*", "botocore", "botocore-*", "s3transfer", "s3t
 
 
 def build(architecture: str = ARCHITECTURE) -> Path:
-    """Build both functions unless the present build is of the same sources; return the built template's path.
+    """Build both functions unless the existing build is of the same sources; return the path of the built template.
 
-    Raises subprocess.CalledProcessError when a step fails; its output has been shown.
+    Raises subprocess.CalledProcessError if a step fails, after its output was printed.
     """
     with build_lock(exclusive=True):
         sources = _digest(architecture)
@@ -62,7 +61,7 @@ def build(architecture: str = ARCHITECTURE) -> Path:
 
 @contextmanager
 def build_lock(*, exclusive: bool) -> Iterator[None]:
-    """Held by whoever builds (exclusive) or reads the build, so that nobody deploys half of one."""
+    """A lock for building (exclusive) or reading the build, so that no partial build is deployed."""
     BUILD.parent.mkdir(exist_ok=True)
     with (BUILD.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
@@ -70,7 +69,7 @@ def build_lock(*, exclusive: bool) -> Iterator[None]:
 
 
 def sam_environment() -> dict[str, str]:
-    """The environment for the SAM CLI: this Python first on PATH, because it builds with what it finds there."""
+    """The environment for the SAM CLI: this Python is first in PATH, because the SAM CLI builds with it."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     return {**os.environ, "PATH": path, "SAM_CLI_TELEMETRY": "0"}
 
@@ -102,7 +101,7 @@ def _compile(artifact: Path) -> None:
 
 
 def _digest(architecture: str) -> str:
-    """What a build is made from, as one hash."""
+    """A hash of all sources of a build."""
     digest = hashlib.sha256(f"{RUNTIME} {architecture}".encode())
     sources = (path for path in FUNCTIONS.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     for path in sorted([*sources, TEMPLATE, Path(__file__)]):

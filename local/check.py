@@ -1,7 +1,7 @@
-"""What a change needs between two commits: lint of the files it touches, types, import arrows, unit tests of its rooms.
+"""The checks between two commits: lint of changed files, types, import contracts, and unit tests of changed packages.
 
-``python -m local.check [REVISION]`` compares with REVISION, HEAD unless given, and with what is not committed.
-``make test`` and ``make lint`` run everything.
+``python -m local.check [REVISION]`` compares with REVISION, HEAD unless given, and with what is not committed. ``make
+test`` and ``make lint`` run everything.
 """
 
 import re
@@ -17,13 +17,13 @@ ALWAYS = ("project",)
 
 
 def changed_files(revision: str) -> list[Path]:
-    """Files that differ from ``revision``, deleted ones too, and new ones that git does not ignore."""
+    """Files that differ from ``revision``, including deleted ones, and new files that git does not ignore."""
     differing = _git("diff", "--name-only", revision)
     return [Path(name) for name in dict.fromkeys([*differing, *_git("ls-files", "--others", "--exclude-standard")])]
 
 
 def unit_tests_for(files: Iterable[Path]) -> list[str]:
-    """The folders of unit tests that a change of these files concerns; all of them where that cannot be decided."""
+    """The folders of unit tests for these files; all folders if that is undecidable."""
     folders = {folder.name for folder in (ROOT / UNIT).iterdir() if any(folder.rglob("test_*.py"))}
     wanted = set(ALWAYS)
     for file in files:
@@ -46,7 +46,7 @@ def unit_tests_for(files: Iterable[Path]) -> list[str]:
 
 
 def importers(room: str) -> set[str]:
-    """The rooms, and the folders of unit tests, that import a room: what changes in it can break them."""
+    """The packages, and the folders of unit tests, that import a package and may break when it changes."""
     importing = re.compile(rf"^\s*(from|import) {room}\b", re.MULTILINE)
     folders = [*(ROOT / "functions").iterdir(), *(ROOT / UNIT).iterdir()]
     modules = ((folder.name, module) for folder in folders for module in folder.rglob("*.py"))
@@ -54,7 +54,7 @@ def importers(room: str) -> set[str]:
 
 
 def main() -> int:
-    """Run the checks one after the other; the first that fails ends them."""
+    """Run the checks one after the other until one fails."""
     files = changed_files(sys.argv[1] if len(sys.argv) > 1 else "HEAD")
     if not files:
         print("Nothing has changed. Name a revision to compare with: make check SINCE=main")

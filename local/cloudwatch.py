@@ -1,8 +1,7 @@
-"""What CloudWatch makes of figures: datapoints from log lines, and the state of an alarm.
+"""A model of CloudWatch: metrics from log lines, and the state of an alarm.
 
-After "Using Amazon CloudWatch alarms", sections on how an alarm is evaluated
-and how missing data are treated, and "Specification: Embedded metric format"
-(docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring).
+After "Using Amazon CloudWatch alarms", sections on how an alarm is evaluated and how missing data are treated, and
+"Specification: Embedded metric format" (docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring).
 """
 
 import json
@@ -17,11 +16,10 @@ ALARM = "ALARM"
 INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
 
 FURTHER_PERIODS = 2
-"""How many periods more than those that are evaluated CloudWatch looks back for data.
+"""How many more periods than the evaluated ones CloudWatch searches for data.
 
-The documentation says that the number depends on the alarm and shows five for
-three. It matters for silence alone: as long as one good figure is in sight,
-missing ones are not taken to be bad.
+The documentation says that the number depends on the alarm and shows five for three. It matters only for missing data:
+as long as one good value is in range, missing ones do not count as bad.
 """
 
 _STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {"Sum": sum, "Maximum": max, "Minimum": min}
@@ -34,7 +32,7 @@ _COMPARISONS: dict[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True)
 class Datapoint:
-    """One figure of one metric."""
+    """One value of one metric."""
 
     namespace: str
     name: str
@@ -44,7 +42,7 @@ class Datapoint:
 
 
 def datapoints(lines: Iterable[str], at: datetime) -> list[Datapoint]:
-    """The figures in a function's output that are in the embedded metric format, taken to be said at ``at``."""
+    """The metrics in a function's output that use the embedded metric format, with the time ``at``."""
     blobs = [json.loads(line) for line in lines if '"_aws"' in line]
     return [
         Datapoint(directive["Namespace"], metric["Name"], frozenset((name, blob[name]) for name in names), value, at)
@@ -57,9 +55,9 @@ def datapoints(lines: Iterable[str], at: datetime) -> list[Datapoint]:
 
 
 class Alarm:
-    """One alarm, by the properties that template and PutMetricAlarm share. ``state`` is what it is now.
+    """One alarm, by the properties that template and PutMetricAlarm share. ``state`` is its current state.
 
-    Only alarms in which every evaluated period has to breach. Raises ValueError for another one.
+    Only alarms for which every evaluated period has to breach are supported. Raises ValueError for any other alarm.
     """
 
     def __init__(self, properties: Mapping[str, Any]) -> None:
@@ -82,7 +80,7 @@ class Alarm:
         self.changes: list[str] = []
 
     def evaluate(self, figures: Iterable[Datapoint], now: datetime) -> str:
-        """Look at the periods up to ``now``; the state after that."""
+        """Evaluate the periods up to ``now``; return the new state."""
         state = self._state(self._values(figures, now))
         if state != self.state:
             self.changes.append(state)
@@ -90,7 +88,7 @@ class Alarm:
         return self.state
 
     def _values(self, figures: Iterable[Datapoint], now: datetime) -> list[float]:
-        """The statistic of each period in sight that has data, newest first."""
+        """The statistic of each period in range that has data, newest first."""
         own: dict[int, list[float]] = {}
         for figure in figures:
             age = math.floor((now - figure.at) / self._period)

@@ -1,7 +1,7 @@
-"""``make pages``: what a deployment costs a month, put into docs/guide.md between its two marks.
+"""``make pages``: writes the monthly cost of a deployment into docs/guide.md between two marks.
 
-From figures that were measured, from what the template and the metrics hold,
-and from AWS' list prices. No price is asked for anywhere: correct them here.
+The costs are computed from measured values, from the template and the metrics, and from AWS' list prices. Prices are
+not queried: correct them here.
 """
 
 import re
@@ -58,7 +58,7 @@ MEMORY_GIGABYTES = 1.0
 SHARE_OF_A_CORE = 1024 / 1769
 """What Lambda gives with 1,024 MB; with 1,769 MB it is one core."""
 SERVER_SECONDS = 2.0
-"""Assumed: what a run waits for servers' answers. They are asked side by side."""
+"""Assumed time that a run waits for servers' replies. Servers are contacted in parallel."""
 LOG_KILOBYTES = (3.0, 1.5)
 """Of a run, and of each backup in it, metrics included."""
 WRITES = (12, 24)
@@ -68,7 +68,7 @@ POLLS = 5 / 20.0
 
 
 def monthly(fleet: Fleet, prices: Prices = Prices()) -> dict[str, float]:
-    """USD a month by what it is for, every backup found equal in every run, each in a new process."""
+    """The monthly cost in USD by purpose, if every backup is equal in every run and each run uses a new process."""
     runs = HOURS * 60 / fleet.interval
     seconds = (CPU_SECONDS[fleet.users, fleet.backups] + START_SECONDS) / SHARE_OF_A_CORE + SERVER_SECONDS
     servers = fleet.backups + 1
@@ -86,7 +86,7 @@ def monthly(fleet: Fleet, prices: Prices = Prices()) -> dict[str, float]:
 
 
 def shown() -> str:
-    """The table as it stands in the guide."""
+    """The table for the guide."""
     rows = []
     for fleet in FLEETS:
         parts = monthly(fleet)
@@ -96,7 +96,7 @@ def shown() -> str:
 
 
 def renewed(page: str) -> str:
-    """The page with the table as it is now."""
+    """The page with the current table."""
     return _PLACE.sub(lambda _: shown(), page)
 
 

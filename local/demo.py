@@ -23,11 +23,11 @@ REACHABLE = (DRIFTED, EQUAL)
 USERS, GROUPS = 500, 20
 INTERVAL = 60.0
 PATIENCE = 150.0
-"""Seconds to wait for a scheduled run: a rule made just now first fires after one interval."""
+"""Seconds to wait for a scheduled run: a new rule first fires after one interval."""
 
 
 def main() -> int:
-    """Run the demo; 0 when everything came out as it must."""
+    """Run the demo; return 0 if everything is as expected."""
     started = time.monotonic()
     try:
         with ExitStack() as stack:
@@ -77,7 +77,7 @@ def _scheduled_run(deployment: Deployment, *, after: str) -> tuple[Run, tuple[Ba
 
 
 def _check(results: tuple[BackupResult, ...], servers: Servers, *, changed: str) -> list[str]:
-    """What is not as it must be after a run in which ``changed`` had to be written to."""
+    """Unexpected results of a run in which ``changed`` had to be written to."""
     problems = []
     statuses = {result.backup_id: result.status for result in results}
     expected = {name: "updated" if name == changed else "in_sync" for name in REACHABLE} | {DOWN: "failed"}
@@ -115,7 +115,7 @@ def _say(text: str) -> None:
 
 
 def _tick(waited: float) -> None:
-    """Show that time passes: one line that rewrites itself on a terminal, a line every ten seconds elsewhere."""
+    """Show progress: one line that is rewritten on a terminal, otherwise a line every ten seconds."""
     if sys.stdout.isatty():
         print(f"\r  {waited:3.0f} s", end="", flush=True)
     elif int(waited) % 10 == 0:

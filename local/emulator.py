@@ -23,10 +23,10 @@ _MACHINES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 class Emulator:
-    """One execution environment of a function. Takes one invocation at a time, as the emulator does.
+    """One execution environment of a function. It takes one invocation at a time, as the emulator does.
 
-    ``artifact`` is the folder's name below the build, ``handler`` as in the
-    template. ``environment`` is all that the function sees of this machine.
+    ``artifact`` is the folder's name below the build, ``handler`` as in the template. ``environment`` is the function's
+    whole environment.
     """
 
     def __init__(self, artifact: str, handler: str, environment: Mapping[str, str], timeout: int = 60) -> None:
@@ -68,7 +68,7 @@ class Emulator:
             self._process.wait()
 
     def wait(self, seconds: float = 10.0) -> None:
-        """Until the emulator listens; the function itself is started by its first event. Raises TimeoutError."""
+        """Wait until the emulator listens; the first event starts the function itself. Raises TimeoutError."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
@@ -80,7 +80,7 @@ class Emulator:
         raise TimeoutError("the emulator does not listen")
 
     def invoke(self, event: object) -> Any:
-        """The function's answer, or what the emulator says instead of one (errorMessage and errorType)."""
+        """The function's answer, or the emulator's error (errorMessage and errorType)."""
         request = urllib.request.Request(
             f"http://127.0.0.1:{self._port}/2015-03-31/functions/function/invocations", json.dumps(event).encode()
         )

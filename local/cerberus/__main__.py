@@ -1,7 +1,7 @@
-"""``python -m local.cerberus``: one server in a process of its own.
+"""``python -m local.cerberus``: one server in its own process.
 
-Prints one line of JSON when it serves (name, port, control_port, fingerprint,
-ca_pem, user) and runs until it is terminated or told to stop.
+Prints one line of JSON when it serves (name, port, control_port, fingerprint, ca_pem, user) and runs until it is
+terminated or told to stop.
 """
 
 import argparse
@@ -24,7 +24,7 @@ from local.cerberus.state import EDITIONS, ServerState
 
 
 def main(arguments: list[str]) -> int:
-    """Run until told to stop; the process's exit status."""
+    """Run until told to stop; return the exit status of the process."""
     given = _parser().parse_args(arguments)
     options = Options(
         behaviour=Behaviour(anonymous_answers=given.anonymous_answers, c_style_faults=given.c_style_faults),

@@ -1,4 +1,4 @@
-"""What faults make of the bytes of a reply."""
+"""Applies faults to the bytes of a reply."""
 
 import gzip
 import re
@@ -14,7 +14,7 @@ PADDING = b" " * 65_536
 
 
 def spoil_body(body: bytes, active: Active) -> tuple[bytes, ...]:
-    """The body in pieces, as the active faults make it."""
+    """The body in pieces, as changed by the active faults."""
     if Kind.NEWER_REPLY in active:
         body = _newer_reply(body)
     if Kind.DTD in active:

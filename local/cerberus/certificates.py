@@ -18,11 +18,10 @@ _ADDRESS = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Identity:
-    """A server's certificate and key, and what a client needs to trust it.
+    """A server's certificate and key, and the root that a client needs to trust it.
 
-    ``ca_pem`` is the root: the authority's certificate, or the server's own if
-    it is self-signed. ``fingerprint`` is the SHA-256 of the certificate, 64
-    lower-case hex digits. The key is not shown.
+    ``ca_pem`` is the root: the authority's certificate, or the server's own if it is self-signed. ``fingerprint`` is
+    the SHA-256 of the certificate, 64 lower-case hex digits. The key is not shown.
     """
 
     certificate: x509.Certificate
@@ -70,9 +69,9 @@ class Authority:
         return _pem(self.certificate)
 
     def issue(self, host: str = _ADDRESS, *, san: bool = True, days: int = 365) -> Identity:
-        """A certificate for ``host``, a name or an address, that ends in ``days``.
+        """A certificate for ``host``, a name or an address, that expires in ``days``.
 
-        Without ``san`` the name is in the subject alone.
+        Without ``san`` the name is only in the subject.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
@@ -83,7 +82,9 @@ class Authority:
 
 
 def self_signed(host: str = _ADDRESS, *, san: bool = True, days: int = 365) -> Identity:
-    """What the server's own "Create Cert" button makes, with ``days`` to go. It is trusted by its fingerprint."""
+    """A certificate as the server's own "Create Cert" button makes it, valid for ``days``. It is trusted by its
+    fingerprint.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _leaf(_builder(host, host, key, days=days), host, san=san).sign(key, hashes.SHA256())
     return Identity(certificate, key, _pem(certificate))

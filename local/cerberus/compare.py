@@ -1,9 +1,8 @@
 """Independent answers to two questions about replication.
 
-Is a backup equal to its primary in everything that is replicated? Has it kept
-every value that belongs to its machine? Both are answered by walking the
-modelled documents along known paths; no code and no rule of the product is
-used. Differences name places, never values: values may be secrets.
+Is a backup equal to its primary in everything that is replicated? Has it kept every value that belongs to its machine?
+The answers come from walking the modelled documents along known paths; no code and no keep pattern of the product is
+used. Differences name places and never values, because values may be secrets.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +23,7 @@ PARTS = (
     "ip_block_lists",
     "account_requests",
 )
-"""What is replicated by default. ``listeners`` and ``auto_block_list`` can be added."""
+"""The parts that are replicated by default. ``listeners`` and ``auto_block_list`` can be added."""
 
 _DOCUMENTS = {
     "event_rules": ("event_rules",),
@@ -39,7 +38,9 @@ type Values = dict[str, str]
 
 @dataclass(frozen=True, order=True)
 class Difference:
-    """One place where two servers differ. ``kind`` is missing, extra or changed (in the second one)."""
+    """One place where two servers differ. ``kind`` is missing, extra or changed, from the point of view of the second
+    server.
+    """
 
     part: str
     path: str
@@ -50,7 +51,7 @@ class Difference:
 
 
 def replicable_differences(primary: Snapshot, backup: Snapshot, parts: Iterable[str] = PARTS) -> list[Difference]:
-    """Where the backup is not what the primary is. Run-time and machine values do not count."""
+    """Where the backup differs from the primary. Run-time values and machine-specific values are ignored."""
     return [
         difference
         for part in parts
@@ -63,17 +64,16 @@ def replicable_differences(primary: Snapshot, backup: Snapshot, parts: Iterable[
 
 
 def kept_machine_values(before: Snapshot, after: Snapshot, parts: Iterable[str] = PARTS) -> list[Difference]:
-    """Where a backup's machine values changed (absent ones that appeared included); empty if it kept all.
+    """Where a machine-specific value of a backup was changed, removed or added; empty if all were kept.
 
-    What ``parts`` does not replicate at all (listeners, the automatic block
-    list) counts as the machine's own.
+    Content that ``parts`` does not replicate (listeners, the automatic block list) counts as machine-specific.
     """
     replicated = set(parts)
     return _differences("machine", machine_view(before, replicated), machine_view(after, replicated))
 
 
 def _account_differences(primary: Snapshot, backup: Snapshot) -> list[Difference]:
-    """User by user and group by group: all values of 20,000 users at once would take a gigabyte."""
+    """Compare user by user and group by group, because all values of 20,000 users at once would take a gigabyte."""
     differences: list[Difference] = []
     for name in ("profiles", "groups"):
         roots = [documents.parse(server.documents[name]) for server in (primary, backup)]
@@ -106,7 +106,7 @@ def _item_view(path: str, item: etree._Element | None) -> Values:
 
 
 def replicable_view(server: Snapshot, part: str) -> Values:
-    """One part of a server, accounts excepted, as values by path, without what is the machine's."""
+    """One part of a server, except accounts, as values by path, without machine-specific values."""
     if part == "settings":
         return {path: value for path, value in _flat(server, "settings").items() if not is_machine_setting(path)}
     if part == "mime_mappings":
@@ -123,7 +123,7 @@ def replicable_view(server: Snapshot, part: str) -> Values:
 
 
 def machine_view(server: Snapshot, parts: Iterable[str] = PARTS) -> Values:
-    """Everything of a server that replication of ``parts`` must leave alone, as values by path."""
+    """Everything on a server that replication of ``parts`` must not change, as values by path."""
     parts = set(parts)
     values = {path: value for path, value in _flat(server, "settings").items() if is_machine_setting(path)}
     if "settings" not in parts:
@@ -137,7 +137,7 @@ def machine_view(server: Snapshot, parts: Iterable[str] = PARTS) -> Values:
 
 
 def is_machine_setting(path: str) -> bool:
-    """Whether a path of the modelled settings is, or lies in, a machine-specific one."""
+    """Whether a path of the modelled settings is, or is inside, a machine-specific one."""
     return any(
         path == setting or path.startswith(f"{setting}/")
         for paths in documents.MACHINE_SETTINGS.values()

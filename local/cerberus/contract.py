@@ -19,8 +19,8 @@ _NAMESPACES = {"svc": SERVICE, "com": COMMON}
 class Field:
     """One field of a type.
 
-    ``kind`` is element, attribute or text. ``namespace`` is that of the type
-    that declares it. ``item`` names the elements a wrapper holds.
+    ``kind`` is element, attribute or text. ``namespace`` is the namespace of the type that declares it. ``item`` names
+    the elements inside a wrapper.
     """
 
     name: str
@@ -101,5 +101,5 @@ def enumeration(type_name: str) -> tuple[str, ...]:
 
 
 def is_simple(type_name: str) -> bool:
-    """Whether a value of this type is one text: an XSD type or an enumeration."""
+    """Whether a value of this type is a single text: an XSD type or an enumeration."""
     return type_name.startswith("xsd:") or bool(enumeration(type_name))

@@ -1,7 +1,6 @@
-"""The control endpoint: plain HTTP on 127.0.0.1 to watch and drive a server in another process.
+"""The control endpoint: plain HTTP on 127.0.0.1 for observing and controlling a server in another process.
 
-It returns everything a server holds, secrets included: it is for servers whose
-content is made up.
+It returns everything on a server, including secrets, so it is only for servers with generated content.
 
     GET    /summary     counts, names and settings that a person wants to see
     GET    /snapshot    everything that can be compared
@@ -27,7 +26,7 @@ type Route = Callable[[LocalServer, dict[str, Any]], Any]
 
 
 def summary(server: LocalServer) -> dict[str, Any]:
-    """What a person wants to see of a server."""
+    """A summary of a server for people."""
     state = server.state
     with state.lock:
         return {
@@ -69,7 +68,7 @@ _ROUTES: dict[tuple[str, str], Route] = {
 
 
 class ControlServer:
-    """Serves the control endpoint of one server until ``/stop`` is asked for."""
+    """Serves the control endpoint of one server until ``/stop`` is called."""
 
     def __init__(self, server: LocalServer, port: int = 0) -> None:
         self.ended = threading.Event()
@@ -87,7 +86,7 @@ class ControlServer:
 
 def _handler(server: LocalServer, ended: threading.Event) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        """Maps method and path to a route; an error of the caller is status 400 with its text."""
+        """Maps method and path to a route; a caller's error gives status 400 with its text."""
 
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
@@ -121,6 +120,6 @@ def _handler(server: LocalServer, ended: threading.Event) -> type[BaseHTTPReques
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the name in the standard library
-            """Nothing is printed: standard output carries the one line that says where the server is."""
+            """Print nothing: standard output carries only the line that says where the server is."""
 
     return Handler

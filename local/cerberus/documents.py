@@ -1,13 +1,11 @@
 """The XML documents of a server: names, reading, and paths into them.
 
-Modelled, not captured: no sample of these files is public. What is known is
-that they look gSOAP-serialised (prefixed, namespace-qualified elements and
-attributes) and which fields users, groups and address entries have in the
+They are modelled, not captured: no sample of these files is public. What is known is that they look gSOAP-serialised
+(prefixed, namespace-qualified elements and attributes) and which fields users, groups and address entries have in the
 SOAP contract; the rest, all of ``settings`` included, is made up here.
 
-A *path* names one place: local names joined by ``/``, a key in brackets where
-an element has one (``user[alice]``, ``entry[SoapPort]``), ``@name`` last for
-an attribute. The root's own name is not part of it.
+A *path* names one place: local names joined by ``/``, a key in brackets where an element has one (``user[alice]``,
+``entry[SoapPort]``), ``@name`` last for an attribute. The root's own name is not part of it.
 """
 
 from collections.abc import Iterator
@@ -57,7 +55,7 @@ MACHINE_SETTINGS: dict[str, tuple[str, ...]] = {
     ),
     "sync": ("syncManager", "advanced/entry[SyncIntervalMinutes]"),
 }
-"""Where the modelled settings keep what belongs to one machine, by category (``machine.SECTIONS``)."""
+"""The paths of machine-specific values in the modelled settings, by category (``machine.SECTIONS``)."""
 
 _FOLDED = frozenset({"user", "group"})
 _ITEMS = _FOLDED | {"root", "publicKey", "entry", "rule", "directory", "request", "server", "ipEntry"}
@@ -76,7 +74,7 @@ def local_name(tag: str) -> str:
 def parse(text: str) -> etree._Element:
     """The root of a document. Comments and processing instructions are dropped. Raises XMLSyntaxError.
 
-    An encoding declared in text that is already decoded no longer holds.
+    An encoding declaration in decoded text is ignored.
     """
     text = text.lstrip("\ufeff").lstrip()
     if text.startswith("<?xml"):
@@ -88,7 +86,7 @@ def parse(text: str) -> etree._Element:
 
 
 def render(root: etree._Element) -> str:
-    """A document as text, with the declaration gSOAP writes."""
+    """A document as text, with the declaration that gSOAP writes."""
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + etree.tostring(root, encoding="unicode")
 
 
@@ -98,7 +96,7 @@ def empty(document: str) -> str:
 
 
 def key(element: etree._Element) -> str | None:
-    """What tells an item from others of its kind: its name, its key, its address range. None if it is no item."""
+    """The identifier of an item: its name, its key, or its address range. None if it is not an item."""
     kind = local_name(element.tag)
     if kind not in _ITEMS:
         return None
@@ -110,7 +108,7 @@ def key(element: etree._Element) -> str | None:
 
 @lru_cache(maxsize=4096)
 def same_case(name: str) -> str:
-    """A name as Windows compares it without regard to case: one letter is never two."""
+    """A name in the form in which Windows compares names without case: no letter becomes two."""
     return "".join(
         pair if len(pair := letter.upper().lower()) == len(letter.upper()) == 1 else letter for letter in name
     )
@@ -126,7 +124,7 @@ def _key_of_children(element: etree._Element, kind: str) -> str | None:
 
 
 def step(element: etree._Element) -> str:
-    """The step of a path that leads to this element, names outside the documents' namespace in full."""
+    """The step of a path to this element; names outside the documents' namespace are written in full."""
     name = local_name(element.tag) if element.tag.startswith(f"{{{COMMON}}}") else element.tag
     own = key(element)
     return name if own is None else f"{name}[{own}]"
@@ -148,7 +146,7 @@ def _leads(child: etree._Element, wanted: str) -> bool:
 
 
 def _steps(path: str) -> list[str]:
-    """A key may hold slashes; those inside brackets do not separate."""
+    """Split a path at slashes, except those inside brackets, because a key may contain slashes."""
     steps: list[str] = []
     depth = 0
     for part in path.split("/"):
@@ -176,9 +174,9 @@ def get(root: etree._Element, path: str) -> str | None:
 
 
 def set_value(root: etree._Element, path: str, value: str) -> None:
-    """Set the text or attribute at ``path``; missing elements without a key are made on the way.
+    """Set the text or attribute at ``path``; missing elements without a key are created.
 
-    Of a key/value entry, its value is set.
+    For a key/value entry, its value is set.
     """
     where, attribute = attribute_of(path)
     element = root
@@ -197,7 +195,7 @@ def set_value(root: etree._Element, path: str, value: str) -> None:
 
 
 def remove(root: etree._Element, path: str) -> bool:
-    """Remove the element or attribute at ``path``; whether there was one."""
+    """Remove the element or attribute at ``path``; return whether it existed."""
     where, attribute = attribute_of(path)
     element = find(root, where)
     if element is None:
@@ -217,21 +215,20 @@ def remove(root: etree._Element, path: str) -> bool:
 def flatten(root: etree._Element) -> dict[str, str]:
     """Every value of a document by its path.
 
-    Independent of prefixes, of the order of attributes, of white space
-    between elements, and of the order of items that have a key. Items without
-    one keep their order by a number. Every element has an entry, so that an
-    empty one differs from none.
+    The result does not depend on prefixes, the order of attributes, white space between elements, or the order of items
+    with a key. Items without a key are numbered in order. Every element has an entry, so that an empty element differs
+    from a missing one.
     """
     return dict(_flatten(root, ""))
 
 
 def items(root: etree._Element) -> dict[str, etree._Element]:
-    """The children of a document by their step of a path; ``flatten`` names them so too."""
+    """The children of a document by the step of their path, as in ``flatten``."""
     return dict(_numbered(root))
 
 
 def _numbered(element: etree._Element) -> Iterator[tuple[str, etree._Element]]:
-    """The children with their steps; a step that was there before has a number."""
+    """The children with their steps; a repeated step gets a number."""
     seen: dict[str, int] = {}
     for child in element:
         own = step(child)

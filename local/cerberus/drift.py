@@ -1,8 +1,7 @@
-"""Changes somebody makes by hand on one server: what replication has to find and repair.
+"""Changes made by hand on one server, which replication has to find and repair.
 
-Every action takes the state and plain values, so that it can also be asked
-for over the control endpoint (``ACTIONS`` by name). A name that is not there
-is a LookupError: a drift that changes nothing would make a test prove nothing.
+Every action takes the state and plain values, so that the control endpoint can also call it (``ACTIONS`` by name). An
+unknown name is a LookupError: a change without effect would make a test prove nothing.
 """
 
 from collections.abc import Callable
@@ -49,7 +48,7 @@ def _set_in_item(state: ServerState, document: str, item: str, path: str, value:
 
 @_action
 def add_user(state: ServerState, name: str, password_hash: str = "HANDMADE") -> None:  # noqa: S107  a marker
-    """A user of that name with nothing but a password."""
+    """Add a user of that name with nothing but a password."""
     _append(
         state,
         "profiles",
@@ -60,7 +59,7 @@ def add_user(state: ServerState, name: str, password_hash: str = "HANDMADE") -> 
 
 @_action
 def remove_user(state: ServerState, name: str) -> None:
-    """The user is gone."""
+    """Remove the user."""
     _remove(state, "profiles", f"user[{name}]")
 
 
@@ -72,20 +71,20 @@ def edit_user(state: ServerState, name: str, path: str, value: str) -> None:
 
 @_action
 def log_in(state: ServerState, name: str, at: str = "2026-12-24T18:00:00Z", address: str = "203.0.113.77") -> None:
-    """The user logged in: run-time values change, nothing else."""
+    """Log the user in: only run-time values change."""
     edit_user(state, name, "lastLoginTime", at)
     edit_user(state, name, "lastLoginIP", address)
 
 
 @_action
 def add_group(state: ServerState, name: str) -> None:
-    """An empty group."""
+    """Add an empty group."""
     _append(state, "groups", f'<ns1:group ns1:name="{escape_attribute(name)}"/>')
 
 
 @_action
 def remove_group(state: ServerState, name: str) -> None:
-    """The group is gone; who was a member still names it."""
+    """Remove the group; its members still name it."""
     _remove(state, "groups", f"group[{name}]")
 
 
@@ -97,7 +96,7 @@ def edit_group(state: ServerState, name: str, path: str, value: str) -> None:
 
 @_action
 def set_setting(state: ServerState, path: str, value: str) -> None:
-    """Set one value of the settings; what is missing on the way to it is made."""
+    """Set one value of the settings; missing elements on the path are created."""
     _set(state, "settings", path, value)
 
 
@@ -122,13 +121,13 @@ def enable_source(state: ServerState, name: str, enabled: bool = True) -> None:
 
 @_action
 def add_rule(state: ServerState, name: str) -> None:
-    """An event rule that does nothing."""
+    """Add an event rule that does nothing."""
     _append(state, "event_rules", f'<ns1:rule ns1:name="{escape_attribute(name)}" ns1:enabled="false"/>')
 
 
 @_action
 def remove_rule(state: ServerState, name: str) -> None:
-    """The event rule is gone."""
+    """Remove the event rule."""
     _remove(state, "event_rules", f"rule[{name}]")
 
 
@@ -147,7 +146,7 @@ def set_mime(state: ServerState, extension: str, kind: str) -> None:
 
 @_action
 def remove_mime(state: ServerState, extension: str) -> None:
-    """The extension is no longer mapped."""
+    """Remove the mapping of the extension."""
     with state.lock:
         state.mime.remove(_one(state.mime, "ext", extension))
 
@@ -160,19 +159,19 @@ def block(state: ServerState, address: str, last: str = "") -> None:
 
 @_action
 def unblock(state: ServerState, address: str, last: str = "") -> None:
-    """Take an address or a range off the manual list."""
+    """Remove an address or a range from the manual list."""
     _remove(state, "ip_block_list", f"ipEntry[{address}-{last}]")
 
 
 @_action
 def auto_block(state: ServerState, address: str) -> None:
-    """The server blocks an address by itself."""
+    """Block an address automatically, as the server does."""
     _append(state, "auto_block_list", ip_entry(address, minutes=30))
 
 
 @_action
 def add_request(state: ServerState, guid: str, user: str = "newcomer") -> None:
-    """Somebody asks for an account."""
+    """Add a request for an account."""
     _append(
         state,
         "requested_accounts",
@@ -182,7 +181,7 @@ def add_request(state: ServerState, guid: str, user: str = "newcomer") -> None:
 
 @_action
 def remove_request(state: ServerState, guid: str) -> None:
-    """A request for an account is gone."""
+    """Remove a request for an account."""
     _remove(state, "requested_accounts", f"request[{guid}]")
 
 
@@ -201,7 +200,7 @@ def set_listener_option(state: ServerState, protocol: int, port: int, option: st
 
 @_action
 def everywhere(state: ServerState) -> None:
-    """One change in every part that is replicated by default, and more than one in the accounts."""
+    """Make one change in every part that is replicated by default, and more than one in the accounts."""
     users, groups = state.names("profiles"), state.names("groups")
     remove_user(state, users[0])
     edit_user(state, users[1], "@email", "drifted@elsewhere.example")

@@ -1,9 +1,8 @@
-"""What a server can be told to do wrong: when, and what that makes of a reply.
+"""The faults that a server can be told to show: when each occurs, and how it changes a reply.
 
-A ``Fault`` names a kind, the operation it hits, from which call on and how
-often. The plan counts; ``server`` and ``soap`` ask it once per request and
-apply what is active at the stage that the kind belongs to. This module holds
-the plan and the changes made to values, ``bodies`` those made to bodies.
+A ``Fault`` has a kind, the operation it affects, the first affected call, and how often it occurs. The plan counts
+calls; ``server`` and ``soap`` ask it once per request and apply the active faults at the stage of each kind. This
+module has the plan and the faults in values; ``bodies`` has the faults in bodies.
 """
 
 import threading
@@ -19,51 +18,51 @@ from local.cerberus.values import Values
 
 
 class Kind(StrEnum):
-    """What goes wrong. The comment says what a write has done by then."""
+    """The kinds of faults. The comment also says what a write has done by then."""
 
     # The connection
     REFUSE = "refuse"
-    """From this call on the port is closed, this call included. Nothing is stored."""
+    """The port is closed, beginning with this call. Nothing is stored."""
     CLOSE_BEFORE_REPLY = "close_before_reply"
-    """The connection is closed instead of an answer. Nothing is stored."""
+    """The connection is closed instead of a reply. Nothing is stored."""
     CLOSE_AFTER_STORING = "close_after_storing"
-    """A write is stored, then the connection is closed without an answer."""
+    """A write is stored, then the connection is closed without a reply."""
     CLOSE_MID_REPLY = "close_mid_reply"
-    """Half of what Content-Length promised arrives. A write is stored."""
+    """Only half of the declared Content-Length is sent. A write is stored."""
     SLOW = "slow"
-    """The answer waits ``seconds``; the request is carried out after the wait."""
+    """The reply is delayed by ``seconds``; the request is carried out after the delay."""
     DRIP = "drip"
-    """The body arrives ``size`` bytes (1) every ``seconds``. A write is stored."""
+    """The body is sent in pieces of ``size`` bytes (1), one every ``seconds``. A write is stored."""
     # HTTP: another answer instead of the operation's; nothing is stored
     HTML = "html"
-    """A page with status 200."""
+    """An HTML page with status 200."""
     REDIRECT = "redirect"
     """Status 302 to ``text`` (another host if empty)."""
     HTTP_500 = "http_500"
-    """Status 500 with a body that is no SOAP."""
+    """Status 500 with a body that is not SOAP."""
     BASIC_REQUIRED = "basic_required"
-    """Status 401 until the request repeats with right Basic credentials."""
+    """Status 401 until the request is repeated with correct Basic credentials."""
     BASIC_NEVER = "basic_never"
-    """Status 401 whatever comes."""
+    """Status 401 for every request."""
     # HTTP: the operation is carried out, its answer is spoilt
     WRONG_CONTENT_TYPE = "wrong_content_type"
     EMPTY_BODY = "empty_body"
     TRUNCATED_XML = "truncated_xml"
-    """Half of the envelope with a Content-Length that fits it."""
+    """Half of the envelope with a matching Content-Length."""
     DTD = "dtd"
     """The reply declares a document type."""
     ENTITIES = "entities"
-    """The reply declares entities that multiply, and uses one."""
+    """The reply declares entities that expand exponentially, and uses one."""
     OVERSIZE = "oversize"
     """The reply is padded to ``size`` bytes (16 MB)."""
     GZIP = "gzip"
-    """The reply is compressed, whatever was asked for: a switch of gSOAP."""
+    """The reply is compressed unasked, as gSOAP does with its own setting."""
     BOMB = "bomb"
     """The reply is padded to ``size`` bytes (256 MB) and compressed."""
     PROMISE = "promise"
-    """The head promises ``size`` bytes (256 MB); the reply comes, and no more."""
+    """The head declares ``size`` bytes (256 MB), but only the normal reply is sent."""
     UNENDING_HEAD = "unending_head"
-    """The reply is an XML declaration of ``size`` bytes (1 MB) that does not end."""
+    """The reply is an unterminated XML declaration of ``size`` bytes (1 MB)."""
     ELEMENTS = "elements"
     """``size`` empty elements (1,000,000) before the payload."""
     ATTRIBUTES = "attributes"
@@ -71,7 +70,7 @@ class Kind(StrEnum):
     LONG_NAME = "long_name"
     """An element with a name of ``size`` letters (1,000,000) and 3,000 children before the payload."""
     OTHER_NAMESPACE = "other_namespace"
-    """The fields of the reply are in another namespace than the contract says."""
+    """The fields of the reply are in the wrong namespace."""
     # SOAP faults; nothing is stored. ``text`` is their text
     FAULT_12 = "fault_12"
     """SOAP 1.2, Sender, HTTP 400."""
@@ -80,36 +79,36 @@ class Kind(StrEnum):
     FAULT_11 = "fault_11"
     """SOAP 1.1, faultcode and faultstring, HTTP 500."""
     FAULT_HYBRID = "fault_hybrid"
-    """A fault of the 1.2 shape in a 1.1 envelope with the 1.2 content type, HTTP 400."""
+    """A fault with the structure of SOAP 1.2 in a 1.1 envelope with the 1.2 content type, HTTP 400."""
     SOAP_11_ONLY = "soap_11_only"
     """To a request in SOAP 1.2: VersionMismatch in a 1.1 envelope, HTTP 500."""
     FAULT_RECEIVER = "fault_receiver"
-    """The server's own failure in the shape usual for the request, HTTP 500."""
+    """The server's own failure in the usual form for the request, HTTP 500."""
     # Values
     ANSWER_FALSE = "answer_false"
     """Result false, empty lists, nothing else. Nothing is stored."""
     DROP_WRITE = "drop_write"
-    """The answer of a write that worked, but nothing is stored."""
+    """The reply reports a successful write, but nothing is stored."""
     NORMALISE = "normalise"
     """A write is stored with attributes and items in another order, reindented and with another prefix."""
     TRUNCATED_DATA = "truncated_data"
     """The document in the reply is cut in half; the reply itself is whole."""
     HALF_LIST = "half_list"
-    """Every list and every document of users or groups holds the first half of its items."""
+    """Every list and every document of users or groups has only the first half of its items."""
     EMPTY_LIST = "empty_list"
     """Every list and every document of users or groups is empty."""
     CONTROL_CHARACTER = "control_character"
     """The first text of the document in the reply ends with U+0001; if there is none, every text of the reply does."""
     NO_DATA = "no_data"
-    """The document is left out of the reply, result stays true."""
+    """The document is missing in the reply, although result is true."""
     DTD_IN_DATA = "dtd_in_data"
     """The document in the reply declares a document type."""
     NEWER_REPLY = "newer_reply"
-    """Every element of the reply has an unknown attribute, every one with children an unknown first child."""
+    """Every element of the reply has an unknown attribute, and every one with children has an unknown first child."""
     NEWER_DOCUMENTS = "newer_documents"
-    """Documents hold unknown attributes and elements at every level."""
+    """Documents have unknown attributes and elements at every level."""
     WRONG_VERSION = "wrong_version"
-    """Another build number."""
+    """The server reports another build number."""
     LICENCE_INVALID = "licence_invalid"
     EDITION_WITHOUT_SYNC = "edition_without_sync"
     SOAP_NOT_SECURE = "soap_not_secure"
@@ -117,10 +116,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong.
+    """One fault.
 
-    ``operation`` is a name of the contract or ``*``. It happens from the
-    ``first`` matching call on (counted from 1), ``times`` times (None: always).
+    ``operation`` is a name of the contract or ``*``. It occurs from the ``first`` matching call on (counted from 1),
+    ``times`` times (None: always).
     """
 
     kind: Kind
@@ -148,7 +147,7 @@ class Fault:
 
 
 class Active:
-    """The faults that hit one request."""
+    """The faults that affect one request."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._faults = {fault.kind: fault for fault in faults}
@@ -167,7 +166,7 @@ class Active:
 
 
 class FaultPlan:
-    """The faults a server has been given, and how often each has been met."""
+    """The faults that a server has been given, with the number of matching calls of each."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -186,7 +185,7 @@ class FaultPlan:
             return [fault for fault, _ in self._met]
 
     def take(self, operation: str) -> Active:
-        """Count one call of ``operation`` and give what hits it."""
+        """Count one call of ``operation`` and return the faults that affect it."""
         active = []
         with self._lock:
             for met in self._met:
@@ -204,7 +203,7 @@ class FaultPlan:
 
 
 def spoil_values(values: Values, active: Active) -> Values:
-    """The values of a reply as the active faults make them."""
+    """The values of a reply, as changed by the active faults."""
     for kind, change in _VALUE_CHANGES.items():
         if kind in active:
             values = change(values)
@@ -222,7 +221,7 @@ def _on_data(change: Callable[[str], str]) -> Callable[[Values], Values]:
 
 
 def _shorten(keep: Callable[[int], int]) -> Callable[[Values], Values]:
-    """Keep so many items of every list and of every document of users or groups."""
+    """Reduce every list and every document of users or groups to this many items."""
 
     def shortened(text: str) -> str:
         root = documents.parse(text)
@@ -248,7 +247,7 @@ def _declare(text: str) -> str:
 
 
 def _newer_document(text: str) -> str:
-    """Idempotent: what already holds the additions is left as it is."""
+    """Add unknown attributes and elements; content that already has them stays unchanged."""
     root = documents.parse(text)
     seen: set[str] = set()
     for element in list(root.iter()):
@@ -266,7 +265,7 @@ def _newer_document(text: str) -> str:
 
 
 def _merge(field: str, **changes: Any) -> Callable[[Values], Values]:
-    """Change fields inside one typed answer; replies that do not hold it stay as they are."""
+    """Change fields inside one typed reply; other replies stay unchanged."""
 
     def changed(values: Values) -> Values:
         inner = values.get(field)
@@ -289,7 +288,7 @@ _CONTROL = "\x01"
 
 
 def _with_control(values: Values) -> Values:
-    """With U+0001 in the document, in the text or name nearest to its end: that of one item."""
+    """Add U+0001 to the text or name nearest to the end of the document: that of one item."""
     documents_in = [name for name in ("data", "dataXml") if values.get(name)]
     if documents_in:
         name = documents_in[0]
@@ -325,7 +324,7 @@ _VALUE_CHANGES: dict[Kind, Callable[[Values], Values]] = {
 
 
 def normalised(text: str) -> str:
-    """The same content as another version might store it: other order, other prefix, indented."""
+    """The same content in another form: other order, other prefix, indented."""
     root = _rebuilt(documents.parse(text), None)
     if documents.local_name(root.tag) in ("users", "groups"):
         root[:] = list(reversed(root))

@@ -1,10 +1,8 @@
-"""Making up a server's whole state from a seed.
+"""Generates the whole state of a server from a seed.
 
-Content (users, groups, settings, rules, lists) follows from the seed and the
-counts alone; what belongs to one machine follows from its Machine. Two
-servers made with the same seed and counts therefore differ in nothing but
-their machine values and run-time values. The inner structure of the documents
-is modelled (see ``documents``).
+Content (users, groups, settings, rules, lists) depends only on the seed and the counts; machine-specific values depend
+on the Machine. Two servers with the same seed and counts therefore differ only in machine-specific values and run-time
+values. The inner structure of the documents is modelled (see ``documents``).
 """
 
 import hashlib
@@ -50,7 +48,8 @@ def generate(
     version: tuple[int, int, int, int] = VERSION,
     edition: str = EDITION,
 ) -> ServerState:
-    """A server's state. Deterministic: the same arguments make the same state, byte for byte.
+    """Generate the state of a server. The result is deterministic: the same arguments give the same state, byte for
+    byte.
 
     An edition (see ``state.EDITIONS``) without directories has no authentication sources.
     """
@@ -129,12 +128,12 @@ def _user(number: int, content: Random, run_time: Random, groups: list[str], sec
 
 
 def user_name(number: int) -> str:
-    """The name of the generated user ``number``, counted from 0. Every fifth has capitals."""
+    """The name of the generated user ``number``, counted from 0. Every fifth name has capitals."""
     return f"{'User' if number % 5 == 0 else 'user'}{number:06}"
 
 
 def _hash_kind(number: int) -> str:
-    """Newer servers know kinds that the contract's enumeration does not."""
+    """Kinds that newer servers support and the contract's enumeration lacks."""
     return ("sha256", "sha512", "pbkdf2_sha256")[number % 3]
 
 
@@ -278,7 +277,7 @@ def _sync_manager(machine: Machine) -> str:
 
 
 def _advanced(content: Random, machine: Machine) -> str:
-    """Half of the entries in the style of attributes, half in the style of children."""
+    """Settings entries, half of them with attributes and half with children."""
     by_attribute = {
         "TransferThreads": content.randrange(2, 32),
         "SoapPort": machine.soap_port,
@@ -352,7 +351,7 @@ def _auto_block_list(machine: Machine) -> str:
 
 
 def ip_entry(first: str, last: str = "", *, note: str = "", minutes: int = 0) -> str:
-    """One entry of a block list, for one address or a range; ``minutes`` 0 blocks for good."""
+    """One entry of a block list, for one address or a range; ``minutes`` 0 blocks permanently."""
     kind = "range" if last else "single"
     return (
         f'<ns1:ipEntry ns1:blockedSince="2026-01-02T03:04:05Z" ns1:blockForMinutes="{minutes}">'
@@ -384,7 +383,7 @@ def _mime_mappings() -> list[dict[str, Any]]:
 
 
 def _interfaces(machine: Machine, secrets: Secrets) -> list[dict[str, Any]]:
-    """One listener per protocol. The ids are the machine's own, as a server hands them out by itself."""
+    """One listener for each protocol. The ids depend on the machine, as on a real server."""
     first = 1 + machine.days_valid
     ports = ((0, 21), (2, 22), (3, 443))
     return [

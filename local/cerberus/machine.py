@@ -1,7 +1,6 @@
-"""What makes one server of a fleet different from the others, and the secrets planted in both.
+"""The differences between the servers of a fleet, and the secrets planted in them.
 
-Every secret is a recognisable string chosen by the caller, so that a test can
-search logs, tables and replies for it.
+Every secret is a recognisable text chosen by the caller, so that a test can search logs, tables and replies for it.
 """
 
 import hashlib
@@ -25,7 +24,7 @@ SECTIONS = (
 
 @dataclass(frozen=True)
 class Secrets:
-    """Secrets that are content: the same on every server of a fleet.
+    """Secrets in the content: the same on every server of a fleet.
 
     ``password_hash`` starts every user's stored hash.
     """
@@ -41,11 +40,10 @@ class Secrets:
 
 @dataclass(frozen=True)
 class Machine:
-    """The values of one machine. Make one with ``Machine.named``; change some with its keywords.
+    """The machine-specific values of one server. Create it with ``Machine.named``; its keywords change single values.
 
-    Ports are modelled values of the settings document, independent of the
-    port the stand-in listens on. ``absent`` names sections (see SECTIONS)
-    that this machine's settings do not have at all.
+    Ports are values in the settings document, independent of the stand-in's actual port. ``absent`` names sections (see
+    SECTIONS) that are missing in this machine's settings.
     """
 
     name: str
@@ -78,7 +76,7 @@ class Machine:
 
     @classmethod
     def named(cls, name: str, **changes: object) -> Self:
-        """Values that follow from the name alone, so that two runs agree and two names differ."""
+        """Values that depend only on the name, so that two runs agree and two names differ."""
         digest = hashlib.sha256(name.encode()).digest()
         tag = digest.hex()[:8].upper()
         folder = f"C:\\ProgramData\\Cerberus LLC\\Cerberus FTP Server\\certificates\\{name}"
@@ -114,13 +112,13 @@ class Machine:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The planted strings that belong to this machine, each without line breaks."""
+        """The planted secrets of this machine, each without line breaks."""
         key = self.private_key.splitlines()
         return (self.admin_password, self.license_key, self.sync_password, key[1] if len(key) > 1 else key[0])
 
     @property
     def admin_hash(self) -> str:
-        """How the settings document stores the administrator's password."""
+        """The stored form of the administrator's password in the settings document."""
         return password_digest(self.admin_password)
 
 

@@ -1,6 +1,6 @@
-"""A server in a process of its own, driven through its control endpoint.
+"""A server in its own process, controlled through its control endpoint.
 
-Offers what ``LocalServer`` offers, where that makes sense across processes.
+It has the methods of ``LocalServer`` that make sense across processes.
 """
 
 import http.client
@@ -19,11 +19,11 @@ from local.cerberus.state import Snapshot
 _ROOT = Path(__file__).resolve().parents[2]
 PASSWORD_VARIABLE = "LOCAL_CERBERUS_PASSWORD"  # noqa: S105  the name of a variable
 _TIMEOUT = 120.0
-"""Seconds for one answer of the control endpoint: a snapshot of 50,000 users takes a while."""
+"""Time-out in seconds for the control endpoint: a snapshot of 50,000 users takes long."""
 
 
 class RemoteServer:
-    """A running server process; made by ``start``, or with the addresses of one that runs already."""
+    """A running server process, created by ``start`` or from the addresses of one that is already running."""
 
     def __init__(self, ready: dict[str, Any], process: subprocess.Popen[str] | None = None) -> None:
         """``ready`` is the line of JSON that the process prints when it is ready."""
@@ -39,8 +39,8 @@ class RemoteServer:
     def start(cls, name: str, *arguments: str, password: str = "") -> Self:
         """Start ``python -m local.cerberus --name name arguments...`` and wait until it serves.
 
-        ``password`` of the administrator travels in the environment, not on
-        the command line. Raises RuntimeError if the process ends instead.
+        The administrator's ``password`` is passed in the environment, not on the command line. Raises RuntimeError if
+        the process ends instead.
         """
         environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
         if password:
@@ -108,11 +108,11 @@ class RemoteServer:
         self._ask("DELETE", "/refuse")
 
     def drift(self, action: str, **arguments: Any) -> None:
-        """Apply one of ``drift.ACTIONS``. Raises ValueError with the server's words if it cannot."""
+        """Apply one of ``drift.ACTIONS``. Raises ValueError with the server's message if that fails."""
         self._ask("POST", "/drift", {"action": action, **arguments})
 
     def stop(self) -> None:
-        """End the process and wait for it; killed if it does not end within ten seconds."""
+        """End the process and wait for it; kill it if it does not end within ten seconds."""
         if self._process is None:
             self._ask("POST", "/stop")
             return

@@ -1,4 +1,4 @@
-"""The HTTPS side: one listening socket, one thread per connection, any number of servers in a process."""
+"""The HTTPS server: one listening socket, one thread per connection, any number of servers in a process."""
 
 import base64
 import binascii
@@ -30,7 +30,9 @@ _PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><form></
 
 @dataclass(frozen=True)
 class Options:
-    """How a server behaves. ``latency`` in seconds per call; ``wsdl_notice``: a GET of the WSDL gets a page."""
+    """The behaviour of a server. ``latency`` is in seconds per call; ``wsdl_notice``: a GET of the WSDL returns a
+    page.
+    """
 
     behaviour: Behaviour = field(default_factory=Behaviour)
     latency: float = 0.0
@@ -39,11 +41,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Request:
-    """One request that arrived.
+    """One received request.
 
-    ``operation`` is empty if it names none of the contract. ``at`` is seconds
-    since the epoch, ``size`` bytes. ``basic``: it carried an Authorization header.
-    ``connection`` numbers the connections of this server.
+    ``operation`` is empty if it names no operation of the contract. ``at`` is in seconds since the epoch, ``size`` in
+    bytes. ``basic``: it had an Authorization header. ``connection`` numbers the connections of this server.
     """
 
     operation: str
@@ -56,15 +57,14 @@ class Request:
 
     @property
     def writes(self) -> bool:
-        """Whether it is of an operation that changes something."""
+        """Whether its operation changes something."""
         return self.operation in WRITES
 
 
 class LocalServer:
     """A server on 127.0.0.1, as a context manager.
 
-    ``port`` 0 takes any free one; it stays the same and reserved until the
-    end, also while connections are refused.
+    ``port`` 0 selects a free port, which stays reserved until the end, even while connections are refused.
     """
 
     def __init__(
@@ -115,13 +115,13 @@ class LocalServer:
 
     @property
     def requests(self) -> list[Request]:
-        """What has arrived since the start or ``forget_requests``, in order."""
+        """The requests since the start or ``forget_requests``, in order."""
         with self._lock:
             return list(self._requests)
 
     @property
     def writes(self) -> list[Request]:
-        """Those of the requests that are of writing operations, whatever became of them."""
+        """The requests of write operations, whatever their result."""
         return [request for request in self.requests if request.writes]
 
     def forget_requests(self) -> None:
@@ -136,7 +136,7 @@ class LocalServer:
         self.faults.add(Fault(kind, operation, **details))
 
     def clear_faults(self) -> None:
-        """No faults any more, and connections are accepted again."""
+        """Remove all faults and accept connections again."""
         self.faults.clear()
         self.accept_connections()
 
@@ -148,14 +148,14 @@ class LocalServer:
         self._listen(self._socket)
 
     def stop(self) -> None:
-        """Close everything at once. Waiting answers are given up."""
+        """Close everything at once. Pending replies are abandoned."""
         self.stopped.set()
         with self._lock:
             self._close_socket()
         self._end_connections()
 
     def refuse_connections(self) -> None:
-        """Close the port but keep its number: who connects is refused by the system."""
+        """Close the port but keep its number: the operating system refuses connections."""
         with self._lock:
             if self._refusing or self._socket is None:
                 return
@@ -231,7 +231,7 @@ def _bound(port: int) -> socket.socket:
 
 
 def _shut(connection: socket.socket) -> None:
-    """Wake whoever waits on this socket and end the connection."""
+    """Wake threads that wait on this socket, and end the connection."""
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
@@ -239,7 +239,7 @@ def _shut(connection: socket.socket) -> None:
 
 
 class _Dropped(Exception):
-    """The connection ends without (the rest of) an answer."""
+    """The connection ends without a (complete) reply."""
 
 
 def _handler(server: LocalServer, number: int) -> Callable[..., BaseHTTPRequestHandler]:
@@ -248,7 +248,7 @@ def _handler(server: LocalServer, number: int) -> Callable[..., BaseHTTPRequestH
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection: requests in, replies out, until either side closes it."""
+    """One connection: reads requests and sends replies until either side closes it."""
 
     protocol_version = "HTTP/1.1"
     local: LocalServer
@@ -259,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
         return "gSOAP/2.8"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  the name in the standard library
-        """Nothing: requests are recorded, not printed."""
+        """Print nothing: requests are recorded instead."""
 
     def do_GET(self) -> None:
         if self.local.options.wsdl_notice and self.path.partition("?")[0] == contract.PATHS[1]:
@@ -311,7 +311,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Dropped
 
     def _instead(self, active: Active) -> Reply | None:
-        """The answer of a machine in between, or of a server that never reached the operation."""
+        """The reply of an intermediate machine, or of a server that never reached the operation."""
         fault = active.first_of((Kind.BASIC_NEVER, Kind.BASIC_REQUIRED, Kind.HTML, Kind.REDIRECT, Kind.HTTP_500))
         if fault is None:
             return None
@@ -337,7 +337,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.local.state.accepts(user, password)
 
     def _read_body(self) -> bytes:
-        """The whole body, decoded. One that breaks its own rules ends the connection."""
+        """The whole decoded body. An invalid body ends the connection."""
         chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
         zipped = self.headers.get("Content-Encoding", "").lower() == "gzip"
         try:

@@ -1,4 +1,4 @@
-"""Envelopes, dispatch and faults, as a server built with gSOAP 2.8 does them."""
+"""SOAP envelopes, dispatch and faults, as in a server built with gSOAP 2.8."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -25,7 +25,7 @@ WRONG_CREDENTIALS = "Unable to authenticate SOAP request"
 
 
 class Shape(Enum):
-    """The shapes a fault comes in."""
+    """The forms of a fault."""
 
     SOAP_12 = "Code, Reason in a 1.2 envelope"
     SOAP_11 = "faultcode, faultstring in a 1.1 envelope"
@@ -34,12 +34,11 @@ class Shape(Enum):
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How this server was built and set up, where servers differ.
+    """Properties in which servers differ by build and configuration.
 
-    ``anonymous_answers``: a call without credentials gets a normal answer
-    with result false and empty lists, not a fault. ``c_style_faults``: a
-    SOAP 1.1 request gets a proper 1.1 fault, not the hybrid. ``strict``: what
-    is unknown, missing or doubled is refused.
+    ``anonymous_answers``: a call without credentials gets a normal reply with result false and empty lists, not a
+    fault. ``c_style_faults``: a SOAP 1.1 request gets a proper 1.1 fault, not the hybrid. ``strict``: unknown, missing
+    and duplicate elements are rejected.
     """
 
     anonymous_answers: bool = False
@@ -60,10 +59,10 @@ class Reply:
 
 @dataclass(frozen=True)
 class Message:
-    """A request as far as it could be read.
+    """A request, parsed as far as possible.
 
-    ``version`` is the namespace of its envelope. ``operation`` is a name of
-    the contract or empty. ``fault`` is set instead if it cannot be answered.
+    ``version`` is the namespace of its envelope. ``operation`` is a name of the contract or empty. ``fault`` is set
+    instead if the request cannot be carried out.
     """
 
     version: str = SOAP_12
@@ -75,7 +74,7 @@ class Message:
 
 
 def parse(body: bytes) -> Message:
-    """Read a request. Content-Type, SOAPAction and path play no part."""
+    """Read a request. Content-Type, SOAPAction and path are ignored."""
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, huge_tree=True, remove_comments=True, remove_pis=True
     )
@@ -114,7 +113,7 @@ class Service:
         self.behaviour = behaviour
 
     def answer(self, message: Message, active: Active) -> Reply:
-        """The reply, after the operation has been carried out as far as the faults let it."""
+        """The reply, after the operation was carried out as far as the faults permit."""
         if planned := _planned_fault(message, active, self.behaviour):
             return planned
         if message.fault or message.element is None:
@@ -161,14 +160,14 @@ class Service:
 
 
 def usual_shape(version: str, behaviour: Behaviour) -> Shape:
-    """The shape of the faults this server answers to a request of that version."""
+    """The form of the faults that this server returns for a request of that version."""
     if version == SOAP_12:
         return Shape.SOAP_12
     return Shape.SOAP_11 if behaviour.c_style_faults else Shape.HYBRID
 
 
 def envelope(version: str, content: str) -> bytes:
-    """A whole envelope with the prefixes the server always declares, used or not."""
+    """A whole envelope with all prefixes that the server declares, whether used or not."""
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<SOAP-ENV:Envelope xmlns:SOAP-ENV="{version}" xmlns:SOAP-ENC="{_ENCODING[version]}"'

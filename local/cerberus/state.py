@@ -1,8 +1,7 @@
-"""What one server holds: its documents as text, its typed lists, and its machine.
+"""The state of one server: its documents as text, its typed lists, and its machine.
 
-What a real server derives from its settings is derived here too (SOAP port,
-key type, licence, native sync list, administrator), so that a push of another
-machine's settings shows in the typed answers.
+Values that a real server derives from its settings are derived here too (SOAP port, key type, licence, native sync
+list, administrator), so that a push of another machine's settings is visible in the typed replies.
 """
 
 import threading
@@ -18,15 +17,17 @@ from local.cerberus import documents
 from local.cerberus.machine import Machine, password_digest
 
 EDITIONS = {"Personal": 1, "Standard": 2, "Professional": 3, "Enterprise": 4}
-"""Edition names and the codes modelled for them; the first two offer neither sync nor directories."""
+"""The editions and their modelled codes; the first two have neither sync nor directories."""
 
 _LARGE = 1_000_000
-"""Characters of a document from which on its parsed tree is not kept."""
+"""The document size in characters above which its parsed tree is not cached."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything of a server that can be compared. Plain data, also over the control endpoint; its repr shows none."""
+    """Everything on a server that can be compared. It is plain data, which the control endpoint also returns; its repr
+    shows no content.
+    """
 
     documents: Mapping[str, str] = field(repr=False)
     sources: list[dict[str, Any]] = field(repr=False)
@@ -44,9 +45,9 @@ class Snapshot:
 
 
 class ServerState:
-    """The state of one server. Safe to use from several threads.
+    """The state of one server. Threads may share it.
 
-    ``lock`` may be held over several calls to make them one.
+    ``lock`` may be held over several calls to make them atomic.
     """
 
     def __init__(
@@ -78,10 +79,9 @@ class ServerState:
             return self._documents[name]
 
     def store(self, name: str, text: str) -> bool:
-        """Replace a document as given. False, and nothing changed, if it is not well-formed.
+        """Replace a document. False, without a change, if it is not well-formed.
 
-        An empty text stores an empty document: that is what a lenient reader
-        makes of an element that did not arrive.
+        An empty text stores an empty document: that is what a lenient reader makes of an element that did not arrive.
         """
         if not text.strip():
             text = documents.empty(name)
@@ -94,7 +94,7 @@ class ServerState:
         return True
 
     def tree(self, name: str) -> etree._Element:
-        """The parsed document, for reading alone. Hold ``lock`` while using it."""
+        """The parsed document, for reading only. Hold ``lock`` while using it."""
         with self.lock:
             if name in self._trees:
                 return self._trees[name]
@@ -103,7 +103,7 @@ class ServerState:
             return tree
 
     def _keep(self, name: str, text: str, tree: etree._Element) -> None:
-        """A tree takes ten times the memory of its text, so large ones are not kept, only their names."""
+        """Names are cached and large trees are not, because a tree takes ten times the memory of its text."""
         self._documents[name] = text
         self._names[name] = [item.get(documents.q("name")) or "" for item in tree]
         if len(text) <= _LARGE:
@@ -113,7 +113,7 @@ class ServerState:
 
     @contextmanager
     def edit(self, name: str) -> Iterator[etree._Element]:
-        """The parsed document to be changed; it is stored at the end, unless an exception left the block."""
+        """The parsed document for modification; it is stored at the end of the block, unless an exception is raised."""
         with self.lock:
             tree = documents.parse(self._documents[name])
             yield tree
@@ -131,9 +131,9 @@ class ServerState:
             return documents.get(self.tree("settings"), path)
 
     def accepts(self, user: str, password: str) -> bool:
-        """Whether these are the administrator's credentials as the settings have them now.
+        """Whether these are the administrator's credentials in the current settings.
 
-        Without that section, those the machine was set up with.
+        If the settings lack the section, the initial credentials of the machine apply.
         """
         with self.lock:
             stored_user = self.setting("remote/remoteAdmin/account/@user")
@@ -143,20 +143,20 @@ class ServerState:
         return user == stored_user and password_digest(password) == stored_hash
 
     def licence_valid(self) -> bool:
-        """A licence is valid on its own machine alone."""
+        """Whether the licence is valid, which it is only on its own machine."""
         return "license" in self.machine.absent or self.setting("general/license/key") == self.machine.license_key
 
     def commit(self, interfaces: list[dict[str, Any]]) -> None:
-        """Let listeners run with these options, after a restart too."""
+        """Commit the options of listeners, so that they survive a restart."""
         with self.lock:
             self.interfaces = interfaces
             self._committed = deepcopy(interfaces)
 
     def restart(self) -> None:
-        """What a restart of the service does: listeners have the options that were last committed.
+        """Restart the service: listeners return to the options that were last committed.
 
-        Modelled: it is not known whether a real server keeps what was changed and not committed. This is the
-        harder case for whoever changes listeners.
+        This is a model: it is unknown whether a real server keeps uncommitted changes. It is the more difficult case
+        for a client that changes listeners.
         """
         with self.lock:
             self.interfaces = deepcopy(self._committed)
@@ -173,7 +173,7 @@ class ServerState:
             )
 
     def copy(self) -> "ServerState":
-        """An independent copy, as it is now."""
+        """An independent copy of the current state."""
         with self.lock:
             made = ServerState(
                 machine=self.machine,

@@ -1,8 +1,7 @@
-"""Typed values to XML and back, with the leniency of a gSOAP reader.
+"""Conversion of typed values to XML and back, with the leniency of a gSOAP reader.
 
-A value of a complex type is a dictionary by field name; attributes, elements
-and text alike. What is absent from the wire is absent from the dictionary or
-holds the default of its type, as the reader would leave it.
+A value of a complex type is a dictionary by field name, for attributes, elements and text. An absent element is absent
+from the dictionary or has the default of its type, as in gSOAP.
 """
 
 import re
@@ -31,7 +30,7 @@ DOCUMENT_PREFIXES = {contract.COMMON: "ns1"}
 
 
 class ValidationError(ValueError):
-    """What even a lenient reader refuses. The text is the fault text."""
+    """An error that even a lenient reader reports. The message is the text of the fault."""
 
 
 def escape(text: str) -> str:
@@ -42,16 +41,18 @@ def escape(text: str) -> str:
 
 
 def escape_attribute(text: str) -> str:
-    """Text for an attribute: line ends and tabs as references too, which a reader would otherwise make spaces."""
+    """Text for an attribute: line ends and tabs are also written as references, because a reader would replace them by
+    spaces.
+    """
     return escape(text).replace('"', "&quot;").replace("\n", "&#xA;").replace("\t", "&#x9;")
 
 
 def read(element: etree._Element, type_name: str, *, strict: bool = False) -> Values:
     """The value of ``element`` read as a complex type.
 
-    Lenient: what is unknown or in another namespace is dropped, the first of
-    duplicates wins, a missing simple element is the default of its type.
-    ``strict`` refuses these, except another order. Raises ValidationError.
+    Lenient reading: unknown elements and those in another namespace are dropped, the first of duplicates wins, and a
+    missing simple element gets the default of its type. ``strict`` rejects these cases, except another order. Raises
+    ValidationError.
     """
     children: dict[str, list[etree._Element]] = {}
     for child in element:

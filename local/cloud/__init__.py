@@ -1,8 +1,7 @@
-"""A cloud on one machine, into which the real template is deployed with the real SAM CLI.
+"""A cloud on one machine, to which the real template is deployed with the real SAM CLI.
 
-MiniStack (PyPI) stands in for AWS: it takes the deployment, keeps tables,
-secrets and logs, fires the EventBridge rule and runs the functions as
-processes, with the permissions of their own roles enforced.
+MiniStack (PyPI) replaces AWS: it accepts the deployment, stores tables, secrets and logs, fires the EventBridge rule
+and runs the functions as processes with the permissions of their own roles.
 """
 
 from local.cloud.api import ManagementApi, Reply

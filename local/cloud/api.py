@@ -1,6 +1,7 @@
 """Calling the management API with signed requests, as an AWS SDK user does.
 
-Separate from ``local.cloud.cloud``, because it knows nothing of this machine: a stack in AWS is called in the same way.
+Separate from ``local.cloud.cloud``, because it does not depend on this machine: a stack in AWS is called in the same
+way.
 """
 
 import json
@@ -15,7 +16,7 @@ from botocore.credentials import Credentials
 
 @dataclass(frozen=True)
 class Reply:
-    """Status and decoded JSON body of one request: None when it is empty, the text when it is none."""
+    """The status and decoded JSON body of one request: None for an empty body, the text for any other."""
 
     status: int
     body: Any

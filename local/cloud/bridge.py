@@ -1,4 +1,4 @@
-"""What the local cloud needs beside the template, each with its reason. There is no second template."""
+"""Adaptations of the template to the local cloud, each with its reason. There is no second template."""
 
 import json
 from collections.abc import Iterator
@@ -6,7 +6,9 @@ from typing import Any
 
 
 def accept_plain_http(cloudformation: Any, s3: Any, stack_name: str) -> None:
-    """Take the demand for TLS off a stack's buckets: the local cloud speaks plain HTTP on loopback. The rest stays."""
+    """Remove the requirement of TLS from a stack's buckets, because the local cloud uses plain HTTP on loopback. All
+    other policies stay.
+    """
     for bucket in _resources(cloudformation, stack_name, "AWS::S3::Bucket"):
         policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
         statements = [one for one in policy["Statement"] if "aws:SecureTransport" not in json.dumps(one)]
@@ -14,10 +16,10 @@ def accept_plain_http(cloudformation: Any, s3: Any, stack_name: str) -> None:
 
 
 def name_sessions_of_roles(cloudformation: Any, s3: Any, stack_name: str) -> None:
-    """Name the sessions of a role beside the role where a stack's bucket policies ask for the principal.
+    """Add the sessions of a role to the bucket policies of a stack that compare the principal.
 
     In AWS ``aws:PrincipalArn`` is the role's own ARN, whoever assumed it (IAM User Guide, global condition keys). In
-    the local cloud it is that of the session.
+    the local cloud it is the session's ARN.
     """
     for bucket in _resources(cloudformation, stack_name, "AWS::S3::Bucket"):
         policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
@@ -30,10 +32,10 @@ def name_sessions_of_roles(cloudformation: Any, s3: Any, stack_name: str) -> Non
 
 
 def let_batches_be_sent(cloudformation: Any, iam: Any, stack_name: str) -> None:
-    """Name the batch beside the message in a stack's roles: in AWS who may send one may send several at once.
+    """Add the action for batches to a stack's roles; in AWS, permission to send one message includes batches.
 
-    The local cloud asks for an action of its own, which AWS does not have
-    (SQS API Reference, AddPermission: SendMessage also grants SendMessageBatch).
+    The local cloud requires its own action, which AWS does not have (SQS API Reference, AddPermission: SendMessage also
+    grants SendMessageBatch).
     """
     for role in _resources(cloudformation, stack_name, "AWS::IAM::Role"):
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:

@@ -1,7 +1,6 @@
-"""The 70 operations: what each does to the state and answers.
+"""The 70 operations of the contract: how each changes the state, and its reply.
 
-Each subject has a module, and each module a table of its own, ``OPERATIONS``;
-here they become one.
+Each subject has a module with its own table ``OPERATIONS``; this package combines them.
 """
 
 from local.cerberus.operations import accounts, idle_engine, network, server_status, stored_documents
@@ -13,6 +12,6 @@ HANDLERS: dict[str, Handler] = {
     name: handler for subject in _SUBJECTS for name, handler in subject.OPERATIONS.handlers.items()
 }
 WRITES = frozenset(name for subject in _SUBJECTS for name in subject.OPERATIONS.writing)
-"""The operations that change what the server holds."""
+"""The operations that change the server's state."""
 
 __all__ = ["HANDLERS", "WRITES", "negative"]

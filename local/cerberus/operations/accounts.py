@@ -1,4 +1,4 @@
-"""Users and groups, each by itself, what belongs to a user, and the accounts that were asked for."""
+"""Operations on single users and groups, on a user's properties, and on account requests."""
 
 from lxml import etree
 
@@ -68,7 +68,7 @@ _name_lister("GetGroupList", "groups", "GroupList")
 
 @OPERATIONS.reads("GetUserInformation")
 def _get_user_information(state: ServerState, values: Values) -> Values:
-    """Hash kinds that the contract's enumeration lacks are returned as they are, as newer servers do."""
+    """Hash kinds that the contract's enumeration lacks are returned unchanged, as newer servers do."""
     user = _item(state, "profiles", values["userName"])
     if user is None:
         return {"result": False, "message": "No such user"}

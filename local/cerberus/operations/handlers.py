@@ -1,7 +1,7 @@
-"""What carries an operation out, and the table that each subject's module fills with its own.
+"""The handlers of operations, and the table that each subject's module fills.
 
-Handlers take the state and the request's values and give the reply's values,
-both by the field names of the contract. They run under the state's lock.
+A handler takes the state and the request's values and returns the reply's values, both by the contract's field names.
+They run under the state's lock.
 
 Separate from ``local.cerberus.operations``, because every subject's module needs it, and that needs them.
 """
@@ -16,14 +16,14 @@ type Handler = Callable[[ServerState, Values], Values]
 
 
 class Operations:
-    """The operations of one subject: their handlers, and which of them change what the server holds."""
+    """The operations of one subject: their handlers, and which of them change the server's state."""
 
     def __init__(self) -> None:
         self.handlers: dict[str, Handler] = {}
         self.writing: set[str] = set()
 
     def reads(self, name: str) -> Callable[[Handler], Handler]:
-        """Register the handler of an operation that changes nothing."""
+        """Register the handler of an operation that only reads."""
 
         def register(handler: Handler) -> Handler:
             self.handlers[name] = handler
@@ -32,13 +32,13 @@ class Operations:
         return register
 
     def writes(self, name: str) -> Callable[[Handler], Handler]:
-        """Register the handler of an operation that changes what the server holds."""
+        """Register the handler of an operation that changes the server's state."""
         self.writing.add(name)
         return self.reads(name)
 
 
 def negative(operation: str) -> Values:
-    """The reply of an operation that was not carried out: false, empty lists, nothing else."""
+    """The reply of an operation that was not carried out: false and empty lists."""
     values: Values = {}
     for field in contract.fields(contract.OPERATIONS[operation].response):
         if field.is_list:

@@ -1,4 +1,4 @@
-"""What needs a transfer engine or files: typed values of an idle server that keeps none."""
+"""Operations on transfers or files: typed values of an idle server without files."""
 
 from typing import Any
 
@@ -72,5 +72,5 @@ def _backup_server_configuration(_: ServerState, values: Values) -> Values:
 
 @OPERATIONS.reads("RestoreServerConfiguration")
 def _restore_server_configuration(_: ServerState, __: Values) -> Values:
-    """No file is ever written, so none can be read."""
+    """No file is ever written, so no file can be read."""
     return {"importResult": [], "errorMsg": "The file was not found", "result": False}

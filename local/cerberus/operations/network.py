@@ -1,4 +1,4 @@
-"""Where a server listens, and whom it turns away: listeners and the entries of the block lists."""
+"""Listeners and the entries of the block lists."""
 
 from typing import Any
 

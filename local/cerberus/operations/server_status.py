@@ -1,4 +1,4 @@
-"""What a server says of itself, and its starting and stopping."""
+"""Reports of a server about itself, and starting and stopping it."""
 
 from local.cerberus.operations.handlers import Operations
 from local.cerberus.state import EDITIONS, ServerState

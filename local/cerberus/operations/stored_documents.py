@@ -1,4 +1,6 @@
-"""Documents that are served and stored as a whole, and native sync's list of backup servers, a section of one."""
+"""Documents that are read and written as a whole, and the list of backup servers of the native synchronization, a
+section of one.
+"""
 
 from lxml import etree
 
@@ -28,7 +30,7 @@ _document_reader("GetRequestedAccounts", "requested_accounts", "dataXml")
 
 
 def _document_writer(operation: str, **fields: str) -> None:
-    """``fields`` maps request fields to documents: all are stored, or none."""
+    """``fields`` maps request fields to documents: either all are stored or none."""
 
     def answer(state: ServerState, values: Values) -> Values:
         return {"result": _store_all(state, {document: values[field] for field, document in fields.items()})}
