@@ -12,9 +12,9 @@ from admin_api.groups import UserPool
 from cerberus.address_policy import AddressPolicy
 from common.runtime import Runtime, SystemRuntime
 from fleet.approvals import CurrentApproval, current_approval, end_if_given
+from fleet.at_a_time import room_for_primary
 from fleet.environment import Variables, entries, memory_megabytes, number, package_file, required, stack_primary
 from fleet.log_ins import LogIns
-from fleet.memory import room_for_primary
 from fleet.primary import Source
 from fleet.servers import CerberusServers
 from registry.audit import AuditLog, DynamoAuditLog

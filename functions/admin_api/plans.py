@@ -146,9 +146,9 @@ def _made(
             settings,
             services.addresses,
             services.wsdl,
-            beside=None if job.policy.exact else account_sizes(job.primary),
+            beside=None if job.policy.exact else account_sizes(job.source),
             room=services.room,
-            not_at=job.primary.address,
+            not_at=job.source.address,
         )
         with PrimaryClient(endpoint, deadline, services.runtime) as server:  # a client that cannot write
             return job.plan(server, server.facts())

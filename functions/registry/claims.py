@@ -108,7 +108,7 @@ def take(
     return None
 
 
-def lease_is_free(now: datetime | None) -> ConditionBase:
+def nobody_holds_lease(now: datetime | None) -> ConditionBase:
     """The condition that nobody holds the lease at ``now``; ``now`` None means that no lease may exist."""
     none_is_there = Attr("pk").not_exists()
     if now is None:

@@ -15,7 +15,7 @@ from boto3.dynamodb.conditions import Attr
 
 from common.runtime import Runtime
 from registry import registrations
-from registry.claims import LeaseRow, OpenBackupRow, ReadingRow, lease_in_the_way, lease_is_free, take
+from registry.claims import LeaseRow, OpenBackupRow, ReadingRow, lease_in_the_way, nobody_holds_lease, take
 from registry.fleet_records import Backup, DiscardedSecret, LogIn, Primary, SyncSettings
 from registry.recorded_results import ResultRecorder, results_of
 from registry.registrations import ending, is_at, registration_in
@@ -97,7 +97,7 @@ class DynamoStore:
         if not stays:
             self.lease()  # as below
         try:
-            self._table.transact(row, *([] if stays else [Check(*LEASE, lease_is_free(now))]))
+            self._table.transact(row, *([] if stays else [Check(*LEASE, nobody_holds_lease(now))]))
         except ConditionsFailed as failed:
             if 0 not in failed.rows:
                 raise lease_in_the_way(failed.rows[1]) from None

@@ -11,7 +11,7 @@ from datetime import datetime
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from common.errors import Failure, Reason
-from registry.claims import lease_in_the_way, lease_is_free
+from registry.claims import lease_in_the_way, nobody_holds_lease
 from registry.fleet_records import Backup, DiscardedSecret, Primary, address_key
 from registry.rows import (
     ADDRESS,
@@ -45,7 +45,7 @@ def promote(table: Table, promotion: Promotion, former: Backup, now: datetime) -
     as_seen = Attr("version").eq(old.version) if old.version else Attr("pk").not_exists()
     try:
         table.transact(
-            Check(*LEASE, lease_is_free(now)),
+            Check(*LEASE, nobody_holds_lease(now)),
             Put({**keys(*PRIMARY), **to_row(promotion.primary)}, as_seen),
             Delete(BACKUP, backup.id, registered_as(backup.registration, backup.version)),
             Put(backup_row(former), Attr("pk").not_exists()),

@@ -35,14 +35,14 @@ class Restore:
 class ReplicationJob:
     """The content and rules for one backup, complete before the backup is contacted.
 
-    ``guard`` decides what must not be written without an approval. ``previous`` has the fingerprints of the backup's
-    parts when they were last equal; ``pending_access_proof`` is set if settings were written and the proof of access
-    was not recorded. With ``write`` False nothing is written and differences are only listed. With ``restore``,
-    ``primary`` is an earlier state of the primary or of the backup itself (``Policy.exact``): it is applied completely
-    or not at all, and the result is not verified as equal to the primary.
+    ``source`` is what the backup is to hold: the primary's state or, with ``restore``, an earlier state of the primary
+    or of the backup itself (``Policy.exact``), which is applied completely or not at all and not verified as equal to
+    the primary. ``guard`` decides what must not be written without an approval. ``previous`` has the fingerprints of
+    the backup's parts when they were last equal; ``pending_access_proof`` is set if settings were written and the proof
+    of access was not recorded. With ``write`` False nothing is written and differences are only listed.
     """
 
-    primary: PrimaryState
+    source: PrimaryState
     policy: Policy
     guard: Guard
     previous: Mapping[PartName, PartFingerprints] = field(default_factory=dict)
@@ -55,11 +55,11 @@ class ReplicationJob:
 
         Raises Failure if the backup may not be written to, cannot be read, or has unreadable content.
         """
-        check = self.restore.check if self.restore else partial(check_backup, self.primary.facts, self.primary.address)
+        check = self.restore.check if self.restore else partial(check_backup, self.source.facts, self.source.address)
         warnings = check(facts, server.address, server.label)
         # A restore is what mends settings that nobody has proved.
         suspect = "" if self.restore else suspicion(facts, self.pending_access_proof)
-        return make_plan(self.primary, server, facts.features, self.policy, self.previous, suspect), warnings
+        return make_plan(self.source, server, facts.features, self.policy, self.previous, suspect), warnings
 
 
 def exact_policy(state: PrimaryState, *, auto_block_list: bool) -> Policy:

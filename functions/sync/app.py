@@ -12,8 +12,8 @@ from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
 from common.errors import Failure
 from common.runtime import SystemRuntime
+from fleet.at_a_time import room_for_primary
 from fleet.log_lines import fitted, new_logger
-from fleet.memory import room_for_primary
 from fleet.servers import CerberusServers
 from registry.aws import open_clients, open_sqs
 from registry.backup_queue import Message, SqsQueue

@@ -11,7 +11,7 @@ from common.deadline import Deadline, computing_until
 from common.errors import Failure, Reason, places
 from common.runtime import UNFINISHED
 from fleet.approvals import guard_of
-from fleet.memory import size_of, workers
+from fleet.at_a_time import size_of, workers
 from fleet.present_primary import PresentPrimary, present_primary
 from fleet.primary import known_parts, pending_access_proof_of, policy_of
 from fleet.restore_source import RestoreSource
@@ -121,6 +121,9 @@ class BackupRunner:
 
     def serve(self, backup_id: str, registration: str) -> BackupResult:
         """Replicate to a backup, registered as ``registration``, and record the result, whatever it is.
+
+        A backup is not read if its registration changed, its credentials are missing or were refused, processes ended
+        during it, it cannot be reached, the time is over, or the last full read is recent enough.
 
         Raises Failure, without having done anything, if the current registration cannot be read from the registry.
         """

@@ -64,7 +64,7 @@ class FleetHealth:
 
     @property
     def blocked(self) -> int:
-        """The number of backups that wait for an approval."""
+        """The number of backups that wait for a person: for an approval, or because processes ended during them."""
         return sum(backup.status == Status.BLOCKED for backup in self._tended)
 
     @property

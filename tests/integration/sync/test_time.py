@@ -83,7 +83,7 @@ class TestTheDeadline:
     def test_what_does_not_fit_is_recorded_and_comes_first_next_time(
         self, make_fleet: Callable[..., Fleet], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("fleet.memory.MAX_WORKERS", 2)
+        monkeypatch.setattr("fleet.at_a_time.MAX_WORKERS", 2)
         fleet = make_fleet()
         names = ("b1", "b2", "b3", "b4", "b5", "b6")
         for name in names:

@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Event, Semaphore, Thread
 
 from common.runtime import SystemRuntime
-from fleet.memory import size_of, workers
+from fleet.at_a_time import size_of, workers
 from local.cerberus.generate import generate
 from local.fakes.hostile import HostileServer
 from local.fakes.servers import FACTS, FakeServer

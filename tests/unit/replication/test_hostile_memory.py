@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fleet.memory import HOSTILE
+from fleet.at_a_time import HOSTILE
 
 ROOT = Path(__file__).resolve().parents[3]
 MEMORY = 1024

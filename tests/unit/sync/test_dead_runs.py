@@ -86,7 +86,7 @@ def test_a_run_that_was_killed_before_any_result_is_recorded_as_failed(
 
 
 def test_and_as_partial_with_the_results_that_it_has(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleet.memory.MAX_WORKERS", 1)
+    monkeypatch.setattr("fleet.at_a_time.MAX_WORKERS", 1)
     killed(world, monkeypatch, "record_result", after=1)
     start(world, LATER)
     assert (oldest(world).status, oldest(world).reason) == ("partial", Reason.RUN_CUT_OFF)

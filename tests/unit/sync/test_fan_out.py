@@ -639,7 +639,7 @@ class TestTheLease:
         assert {f"{name} not served: lease_lost" for name in ("b1", "b2", "b3")} <= set(fleet.world.notes.steps)
 
     def test_it_is_asked_for_before_each_backup(self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("fleet.memory.MAX_WORKERS", 1)
+        monkeypatch.setattr("fleet.at_a_time.MAX_WORKERS", 1)
         fleet.start()
 
         def take_away(method: str) -> None:

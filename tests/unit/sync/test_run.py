@@ -76,7 +76,7 @@ class TestWhoIsServed:
     def test_the_incomplete_come_first_then_those_whose_last_attempt_is_longest_ago(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("fleet.memory.MAX_WORKERS", 1)
+        monkeypatch.setattr("fleet.at_a_time.MAX_WORKERS", 1)
         world.store.acquire_lease("before", now=NOON, expires_at=NOON)
         for backup_id, status, attempted in (
             ("b1", "in_sync", NOON),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from common.budgets import LIST_TREE, TREE_TO_SIZE
 from common.deadline import Deadline
-from fleet.memory import BASE, EACH, HOSTILE, MAX_WORKERS, ONCE, size_of, workers
+from fleet.at_a_time import BASE, EACH, HOSTILE, MAX_WORKERS, ONCE, size_of, workers
 from fleet.servers import PRIMARY_ID
 from replication.model import PartName
 from replication.primary import read_primary
