@@ -1,9 +1,8 @@
-"""The events of ``events/``, their documented answers, and the registry that these answers assume.
+"""The events in ``events/``, their documented answers, and the registry content that these answers assume.
 
-In it a primary and one backup, ``ftp2``, are registered, one run is
-remembered, in which the guards stopped the backup, and two states of the
-primary and what the backup held of one part are kept. Answers are partial: what
-they do not name may be anything, and so may what they give as ``...``.
+The registry has a primary and one backup, ``ftp2``; one run whose guards stopped the backup; two states of the primary;
+and one snapshot of one part of the backup. Answers are partial: fields that they omit, or give as ``...``, may have any
+value.
 """
 
 import json
@@ -33,18 +32,18 @@ PLAN = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
 REGISTRATION = "4f1d2c3b5a69788790a1b2c3d4e5f607"
 """The identity that ``ftp2`` is registered under."""
 STATES = ("0f" * 32, "1e" * 32)
-"""The digests of the primary's states, the older one first: in the newer one a user has come."""
+"""The digests of the primary's states, the older one first: the newer one has one more user."""
 
 
 class SeedRuntime(SystemRuntime):
-    """The runtime of a store that is seeded: what it registers has the identity that the events name."""
+    """The runtime of a seeded store: registrations get the identity that the events name."""
 
     def new_id(self) -> str:
         return REGISTRATION
 
 
 class Server(Protocol):
-    """As much of a running server as is registered of it."""
+    """The registered properties of a running server."""
 
     @property
     def host(self) -> str: ...
@@ -77,7 +76,7 @@ def seed(
     backup: tuple[Server, Credentials],
     snapshots: SnapshotStore,
 ) -> None:
-    """Fill an empty registry with what the answers assume. The store draws its ids from a ``SeedRuntime``."""
+    """Fill an empty registry with the content that the answers assume. The store's ids come from a ``SeedRuntime``."""
     for server_id, (_, log_in) in (("primary", primary), (BACKUP, backup)):
         credentials.put(server_id, log_in)
     server = primary[0]
@@ -148,11 +147,11 @@ _FACTS_OF_BACKUP = replace(
     hostname=Machine.named(BACKUP).host,
     features=replace(_FACTS.features, edition_code=EDITIONS[EDITION]),
 )
-"""As the stand-in of that name says it of itself."""
+"""The name in the facts of the stand-in."""
 
 
 def differences(documented: Any, given: Any, at: str = "answer") -> list[str]:
-    """Where ``given`` is not what is documented; empty when it is."""
+    """The difference between ``given`` and the documented answer; empty if they agree."""
     if documented == "...":
         return []
     match documented, given:

@@ -1,7 +1,7 @@
-"""A primary and its backups as processes, and the stack that looks after them, on one machine.
+"""A primary and its backups as processes, with the stack that manages them, on one machine.
 
-The demo and the end-to-end tests use it: servers are started, the built
-template is deployed into a local cloud, servers are registered.
+The demo and the end-to-end tests use it to start servers, deploy the built template into a local cloud, and register
+the servers.
 """
 
 import json
@@ -26,28 +26,28 @@ NOT_RUN = "not_run"
 
 
 class FleetError(Exception):
-    """What was waited for did not come."""
+    """An awaited event did not happen."""
 
 
 @dataclass(frozen=True)
 class Servers:
-    """Running servers by name, and what each held when it was started."""
+    """Running servers by name, with the initial content of each."""
 
     primary: RemoteServer
     backups: Mapping[str, RemoteServer]
     before: Mapping[str, Snapshot]
 
     def differences(self, name: str) -> list[Difference]:
-        """Where a backup is not what the primary is, as the stand-in itself judges it."""
+        """Where a backup differs from the primary, according to the stand-in's own comparison."""
         return replicable_differences(self.primary.snapshot(), self.backups[name].snapshot())
 
     def lost_machine_values(self, name: str) -> list[Difference]:
-        """Machine-specific values a backup no longer has as it had them at first."""
+        """Machine-specific values that a backup has lost or changed since its start."""
         return kept_machine_values(self.before[name], self.backups[name].snapshot())
 
 
 def password_of(name: str) -> str:
-    """The administrator's password of a local server; it follows from the name."""
+    """The administrator's password of a local server, derived from the name."""
     return Machine.named(name).admin_password
 
 
@@ -61,7 +61,7 @@ def start_servers(
 ) -> Servers:
     """Start a primary and the named backups, all with the same accounts; ``stack`` stops them.
 
-    ``arguments`` are further ones for the servers they name.
+    ``arguments`` are additional ones for named servers.
     """
     sizes = ("--users", str(users), "--groups", str(groups))
     further = arguments or {}
@@ -74,7 +74,7 @@ def start_servers(
 
 
 class Deployment:
-    """The stack deployed into a running local cloud, and a look into its registry."""
+    """The stack in a running local cloud, with access to its registry."""
 
     def __init__(self, cloud: LocalCloud, stack_name: str, servers: Servers, **parameters: str) -> None:
         self.servers = servers
@@ -100,7 +100,7 @@ class Deployment:
             _expect(201, api.call("POST", "/backups", {"id": name, **_registration(name, server)}))
 
     def plan(self, name: str) -> str:
-        """What the next run would do to a backup, as the management API shows it to people."""
+        """The plan of the next run for a backup, as the management API shows it."""
         reply = self.cloud.management_api(self.outputs).call("GET", f"/backups/{name}/plan")
         _expect(200, reply)
         return str(reply.body["text"])
@@ -119,7 +119,8 @@ class Deployment:
     def wait_for_scheduled_run(
         self, *, after: str, seconds: float, progress: Callable[[float], None]
     ) -> tuple[Run, tuple[BackupResult, ...]]:
-        """Wait until a run that the rule started after the run ``after`` (or "") is done; the run and its results.
+        """Wait until a run that the rule started after the run ``after`` (or "") is finished; return the run and its
+        results.
 
         ``progress`` is called about once a second with the seconds waited. Raises FleetError after ``seconds``.
         """

@@ -1,11 +1,10 @@
-"""Keep what is stored today as fixtures of its format: ``PYTHONPATH=functions python -m local.format_fixtures``.
+"""Store today's records as fixtures of their format: ``PYTHONPATH=functions python -m local.format_fixtures``.
 
-``tests/fixtures/formats/N/KIND.json`` is a record in its format N, as it lies
-in the table, the bucket or the queue. Later versions of the product must read
-it, so a file that is there is never written again. Folder 0 is what the
-revision f04d3c2 wrote, whose rows and messages had no number yet.
+``tests/fixtures/formats/N/KIND.json`` is a record in format N, as stored in the table, the bucket or the queue. Later
+versions of the product must read it, so an existing file is never overwritten. Folder 0 has records of revision
+f04d3c2, which had no format numbers yet.
 
-Every field of an example has a value of its own that is not its default.
+Every field of an example has a unique value that is not its default.
 """
 
 import json
@@ -55,12 +54,12 @@ BACKUP_ID = "files-2"
 OWNER = f"{RUN_ID}/0123456789abcdef0123456789abcdef"
 CLAIM = "fedcba9876543210fedcba9876543210"
 REGISTRATION = FakeRuntime().new_id()
-"""The first one that a store with such a runtime makes."""
+"""The first id that a store with such a runtime creates."""
 SOURCE = "files-1.example#9443"
 
 
 def later(minutes: int) -> datetime:
-    """A time of the examples that no other field has."""
+    """A time in the examples that no other field has."""
     return AT + timedelta(minutes=minutes)
 
 
@@ -266,13 +265,13 @@ EXAMPLES: Mapping[str, Stored] = {
     "primary_state": CONTENT,
     "message": Message(RUN_ID, BACKUP_ID),
 }
-"""By kind: the first word of a row's key, or what else is stored."""
+"""The examples by kind: the first word of a row's key, or the name of another stored object."""
 
 SNAPSHOT_KEYS = {"snapshot": backup_key(BACKUP_ID, RUN_ID, CONTENT.parts), "primary_state": primary_key(DIGEST)}
 
 
 def stored_now() -> dict[str, str]:
-    """By kind, the text of its fixture as the product writes it today."""
+    """By kind, the text of the fixture as the product writes it today."""
     rows = {
         item["pk"]["S"].partition("#")[0].lower(): json.dumps(item, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         for item in _rows().values()
@@ -285,7 +284,7 @@ def stored_now() -> dict[str, str]:
 
 
 def write_missing(folder: Path) -> list[Path]:
-    """Write the fixtures of today's formats that are not there yet; which they are."""
+    """Write the missing fixtures of today's formats; return their names."""
     written = []
     for kind, text in stored_now().items():
         path = folder / str(EXAMPLES[kind].FORMAT) / f"{kind}.json"
@@ -298,7 +297,9 @@ def write_missing(folder: Path) -> list[Path]:
 
 @dataclass
 class _WriteOnlyTable:
-    """As much of DynamoDB's client as the store needs to write; it remembers the items and meets every condition."""
+    """The part of DynamoDB's client that the store needs for writing; it records the items and accepts every
+    condition.
+    """
 
     items: dict[tuple[str, str], Mapping[str, Any]]
 
@@ -346,7 +347,7 @@ def _rows() -> Mapping[tuple[str, str], Mapping[str, Any]]:
 
 
 def main() -> None:
-    """Write what is missing and say so."""
+    """Write the missing fixtures and print their names."""
     for path in write_missing(FIXTURES):
         print(f"wrote {path.relative_to(FIXTURES.parent.parent.parent)}")
 

@@ -1,8 +1,7 @@
-"""CloudWatch Logs Insights, as much of it as the dashboard's queries need; anything else is an error.
+"""CloudWatch Logs Insights with the commands that the dashboard's queries use; any other input is an error.
 
-After "CloudWatch Logs Insights language query syntax" and "Supported logs and
-discovered fields": nested fields are named with dots, elements of a list by
-their index.
+After "CloudWatch Logs Insights language query syntax" and "Supported logs and discovered fields": nested fields are
+named with dots, elements of a list by their index.
 """
 
 import json
@@ -14,7 +13,9 @@ type Row = dict[str, Any]
 
 
 def ask(query: str, lines: Iterable[str]) -> list[Row]:
-    """The rows of an answer, from the lines of one log in their order. Raises ValueError for an unknown word."""
+    """The rows of a query's result, from the lines of one log in order. Raises ValueError for an unsupported
+    command.
+    """
     rows = [_discovered(number, line) for number, line in enumerate(lines)]
     for command in query.split(" | "):
         word, _, rest = command.strip().partition(" ")

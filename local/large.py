@@ -21,9 +21,9 @@ _USERS, _GROUPS = 5, 2
 
 
 class LargeFleet:
-    """A primary, ``backups`` small backups, and a stack of their own in a running local cloud.
+    """A primary, ``backups`` small backups, and their own stack in a running local cloud.
 
-    Registered past the management API, which would take a minute for it.
+    The backups are registered without the management API, which would take a minute.
     """
 
     def __init__(self, cloud: LocalCloud, stack_name: str, *, backups: int = BACKUPS, **parameters: str) -> None:
@@ -52,7 +52,7 @@ class LargeFleet:
         self._running.close()
 
     def finished(self, run_id: str, seconds: float) -> Run:
-        """The record of a run when it has its end. Raises FleetError when that takes longer."""
+        """The record of a run once it has ended. Raises FleetError if that takes longer than the time limit."""
         end = time.monotonic() + seconds
         while (run := self.deployment.store.run(run_id)) is None or run.finished_at is None:
             if time.monotonic() > end:

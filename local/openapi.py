@@ -1,6 +1,6 @@
 """Write docs/openapi.json, the management API's description, from its routes: ``python -m local.openapi``.
 
-Separate from ``admin_api.openapi``, because a script that writes files has no place in what is deployed.
+Separate from ``admin_api.openapi``, because a script that writes files does not belong in the deployed package.
 """
 
 import json
@@ -13,7 +13,7 @@ DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
 
 
 def text() -> str:
-    """What the file is to hold."""
+    """The content of the file."""
     return json.dumps(document(api), indent=2, ensure_ascii=False) + "\n"
 
 

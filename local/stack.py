@@ -1,8 +1,7 @@
 """``make stack``: a local cloud with the deployed stack, a primary and a backup, until Ctrl-C.
 
-Writes what ``sam local invoke`` needs to run a function against them: a
-template that declares the variables of the local cloud (the SAM CLI passes on
-no other ones), and a file with their values.
+It writes what ``sam local invoke`` needs for running a function with them: a template that declares the variables of
+the local cloud (the SAM CLI passes on no others), and a file with their values.
 """
 
 import json
@@ -17,7 +16,7 @@ from local.events import BACKUP
 from local.fleet import Deployment, start_servers
 
 INVOKED_TEMPLATE = BUILT_TEMPLATE.with_name("local.yaml")
-"""Beside the built one, because the code is named relative to it."""
+"""The file is beside the built template, because the code's path is relative to it."""
 VARIABLES = ROOT / ".local" / "env.json"
 FUNCTIONS = ("SyncFunction", "AdminApiFunction")
 
@@ -25,7 +24,7 @@ _DECLARED = "    Environment:\n      Variables:\n"
 
 
 def main() -> None:
-    """Build, start, deploy, register, say how to use it, wait."""
+    """Build, start, deploy, register, print instructions, and wait."""
     build()
     with ExitStack() as stack:
         servers = start_servers(stack, (BACKUP,), users=50, groups=5)

@@ -1,8 +1,8 @@
 """Many small servers in few processes: a fleet of a thousand on one machine.
 
-Each is a whole stand-in server with a state and a port of its own; those of a
-process share its certificate. ``python -m local.swarm`` is one such process:
-it is given a line of JSON at a time and answers each with one, until its input ends.
+Each server is a complete stand-in with its own state and port; the servers of a process share its certificate. ``python
+-m local.swarm`` is one such process: it reads one line of JSON at a time and answers with one line, until its input
+ends.
 """
 
 import json
@@ -25,7 +25,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Place:
-    """Where one server of a swarm is."""
+    """The address of one server of a swarm."""
 
     host: str
     port: int
@@ -33,7 +33,9 @@ class Place:
 
 
 class Swarm:
-    """Servers with these names and the content of a primary with as many users and groups, in ``processes``."""
+    """Servers with these names and the content of a primary with the same numbers of users and groups, in
+    ``processes``.
+    """
 
     def __init__(self, names: Sequence[str], *, users: int, groups: int, processes: int = 2) -> None:
         self._shares = [names[number::processes] for number in range(processes)]
@@ -63,7 +65,7 @@ class Swarm:
         self._ask({"drift": list(names), "action": action, "arguments": arguments})
 
     def requests(self) -> dict[str, Counter[str]]:
-        """How often each server was asked for each operation since ``forget_requests``."""
+        """How often each operation of each server was called since ``forget_requests``."""
         return {
             name: Counter(operations) for answer in self._ask({"requests": True}) for name, operations in answer.items()
         }
@@ -72,7 +74,7 @@ class Swarm:
         self._ask({"forget": True})
 
     def differing(self, primary: Snapshot) -> set[str]:
-        """The names of those that are not what the primary is, as the stand-in itself judges it."""
+        """The names of servers that differ from the primary, according to the stand-in's own comparison."""
         return {name for answer in self._ask({"differing": primary.to_json()}) for name in answer}
 
     def _ask(self, question: Mapping[str, Any]) -> list[Any]:
@@ -111,7 +113,7 @@ class _Process:
 
 
 class _Servers:
-    """What one process has."""
+    """The servers of one process."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -157,7 +159,7 @@ def _questions() -> Iterator[Mapping[str, Any]]:
 
 
 def main() -> None:
-    """Answer until the input ends."""
+    """Answer commands until the input ends."""
     with ExitStack() as stack:
         servers = _Servers(stack)
         for question in _questions():

@@ -1,13 +1,13 @@
-"""Tables for people: columns as wide as what is in them, two blanks apart.
+"""Tables for people: columns as wide as their content, two blanks apart.
 
-Separate from ``local.demo``, because the page of costs and the trial print tables as well.
+Separate from ``local.demo``, because the page of costs and the trial program print tables as well.
 """
 
 from collections.abc import Iterable, Sequence
 
 
 def table(rows: Iterable[Sequence[str]], *, indent: str = "") -> str:
-    """The rows as lines, the first of them the heading. The last column is not padded."""
+    """The rows as lines; the first row is the heading. The last column is not padded."""
     lines = [list(row) for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]) - 1)]
     return "".join(
@@ -19,6 +19,6 @@ def table(rows: Iterable[Sequence[str]], *, indent: str = "") -> str:
 
 
 def markdown(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """The same for a page in Markdown."""
+    """The rows as a Markdown table."""
     lines = [heading, ["---"] * len(heading), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

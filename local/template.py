@@ -1,6 +1,6 @@
-"""The translated template, and what CloudFormation would make of its values.
+"""The translated template, with its values resolved as by CloudFormation.
 
-Knows the functions that this template uses and no others: an unknown one is an error.
+It supports the intrinsic functions of this template only: any other is an error.
 """
 
 import json
@@ -20,7 +20,9 @@ type Template = dict[str, Any]
 
 @cache
 def translated() -> Template:
-    """The template after the SAM transform, with all its parameters and conditions. Nobody may change it."""
+    """The template after the SAM transform, with all its parameters and conditions. It is cached and must not be
+    modified.
+    """
     command = [str(SAM.with_name("python")), "-m", "local.translate"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     template: Template = json.loads(done.stdout)
@@ -28,9 +30,9 @@ def translated() -> Template:
 
 
 class Stack:
-    """The template with values for its parameters, the defaults for those that are not given.
+    """The template with values for its parameters; others have their defaults.
 
-    A resource's Ref is its logical id, an attribute of it is ``Id.Attribute``.
+    A resource's Ref is its logical id, and an attribute is ``Id.Attribute``.
     """
 
     def __init__(self, name: str, parameters: Mapping[str, str] | None = None) -> None:
@@ -51,7 +53,7 @@ class Stack:
         }
 
     def resources(self, kind: str) -> dict[str, dict[str, Any]]:
-        """The resolved properties of all resources of a type that this stack would have, by logical id."""
+        """The resolved properties of all resources of a type in this stack, by logical id."""
         return {
             key: self.resolve(resource["Properties"])
             for key, resource in self._template["Resources"].items()
@@ -59,7 +61,7 @@ class Stack:
         }
 
     def resolve(self, value: Any) -> Any:
-        """``value`` with every intrinsic function replaced by what it stands for."""
+        """``value`` with every intrinsic function resolved."""
         match value:
             case {"Ref": name}:
                 return self._values.get(name, name)

@@ -1,10 +1,8 @@
-"""Prints the template as CloudFormation gets it, after the SAM transform, as JSON.
+"""Prints the template after the SAM transform, as CloudFormation receives it, as JSON.
 
-Separate from ``local.template``, because the transform's library excludes the
-product's own pydantic: this runs in the SAM CLI's environment, with
-``.tools/sam/bin/python -m local.translate``.
-cfn-lint checks the result more strictly than the SAM template itself, in
-which it lets an unknown run time or a time-out of an hour pass.
+Separate from ``local.template``, because the transform's library excludes the product's own pydantic: this runs in the
+SAM CLI's environment, with ``.tools/sam/bin/python -m local.translate``. cfn-lint checks the result more strictly than
+the SAM template itself, in which it lets an unknown run time or a time-out of an hour pass.
 """
 
 import json
@@ -20,7 +18,7 @@ TEMPLATE = Path(__file__).parents[1] / "infra" / "template.yaml"
 
 
 class _NoLookup(ManagedPolicyLoader):  # type: ignore[misc]  # its base is untyped
-    """Asks AWS for nothing: no role of this template uses a managed policy."""
+    """Uses nothing of AWS: no role of this template has a managed policy."""
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -30,7 +28,7 @@ class _NoLookup(ManagedPolicyLoader):  # type: ignore[misc]  # its base is untyp
 
 
 def main() -> None:
-    """Transform with the parameters' defaults; the code is said to be in a bucket, where a deployment puts it."""
+    """Transform with the parameters' defaults; the code's location is a bucket, as in a deployment."""
     os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
     logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns about switches of its own
     source = yaml_parse(TEMPLATE.read_text())

@@ -1,1 +1,3 @@
-"""Doubles of what the product talks to, in memory: for tests, benchmarks and simulation. None of them asks AWS."""
+"""In-memory doubles of the product's external interfaces, for tests, benchmarks and simulation. None of them uses
+AWS.
+"""

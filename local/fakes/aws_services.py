@@ -1,4 +1,4 @@
-"""Smaller services of AWS that the registry uses, in memory: secrets, queue, rule, function and audit log."""
+"""In-memory doubles of smaller AWS services: secrets, queue, rule, function and audit log."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from registry.schedule import Schedule, expression_of
 
 
 class MemoryCredentials:
-    """``registry.store.CredentialStore`` without AWS. May be shared by threads."""
+    """``registry.store.CredentialStore`` without AWS. Threads may share it."""
 
     def __init__(self) -> None:
         self._credentials: dict[str, Credentials] = {}
@@ -30,7 +30,7 @@ class MemoryCredentials:
         return self.stored(secret_id).username
 
     def stored(self, secret_id: str) -> Credentials:
-        """What is stored, whatever it is for."""
+        """The stored credentials, whatever their destination."""
         credentials = self._credentials.get(secret_id)
         if credentials is None or not credentials.username or not credentials.password:
             raise Failure(Reason.CREDENTIALS_MISSING, f"there are no credentials for {secret_id}")
@@ -44,9 +44,9 @@ class MemoryCredentials:
 
 
 class RotatedCredentials(MemoryCredentials):
-    """A store whose every user was renamed: it gives ``cached``, and ``current`` to who asks past its cache.
+    """A store in which every user was renamed: it returns ``cached`` from its cache and ``current`` past it.
 
-    ``asked`` says of each time whether it was past the cache.
+    ``asked`` records for each call whether it bypassed the cache.
     """
 
     def __init__(self, cached: str = "old", current: str = "new") -> None:
@@ -61,7 +61,7 @@ class RotatedCredentials(MemoryCredentials):
 
 
 class MemoryQueue:
-    """``BackupQueue`` that only remembers what was sent. ``refused`` are the ids it does not take."""
+    """A ``BackupQueue`` that only records what was sent. ``refused`` are the ids that it rejects."""
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -90,7 +90,7 @@ class MemorySchedule:
         return _MemoryChange(self, Schedule(schedule.enabled, interval, schedule.polling))
 
     def make(self, schedule: Schedule) -> Schedule:
-        """Say this from now on."""
+        """Set the schedule to return."""
         self._schedule = schedule
         return schedule
 
@@ -105,7 +105,7 @@ class _MemoryChange:
 
 
 class MemoryStarter:
-    """``Starter`` that only remembers what was to be started."""
+    """A ``Starter`` that only records the events."""
 
     def __init__(self) -> None:
         self.events: list[Mapping[str, object]] = []
@@ -122,12 +122,12 @@ class MemoryAuditLog:
 
     @property
     def records(self) -> tuple[AuditRecord, ...]:
-        """Of each request what was recorded last."""
+        """The last record of each request."""
         return tuple({(at, request): record for (at, request, _), record in self._rows.items()}.values())
 
     @property
     def all_records(self) -> tuple[AuditRecord, ...]:
-        """Everything that was recorded, in the order of writing."""
+        """All records in the order of writing."""
         return tuple(self._rows.values())
 
     def write(self, record: AuditRecord) -> None:

@@ -1,8 +1,7 @@
-"""One DynamoDB table in memory, behind the four calls of boto3's client that the product makes.
+"""A DynamoDB table in memory, behind the four methods of boto3's client that the product uses.
 
-Conditions are parsed and judged as DynamoDB documents them (Amazon DynamoDB
-Developer Guide, "Condition and filter expressions, operators, and functions").
-Whatever this does not know it refuses, so that no test passes by accident.
+Conditions are parsed and evaluated as documented for DynamoDB (Amazon DynamoDB Developer Guide, "Condition and filter
+expressions, operators, and functions"). Unsupported input is rejected, so that no test passes by accident.
 """
 
 import operator
@@ -21,20 +20,20 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 type Item = Mapping[str, Mapping[str, Any]]
-"""A row as it goes over the wire: attributes with the kind of their value."""
+"""A row in wire format: attributes with the type of their value."""
 type Key = tuple[str, str]
 type Condition = Callable[["_Scope"], bool]
 
 _PLAIN: Callable[[Any], Any] = TypeDeserializer().deserialize
 MOST_WRITES = 100
-"""Of one transaction."""
+"""The maximum number of writes in one transaction."""
 LARGEST_ITEM = 400 * 1024
 LARGEST_PAGE = 1024 * 1024
-"""Bytes of rows in an answer to one query."""
+"""The maximum size of a query's page in bytes."""
 
 
 class FakeDynamoDb:
-    """A table with the text keys ``pk`` and ``sk``. Rows are replaced and never changed in place."""
+    """A table with the text keys ``pk`` and ``sk``. Rows are replaced and never modified."""
 
     def __init__(self) -> None:
         self._lock = RLock()  # each call is one moment, whatever threads there are
@@ -47,7 +46,7 @@ class FakeDynamoDb:
             return [of_pk[sk] for _, of_pk in sorted(self._rows.items()) for sk in sorted(of_pk)]
 
     def expire(self, now: float) -> None:
-        """Remove what has expired at this time, in seconds since 1970: DynamoDB does so within some days."""
+        """Remove rows that have expired at this time, in seconds since 1970, as DynamoDB does within some days."""
         for row in self.rows:
             if "expires_at" in row and float(row["expires_at"]["N"]) < now:
                 self._remove(_key_of(row))
@@ -84,7 +83,7 @@ class FakeDynamoDb:
         Limit: int | None = None,  # noqa: N803
         ExclusiveStartKey: Item | None = None,  # noqa: N803
     ) -> dict[str, Any]:
-        """The rows that meet the condition, in the order of their keys, as many as go into a page."""
+        """The rows that meet the condition, in the order of their keys, limited to one page."""
         condition = parsed(KeyConditionExpression)
         pks = {str(value.get("S")) for value in ExpressionAttributeValues.values()}  # a condition names one of them
         with self._lock:
@@ -105,7 +104,7 @@ class FakeDynamoDb:
         return {"Items": page}
 
     def transact_write_items(self, *, TransactItems: Sequence[Mapping[str, Any]]) -> None:  # noqa: N803
-        """Do all writes or none. Raises ClientError with the reason for each write that was not possible."""
+        """Make all writes or none. Raises ClientError with the reason for each failed write."""
         if len(TransactItems) > MOST_WRITES:
             raise _error("ValidationException", f"more than {MOST_WRITES} writes")
         writes = [(action, content) for one in TransactItems for action, content in one.items()]
@@ -132,12 +131,12 @@ class FakeDynamoDb:
 
 
 def simulated_client(table: FakeDynamoDb | None = None) -> "DynamoDBClient":
-    """The table as the product takes its client."""
+    """The table as a client for the product."""
     return cast("DynamoDBClient", table or FakeDynamoDb())
 
 
 def _complaint(content: Mapping[str, Any], stored: Item | None) -> dict[str, Any]:
-    """Why a write is not possible, as DynamoDB lists it for each of a transaction."""
+    """The reasons why writes fail, as DynamoDB lists them for a transaction."""
     if "ConditionExpression" not in content:
         return {"Code": "None"}
     scope = _Scope(content["ExpressionAttributeNames"], content.get("ExpressionAttributeValues", {}), stored or {})
@@ -152,7 +151,7 @@ def _key_of(row: Item) -> Key:
 
 
 def _size(row: Item) -> int:
-    """About how many bytes DynamoDB counts for a row."""
+    """The approximate size of a row in bytes, as DynamoDB counts it."""
     return sum(len(name.encode()) + _value_size(value) for name, value in row.items())
 
 
@@ -195,7 +194,7 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True)
 class _Scope:
-    """What a condition is judged by: the names and values that placeholders stand for, and the row, empty for none."""
+    """The input of a condition: the values of placeholders, and the row, empty if there is none."""
 
     names: Mapping[str, str]
     values: Item
@@ -208,7 +207,9 @@ class _Scope:
 
 @cache
 def parsed(expression: str) -> Condition:
-    """What an expression demands of a row. Raises ValueError, or NotImplementedError for what is not known here."""
+    """Parse an expression into a condition on a row. Raises ValueError, or NotImplementedError for unsupported
+    syntax.
+    """
     parser = _Parser(_tokens(expression))
     condition = parser.alternatives()
     if parser.is_left:
@@ -228,7 +229,7 @@ def _tokens(expression: str) -> list[str]:
 
 
 class _Parser:
-    """Reads a condition from left to right: OR binds less than AND, and AND less than NOT."""
+    """Parses a condition from left to right: NOT binds more strongly than AND, and AND more strongly than OR."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
@@ -305,7 +306,7 @@ class _Parser:
 
 
 def _holds(sign: str, left: Mapping[str, Any] | None, right: Mapping[str, Any] | None) -> bool:
-    """What is not there, and values of two kinds, are unequal, and neither less nor greater."""
+    """Absent values, and values of different types, are unequal and neither less nor greater."""
     if left is None or right is None or left.keys() != right.keys():
         return sign == "<>"
     return _COMPARISONS[sign](_PLAIN(left), _PLAIN(right))

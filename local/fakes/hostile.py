@@ -1,7 +1,6 @@
-"""A backup that sends, in every answer, as much as ``common.budgets`` allows, and replies that go beyond it.
+"""A backup whose every reply is as large as ``common.budgets`` allows, and replies that are larger.
 
-Its answers are bytes that the product's own reader takes apart, so that what a
-reply costs is paid as over the wire, but for TLS.
+Its replies are bytes that the product's own decoder reads, so the cost is the same as over the wire, except for TLS.
 """
 
 from collections.abc import Callable
@@ -39,7 +38,7 @@ def filled(before: str, pieces: Callable[[int], str], after: str, budget: Budget
 
 
 def enveloped(operation: str, fields: str) -> bytearray:
-    """A reply in its buffer, as the transport gives it."""
+    """A reply in a buffer, as the transport returns it."""
     return bytearray(
         f'<s:Envelope xmlns:s="{_SOAP}" xmlns:ns1="{_SERVICE}" xmlns:ns2="{_COMMON}"><s:Body>'
         f"<ns1:{operation}Response>{fields}<ns1:result>true</ns1:result></ns1:{operation}Response></s:Body></s:Envelope>",
@@ -48,7 +47,7 @@ def enveloped(operation: str, fields: str) -> bytearray:
 
 
 def read(operation: str, body: bytearray, budget: Budget) -> Values:
-    """What the product reads of a reply. Raises Failure."""
+    """The result of the product's decoder for a reply. Raises Failure."""
     return read_reply(
         wsdl.service().operation(operation), Reply(200, _CONTENT_TYPE, body), SystemRuntime(), budget=budget
     )
@@ -56,7 +55,7 @@ def read(operation: str, body: bytearray, budget: Budget) -> Values:
 
 @dataclass
 class HostileServer(FakeServer):
-    """A backup whose every document fills its budget; ``users`` and ``others`` say with what.
+    """A backup whose every document fills its budget; ``users`` and ``others`` determine the content.
 
     ``beside`` are the sizes of the primary's lists.
     """
@@ -135,9 +134,9 @@ USERS: dict[str, tuple[str, Callable[[int], str], str]] = {
     "elements": ("<users>", lambda _: "<a/>", "</users>"),
     "one text": ("<users><user name='a'>", lambda _: "x" * 100, "</user></users>"),
 }
-"""What a list of users may be filled with."""
+"""Possible contents of a large list of users."""
 PLAIN = frozenset({"users", "short users"})
-"""Lists of which no tree is made: each user is parsed by itself."""
+"""Lists that are not parsed as a whole: each user is parsed by itself."""
 GROUPS: tuple[str, Callable[[int], str], str] = (
     "<groups>",
     lambda n: f'<group name="g{n}">{"x" * (budgets.GROUPS // budgets.ITEMS)}</group>',
@@ -151,4 +150,4 @@ OTHERS: dict[str, tuple[str, Callable[[int], str], str]] = {
     "one text": ("<settings><a>", lambda _: "x" * 100, "</a></settings>"),
     "sections": ("<settings>", lambda n: f'<s name="{n}"><t><u><v w="{n}"/></u></t></s>', "</settings>"),
 }
-"""What any other document may be filled with."""
+"""Possible contents of any other large document."""

@@ -1,4 +1,4 @@
-"""A journal of all that a run does at its borders, in the order in which it happens. Equal runs have equal journals."""
+"""A journal of all external calls of a run, in order. Equal runs have equal journals."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -17,7 +17,7 @@ from replication.ports import ReadableServer, WritableServer
 
 
 class Journal:
-    """Notes every call of what it watches, with the time, the arguments and what came of it."""
+    """Records every call on the objects that it watches, with time, arguments and result."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
@@ -31,7 +31,7 @@ class Journal:
         self.lines.append(f"{self._runtime.now():%H:%M:%S.%f} {what}")
 
     def watch[Target](self, name: str, target: Target, methods: Collection[str] | None = None) -> Target:
-        """``target``, whose calls are noted; only those of ``methods``, if they are given."""
+        """Wrap ``target`` so that its calls are recorded; only those of ``methods``, if given."""
         return cast(Target, _Watched(self, name, target, methods))
 
     def call(self, what: str, do: Callable[..., Any], *given: object, **named: object) -> Any:
@@ -67,7 +67,7 @@ class _Watched:
 
 
 class JournaledServers:
-    """``fleet.servers.Servers`` whose servers' calls are noted under their ids."""
+    """``fleet.servers.Servers`` whose servers' calls are recorded under their ids."""
 
     def __init__(self, servers: Servers, journal: Journal) -> None:
         self._servers = servers
@@ -104,7 +104,7 @@ class JournaledServers:
 
 
 def as_text(value: object) -> str:
-    """A value as a text that depends on nothing but the value: sets are sorted, and no object's address is in it."""
+    """A value as a text that depends only on the value: sets are sorted, and object addresses are left out."""
     if is_dataclass(value) and not isinstance(value, type):
         inner = (f"{field.name}={as_text(getattr(value, field.name))}" for field in fields(value) if field.repr)
         return f"{type(value).__name__}({', '.join(inner)})"

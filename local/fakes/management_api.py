@@ -1,4 +1,4 @@
-"""The management API over doubles of all that it works with, asked directly or through a gateway."""
+"""The management API with doubles of all its dependencies, called directly or through a gateway."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from registry.fleet_records import Credentials, Primary
 
 SOURCE = "198.51.100.7"
 AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=test"
-"""What the gateway takes for a good signature."""
+"""The signature that the gateway accepts."""
 
 _CONTEXT: Any = SimpleNamespace(  # as much of a context as the handler uses
     function_name="admin-api",
@@ -39,7 +39,7 @@ type StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 @dataclass(frozen=True)
 class Answer:
-    """What the function answered, as API Gateway would pass it on."""
+    """The function's reply, as API Gateway passes it on."""
 
     status: int
     text: str
@@ -47,18 +47,18 @@ class Answer:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The first value of each."""
+        """The first value of each header."""
         return {name: values[0] for name, values in self.all_headers.items()}
 
     @property
     def body(self) -> Any:
-        """The JSON of the text, None for no text."""
+        """The parsed JSON of the body, None for an empty body."""
         return json.loads(self.text) if self.text else None
 
 
 @dataclass
 class FakeApi:
-    """The management API's function, and what it works with. ``caller`` is who signs the requests.
+    """The management API's function with its dependencies. ``caller`` is the principal that signs the requests.
 
     ``stack_primary`` is the primary of the stack's parameters.
     """
@@ -77,7 +77,7 @@ class FakeApi:
     _numbers: Iterator[int] = field(default_factory=count, repr=False)
 
     def services(self) -> Services:
-        """What the routes are given while the function is ``running``."""
+        """The services that routes receive while the function is ``running``."""
         return Services(
             store=self.store,
             credentials=self.credentials,
@@ -93,7 +93,7 @@ class FakeApi:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """The process' one API works with these doubles inside the block."""
+        """Make the API of this process use these doubles inside the block."""
         api.dependency_overrides[services] = self.services
         try:
             yield
@@ -101,7 +101,7 @@ class FakeApi:
             api.dependency_overrides.clear()
 
     def event(self, method: str, path: str, query: str, headers: Mapping[str, str], body: str | None) -> dict[str, Any]:
-        """A request as an API Gateway REST API with AWS_IAM hands it to a function."""
+        """A request in the form in which an API Gateway REST API with AWS_IAM passes it to a function."""
         parameters: dict[str, list[str]] = {}
         for name, value in parse_qsl(query, keep_blank_values=True):
             parameters.setdefault(name, []).append(value)
@@ -137,9 +137,10 @@ class FakeApi:
 
 @dataclass
 class ApiWorld(FakeApi):
-    """The function, asked directly. Its time stands still but for a microsecond at every look, so no two are equal.
+    """The function, called directly. Its clock advances by a microsecond at each reading, so that no two times are
+    equal.
 
-    ``names`` are the hosts that a resolver is to know, and their addresses.
+    ``names`` maps the hosts that the resolver knows to their addresses.
     """
 
     caller: str = "arn:aws:sts::123456789012:assumed-role/administrators/alex"
@@ -148,7 +149,7 @@ class ApiWorld(FakeApi):
 
     @property
     def now(self) -> datetime:
-        """The time of the last look at the clock. It may be set."""
+        """The time of the last reading of the clock. It may be set."""
         return self.runtime.time
 
     @now.setter
@@ -156,12 +157,12 @@ class ApiWorld(FakeApi):
         self.runtime.time = time
 
     def call(self, method: str, target: str, body: object = None, **headers: str) -> Answer:
-        """Send ``body`` as JSON to the path and query of ``target``; underscores in header names stand for hyphens."""
+        """Send ``body`` as JSON to the path and query in ``target``; underscores in header names stand for hyphens."""
         text = None if body is None else json.dumps(body)
         return self.send(method, target, text, {name.replace("_", "-"): value for name, value in headers.items()})
 
     def send(self, method: str, target: str, text: str | None, headers: Mapping[str, str] | None = None) -> Answer:
-        """Send a body as it is."""
+        """Send a body unchanged."""
         usual = {} if text is None else {"Content-Type": "application/json"}
         path, _, query = target.partition("?")
         return self.resolve(self.event(method, path, query, usual | dict(headers or {}), text))
@@ -176,13 +177,13 @@ class ApiWorld(FakeApi):
 
 @dataclass
 class FakeGateway(FakeApi):
-    """API Gateway as far as a function behind a REST API sees it, as a WSGI application."""
+    """API Gateway in front of a function of a REST API, as a WSGI application."""
 
     caller: str = "arn:aws:iam::123456789012:user/alex"
     addresses: AddressPolicy = field(default_factory=lambda: AddressPolicy.allowing(["127.0.0.0/8"], SystemRuntime()))
 
     def call(self, method: str, target: str, body: object = None) -> tuple[int, Any]:
-        """Status and decoded body of a signed request; ``target`` is a path with its query."""
+        """The status and decoded body of a signed request; ``target`` is a path with its query."""
         text = None if body is None else json.dumps(body)
         path, _, query = target.partition("?")
         answer = self._answer(method, path, query, {"Authorization": AUTHORIZATION}, text)
@@ -190,7 +191,7 @@ class FakeGateway(FakeApi):
 
     @contextmanager
     def listening(self) -> Iterator[str]:
-        """Serves on a free port of 127.0.0.1, one request at a time; gives its URL."""
+        """Serve on a free port of 127.0.0.1, one request at a time; yields the URL."""
         with make_server("127.0.0.1", 0, self, handler_class=_Quiet) as server:
             thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
             thread.start()
@@ -228,4 +229,4 @@ class FakeGateway(FakeApi):
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 # the name in the standard library
-        """Nothing."""
+        """Print nothing."""

@@ -1,4 +1,4 @@
-"""Runtimes for tests and simulations: one that a test decides alone, and the machine's with other clocks."""
+"""Runtimes for tests and simulations: one that a test controls completely, and the machine's with other clocks."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -13,16 +13,15 @@ NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 class Killed(BaseException):
-    """What a process feels that is killed: nothing of the product catches it."""
+    """Represents the kill of a process: no code of the product catches it."""
 
 
 class FakeRuntime:
-    """``common.runtime.Runtime`` without a machine: its time is moved by hand, one thing happens at a time.
+    """A ``common.runtime.Runtime`` without a machine: its time is set by hand, and calls run one after the other.
 
-    Sleeping moves its clocks and takes no time. Works that are to run in
-    parallel run one after the other, in their order, in the thread that asks
-    for them. Identifiers and random numbers follow from ``seed``. ``time`` is
-    the wall clock, and may be set; ``sleeps`` are the pauses that were made.
+    Sleeping advances its clocks and takes no time. Parallel calls run one after the other, in order, in the calling
+    thread. Identifiers and random numbers depend on ``seed``. ``time`` is the wall clock, and may be set; ``sleeps``
+    are the recorded pauses.
     """
 
     def __init__(self, time: datetime = NOON, *, seed: int = 0) -> None:
@@ -35,7 +34,7 @@ class FakeRuntime:
         self._numbers = Random(f"{seed} numbers")  # noqa: S311
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, on both clocks."""
+        """Advance both clocks."""
         self.time += timedelta(seconds=seconds)
         self._elapsed += seconds
 
@@ -61,10 +60,10 @@ class FakeRuntime:
     def run_parallel[Result](
         self, works: Sequence[Callable[[], Result]], *, max_workers: int, timeout: float
     ) -> list[Result | Unfinished]:
-        """As the machine does it, but that a work begins only when the one before has ended.
+        """Run the calls as the machine does, but one after the other.
 
-        So an exception ends none of the others; what is no Exception ends the process that is played, and is
-        raised at once.
+        So an Exception ends none of the others; any other BaseException kills the simulated process and is raised at
+        once.
         """
         if max_workers < 1:
             raise ValueError("works need at least one worker")
@@ -93,7 +92,7 @@ class FakeRuntime:
 
 
 class TickingRuntime(FakeRuntime):
-    """A fake one on which every look at the wall clock takes ``tick`` seconds, so that no two times are equal."""
+    """A fake runtime whose wall clock advances by ``tick`` seconds at every reading, so that no two times are equal."""
 
     def __init__(self, time: datetime = NOON, *, tick: float = 1.0) -> None:
         super().__init__(time)
@@ -105,7 +104,7 @@ class TickingRuntime(FakeRuntime):
 
 
 class WallClockRuntime(SystemRuntime):
-    """The machine's own runtime, but that ``now`` says what time of day it is."""
+    """The machine's own runtime with a different wall clock ``now``."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
@@ -115,7 +114,7 @@ class WallClockRuntime(SystemRuntime):
 
 
 class ShiftedClock:
-    """The machine's time of day, moved ``forward`` by hand; for ``WallClockRuntime``."""
+    """The machine's wall clock, moved ``forward`` by hand; for ``WallClockRuntime``."""
 
     def __init__(self) -> None:
         self._offset = timedelta()
@@ -124,19 +123,19 @@ class ShiftedClock:
         return datetime.now(UTC) + self._offset
 
     def forward(self, **amount: float) -> None:
-        """By so many seconds, minutes, hours or days."""
+        """Move it by this many seconds, minutes, hours or days."""
         self._offset += timedelta(**amount)
 
 
 class HangingRuntime(SystemRuntime):
-    """The machine's threads, and a clock that stands still until nothing but hanging works is left.
+    """The machine's threads with a clock that stands still until only hanging calls are left.
 
-    A work hangs when it calls ``hang``. Works in parallel are given up when all workers hang, after the whole
-    time-out by this clock. So nothing is given up that a busy machine has only not done yet.
+    A call hangs by calling ``hang``. Parallel calls are abandoned when all workers hang, after the whole time-out by
+    this clock. So a call is never abandoned only because the machine is busy.
     """
 
     _BOUND = 60.0
-    """Real seconds after which a test that cannot go on fails."""
+    """Real seconds after which a blocked test fails."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: NOON) -> None:
         self._now = now
@@ -152,14 +151,14 @@ class HangingRuntime(SystemRuntime):
         return self._elapsed
 
     def hang(self) -> None:
-        """Stand still until ``release``."""
+        """Block until ``release``."""
         with self._changed:
             self._hanging += 1
             self._changed.notify_all()
         self._released.wait(self._BOUND)
 
     def release(self) -> None:
-        """Let everything that hangs go on."""
+        """Release all calls that hang."""
         self._released.set()
 
     def run_parallel[Result](

@@ -1,4 +1,4 @@
-"""AWS Secrets Manager in memory, as far as the product calls it, behind boto3's names."""
+"""AWS Secrets Manager in memory, with the methods of boto3 that the product uses."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 
 
 class FakeSecretsManager:
-    """Secrets by name. So many of the next writes fail as ``failures`` says."""
+    """Secrets by name. ``failures`` is how many of the next writes fail."""
 
     def __init__(self) -> None:
         self._values: dict[str, tuple[str, str]] = {}  # version and value
@@ -16,7 +16,7 @@ class FakeSecretsManager:
 
     @property
     def readable(self) -> dict[str, str]:
-        """The value of every secret that can be read, by its name."""
+        """The value of every readable secret by its name."""
         return {name: value for name, (_, value) in self._values.items() if name not in self._deleted}
 
     def describe_secret(self, *, SecretId: str) -> dict[str, Any]:  # noqa: N803 - boto3's names

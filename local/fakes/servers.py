@@ -1,4 +1,4 @@
-"""Cerberus servers in memory, behind the ports through which the product sees them."""
+"""Cerberus servers in memory, behind the product's interfaces."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -38,18 +38,18 @@ FACTS = ServerFacts(
     features=Features(server_sync=True, directory_authentication=True, events=True, edition_code=4),
     security=Security(soap_enabled=True, soap_secure=True, soap_port=8443, tls_key_type="RSA", tls_key_bits=2048),
 )
-"""What a healthy server says of itself."""
+"""The facts of a healthy server."""
 
 
 @dataclass
 class FakeServer:
-    """A ``WritableServer`` that holds ``content`` by the name of the read that returns it.
+    """A ``WritableServer`` with ``content`` by the name of the read method that returns it.
 
-    ``calls`` are the names of all calls, in order. ``on_call`` is called with each of them before it is answered,
-    and may raise. ``failures``: what the n-th call (from 1) of a method raises; 0 means every call.
-    ``dropped``: writes that are acknowledged and not done. ``normalise``: applied to each text that is stored.
-    ``deadline`` is when its calls must have ended; no call here looks at it.
-    ``names``: the answers to ``user_names`` and ``group_names``, under ``users`` and ``groups``.
+    ``calls`` are the names of all calls, in order. ``on_call`` is called with each of them before the reply, and may
+    raise. ``failures`` maps a method and the number of a call (from 1; 0 means every call) to the exception to raise.
+    ``dropped`` are writes that are acknowledged but not carried out. ``normalise`` is applied to each stored text.
+    ``deadline`` is the deadline of its calls, which this double ignores. ``names`` has the replies of ``user_names``
+    and ``group_names``, under ``users`` and ``groups``.
     """
 
     content: dict[str, Any]
@@ -67,7 +67,7 @@ class FakeServer:
 
     @property
     def writes(self) -> list[str]:
-        """The writing calls, in order."""
+        """The write calls, in order."""
         return [call for call in self.calls if call.startswith(("write_", "commit_"))]
 
     def facts(self) -> ServerFacts:
@@ -150,7 +150,9 @@ class FakeServer:
             )
 
     def commit_listeners(self, listeners: tuple[Listener, ...], settings: Content) -> None:
-        """Nothing changes. Raises AssertionError when it is sent anything but what it holds, which would change it."""
+        """Accept a listener without a change. Raises AssertionError if the listener differs from the stored one,
+        because that would be a change.
+        """
         self._called("commit_listeners")
         if (listeners, as_text(settings)) != (self.content["listeners"], self.content["settings"]):
             raise AssertionError("listeners are committed with other values than the server's own")
@@ -176,7 +178,7 @@ class FakeServer:
 
 
 class FleetServer(FakeServer):
-    """A server of a small fleet. Its users, groups and a greeting among its settings are set and read by name."""
+    """A server of a small fleet. Its users, groups and a greeting in its settings can be set and read by name."""
 
     def __init__(self, name: str, port: int) -> None:
         licence = Licence(valid=True, name=name, issued=100, installed=200)
@@ -218,7 +220,7 @@ class FleetServer(FakeServer):
 
     @property
     def greeting(self) -> str:
-        """A setting that every server of the fleet is to share."""
+        """A setting that every server of the fleet shares."""
         return _tree(self.content["settings"]).findtext("greeting") or ""
 
     @greeting.setter
@@ -236,10 +238,10 @@ class FleetServer(FakeServer):
 
 
 class FakeServers:
-    """``fleet.servers.Servers`` over fake ones, by id.
+    """``fleet.servers.Servers`` with fake servers, by id.
 
-    ``used`` are the ids and user names they were opened with, in order. Whoever has one of ``wrong_users`` is let
-    in by none: every call fails.
+    ``used`` are the ids and user names of opened connections, in order. A user in ``wrong_users`` is rejected by every
+    server: every call fails.
     """
 
     def __init__(self) -> None:
@@ -304,5 +306,5 @@ def _tree(document: str) -> etree._Element:
 
 
 def _as_returned(value: Any) -> Any:
-    """A value as a server would return it."""
+    """A value in the form in which a server returns it."""
     return replace(value, document=as_text(value.document)) if isinstance(value, Authentication) else value

@@ -1,4 +1,4 @@
-"""Where snapshots go, in memory."""
+"""Snapshot stores in memory."""
 
 import json
 from collections.abc import Mapping
@@ -23,9 +23,9 @@ from registry.snapshots import (
 
 
 class MemorySnapshots:
-    """``SnapshotStore`` in a dictionary; encoded all the same, and with the digests of what was kept.
+    """A ``SnapshotStore`` in a dictionary, with encoding and digests as in the product.
 
-    ``stored`` is the bucket: a test that changes it does what somebody does who may write there.
+    ``stored`` is the bucket: a test that changes it acts as somebody with write permission.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class MemorySnapshots:
         return key
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep a content as the product does, whatever is in it: an older or a newer version may have written it."""
+        """Store any content, for example of an older or newer version."""
         self.stored[key] = content
         self.digests.add((key, content_digest(content)))
 
@@ -64,9 +64,9 @@ class MemorySnapshots:
 
 
 class ForgottenSnapshots:
-    """``SnapshotStore``, and ``Snapshots`` of one backup, that encodes as a bucket's does and keeps nothing.
+    """A ``SnapshotStore``, and ``Snapshots`` of one backup, that encodes like the product and stores nothing.
 
-    For measuring memory. Raises AssertionError when something is read back.
+    It is for measuring memory. Raises AssertionError if something is read back.
     """
 
     def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
@@ -86,9 +86,9 @@ class ForgottenSnapshots:
 
 
 class PartSnapshots:
-    """``replication.ports.Snapshots`` in a list, the parts as a store would give them back.
+    """``replication.ports.Snapshots`` in a list, with the parts as a store returns them.
 
-    ``failure`` is raised instead of keeping one.
+    ``failure`` is raised instead of storing a snapshot.
     """
 
     def __init__(self, failure: Failure | None = None) -> None:

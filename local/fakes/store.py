@@ -1,6 +1,6 @@
-"""The registry's store over a table in memory: the same rules, rows and conditions as in AWS, and no socket.
+"""The registry's store on a table in memory: the same rules, rows and conditions as in AWS, without sockets.
 
-Separate from ``local.fakes.dynamodb``, because that stands in for any table and knows nothing of the registry.
+Separate from ``local.fakes.dynamodb``, because that module is for any table and does not depend on the registry.
 """
 
 from itertools import count
@@ -11,7 +11,7 @@ from registry.dynamo import DynamoStore
 
 
 class MemoryStore(DynamoStore):
-    """A store of its own table. It numbers registrations, so that what it says is the same every time."""
+    """A store with its own table. It numbers registrations, so that its results are the same every time."""
 
     def __init__(self) -> None:
         self.table = FakeDynamoDb()
@@ -19,7 +19,7 @@ class MemoryStore(DynamoStore):
 
 
 class _NumberingRuntime(FakeRuntime):
-    """Its ids are numbered."""
+    """A runtime whose ids are numbered."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A small fleet with all that a run over it works with, in memory."""
+"""A small fleet with everything that a run over it needs, in memory."""
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,9 @@ from sync.context import RunContext
 
 
 class RecordedProgress:
-    """A ``Progress`` that keeps what is reported to it. ``faults`` are the places of unforeseen errors, by backup."""
+    """A ``Progress`` that records what is reported to it. ``faults`` are the stack traces of unexpected errors, by
+    backup.
+    """
 
     def __init__(self) -> None:
         self.steps: list[str] = []
@@ -48,9 +50,10 @@ class RecordedProgress:
 
 @dataclass
 class World:
-    """A registry with a primary and backups ``b1``, ``b2``, ``b3``, all fake; ``context`` is what a run is given.
+    """A registry with a primary and the backups ``b1``, ``b2`` and ``b3``, all fake; ``context`` is the context of a
+    run.
 
-    ``loaded`` is what its one process has loaded, see ``RunContext``.
+    ``loaded`` is the cache of its only process, see ``RunContext``.
     """
 
     store: MemoryStore = field(default_factory=MemoryStore)
@@ -67,7 +70,7 @@ class World:
             self.add_backup(backup_id)
 
     def add_backup(self, backup_id: str) -> None:
-        """Start another server like the others, and register it as a backup."""
+        """Start another similar server, and register it as a backup."""
         self.store.add_backup(Backup(backup_id, *self._start(backup_id)))
 
     def _start(self, server_id: str) -> tuple[str, int]:
@@ -91,7 +94,7 @@ class World:
         )
 
     def update(self, backup_id: str, **changes: Any) -> None:
-        """Change fields of a registered backup; its log-in is given again, as by whoever moves it."""
+        """Change fields of a registered backup, and store its log-in for the new destination."""
         backup = self.store.backup(backup_id)
         if backup is None:
             raise KeyError(backup_id)
@@ -99,6 +102,8 @@ class World:
         self.give_log_in(backup.secret_id)
 
     def give_log_in(self, secret_id: str) -> None:
-        """Store a log-in again, as whoever changes where a server is has to. Nothing where there is none."""
+        """Store a log-in again, as is required after a server's destination changes. This does nothing if there is no
+        log-in.
+        """
         with suppress(Failure):
             self.credentials.put(secret_id, self.credentials.stored(secret_id))

@@ -1,1 +1,1 @@
-"""The work of the deployed functions, done from one machine against one primary and one backup, without AWS."""
+"""The work of the deployed functions from one machine, for one primary and one backup, without AWS."""

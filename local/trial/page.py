@@ -1,10 +1,8 @@
-"""``make pages``: puts what the program prints into docs/try.md.
+"""``make pages``: writes the program's output into docs/try.md.
 
-Each command of the page is run against two local servers, and what it prints
-takes the place of what stands below it. What differs from one run to the next
-(addresses, fingerprints, hashes, times) is made what it is on the page, so
-that a test can tell whether the page is still true. Two hashes or snapshots
-are two on the page as well.
+Each command on the page is run against two local servers, and its output replaces the one on the page. Values that
+differ between runs (addresses, fingerprints, hashes, times) are replaced by the page's values, so that a test can check
+whether the page is up to date. Two different hashes or snapshots also differ on the page.
 """
 
 import os
