@@ -81,11 +81,13 @@ def _agreed(
     """
     me = person_of(who, settings.personal_roles)
     if me is None:
-        raise Failure(Reason.APPROVAL_BY_ANOTHER, f"for {backup.id} nobody can tell which person {who} is")
+        raise Failure(
+            Reason.APPROVAL_BY_ANOTHER, f"{who} cannot approve for {backup.id}, because anybody may be behind that name"
+        )
     before = (earlier.approved_by, *earlier.agreed) if earlier else ()
     is_first = {person_of(principal, settings.personal_roles) for principal in before} <= {me}
     if is_first and askers.certain and askers.people == {me}:
-        message = f"you asked for the run over {backup.id} with this plan, and count as one of the two already"
+        message = f"you asked for the run over {backup.id} with this plan, and already count as one of the two people"
         raise Failure(Reason.APPROVAL_BY_ANOTHER, message)
     return before + (() if me in askers.people else askers.certain)
 
@@ -118,7 +120,7 @@ def _waiting(
     if any((run := _run_of(result, services)) and run.snapshot for result in waiting):
         return waiting
     if last is None or not _waits(last):
-        what = f"its last result is {last.status}" if last else "no run has looked at it"
+        what = f"its last result is {last.status}" if last else "no run has read it"
         raise Failure(Reason.NOTHING_TO_APPROVE, f"no plan of {backup.id} waits for an approval: {what}")
     raise Failure(Reason.PLAN_NOT_CURRENT, f"the plan of {backup.id} that waits has the hash {last.plan_hash}")
 

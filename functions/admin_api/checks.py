@@ -139,7 +139,7 @@ def check_primary(
     report = _Report(services, primary)
     _report_steps(report, look)
     if look.facts is None:
-        report.skip(("valid_licence", "edition_with_sync"), "The server could not be asked.")
+        report.skip(("valid_licence", "edition_with_sync"), "The server could not be reached.")
     else:
         _report_findings(report, examine_primary(look.facts, PRIMARY_ID))
     return report.document()
@@ -168,7 +168,7 @@ def check_backup(backup: Backup, services: Services, *, asked_for: bool) -> Chec
     report = _Report(services, backup)
     _report_steps(report, look)
     if look.facts is None:
-        report.skip(("valid_licence", "edition_with_sync", *COMPARED), "The server could not be asked.")
+        report.skip(("valid_licence", "edition_with_sync", *COMPARED), "The server could not be reached.")
     elif primary is None or of_primary is None or of_primary.facts is None:
         _report_findings(report, examine_primary(look.facts, backup.id))
         report.skip(COMPARED, _why_not_compared(of_primary))
@@ -345,7 +345,7 @@ def _why_not_compared(primary: _Look | None) -> str:
     if primary is None:
         return "No primary is registered."
     complaint = primary.failure.message if primary.failure else "it did not answer"
-    return f"The primary could not be asked: {complaint}."
+    return f"The primary could not be reached: {complaint}."
 
 
 def _name(server: Server) -> str:

@@ -53,8 +53,8 @@ NEW_BACKUP = {
 }
 BACKUP_CHANGE = {
     "password": _example("A new password", {"password": _PASSWORD}),
-    "pause": _example("Leave it out for a while", {"enabled": False}),
-    "report": _example("Tell differences and never repair them", {"report_only": True}),
+    "pause": _example("Leave a backup out for a while", {"enabled": False}),
+    "report": _example("Report differences and never repair them", {"report_only": True}),
     "parts": _example("Only users and groups", {"parts": ["accounts"]}),
     "renewal": _example(
         "Before its certificate is renewed",
@@ -110,29 +110,29 @@ SYNC_SETTINGS = {
     ),
 }
 PROMOTION = {
-    "planned": _example("A backup that was verified lately", {"backup_id": "ftp2"}),
+    "planned": _example("A backup that was verified recently", {"backup_id": "ftp2"}),
     "forced": _example(
-        "The best there is, although it was not verified lately",
+        "The best backup available, although it was not verified recently",
         {"backup_id": "ftp3", "former_id": "ftp1", "force": True},
     ),
 }
 NEW_RUN = {
     "fleet": _example("The whole fleet", {}),
     "dry": _example("What would be done to two backups", {"backups": ["ftp2", "ftp3"], "dry_run": True}),
-    "seen": _example("The plan that was looked at", {"backups": ["ftp2"], "plan_hash": _FINGERPRINT}),
+    "seen": _example("The plan that was reviewed", {"backups": ["ftp2"], "plan_hash": _FINGERPRINT}),
     "older": _example("An older state of the primary, to the whole fleet", {"state": _FINGERPRINT}),
 }
 RESTORE = {
-    "run": _example("What was there before a run", {"snapshot": "20261122T120000.000000Z-0badc0de"}),
+    "run": _example("The content before a run", {"snapshot": "20261122T120000.000000Z-0badc0de"}),
     "confirmed": _example(
-        "A plan that was looked at",
+        "A plan that was reviewed",
         {"snapshot": "20261122T120000.000000Z-0badc0de", "plan_hash": _FINGERPRINT},
     ),
 }
-APPROVAL = {"seen": _example("The plan that was looked at", {"hash": _FINGERPRINT})}
-PAUSE = {"upgrade": _example("While it is worked on", {"why": "The server is being upgraded."})}
+APPROVAL = {"seen": _example("The plan that was reviewed", {"hash": _FINGERPRINT})}
+PAUSE = {"upgrade": _example("During maintenance", {"why": "The server is being upgraded."})}
 IMPORT = {
-    "look": _example("What would be taken over", {"dry_run": True}),
+    "look": _example("What would be imported", {"dry_run": True}),
     "register": _example(
         "Register those whose password is given",
         {

@@ -25,11 +25,13 @@ DigestParameter = Annotated[str, Path(pattern=DIGEST_PATTERN, description="The s
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most.")]
 
 
-_NEXT = "What an earlier answer had as next: the id behind which the list goes on."
+_NEXT = "The value of next in an earlier answer: the id after which the list continues."
 NextBackups = Annotated[str | None, Query(pattern=ID_PATTERN, max_length=63, description=_NEXT)]
 NextResults = Annotated[
     str | None,
-    Query(pattern=r"^[0-9]-[a-z0-9][a-z0-9-]{0,62}$", max_length=65, description="What an earlier answer had as next."),
+    Query(
+        pattern=r"^[0-9]-[a-z0-9][a-z0-9-]{0,62}$", max_length=65, description="The value of next in an earlier answer."
+    ),
 ]
 NextRuns = Annotated[str | None, Query(pattern=RUN_ID_PATTERN, description=_NEXT)]
 IfMatch = Annotated[
@@ -37,7 +39,7 @@ IfMatch = Annotated[
     Header(
         alias="If-Match",
         max_length=200,
-        description="The ETag of the version that the change is based on; 412 when it is no longer the one.",
+        description="The ETag of the version that the change is based on; 412 if it is not the current one.",
     ),
 ]
 
@@ -90,7 +92,7 @@ def credentials_for[Server: (Primary, Backup)](
 
 
 def _missing(half: str) -> Refused:
-    return Refused.field(half, "It is needed, because none is stored", Reason.CREDENTIALS_MISSING)
+    return Refused.field(half, "It is required, because none is stored", Reason.CREDENTIALS_MISSING)
 
 
 def registered_backup(backup_id: str, services: Services) -> Backup:

@@ -150,14 +150,14 @@ def problem_of(error: Exception) -> Problem:
             taken = f"{error.existing} is registered with this id, or with this host and port"
             return Problem(Reason.ALREADY_REGISTERED, taken)
         case VersionConflict():
-            return Problem(Reason.VERSION_CONFLICT, f"{error.of or 'it'} was changed by somebody else meanwhile")
+            return Problem(Reason.VERSION_CONFLICT, f"{error.of or 'it'} was changed by another request meanwhile")
         case RequestValidationError():
             wrong = tuple(FieldError(_field(one["loc"]), _why(one)) for one in error.errors()[:_MOST_ERRORS])
-            return Problem(Reason.REQUEST_INVALID, "the request is not as described", wrong)
+            return Problem(Reason.REQUEST_INVALID, "the request does not match its description", wrong)
         case RequestUnsupportedContentType():
             return Problem(Reason.MEDIA_TYPE_UNSUPPORTED, "the body is not application/json")
         case NotFoundError():
-            return Problem(Reason.ROUTE_UNKNOWN, "there is nothing at this path")
+            return Problem(Reason.ROUTE_UNKNOWN, "no route exists at this path")
         case _:
             return Problem(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})")
 
@@ -181,17 +181,17 @@ def _field(location: Iterable[object]) -> str:
 
 def _why(error: Mapping[str, Any]) -> str:
     if error["type"] == "union_tag_invalid":  # pydantic's own text quotes what was sent
-        return "The mode is none of those that exist"
+        return "The mode does not exist"
     text: str = error["msg"]
     return text.removeprefix("Value error, ")
 
 
 _WHEN: Mapping[int, str] = {
     HTTPStatus.BAD_REQUEST: "The body is not one well-formed JSON object.",
-    HTTPStatus.FORBIDDEN: "Somebody else has to do it; or, by API Gateway, as on every route.",
-    HTTPStatus.NOT_FOUND: "There is none.",
-    HTTPStatus.CONFLICT: "What is stored does not allow it.",
-    HTTPStatus.PRECONDITION_FAILED: "It is no longer the version that If-Match names.",
+    HTTPStatus.FORBIDDEN: "Another person has to make this request; or API Gateway denies access, as on every route.",
+    HTTPStatus.NOT_FOUND: "The named object does not exist.",
+    HTTPStatus.CONFLICT: "The stored state does not allow the request.",
+    HTTPStatus.PRECONDITION_FAILED: "The stored version is no longer the one in If-Match.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has more than 256 KiB.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not application/json.",
     HTTPStatus.UNPROCESSABLE_ENTITY: (
@@ -199,8 +199,8 @@ _WHEN: Mapping[int, str] = {
         "errors names each."
     ),
     HTTPStatus.TOO_MANY_REQUESTS: "One of the servers is being read for another plan; Retry-After says for how long.",
-    HTTPStatus.FAILED_DEPENDENCY: "A server had to be asked, and did not answer as it should.",
-    HTTPStatus.SERVICE_UNAVAILABLE: "An AWS service that is needed did not do its part; try again.",
+    HTTPStatus.FAILED_DEPENDENCY: "A server that the request depends on did not answer as expected.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "An AWS service that the request needs failed; try again.",
 }
 
 

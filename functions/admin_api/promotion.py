@@ -49,7 +49,7 @@ def concerns_about(backup: Backup, primary: Primary, check: CheckReport, service
     try:
         last = of_registration(services.store.status(backup.id), backup.registration)
         if last and last.settings_before:
-            yield f"new settings were written to it, and nobody has proved its access since ({last.settings_before})"
+            yield f"it has new settings, and access to it has not been proved since ({last.settings_before})"
         yield from _unverified(of_primary(last, primary), services)
     except Failure as failure:  # in an emergency a person may overrule it
         if failure.reason is not Reason.RECORD_UNREADABLE:
@@ -82,7 +82,7 @@ def _partial(backup: Backup, services: Services) -> Iterator[str]:
     settings = services.store.settings()
     lacking = parts_of([Backup("", "", 0)], settings) - parts_of([backup], settings)
     if missing := [name for name in PartName if name in lacking]:
-        yield f"it was never given {', '.join(missing)}: what it holds of these would be pushed to the fleet"
+        yield f"it never received {', '.join(missing)}: its own content of these parts would be pushed to the fleet"
 
 
 def warnings_about(backup: Backup, services: Services) -> Iterator[str]:
@@ -90,7 +90,7 @@ def warnings_about(backup: Backup, services: Services) -> Iterator[str]:
     last = of_registration(services.store.statuses([backup.id]).get(backup.id), backup.registration)
     native = last.condition.native_sync if last else None
     if native is None:
-        yield f"Nobody has seen whether {backup.id}'s own Synchronization Manager is off. It must be."
+        yield f"It is unknown whether {backup.id}'s own Synchronization Manager is off. It must be off."
     elif native:
         yield f"The own Synchronization Manager of {backup.id} is on. Switch it off there: both would push."
 

@@ -67,7 +67,7 @@ def refuse_known_server(host: str, port: int, services: Services, *, but: str = 
     others += [(backup.host, backup.port) for backup in backups]
     same = same_servers((host, port), others, services.addresses, services.runtime)
     if primary and same.pop(0):
-        raise Failure(Reason.SAME_AS_PRIMARY, "host and port lead to the primary itself; nothing was changed")
+        raise Failure(Reason.SAME_AS_PRIMARY, "host and port are those of the primary itself; nothing was changed")
     for backup, is_same in zip(backups, same, strict=True):
         if is_same:
             raise AlreadyRegistered(backup.id)

@@ -41,15 +41,15 @@ def operation_of(api: Api, event: Mapping[str, Any]) -> Operation:
     path, method = path_of(event), method_of(event)
     as_sent = str((event.get("requestContext") or {}).get("path") or path)  # before API Gateway, with its stage
     if not (_is_canonical(path) and _is_canonical(as_sent) and as_sent.endswith(path)):
-        raise Refused(Problem(Reason.ROUTE_UNKNOWN, "the path is not spelled as the routes are"))
+        raise Refused(Problem(Reason.ROUTE_UNKNOWN, "the path is not in its canonical spelling"))
     operations = api.at(path)
     if not operations:
-        raise Refused(Problem(Reason.ROUTE_UNKNOWN, "there is nothing at this path"))
+        raise Refused(Problem(Reason.ROUTE_UNKNOWN, "no route exists at this path"))
     for operation in operations:
         if method == operation.method:
             return operation
     allowed = {"Allow": ", ".join(sorted({operation.method for operation in operations}))}
-    raise Refused(Problem(Reason.METHOD_NOT_ALLOWED, "this path does not have this method", headers=allowed))
+    raise Refused(Problem(Reason.METHOD_NOT_ALLOWED, "this path does not support this method", headers=allowed))
 
 
 def _is_canonical(path: str) -> bool:
@@ -108,7 +108,7 @@ def refuse_unknown_parameters(operation: Operation, event: Mapping[str, Any]) ->
         if name not in operation.query_parameters:
             raise Refused.field(name, "There is no such parameter")
         if len(given.get(name, ())) > 1:
-            raise Refused.field(name, "It may be given once")
+            raise Refused.field(name, "It may be given only once")
 
 
 def caller(event: Mapping[str, Any]) -> str:

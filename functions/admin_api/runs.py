@@ -105,7 +105,8 @@ def _busy(services: Services) -> tuple[Notice, ...]:
     if lease is None or lease.expires_at <= services.runtime.now():
         return ()
     held = lease_held(lease)
-    message = f"{held.message}; if it is still under way when this one begins, this one is not run and not repeated"
+    otherwise = "if that run is still in progress when this one begins, this one is not carried out and not repeated"
+    message = f"{held.message}; {otherwise}"
     return (Notice(held.reason, message),)
 
 
@@ -126,7 +127,7 @@ def key_for(meant: str, backup: Backup, services: Services) -> str:
         return meant
     owner = backup_of(meant)
     if owner and owner != backup.id:
-        raise Failure(Reason.SNAPSHOT_UNFIT, f"the snapshot is of {owner}, and goes back to no other backup")
+        raise Failure(Reason.SNAPSHOT_UNFIT, f"the snapshot is of {owner}, and cannot be restored to another backup")
     kept = [entry for entry in services.snapshots.of_backup(backup.id) if meant in (entry.key, entry.run_id)]
     if not kept:
         what = f"kept by the run {meant}" if _RUN_ID.match(meant) else meant
@@ -136,4 +137,6 @@ def key_for(meant: str, backup: Backup, services: Services) -> str:
         if all(entry.registration == one.registration and {*one.parts} <= {*entry.parts} for one in own):
             return entry.key
     keys = ", ".join(entry.key for entry in own)
-    raise Failure(Reason.SNAPSHOT_UNFIT, f"the run {meant} kept several snapshots and none holds all; name one: {keys}")
+    raise Failure(
+        Reason.SNAPSHOT_UNFIT, f"the run {meant} took several snapshots and none contains all parts; name one: {keys}"
+    )

@@ -242,7 +242,7 @@ class PrimaryClient:
         """Whether the server's own Synchronization Manager pushes to other servers; None if the server does not report
         it.
 
-        Replication does not depend on it, so a server without the operation is still accepted.
+        Replication does not depend on the answer, so a server without the operation is still accepted.
         """
         with suppressed(*UNANSWERED):
             native = self.native_sync()

@@ -66,7 +66,7 @@ def ask_primary(ask: Callable[[SyncSettings], ServerFacts], settings: SyncSettin
     except Failure as failure:
         if failure.reason is Reason.REGISTRY_UNAVAILABLE:
             raise
-        asked = f"The primary could not be asked who it is ({failure.reason})"
+        asked = f"The primary could not be asked for its identity ({failure.reason})"
         return PresentPrimary((), (f"{asked}: make sure that this backup is another server.",))
 
 

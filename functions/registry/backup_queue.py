@@ -40,9 +40,9 @@ class Message:
         try:
             return read(cls, json.loads(text))
         except Unreadable as unreadable:
-            raise Failure(Reason.EVENT_INVALID, f"a message in the queue cannot be understood: {unreadable}") from None
+            raise Failure(Reason.EVENT_INVALID, f"a message in the queue cannot be read: {unreadable}") from None
         except (ValueError, RecursionError):  # its text would quote the message
-            raise Failure(Reason.EVENT_INVALID, "a message in the queue is not one of this product") from None
+            raise Failure(Reason.EVENT_INVALID, "a message in the queue was not sent by this product") from None
 
 
 class BackupQueue(Protocol):

@@ -41,12 +41,12 @@ _UNFINISHED = "incomplete"
 
 def claim_lost(backup_id: str) -> Failure:
     """The failure for a worker that no longer has the claim on an open backup."""
-    return Failure(Reason.CLAIM_LOST, f"somebody else has taken over {backup_id}; this was not stored")
+    return Failure(Reason.CLAIM_LOST, f"another worker has taken over {backup_id}; this result was not stored")
 
 
 def lease_lost() -> Failure:
     """The failure for a run that no longer holds the lease when it stores something."""
-    return Failure(Reason.LEASE_LOST, "another run has taken over; this was not stored")
+    return Failure(Reason.LEASE_LOST, "another run has taken over; this result was not stored")
 
 
 def registration_gone(backup_id: str) -> Failure:

@@ -84,7 +84,7 @@ class Push:
             try:
                 self._check_same(part, outcome.fingerprints.held)
             except Failure as failure:
-                message = f"looked at once more after the last write: {failure.message}"
+                message = f"read again after the last write: {failure.message}"
                 changes = outcome.changes
                 self.outcomes[place] = PartOutcome(part.name, PartStatus.FAILED, changes, failure.reason, message)
                 if failure.reason in _STOPS_A_BACKUP:
@@ -93,13 +93,17 @@ class Push:
     def _check_same(self, part: PartPlan, held: str) -> None:
         """Raise Failure unless the part still has this fingerprint."""
         if part.part.fingerprint(part.part.read(self._server), self.plan.policy) != held:
-            raise Failure(Reason.CHANGED_DURING_PUSH, "it was equal, and holds something else since")
+            raise Failure(Reason.CHANGED_DURING_PUSH, "it was equal, and its content has changed since")
 
     def _after_failures(self, part: PartPlan) -> PartPlan:
         """The part; it is settled without a write if another part that it depends on has failed, or the server has."""
         if self._stopped and not part.settled:
             is_other = self._stopped.reason in (Reason.PRIMARY_REPLACED, Reason.REGISTRATION_CHANGED)
-            message = "not tried: the server is another one by now" if is_other else "not tried after the server failed"
+            message = (
+                "not tried: the registration or the primary has changed"
+                if is_other
+                else "not tried after the server failed"
+            )
             return part.settled_as(PartStatus.SKIPPED, self._stopped.reason, message)
         return part.hindered({outcome.part for outcome in self.outcomes if outcome.status in NOT_DONE})
 
@@ -134,7 +138,7 @@ class Push:
             fingerprints = part.fingerprints(held, policy)
             return PartOutcome(part.name, PartStatus.PUSHED, part.changes, fingerprints=fingerprints)
         if part.part.same(held, part.own, policy):
-            message = f"it acknowledged the new {part.name}, but still holds what it held before"
+            message = f"it acknowledged the new {part.name}, but still has its previous content"
             return PartOutcome(part.name, PartStatus.FAILED, part.changes, Reason.WRITE_NOT_EFFECTIVE, message)
         added = part.part.additions(held, part.desired, part.own)
         if added is not None:
@@ -149,7 +153,7 @@ class Push:
             return PartOutcome(part.name, PartStatus.PUSHED, part.changes, message=message, fingerprints=fingerprints)
         left = changes_of(replace(part, own=held))
         message = (
-            f"it acknowledged the new {part.name}, but what it holds now is something else "
+            f"it acknowledged the new {part.name}, but its content now differs from what was sent "
             f"({len(left.added)} missing, {len(left.changed)} changed, {len(left.removed)} added by the server)"
         )
         return PartOutcome(part.name, PartStatus.FAILED, part.changes, Reason.WRITE_NOT_EFFECTIVE, message)

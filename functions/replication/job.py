@@ -35,11 +35,12 @@ class Restore:
 class ReplicationJob:
     """The content and rules for one backup, complete before the backup is contacted.
 
-    ``source`` is what the backup is to hold: the primary's state or, with ``restore``, an earlier state of the primary
-    or of the backup itself (``Policy.exact``), which is applied completely or not at all and not verified as equal to
-    the primary. ``guard`` decides what must not be written without an approval. ``previous`` has the fingerprints of
-    the backup's parts when they were last equal; ``pending_access_proof`` is set if settings were written and the proof
-    of access was not recorded. With ``write`` False nothing is written and differences are only listed.
+    ``source`` is the state to apply: the primary's state or, with ``restore``, an earlier state of the primary or of
+    the backup itself (``Policy.exact``). An earlier state is applied completely or not at all, and the result is not
+    verified as equal to the primary. ``guard`` decides what must not be written without an approval. ``previous`` has
+    the fingerprints of the backup's parts when they were last equal; ``pending_access_proof`` is set if settings were
+    written and the proof of access was not recorded. With ``write`` False nothing is written and differences are only
+    listed.
     """
 
     source: PrimaryState

@@ -34,7 +34,7 @@ from replication.model import (
 from replication.parts import PARTS, Part
 from replication.ports import Features, ReadableServer
 
-OUTDATED = "Nothing is written: this is not the plan that was approved or asked for."
+OUTDATED = "Nothing is written: this is not the plan that was approved or requested."
 
 
 @dataclass(frozen=True)
@@ -244,11 +244,11 @@ class Plan:
             own = replace(part, blocks=tuple(block for block in all_blocks if block.part is part.name))
             parts.append(plan._judged(own).hindered(not_done))
         plan = replace(plan, parts=tuple(parts))
-        return plan._not_written(None, "it goes through whole or not at all") if plan.stopped else plan
+        return plan._not_written(None, "the plan is carried out completely or not at all") if plan.stopped else plan
 
     def as_outdated(self) -> "Plan":
         """The plan if a different one was approved or requested: nothing is written."""
-        message = "it is not the plan that was approved or asked for"
+        message = "it is not the plan that was approved or requested"
         return replace(self._not_written(Reason.PLAN_NOT_CURRENT, message), outdated=True)
 
     def _judged(self, part: PartPlan) -> PartPlan:
@@ -378,7 +378,7 @@ def _compared(
         return PartPlan(part, own, settled=settled)
     if blank := part.blanks(desired) - part.blanks(own):
         named = ", ".join(sorted(blank))
-        message = f"{policy.source} answered with nothing at all ({named}), the backup holds some; it was left alone"
+        message = f"{policy.source} returned no content ({named}), the backup has some; this part was not changed"
         return PartPlan(part, own, desired, _failed(part, Reason.PRIMARY_EMPTY, message))
     now = PartFingerprints(part.fingerprint(desired, policy), part.fingerprint(own, policy))
     added = part.additions(own, desired, None) if now == previous and now.desired != now.held else None

@@ -40,7 +40,7 @@ _BEFORE_DIFFERENCE = 40
 MAX_KEPT = 100
 """Maximum number of kept paths that are listed; the rest is counted."""
 
-_COMMITTED_AGAIN = "equal, but it may not outlive a restart, so it is written once more"
+_COMMITTED_AGAIN = "equal, but it may not survive a restart, so it is written again"
 _URGENCY = {Kind.REMOVED: 0, Kind.CHANGED: 1, Kind.ADDED: 2}
 
 

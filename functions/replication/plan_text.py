@@ -64,7 +64,10 @@ def _lines(
         yield ""
         yield "Widens access (the runbook explains each kind):"
         yield from (f"  ! {printable(described(one))}" for one in access_increases)
-    for title, approvable in (("Blocked until approved:", True), ("Waits for a decision (no approval helps):", False)):
+    for title, approvable in (
+        ("Blocked until approved:", True),
+        ("Waits for a decision (an approval does not help):", False),
+    ):
         if stopped := [block for block in blocks if block.approvable == approvable]:
             yield ""
             yield title
@@ -128,7 +131,7 @@ def _kept(details: PlanDetails) -> Iterator[str]:
             yield from (f"  = {line}" for line in kept_lines(part.kept_different, part.kept_different_paths))
     if details.exceptions:
         yield ""
-        yield "Replicated all the same, as exceptions of the rules:"
+        yield "Replicated because of exceptions to the rules:"
         yield from (f"  ! {printable(exception)}" for exception in details.exceptions)
 
 

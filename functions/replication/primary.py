@@ -101,9 +101,7 @@ def earlier_state(dumps: Mapping[str, str], facts: ServerFacts, address: tuple[s
     """
     unknown = set(dumps) - set(PartName)
     if unknown:
-        raise Failure(
-            Reason.SNAPSHOT_UNREADABLE, f"it holds a part that is not known here: {min(unknown)}", server=label
-        )
+        raise Failure(Reason.SNAPSHOT_UNREADABLE, f"it contains an unknown part: {min(unknown)}", server=label)
     states: dict[PartName, object] = {}
     for part in PARTS:
         if part.name in dumps:
@@ -112,7 +110,7 @@ def earlier_state(dumps: Mapping[str, str], facts: ServerFacts, address: tuple[s
                 part.validate(state)
             except (ValueError, KeyError, TypeError, AttributeError, Failure):  # the text would quote the content
                 raise Failure(
-                    Reason.SNAPSHOT_UNREADABLE, f"what it holds of {part.name} cannot be understood", server=label
+                    Reason.SNAPSHOT_UNREADABLE, f"its content of {part.name} cannot be read", server=label
                 ) from None
             states[part.name] = state
     return PrimaryState(label, address, facts, states, users=0, groups=0)

@@ -130,7 +130,7 @@ def _interrupted(plan: Plan, warnings: tuple[str, ...], snapshot: str) -> Outcom
     return Outcome(
         Status.INCOMPLETE,
         Reason.INTERRUPTED,
-        "the run began to write to it and stored no end: it was ended, or is still at it",
+        "the run began to write to it and stored no result: it was killed, or is still in progress",
         parts=tuple(outcome(part) for part in plan.parts),
         warnings=warnings,
         plan_hash=plan.hash,

@@ -51,10 +51,10 @@ class PendingAccessProof:
 def _changed(now: ServerFacts, *right: ServerFacts) -> str:
     """Which facts for the proof of access match none of ``right``, as a clause; empty if all match."""
     if all(now.security != before.security for before in right):
-        return "its answers about SOAP and TLS are not what they were"
+        return "its answers about SOAP and TLS have changed"
     # The days that are left may tick over while we work.
     if all(replace(now.licence, days_left=0) != replace(before.licence, days_left=0) for before in right):
-        return "its licence is not what it was"
+        return "its licence has changed"
     return ""
 
 
@@ -64,8 +64,8 @@ def suspicion(now: ServerFacts, pending_access_proof: PendingAccessProof | None)
     if not pending_access_proof or not change:
         return ""
     return (
-        f"new settings were written to it in a run that did not see the end, and since then {change}; "
-        f"restore {pending_access_proof.snapshot}, or approve this if it was meant"
+        f"new settings were written to it in a run that did not finish, and since then {change}; "
+        f"restore {pending_access_proof.snapshot}, or approve this if it was intended"
     )
 
 
@@ -134,24 +134,24 @@ class SettingsWrite:
         if still:
             raise self._failure(
                 Reason.ACCESS_LOST,
-                f"after the new settings {complaint.text}, and putting them back did not help ({still.text}); "
+                f"after the new settings {complaint.text}, and restoring the old ones did not help ({still.text}); "
                 "nobody may be able to log in to this server",
             )
         self._read_back(part, complaint)
         reason = Reason.DEADLINE if complaint.is_late else Reason.MACHINE_VALUES_CHANGED
-        raise self._failure(reason, f"after the new settings {complaint.text}; they were put back")
+        raise self._failure(reason, f"after the new settings {complaint.text}; the old ones were restored")
 
     def _read_back(self, part: PartPlan, complaint: _Complaint) -> None:
         """Raise Failure(ROLLBACK_NOT_EFFECTIVE) unless the server has the same content as before the push."""
         try:
             same = part.part.same(part.part.read(self.server), part.own, self.policy)
-            seen = "holds something else than before"
+            seen = "has other content than before"
         except Failure as failure:
             same, seen = False, f"cannot be read back ({failure.reason})"
         if not same:
             raise self._failure(
                 Reason.ROLLBACK_NOT_EFFECTIVE,
-                f"after the new settings {complaint.text}; they were put back, but the server {seen}",
+                f"after the new settings {complaint.text}; the old ones were written back, but the server {seen}",
             )
 
     def _complaint(self, *right: ServerFacts) -> _Complaint | None:

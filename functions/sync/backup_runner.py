@@ -110,7 +110,7 @@ class BackupRunner:
             return recorder.recorded[backup_id]
         if backup_id in recorder.begun:
             return recorder.record(recorder.begun[backup_id])
-        late = Failure(Reason.DEADLINE, "the run ended before it was done")
+        late = Failure(Reason.DEADLINE, "the run ended before this backup was finished")
         return recorder.record_failure(backup_id, registration, late)
 
     def _serve_chosen(self, chosen: Backup) -> BackupResult:
@@ -285,10 +285,12 @@ def _with_restore_message(outcome: Outcome, restore_source: RestoreSource, backu
     The message omits that the backup stays paused: views show that for as long as it is true.
     """
     if outcome.status is Status.RESTORED:
-        return replace(outcome, message=f"it {'got back' if write else 'held'} {restore_source.key}")
+        return replace(
+            outcome, message=f"{'restored from' if write else 'it already has the content of'} {restore_source.key}"
+        )
     why = "" if write else why_not_written_to(backup)
     if outcome.status is Status.DRIFTED and why:
-        return replace(outcome, message=f"nothing was put back: {why}")
+        return replace(outcome, message=f"nothing was restored: {why}")
     return outcome
 
 
@@ -375,5 +377,5 @@ def liveness_check(server: ReadableServer, last: BackupResult) -> Outcome | None
         for part in last.parts
         if part.part in names
     )
-    message = "it answered; the primary held what it was verified against, and it was not read again"
+    message = "it answered; it was not read again, because the primary has not changed since it was verified"
     return Outcome(Status.IN_SYNC, message=message, parts=parts, warnings=last.warnings, basis=last.basis)

@@ -60,7 +60,7 @@ def stopped(backup: Backup, run: Run, deaths: int) -> Outcome | None:
     if deaths < MOST_DEATHS or backup.id in run.requested_backups:
         return None
     message = (
-        f"{deaths} runs ended without a word while they served {backup.id} ({backup.host}:{backup.port}); it is served "
+        f"{deaths} runs were killed while they processed {backup.id} ({backup.host}:{backup.port}); it is processed "
         "again by a run that names it, or once its registration is changed"
     )
     return Outcome(Status.BLOCKED, Reason.ENDS_RUNS, message)

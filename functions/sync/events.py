@@ -75,7 +75,7 @@ def read_request(event: object) -> RunRequest:
         return _restore(event)
     if event.get("action") != "sync":
         raise Failure(
-            Reason.EVENT_INVALID, "the event is no scheduled one and its action is none of sync, restore and poll"
+            Reason.EVENT_INVALID, "the event is not a scheduled one, and its action is not sync, restore or poll"
         )
     _refuse_unknown(event, {"accept_primary"})
     return RunRequest(
@@ -96,7 +96,7 @@ def _restore(event: Mapping[str, object]) -> RunRequest:
         raise Failure(Reason.EVENT_INVALID, "the field snapshot is not the key of a snapshot")
     owner = backup_of(snapshot)
     if owner and backups not in ((), (owner,)):
-        raise Failure(Reason.SNAPSHOT_UNFIT, f"the snapshot is of {owner}, and goes back to no other backup")
+        raise Failure(Reason.SNAPSHOT_UNFIT, f"the snapshot is of {owner}, and cannot be restored to another backup")
     return RunRequest(
         Trigger.RESTORE,
         backups=(owner,) if owner else backups,
@@ -132,7 +132,9 @@ def _ids(event: Mapping[str, object]) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(entry, str) and entry for entry in value):
         raise Failure(Reason.EVENT_INVALID, "the field backups is not a list of ids")
     if not value:
-        raise Failure(Reason.EVENT_INVALID, "the field backups names no backup; a run over all is one without it")
+        raise Failure(
+            Reason.EVENT_INVALID, "the field backups names no backup; for a run over all backups, omit the field"
+        )
     if len(value) > _MOST_BACKUPS:
         raise Failure(Reason.EVENT_INVALID, f"the field backups names more than {_MOST_BACKUPS}")
     return tuple(dict.fromkeys(value))

@@ -123,7 +123,7 @@ def conclude_if_done(context: RunContext, fan_out: FanOut, run: Run, primary: Pr
     return report
 
 
-_NO_TIME = "this invocation has no time left for it; another one will"
+_NO_TIME = "this invocation has no time left for the backup; another one processes it"
 
 LATEST_START = 0.5
 """The fraction of its time after which an invocation starts no further backup, so that each has at least the rest."""
@@ -188,7 +188,9 @@ def _of_run(
     run, fan_out = context.store.run(run_id), context.store.fan_out(run_id)
     if run is None or fan_out is None:
         for backup_id in backup_ids:
-            context.progress.not_served(run_id, backup_id, Failure(Reason.UNKNOWN_RUN, "its run is not known any more"))
+            context.progress.not_served(
+                run_id, backup_id, Failure(Reason.UNKNOWN_RUN, "the record of its run no longer exists")
+            )
         return _Unserved(), None
     remember_stack_primary(context.store, context.primary)  # another one than the run began with ends it
     if run.finished_at is not None:

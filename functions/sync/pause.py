@@ -42,7 +42,7 @@ def may_be_written_to(backup: Backup, run: Run) -> bool:
 def why_not_written_to(backup: Backup) -> str:
     """Why a run only looks at this backup, as a clause; empty if the run may write to it."""
     if backup.report_only:
-        return "it is only reported on"
+        return "it has report_only"
     return f"it is paused ({backup.paused})" if backup.paused else ""
 
 
@@ -53,9 +53,9 @@ def left_alone(backups: Iterable[Backup], run: Run) -> Failure | None:
         return None
     ids = ", ".join(backup.id for backup in left[:_LISTED]) + (", ..." if len(left) > _LISTED else "")
     is_paused = any(not backup.report_only for backup in left)
-    why = "paused and not named, or only reported on" if is_paused else "only reported on"
+    why = "paused and not named, or have report_only" if is_paused else "only reported on"
     reason = Reason.BACKUP_PAUSED if is_paused else Reason.BACKUP_REPORT_ONLY
-    return Failure(reason, f"nothing is put back on the backups that are {why}: {ids}")
+    return Failure(reason, f"nothing is restored to the backups that are {why}: {ids}")
 
 
 def refuse_report_only(backups: Iterable[Backup], run: Run) -> None:

@@ -29,7 +29,7 @@ def keep_state(primary: PrimaryState, recorder: ResultRecorder) -> Failure | Non
             state = _kept(primary, last, recorder, now, retention)
         context.store.record_state(state, lease_owner=recorder.owner)
     except Failure as failure:
-        return Failure(Reason.STATE_NOT_KEPT, f"what the primary holds was not kept: {failure.message}")
+        return Failure(Reason.STATE_NOT_KEPT, f"the primary's state was not stored: {failure.message}")
     return None
 
 

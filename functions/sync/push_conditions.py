@@ -100,9 +100,7 @@ class Turn:
         warnings = []
         if is_too_old:
             when = f"it was given at {given.at:%Y-%m-%d %H:%M} UTC"
-            warnings.append(
-                f"{_name(given)} has ended with its age: {when}. Approve the plan anew if it is still meant."
-            )
+            warnings.append(f"{_name(given)} has expired: {when}. Approve the plan anew if it is still meant.")
         elif has_written and self.in_force is None:
             warnings.append(f"{_name(given)} has ended without being used, because the backup was written to.")
         if not has_written and (is_too_old or self._is_void(given, outcome)):

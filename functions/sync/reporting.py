@@ -62,7 +62,7 @@ def _with_primary(figure: Callable[[FleetHealth], float | None]) -> Callable[[Fl
 
 
 RUNS_FINISHED = Metric[Report](
-    "RunsFinished", "1 for a run that came to its end, whatever it found", lambda report: _is_own(report.run)
+    "RunsFinished", "1 for a run that ended, whatever its result", lambda report: _is_own(report.run)
 )
 OF_RUN = (
     Metric[Report](
@@ -74,24 +74,26 @@ OF_RUN = (
     Metric("ItemsChanged", "users, groups, rules and values that a run added, removed or changed", _items_changed),
     Metric("BackupsInSync", "found equal", _of_status(Status.IN_SYNC)),
     Metric("BackupsUpdated", "written to, read back, equal", _of_status(Status.UPDATED)),
-    Metric("BackupsDrifted", "differ, and were only looked at", _of_status(Status.DRIFTED)),
+    Metric("BackupsDrifted", "differ, without a write being intended", _of_status(Status.DRIFTED)),
     Metric("BackupsBlocked", "the guards stopped some of it", _of_status(Status.BLOCKED)),
-    Metric("BackupsRolledBack", "new settings were put back", _of_status(Status.ROLLED_BACK)),
+    Metric("BackupsRolledBack", "new settings were rolled back", _of_status(Status.ROLLED_BACK)),
     Metric("BackupsFailed", "could not be made equal", _of_status(Status.FAILED)),
-    Metric("BackupsIncomplete", "the run could not get to them, or not through", _of_status(Status.INCOMPLETE)),
-    Metric("BackupsRestored", "hold again what was there before", _of_status(Status.RESTORED)),
+    Metric("BackupsIncomplete", "the run could not reach them, or not finish them", _of_status(Status.INCOMPLETE)),
+    Metric("BackupsRestored", "were restored to earlier content", _of_status(Status.RESTORED)),
 )
 """The metrics of one run."""
 
 OF_FLEET = (
     Metric[FleetHealth](
         "LongestUnverifiedMinutes",
-        "minutes since the backup that waits longest was found equal",
+        "minutes since the backup with the oldest verification was found equal",
         lambda health: health.longest_unverified,
         MetricUnit.NoUnit,
     ),
     Metric[FleetHealth](
-        "MostFailuresInARow", "failed runs in a row of the backup that has most", lambda health: health.most_failures
+        "MostFailuresInARow",
+        "largest number of consecutive failed runs of any backup",
+        lambda health: health.most_failures,
     ),
     Metric[FleetHealth]("BlockedNow", "backups that wait for an approval", lambda health: health.blocked),
     Metric[FleetHealth](

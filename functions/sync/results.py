@@ -179,7 +179,7 @@ def conclude(
         if not run.dry_run and any(result.verified_at for result in results):
             context.store.save_baseline(_baseline(context, run, primary), lease_owner=owner)
     except Failure as failure:
-        complaints.append(Failure(failure.reason, f"what the primary held was not remembered: {failure.message}"))
+        complaints.append(Failure(failure.reason, f"the primary's baseline was not stored: {failure.message}"))
     if complaints:
         message = "; ".join(complaint.message for complaint in complaints)
         return finish(context, run, RunStatus.PARTIAL, complaints[0].reason, message, results)

@@ -56,7 +56,7 @@ def run(
     """
     started_at = context.runtime.now()
     if request.run_id and requested_at(request.run_id) > started_at + _CLOCKS_DIFFER:
-        raise Failure(Reason.EVENT_INVALID, "the field run_id names a time that has not come")
+        raise Failure(Reason.EVENT_INVALID, "the field run_id contains a time in the future")
     record = Run(
         id=request.run_id or new_run_id(started_at, context.runtime.new_id()),
         trigger=request.trigger,
@@ -98,7 +98,7 @@ def _with_stack_primary_noticed(record: Run, context: RunContext) -> Run:
     try:
         remember_stack_primary(context.store, context.primary)
     except Failure as failure:
-        why = f"what the stack's parameters name was not stored: {failure.message}"
+        why = f"the primary of the stack's parameters was not stored: {failure.message}"
         return with_notice(record, Failure(failure.reason, why))
     return record
 
@@ -136,7 +136,7 @@ def _again(record: Run, context: RunContext) -> Report:
     """Report that this run has already begun or ended. Nothing is stored: the record under this id belongs to the first
     invocation.
     """
-    message = "the run has begun or ended before"
+    message = "the run had already begun or ended"
     done = replace(record, status=RunStatus.NOT_RUN, reason=Reason.ALREADY_STARTED, message=message)
     context.progress.finished(done)
     return Report(done)
@@ -325,8 +325,8 @@ def _asked_since(run: Run, primary: Primary) -> bool:
     return run.requester_verified and not (primary.since and requested_at(run.id) < primary.since)
 
 
-_CUT_OFF = "it was ended before it was done; what it has done beyond its results is in no record"
-_NEVER_BEGAN = "its event was dropped before it began, or failed on the way; nothing was done"
+_CUT_OFF = "the run was killed before it finished; work without a recorded result is unknown"
+_NEVER_BEGAN = "the run's event was dropped or failed before the run began; nothing was done"
 _LIFE_OF_AN_EVENT = timedelta(hours=6)
 """Lambda drops an asynchronous event after at most this time."""
 
@@ -349,13 +349,13 @@ def finish_dead_runs(context: RunContext, recorder: ResultRecorder) -> list[Fail
             elif run.started_at + _LIFE_OF_AN_EVENT <= context.runtime.now():
                 finish(context, run, RunStatus.FAILED, Reason.EVENT_DROPPED, _NEVER_BEGAN)
         except Failure as failure:
-            failures.append(Failure(failure.reason, f"the run {run_id} has no end: {failure.message}"))
+            failures.append(Failure(failure.reason, f"the run {run_id} could not be finished: {failure.message}"))
     return failures
 
 
 def _finish_dead(recorder: ResultRecorder) -> None:
     context, run = recorder.context, recorder.run
-    cut_off = Failure(Reason.RUN_CUT_OFF, "the run ended before it had a result for it")
+    cut_off = Failure(Reason.RUN_CUT_OFF, "the run ended before it had a result for this backup")
     for backup_id in context.store.open_backups(run.id):
         if recorder.claim(backup_id):
             recorder.settle(backup_id, cut_off, late=True)

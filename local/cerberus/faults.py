@@ -288,7 +288,7 @@ _CONTROL = "\x01"
 
 
 def _with_control(values: Values) -> Values:
-    """Add U+0001 to the text or name nearest to the end of the document: that of one item."""
+    """Add U+0001 to the last text or name in the document, which belongs to one item."""
     documents_in = [name for name in ("data", "dataXml") if values.get(name)]
     if documents_in:
         name = documents_in[0]

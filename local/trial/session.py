@@ -157,7 +157,7 @@ class Session:
             return examine_primary(facts, PRIMARY_ID)
         primary, backup = self._request.primary, self._request.backup
         if self._primary_facts is None:
-            unknown = (Finding(name, warnings=("The primary could not be asked.",)) for name in COMPARED)
+            unknown = (Finding(name, warnings=("The primary could not be reached.",)) for name in COMPARED)
             return *examine_primary(facts, BACKUP_ID), *unknown
         return examine_backup(
             self._primary_facts, (primary.host, primary.port), facts, (backup.host, backup.port), BACKUP_ID

@@ -62,7 +62,7 @@ def list_backups(
     services: Injected,
     limit: Limit = 50,
     next: NextBackups = None,  # noqa: A002 - the parameter's name
-    status: Annotated[StatusFilter | None, Query(description="Only those whose last run ended so.")] = None,
+    status: Annotated[StatusFilter | None, Query(description="Only backups whose last result has this status.")] = None,
 ) -> BackupPage:
     """The registered backups with their last results, in the order of their ids."""
     after = next or ""

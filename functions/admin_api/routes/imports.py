@@ -30,7 +30,7 @@ _READ_SECONDS = 15.0
 _MOST_ENTRIES = 1_000
 """Maximum number of entries of the primary's list that are processed."""
 _LONGEST_NAME = 256
-_ITSELF = "It leads to the primary itself."
+_ITSELF = "Its address is the primary's own."
 _TWICE = "The primary lists this server twice; this entry comes second."
 
 type Action = Literal["would_register", "registered", "needs_password", "already_registered", "refused"]
@@ -110,17 +110,19 @@ def _decided(targets: Sequence[NativeTarget], body: ImportRequest, services: Ser
             if _key(target) in body.passwords:
                 yield _Decision(target, "would_register")
             else:
-                yield _Decision(target, "needs_password", f"Give it in passwords, as {_key(target)}.")
+                yield _Decision(
+                    target, "needs_password", f"Add its password to passwords under the key {_key(target)}."
+                )
 
 
 def _unfit(target: NativeTarget, problem: Failure | None) -> str:
     """Why an entry cannot be registered, empty if it can; ``problem`` is the failure of its address."""
     if not target.secure:
-        return "It is replicated to over plain HTTP, which is never used here."
+        return "The primary replicates to it over plain HTTP, which this product never uses."
     if problem:
         return f"{problem.message[:1].upper()}{problem.message[1:]}."
     if not (target.username and 1 <= target.port <= MAX_PORT):
-        return "The primary has no user name, or no valid port, for it."
+        return "The primary's list has no user name, or no valid port, for this server."
     if len(target.username) > _LONGEST_NAME or not is_plain(target.username):
         return "The primary has a user name for it that is too long, or holds a control or bidirectional character."
     return ""

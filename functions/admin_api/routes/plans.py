@@ -32,7 +32,7 @@ def get_plan(
     backup_id: BackupIdParameter,
     services: Injected,
     snapshot: Annotated[
-        SnapshotName | None, Query(description="What would be put back; without it, what the primary holds now.")
+        SnapshotName | None, Query(description="The snapshot to restore; without it, the primary's current content.")
     ] = None,
 ) -> PlanView:
     """The current plan, computed from the present content of primary and backup. Nothing is written.

@@ -229,7 +229,7 @@ def compare_states(
     services: Injected,
     to: Annotated[
         str | None,
-        Query(pattern=DIGEST_PATTERN, description="The other one; without it, what the primary holds now."),
+        Query(pattern=DIGEST_PATTERN, description="The other state; without it, the primary's current content."),
     ] = None,
 ) -> DifferenceView:
     """The changes since the state with this digest, in the form of a plan; values that look like secrets are hidden."""

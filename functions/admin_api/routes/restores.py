@@ -61,7 +61,7 @@ def list_snapshots(
 
 @router.post(
     "/backups/<backup_id>/restore",
-    summary="Put back what was there before",
+    summary="Restore a backup",
     tags=["backups"],
     operation_id="restoreBackup",
     responses=problem_answers(403, 404, 409),

@@ -77,7 +77,7 @@ def _put_back(before: SyncSettings, saved: SyncSettings, store: Store, failure: 
     try:
         store.save_settings(before, expected_version=saved.version)
     except (Failure, VersionConflict):
-        half = f"{failure.message}; the settings were stored before, and could not be put back"
+        half = f"{failure.message}; the settings were stored before, and the previous ones could not be restored"
         raise Failure(failure.reason, half) from None
 
 

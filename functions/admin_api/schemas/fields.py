@@ -56,17 +56,15 @@ Rule = Annotated[
         min_length=1,
         max_length=256,
         description=(
-            "A keep pattern over the paths of the settings: every step between slashes names something. One that "
-            "begins with `!/` is an exception: this exact path is replicated all the same. One that can match nothing "
+            "A keep pattern for paths in the settings; each step between slashes matches a name. A pattern that "
+            "begins with `!/` is an exception: this exact path is replicated anyway. A pattern that can match nothing "
             "is refused."
         ),
         json_schema_extra={"format": "preservation-rule", "pattern": f"^{RULE_FORM}$", "not": {"pattern": ACTING}},
     ),
     AfterValidator(_rule),
 ]
-RuleList = Annotated[
-    list[Rule], Field(max_length=200, description="What stays the backup's own, besides the product's own rules.")
-]
+RuleList = Annotated[list[Rule], Field(max_length=200, description="Keep patterns in addition to the product's own.")]
 Tags = Annotated[
     dict[
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/=+@-]{1,128}$")],

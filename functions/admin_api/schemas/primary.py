@@ -97,9 +97,9 @@ class NewPromotion(Model):
     backup_id: BackupId
     former_id: Annotated[
         BackupId,
-        Field(description="What the old primary is called as a backup. Neither `primary` nor the id of a backup."),
+        Field(description="The id of the old primary as a backup. Neither `primary` nor the id of another backup."),
     ] = LEFT_OUT
-    force: Annotated[bool, Field(description="Whatever speaks against it, it is promoted.")] = False
+    force: Annotated[bool, Field(description="Promotes the backup in spite of all concerns.")] = False
 
 
 class PromotionView(Model):

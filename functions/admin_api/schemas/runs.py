@@ -33,7 +33,7 @@ class NewRun(Model):
                 "run is dry, until the primary holds something else or is another server. Not true beside a state."
             )
         ),
-        NotBeside("state", "The primary is not read when an older state of it goes over"),
+        NotBeside("state", "The primary is not read if an older state of it is pushed"),
     ] = False
     plan_hash: Annotated[str, Field(pattern=DIGEST_PATTERN)] = LEFT_OUT
 

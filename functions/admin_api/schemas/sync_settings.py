@@ -47,7 +47,7 @@ class NewSyncSettings(Model):
     rules: RuleList
     replicate_auto_block_list: bool
     limits: LimitsView | None
-    block_widened_access: Annotated[bool, Field(description="What widens access waits for an approval.")]
+    block_widened_access: Annotated[bool, Field(description="Changes that widen access wait for an approval.")]
     approval_by_another: Annotated[
         bool,
         Field(
@@ -85,12 +85,12 @@ class NewSyncSettings(Model):
     ] = []
     approval_hours: Annotated[
         int,
-        Field(ge=1, le=720, description="So long after it was given an approval ends, used or not."),
+        Field(ge=1, le=720, description="Hours after which an approval expires, used or not."),
         BeforeValidator(whole_number),
     ] = 24
     schedule_notes: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=500, pattern=PLAIN)]],
-        Field(max_length=5, description="As the answers have it, so that these can be sent again; it changes nothing."),
+        Field(max_length=5, description="Accepted so that an answer can be sent back unchanged; it has no effect."),
     ] = []
 
 

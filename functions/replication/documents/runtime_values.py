@@ -37,7 +37,7 @@ RUNTIME_PARTS = frozenset({"date", "time", "ip", "address", "count"})
 DATA_TYPES = frozenset(
     {"string", "str", "text", "int", "integer", "long", "number", "uint", "dword", "qword", "date", "time", "datetime"}
 )
-"""Values of an attribute that states the type of such a value."""
+"""Words that state the type of a run-time value."""
 
 _NUMBER = r"[+-]?[0-9][0-9:./+-]*(?:T[0-9:./+-]*)?Z?"
 _IPV6 = r"\[?[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:\.[0-9]{1,3}){0,3}\]?(?::[0-9]{1,5})?"

@@ -96,7 +96,7 @@ def _blocks(plan: PartPlan, limits: Limits, policy: Policy) -> Iterator[Block]:
         if plan.name is PartName.SETTINGS:
             yield from _unruled(plan, policy.rules)
         if lost := plan.part.emptied(plan.own, plan.desired):
-            message = f"{source} does not hold an entry of {plan.name}, the backup does ({lost} would go)"
+            message = f"{source} has no entry of {plan.name}, the backup has some ({lost} would be removed)"
             yield Block(plan.name, Reason.PART_MISSING_ON_PRIMARY, message, {"removed": lost})
 
 
@@ -118,7 +118,7 @@ def _removals(plan: PartPlan, limits: Limits, source: str) -> Iterator[Block]:
             yield Block(plan.name, Reason.PART_MISSING_ON_PRIMARY, message, numbers)
         elif not blocks and (removed or disabled) and _leaves_none(before, after, disabled):
             reason = Reason.DISABLES_TOO_MUCH if disabled else Reason.REMOVES_TOO_MUCH
-            message = f"none of the {held} {within} that the backup has would be left that may be used"
+            message = f"none of the {held} {within} that the backup has would remain usable"
             yield Block(plan.name, reason, message, numbers)
         else:
             yield from blocks
@@ -189,7 +189,7 @@ def _ways_to_keep(plan: PartPlan, differences: list[Difference], rules: Rules) -
     if pasted := quoted_lines(line for line, exceptions in winning.items() if not exceptions):
         ways += f"; to keep, add {pasted}"
     if exceptions := quoted_lines(KeepLine(one) for some in winning.values() for one in some):
-        ways += f"; to keep what an exception sends over, remove {exceptions}"
+        ways += f"; to keep values that an exception replicates, remove {exceptions}"
     return ways
 
 

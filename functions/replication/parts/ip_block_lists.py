@@ -1,4 +1,6 @@
-"""The lists of blocked addresses. One call writes both; the automatic one is replicated only if chosen."""
+"""The lists of blocked addresses. One call writes the manual and the automatic list; the automatic one is replicated
+only if chosen.
+"""
 
 import json
 from collections.abc import Iterator

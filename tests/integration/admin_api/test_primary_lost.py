@@ -145,7 +145,7 @@ def test_who_promoted_is_shown_and_recorded(fleet: Fleet) -> None:
     ("change", "why"),
     [
         ({"enabled": False}, "it is disabled"),
-        ({"parts": ["accounts"]}, "it was never given settings, authentication, event_rules"),
+        ({"parts": ["accounts"]}, "it never received settings, authentication, event_rules"),
     ],
 )
 def test_one_that_is_not_fit_is_refused_until_it_is_forced(fleet: Fleet, change: dict[str, Any], why: str) -> None:
@@ -177,7 +177,7 @@ def test_one_whose_new_settings_nobody_has_proved_is_refused(fleet: Fleet) -> No
     store.record_result(replace(last, attempted_at=now, settings_before="a snapshot"), lease_owner="a run")
     status, problem = fleet.promote()
     assert (status, problem["reason"]) == (409, "promotion_unsafe")
-    assert "nobody has proved its access since (a snapshot)" in problem["detail"]
+    assert "access to it has not been proved since (a snapshot)" in problem["detail"]
 
 
 @pytest.mark.parametrize("last_status", ["incomplete", "failed", "blocked", "drifted", "restored"])

@@ -123,7 +123,7 @@ class TestTheProofIsNotHeardOf:
         monkeypatch.setattr(BackupClient, "fresh_facts", late_once)
         fleet.run()
         assert fleet.statuses() == {"b1": "failed:too_slow"}
-        assert "they were put back" in fleet.result("b1").message
+        assert "the old ones were restored" in fleet.result("b1").message
         assert fleet.servers["b1"].state.document("settings") == before
 
     def _cut_off(self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +164,7 @@ class TestTheLogInIsLost:
         assert (run.status, run.reason) == ("partial", "access_lost")
         assert "b1" in run.message
         assert "nobody may be able to log in" in run.message
-        assert "putting them back did not help" in fleet.result("b1").message
+        assert "restoring the old ones did not help" in fleet.result("b1").message
         assert fleet.result("b1").verified_at is None
 
     def test_what_it_held_before_is_in_the_snapshot(self, fleet: Fleet) -> None:

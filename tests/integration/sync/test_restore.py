@@ -313,7 +313,7 @@ class TestWhatIsRefused:
         restore(fleet, key, "b1")
         assert fleet.statuses() == {"b1": "restored"}
         assert fleet.servers["b1"].snapshot() == before
-        assert any("could not be asked who it is" in warning for warning in fleet.result("b1").warnings)
+        assert any("could not be asked for its identity" in warning for warning in fleet.result("b1").warnings)
 
     def test_an_address_that_leads_to_the_primary(self, pushed: tuple[Fleet, Snapshot, str]) -> None:
         fleet, _, key = pushed

@@ -100,7 +100,7 @@ def test_what_no_approval_lets_through_is_blocked_and_the_rest_goes_on(laptop: L
     ACTIONS["set_setting"](laptop.backup.state, "sites/site/certificate", "own.crt")
     status, out, err = laptop.run("sync", *laptop.trust, "--yes")
     assert status == 4
-    assert "Waits for a decision (no approval helps):" in out
+    assert "Waits for a decision (an approval does not help):" in out
     assert "BLOCKED: nothing was written." in err
     assert "--approve" not in err
     assert laptop.backup.writes == []

@@ -240,7 +240,7 @@ def test_a_pause_without_a_plain_reason_is_refused(world: Any, register: Any, bo
 def test_a_pause_based_on_an_older_version_is_refused(world: Any, register: Any, action: str, body: object) -> None:
     register(id="ftp2")
     answer = world.call("POST", f"/backups/ftp2/{action}", body, If_Match='"0"')
-    assert (answer.status, answer.body["detail"]) == (412, "ftp2 was changed by somebody else meanwhile")
+    assert (answer.status, answer.body["detail"]) == (412, "ftp2 was changed by another request meanwhile")
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_settings_are_stored_only_together_with_the_schedule(
     world.schedule = _Unwilling(at_once=at_once)
     body = world.call("GET", "/sync-settings").body
     answer = world.call("PUT", "/sync-settings", body | {"enabled": False, "rules": ["*logo*"], "read_timeout": 5})
-    assert (answer.status, answer.body["reason"], "could not be put back" in answer.body["detail"]) == (
+    assert (answer.status, answer.body["reason"], "could not be restored" in answer.body["detail"]) == (
         status,
         reason,
         False,
@@ -163,7 +163,7 @@ def test_settings_that_could_not_be_put_back_are_told_of(world: Any) -> None:
     world.schedule = _Unwilling(at_once=False, meanwhile=change_meanwhile)
     body = world.call("GET", "/sync-settings").body
     answer = world.call("PUT", "/sync-settings", body | {"rules": ["*logo*"]})
-    assert (answer.status, "could not be put back" in answer.body["detail"]) == (503, True)
+    assert (answer.status, "could not be restored" in answer.body["detail"]) == (503, True)
     assert world.store.settings().rules == ("*by another*",)
 
 

@@ -112,7 +112,7 @@ class TestPromotion:
         monkeypatch.setattr(world.store, "statuses", lambda _: {})
         unreadable("status")
         (warning,) = warnings_about(self.BACKUP, world.services())
-        assert warning.startswith("Nobody has seen")
+        assert warning.startswith("It is unknown")
 
     def test_a_registry_that_is_down_is_not_overruled(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         def down(_: str) -> None:

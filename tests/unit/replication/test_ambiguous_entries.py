@@ -110,7 +110,7 @@ def test_a_plan_shows_what_an_approval_does_not_lift(make_plan_between: PlanFact
     (part,) = (part for part in shown.details.parts if part.part is PartName.SETTINGS)
     assert (part.state, part.reason) == (State.UNDECIDED, Reason.ENTRIES_AMBIGUOUS)
     text = render(shown.details, "b1", blocks=shown.blocks)
-    for_approval, for_decision = text.index("Blocked until approved:"), text.index("Waits for a decision (no approval")
+    for_approval, for_decision = text.index("Blocked until approved:"), text.index("Waits for a decision (an approval")
     assert for_approval < text.index("part_missing_on_primary") < for_decision < text.index("/s/sites/site")
     assert "\nPlan: nothing is written. Waits for an approval: mime_mappings" in text
     assert ". Waits for a decision: settings." in text

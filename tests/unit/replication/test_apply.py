@@ -270,7 +270,7 @@ class TestTheWayIn:
         drifted.write_settings = write  # type: ignore[method-assign]  # this one server does not put back
         outcome = push(drifted)
         assert (outcome.status, outcome.reason) == (Status.FAILED, Reason.ROLLBACK_NOT_EFFECTIVE)
-        assert "put back, but" in outcome.message
+        assert "written back, but" in outcome.message
 
     def test_lost_access_that_cannot_be_given_back_is_said_first(
         self, drifted: FakeServer, push: Callable[..., Outcome]

@@ -165,7 +165,7 @@ def planned(make_plan_between: PlanFactory, *rules: str) -> tuple[str, PartPlan]
 
 def test_an_exception_with_an_effect_is_shown_in_every_plan(make_plan_between: PlanFactory) -> None:
     text, part = planned(make_plan_between, "!/s/replicationMode")
-    assert "Replicated all the same, as exceptions of the rules:\n  ! !/s/replicationMode\n" in text
+    assert "Replicated because of exceptions to the rules:\n  ! !/s/replicationMode\n" in text
     assert '~ /s/replicationMode = "b" -> "p"' in text
     assert part.kept_differences == ("/s/e[soapPort]/@value",)
 
@@ -189,7 +189,7 @@ def test_a_plan_warns_of_a_pattern_without_effect(make_plan_between: PlanFactory
     text, part = planned(make_plan_between, rule)
     assert [warning_text in warning for warning in part.warnings] == ([True] if warning_text else [])
     assert warning_text in text
-    is_shown = "Replicated all the same" in text
+    is_shown = "Replicated because of exceptions" in text
     assert is_shown == (rule.startswith("!") and not warning_text), "a plan shows the exceptions that have an effect"
 
 

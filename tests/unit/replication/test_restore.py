@@ -169,7 +169,7 @@ def test_nothing_at_all_goes_back_only_when_that_is_confirmed(put_back: Put, mak
     server.content |= {"event_rules": DRIFT["event_rules"], "mime_mappings": DRIFT["mime_mappings"]}
     outcome = put_back(dumps, server, guard=Guard())
     assert (outcome.status, outcome.reason) == (Status.BLOCKED, Reason.PART_MISSING_ON_PRIMARY)
-    assert "the snapshot answered with nothing at all" in outcome.message
+    assert "the snapshot returned no content" in outcome.message
     assert put_back(dumps, server).status is Status.RESTORED
     assert (server.content["event_rules"], server.content["mime_mappings"]) == ("", ())
 

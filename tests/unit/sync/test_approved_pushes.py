@@ -125,7 +125,7 @@ def test_a_restore_ends_what_was_given_before_it_and_not_used() -> None:
 def test_of_one_that_was_too_old_the_result_tells() -> None:
     status = after(*APPROVED, Change("wait", 3), RUN).store.status("b1")
     assert status
-    assert any("by somebody has ended with its age: it was given at " in warning for warning in status.warnings)
+    assert any("by somebody has expired: it was given at " in warning for warning in status.warnings)
 
 
 def test_wherever_a_run_dies_nothing_is_left_that_lets_a_second_push_through() -> None:

@@ -152,7 +152,7 @@ def test_a_state_that_cannot_be_kept_stops_nothing_and_is_told(history: History)
     assert {result.status for result in report.results} == {Status.UPDATED, Status.IN_SYNC}
     (notice,) = report.run.notices
     assert notice.reason == Reason.STATE_NOT_KEPT
-    assert notice.message == "what the primary holds was not kept: S3 PutObject failed: SlowDown"
+    assert notice.message == "the primary's state was not stored: S3 PutObject failed: SlowDown"
     assert history.world.store.run(report.run.id).notices == report.run.notices
     assert history.states == ()
 

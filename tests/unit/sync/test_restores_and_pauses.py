@@ -166,16 +166,16 @@ def test_what_is_left_alone_is_said_in_the_run_and_of_each_backup() -> None:
         for result in report.results
     }
     assert messages == {
-        "b1": ("drifted", f"nothing was put back: it is paused ({PEOPLE})"),
-        "b2": ("drifted", "nothing was put back: it is only reported on"),
-        "b3": ("restored", f"it got back {fleet.key}"),
+        "b1": ("drifted", f"nothing was restored: it is paused ({PEOPLE})"),
+        "b2": ("drifted", "nothing was restored: it has report_only"),
+        "b3": ("restored", f"restored from {fleet.key}"),
     }
 
 
 def test_one_that_holds_it_already_and_is_left_alone_did_not_get_it_back() -> None:
     fleet = Fleet({"b1": Registered(PEOPLE)}, is_equal=True)
     results = {result.backup_id: result.message for result in fleet.put_back(Asked()).results}
-    assert results["b1"] == f"b1: it held {fleet.key}"
+    assert results["b1"] == f"b1: it already has the content of {fleet.key}"
 
 
 def test_a_named_backup_that_is_only_reported_on_ends_the_run_before_any_is_touched() -> None:

@@ -196,7 +196,7 @@ def test_the_hour_is_made_of_all_that_was_meant() -> None:
             "runtime.sleep(2.0)",
             "b15.write_settings raised Killed",
             "store.claim_backup = held",
-            "'b21', this invocation has no time left for it; another one will [deadline]",
+            "'b21', this invocation has no time left for the backup; another one processes it [deadline]",
             "reason=run_cut_off",
             "status=succeeded",
         )

@@ -202,7 +202,7 @@ def test_no_line_is_printed_beside_an_exception_that_goes_on_winning(
     rules = [f"!{line}" for line in excepted]
     plan = make_plan_between({"settings": own}, {"settings": primary}, replace(POLICY, rules=Rules.standard(rules)))
     message = message_of(plan)
-    added, _, removed = message.partition("; to keep what an exception sends over, remove ")
+    added, _, removed = message.partition("; to keep values that an exception replicates, remove ")
     assert sorted(lines_of(added)) == sorted(set(lines) - set(excepted))
     assert [json.loads(line) for line in re.findall(r'"[^"]*"', removed)] == [
         f"!{one}" for one in lines if one in excepted
