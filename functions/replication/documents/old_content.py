@@ -15,6 +15,7 @@ from replication.documents.plain_values import (
     Value,
     attributes_of,
     is_leaf,
+    names_in,
     own_names,
     plain_text,
     plain_word,
@@ -78,6 +79,7 @@ class OldContent:
         """
         return (
             not place.names_before.isdisjoint(addition.names)
+            or not place.item.lost_names.isdisjoint(addition.names)
             or not place.item.lost_words.isdisjoint(addition.names | addition.texts)
             or not self._lost_values.isdisjoint(addition.values)
             or (not place.is_certain and self._is_held_by_kind(addition, place))
@@ -112,11 +114,17 @@ class _Item:
         return frozenset(texts_of(values_of(self.sent)))
 
     @cached_property
+    def lost_names(self) -> frozenset[str]:
+        """The names of values that the server had in this item, and that were not sent as names of values."""
+        return self._lost(names_in)
+
+    @cached_property
     def lost_words(self) -> frozenset[str]:
-        """The words that the server had in this item as a name or as a text, and that were not sent."""
-        if self.before is None:
-            return frozenset()
-        return frozenset(words_of(self.before)).difference(words_of(self.sent))
+        """The words that the server had in this item as a name or as a text, and that were sent as neither."""
+        return self._lost(words_of)
+
+    def _lost(self, words: Callable[[etree._Element], Iterator[str]]) -> frozenset[str]:
+        return frozenset() if self.before is None else frozenset(words(self.before)).difference(words(self.sent))
 
 
 class _Counterpart(NamedTuple):

@@ -42,10 +42,14 @@ def own_names(element: etree._Element) -> Iterator[str]:
         yield from _entry_keys(child)
 
 
+def names_in(root: etree._Element) -> Iterator[str]:
+    """The names of all values inside an element."""
+    return (name for element in root.iter(etree.Element) for name in own_names(element))
+
+
 def words_of(root: etree._Element) -> Iterator[str]:
     """The names and texts of all values inside an element."""
-    for element in root.iter(etree.Element):
-        yield from own_names(element)
+    yield from names_in(root)
     yield from (_without_punctuation(text) for _, text in values_of(root) if _is_telling(text))
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from replication.documents.server_additions import count_additions
 from replication.model import Policy
+from replication.parts.accounts import Accounts, AccountsPart
 from replication.parts.base import Document
 from replication.parts.single_documents import EventRules
 from tests.support.documents import parse_text
@@ -169,6 +170,39 @@ def test_old_content_is_no_addition_in_whatever_form_it_is_kept(
         there = HELD_FORMS["attribute"]("runFile", value) if sent_elsewhere else nothing
         own, sent, held = two_rules(old, there), two_rules(nothing, there), two_rules(kept, there)
     assert PART.additions(held, sent, own) is None
+
+
+@given(
+    before=st.sampled_from(sorted(HELD_FORMS)),
+    after=st.sampled_from(sorted(KEPT_FORMS)),
+    value=st.sampled_from(("5", "true", "off")),
+    text=st.sampled_from(("runFile", "RUN_FILE", "sent as runFile now", "5", "true", "off")),
+    as_rules=st.booleans(),
+)
+def test_old_content_is_no_addition_whatever_text_was_sent_beside_it(
+    before: str, after: str, value: str, text: str, as_rules: bool
+) -> None:
+    """Nor if a text that was sent is the old name, and another entry was sent the very same value."""
+    old, kept, elsewhere = (
+        HELD_FORMS[before]("runFile", value),
+        KEPT_FORMS[after]("runFile", value),
+        f"runFile='{value}'",
+    )
+    assume(before != "assignment")
+    kind = "rule" if as_rules else "user"
+
+    def document(attributes: str, inner: str, other: str) -> str:
+        first = f"<{kind} name='first' {attributes}>{inner}</{kind}>"
+        return f"<all xmlns:o='urn:o'>{first}<{kind} name='second' {other}/></all>"
+
+    own = document("", f"<deep {old.attributes}><a>1</a>{old.elements}</deep>", "x='0'")
+    sent = document("", f"<deep><a>1</a></deep><note>{text}</note>", elsewhere)
+    held = document(kept.attributes, f"<deep><a>1</a></deep><note>{text}</note>{kept.elements}", elsewhere)
+    if as_rules:
+        assert PART.additions(*(Document(one, "rules", "b1") for one in (held, sent, own))) is None
+    else:
+        lists = (Accounts.of(one, "<groups/>", "b1") for one in (held, sent, own))
+        assert AccountsPart().additions(*lists) is None
 
 
 @given(
