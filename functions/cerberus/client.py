@@ -5,7 +5,6 @@ A primary is only ever used through ``PrimaryClient``, which has no method and n
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
 from types import TracebackType
 from typing import ClassVar, Self
 
@@ -103,7 +102,7 @@ class PrimaryClient:
         self, endpoint: Endpoint, deadline: Deadline, runtime: Runtime, *, dialer: Dialer | None = None
     ) -> None:
         self._endpoint = endpoint
-        self._deadline = deadline.share(inf)
+        self._deadline = deadline.copy()
         self._runtime = runtime
         self._dialer = dialer or Dialer(endpoint.host, endpoint.port, endpoint.addresses, endpoint.not_at)
         self._soap = SoapClient(

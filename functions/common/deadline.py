@@ -31,6 +31,10 @@ class Deadline:
         """A deadline for one of several tasks: ``seconds`` from now, and never later than this one."""
         return Deadline(min(seconds, self._end - self._clock()), self._clock)
 
+    def copy(self) -> "Deadline":
+        """The same point in time as a separate object: time that is reserved in one is not reserved in the other."""
+        return Deadline(self._end - self._clock(), self._clock)
+
     @contextmanager
     def reserving(self, seconds: float) -> Iterator[None]:
         """Within the block the deadline is ``seconds`` earlier, which reserves that time for mandatory work

@@ -282,7 +282,7 @@ class FakeServers:
             raise password_needed(credentials.destination, destination_of(registered))
         self.used.append((server_id, credentials.username))
         server = self.by_id[server_id]
-        server.deadline = deadline.share(math.inf)
+        server.deadline = deadline.copy()
         if credentials.username in self.wrong_users:
             server = copy(server)  # what it holds and notes is the same
             server.on_call = _refuse

@@ -109,6 +109,19 @@ def _is_within_protection(place: Place) -> bool:
     return not place.anywhere.isdisjoint(_PROTECTIONS)
 
 
+def _is_of_protection(place: Place) -> bool:
+    """Whether something unknown is inside of what protects: ``<tls><v1_0>``."""
+    return _is_within_protection(place) and place.own.isdisjoint(HARMLESS)
+
+
+def _is_stored_password(place: Place) -> bool:
+    return "password" in place.own and place.about <= {"password"} | FILLERS
+
+
+def _is_hash_method(place: Place) -> bool:
+    return place.own == {"method"} and "password" in place.anywhere
+
+
 _PROTECTIONS = frozenset({"secure", "cipher", "lockout", "factor", "password", "deny"})
 
 
@@ -120,6 +133,27 @@ def _lets_in_without_password(place: Place) -> bool:
 def _demands(place: Place) -> bool:
     said = place.about
     return bool(said & {"factor", "lockout", "secure"}) or ("require" in said and bool(said & {"https", "ftp", "ssh"}))
+
+
+def _asks(place: Place) -> bool:
+    return "require" in place.about and bool(place.about & {"key", "password", "auth", "public"})
+
+
+def _manages(place: Place) -> bool:
+    return "manage" in place.about and place.about <= {"manage", "group"} | FILLERS | SWITCHES
+
+
+def _confines(place: Place) -> bool:
+    """Whether it restricts something other than addresses."""
+    return "restrict" in place.about
+
+
+def _is_key(place: Place) -> bool:
+    return any("key" in said and said & {"public", "ssh"} for said in place.names)
+
+
+def _is_membership(place: Place) -> bool:
+    return any("group" in said for said in place.names[-2:]) and place.own.isdisjoint(HARMLESS - {"id"})
 
 
 def _is_directory(place: Place) -> bool:
@@ -176,10 +210,22 @@ def _permits(place: Place) -> bool:
     )
 
 
+def _is_admin(place: Place) -> bool:
+    return "admin" in place.own and place.own.isdisjoint(HARMLESS)
+
+
+def _is_public_key(place: Place) -> bool:
+    return any({"key", "public"} <= said and said.isdisjoint({"auth", "method"}) for said in place.names)
+
+
 def _permits_on_a_server(place: Place) -> bool:
     if "action" in place.about and place.about & SWITCHES:
         return True
     return any("permission" in said for said in place.names) or bool(place.about & {"allow", "deny", "readonly"})
+
+
+def _is_version(place: Place) -> bool:
+    return "cipher" in place.about or ("version" in place.about and "secure" in place.anywhere)
 
 
 _K = AccessIncreaseKind
@@ -190,26 +236,12 @@ RULES: tuple[Rule, ...] = (
     Rule(_K.PROTOCOL_ADDED, lambda place: is_status(place) and "allow" not in place.own, enabling, of_servers=True),
     Rule(_K.EXPIRY_LIFTED, _expires, verdicts.expiring),
     Rule(_K.EXPIRY_LIFTED, _for_everybody(_expires), verdicts.expiring, of_servers=True),
-    Rule(
-        _K.MAY_WIDEN,
-        lambda place: "cipher" in place.about or ("version" in place.about and "secure" in place.anywhere),
-        verdicts.maybe,
-        of_servers=True,
-    ),
+    Rule(_K.MAY_WIDEN, _is_version, verdicts.maybe, of_servers=True),
     Rule(_K.MAY_WIDEN, _is_strength, verdicts.strength, of_servers=True),
     Rule(_K.MAY_WIDEN, _is_quantity, verdicts.counting),
     Rule(_K.MAY_WIDEN, _is_quantity, verdicts.no, of_servers=True),
-    Rule(
-        _K.AUTHENTICATION_WEAKENED,
-        lambda place: "password" in place.own and place.about <= {"password"} | FILLERS,
-        lambda _, change: scales.stored(change),
-        opens=Verdict.MAYBE,
-    ),
-    Rule(
-        _K.AUTHENTICATION_WEAKENED,
-        lambda place: place.own == {"method"} and "password" in place.anywhere,
-        lambda _, change: scales.hashed(change),
-    ),
+    Rule(_K.AUTHENTICATION_WEAKENED, _is_stored_password, verdicts.stored, opens=Verdict.MAYBE),
+    Rule(_K.AUTHENTICATION_WEAKENED, _is_hash_method, verdicts.hashed),
     Rule(
         _K.AUTHENTICATION_WEAKENED,
         _lets_in_without_password,
@@ -217,13 +249,7 @@ RULES: tuple[Rule, ...] = (
         of_servers=True,
         opens=Verdict.MAYBE,
     ),
-    Rule(
-        _K.AUTHENTICATION_WEAKENED,
-        lambda place: "require" in place.about and bool(place.about & {"key", "password", "auth", "public"}),
-        verdicts.protecting,
-        of_servers=True,
-        opens=Verdict.MAYBE,
-    ),
+    Rule(_K.AUTHENTICATION_WEAKENED, _asks, verdicts.protecting, of_servers=True, opens=Verdict.MAYBE),
     Rule(
         _K.SECURE_CONNECTION_DROPPED,
         lambda place: "insecure" in place.about,
@@ -242,30 +268,11 @@ RULES: tuple[Rule, ...] = (
     Rule(_K.ADMIN_GRANTED, _is_role, verdicts.by(scales.roles), opens=Verdict.MAYBE),
     Rule(_K.ADMIN_GRANTED, _for_everybody(_is_named_role), verdicts.by(scales.roles), of_servers=True),
     Rule(_K.ADMIN_GRANTED, lambda place: "admin" in place.about, verdicts.granting, opens=Verdict.MAYBE),
-    Rule(
-        _K.ADMIN_GRANTED,
-        lambda place: "admin" in place.own and place.own.isdisjoint(HARMLESS),
-        verdicts.switching,
-        of_servers=True,
-    ),
-    Rule(
-        _K.ADMIN_GRANTED,
-        lambda place: "manage" in place.about and place.about <= {"manage", "group"} | FILLERS | SWITCHES,
-        verdicts.granting,
-        opens=Verdict.YES,
-    ),
-    Rule(_K.MAY_WIDEN, lambda place: "restrict" in place.about, verdicts.protecting, of_servers=True),
-    Rule(
-        _K.SSH_KEY_ADDED,
-        lambda place: any("key" in said and said & {"public", "ssh"} for said in place.names),
-        verdicts.of_things(scales.members),
-    ),
-    Rule(
-        _K.SSH_KEY_ADDED,
-        lambda place: any({"key", "public"} <= said and said.isdisjoint({"auth", "method"}) for said in place.names),
-        verdicts.of_things(scales.members),
-        of_servers=True,
-    ),
+    Rule(_K.ADMIN_GRANTED, _is_admin, verdicts.switching, of_servers=True),
+    Rule(_K.ADMIN_GRANTED, _manages, verdicts.granting, opens=Verdict.YES),
+    Rule(_K.MAY_WIDEN, _confines, verdicts.protecting, of_servers=True),
+    Rule(_K.SSH_KEY_ADDED, _is_key, verdicts.of_things(scales.members)),
+    Rule(_K.SSH_KEY_ADDED, _is_public_key, verdicts.of_things(scales.members), of_servers=True),
     Rule(
         _K.AUTHENTICATION_WEAKENED,
         lambda place: {"auth", "method"} <= place.about,
@@ -274,21 +281,12 @@ RULES: tuple[Rule, ...] = (
         opens=Verdict.YES,
     ),
     Rule(_K.PROTOCOL_ADDED, _is_protocol, verdicts.by(rights), of_servers=True),
-    Rule(
-        _K.GROUP_JOINED,
-        lambda place: any("group" in said for said in place.names[-2:]) and place.own.isdisjoint(HARMLESS - {"id"}),
-        verdicts.of_things(scales.members),
-    ),
+    Rule(_K.GROUP_JOINED, _is_membership, verdicts.of_things(scales.members)),
     Rule(_K.DIRECTORY_ADDED, _is_directory, verdicts.of_things(verdicts.moving)),
     Rule(_K.DIRECTORY_ADDED, _for_everybody(_is_directory), verdicts.of_things(verdicts.moving), of_servers=True),
     Rule(_K.PERMISSION_ADDED, _permits, verdicts.permitting),
     Rule(_K.PERMISSION_ADDED, _permits_on_a_server, verdicts.permitting, of_servers=True),
     Rule(_K.MAY_WIDEN, lambda place: "require" in place.about, verdicts.protecting, of_servers=True),
-    Rule(
-        _K.MAY_WIDEN,
-        lambda place: _is_within_protection(place) and place.own.isdisjoint(HARMLESS),
-        verdicts.maybe,
-        of_servers=True,
-    ),
+    Rule(_K.MAY_WIDEN, _is_of_protection, verdicts.maybe, of_servers=True),
 )
 """The first matching rule judges."""

@@ -101,6 +101,16 @@ def expiring(place: Place, change: Change) -> Verdict:
     return scales.later(change)
 
 
+def stored(_: Place, change: Change) -> Verdict:
+    """The verdict for a stored password."""
+    return scales.stored(change)
+
+
+def hashed(_: Place, change: Change) -> Verdict:
+    """The verdict for the method by which passwords are hashed."""
+    return scales.hashed(change)
+
+
 def without_password(place: Place, change: Change) -> Verdict:
     """Whether log-in without a password is possible."""
     return granting(place, change) if "empty" in place.about else scales.granting(change)
