@@ -1,1 +1,1 @@
-"""The stored state; no other package uses DynamoDB, Secrets Manager, S3 and EventBridge."""
+"""The stored state of the product. Only this package uses DynamoDB, Secrets Manager, S3 and EventBridge."""

@@ -24,14 +24,14 @@ CONFIG = Config(
     connect_timeout=3,
     read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 4},
-    max_pool_connections=64,  # as many as backups are served at a time
+    max_pool_connections=64,  # one connection for each backup processed at a time
 )
 """Time-outs are in seconds. With the default time-outs of 60 seconds, one lost packet could use up a run's whole
 time.
 """
 
-# Never below this level, whatever the root logger is set to: at DEBUG botocore writes every request and reply, the
-# values of secrets included.
+# The level is fixed, even if the root logger is set to DEBUG: there botocore writes every request and reply, with the
+# values of secrets.
 logging.getLogger("botocore").setLevel(logging.INFO)
 
 

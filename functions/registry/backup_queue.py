@@ -1,6 +1,6 @@
 """The queue for backups of runs that are too large for one invocation.
 
-A message names a run and one of its backups, and nothing else.
+A message contains only the ids of a run and of one of its backups.
 """
 
 import json
@@ -41,7 +41,7 @@ class Message:
             return read(cls, json.loads(text))
         except Unreadable as unreadable:
             raise Failure(Reason.EVENT_INVALID, f"a message in the queue cannot be read: {unreadable}") from None
-        except (ValueError, RecursionError):  # its text would quote the message
+        except (ValueError, RecursionError):  # the error's text would quote the message
             raise Failure(Reason.EVENT_INVALID, "a message in the queue was not sent by this product") from None
 
 

@@ -29,17 +29,18 @@ from registry.table import ConditionsFailed, Put, Table, unchanged
 #                         B holds: acquire(A), release(A) and record_result by A
 #                                  fail, should A come back from a long pause
 #
-# Free and mine are told apart in the write's own condition. Expired follows from
-# the absolute end in the row that the condition has met, and then only this
-# very row is overwritten. There is no heartbeat and no waiting to see one, and
-# DynamoDB's TTL plays no part. Clocks of two holders may differ by less than
-# the margin that the caller adds to the longest run.
+# The write's own condition distinguishes a free lease from one's own. If the
+# condition fails, the stored row has the absolute end of the lease. After that
+# end the row is overwritten, on the condition that it is still the same row.
+# Nobody renews a lease or waits for its renewal, and DynamoDB's TTL plays no
+# part. The clocks of two holders may differ by less than the margin that the
+# caller adds to the longest run.
 
-# An open backup is one row. Whoever serves it writes a claim into it, with an
-# absolute end that lies after its own; whoever records its result removes the
-# row in the same transaction, on the condition that the claim is still its
-# own. So a message that is delivered twice, at once or after the death of who
-# had it, leads to one result, and the run is done when no row is left.
+# Each open backup is one row. A worker that processes it writes a claim into the
+# row; the claim ends at a fixed time, after the worker itself has ended. The
+# transaction that records the result removes the row, on the condition that the
+# claim is still the worker's own. So a message that is delivered twice leads to
+# one result, even if a worker died. The run is finished when no row is left.
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class LeaseRow:
 
 @dataclass(frozen=True)
 class ReadingRow:
-    """The row of a server that a request of the management API is reading, with the latest end of that."""
+    """The row of a server that a request of the management API is reading, with the time at which reading ends."""
 
     FORMAT: ClassVar[int] = 1
 

@@ -30,7 +30,7 @@ _UNREADABLE = "InvalidRequestException"
 
 class _State(Enum):
     ABSENT = auto()
-    DELETED = auto()  # scheduled for deletion: it takes no value until it is restored
+    DELETED = auto()  # scheduled for deletion: it must be restored before it accepts a value
     PRESENT = auto()
 
 
@@ -55,7 +55,7 @@ class SecretsManagerCredentials:
         self._runtime = runtime
         self._key = key
         self._lock = Lock()
-        self._cache: dict[str, tuple[float, str, Credentials]] = {}  # when, and for which destination, it was read
+        self._cache: dict[str, tuple[float, str, Credentials]] = {}  # time of reading, destination, content
 
     def get(self, secret_id: str, destination: str, *, fresh: bool = False) -> Credentials:
         asked_at = self._runtime.monotonic()
@@ -151,7 +151,7 @@ class SecretsManagerCredentials:
 def _understood(content: str, version: str) -> Credentials | None:
     try:
         document = json.loads(content)
-    except (ValueError, RecursionError):  # the exception holds the content: it must not become the cause of another one
+    except (ValueError, RecursionError):  # the exception contains the secret, so it must not be chained to another one
         return None
     if not isinstance(document, dict):
         return None

@@ -1,8 +1,8 @@
 """The destination of a stored password: one address, and one way to check the identity of the server there.
 
-The secret itself contains its destination, because table rows and secrets cannot be changed in one transaction:
-whatever a registration says, and whenever a process died while changing it, a password is sent only to the destination
-in its secret.
+The secret itself contains its destination, because table rows and secrets cannot be changed in one transaction. A
+process may die between the two changes. Even then a password is sent only to the destination in its secret, not to
+another one in the registration.
 
 Separate from ``registry.credentials``, because the API and the trial program compare destinations without reading a
 secret.
@@ -31,7 +31,7 @@ def _trust_text(trust: TlsTrust) -> str:
     pins = sorted({"".join(pin.replace(":", "").split()).lower() for pin in trust.pins})
     texts = [f"pin:{pin}" for pin in pins]
     if trust.ca_pem:
-        # Nothing else of the white space is taken for nothing: a line break makes a certificate of a comment.
+        # No other white space is ignored, because a line break can turn a comment into a certificate.
         bundle = trust.ca_pem.replace("\r\n", "\n").rstrip("\n")
         texts.insert(0, f"ca:{hashlib.sha256(bundle.encode()).hexdigest()}")
     return " ".join(texts) or "public-roots"

@@ -95,7 +95,7 @@ class DynamoStore:
         row = Put({**keys(*PRIMARY), **to_row(saved)}, unchanged(stored, "version"))
         stays = primary.of_stack or (stored is not None and is_at(stored, primary))
         if not stays:
-            self.lease()  # as below
+            self.lease()  # raises for an unreadable lease, as in promote
         try:
             self._table.transact(row, *([] if stays else [Check(*LEASE, nobody_holds_lease(now))]))
         except ConditionsFailed as failed:
@@ -105,7 +105,7 @@ class DynamoStore:
         return saved
 
     def promote(self, promotion: Promotion, *, now: datetime) -> None:
-        self.lease()  # a run of a newer version may be under way under one that cannot be understood
+        self.lease()  # raises for an unreadable lease, which a run of a newer version may hold
         registrations.promote(self._table, promotion, self._registered_anew(promotion.former), now)
 
     def settings(self) -> SyncSettings:
@@ -241,7 +241,7 @@ class DynamoStore:
         return stored.registration if stored else None
 
     def claim_backup(self, run_id: str, backup_id: str, claim: str, *, now: datetime, until: datetime) -> Claim:
-        registration = self.open_registration(run_id, backup_id)  # it does not change as long as the row is there
+        registration = self.open_registration(run_id, backup_id)  # never changes while the row exists
         if registration is None:
             return Claim.CLOSED
         claimed = OpenBackupRow(claim, until, registration)
@@ -311,7 +311,7 @@ class DynamoStore:
         return self._single(Approval, (APPROVAL, backup_id))
 
     def withdraw_approval(self, approval: Approval) -> None:
-        self._made(ending(approval))  # or another one has taken its place, or it is gone
+        self._made(ending(approval))  # nothing happens if it was replaced or removed
 
     def log_in(self, secret_id: str) -> LogIn | None:
         return self._single(LogIn, (LOG_IN, secret_id))
@@ -320,7 +320,7 @@ class DynamoStore:
         is_for_another = Attr("version").eq(log_in.version) & Attr("destination").ne(log_in.destination)
         return self._made(Put({**keys(LOG_IN, log_in.secret_id), **to_row(log_in)}, ~is_for_another))
 
-    # What is remembered of the primary
+    # The primary's baseline, acceptance and states
 
     def baseline(self) -> PrimaryBaseline | None:
         return self._single(PrimaryBaseline, BASELINE)
@@ -344,7 +344,7 @@ class DynamoStore:
     def record_state(self, state: KeptState, *, lease_owner: str) -> None:
         self._put_under(lease_owner, {**keys(STATE, state.first_run_id), **to_row(state), **expiry(state.kept_until)})
 
-    # How it is done
+    # Shared by the methods above
 
     def _put_under(self, lease_owner: str, row: Row) -> None:
         """Write a row if ``lease_owner`` holds the lease. Raises Failure(LEASE_LOST)."""

@@ -72,7 +72,7 @@ class Backup:
         return self.secret or self.id
 
 
-PRIMARY_SECRET = "primary"  # noqa: S105 - the id of a secret is none
+PRIMARY_SECRET = "primary"  # noqa: S105 - an id, not a secret
 """The id of the secret that the stack creates for the first primary. No backup may have this id."""
 
 
@@ -109,7 +109,7 @@ class Primary:
 
     @property
     def source(self) -> str:
-        """Its address in the form that results and approvals contain."""
+        """The primary's address in the form that results and approvals contain."""
         return address_key(self.host, self.port)
 
 

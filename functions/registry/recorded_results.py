@@ -96,12 +96,12 @@ class ResultRecorder:
                     raise claim_lost(result.backup_id) from None
                 for position, row in failed.rows.items():
                     if position < len(written):
-                        read_row(BackupResult, row)  # raises: a newer version has written it
+                        read_row(BackupResult, row)  # raises, because a newer version wrote this row
                 if not final:
                     _raise_what_changed(result, failed, len(written))
                 elif len(written) in failed.rows:
                     is_registered = not is_registered
-                continue  # the status or the registration has changed since it was read
+                continue  # the status or the registration has changed, so try again
             return
         raise Failure(Reason.REGISTRY_UNAVAILABLE, f"the status of {result.backup_id} kept changing")
 
@@ -137,7 +137,7 @@ def _as_read(result: BackupResult, conditions: PushConditions) -> list[Check | D
     """The conditions that primary, approval and settings are unchanged since the run read them; the first write ends
     the approval.
     """
-    # None is registered as primary as long as the stack's is in use.
+    # The row is absent as long as the primary of the stack's parameters is used.
     is_term = Attr("pk").not_exists() | counts("term", result.term)
     none_given = Check(APPROVAL, result.backup_id, Attr("pk").not_exists())
     return [

@@ -149,7 +149,7 @@ def approve(
 
 
 def ending(approval: Approval) -> Delete:
-    """The removal of this approval, but not of another one that has replaced it."""
+    """The removal of this approval, on the condition that no other approval has replaced it."""
     return Delete(APPROVAL, approval.backup_id, _is_this(approval))
 
 

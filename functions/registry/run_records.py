@@ -75,8 +75,8 @@ class RecordedFingerprints:
 
     @property
     def is_unsure(self) -> bool:
-        """Whether the part was written and not read back since. That is a fact about the backup and does not depend on
-        the primary.
+        """Whether the part was written and not read back since. This stays true if another server becomes the
+        primary.
         """
         return not (self.desired or self.held)
 
@@ -160,8 +160,8 @@ class Run:
     out, empty for any plan: a backup with another plan is not written to. ``same_machine``: a person confirmed that a
     snapshot of an earlier registration is of the machine that is registered now. ``state`` is the fingerprint of the
     primary's state that the run read, empty if it did not read the primary. ``requester_verified``: the management API
-    has queued the run, so ``requested_by`` is the actual requester; otherwise it is what the event says, and anybody
-    who may invoke the function can write any name there.
+    has queued the run, so ``requested_by`` is the actual requester. Otherwise ``requested_by`` is copied from the
+    event, in which anybody who may invoke the function can write any name.
     """
 
     FORMAT: ClassVar[int] = 4
@@ -236,9 +236,9 @@ class Claim(StrEnum):
 
     MINE = "mine"
     HELD = "held"
-    """Another worker has claimed it, and that claim has not ended."""
+    """Another worker has claimed the backup, and that claim has not ended."""
     CLOSED = "closed"
-    """It is not open, or no longer."""
+    """The backup is not open: it was never queued, or already has its result."""
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class ScheduleKeeper(Protocol):
 
 @dataclass(frozen=True)
 class _Rule:
-    """The current state of a rule; ``described`` is None if it does not exist."""
+    """The current state of an EventBridge rule; ``described`` is None if the rule does not exist."""
 
     name: str
     described: "DescribeRuleResponseTypeDef | None"

@@ -130,7 +130,7 @@ def _is_optional(kind: Any) -> bool:
 
 
 def _record(model: type[Any], complete: bool) -> _Reader:
-    # Of a field that is a model itself, what reads it is found only when needed: models may refer to one another.
+    # The readers of fields are made at first use, because models may contain one another.
     hints = get_type_hints(model)
     own = fields(model)
     names = [(stored, one.name) for one in own for stored in (one.name, *one.metadata.get(_FORMERLY, ()))]
@@ -189,7 +189,7 @@ def _mapping(reader: _Reader) -> _Reader:
     def read_mapping(value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             raise Unreadable(where, "should be a mapping of texts")
-        return {key: reader(inner, f"{where}.(value)") for key, inner in value.items()}  # a key may be anybody's text
+        return {key: reader(inner, f"{where}.(value)") for key, inner in value.items()}  # the key may be any text
 
     return read_mapping
 
@@ -224,7 +224,7 @@ def _is_bounded(value: Any) -> bool:
     """
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return False
-    if not isinstance(value, int) and not isfinite(value):  # an int may be too large for this question
+    if not isinstance(value, int) and not isfinite(value):  # isfinite fails for a huge int
         return False
     return -_TOO_LARGE < value < _TOO_LARGE
 
@@ -232,7 +232,7 @@ def _is_bounded(value: Any) -> bool:
 def _time(value: Any, where: str) -> datetime:
     try:
         time = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    except (TypeError, ValueError):  # its text would quote the value
+    except (TypeError, ValueError):  # the error's text would quote the value
         time = None
     if time is None or time.tzinfo is None:
         raise Unreadable(where, "should be a time with a zone")
@@ -269,7 +269,7 @@ def _decimal(value: float) -> Decimal:
     """
     if not _is_bounded(value):
         raise ValueError("a number of more than 64 bits cannot be stored")
-    return Decimal(0) if abs(value) < _SMALLEST else Decimal(repr(value))  # its shortest text reads back as the same
+    return Decimal(0) if abs(value) < _SMALLEST else Decimal(repr(value))  # reads back as the same number
 
 
 def _storable(value: Any) -> Any:

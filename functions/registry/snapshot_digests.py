@@ -10,7 +10,7 @@ DIGEST# + key  SHA-256 of the content, hex    that this content was kept under t
 DIGESTS        SINCE                          DigestsSince
 =============  =============================  ================================================
 
-A key has several rows if two workers, one of which died, stored different content.
+A key has several rows if a worker died after storing its content and its successor stored different content.
 """
 
 from contextlib import suppress
@@ -75,7 +75,7 @@ class DynamoSnapshotDigests:
 
     def _begin(self, now: datetime) -> None:
         """Store the time of the first digest, once in the life of the table."""
-        since = DigestsSince(now.replace(microsecond=0))  # the bucket's own times are in whole seconds
-        with suppress(ConditionsFailed):  # it was stored before
+        since = DigestsSince(now.replace(microsecond=0))  # the bucket has whole seconds
+        with suppress(ConditionsFailed):  # the time was stored before
             self._table.transact(Put({**keys(*_SINCE), **to_row(since)}, Attr("pk").not_exists()))
         self._has_begun = True

@@ -48,7 +48,7 @@ class SnapshotContent:
     """The content of a server, and the facts needed for restoring it.
 
     ``parts`` maps the names of parts to their dumps; ``facts`` are the facts that the server reported. For a backup,
-    ``primary`` has the facts that the primary reported, so that a restore can distinguish the two, and
+    ``primary`` has the facts that the primary reported, so that a restore can distinguish the two servers.
     ``auto_block_list`` says whether the run was also going to replace the list of automatically blocked addresses. A
     change of a field, also in ``ServerFacts``, must increase ``FORMAT``: see ``registry.serialization``.
     """
@@ -73,7 +73,7 @@ class SnapshotContent:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The snapshot stored under ``key``; ``origin`` is the backup's id, or ``primary``."""
+    """A snapshot with its ``key``; ``origin`` is the backup's id, or ``primary`` for a state of the primary."""
 
     key: str
     origin: str
@@ -240,10 +240,10 @@ def decode(key: str, content: bytes) -> Snapshot:
         record = {name: value for name, value in data.items() if name not in ("origin", "digests")}
         snapshot = Snapshot(key, str(data["origin"]), read(SnapshotContent, record))
         whole = _digests(data) == data["digests"] and data["origin"] == (backup_of(key) or PRIMARY)
-        whole = whole and FORMAT_FIELD in data  # there was never one without
+        whole = whole and FORMAT_FIELD in data  # every snapshot has a format
     except Unreadable as unreadable:
         raise Failure(Reason.SNAPSHOT_UNREADABLE, f"the snapshot {key} cannot be understood: {unreadable}") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # its text would quote the content
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # the text would quote the content
         whole = False
     if not whole:
         raise Failure(Reason.SNAPSHOT_UNREADABLE, f"the snapshot {key} is damaged")

@@ -126,7 +126,7 @@ class Store(Protocol):
     def lease(self) -> Lease | None:
         """The stored lease, even if it has expired; None after its release."""
 
-    # A run is asked for, or not known, then under way, then finished. It never goes back.
+    # A run is queued or unknown at first, then under way, then finished. It never returns to an earlier state.
 
     def queue_run(self, run: Run) -> None:
         """Store a requested run under a new id; it belongs to ``unfinished_runs`` until it is finished."""
@@ -182,13 +182,12 @@ class Store(Protocol):
     def begin_push(
         self, result: BackupResult, conditions: PushConditions, *, lease_owner: str, claim: str | None = None
     ) -> None:
-        """Store the interim result before the first write to a backup, which holds if nothing more is recorded, and end
-        the approval.
+        """Store the interim result before the first write to a backup, and end the approval.
 
-        It is stored as by ``record_result``, but the backup stays open. ``conditions`` can pause the backup in the same
-        transaction. Raises Failure, without storing anything, if a condition fails: REGISTRATION_CHANGED,
-        APPROVAL_CHANGED, SETTINGS_CHANGED, or PRIMARY_REPLACED for another term than the result's; and
-        RECORD_UNREADABLE if the status is unreadable.
+        The interim result is final if the run dies. It is stored as by ``record_result``, but the backup stays open.
+        ``conditions`` can pause the backup in the same transaction. Raises Failure, without storing anything, if a
+        condition fails: REGISTRATION_CHANGED, APPROVAL_CHANGED, SETTINGS_CHANGED, or PRIMARY_REPLACED for another term
+        than the result's; and RECORD_UNREADABLE if the status is unreadable.
         """
 
     def fan_out(self, run_id: str) -> FanOut | None: ...

@@ -159,7 +159,7 @@ def merged_status(stored: BackupResult | None, new: BackupResult, *, late: bool 
 
 
 def tells_of_the_run_alone(result: BackupResult) -> bool:
-    """Whether a result says nothing about its backup, because the run did not reach or compare it."""
+    """Whether a result says nothing about its backup, because the run did not reach or compare the backup."""
     is_untouched = not (result.parts or result.pushed_at or result.snapshot)
     return result.reason in REASONS_OF_THE_RUN and is_untouched
 
@@ -170,7 +170,7 @@ def _not_after(latest: BackupResult, older: BackupResult, at: datetime | None) -
 
 
 def _voided(result: BackupResult) -> BackupResult:
-    """``result`` without the values that are void after a change of the primary: what it was found equal to."""
+    """``result`` without its verification and push, which are void after a change of the primary."""
     unsure = {name: part for name, part in result.fingerprints.items() if part.is_unsure}
     return replace(result, pushed_at=None, verified_at=None, fingerprints=unsure)
 
@@ -193,7 +193,9 @@ def _merged_condition(older: Condition, latest: Condition) -> Condition:
 
 
 def lease_held(lease: Lease | None) -> Failure:
-    """The failure for a run that holds the lease; ``lease`` None is for a lease that has just ended."""
+    """The failure for a run that cannot begin because another run holds the lease; ``lease`` None: it has just
+    ended.
+    """
     if lease is None:
         return Failure(Reason.LEASE_HELD, "another run was under way")
     run_id, until = run_of_lease(lease.owner), f"{lease.expires_at:%Y-%m-%d %H:%M:%S} UTC"

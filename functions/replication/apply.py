@@ -76,7 +76,7 @@ class Push:
             self._look_again()
 
     def _look_again(self) -> None:
-        """Read again all parts that were read before the last write, and record each that has changed since."""
+        """Read all parts again, except the part written last, and record a failure for each that has changed."""
         pushed = [outcome.part for outcome in self.outcomes if outcome.status is PartStatus.PUSHED]
         for place, (part, outcome) in enumerate(zip(self.plan.parts, self.outcomes, strict=True)):
             if not pushed or not outcome.fingerprints or part.name == pushed[-1]:
@@ -96,7 +96,7 @@ class Push:
             raise Failure(Reason.CHANGED_DURING_PUSH, "it was equal, and its content has changed since")
 
     def _after_failures(self, part: PartPlan) -> PartPlan:
-        """The part; it is settled without a write if another part that it depends on has failed, or the server has."""
+        """The part's plan; nothing is written if the server failed, or a part that this one depends on failed."""
         if self._stopped and not part.settled:
             is_other = self._stopped.reason in (Reason.PRIMARY_REPLACED, Reason.REGISTRATION_CHANGED)
             message = (
@@ -132,7 +132,7 @@ class Push:
         self.pushed_at = self.runtime.now()
 
     def _compared(self, part: PartPlan, held: object) -> PartOutcome:
-        """The outcome by comparing what was read back: the write took effect, did not, or the server added values."""
+        """The outcome for a part, from its content ``held`` after the write: equal, unchanged, or with added values."""
         policy = self.plan.policy
         if part.part.same(held, part.desired, policy):
             fingerprints = part.fingerprints(held, policy)

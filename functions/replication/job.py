@@ -58,7 +58,7 @@ class ReplicationJob:
         """
         check = self.restore.check if self.restore else partial(check_backup, self.source.facts, self.source.address)
         warnings = check(facts, server.address, server.label)
-        # A restore is what mends settings that nobody has proved.
+        # Settings without a proof of access do not stop a restore, because a restore repairs them.
         suspect = "" if self.restore else suspicion(facts, self.pending_access_proof)
         return make_plan(self.source, server, facts.features, self.policy, self.previous, suspect), warnings
 

@@ -33,20 +33,20 @@ class Status(StrEnum):
     """The state of a backup after a run, compared with the primary."""
 
     IN_SYNC = "in_sync"
-    """It was already equal; nothing was written."""
+    """The backup was already equal; nothing was written."""
     UPDATED = "updated"
-    """It was written to, read back and found equal."""
+    """The backup was written to, read back and found equal."""
     DRIFTED = "drifted"
-    """It differs, and the run was not going to write."""
+    """The backup differs, and the run was not meant to write."""
     FAILED = "failed"
     BLOCKED = "blocked"
     """The guards stopped some of the plan, which waits for a review and an approval."""
     ROLLED_BACK = "rolled_back"
     """Settings that changed machine-specific values were rolled back at once."""
     INCOMPLETE = "incomplete"
-    """The run did not reach it, or did not finish it."""
+    """The run did not reach the backup, or did not finish it."""
     RESTORED = "restored"
-    """It has the content that it, or the primary, had before. That says nothing about the primary's current content."""
+    """The backup has earlier content again, its own or the primary's. The primary's content may differ by now."""
 
 
 class PartStatus(StrEnum):
@@ -56,16 +56,16 @@ class PartStatus(StrEnum):
     PUSHED = "pushed"
     """Written, read back and equal, except for values that the server may have added (the message says so)."""
     DIFFERENT = "different"
-    """It differs, and nothing was to be written."""
+    """The part differs, and the run was not meant to write."""
     BLOCKED = "blocked"
     ROLLED_BACK = "rolled_back"
     FAILED = "failed"
     SKIPPED = "skipped"
     """Not tried, because the server, or a part that it depends on, failed."""
     NOT_OFFERED = "not_offered"
-    """The primary's edition does not have it, so there is nothing to compare with."""
+    """The primary's edition does not have the part, so there is nothing to compare with."""
     NOT_READ = "not_read"
-    """The primary has it, but this run did not read it: whether the backup is equal is unknown."""
+    """The primary has the part, but this run did not read it, so the backup may or may not be equal."""
 
 
 NOT_DONE = frozenset(PartStatus) - {PartStatus.PUSHED, PartStatus.UNCHANGED, PartStatus.DIFFERENT}
@@ -78,7 +78,7 @@ NOT_VERIFIED = NOT_DONE - {PartStatus.NOT_OFFERED} | {PartStatus.DIFFERENT}
 
 @dataclass(frozen=True)
 class Policy:
-    """The policy for one backup: the chosen parts and the keep patterns.
+    """The rules for one backup: the chosen parts and the keep patterns.
 
     ``exact`` is for restoring the backup's own earlier state: all of it is written, including machine-specific values,
     and no keep pattern applies. ``whole``: either all parts are written or none.
@@ -115,7 +115,7 @@ class Cause(StrEnum):
     BACKUP_EDITED = "backup_edited"
     BOTH = "both"
     UNKNOWN = "unknown"
-    """It was never found equal before."""
+    """The part was never found equal before, so there is nothing to compare with."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class PartOutcome:
     message: str = ""
     fingerprints: PartFingerprints | None = None
     cause: Cause | None = None
-    """Set if the part differs."""
+    """The cause of a difference; None for an equal part."""
     kept: KeptDifferences = KeptDifferences()
 
 
@@ -191,7 +191,7 @@ class Outcome:
     parts: tuple[PartOutcome, ...] = ()
     warnings: tuple[str, ...] = ()
     plan_hash: str = ""
-    """Set if something differed."""
+    """The hash of the plan, empty if nothing differed."""
     snapshot: str = ""
     """The key of the backup's content before it was written to."""
     facts: ServerFacts | None = None

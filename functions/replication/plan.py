@@ -98,7 +98,7 @@ class PartPlan:
         if self.desired is None or self.desired is self.own:
             return
         items = list(self.part.items(self.own, self.desired))
-        # What differs and yet in no item (white space that counts, text between items) is still a difference.
+        # Some differences are in no item: white space that counts, or text between items. They get one item here.
         yield from items or [Item(Kind.CHANGED, OTHER, find=lambda: [marker((), OTHER)])]
 
     @cached_property
@@ -114,7 +114,7 @@ class PartPlan:
 
     @property
     def stopped(self) -> bool:
-        """Whether this part of the backup cannot be made equal, or not without an approval."""
+        """Whether something stops this part from becoming equal: a failure, or a block that waits for a person."""
         return self.settled is not None and self.settled.status in (PartStatus.BLOCKED, PartStatus.FAILED)
 
     @property
@@ -150,11 +150,11 @@ class PartPlan:
         return replace(self, settled=None)
 
     def settled_as(self, status: PartStatus, reason: Reason | None, message: str) -> "PartPlan":
-        """The same part, settled without a write."""
+        """A copy of this plan in which the part is settled without a write."""
         return replace(self, settled=PartOutcome(self.name, status, self.changes, reason, message, cause=self.cause))
 
     def hindered(self, not_done: Collection[PartName]) -> "PartPlan":
-        """The same part, settled without a write if it refers to a part that the backup does not receive."""
+        """This plan, or a copy settled without a write if the part refers to one that the backup does not receive."""
         missing = sorted(self.part.needs.intersection(not_done))
         if self.settled or not missing:
             return self
@@ -227,7 +227,7 @@ class Plan:
 
     def _hash_of(self, parts: Iterable[PartPlan]) -> str:
         policy = self.policy
-        # The order of patterns means nothing.
+        # The patterns are sorted, because their order does not matter.
         terms = [sorted(policy.rules.patterns), policy.replicate_auto_block_list, policy.exact, policy.whole]
         return _slow_digest(json.dumps([terms, [part.facts(policy) for part in parts]]))
 
@@ -269,7 +269,7 @@ class Plan:
 
 
 _ROUNDS = 5_000
-"""About a millisecond for a plan with differences; one such step is short compared with reading."""
+"""Rounds of PBKDF2, which take about a millisecond per plan: little compared with reading the servers."""
 
 
 @lru_cache(maxsize=64)
@@ -324,15 +324,15 @@ def _plan(
     try:
         return _read_and_compared(part, primary, server, policy, previous)
     except Failure as failure:
-        # Nothing was cut: one character is wrong in this part, and the others are whole.
+        # The reply was complete: only this part has a forbidden character, so the other parts are replicated.
         if failure.reason is not Reason.CHARACTER_FORBIDDEN:
             raise
         return PartPlan(part, settled=_failed(part, failure.reason, failure.message))
 
 
 def _not_read(part: Part[Any], why: Failure | None) -> PartOutcome:
-    """The outcome of a part that the run did not read from the primary. ``why`` is None if the reason is only in the
-    run's notices.
+    """The outcome of a part that the run did not read from the primary. ``why`` is None if only the run's notices
+    have the reason.
     """
     message = "the run read the primary without it: it was chosen later, or the run's notices say why"
     reason = why.reason if why else Reason.PART_NOT_READ
@@ -370,7 +370,7 @@ def _compared(
 ) -> PartPlan:
     if part.same(own, desired, policy):
         wanted = part.fingerprint(desired, policy)
-        # What is as it was when it was last read back after all was done, lasts.
+        # Content that is unchanged since the last stored read-back has been made permanent.
         uncommitted = part.shows_before_it_lasts and previous is not None and previous.held != wanted
         if uncommitted:
             return PartPlan(part, own, own, uncommitted=True)
@@ -383,8 +383,8 @@ def _compared(
     now = PartFingerprints(part.fingerprint(desired, policy), part.fingerprint(own, policy))
     added = part.additions(own, desired, None) if now == previous and now.desired != now.held else None
     if added is not None:
-        # The server added defaults to what it was sent, that counted as equal, and neither side has moved since:
-        # sending it again would only end in the same.
+        # At the last push the server added default values, which counted as equal. Neither side has changed since, so
+        # another push would end in the same way.
         message = f"the server added {added} values of its own"
         settled = PartOutcome(part.name, PartStatus.UNCHANGED, message=message, fingerprints=now)
         return PartPlan(part, own, settled=settled, added_to=desired)

@@ -50,11 +50,11 @@ class State(StrEnum):
     EQUAL = "equal"
     DIFFERENT = "different"
     BLOCKED = "blocked"
-    """It is not written before the plan is approved; ``reason`` and ``message`` say why."""
+    """The part waits for an approval of the plan; ``reason`` and ``message`` say why."""
     UNDECIDED = "undecided"
-    """It is not written before the remedy of its ``reason`` is carried out: an approval does not help."""
+    """The part waits until somebody carries out the remedy of its ``reason``; an approval does not help."""
     NOT_WRITTEN = "not_written"
-    """It cannot be replicated, or not without another part, or this is not the requested plan."""
+    """The part cannot be replicated, it needs another part that is not written, or another plan was requested."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ def details(plan: Plan, *, max_items: int = MAX_ITEMS) -> PlanDetails:
 
 
 def _exceptions(plan: Plan) -> tuple[str, ...]:
-    """The exceptions because of which the plan replicates something, or has done so."""
+    """The exceptions that make the plan replicate something, or did so at the last push."""
     rules = plan.policy.rules
     if plan.policy.exact or not rules.exceptions:
         return ()
@@ -303,7 +303,7 @@ def _kept_paths(root: etree._Element, rules: Rules) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Preview:
-    """What the plan would do, what of it waits for an approval, where it widens access, and whether it is outdated."""
+    """A plan for display: its changes, the blocks in it, where it widens access, and whether it is outdated."""
 
     details: PlanDetails
     blocks: tuple[Block, ...]

@@ -94,7 +94,7 @@ _NOT_WRITTEN = {
 def _conclusion(parts: Sequence[PartDetails]) -> Iterator[str]:
     """Sentences on what a run writes, what it does not write, and why."""
     written = [part for part in parts if part.state is State.DIFFERENT]
-    # What an edition does not have is neither done nor missing.
+    # Parts that the edition does not have are left out of the counts.
     left = [part for part in parts if part.state in _NOT_WRITTEN and (part.reason or _counts(part))]
     if any(map(_counts, written)):
         added, changed, removed = _totals(written)

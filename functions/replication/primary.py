@@ -67,7 +67,7 @@ def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_em
     )
 
 
-BY_DEFAULT = Policy(rules=Rules(()))  # the rules decide what is written, not what is read
+BY_DEFAULT = Policy(rules=Rules(()))  # no keep patterns: they only matter for writing
 """The policy for comparing states of the primary; automatically changing content, such as the list of automatically
 blocked addresses, is not a change.
 """
@@ -108,7 +108,13 @@ def earlier_state(dumps: Mapping[str, str], facts: ServerFacts, address: tuple[s
             try:
                 state = part.load(dumps[part.name], label)
                 part.validate(state)
-            except (ValueError, KeyError, TypeError, AttributeError, Failure):  # the text would quote the content
+            except (
+                ValueError,
+                KeyError,
+                TypeError,
+                AttributeError,
+                Failure,
+            ):  # their text would quote the content
                 raise Failure(
                     Reason.SNAPSHOT_UNREADABLE, f"its content of {part.name} cannot be read", server=label
                 ) from None

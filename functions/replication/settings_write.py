@@ -52,14 +52,14 @@ def _changed(now: ServerFacts, *right: ServerFacts) -> str:
     """Which facts for the proof of access match none of ``right``, as a clause; empty if all match."""
     if all(now.security != before.security for before in right):
         return "its answers about SOAP and TLS have changed"
-    # The days that are left may tick over while we work.
+    # The licence's remaining days are not compared, because they can change during the push.
     if all(replace(now.licence, days_left=0) != replace(before.licence, days_left=0) for before in right):
         return "its licence has changed"
     return ""
 
 
 def suspicion(now: ServerFacts, pending_access_proof: PendingAccessProof | None) -> str:
-    """Why its settings need a review, as a clause; empty if they do not."""
+    """The reason why a backup's settings need a review, as a clause; empty if they need none."""
     change = _changed(now, pending_access_proof.facts) if pending_access_proof else ""
     if not pending_access_proof or not change:
         return ""

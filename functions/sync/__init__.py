@@ -1,1 +1,1 @@
-"""Runs over all backups: the event, the lease, the read of the primary, the push to each backup, the record."""
+"""Runs over all backups: from the event that starts a run to the record of its results."""

@@ -158,7 +158,7 @@ def _reply(report: Report) -> Mapping[str, object]:
                 "verified_at": result.verified_at.isoformat() if result.verified_at else None,
                 "parts": [asdict(part) for part in result.parts],
             }
-            for result in report.results  # those that nobody can log in to are the first
+            for result in report.results  # servers that nobody can log in to come first
         ],
     }
     return fitted(reply, lambda shorter: len(json.dumps(shorter)), LARGEST_REPLY)

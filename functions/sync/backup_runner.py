@@ -93,7 +93,7 @@ class BackupRunner:
         results = self._context.runtime.run_parallel(
             [partial(do, item) for item in items],
             max_workers=self.at_a_time,
-            # Every remote call ends with the deadline by itself; the grace is for recording that it did.
+            # Every remote call ends at the deadline by itself. The grace leaves time for recording that.
             timeout=self.deadline.remaining() + GRACE,
         )
         late = [item for item, result in zip(items, results, strict=True) if result is UNFINISHED]
@@ -120,7 +120,7 @@ class BackupRunner:
             return self.recorder.record_failure(chosen.id, chosen.registration, failure)
 
     def serve(self, backup_id: str, registration: str) -> BackupResult:
-        """Replicate to a backup, registered as ``registration``, and record the result, whatever it is.
+        """Replicate to a backup, registered as ``registration``, and record the result of any kind.
 
         A backup is not read if its registration changed, its credentials are missing or were refused, processes ended
         during it, it cannot be reached, the time is over, or the last full read is recent enough.
@@ -147,8 +147,9 @@ class BackupRunner:
         return self.recorder.record(result, fault)
 
     def _serve(self, backup: Backup, started: datetime, deaths: int) -> tuple[Outcome, str]:
-        """Process a backup within its time share, and store a marker meanwhile by which a later run recognises a crash.
-        Returns the same as ``_outcome``.
+        """Process a backup within its time share; return the same as ``_outcome``.
+
+        Meanwhile a marker is stored: a later run that finds the marker knows that this process died.
 
         Raises Failure, without having done anything, if the marker cannot be stored.
         """
@@ -161,7 +162,7 @@ class BackupRunner:
         return share.charge(outcome), fault
 
     def _end_serving(self, backup_id: str) -> None:
-        with suppress(Failure):  # then it is served alone once
+        with suppress(Failure):  # if the marker stays, the next run processes this backup alone, once
             self._context.store.end_serving(backup_id, self.recorder.run.id)
 
     def _outcome(self, backup: Backup, started: datetime, deadline: Deadline) -> tuple[Outcome, str]:
@@ -181,9 +182,9 @@ class BackupRunner:
         run_id = self.recorder.run.id
         if backup_id in self.recorder.begun:
             return self.recorder.begun[backup_id]
-        if backup_id not in self.recorder.claims:  # nobody else can have served it in this run
+        if backup_id not in self.recorder.claims:  # no other process can have served it in this run
             return None
-        # Not by the status: it goes with a registration, and stays where it is of a later time by another clock.
+        # The status cannot replace this result: it may be removed with a registration, or be of another run.
         return of_registration(self._context.store.result(backup_id, run_id), registration)
 
     def _last_of(self, backup: Backup) -> BackupResult | None:
@@ -243,7 +244,7 @@ class BackupRunner:
             outcome.reason,
             *(one.reason for one in outcome.parts),
         ):
-            self._context.log_ins.remember_refusal(backup, credentials)  # it may be repeated before a push alone
+            self._context.log_ins.remember_refusal(backup, credentials)  # after a push, never repeated
         if write:
             outcome = turn.end_approval(outcome)
         if self.restore_source:
@@ -317,8 +318,8 @@ class _BackupSnapshots:
 
 
 _BY_ITSELF = (Trigger.SCHEDULE, Trigger.CHANGE)
-"""The triggers of runs that may skip a full read. A run that a person requests always reads every backup. Who asks for
-a run by hand wants every backup read now.
+"""The triggers of runs that may skip a full read. A run that a person requests reads every backup, because that person
+wants to know the present state.
 """
 
 
@@ -343,9 +344,9 @@ def basis_of(primary: PrimaryState, backup: Backup, policy: Policy, term: int) -
 def may_skip_full_read(
     last: BackupResult | None, basis: str, backup: Backup, run: Run, settings: SyncSettings, now: datetime
 ) -> bool:
-    """Whether the run may make one small request to the backup instead of reading all of it.
+    """Whether one small request to the backup is enough, instead of reading all of it.
 
-    That is allowed if the backup was verified within ``full_verification_minutes`` against the same ``basis``, and the
+    This is so if the backup was verified within ``full_verification_minutes`` against the same ``basis``, and the
     run may write to it. Only a verified result has a basis, so a backup that has failed or drifted since is read in
     full.
     """
@@ -366,7 +367,7 @@ def liveness_check(server: ReadableServer, last: BackupResult) -> Outcome | None
     if not server.security().soap_secure:
         return None
     names = frozenset(PartName)
-    # What was verified was equal, or the primary's edition does not have it.
+    # After a verified result, every part is equal unless the primary's edition does not have the part.
     parts = tuple(
         PartOutcome(
             PartName(part.part),

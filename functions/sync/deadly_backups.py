@@ -1,5 +1,6 @@
-"""Backups during which a process died: they are processed alone and last, and after the second death not at all until a
-person acts.
+"""Finds backups during whose processing a process died, so that they cannot stop runs over all others.
+
+Such a backup is processed alone and last. After the second death it is not processed until a person acts.
 
 A process that is killed, usually for lack of memory, records nothing. So a marker is stored before a backup is
 processed, and removed when the backup has its result. The next holder of the lease finds the markers of a killed
@@ -56,7 +57,10 @@ def apart(backups: Sequence[Backup], served: Mapping[str, ServedNow]) -> tuple[l
 
 
 def stopped(backup: Backup, run: Run, deaths: int) -> Outcome | None:
-    """The outcome of a backup that is not processed any more; None if it is processed, as when a run names it."""
+    """The outcome of a backup that is not processed, because too many processes died during it; otherwise None.
+
+    A run that names the backup processes it all the same.
+    """
     if deaths < MOST_DEATHS or backup.id in run.requested_backups:
         return None
     message = (

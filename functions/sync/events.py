@@ -12,18 +12,18 @@ from registry.snapshots import backup_of, is_key
 
 _HASH = whole(r"[0-9a-f]{64}")
 _MOST_BACKUPS = 1_000
-"""The same limit as in the management API; the ids have to fit into the run's row."""
+"""Maximum number of backups in an event, as in the management API: their ids have to fit into the run's row."""
 _LONGEST = 2_048
 """Maximum length of the requester's name; an ARN is shorter."""
 
 
 class Trigger(StrEnum):
-    """Who started a run."""
+    """The kinds of events that start a run."""
 
     SCHEDULE = "schedule"
     ON_DEMAND = "on_demand"
     CHANGE = "change"
-    """A look at the primary found changes."""
+    """A comparison of the primary with its last state found changes."""
     RESTORE = "restore"
     """Somebody requested a restore."""
 

@@ -61,7 +61,7 @@ def begin_fan_out(runner: BackupRunner, terms: FanOutTerms, backups: Sequence[Ba
     ends_at = now + timedelta(seconds=terms.seconds)
     if context.store.acquire_lease(recorder.owner, now=now, expires_at=ends_at) is None:
         raise Failure(Reason.LEASE_LOST, "another run has taken over before the backups were queued")
-    if not context.store.save_run(run):  # so that its notices are stored
+    if not context.store.save_run(run):  # stores the run's notices
         raise Failure(Reason.LEASE_LOST, "another run has ended this one before the backups were queued")
     host, port = primary.address
     fan_out = FanOut(
@@ -192,13 +192,13 @@ def _of_run(
                 run_id, backup_id, Failure(Reason.UNKNOWN_RUN, "the record of its run no longer exists")
             )
         return _Unserved(), None
-    remember_stack_primary(context.store, context.primary)  # another one than the run began with ends it
+    remember_stack_primary(context.store, context.primary)  # a primary that changed since the run began ends the run
     if run.finished_at is not None:
-        context.store.release_lease(fan_out.owner)  # whoever has ended it may have been killed just then
+        context.store.release_lease(fan_out.owner)  # the process that ended the run may have died before this
         return _Unserved(), None
     loaded = _loaded(fan_out, context)
     untried = _Share(context, run, fan_out, loaded, deadline, ends_at).serve(backup_ids)
-    if not _holds_lease(context, fan_out):  # the next run records what is open, and these messages are void
+    if not _holds_lease(context, fan_out):  # the next run records the open backups, so these messages are done
         return _Unserved(), None
     still_open = set(context.store.open_backups(run_id))
     report = None if still_open else conclude_if_done(context, fan_out, run, loaded.state)
@@ -229,7 +229,7 @@ class _Share:
         self._ends_at = ends_at
         self._needed = deadline.remaining() * LATEST_START
         self._tried: set[str] = set()
-        self._begun: dict[str, str] = {}  # the registration by the backup's id
+        self._begun: dict[str, str] = {}  # registrations by backup id
         self._recorder = ResultRecorder(context, run, fan_out.owner)
         self._runner = BackupRunner(
             self._recorder,
@@ -245,7 +245,7 @@ class _Share:
         """Process the backups that are open and not claimed elsewhere; return those that were not tried for lack of
         time.
         """
-        # What another process is serving is among these as well, and will not be claimed.
+        # Some of these may be in work by another process. They cannot be claimed, so they are left out below.
         alone = [backup_id for backup_id in backup_ids if backup_id in self._runner.served]
         together = [backup_id for backup_id in backup_ids if backup_id not in alone]
         self._runner.shares.expect(together, alone)
@@ -255,7 +255,7 @@ class _Share:
         for backup_id in late:
             if backup_id in self._begun:
                 self._runner.cut_off(backup_id, self._begun[backup_id])
-            else:  # nobody here began it, and another invocation may already be at it
+            else:  # not begun here, and maybe in work elsewhere
                 self._context.progress.not_served(self._run.id, backup_id, Failure(Reason.DEADLINE, _NO_TIME))
         return set(backup_ids) - self._tried
 
@@ -278,13 +278,13 @@ class _Share:
         return self._recorder.claim(backup_id, until=self._ends_at)
 
     def _serve_claimed(self, backup_id: str) -> None:
-        if self._fan_out.ends_at < self._ends_at:  # the lease could end before this process does
+        if self._fan_out.ends_at < self._ends_at:  # the lease could end before this process ends
             self._recorder.settle(backup_id, Failure(Reason.DEADLINE, "the time of its run was used up"))
             return
         store = self._context.store
         queued_as = store.open_registration(self._run.id, backup_id) or ""
         try:
-            store.status(backup_id)  # one that cannot be understood may say how to undo what was begun
+            store.status(backup_id)  # an unreadable status may contain what is needed to undo an earlier push
         except Failure as failure:
             if failure.reason is not Reason.RECORD_UNREADABLE:
                 raise
@@ -297,7 +297,7 @@ class _Share:
 def _loaded(fan_out: FanOut, context: RunContext) -> RestoreSource:
     """The primary's state that the run stored, or its restore source; a process loads it once. Raises Failure."""
     if fan_out not in context.loaded:
-        context.loaded.clear()  # that of an older run is not needed again
+        context.loaded.clear()  # an older run's state is not needed again
         content = context.snapshots.load(fan_out.state).content
         state = earlier_state(content.parts, content.facts, (fan_out.host, fan_out.port), fan_out.label)
         check_state(fan_out.state, state)

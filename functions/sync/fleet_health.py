@@ -107,13 +107,13 @@ def fleet_health_of(store: Store, primary: Condition | None, now: datetime, regi
         for backup in store.backups()
         if backup.enabled
     }
-    # A registration that cannot be read has nothing but an id, and must not be forgotten for that.
+    # Only the id of an unreadable registration is known. The backup still counts.
     broken = {
         backup_id: _health(Backup(backup_id, "", 0), statuses.get(backup_id), now, registered)
         for backup_id, _ in store.unreadable_backups()
     }
     backups = readable | broken
-    # Of a backup whose last result cannot be understood: no alarm may end because nobody knows any more.
+    # A backup with an unreadable last result counts as failed and harmed, so that no alarm ends by mistake.
     backups |= {
         backup_id: replace(
             backups[backup_id], status=Status.FAILED, reason=Reason.RECORD_UNREADABLE, failures=1, harmed=True

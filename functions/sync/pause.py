@@ -22,7 +22,7 @@ _BY_RESTORE = (
 
 
 def paused_for(run: Run) -> str:
-    """The reason for the pause that a restore makes; it is true before the first write, after it, and after a crash."""
+    """The text of the reason for a pause that a restore makes. It stays true if the run dies at any moment."""
     return f"the run {run.id} restores {run.snapshot}; its result says what came of it"
 
 

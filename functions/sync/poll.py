@@ -1,4 +1,4 @@
-"""A look at the primary between two scheduled runs: does it have content that no run has replicated?"""
+"""Looks at the primary between two scheduled runs, for content that no run has replicated yet."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ harmless.
 _BEFORE_THE_PRIMARY_IS_ASKED = frozenset(
     {Reason.UNKNOWN_BACKUP, Reason.BACKUP_DISABLED, Reason.EVENT_DROPPED, Reason.REGISTRY_UNAVAILABLE}
 )
-"""Reasons of failed runs that ended, or may have ended, before they contacted the primary."""
+"""Reasons of failed runs that may not have contacted the primary."""
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ were read.
     the backup's turn -> registration ---> approval, plan ---> record before the first write
                          (read again)                          if all are still so; the approval ends with it
 
-So a run does not write to a backup that somebody pauses, changes or removes meanwhile, nor with settings that were
-changed meanwhile; and wherever a run dies, its approval cannot allow a second push. The same record pauses a backup
-that a restore writes to. Between two parts of a push, the run checks that backup and primary are still the same
-servers.
+So a run does not write to a backup that somebody pauses, changes or removes meanwhile, and not with settings that were
+changed meanwhile. The first write uses up the approval, so it cannot allow a second push if the run dies. The same
+record pauses a backup that a restore writes to. Between two parts of a push, the run checks that backup and primary are
+still the same servers.
 """
 
 from dataclasses import dataclass, replace

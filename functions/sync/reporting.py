@@ -260,7 +260,7 @@ def _emit_fleet(run: Run, context: RunContext, printer: "_Printer") -> None:
     if not _is_own(run):
         return
     registered = context.known_primary
-    of_this_primary = of_primary(run, registered)  # another one may have taken its place while the run was under way
+    of_this_primary = of_primary(run, registered)  # another primary may have replaced it during the run
     condition = of_this_primary.primary if of_this_primary else None
     health = fleet_health_of(context.store, condition, context.runtime.now(), registered)
     printer.emit(OF_FLEET, health)

@@ -74,14 +74,14 @@ def condition_of(facts: ServerFacts, now: datetime) -> Condition:
 
 
 def _failures(outcome: Outcome) -> int | None:
-    """One failure or none; None for a run that was cut short, which says nothing about the backup."""
+    """The number of failures to add, 0 or 1; None for a run that was cut short and so says nothing about the backup."""
     if outcome.status is Status.INCOMPLETE:
         return None
     return int(outcome.status in (Status.FAILED, Status.ROLLED_BACK))
 
 
 def _harmed(outcome: Outcome) -> bool | None:
-    """Harm lasts until the backup answers again: a later failure does not end it."""
+    """Whether the run may have made the backup unusable; None if unknown. A later failure does not end such harm."""
     if outcome.status is Status.ROLLED_BACK or outcome.reason in (Reason.ACCESS_LOST, Reason.ROLLBACK_NOT_EFFECTIVE):
         return True
     return None if outcome.status in (Status.FAILED, Status.INCOMPLETE) else False
@@ -138,7 +138,7 @@ class RunStatus(StrEnum):
     """The status of a run that has begun. A run that has not begun has the status ``registry.run_records.QUEUED``."""
 
     RUNNING = "running"
-    """It is under way, or its backups wait in the queue."""
+    """The run is under way, or its backups wait in the queue."""
     SUCCEEDED = "succeeded"
     """Every backup is equal, was updated, or differs without a write being intended."""
     PARTIAL = "partial"
@@ -167,15 +167,15 @@ def conclude(
     context: RunContext, run: Run, owner: str, primary: PrimaryState, results: Sequence[BackupResult]
 ) -> Report:
     """End a run in which every backup has a result, and store the primary's baseline; ``owner`` holds the lease."""
-    if not run.snapshot:  # of what is put back nothing follows for the primary as it is
+    if not run.snapshot:  # restored content says nothing about the primary now
         run = replace(run, primary=condition_of(primary.facts, context.runtime.now()))
     good = all(result.status in _GOOD for result in results)
-    # Nothing else that a run may have to say is as urgent as a server that nobody can log in to.
+    # A server that nobody can log in to is the most urgent message, so it comes first.
     results = sorted(results, key=lambda result: result.reason != Reason.ACCESS_LOST)
     lost = ", ".join(result.backup_id for result in results if result.reason == Reason.ACCESS_LOST)
     complaints = [Failure(Reason.ACCESS_LOST, f"nobody may be able to log in any more: {lost}")] if lost else []
     try:
-        # A dry run may have gone on over a primary that nobody has accepted: it remembers nothing of it.
+        # A dry run may have read a primary that looks like a mistake, so it stores no baseline.
         if not run.dry_run and any(result.verified_at for result in results):
             context.store.save_baseline(_baseline(context, run, primary), lease_owner=owner)
     except Failure as failure:

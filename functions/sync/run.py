@@ -84,8 +84,8 @@ def run(
     try:
         return fleet.run() if context.store.begin_run(record) else _again(record, context)
     finally:
-        if fleet.fan_out is None:  # otherwise workers write under this lease, whatever has happened here
-            with suppress(Failure):  # one that is not given back expires by itself; what the run did is recorded
+        if fleet.fan_out is None:  # queued backups are written under this lease by workers, which need it still
+            with suppress(Failure):  # a lease that cannot be released expires by itself, and all results are recorded
                 context.store.release_lease(owner)
 
 
@@ -179,7 +179,7 @@ class _Fleet:
             self._notice(left_alone(chosen, self._record))
             if not self._request.backups:
                 results = [self._refuse(backup_id, "registration", why) for backup_id, why in unreadable.items()]
-            # How to undo what was begun, or a pending proof of access, may be in a status that is not understood.
+            # An unreadable status may contain what is needed to undo a push, so its backup is not written to.
             results += [self._refuse(one.id, "last result", unknown[one.id]) for one in chosen if one.id in unknown]
             chosen = [one for one in chosen if one.id not in unknown]
             if not chosen and not results:
@@ -204,7 +204,7 @@ class _Fleet:
                 self.fan_out = begin_fan_out(runner, terms, chosen)
         except Failure as failure:
             return self._abort(chosen, results, failure)
-        except Exception as error:  # noqa: BLE001 - its text could hold content of a reply: it goes no further
+        except Exception as error:  # noqa: BLE001 - its text, which may quote a reply, is not passed on
             message = f"the program failed ({type(error).__name__}: {places(error)})"
             return self._abort(chosen, results, Failure(Reason.INTERNAL_ERROR, message))
         if terms and self.fan_out:
@@ -223,7 +223,7 @@ class _Fleet:
         return self._recorder.run
 
     def _tell(self, record: Run) -> None:
-        """Continue with an extended record, which is stored when the run ends."""
+        """Replace the record in memory with an extended one, which is stored when the run ends."""
         self._recorder = replace(self._recorder, run=record)
 
     def _notice(self, *failures: Failure | None) -> None:
@@ -244,13 +244,13 @@ class _Fleet:
         self._tell(replace(self._record, state=fingerprint(primary)))
         self._context.progress.primary_read(self._record, primary)
         self._notice(*primary.unread.values(), *primary.doubts)
-        # Also what is refused below: how it differs from the state before is what then has to be looked into.
+        # A state that is rejected below is stored too: a person then compares it with the state before.
         self._notice(keep_state(primary, self._recorder))
         check_meant_in_run(
             self._record,
             primary,
             self._store,
-            # Whoever asked before the direction changed has seen another primary.
+            # A person who accepted the primary before it was replaced has seen another server.
             accepts=self._request.accept_primary and not self._record.held,
             lease_owner=self._recorder.owner,
             at=self._context.runtime.now(),
@@ -343,7 +343,7 @@ def finish_dead_runs(context: RunContext, recorder: ResultRecorder) -> list[Fail
         try:
             run = context.store.run(run_id)
             if run is None:
-                continue  # a record that was removed for its age: so will be the mark
+                continue  # the record has expired, and its mark will expire too
             if run.status != QUEUED:
                 _finish_dead(replace(recorder, run=run, claims={}, begun={}, recorded={}))
             elif run.started_at + _LIFE_OF_AN_EVENT <= context.runtime.now():

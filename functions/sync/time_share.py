@@ -59,7 +59,7 @@ class TimeShare:
     seconds: float | None
 
     def charge(self, outcome: Outcome) -> Outcome:
-        """The outcome; if only the backup's own share was used up, the backup has failed, not the run."""
+        """The outcome, changed to failed if the backup used up its own share while the run still has time."""
         if outcome.reason is not Reason.DEADLINE or self.seconds is None or self.run.remaining() <= 0:
             return outcome
         parts = tuple(
@@ -71,7 +71,7 @@ class TimeShare:
 
 
 class TimeShares:
-    """Divides the time of a run among its backups, of which ``at_a_time`` are processed in parallel.
+    """Divides the time of a run among its backups; ``at_a_time`` of them are processed in parallel.
 
     The remaining time is divided by the remaining rounds, so that backups that finish early leave their time to later
     ones. A share is at least ``LEAST`` and at most ``MOST``. In a short run ``MOST`` applies too: a backup that used
@@ -87,7 +87,7 @@ class TimeShares:
         self._half = deadline.remaining() * MOST
 
     def expect(self, together: Iterable[str], alone: Iterable[str] = ()) -> None:
-        """Announce the backups to process in parallel, and those ``alone``, each of which takes a round by itself."""
+        """Announce the backups to process in parallel, and the backups ``alone``, which take a round each."""
         with self._lock:
             self._together.update(together)
             self._alone.update(alone)

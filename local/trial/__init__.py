@@ -1,1 +1,1 @@
-"""The work of the deployed functions from one machine, for one primary and one backup, without AWS."""
+"""A command line that does the work of a run from one machine, without AWS, for one primary and one backup."""

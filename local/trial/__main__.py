@@ -1,9 +1,9 @@
-"""``python -m local.trial``: the product's work from this machine, without AWS. See docs/try.md."""
+"""``python -m local.trial`` does the work of a run from this machine, without AWS. See docs/try.md."""
 
 import sys
 from pathlib import Path
 
-# So that nobody needs to set a variable for it.
+# The path is extended here, so that nobody needs to set PYTHONPATH.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "functions"))
 
 from local.trial.program import main

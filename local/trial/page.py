@@ -36,17 +36,17 @@ _NUMBERED = (
     (re.compile(r"(?<=^Hash: )[0-9a-f]{64}", re.MULTILINE), lambda count: f"{count:x}f70bf18a0860070" * 4),
     (re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}"), lambda count: f"20261122T12{count:02}00.000000Z-{count:x}badc0de"),
 )  # fmt: skip
-"""What has an example of its own for each value, and how the example with a number looks."""
+"""Patterns for values that differ between runs, each with a function that makes the example with a number."""
 
 
 class Examples:
-    """What stands on a page for what differs from one run to the next."""
+    """Replaces values that differ between runs by the examples of one page."""
 
     def __init__(self) -> None:
         self._given: dict[str, str] = {}
 
     def fixed(self, text: str) -> str:
-        """The text with all of that made what it is on the page. A value that was there before keeps its example."""
+        """The text with each such value replaced by its example. A value that occurs again gets the same example."""
         for pattern, fixed in _FIXED:
             text = pattern.sub(fixed, text)
         for pattern, example in _NUMBERED:
@@ -55,13 +55,13 @@ class Examples:
 
     def _example(self, value: str, make: Callable[[int], str]) -> str:
         if value in self._given.values():
-            return value  # it is one already
+            return value  # the value is an example already
         numbers = sum(1 for given in self._given.values() if len(given) == len(make(0)))
         return self._given.setdefault(value, make(numbers + 1))
 
 
 def documented(page: str) -> str:
-    """The page with what its commands print now."""
+    """The page's text, with the output that its commands print now."""
     with ExitStack() as stack:
         servers = {name: _start(stack, name) for name in _ADDRESS}
         _drift(servers["backup"])
@@ -84,7 +84,7 @@ def _renewed(block: re.Match[str], servers: Mapping[str, LocalServer], home: str
 
 
 def _run(command: str, servers: Mapping[str, LocalServer], home: str, examples: Examples) -> str:
-    """What a command prints at a terminal where somebody answers yes, as the page has it."""
+    """The output of a command at a terminal where somebody answers yes, with the page's examples."""
     names = {_ADDRESS[name]: f"{server.host}:{server.port}" for name, server in servers.items()}
     names |= {_FINGERPRINT[name]: server.fingerprint for name, server in servers.items()}
     shown = {actual: example for example, actual in names.items()} | {home: "/home/you"}
@@ -118,7 +118,7 @@ def _run(command: str, servers: Mapping[str, LocalServer], home: str, examples: 
 
 
 def _as_id(address: str) -> str:
-    """How the folder of a backup's snapshots is called."""
+    """The name of the folder with a backup's snapshots."""
     return re.sub(r"[^a-z0-9]", "-", address)
 
 

@@ -1,4 +1,4 @@
-"""The three commands. Progress goes to standard error, what was found to standard output."""
+"""Runs the commands of the trial. Progress goes to standard error, results go to standard output."""
 
 import io
 import sys
@@ -18,7 +18,7 @@ from replication.plan_text import kept_lines, printable, render
 
 
 class Exit(IntEnum):
-    """The program's status. 2 is that of a wrong command line."""
+    """The program's exit status. Status 2 is missing here: ``argparse`` uses it for a wrong command line."""
 
     AS_IT_SHOULD_BE = 0
     FAILED = 1
@@ -28,10 +28,10 @@ class Exit(IntEnum):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do what the command line says; the exit status."""
+    """Run the command in the command line's ``arguments`` and return the exit status."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # no name must be too foreign for a terminal
+            stream.reconfigure(errors="backslashreplace")  # a terminal may lack letters of a name
     request = read_request(arguments)
     try:
         return _COMMANDS[request.command](request, Session(request, log_in_of, _Progress(), SystemRuntime()))
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         _tell(f"FAILED: {printable(str(failure))}")
     except KeyboardInterrupt:
         _tell("\nInterrupted. If the backup was being written to, sync again: that is always safe.")
-    except Exception as error:  # noqa: BLE001 - its text could hold what a server sent
+    except Exception as error:  # noqa: BLE001 - the error's text may quote a server
         message = f"the program failed ({type(error).__name__}: {places(error)})"
         _tell(f"FAILED: {Failure(Reason.INTERNAL_ERROR, message)}")
     return Exit.FAILED
@@ -134,7 +134,7 @@ _COMMANDS = {Command.CHECK: _check, Command.PLAN: _plan, Command.SYNC: _sync, Co
 
 
 class _Progress:
-    """Reports what is being done, with the seconds since the start."""
+    """Prints each step to standard error, with the seconds since the start."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()

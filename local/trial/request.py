@@ -1,4 +1,4 @@
-"""What was asked on the command line, and the log-ins, which are never taken from there: they are secret."""
+"""Reads the command line, and asks for the log-ins, which are secret and so never on the command line."""
 
 import argparse
 import getpass
@@ -24,7 +24,7 @@ SNAPSHOTS = Path.home() / "cerberus-snapshots"
 
 
 class Command(StrEnum):
-    """What is to be done."""
+    """The commands of the trial."""
 
     CHECK = "check"
     PLAN = "plan"
@@ -42,9 +42,10 @@ _HELP = {
 
 @dataclass(frozen=True)
 class Request:
-    """One trial. ``seconds`` is how long the servers may take, ``approved`` the hash of a plan, empty for none.
+    """The inputs of one trial. ``seconds`` is how long the servers may take in all.
 
-    ``snapshot`` is the file to put back, None for making the backup equal to the primary.
+    ``approved`` is the hash of an approved plan, or empty. ``snapshot`` is the file to restore; without one, the backup
+    is made equal to the primary.
     """
 
     command: Command
@@ -61,7 +62,7 @@ class Request:
 
 
 def read_request(arguments: Sequence[str]) -> Request:
-    """Understand the command line; ends the program with status 2 and an explanation when it is wrong."""
+    """Parse the command line. For a wrong one, end the program with status 2 and an explanation."""
     parser = _parser()
     given = parser.parse_args(arguments)
     try:
@@ -74,9 +75,9 @@ def read_request(arguments: Sequence[str]) -> Request:
 
 
 def log_in_of(server_id: str, variables: Mapping[str, str] = os.environ) -> Credentials:
-    """The log-in of ``primary`` or ``backup``.
+    """The user name and password for ``primary`` or ``backup``, from the environment or asked at the terminal.
 
-    Raises Failure(CREDENTIALS_MISSING) when the environment does not have it and nobody can be asked.
+    Raises Failure(CREDENTIALS_MISSING) if the environment has no password and there is no terminal.
     """
     prefix = f"CERBERUS_{server_id.upper()}_"
     username, password = variables.get(f"{prefix}USERNAME", ""), variables.get(f"{prefix}PASSWORD", "")
@@ -106,7 +107,7 @@ def _request(given: argparse.Namespace) -> Request:
         connect_timeout=given.connect_timeout,
         read_timeout=given.read_timeout,
     )
-    policy_of(backup, settings)  # raises what it cannot understand
+    policy_of(backup, settings)  # raises a Failure for invalid settings
     if given.wsdl and not given.wsdl.is_file():
         raise ValueError(f"there is no file {given.wsdl}")
     common = Request(
@@ -132,7 +133,7 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _hash(text: str) -> str:
-    """The hash of a plan. An empty one, such as a variable of a shell that was never set, would bind to nothing."""
+    """The hash of a plan. An empty text is an error, because it usually comes from an unset shell variable."""
     stripped = text.strip()
     if not stripped:
         raise argparse.ArgumentTypeError("it names no plan; leave the option out to be asked")

@@ -1,4 +1,4 @@
-"""Two servers and what is done with them, by the code that the deployed functions run."""
+"""Checks, plans and pushes between two servers, with the same code that the deployed functions run."""
 
 import re
 from collections.abc import Callable
@@ -47,7 +47,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Looked:
-    """A plan as it was shown. ``writable`` are the parts that are written, at once or after an approval."""
+    """A plan as it was shown to a person. ``writable`` are the parts that are written, at once or once approved."""
 
     preview: Preview
     writable: frozenset[PartName]
@@ -62,17 +62,17 @@ class Looked:
 
     @property
     def approvable(self) -> frozenset[PartName]:
-        """What an approval lets through."""
+        """The blocked parts that an approval releases."""
         return frozenset(block.part for block in self.preview.blocks if block.approvable)
 
     @property
     def failing(self) -> bool:
-        """Whether a part cannot be replicated at all."""
+        """Whether some part cannot be replicated, even with an approval."""
         return any(part.state is State.NOT_WRITTEN and part.reason for part in self.preview.details.parts)
 
 
 class Session:
-    """One primary and one backup. ``log_in_of`` is asked once per server, ``tell`` hears what is being done."""
+    """One primary and one backup. ``log_in_of`` is called once per server; ``tell`` receives each step as text."""
 
     def __init__(self, request: Request, log_in_of: Callable[[str], Credentials], tell: Tell, runtime: Runtime) -> None:
         self._request = request
@@ -84,14 +84,14 @@ class Session:
         self._deadline = Deadline(request.seconds, self._runtime.monotonic)
         self._primary_facts: ServerFacts | None = None
         self._documents: list[Content] = []
-        """The settings of the servers that were examined, where there are keep patterns to look for in them."""
+        """The settings documents of the examined servers; they are only read if keep patterns have to be checked."""
 
-    # ---------------------------------------------------------------- what servers are
+    # ---------------------------------------------------------------- check of both servers
 
     def demand_trust(self) -> None:
-        """Raise Failure unless there are two servers whose certificates are trusted.
+        """Raise Failure unless the addresses are of two servers whose certificates are trusted.
 
-        Nothing is sent before that, and nobody asked for a log-in.
+        Before this check no request is sent and nobody is asked for a log-in.
         """
         self._demand_two_servers()
         asked = [BACKUP_ID] if self._request.snapshot else list(self._servers)
@@ -100,18 +100,18 @@ class Session:
                 raise finding.failure
 
     def _demand_two_servers(self) -> None:
-        """Raise Failure when both addresses lead to one server: the backup's password is not for the primary."""
+        """Raise Failure if both addresses lead to one server: the primary must not get the backup's password."""
         primary = self._request.primary
         is_same = CerberusServers(self._request.addresses, self._runtime).is_same
         refuse_primary((primary.host, primary.port), self._request.backup, is_same, self._deadline)
 
     def examine(self, server_id: str) -> tuple[Finding, ...]:
-        """Every requirement on a server, as far as it can be asked. The primary's turn is first."""
+        """The result for each requirement on a server that can be checked. Call this for the primary first."""
         certificate = self._certificate(server_id)
         if certificate.failure:
             return (certificate,)
         try:
-            # A client that cannot write, for the backup too.
+            # The primary's client serves the backup too, because it has no method that writes.
             with PrimaryClient(self._endpoint(server_id), self._deadline, self._runtime) as client:
                 self._tell(f"{server_id}: asking what it is ...")
                 facts = client.facts()
@@ -166,10 +166,10 @@ class Session:
     # ---------------------------------------------------------------- plan and push
 
     def look(self) -> Looked:
-        """Read both servers, or the snapshot and the backup, and make the plan; nothing is written. Raises Failure."""
+        """The plan for the backup, made from the primary or from the snapshot. Nothing is written. Raises Failure."""
         source = self._source()
         endpoint = self._endpoint(BACKUP_ID)
-        # An approval that fits is shown with what it lifts, so it is only compared here.
+        # An approval in the guard would hide the blocks that it releases, so its hash is only compared here.
         guard = replace(guard_of(self._request.settings, None), expected=self._request.approved)
         try:
             with PrimaryClient(endpoint, self._deadline, self._runtime) as client:
@@ -181,9 +181,9 @@ class Session:
         return Looked(shown, frozenset(part.name for part in plan.parts if part.desired is not None))
 
     def push(self, looked: Looked) -> Outcome:
-        """Do what was shown and nothing else: both servers are read again, and the plan must still be that one.
+        """Write the shown plan to the backup, after reading both servers again: the new plan must be the same.
 
-        Raises Failure when the primary cannot be read; what happens to the backup is in the outcome.
+        Raises Failure if the primary cannot be read. The returned outcome says what happened to the backup.
         """
         self._deadline = Deadline(self._request.seconds, self._runtime.monotonic)
         run_id = new_run_id(self._runtime.now(), self._runtime.new_id())
@@ -201,7 +201,7 @@ class Session:
 
     @property
     def _name(self) -> str:
-        """The backup's address as an id, to tell the files of several backups apart."""
+        """The backup's address as an id, because files of several backups are in one folder."""
         backup = self._request.backup
         return re.sub(r"[^a-z0-9]+", "-", f"{backup.host}-{backup.port}".lower()).strip("-")[-63:]
 
@@ -223,11 +223,11 @@ class Session:
 
     @cached_property
     def _present_primary(self) -> PresentPrimary:
-        """Asked once: a log-in that was refused is not tried again."""
+        """The primary's present facts, asked for once: a refused log-in must not be tried again."""
         return ask_primary(self._facts_of_primary, self._request.settings)
 
     def _facts_of_primary(self, settings: SyncSettings) -> ServerFacts:
-        """What the primary says of itself; nobody is asked for its log-in before its certificate is trusted."""
+        """The facts that the primary reports. Its certificate is checked before anybody is asked for its log-in."""
         certificate = self._certificate(PRIMARY_ID)
         if certificate.failure:
             raise certificate.failure
@@ -241,13 +241,13 @@ class Session:
             )
 
     def _endpoint(self, server_id: str, settings: SyncSettings | None = None) -> Endpoint:
-        """The endpoint of a server; ``settings`` None are those of the request."""
+        """The address, trust and log-in for a server; ``settings`` None means the request's settings."""
         if server_id == BACKUP_ID:
             self._demand_two_servers()
         if server_id not in self._log_ins:
             server = self._servers[server_id]
             self._log_ins[server_id] = replace(self._ask(server_id), destination=destination_of(server))
-            # Who types takes no time from the servers.
+            # Typing a password takes no time from the servers: the time limit starts again.
             self._deadline = Deadline(self._request.seconds, self._runtime.monotonic)
         request = self._request
         return endpoint_of(
@@ -262,7 +262,7 @@ class Session:
 
 @dataclass(frozen=True)
 class _Source:
-    """What the backup is to hold: what the primary holds, or what is in a snapshot."""
+    """The content for the backup: the primary's, or a snapshot's."""
 
     state: PrimaryState
     policy: Policy
@@ -270,12 +270,12 @@ class _Source:
     check: Check | None = None
 
     def job(self, guard: Guard) -> ReplicationJob:
-        """What the backup is to be made equal to, under this guard."""
+        """The job that gives the backup this content; ``guard`` decides what needs an approval."""
         return ReplicationJob(self.state, self.policy, guard, restore=Restore(self.check) if self.check else None)
 
 
 class _AnnouncedServer:
-    """A server whose calls are announced before they are made: by name, without what is sent."""
+    """A server whose calls are announced by name before they are made; the sent content is not shown."""
 
     def __init__(self, server: PrimaryClient, server_id: str, tell: Tell) -> None:
         self._server = server

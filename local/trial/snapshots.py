@@ -1,4 +1,4 @@
-"""What a backup held before it is written to, in a folder of this machine that only its owner can read."""
+"""Stores a backup's content before a push, in a folder of this machine that only its owner can read."""
 
 import os
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from common.server_types import ServerFacts
 from registry.snapshots import Snapshot, SnapshotContent, backup_key, backup_of, decode, encode
 
 _BINARY = getattr(os, "O_BINARY", 0)
-"""Without it Windows would write line ends of its own; other systems do not know it."""
+"""A flag that keeps Windows from changing line ends; other systems have no such flag."""
 
 
 def load(path: Path) -> Snapshot:
-    """What is in a file that ``FolderSnapshots`` wrote; its place below the folder is part of its name.
+    """The content of a snapshot file. The end of its path is its key, so the file must keep its name and folders.
 
     Raises Failure(SNAPSHOT_MISSING or SNAPSHOT_UNREADABLE).
     """
@@ -28,23 +28,26 @@ def load(path: Path) -> Snapshot:
 
 
 class FolderSnapshots:
-    """Keeps one file per push below ``folder``, named and written as in the deployed product's bucket.
+    """Stores one snapshot file per push below ``folder``, with the same keys and format as in the deployed bucket.
 
-    They hold password hashes. On POSIX the folders made here have mode 0700
+    The files contain password hashes. On POSIX the folders made here have mode 0700
     and each file 0600. On Windows files have the rights of their folder, which
     Python 3.12.4 and newer give to its owner and the administrators alone when
     it is made with mode 0700.
     """
 
     def __init__(self, folder: Path, backup_id: str, run_id: str, primary: ServerFacts | None) -> None:
-        """``primary`` is what the primary says of itself, so that a file can later be put back."""
+        """``primary`` has the facts that the primary reports: a restore later compares servers with them."""
         self._folder = folder
         self._backup_id = backup_id
         self._run_id = run_id
         self._primary = primary
 
     def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
-        """Store dumps by the parts' names; the file's path. Raises Failure(SNAPSHOT_NOT_KEPT)."""
+        """Store the dumped ``parts``, which are by name, and return the file's path.
+
+        Raises Failure(SNAPSHOT_NOT_KEPT).
+        """
         path = self._folder / backup_key(self._backup_id, self._run_id, parts)
         try:
             _make_private(path.parent)
@@ -62,7 +65,7 @@ class FolderSnapshots:
 
 
 def _make_private(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for their owner alone."""
+    """Create a folder and its missing parents so that only their owner can use them."""
     if not folder.exists():
         _make_private(folder.parent)
         folder.mkdir(mode=0o700)

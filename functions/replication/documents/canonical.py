@@ -10,8 +10,8 @@ documents are equal if they differ only in
   value and is never touched, white space included),
 - the order of their items, where a document is a list of named items (users,
   groups), and the letter case of an item's name (``named_items``),
-- run-time values (last log-in and the like), where a part says so and they
-  hold nothing but a time, an address or a count.
+- run-time values such as the last log-in, in parts that ignore them, if the
+  value is only a time, an address or a count.
 """
 
 import hashlib
@@ -77,10 +77,10 @@ def folded(name: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _folded_letter(letter: str) -> str:
-    if letter == "\u03c2":  # the final small sigma: its capital is that of the small sigma
+    if letter == "\u03c2":  # a final small sigma counts as a small sigma, because both have the same capital
         return "\u03c3"
     small = letter.lower()
-    is_pair = len(small) == 1 and small.upper() == letter and letter <= "\uffff"  # Windows folds no surrogate pairs
+    is_pair = len(small) == 1 and small.upper() == letter and letter <= "\uffff"  # as on Windows
     return small if is_pair else letter
 
 
@@ -100,7 +100,7 @@ def read(document: bytes, what: str, server: str, tree: int = budgets.TREE) -> e
 
 def children(element: etree._Element) -> Iterator[etree._Element]:
     """The child elements, without comments and processing instructions."""
-    step()  # every loop over a document asks for children
+    step()  # here, because every loop over a document calls this function
     return element.iterchildren(tag=etree.Element)
 
 
@@ -236,7 +236,7 @@ class _Writer:
         return text
 
     def _said(self, element: etree._Element, key: str | None, value: str) -> str:
-        """A value of the element with the name to fold, folded if it is that name."""
+        """A value with the meaning of its prefixes; the name that is compared without case is also folded."""
         said = meaning(element, key, value)
         return folded(said) if self._fold is not None and self._fold.key == key else said
 
@@ -262,7 +262,7 @@ def is_ignored(element: etree._Element, ignored: frozenset[str]) -> bool:
 
 
 def _said(element: etree._Element) -> Iterator[tuple[str, str]]:
-    """All values in an element by plain name: its text is named ``value``, and a child's text has the child's name."""
+    """All values in an element, each with a plain name: ``value`` for its own text, a child's name for the child's."""
     for key, value in element.attrib.items():
         if key != XSI_TYPE:
             yield plain_name(str(key)), str(value)

@@ -30,7 +30,7 @@ from replication.documents.sensitive import may_hold_secret, may_name_secret
 ORDER = "(order)"
 """The last step of the path of a difference that is only in the order of children."""
 TEXT = "(text)"
-"""The path of an item's own text."""
+"""The path that is shown for the text of an item itself."""
 OTHER = "(document)"
 """The last step of the path of a difference outside of values: in text between elements, or in the position of an item
 among several lists.
@@ -159,7 +159,7 @@ def differences(
     pairs = list(pairs_of(own, desired, ignored=ignored))
     for left, right, position in pairs:
         if left is not None and right is not None:
-            # What is written alike is the same; otherwise nothing is known yet.
+            # Equal text means equal elements. Different text can still mean the same, so the values are compared.
             if etree.tostring(left, with_tail=False) != etree.tostring(right, with_tail=False):
                 below = step_below(steps, right, position, counterpart=left)
                 yield from differences(left, right, below, ignored=ignored)
@@ -195,7 +195,7 @@ def step_below(
     key: Key | None = None,
     counterpart: etree._Element | None = None,
 ) -> Steps:
-    """The path of a child. It shows the name or key of the child, unless that may be a secret.
+    """The path of a child, with the child's name or key unless that may be a secret.
 
     A step is secret if ``element`` or its ``counterpart`` is. This function decides about secrecy before any label is
     made; no other code does.
@@ -240,7 +240,7 @@ def _is_named_by_secret(element: etree._Element, label: str) -> bool:
 
 
 def marker(steps: Steps, what: str) -> Difference:
-    """A difference outside of values."""
+    """A difference that is in no single value, such as another order."""
     return Difference((*steps, Step(what, what, frozenset(), secret=False)), Kind.CHANGED, None, None, len(steps) + 1)
 
 

@@ -40,7 +40,7 @@ def key_of(element: etree._Element) -> str:
 
 
 def names_of(element: etree._Element) -> Iterator[tuple[str, str]]:
-    """Each name of an element: the plain name of the attribute or child, and its value."""
+    """The names of an element, each with the plain name of the attribute or child that contains the name."""
     for key, value in element.attrib.items():
         if value and (plain := plain_name(str(key))) in NAME_KEYS:
             yield plain, str(value)

@@ -28,7 +28,7 @@ def forbidden_place(document: bytes, room: int) -> str:
     except XmlRefused:
         return ""
     places = [element for element in root.iter(etree.Element) if marked.mark in "".join(_texts(element))]
-    if not places:  # in a comment, which nothing depends on, or in white space between elements
+    if not places:  # the character is in a comment or in white space between elements, where it changes no value
         return show(Paths().steps_to(root))
     attribute = next((f"/@{local_name(str(key))}" for key, value in places[0].items() if marked.mark in str(value)), "")
     path = marked.shown(show(Paths().steps_to(places[0])) + attribute)[:_LONGEST]

@@ -54,7 +54,7 @@ class Item:
 
     @property
     def label(self) -> str:
-        """Its key with the list it belongs to: ``users/ann``."""
+        """The item's key after the name of its list: ``users/ann``."""
         return f"{self.within}/{self.key}" if self.within else self.key
 
     @property
@@ -144,7 +144,7 @@ def record_items(
     own: Mapping[str, Mapping[str, object]], desired: Mapping[str, Mapping[str, object]], within: str = ""
 ) -> Iterator[Item]:
     """The items of records that map keys to typed fields."""
-    # What may give a secret away is called by its position.
+    # A key that may contain a secret is replaced by its position.
     shown = {
         key: f"(hidden {n})" if may_name_secret(key) else key
         for side in (own, desired)
@@ -189,7 +189,7 @@ def by_unique_key(records: Iterable[tuple[str, dict[str, object]]]) -> dict[str,
     for key, fields in records:
         occurrences[key] += 1
         unique = key if occurrences[key] == 1 else f"{key} ({occurrences[key]})"
-        while unique in by_key:  # something is called so: that happens once for each
+        while unique in by_key:  # another record has this key already
             occurrences[key] += 1
             unique = f"{key} ({occurrences[key]})"
         by_key[unique] = fields

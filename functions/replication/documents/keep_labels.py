@@ -1,4 +1,4 @@
-"""The labels of a node that keep patterns match, and the nodes of a document that they keep.
+"""Labels of a document's nodes, to which keep patterns are compared, and the nodes that the patterns keep.
 
 Names of elements and attributes are defined by the program: they identify a setting. A name inside a value may identify
 a setting as well (``<entry name="soapPort" value="1"/>``), or people may have chosen it (``<policy name="Admins">``).

@@ -1,4 +1,4 @@
-"""Builds keep patterns to paste: each matches one place in two documents and nothing else in them."""
+"""Builds keep patterns that a person can paste: each matches one place in two documents and no other."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ def _kept(root: etree._Element, line: str) -> list[etree._Element | str]:
 
 
 def _nodes(root: etree._Element, line: str) -> list[tuple[etree._Element | str, Path]]:
-    """The nodes that a line keeps, each with its path of labels."""
+    """The nodes that a line keeps, each with the labels of the elements around it."""
     first, *inner, last = compiled(line)
     labels = element_labels(root)
     level: list[tuple[etree._Element, Path]] = [(root, (labels,))] if first.matches_any(labels) else []

@@ -125,7 +125,7 @@ class Rules:
         return any(is_exactly(steps, path) for steps in self._exceptions)
 
     def exceptions_of(self, path: Path) -> tuple[str, ...]:
-        """The exceptions because of which the node with this ``path`` is replicated."""
+        """The exceptions that make the node with this ``path`` replicated."""
         if self.is_protected(path):
             return ()
         pairs = zip(self.exceptions, self._exceptions, strict=True)
@@ -179,7 +179,7 @@ class _ProductRule:
     may_lift: _Steps
 
     @classmethod
-    @lru_cache(maxsize=1024)  # every backup's rules have them
+    @lru_cache(maxsize=1024)  # the product's patterns are the same for every backup, so they are compiled once
     def of(cls, rule: Rule) -> "_ProductRule":
         (step,) = compiled(rule.pattern)
         but, may_lift = (tuple(compiled(one)[0] for one in patterns) for patterns in (rule.but, rule.may_lift))
@@ -226,7 +226,7 @@ def is_exactly(steps: _Steps, path: Path) -> bool:
 
 
 _NODES_ABOVE = 1024
-"""The number of cached matches of a step with labels: the ancestors of a node are matched again for each sibling."""
+"""The number of cached matches of a step with labels. Siblings share their ancestors, which are matched once."""
 
 
 def _fits_above(step: PatternStep, labels: Labels, loosely: bool) -> bool:
@@ -326,7 +326,7 @@ def _can_match(text: str, expression: Whole[str]) -> bool:
     return False
 
 
-# What nodes are called -----------------------------------------------------------------------------------------------
+# Words and labels of names -------------------------------------------------------------------------------------------
 
 
 @remembered(maxsize=8192)

@@ -125,7 +125,7 @@ def _parsed(excerpt: bytes) -> etree._Element:
 def _folded(item: etree._Element) -> etree._Element:
     if name := name_of(item):
         if name.key is None:
-            del name.owner[:]  # comments, with the text behind them
+            del name.owner[:]  # comments are removed together with the text after them
             name.owner.text = folded(name.written)
         else:
             name.owner.set(name.key, folded(name.written))

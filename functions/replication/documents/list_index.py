@@ -39,7 +39,7 @@ _LONGEST_HEAD = 4096
 _NAME = rb"[A-Za-z_][\w.-]{0,100}"
 _QNAME = rb"%s(?::%s)?" % (_NAME, _NAME)
 _VALUE = rb"""(?:"[^<"]{0,1000}"|'[^<']{0,1000}')"""
-# Everything is repeated a limited number of times: another server says how much there is of it.
+# Every repetition has a limit, because a server sends the text that these expressions search.
 _HEAD = whole(rb"\s{0,64}<(%s)(?:\s{1,64}%s\s{0,8}=\s{0,8}%s){0,32}\s{0,64}>" % (_QNAME, _QNAME, _VALUE))
 _ITEM = whole(rb"\s{0,64}<(%s)[\s/>]" % _QNAME)
 
@@ -102,13 +102,13 @@ class _Context:
         return tuple(entries)
 
     def _key(self, piece: bytes) -> bytes:
-        # In a comment, a CDATA section or a processing instruction, what looks like an element is none.
+        # In a comment, CDATA section or processing instruction a tag is plain text, so nothing is removed there.
         if self._runtime is not None and not _holds(piece, b"!") and not _holds(piece, b"?"):
             piece = self._runtime.sub(rb"<\1/>", piece)
         return hashlib.sha256(piece).digest()
 
     def _learn(self, root: etree._Element) -> None:
-        """Remember how this document writes run-time values, so that later look-ups omit them."""
+        """Remember the tags of this document's run-time values, so that later look-ups omit these values."""
         for element in root.iter(etree.Element):
             if plain_name(str(element.tag)) in RUNTIME_NAMES and not element.attrib and not len(element):
                 name = local_name(element)
@@ -177,8 +177,9 @@ class Pieces:
 
 
 def take_apart(document: bytes, hint: str) -> Pieces | None:
-    """The same items as ``named_items.items`` returns for the parsed document, or None if the document must be parsed
-    as a whole.
+    """The items of a document without parsing it as a whole; None if that is impossible.
+
+    The items are those that ``named_items.items`` returns for the parsed document.
 
     Raises Failure(REPLY_TOO_COMPLEX).
     """
@@ -206,7 +207,7 @@ def take_apart(document: bytes, hint: str) -> Pieces | None:
             places.extend((start, end))
         if len(entries) > most:
             raise named_items.too_many_items(most)
-    root = context.understood(piece)  # any piece does: what is beside the items is the root alone
+    root = context.understood(piece)  # any piece will do: without its items, only the root is left
     return Pieces(Items(named_items.rest_digest(root, frozenset(root)), entries, names), context, places)
 
 

@@ -39,7 +39,7 @@ _LAST_PAIRS = frozenset(
 _HOLDERS = TYPED_VALUES | frozenset(
     {"value", "val", "method", "text", "string", "data", "content", "name", "setting", "flag"}
 )
-"""Names that only say that this is the value of the element around it."""
+"""Names of attributes and children that contain the value of the element around them."""
 _LABEL = whole(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
 _LAST_LABEL = whole(r"[A-Za-z]{2,24}")
 _PORT = whole(r"[0-9]{1,5}")

@@ -130,7 +130,7 @@ class _Merge:
         self._unclear |= {f"{where}/{local_name(tag)[:_LONGEST_STEP]}": None for tag in sorted(pairing.unclear)}
         self._add_children(out, scope, primary, pairing, where)
         if len(primary) and next(children(out), None) is None and not text_of(out).strip():
-            # White space between elements would become the value of an element that has none left.
+            # Without children, the white space that was between them would count as the element's value.
             out.text = None
             for comment in out:
                 comment.tail = None
@@ -196,7 +196,7 @@ class _Merge:
             added.tail, before.tail = before.tail, None
 
     def _add_frame(self, parent: etree._Element, above: Scope, own: etree._Element, place: Place) -> etree._Element:
-        """Add the names and kept values of an ordinary element that the primary does not have."""
+        """Add a backup's element that the primary lacks, reduced to its names and kept values."""
         out = _create(parent, above, own)
         scope = _scope_of(own)
         for key, value in _attributes(own):
@@ -249,7 +249,7 @@ def _last(element: etree._Element) -> etree._Element | None:
     return next(element.iterchildren(reversed=True), None)
 
 
-# Copies that mean the same -------------------------------------------------------------------------------------------
+# Copies of elements, whose prefixes keep their meaning ---------------------------------------------------------------
 
 
 def _scope_of(element: etree._Element) -> dict[str | None, str]:
@@ -272,7 +272,7 @@ def _create(parent: etree._Element, above: Scope, source: etree._Element, scope:
     """
     wanted = _scope_of(source) if scope is None else scope
     changed = {prefix: uri for prefix, uri in wanted.items() if above.get(prefix) != uri}
-    # The stubs do not know that the default namespace is None, and that an empty one takes it back.
+    # The type stubs miss two facts: the default namespace has the key None, and an empty one removes it.
     return etree.SubElement(parent, str(source.tag), nsmap=changed or None)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""The meaning of a value: a prefix in it stands for the namespace that is bound there.
+"""The meaning of values with prefixes: each prefix is replaced by the namespace that it refers to.
 
 Separate from ``replication.documents.canonical``, because display and merging use it as well as comparison.
 """
@@ -21,7 +21,7 @@ def meaning(element: etree._Element, key: str | None, value: str) -> str:
     if key == XSI_TYPE:
         prefix, _, local = value.strip().rpartition(":")
         return f"{{{element.nsmap.get(prefix or None, '')}}}{local}"
-    if ":" not in value:  # nearly every value; this is asked of each one of a document
+    if ":" not in value:  # most values have no colon, and this runs for every value of a document
         return value
     prefixes, scope = prefixes_in(value), element.nsmap
     return value + "".join(f"{REFERENCE}{prefix}={scope[prefix]}" for prefix in sorted(prefixes & scope.keys()))

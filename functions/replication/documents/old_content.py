@@ -27,7 +27,7 @@ from replication.documents.plain_values import (
 
 @dataclass(frozen=True)
 class Addition:
-    """A single new value: its ``name``, and each of its names with the text it has there."""
+    """A single value that the server added: its ``name``, and every name with the text that it names."""
 
     name: str
     values: Collection[Value]
@@ -69,8 +69,9 @@ class OldContent:
         self._texts, self._lost_values = frozenset(texts), frozenset(lost)
 
     def holds(self, addition: Addition, place: "Counterparts") -> bool:
-        """Whether an addition is old: its name, its name and text, or a text or word that was not sent for the item,
-        existed before.
+        """Whether the server had the addition before: its name, its name and text, or a text or word of it.
+
+        A text or word counts only if it was not sent for the same item.
 
         The server may turn an old name into a text, and the other way round.
 
@@ -103,7 +104,7 @@ class OldContent:
 
 @dataclass(frozen=True)
 class _Item:
-    """An outermost named entry, or the document: what was sent, and what the server had before."""
+    """An outermost named entry, or the whole document: the sent element, and the server's earlier one."""
 
     sent: etree._Element
     before: etree._Element | None
@@ -163,7 +164,7 @@ class Counterparts:
 
     @cached_property
     def _pairs(self) -> dict[etree._Element | None, tuple[etree._Element | None, int]]:
-        """Each child that was sent, with the earlier element in its place and its position among several of a kind."""
+        """The sent children, each with the earlier element in its place and its position among several of a kind."""
         pairs = pairs_of(self.before, self.sent) if self.before is not None else ()
         return {right: (left, position) for left, right, position in pairs}
 

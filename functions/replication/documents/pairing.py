@@ -54,7 +54,7 @@ class KeepList:
         return remembered[1] if remembered and remembered[0] == place else self._look_below(element, place)
 
     def _look_below(self, element: etree._Element, place: Place) -> bool:
-        """The same for two different paths; results for all inner elements are cached, because they are needed next."""
+        """The result of ``holds`` if the two paths differ. Results for inner elements are cached for the next calls."""
         holds = any(self.keeps(place, attribute_labels(str(key))) for key in element.attrib)
         for child in children(element):
             labels = element_labels(child)
@@ -122,7 +122,7 @@ class Entry:
 
     @property
     def kind(self) -> tuple[str, str]:
-        """Its tag, and its declared type if there is one."""
+        """The entry's tag, and its declared type or an empty text."""
         element = self.element
         declared = element.get(XSI_TYPE)
         return self.tag, meaning(element, XSI_TYPE, declared) if declared else ""
@@ -242,7 +242,7 @@ class _Pairs:
             entry = self.pairing.ours[number]
             content = _content(entry, self._keep)
             own_by_content[content.key(expected)].append(number)
-            # What is left of it when the primary has no such entry must not look like one that it has.
+            # Only this entry's kept values would remain, and those must not look like an entry of the primary.
             if self._holds(entry) and content.key(expected) not in by_content and content.rest(expected) in by_content:
                 self.pairing.unclear.add(tag)
         for key, mine in own_by_content.items():
@@ -261,7 +261,7 @@ class _Pairs:
 
 
 def same_decisions(elements: Iterable[etree._Element], paths: Iterable[Path], rules: Rules) -> bool:
-    """Whether the same nodes are kept in each element, for all of the paths."""
+    """Whether the keep patterns keep the same nodes of each element under all of the paths."""
     paths = tuple(paths)
     for element in elements:
         first, *others = ({*kept_below(element, path, rules)} for path in paths)
@@ -287,9 +287,9 @@ def _numbers_by[Key](entries: list[tuple[int, Entry]], key: Callable[[Entry], Ke
 class _Content:
     """The content of an entry that is not kept.
 
-    ``bare`` counts inner elements with nothing but names after kept nodes are removed; ``holding`` has those from which
-    something was removed. They are not part of the text: the backup has some of them only because it keeps something in
-    them.
+    ``bare`` counts inner elements that have only names left after kept nodes are removed; ``holding`` has the elements
+    that lost a kept node. Such elements are not part of the text: the backup may have one only for the kept values in
+    it.
     """
 
     text: str = ""
@@ -346,7 +346,7 @@ def _described(
 def _below(child: Entry, keep: KeepList, path: str, content: _Content) -> tuple[list[str], bool]:
     names = sorted(keep.names(child.element, child.place))
     head = "\x01".join((*child.kind, *(part for name in names for part in name)))
-    path = digest(f"{path}\x06{head}")  # of one length, however long the names in it are
+    path = digest(f"{path}\x06{head}")  # a digest keeps the path short however long the names are
     parts, holds = _described(child.element, child.place, keep, path, content)
     if parts:
         return ["\x05", head, *parts, "\x05"], holds

@@ -32,13 +32,13 @@ _PLACES_ON_DISK = within(
     r" | \.(?:pem|pfx|p12|cer|crt|key|crl|csr|der|wsdl|xml|txt|log|html?|ini|conf|json|exe|dll)$"
 )
 _WAY_IN = within(r"soap|wsdl|web-?service|licen[cs]e?|web-?admin|remote-(?:admin|access)")
-"""Words with only one meaning."""
+"""Words with only one meaning, so that one of them makes a value a possible name."""
 _LONGEST = 64
 _SHORTEST_WORD = 4
 _LARGEST = 8
-"""Maximum number of values of an entry of which one may be its name."""
+"""Maximum number of values in an entry; in a larger one, only an attribute with a word of ``_WAY_IN`` may name it."""
 _OPAQUE = 2
-"""Maximum length of a tag that says nothing."""
+"""Maximum length of a tag without a meaning, such as ``i``."""
 _OF_SENTENCES = frozenset({"a", "and", "is", "on", "the"})
 _OF_PEOPLE = frozenset(
     {
@@ -121,7 +121,7 @@ def is_key(element: etree._Element) -> bool:
 
 
 def key_before(element: etree._Element) -> etree._Element | None:
-    """The key of which an element is the value, None if there is none."""
+    """The key element before an element that is its value; None for any other element."""
     before = _sibling(element, preceding=True)
     return before if before is not None and is_key(before) else None
 
@@ -155,7 +155,7 @@ def _is_written_as_setting(value: str) -> bool:
 
 
 def _in_entry(element: etree._Element) -> Iterator[PossibleName]:
-    """The values of an element of which one may be its name."""
+    """The values in an element that may be its name."""
     tag = local_name(element)
     attributes = [(str(key), str(value)) for key, value in element.attrib.items() if str(key) != XSI_TYPE]
     inside = list(islice(children(element), _LARGEST + 1))
@@ -173,7 +173,7 @@ def _in_entry(element: etree._Element) -> Iterator[PossibleName]:
             yield from named(value, key)
     if attributes and text:
         yield from named(text, tag)
-    # Children that have a text and an attribute each are entries themselves.
+    # A child with both a text and an attribute is an entry itself.
     is_list = all(len(child.attrib) and text_of(child).strip() for child in inside)
     for position, child in enumerate(inside if is_small and not is_list else ()):
         if not is_named(child) and not is_key(child) and not (position and plain_name(str(child.tag)) in VALUES):

@@ -49,7 +49,7 @@ def is_written_as_name(text: str) -> bool:
 
 
 def _said_in(element: etree._Element) -> Iterator[tuple[str, str]]:
-    """Each value directly in an element with its plain name; texts between children have an empty name.
+    """The values directly in an element, each with its plain name; texts between children have an empty name.
 
     The value of a child that has a name of its own concerns only that child.
     """

@@ -39,7 +39,7 @@ _ASSIGNED = within(r"""([^\s"'<>=:;,&?{}()|/\\\[\]]{1,64})["'\]]?[ \t]{0,2}(?:=>
 _ASSIGNABLE = frozenset({"auth", "code", "codes", "id_token", "k", "pw", "session"})
 """Names of secrets only if something is assigned to them, and ordinary words elsewhere."""
 _LAST_ASSIGNABLE = "auth"
-"""The same for the last word of a name: ``X-Auth``."""
+"""A last word of a name that denotes a secret only if something is assigned to the name: ``X-Auth``."""
 _QUERY = within(r"[?&][^\s=&?#\"'<>]{1,64}=([^\s&#\"'<>]{1,512})")
 """An assignment in the query of a URL, whose names are short."""
 _SHORTEST_IN_QUERY = 5

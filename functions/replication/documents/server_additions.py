@@ -1,4 +1,4 @@
-"""Finds values that a server added to a document: the only difference after a write that counts as equal.
+"""Finds values that a server added to a document: after a write, no other difference counts as equal.
 
 Some servers add defaults to a document that it does not mention. An added default is a single value inside an element
 that was sent. Every other difference means that the write did not take effect: a whole entry of a list, another order,
@@ -49,8 +49,7 @@ def count_additions(
 
 @dataclass(frozen=True)
 class Answer:
-    """The comparison of what was sent with what the server has; it runs twice, so that only relevant old content is
-    collected.
+    """Compares sent elements with the server's current ones, twice: the second time with the relevant old content.
 
     ``places`` are the elements that were sent, each with the current element; ``old`` and ``new`` are the server's
     earlier content (None if unknown) and the sent content; each call starts a new iteration. ``ignored`` are the names
@@ -99,7 +98,7 @@ class _Comparison:
             return None
         may_add = may_add or name_of(sent) is not None
         are_leaves = is_leaf(sent) and is_leaf(held)
-        if not are_leaves and (_is_mixed(sent) or _is_mixed(held)):  # where a text stands among elements is part of it
+        if not are_leaves and (_is_mixed(sent) or _is_mixed(held)):  # the text's position counts
             is_same = canonical(sent, ignored=self._ignored) == canonical(held, ignored=self._ignored)
             return 0 if is_same else None
         if _leaf_text(sent) != _leaf_text(held):

@@ -1,4 +1,4 @@
-"""Sections whose name may be a setting's or people's: before a push changes one of them, a person decides."""
+"""Finds changed sections whose name may be a setting's or chosen by people, which a person has to decide."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -149,7 +149,7 @@ class _Sections:
             inner = (*path, labels)
             if self.rules.match(inner):
                 continue
-            # A section that each server has once may be called otherwise on each.
+            # Each server may have another name for a section that occurs once, so the name is left out.
             is_lone = tags[str(child.tag)] == 1
             undecided = self.rules.is_undecided(inner)
             names = frozenset(names_of(child)) if undecided or not is_lone else frozenset()

@@ -19,7 +19,7 @@ def unused_warnings(rules: Rules, documents: Iterable[etree._Element]) -> tuple[
 
 
 def used_exceptions(rules: Rules, documents: Iterable[etree._Element]) -> tuple[str, ...]:
-    """The exceptions because of which something in one of the documents is replicated."""
+    """The exceptions that make something in one of the documents replicated."""
     unused = _unused(rules, rules.exceptions, documents)
     return tuple(exception for exception in rules.exceptions if exception not in unused)
 

@@ -38,7 +38,7 @@ class Addresses:
         merged = _merged(self.spans)
         for span in other.spans:
             version, first, last = span
-            # The one that begins last of those that begin no later.
+            # Only the last range that begins at or before this one can contain it.
             at = bisect_right(merged, (version, first, _BEHIND_ALL)) - 1
             if at < 0 or merged[at][0] != version or last > merged[at][2]:
                 return False
@@ -103,7 +103,7 @@ def _lists(values: Iterable[Difference]) -> Mapping[tuple[str, bool], Addresses]
 
 
 def blocked(values: Iterable[Difference]) -> Addresses:
-    """The addresses in a list of blocked addresses, whose values need no telling names."""
+    """The addresses in a list of blocked addresses; in such a list the names of values do not matter."""
     entries: defaultdict[Steps, list[tuple[str, str]]] = defaultdict(list)
     for one in values:
         value, own = (one.after or "").strip(), place_of(one.steps).own
@@ -123,7 +123,7 @@ def is_text(value: str) -> bool:
 
 
 def _entries_of(one: Difference, place: Place, value: str) -> tuple[Steps, ...]:
-    """The entries whose value this is, so that their names do not count as addresses."""
+    """The paths of the entries that have this value; the name of such an entry does not count as an address."""
     if place.is_name:
         return ()
     holds = plain(one.steps[-1].name) in VALUES or not (_tells_of_it(place) or is_text(value))
@@ -221,7 +221,7 @@ def _without(spans: Iterable[Span], outside: Iterable[Span]) -> Iterator[Span]:
     for version, start, last in _merged(spans):
         first = start
         while at < len(gaps) and (gaps[at][0], gaps[at][2]) < (version, start):
-            at += 1  # it lies before this span, and so before all that follow
+            at += 1  # this gap ends before the span, and so before all later spans
         inside = at
         while inside < len(gaps) and gaps[inside][0] == version and gaps[inside][1] <= last:
             _, gap, end = gaps[inside]
@@ -229,7 +229,7 @@ def _without(spans: Iterable[Span], outside: Iterable[Span]) -> Iterator[Span]:
                 yield version, first, gap - 1
             first = end + 1
             inside += 1
-        at = max(at, inside - 1)  # the last one may reach into the next span
+        at = max(at, inside - 1)  # the last gap may reach into the next span
         if first <= last:
             yield version, first, last
 
@@ -288,7 +288,7 @@ def _pattern(text: str) -> Span:
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:
-    """The same addresses in as few ranges as possible."""
+    """The addresses of ``spans`` in as few ranges as possible."""
     merged: list[Span] = []
     for version, first, last in sorted(spans):
         if merged and merged[-1][0] == version and first <= merged[-1][2] + 1:

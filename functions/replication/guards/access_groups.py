@@ -1,4 +1,4 @@
-"""Group memberships: who names a group that is added or removed, and which groups give a new account access.
+"""Finds the members of added and removed groups, and the groups that give a new account access.
 
 A group gives rights to its members even if it is added after them. Only accounts that exist on the backup count: a new
 account is judged when it is added.

@@ -54,7 +54,7 @@ def _judged(place: Place, change: Change, *, of_server: bool) -> Judgement | Non
         verdict = rule.scale(place, change)
         if verdict is Verdict.YES:
             return Judgement(rule.kind, rule)
-        # What a code stands for is not known, so neither which one gives more.
+        # The meaning of a numeric code is unknown, so either of two codes may give more access.
         is_code = rule.judges and change.is_code and not _CODED.isdisjoint(place.own)
         return Judgement(AccessIncreaseKind.MAY_WIDEN, rule) if verdict is Verdict.MAYBE or is_code else None
     return Judgement(AccessIncreaseKind.MAY_WIDEN, None) if _matters(place, change, of_server=of_server) else None
@@ -65,7 +65,7 @@ _CODED = frozenset({"status", "method", "role", "level"})
 
 
 def _matters(place: Place, change: Change, *, of_server: bool) -> bool:
-    """Whether a value without a rule may concern access; in an account, all that is not known to be harmless."""
+    """Whether a value without a rule may concern access. In an account, every value may that is not harmless."""
     if place.is_identity or not place.names or "inherit" in place.own:
         return False
     if not of_server:

@@ -2,9 +2,9 @@
 
 A path mixes names of settings, defined by the server, with names of things, chosen by people: a directory, a key, a
 group. Both can contain words about access: a directory may be called "allowed network". So the name of an element or
-attribute counts. The given name of an element counts only if its tag says nothing: a key beside a value (``<entry
-name="isDisabled" value=…>``), or a section (``<section name="twoFactor">``) whose name looks like a setting's. If that
-is undecidable, both possibilities are checked.
+attribute counts. The given name of an element counts only if its tag has no meaning. Then the
+name is a key beside a value (``<entry name="isDisabled" value=…>``), or a section's name that looks like a setting's
+(``<section name="twoFactor">``). If that is undecidable, both possibilities are checked.
 """
 
 from dataclasses import dataclass
@@ -28,10 +28,12 @@ VALUES = frozenset({"value", "val", "text", "string", "data", "content", "flag",
 class Place:
     """The subject of a value, as meanings of words (see ``access_words``).
 
-    ``own`` has the meanings of its own name; ``about`` also those of the steps around it while the name only says
-    *enabled* or similar; ``names`` has the meanings of each step, the outermost first. ``doubt`` has the meanings of a
-    given name if it is undecidable whether people chose it. ``of_account``: it concerns only the account itself.
-    ``is_name``: it is a name of something; ``is_identity``: and has no other meaning.
+    ``own`` has the meanings of the value's own name. ``about`` adds those of the steps around it, as long as the name
+    says only *enabled* or similar. ``names`` has the meanings of each step, the outermost first. ``doubt`` has the
+    meanings of a given name if it is undecidable whether people chose it.
+
+    ``of_account``: the value concerns only the account itself. ``is_name``: the value is a name of something;
+    ``is_identity``: and has no other meaning.
     """
 
     own: Meanings
@@ -48,7 +50,7 @@ class Place:
         return frozenset().union(*self.names)
 
     def with_doubt(self) -> "Place":
-        """The same place if the given name is a setting's."""
+        """The place under the assumption that the doubtful name is a setting's."""
         return Place(
             self.own | self.doubt,
             self.about | self.doubt,
@@ -89,7 +91,7 @@ def place_of(steps: Steps) -> Place:
 
 
 def says_nothing(step: Step) -> bool:
-    """Whether a tag has no meaning: ``entry``, ``param``, ``e``."""
+    """Whether a tag says nothing about its content: ``entry``, ``param``, ``e``."""
     return all(one in FILLERS or not is_known(one) for one in meanings(step.name))
 
 

@@ -67,7 +67,7 @@ def rights(change: Change) -> Verdict:
         if was.refused and not (after or ""):
             return Verdict.MAYBE
         return Verdict.MAYBE if after is None and _plain(before or "") in _NOTHING else Verdict.NO
-    # Each position of both texts is a right, as in ``0110``.
+    # In texts such as ``0110`` each position is a right.
     if len(before or "") == len(after) and all(map(_BITS.fullmatch, (before or "", after))):
         return Verdict.YES if any(old < new for old, new in zip(before or "", after, strict=True)) else Verdict.NO
     if _plain(before or "") in _NOTHING and after == _ALL_BITS:
@@ -118,7 +118,7 @@ _OCTAL_DIGITS = frozenset("01234567")
 def _bits(before: int, after: int) -> Verdict:
     if not after & ~before:
         return Verdict.NO
-    # Bits come and go: it may be a level or an octal number just as well.
+    # Each number has bits that the other lacks, so both may be levels or octal numbers.
     return Verdict.YES if not before & ~after else Verdict.MAYBE
 
 

@@ -77,10 +77,10 @@ def rule_of(place: Place, *, of_server: bool) -> Rule | None:
 
 
 _PRESENT_BY_NAME = frozenset({"group", "role", "permission", "protocol", "address"})
-"""For these, the name alone is a grant: ``<protocol name="ftp"/>``."""
+"""Meanings of elements that give access by their name alone: ``<protocol name="ftp"/>``."""
 
 
-# Places
+# Conditions for places
 
 
 def _expires(place: Place) -> bool:
@@ -110,7 +110,7 @@ def _is_within_protection(place: Place) -> bool:
 
 
 def _is_of_protection(place: Place) -> bool:
-    """Whether something unknown is inside of what protects: ``<tls><v1_0>``."""
+    """Whether the value is in a section that protects, and not known to be harmless: ``<tls><v1_0>``."""
     return _is_within_protection(place) and place.own.isdisjoint(HARMLESS)
 
 
@@ -144,7 +144,7 @@ def _manages(place: Place) -> bool:
 
 
 def _confines(place: Place) -> bool:
-    """Whether it restricts something other than addresses."""
+    """Whether the value restricts something other than addresses."""
     return "restrict" in place.about
 
 
@@ -174,7 +174,7 @@ _OF_A_LEVEL = frozenset({"level", "access", "permission", "admin", "security", "
 
 
 def _for_everybody(holds: Callable[[Place], bool]) -> Callable[[Place], bool]:
-    """The same condition for a setting of a server, if the whole path concerns people and access.
+    """The condition ``holds`` for a setting of a server, limited to paths that concern only people and access.
 
     Servers have many dates, folders and roles of cookies, logs and clusters that do not concern access.
     """

@@ -124,8 +124,8 @@ def protecting(change: Change) -> Verdict:
 
 
 def _unlike(change: Change, *, least: bool) -> Verdict:
-    """Values that are not switches, such as a level, which 1 may also be. ``least``: the value of the switch that gives
-    least.
+    """Compares values that are not both switches; 1 may also be a level. ``least`` is the switch value that gives
+    least access.
     """
     before, after = (None if (one or "").strip() == "1" else said(one) for one in (change.before, change.after))
     if after is least or before is (not least):
@@ -133,7 +133,7 @@ def _unlike(change: Change, *, least: bool) -> Verdict:
     if after is (not least):
         return Verdict.YES
     if not (change.after or "").strip():
-        # What was not there and holds nothing may say so by being there: ``<delete/>``.
+        # A new empty element may be a switch that is on by its presence: ``<delete/>``.
         is_new = change.before is None and change.after is not None
         return Verdict.YES if least else Verdict.MAYBE if is_new else Verdict.NO
     return Verdict.NO if least and not (change.before or "").strip() else Verdict.MAYBE

@@ -18,7 +18,7 @@ def enabling(place: Place, change: Change) -> Verdict:
     """Whether an account that was disabled may be used again."""
     if change.is_switch:
         if not (change.before or "").strip():
-            return Verdict.NO  # what nobody has said holds: an account may be used
+            return Verdict.NO  # without any statement, an account may be used
         return (scales.protecting if _means_disabled(place) else scales.granting)(change)
     return scales.states(change, means_disabled=_means_disabled(place))
 

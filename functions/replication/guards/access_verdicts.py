@@ -14,18 +14,18 @@ from replication.guards.access_words import FILLERS, HARMLESS, NUMBERS, SWITCHES
 
 
 def granting(place: Place, change: Change) -> Verdict:
-    """A switch that gives access if it is on."""
+    """The verdict for a switch that gives access if it is on."""
     return (scales.protecting if _is_flipped(place.about) else scales.granting)(change)
 
 
 def protecting(place: Place, change: Change) -> Verdict:
-    """A switch that gives access if it is off."""
+    """The verdict for a switch that gives access if it is off."""
     return (scales.granting if _is_flipped(place.about) else scales.protecting)(change)
 
 
 def limiting(place: Place, change: Change) -> Verdict:
-    """A switch for a limit of addresses. The lists themselves are compared as a whole elsewhere."""
-    # Whether a list of "deny" or one of "allow" lets in more depends on what is in it.
+    """The verdict for a switch of an address limit. The lists of addresses themselves are compared elsewhere."""
+    # A "deny" list may let in more or less than an "allow" list: that depends on their entries.
     otherwise = Verdict.MAYBE if place.own & {"method", "status"} else Verdict.NO
     if not change.is_switch:
         return otherwise
@@ -39,22 +39,22 @@ def _is_flipped(said: Meanings) -> bool:
 
 
 def by(scale: scales.Scale) -> Callable[[Place, Change], Verdict]:
-    """The given scale for values that are not switches."""
+    """A verdict by the switch if the value is one, otherwise by the given scale."""
     return lambda place, change: granting(place, change) if change.is_switch else scale(change)
 
 
 def of_things(scale: scales.Scale) -> Callable[[Place, Change], Verdict]:
-    """The same, if people may call a thing "no": only a place with the name of a switch has a switch."""
+    """A verdict as in ``by``, but only where the place has a switch's name: people may call a thing "no"."""
     return lambda place, change: granting(place, change) if change.is_switch and place.own & SWITCHES else scale(change)
 
 
 def no(_: Place, __: Change) -> Verdict:
-    """A value that never gives access."""
+    """The verdict for a value that never gives access."""
     return Verdict.NO
 
 
 def counting(place: Place, change: Change) -> Verdict:
-    """A quantity, which never gives access. A value that is not a quantity, such as days of the week, may."""
+    """The verdict for a quantity, which never gives access. Other values there, such as days of the week, may."""
     counted = all(map(scales.is_quantity, (change.before, change.after))) or not place.own.isdisjoint(_TELLING)
     return Verdict.NO if counted else Verdict.MAYBE
 
@@ -63,12 +63,12 @@ _TELLING = HARMLESS - NUMBERS
 
 
 def switching(place: Place, change: Change) -> Verdict:
-    """A value that gives access only as a switch."""
+    """The verdict for a value that gives access only if it is a switch."""
     return granting(place, change) if change.is_switch else Verdict.NO
 
 
 def permitting(place: Place, change: Change) -> Verdict:
-    """Permissions, in a section of permissions, refusals or limits."""
+    """The verdict for permissions, in a section of permissions, refusals or limits."""
     inside = [said for said in place.names[:-1] if _refuses(said)]
     polarity = place.about.union(*inside)
     if place.is_name or (not change.is_switch and place.about & {"permission", "access"}):
@@ -79,7 +79,7 @@ def permitting(place: Place, change: Change) -> Verdict:
         )
     verdict = (scales.protecting if _is_flipped(polarity) else scales.granting)(change)
     limited = any(said & {"restrict", "limit"} for said in place.names[:-1])
-    # Whether a limit that is on lets somebody do it, or keeps somebody from it, is not known.
+    # A limit that is on may permit an action or prevent it; that is unknown.
     return Verdict.MAYBE if limited and verdict is Verdict.NO else verdict
 
 
@@ -92,7 +92,7 @@ _OF_A_DENIAL = frozenset({"deny", "not", "allow", "permission", "action", "acces
 
 
 def expiring(place: Place, change: Change) -> Verdict:
-    """The time until which log-in is possible."""
+    """The verdict for the time at which log-in ends to be possible."""
     if "expire" in place.about and "not" in place.about:
         return scales.granting(change)
     words = {(one or "").strip().casefold() for one in (change.before, change.after)} - {""}
@@ -112,27 +112,27 @@ def hashed(_: Place, change: Change) -> Verdict:
 
 
 def without_password(place: Place, change: Change) -> Verdict:
-    """Whether log-in without a password is possible."""
+    """The verdict for a switch that permits log-in without a password."""
     return granting(place, change) if "empty" in place.about else scales.granting(change)
 
 
 def authenticating(_: Place, change: Change) -> Verdict:
-    """The authentication method."""
+    """The verdict for an authentication method."""
     return Verdict.MAYBE if change.is_switch and change.before is not None else scales.factors(change)
 
 
 def moving(change: Change) -> Verdict:
-    """The path of a directory."""
+    """The verdict for the path of a directory."""
     if (change.after or "").strip():
         return scales.elsewhere(change)
     return Verdict.MAYBE if (change.before or "").strip() else Verdict.NO
 
 
 def maybe(_: Place, __: Change) -> Verdict:
-    """A value of which any change may widen access."""
+    """The verdict for a value that may widen access by any change."""
     return Verdict.MAYBE
 
 
 def strength(place: Place, change: Change) -> Verdict:
-    """How much is demanded: a minimum, or something unknown."""
+    """The verdict for a strength that is demanded: a lower minimum widens access, anything else may."""
     return scales.fewer(change) if "least" in place.own else Verdict.MAYBE

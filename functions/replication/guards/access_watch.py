@@ -49,9 +49,9 @@ from replication.parts.single_documents import SOURCES
 from replication.plan import PartPlan, Plan
 
 MANY_PASSWORDS_SHARE = 0.1
-"""If a larger share of the users have a new stored password at once, that is not a coincidence."""
+"""If more than this share of the users get new passwords at once, that is reported."""
 MANY_PASSWORDS_FLOOR = 2
-"""This many passwords may always change."""
+"""The number of passwords that may change at once without a report, on any server."""
 
 type KindsAndPaths = Iterator[tuple[AccessIncreaseKind, str]]
 """The kinds of wider access, each with a path inside the item."""
@@ -67,7 +67,7 @@ class AccessIncrease:
     path: str
 
     def shortened(self) -> "AccessIncrease":
-        """The same with shortened names, because a server's names may have any length."""
+        """A copy with shortened names, because a server's names may have any length."""
         return replace(self, item=shortened(self.item), path=shortened(self.path))
 
 
@@ -121,7 +121,7 @@ def _of_part(plan: PartPlan) -> Iterator[AccessIncrease]:
 
 
 def _of_source(item: Item, typed: frozenset[str]) -> KindsAndPaths:
-    """A directory from which people log in. An added directory that is ``typed`` is reported once."""
+    """The kinds of wider access by one directory of people. A directory in the ``typed`` list is reported once."""
     if item.kind is Kind.ADDED:
         if item.record.get("enabled", item.within != SOURCES and item.key not in typed):
             yield AccessIncreaseKind.LOG_IN_SOURCE_ADDED, item.key
@@ -131,7 +131,7 @@ def _of_source(item: Item, typed: frozenset[str]) -> KindsAndPaths:
 
 
 def _of_value_of_source(difference: Difference, *, is_typed: bool) -> KindsAndPaths:
-    # The first step is the source itself, which stands for the account here.
+    # The first step is the source itself. Inside it, the rules for values in an account apply.
     inside = difference if is_typed or len(difference.steps) < 2 else _without_first_step(difference)
     place, change = place_of(inside.steps), Change(difference.before, difference.after)
     if "enabled" in place.own and change.is_switch:
@@ -180,7 +180,7 @@ def _of_server(item: Item) -> KindsAndPaths:
 
 
 def _lists_of_settings(own: Document, desired: Document, items: list[Item]) -> KindsAndPaths:
-    """Lists of addresses, which must be compared as a whole."""
+    """The address lists in settings that allow more addresses than before; each list is compared as a whole."""
     differences = [one for item in items for one in item.find() if limits_addresses(place_of(one.steps))]
     before, after = (own.parse(), desired.parse()) if differences else (None, None)
     if before is not None and after is not None:
@@ -190,7 +190,7 @@ def _lists_of_settings(own: Document, desired: Document, items: list[Item]) -> K
 
 
 def _of_account(item: Item, passwords: list[str], groups: Groups) -> KindsAndPaths:
-    """A changed, added or removed account; ``passwords`` collects the users whose stored password changes."""
+    """The kinds of wider access by one account. ``passwords`` collects the users whose stored password changes."""
     if item.kind is Kind.ADDED and item.within == USERS:
         yield from _of_new_user(item, groups)
     elif item.kind is Kind.CHANGED:
@@ -203,7 +203,7 @@ def _of_account(item: Item, passwords: list[str], groups: Groups) -> KindsAndPat
 
 
 def _of_differences(item: Item, differences: list[Difference]) -> KindsAndPaths:
-    """How the differences in an account widen access."""
+    """The kinds of wider access in the differences of an account, each with its path."""
     if any(limits_addresses(place_of(one.steps)) for one in differences):
         before, after = map(values, item.elements)
         for path in widened_lists(before, after, differences):
@@ -222,8 +222,9 @@ def _of_differences(item: Item, differences: list[Difference]) -> KindsAndPaths:
 
 
 def _said_again(differences: list[Difference]) -> str:
-    """The path at which an added value says that the account may be used; empty if there is none. The previous
-    statement may still exist.
+    """The path of an added value that says that the account may be used, although an older value may still exist.
+
+    The result is empty if there is no such value.
     """
     added = ((one, place_of(one.steps)) for one in differences if one.kind is Kind.ADDED)
     live = (one.path for one, place in added if is_status(place) and lets_in(place, one.after))
@@ -239,7 +240,10 @@ _OWN_NAMES = frozenset({"group", "name", "groupname", "id", "groupid"})
 
 
 def _of_moving_group(item: Item) -> KindsAndPaths:
-    """An added group with members counts as changed from empty; a removed one loses its limits."""
+    """The kinds of wider access by a group with members. An added one counts as changed from an empty group.
+
+    A removed one takes its limits away.
+    """
     before, after = map(values, item.elements)
     removed = [replace(one, kind=Kind.REMOVED, before=one.after, after=None) for one in before]
     increases = list(_of_differences(item, removed or after))
@@ -257,7 +261,7 @@ def _of_new_user(item: Item, groups: Groups) -> KindsAndPaths:
 
 
 def _of_value(difference: Difference, *, of_server: bool) -> KindsAndPaths:
-    """How one value widens access."""
+    """The kinds of wider access by one value, each with its path."""
     place = place_of(difference.steps)
     if difference.before is None and difference.after is None:
         if _is_about_access(difference.steps, place):
@@ -269,7 +273,7 @@ def _of_value(difference: Difference, *, of_server: bool) -> KindsAndPaths:
     elif not (difference.kind is Kind.REMOVED and _inside_thing(difference)):
         change = Change(difference.before, difference.after)
         judged = judge(place, change, of_server=of_server)
-        # It is only unknown what holds where a switch is not there.
+        # The verdict is open only because the switch is absent on one side, and its default is unknown.
         is_default = judged and judged.kind is AccessIncreaseKind.MAY_WIDEN and change.is_switch
         if judged and not (is_default and _inside_thing(difference)):
             yield judged.kind, _path(judged, difference)

@@ -1,7 +1,7 @@
 """The vocabulary about access: the meanings of names of settings, in any spelling.
 
 ``requireTLS``, ``require_tls``, ``RequireTls`` and ``requiretls`` all have the meanings *require* and *secure*.
-Synonyms have one meaning. An unknown word stands for itself.
+Synonyms have one meaning. An unknown word is its own meaning.
 """
 
 from functools import lru_cache
@@ -10,7 +10,7 @@ from common.patterns import whole, within
 from replication.documents.keep_patterns import words
 
 MEANINGS = {
-    # Which way a switch goes
+    # Directions of a switch
     "enabled": "enabled enable enables active activated activate activates on",
     "disabled": "disabled deactivated suspended lockedout locked inactive",
     "not": "no not never non without dont off disable disables disabling skip skips bypass bypasses ignore ignores"
@@ -24,7 +24,7 @@ MEANINGS = {
     "require": "require requires required requirement force forces forced enforce enforces enforced only need needs"
     " needed mandatory must demand demands demanded redirect redirects",
     "any": "any all every everyone everywhere anywhere unrestricted",
-    # What protects
+    # Protections
     "version": "version versions",
     "cipher": "cipher ciphers ciphersuite ciphersuites kex macs hmac",
     "secure": "secure secured tls ssl starttls encrypted encrypt encryption hsts certificate certificates cert certs",
@@ -41,7 +41,7 @@ MEANINGS = {
     "expire": "expire expires expired expiry expiration",
     "schedule": "schedule schedules hours weekdays",
     "attempt": "attempt attempts tries retries failure failures threshold",
-    # Who somebody is
+    # Identities and log-ins
     "anonymous": "anonymous anonymously anon guest guests",
     "admin": "admin admins administrator administrators administration superuser sysadmin sudo operator operators",
     "manage": "manage manages manager managers managing management",
@@ -55,7 +55,7 @@ MEANINGS = {
     "recover": "recover recovery reset resets restore",
     "password": "password passwords pass pwd passwd hash hashes",
     "salt": "salt salts iterations",
-    # What somebody may do, and where
+    # Actions, and places for them
     "permission": "permission permissions perm perms right rights privilege privileges acl acls capability"
     " capabilities",
     "access": "access",
@@ -69,7 +69,7 @@ MEANINGS = {
     "directory": "root roots directory directories folder folders home homes homedir vdir virtualdirectory mount"
     " mounts dir dirs drive drives",
     "path": "path paths location locations target targets",
-    # What says nothing of access
+    # Words without a relation to access
     "inherit": "priority inherit inherits inherited override overrides overridden",
     "least": "min minimum least",
     "quantity": "max maximum count quota size filesize rate speed bandwidth timeout seconds minutes"
@@ -113,7 +113,7 @@ SWITCHES = frozenset(
         "inherit",
     }
 )
-"""Words for a direction, without a subject."""
+"""Words that only say in which direction a switch goes."""
 DEFAULTS = frozenset({"default", "defaults"})
 """Words for settings that apply to people who have no setting of their own."""
 NUMBERS = frozenset({"quantity", "least"})

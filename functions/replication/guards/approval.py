@@ -14,7 +14,7 @@ from replication.plan import Block, PartPlan, Plan
 
 @dataclass(frozen=True)
 class Guard:
-    """What the guards let through to a backup.
+    """The limits and approvals that decide which parts of a plan are written.
 
     ``approved`` is the hash of an approved plan, ``expected`` the hash of the plan that a run was asked to carry out;
     each empty for none. ``begun`` has what a worker of this run was about to write under such a hash before it died,
@@ -75,7 +75,7 @@ class Guard:
         return {part.name: plan.hash_of(part) for part in plan.parts if not part.settled}
 
     def _left_of_begun(self, plan: Plan, blocked: Plan, blocks: tuple[Block, ...]) -> Plan | None:
-        """The rest of the push that this run has begun; None if no part of it uses a hash any more.
+        """The plan for the rest of a push that this run has begun; None if no remaining part depends on a hash.
 
         A part that needs an approval has it if it is unchanged since the push began under one; otherwise it is blocked
         as usual. If a plan was expected, no other part is written either.

@@ -152,7 +152,7 @@ def _any_live(document: ListDocument, keys: list[str], *, where_unknown: bool) -
             _is_live(account, where_unknown=where_unknown) for account in document.excerpts(frozenset(some)).values()
         ):
             return True
-        start, at_once = start + at_once, 2 * at_once  # a list that is not plain is read as a whole each time
+        start, at_once = start + at_once, 2 * at_once  # few look-ups: some parse the whole list
     return False
 
 

@@ -99,7 +99,7 @@ def check_restored(
             _incompatible(before, backup),
             _warnings_of(label, lambda: _version_warnings(before, backup)),
         ),
-        # What is asked of a backup otherwise may be what the restore is to mend.
+        # Unmet, the other requirements are only warnings, because the restore may be what meets them again.
         *(
             _as_warning(finding)
             for finding in (*_licence_and_edition(backup), Finding("secure_soap", _secure_soap(backup)))

@@ -27,7 +27,7 @@ from replication.parts.mime_mappings import MimeMappings
 from replication.parts.settings import Settings
 from replication.parts.single_documents import AccountRequests, AuthenticationPart, EventRules
 
-# A list of parts with different states: what one part read is only ever handed to the same part.
+# The state types differ, hence ``Any``. A state is only ever passed to the part that read it.
 PARTS: tuple[Part[Any], ...] = (
     Settings(),
     AuthenticationPart(),

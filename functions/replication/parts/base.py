@@ -21,9 +21,10 @@ from replication.model import PartName, Policy
 from replication.ports import Content, Features, ReadableServer, WritableServer, as_bytes, as_text
 
 _ONE_TREE = Lock()
-"""A parsed document takes about eight times the memory of its text, and backups are processed in parallel.
+"""Allows one parsed document at a time: it takes about eight times the memory of its text.
 
-Python computes in only one thread at a time, so waiting for another thread's tree costs no time.
+Backups are processed in parallel threads, but Python computes in only one of them at a time. So waiting for another
+thread's document costs no time.
 """
 
 
@@ -319,6 +320,6 @@ def listed(own: Document, desired: Document, within: str = "") -> Iterator[Item]
 
 
 def emptied_entries(own: Document, desired: Document) -> int:
-    """The number of entries removed from a list of which ``desired`` has none; 0 for any other change."""
+    """The number of removed entries if ``desired`` leaves a list empty; 0 for any other change."""
     root = own.parse()
     return 0 if root is None else emptied(root, desired.parse())

@@ -35,7 +35,7 @@ class IpBlockLists(Part[BlockLists]):
 
     def validate(self, state: BlockLists) -> None:
         state.manual.digest  # noqa: B018 - reading it is the check
-        # Strangers fill this list: its length ends nothing. Whoever replicates it finds it again when comparing.
+        # Failed log-ins of strangers fill this list, so its size fails only a run that compares it.
         with suppressed(Reason.REPLY_TOO_COMPLEX):
             state.automatic.digest  # noqa: B018
 
@@ -61,7 +61,7 @@ class IpBlockLists(Part[BlockLists]):
 
     def items(self, own: BlockLists, desired: BlockLists) -> Iterator[Item]:
         yield from listed(own.manual, desired.manual)
-        # Where it is not replicated it is the same on both sides.
+        # If the automatic list is not replicated, both sides have the same one here.
         yield from listed(own.automatic, desired.automatic, "automatic")
 
     def stable(self, before: BlockLists, after: BlockLists) -> BlockLists:
@@ -78,7 +78,7 @@ class IpBlockLists(Part[BlockLists]):
         )
 
     def write(self, server: WritableServer, own: BlockLists, desired: BlockLists, policy: Policy) -> None:
-        # The automatic list changes while we work: what goes back is what the server holds at this moment.
+        # The automatic list changes during the push, so the server's list is read again just before the write.
         automatic = desired.automatic if policy.replicate_auto_block_list else _automatic(server)
         server.write_block_lists(desired.manual.data, automatic.data)
 

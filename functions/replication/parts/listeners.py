@@ -88,7 +88,7 @@ class ListenersPart(Part[Listeners]):
 
     def write(self, server: WritableServer, own: Listeners, desired: Listeners, policy: Policy) -> None:
         before = _by_id(own)
-        # An id that another listener bears by now would get the options of this one.
+        # If another listener has this id now, it would get the options of the former one.
         if _sockets(server.listeners()) != _sockets(own):
             raise Failure(
                 Reason.LISTENERS_CHANGED,
@@ -98,7 +98,7 @@ class ListenersPart(Part[Listeners]):
         for listener in desired:
             held = before.get(listener.id)
             if held is None or not self.same((held,), (listener,), policy):
-                # What is left out, a server may leave as it was.
+                # A server may keep the old value of an omitted option, so the option is sent empty.
                 cleared = dict.fromkeys(_texts(held.options if held else {}), "")
                 server.write_listener(replace(listener, options={**cleared, **listener.options}))
         server.commit_listeners(server.listeners(), server.settings())

@@ -30,7 +30,7 @@ class Settings(DocumentPart):
             return primary
         source, held = primary.parse(), own.parse()
         if source is None or held is None:
-            # Without the backup's own document nothing could be kept, and it would lose its keys and its way in.
+            # Without its own settings, the backup would lose every kept value, such as its keys and its SOAP access.
             raise Failure(Reason.DOCUMENT_MALFORMED, "its settings are empty", server=own.server)
         if source.tag != held.tag:
             raise Failure(
@@ -66,7 +66,7 @@ class Settings(DocumentPart):
         return value_items(before, after) if before is not None and after is not None else iter(())
 
     def counts(self, state: Document, label: str) -> Mapping[str, int]:
-        # A document without any element inside is as empty as no document.
+        # A root element without children counts as no document.
         if not state.with_tree(len, empty=0):
             raise Failure(Reason.PRIMARY_EMPTY, "it answered with empty settings", server=label)
         return {str(self.name): len(state.values)}
