@@ -11,9 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any, Self
 
-from local.cerberus import contract
 from local.cerberus.faults import Fault, Kind
-from local.cerberus.server import HOST, Request
+from local.cerberus.server import HOST, Request, RunningServer
 from local.cerberus.state import Snapshot
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +21,7 @@ _TIMEOUT = 120.0
 """Time-out in seconds for the control endpoint: a snapshot of 50,000 users takes long."""
 
 
-class RemoteServer:
+class RemoteServer(RunningServer):
     """A running server process, created by ``start`` or from the addresses of one that is already running."""
 
     def __init__(self, ready: dict[str, Any], process: subprocess.Popen[str] | None = None) -> None:
@@ -60,27 +59,9 @@ class RemoteServer:
             raise RuntimeError(f"the server {name} ended with status {code}")
         return cls(json.loads(line), process)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    @property
-    def host(self) -> str:
-        return HOST
-
-    @property
-    def url(self) -> str:
-        return f"https://{HOST}:{self.port}{contract.PATHS[0]}"
-
     @property
     def requests(self) -> list[Request]:
         return [Request(**each) for each in self._ask("GET", "/requests")]
-
-    @property
-    def writes(self) -> list[Request]:
-        return [request for request in self.requests if request.writes]
 
     def forget_requests(self) -> None:
         self._ask("DELETE", "/requests")

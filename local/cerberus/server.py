@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -61,8 +62,41 @@ class Request:
         return self.operation in WRITES
 
 
-class LocalServer:
-    """A server on 127.0.0.1, as a context manager.
+class RunningServer(ABC):
+    """A server on 127.0.0.1, in this process or in its own, as a context manager that stops it."""
+
+    port: int
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def host(self) -> str:
+        return HOST
+
+    @property
+    def url(self) -> str:
+        return f"https://{HOST}:{self.port}{contract.PATHS[0]}"
+
+    @property
+    @abstractmethod
+    def requests(self) -> list[Request]:
+        """The requests since the start or ``forget_requests``, in order."""
+
+    @property
+    def writes(self) -> list[Request]:
+        """The requests of write operations, whatever their result."""
+        return [request for request in self.requests if request.writes]
+
+    @abstractmethod
+    def stop(self) -> None: ...
+
+
+class LocalServer(RunningServer):
+    """A server in this process, which starts when its context is entered.
 
     ``port`` 0 selects a free port, which stays reserved until the end, even while connections are refused.
     """
@@ -94,17 +128,6 @@ class LocalServer:
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    @property
-    def host(self) -> str:
-        return HOST
-
-    @property
-    def url(self) -> str:
-        return f"https://{HOST}:{self.port}{contract.PATHS[0]}"
-
     @property
     def fingerprint(self) -> str:
         return self.identity.fingerprint
@@ -115,14 +138,8 @@ class LocalServer:
 
     @property
     def requests(self) -> list[Request]:
-        """The requests since the start or ``forget_requests``, in order."""
         with self._lock:
             return list(self._requests)
-
-    @property
-    def writes(self) -> list[Request]:
-        """The requests of write operations, whatever their result."""
-        return [request for request in self.requests if request.writes]
 
     def forget_requests(self) -> None:
         with self._lock:

@@ -6,7 +6,7 @@ have given and what has ended it, kept beside the product.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,11 +14,9 @@ from typing import Any, Literal, cast
 
 from hypothesis import strategies as st
 
-from admin_api.dependencies import Services
-from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
 from common.errors import Failure
-from local.fakes.aws_services import MemoryAuditLog, MemoryCredentials, MemoryQueue, MemorySchedule, MemoryStarter
+from local.fakes.aws_services import MemoryCredentials, MemoryQueue
 from local.fakes.runtime import Killed, TickingRuntime
 from local.fakes.servers import FleetServer
 from local.fakes.snapshots import MemorySnapshots
@@ -26,12 +24,12 @@ from local.fakes.store import MemoryStore
 from local.fakes.world import RecordedProgress
 from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, TlsTrust
 from registry.run_records import Approval, BackupResult
-from registry.store import AlreadyRegistered, VersionConflict
 from sync.context import FanOutTerms, RunContext
 from sync.events import RunRequest, Trigger
 from sync.fan_out import process_batch
 from sync.run import run
 from tests.support.borders import Border
+from tests.support.changing_fleet import ChangingFleet
 
 HOST, MAIN, PORTS = "127.0.0.1", 1, (2, 3)
 LEASE, FAN_OUT_LEASE, LIFE = 90, 3600, 60.0
@@ -129,7 +127,7 @@ class _Session:
     has_written: bool = False
 
 
-class ApprovedPushes:
+class ApprovedPushes(ChangingFleet[Change, Work]):
     """A primary, a backup that lost nobody yet, and a second machine at another address."""
 
     def __init__(self) -> None:
@@ -157,23 +155,15 @@ class ApprovedPushes:
         for port in PORTS:
             self.servers[port].people, self.servers[port].greeting = PEOPLE[0], GREETINGS[1]
 
-    def play(self, steps: Sequence[Change | Work]) -> None:
-        """Do all of it, and look at what is left of approvals after each step."""
-        for step in steps:
-            if isinstance(step, Change):
-                self.change(step)
-            else:
-                self.work(step)
-            self._check()
+    def do(self, step: Change | Work) -> None:
+        if isinstance(step, Change):
+            self.change(step)
+        else:
+            self.work(step)
 
     # What people do
 
-    def change(self, change: Change) -> None:
-        """Change something; what the registry refuses stays as it is."""
-        with suppress(AlreadyRegistered, VersionConflict, Failure):
-            self._change(change)
-
-    def _change(self, change: Change) -> None:
+    def make(self, change: Change) -> None:
         backup, number = self.store.backup("b1"), change.number
         match change.kind:
             case "primary":
@@ -235,19 +225,6 @@ class ApprovedPushes:
         self._given = Given(approval, self._contents[last.plan_hash], approval.at)
 
     # What the product does
-
-    @property
-    def services(self) -> Services:
-        return Services(
-            store=self.store,
-            credentials=self.credentials,
-            schedule=MemorySchedule(),
-            starter=MemoryStarter(),
-            audit=MemoryAuditLog(),
-            addresses=AddressPolicy(self.runtime),
-            snapshots=self.snapshots,
-            runtime=self.runtime,
-        )
 
     @property
     def _context(self) -> RunContext:
@@ -408,7 +385,7 @@ class ApprovedPushes:
         elif not is_restore and (backup.rules or self.store.settings().rules) and has_greeted:
             self.violations.append("a write of what a rule keeps")
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """What is stored lets nothing through but what was given last and has not ended."""
         backup = self.store.backup("b1")
         for snapshot in ("", *(entry.key for entry in self.snapshots.of_backup("b1"))):

@@ -5,7 +5,7 @@ it in its failures, so that each result says which server it is of.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -13,23 +13,22 @@ from typing import Any, Literal
 from hypothesis import strategies as st
 
 from admin_api import views
-from admin_api.dependencies import Services
-from cerberus.address_policy import AddressPolicy
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from local.fakes.aws_services import MemoryAuditLog, MemoryCredentials, MemoryQueue, MemorySchedule, MemoryStarter
+from local.fakes.aws_services import MemoryCredentials, MemoryQueue
 from local.fakes.runtime import NOON, Killed, TickingRuntime
 from local.fakes.servers import FakeServer, FleetServer
 from local.fakes.snapshots import MemorySnapshots
 from local.fakes.world import RecordedProgress
 from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, TlsTrust
-from registry.store import AlreadyRegistered, Store, VersionConflict
+from registry.store import Store
 from registry.store_rules import primary_as_named, promotion
 from sync.context import FanOutTerms, RunContext
 from sync.events import RunRequest, Trigger
 from sync.fan_out import process_batch
 from sync.fleet_health import fleet_health_of
 from sync.run import run
+from tests.support.changing_fleet import ChangingFleet
 
 HOST = "127.0.0.1"
 IDS = ("b1", "b2")
@@ -142,7 +141,7 @@ class ServersByPort:
 
 
 @dataclass
-class MovingFleet:
+class MovingFleet(ChangingFleet[Change, Work]):
     """The registry in ``store``, servers, runs and people who change things meanwhile."""
 
     store: Store
@@ -165,24 +164,15 @@ class MovingFleet:
         for number, backup_id in enumerate(IDS, start=1):
             self.change(Change("add", backup_id, PORTS[number]))
 
-    def play(self, steps: Sequence[Change | Work]) -> None:
-        """Do all of it, and look at everything at the beginning and after each step."""
-        self.check()
-        for step in steps:
-            if isinstance(step, Change):
-                self.change(step)
-            else:
-                self._work(step)
-            self.check()
+    def do(self, step: Change | Work) -> None:
+        if isinstance(step, Change):
+            self.change(step)
+        else:
+            self._work(step)
 
     # What people do
 
-    def change(self, change: Change) -> None:
-        """Change something; what the registry refuses stays as it is."""
-        with suppress(AlreadyRegistered, VersionConflict, Failure):
-            self._change(change)
-
-    def _change(self, change: Change) -> None:
+    def make(self, change: Change) -> None:
         backup, server = self.store.backup(change.backup_id), self.servers.at[change.port]
         primary = self.store.primary()
         now = self.runtime.now()
@@ -253,19 +243,6 @@ class MovingFleet:
             snapshots=self.snapshots,
             primary=None,
             lease_seconds=LEASE,
-            runtime=self.runtime,
-        )
-
-    @property
-    def services(self) -> Services:
-        return Services(
-            store=self.store,
-            credentials=self.credentials,
-            schedule=MemorySchedule(),
-            starter=MemoryStarter(),
-            audit=MemoryAuditLog(),
-            addresses=AddressPolicy(self.runtime),
-            snapshots=self.snapshots,
             runtime=self.runtime,
         )
 
