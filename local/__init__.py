@@ -1,1 +1,1 @@
-"""Stand-ins for one machine: a Cerberus server, a local cloud and a demo. Nothing here is deployed."""
+"""Programs for one machine: a stand-in for Cerberus servers, a local cloud, a demo. Nothing here is deployed."""

@@ -30,10 +30,10 @@ SAM = ROOT / ".tools" / "sam" / "bin" / "sam"
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
-# Inside BUILD, because `sam build` empties that folder: a build without
-# bytecode is never mistaken for this one.
+# The file is inside BUILD. `sam build` empties that folder, so a build without
+# bytecode never has this file.
 _STAMP = BUILD / ".built-from"
-# Lambda's run time has its own SDK; what libraries bring for testing is not needed.
+# Packages that are not deployed: Lambda's run time has its own SDK, and libraries' test helpers are not needed.
 _NOT_SHIPPED = ("boto3", "boto3-*", "botocore", "botocore-*", "s3transfer", "s3transfer-*", "*/tests", "**/__pycache__")
 
 
@@ -92,8 +92,8 @@ def _prune(artifact: Path) -> None:
 
 
 def _compile(artifact: Path) -> None:
-    # Checked against nothing: the sources cannot change in a deployed artifact. One process and a fixed seed, because
-    # bytecode depends on what the process compiled before and on the order of sets: the same sources then give the
+    # Unchecked bytecode, because sources cannot change in a deployed artifact. One process and a fixed seed, because
+    # bytecode depends on earlier compilations in the process and on the order of sets. So the same sources give the
     # same bytes, and both functions share one upload.
     command: list[str | Path] = [sys.executable, "-m", "compileall", "-q"]
     command += ["--invalidation-mode", "unchecked-hash", "-s", artifact, "-p", "/var/task", artifact]

@@ -1,6 +1,6 @@
-"""The checks between two commits: lint of changed files, types, import contracts, and unit tests of changed packages.
+"""Runs the checks between two commits: lint of changed files, types, import contracts, unit tests of changed packages.
 
-``python -m local.check [REVISION]`` compares with REVISION, HEAD unless given, and with what is not committed. ``make
+``python -m local.check [REVISION]`` compares the working copy, with uncommitted changes, with REVISION or HEAD. ``make
 test`` and ``make lint`` run everything.
 """
 
@@ -37,9 +37,9 @@ def unit_tests_for(files: Iterable[Path]) -> list[str]:
             case (page,) if page.endswith(".md"):
                 wanted |= {"template", "docs"}
             case (".github" | ".pre-commit-config.yaml" | "LICENSE", *_):
-                pass  # tests/unit/project looks at them, and always runs
+                pass  # covered by tests/unit/project, which always runs
             case ("events" | "benchmarks", *_) | ("tests", "integration" | "e2e", *_):
-                pass  # no unit test looks at them
+                pass  # covered by no unit test
             case _:
                 wanted |= folders
     return sorted(str(UNIT / folder) for folder in wanted & folders)

@@ -17,12 +17,12 @@ _TEMPLATE = (ROOT / "infra" / "template.yaml").read_text()
 _PLACE = re.compile(r"(?<=<!-- costs -->\n).*?(?=<!-- end of costs -->)", re.DOTALL)
 
 HOURS = 730.0
-"""In a month."""
+"""Hours in a month."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """USD, region us-east-1, without free tiers, as listed in November 2025."""
+    """List prices in USD for the region us-east-1 in November 2025, without free tiers."""
 
     gigabyte_second: float = 0.0000166667  # Lambda, x86_64
     invocation: float = 0.20e-6
@@ -39,7 +39,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Fleet:
-    """Users of the primary, backups, and minutes from run to run."""
+    """A fleet of a size: the primary's users, the backups, and the minutes between two runs."""
 
     users: int
     backups: int
@@ -48,23 +48,23 @@ class Fleet:
 
 FLEETS = (Fleet(500, 1, 15), Fleet(500, 10, 15), Fleet(5000, 10, 15), Fleet(500, 10, 1))
 
-# Measured: seconds of processor time of a run that finds everything equal, by users and backups, on one core of a
-# 2-core x86_64 virtual machine, with local servers, in the second and later runs of a process.
+# Measured: seconds of processor time of a run that finds everything equal, by users and backups. The processor is one
+# core of a 2-core x86_64 virtual machine; servers are local, and the process has done a run before.
 CPU_SECONDS = {(500, 1): 0.10, (500, 10): 0.40, (5000, 1): 0.35, (5000, 10): 1.80}
-# Measured: the first invocation of a new process in the local cloud, which does next to nothing.
+# Measured: the first invocation of a new process in the local cloud, by an event that needs almost no work.
 START_SECONDS = 1.5
 
 MEMORY_GIGABYTES = 1.0
 SHARE_OF_A_CORE = 1024 / 1769
-"""What Lambda gives with 1,024 MB; with 1,769 MB it is one core."""
+"""The part of a core that Lambda provides with 1,024 MB; with 1,769 MB it provides a whole core."""
 SERVER_SECONDS = 2.0
 """Assumed time that a run waits for servers' replies. Servers are contacted in parallel."""
 LOG_KILOBYTES = (3.0, 1.5)
-"""Of a run, and of each backup in it, metrics included."""
+"""Kilobytes of log lines of a run, and of each backup in it, including metrics."""
 WRITES = (12, 24)
-"""Units of 1 KB of a run, and of each backup in it; a transaction counts twice."""
+"""Write units of 1 KB of a run, and of each backup in it; a transaction counts twice."""
 POLLS = 5 / 20.0
-"""How often in a second Lambda asks the queue, also an empty one: five at a time, which wait 20 seconds each."""
+"""Requests per second by which Lambda reads the queue, even an empty one: five pollers that wait 20 seconds each."""
 
 
 def monthly(fleet: Fleet, prices: Prices = Prices()) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""A built function under Lambda's own Runtime Interface Emulator, which the SAM CLI brings along.
+"""Runs a built function under Lambda's own Runtime Interface Emulator, which is part of the SAM CLI.
 
 It needs no Docker: the emulator and the run-time interface client run as
 processes of this machine, with the packaged code and a Lambda's environment.
@@ -90,7 +90,7 @@ class Emulator:
             try:
                 with direct.open(request, timeout=self._timeout + 10) as reply:
                     return json.loads(reply.read())
-            except urllib.error.URLError as error:  # it does not listen yet
+            except urllib.error.URLError as error:  # the emulator does not listen yet
                 if self._process is None or self._process.poll() is not None:
                     raise
                 last = error

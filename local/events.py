@@ -147,7 +147,7 @@ _FACTS_OF_BACKUP = replace(
     hostname=Machine.named(BACKUP).host,
     features=replace(_FACTS.features, edition_code=EDITIONS[EDITION]),
 )
-"""The name in the facts of the stand-in."""
+"""The facts of the backup; its host name is the one that the stand-in reports."""
 
 
 def differences(documented: Any, given: Any, at: str = "answer") -> list[str]:

@@ -1,7 +1,7 @@
 """``make stack``: a local cloud with the deployed stack, a primary and a backup, until Ctrl-C.
 
-It writes what ``sam local invoke`` needs for running a function with them: a template that declares the variables of
-the local cloud (the SAM CLI passes on no others), and a file with their values.
+It writes two files for ``sam local invoke``, which runs a function in this cloud. One is a template that declares the
+local cloud's variables, because the SAM CLI passes on no others. The other has the values of these variables.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Prints the template after the SAM transform, as CloudFormation receives it, as JSON.
 
-Separate from ``local.template``, because the transform's library excludes the product's own pydantic: this runs in the
-SAM CLI's environment, with ``.tools/sam/bin/python -m local.translate``. cfn-lint checks the result more strictly than
-the SAM template itself, in which it lets an unknown run time or a time-out of an hour pass.
+Separate from ``local.template``, because the transform's library needs another version of pydantic than the product. So
+this program runs in the SAM CLI's environment, with ``.tools/sam/bin/python -m local.translate``. cfn-lint checks the
+result more strictly than the SAM template itself, in which it accepts an unknown run time or a time-out of an hour.
 """
 
 import json
@@ -18,7 +18,7 @@ TEMPLATE = Path(__file__).parents[1] / "infra" / "template.yaml"
 
 
 class _NoLookup(ManagedPolicyLoader):  # type: ignore[misc]  # its base is untyped
-    """Uses nothing of AWS: no role of this template has a managed policy."""
+    """Finds no managed policies, because no role of this template has one. So AWS is not asked."""
 
     def __init__(self) -> None:
         super().__init__(None)
@@ -30,7 +30,7 @@ class _NoLookup(ManagedPolicyLoader):  # type: ignore[misc]  # its base is untyp
 def main() -> None:
     """Transform with the parameters' defaults; the code's location is a bucket, as in a deployment."""
     os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")
-    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # it warns about switches of its own
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)  # the library warns about its own switches
     source = yaml_parse(TEMPLATE.read_text())
     source["Globals"]["Function"]["CodeUri"] = {"Bucket": "bucket", "Key": "key"}
     print(json.dumps(transform(source, {}, _NoLookup()), indent=1))

@@ -30,7 +30,7 @@ from fleet.log_lines import new_logger
 
 logger = new_logger()
 
-# debug and log_event are named because variables of the environment could otherwise switch them on, and events hold
+# debug and log_event are set here, because environment variables could otherwise switch them on. Events contain
 # passwords.
 api = Api(
     enable_validation=True, debug=False, json_body_deserializer=read_object, response_validation_error_http_code=500
@@ -76,9 +76,9 @@ def _answer(event: Mapping[str, Any], context: LambdaContext) -> Reply:
             pool.refuse_unless_permitted(operation.id, event)
         refuse_unknown_parameters(operation, event)
         resolved = api.resolve(readable(event), context)
-        body = refuse_too_large(resolved["body"] or "")  # an answer without content has a text all the same
+        body = refuse_too_large(resolved["body"] or "")  # a reply without a body becomes an empty text
         return resolved | {"body": body}
-    except Exception as error:  # noqa: BLE001 - as above, and what was refused is recorded too
+    except Exception as error:  # noqa: BLE001 - as above, and a refusal is recorded too
         return _proxy_reply(respond(error))
 
 

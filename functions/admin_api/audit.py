@@ -37,7 +37,11 @@ class _Answering:
 
     @property
     def outcome(self) -> AuditRecord:
-        """What the record of the answer is made of. It names a destination if there is one; several have their own."""
+        """The record to complete with the reply's status. It names a password's new destination if there is exactly
+        one.
+
+        Several new destinations have records of their own.
+        """
         return replace(self.moved[0], resource=self.record.resource) if len(self.moved) == 1 else self.record
 
 

@@ -282,7 +282,7 @@ def _look(
                 timeout=settings.connect_timeout,
                 deadline=deadline,
             )
-            _refuse_untrusted(server, certificate)  # nothing is sent to it, least of all a password
+            _refuse_untrusted(server, certificate)  # nothing is sent to an untrusted server
         with _step("credentials_stored"):
             credentials = services.log_ins.permitted(server, asked_for=asked_for, fresh=True)
         with _step("soap_access"):

@@ -76,7 +76,7 @@ def _user_pool(variables: Variables) -> UserPool | None:
 
 @dataclass(frozen=True)
 class Services:
-    """The registry, and what is needed for contacting servers.
+    """The registry, and the objects for contacting servers.
 
     ``stack_primary`` is the primary of the stack's parameters, used until one is registered. ``wsdl`` is a WSDL file of
     the servers' own version, None for the one shipped with the product. ``room`` is the memory in bytes for a server's

@@ -3,7 +3,7 @@
 from typing import Any
 
 _FINGERPRINT = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef"
-_PASSWORD = "the administrator's password"  # noqa: S105 - says what belongs here
+_PASSWORD = "the administrator's password"  # noqa: S105 - a placeholder
 
 
 def _example(summary: str, value: dict[str, Any]) -> dict[str, Any]:

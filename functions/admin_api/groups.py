@@ -31,7 +31,7 @@ GROUP_OF: Mapping[str, Group] = {
     "getHealth": Group.READER,
     "getOpenApi": Group.READER,
     "getPrimary": Group.READER,
-    # Whoever chooses the primary decides what the fleet holds, and nothing that is added waits for an approval.
+    # The choice of the primary decides the content of all servers, and added content needs no approval.
     "putPrimary": Group.APPROVER,
     "changePrimary": Group.APPROVER,
     "checkPrimary": Group.OPERATOR,

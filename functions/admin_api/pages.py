@@ -3,7 +3,7 @@
 Lambda accepts a reply of up to 6 MB. The reply's JSON is embedded as a string in another JSON document, in which each
 quotation mark takes two bytes.
 
-Separate from ``admin_api.views``, because the limit holds for every answer, also for one that is no view.
+Separate from ``admin_api.views``, because the limit applies to every reply, and views are only some of them.
 """
 
 import json

@@ -63,9 +63,8 @@ def credentials_for[Server: (Primary, Backup)](
 ) -> Credentials | None:
     """The credentials to store for a changed registration, completed from the stored ones; None for no change.
 
-    Raises Refused: PASSWORD_NEEDED if a stored password would go to another host or port, or be protected by another
-    trust, than it was given for, and CREDENTIALS_MISSING if only user name or password is sent and the other is not
-    stored.
+    Raises Refused. PASSWORD_NEEDED: the stored password was given for another host, port or trust.
+    CREDENTIALS_MISSING: only user name or password is sent, and the other is not stored.
     """
     destination = destination_of(wanted)
     moves = registered is not None and destination_of(registered) != destination

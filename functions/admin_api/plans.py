@@ -1,4 +1,4 @@
-"""The plan of what a run would do to a backup, and the difference of two states of the primary.
+"""The plan of a run for one backup, and the difference of two states of the primary.
 
 Both are computed on request, by the same code as in a run.
 """
@@ -150,7 +150,7 @@ def _made(
             room=services.room,
             not_at=job.source.address,
         )
-        with PrimaryClient(endpoint, deadline, services.runtime) as server:  # a client that cannot write
+        with PrimaryClient(endpoint, deadline, services.runtime) as server:  # the primary's client cannot write
             return job.plan(server, server.facts())
 
     try:

@@ -180,7 +180,7 @@ def _field(location: Iterable[object]) -> str:
 
 
 def _why(error: Mapping[str, Any]) -> str:
-    if error["type"] == "union_tag_invalid":  # pydantic's own text quotes what was sent
+    if error["type"] == "union_tag_invalid":  # pydantic's own text quotes the request
         return "The mode does not exist"
     text: str = error["msg"]
     return text.removeprefix("Value error, ")

@@ -51,7 +51,7 @@ def concerns_about(backup: Backup, primary: Primary, check: CheckReport, service
         if last and last.settings_before:
             yield f"it has new settings, and access to it has not been proved since ({last.settings_before})"
         yield from _unverified(of_primary(last, primary), services)
-    except Failure as failure:  # in an emergency a person may overrule it
+    except Failure as failure:  # an unreadable history is a concern, which force overrules
         if failure.reason is not Reason.RECORD_UNREADABLE:
             raise
         yield failure.message

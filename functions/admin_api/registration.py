@@ -25,12 +25,12 @@ def register(backup: Backup, username: str, password: str, services: Services) -
     added = services.store.add_backup(replace(backup, secret=secret_id))
     try:
         services.credentials.put(added.secret_id, Credentials(username, password, destination_of(added)))
-    except Failure:  # it may have been written all the same
+    except Failure:  # the secret may have been stored before the failure
         services.store.delete_backup(added.id)
         with suppress(Failure):
             delete_discarded(services, added.id)
         raise
-    with suppress(Failure):  # what an earlier request left is ended by whoever repeats it, or comes next
+    with suppress(Failure):  # secrets that stay here are deleted by the next request
         delete_discarded(services)
     return added
 

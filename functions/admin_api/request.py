@@ -39,7 +39,7 @@ def operation_of(api: Api, event: Mapping[str, Any]) -> Operation:
     denies the path.
     """
     path, method = path_of(event), method_of(event)
-    as_sent = str((event.get("requestContext") or {}).get("path") or path)  # before API Gateway, with its stage
+    as_sent = str((event.get("requestContext") or {}).get("path") or path)  # with the stage
     if not (_is_canonical(path) and _is_canonical(as_sent) and as_sent.endswith(path)):
         raise Refused(Problem(Reason.ROUTE_UNKNOWN, "the path is not in its canonical spelling"))
     operations = api.at(path)
@@ -91,7 +91,7 @@ def read_object(body: str) -> dict[str, Any]:
     """Parse the body as a JSON object. Raises Refused for anything else, including duplicate names."""
     try:
         content = json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=_distinct)
-    except (ValueError, RecursionError):  # the exception holds the body: it must not become the cause of another one
+    except (ValueError, RecursionError):  # the exception contains the body, so it must not be chained to another one
         content = None
     if not isinstance(content, dict):
         raise Refused(Problem(Reason.BODY_MALFORMED, "the body is not one well-formed JSON object"))

@@ -117,8 +117,8 @@ _RUN_ID = whole(RUN_ID_PATTERN)
 def key_for(meant: str, backup: Backup, services: Services) -> str:
     """The key of the snapshot to restore to this backup; for a run id, the run's snapshot that contains all parts.
 
-    Raises Failure: SNAPSHOT_UNFIT for another backup's snapshot, and for a run that took several snapshots none of
-    which contains all parts; SNAPSHOT_MISSING if the backup has no such snapshot. Whether a state of the primary still
+    Raises Failure: SNAPSHOT_UNFIT for another backup's snapshot, and for a run with several snapshots if none
+    contains all parts; SNAPSHOT_MISSING if the backup has no such snapshot. Whether a state of the primary still
     exists is checked only when it is loaded.
     """
     if _DIGEST.match(meant):

@@ -36,9 +36,9 @@ _LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
 _IPV6_UNICAST = IPv6Network("2000::/3")
 """The addresses that IANA allocates as global unicast."""
 _NO_SERVERS: tuple[Network, ...] = tuple(
-    # Of IANA's registries of special-purpose addresses those that Python's ``is_global`` takes for ordinary ones:
-    # AS112 name servers (RFC 7534, 7535), multicast tunnels (RFC 7450), relays of 6to4 (RFC 7526), protocols of the
-    # IETF, identifiers that are no places among them (RFC 2928, 7343, 9374), and documentation (RFC 9637).
+    # Special-purpose addresses in IANA's registries that Python's ``is_global`` accepts as ordinary: AS112 name
+    # servers (RFC 7534, 7535), multicast tunnels (RFC 7450), relays of 6to4 (RFC 7526), protocols and identifiers of
+    # the IETF (RFC 2928, 7343, 9374), and documentation (RFC 9637).
     ip_network(block)
     for block in (
         "192.31.196.0/24",
@@ -214,7 +214,7 @@ def _locally_embedded(address: Address) -> Iterator[IPv4Address]:
     if address not in _LOCAL_NAT64:
         return
     octets = address.packed
-    without_ninth = octets[:8] + octets[9:]  # bits 64 to 71 are never part of it
+    without_ninth = octets[:8] + octets[9:]  # RFC 6052 skips bits 64 to 71
     for first in (6, 7, 8):
         yield IPv4Address(without_ninth[first : first + 4])
     yield IPv4Address(octets[12:])

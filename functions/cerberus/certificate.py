@@ -76,7 +76,7 @@ def facts_of(certificate: bytes, complaint: str = "") -> CertificateFacts:
 
     Raises Failure(TLS_FAILED) for a certificate that TLS accepts but the X.509 parser does not.
     """
-    from cryptography import x509  # takes long to load, and is wanted only once a server has answered
+    from cryptography import x509  # imported here: slow to load, and only needed after an answer
 
     try:
         read = x509.load_der_x509_certificate(certificate)

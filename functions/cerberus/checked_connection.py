@@ -1,10 +1,10 @@
 """The connection that ``requests`` uses: it connects to a checked address and checks the certificate before sending
 anything.
 
-``requests`` and ``urllib3`` implement HTTP. This module replaces their connection through public extension points:
-``connect`` of the connection in ``urllib3``, and the methods of the adapter in ``requests`` that choose a connection, a
-trust and a path. Nothing comes from the environment, a URL or an earlier reply. The adapter is used without a Session,
-which would follow redirects, store cookies and read .netrc.
+``requests`` and ``urllib3`` implement HTTP. This module replaces their connection through public extension points. In
+``urllib3`` that is the connection's ``connect``. In ``requests`` it is the adapter's methods that choose a connection,
+a trust and a path. Nothing comes from the environment, a URL or an earlier reply. The adapter is used without a
+Session, which would follow redirects, store cookies and read .netrc.
 """
 
 import logging
@@ -27,11 +27,11 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.hosts import canonical_host
 
-# urllib3 warns of headers that it cannot read, and quotes them.
+# urllib3's warnings about unreadable headers quote the headers, so they are switched off.
 logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 _LARGEST_HEAD = 1024 * 1024
-"""Maximum number of bytes before a reply's body, including interim replies, whose number has no other limit."""
+"""Maximum number of bytes before a reply's body. They include interim replies, which have no limit of their own."""
 
 
 _SILENT_ADDRESSES = 3
@@ -143,7 +143,7 @@ class CheckedConnection(HTTPSConnection):
         secure = self._peer.connect()
         secure.wait_limit = self._wait_limit
         self.sock = secure
-        self.is_verified = True  # by the system's roots, the own CA or a pin; urllib3 warns unless it is set
+        self.is_verified = True  # the certificate was checked above; without this flag urllib3 warns
 
     @property
     @override
@@ -153,7 +153,7 @@ class CheckedConnection(HTTPSConnection):
         return super().is_connected and not unread
 
     @override
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # so does urllib3: http.client gives another one
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3 overrides the type too
         """The reply as soon as its head has arrived.
 
         Raises Failure(HTTP_ERROR) if the head is too long. Reading the body raises Failure(REPLY_TOO_LARGE) if the

@@ -1,8 +1,8 @@
 """Converts the bytes of a reply to values.
 
-The WSDL's types guide the reading: unknown elements are ignored at every level, because newer servers send more; known
-ones are read strictly, because zeep would turn an invalid number into None and an invalid boolean into False. A whole
-reply must be well-formed before any of it is used, so a truncated reply is never read as a shorter one.
+The WSDL's types guide the reading. Unknown elements are ignored at every level, because newer servers send more. Known
+elements are read strictly, because zeep would turn an invalid number into None and an invalid boolean into False. A
+whole reply must be well-formed before any of it is used, so a truncated reply is never read as a shorter one.
 """
 
 import re
@@ -129,7 +129,7 @@ class _Reader:
         """Decode ``reply``, with its large text handled separately. Raises Failure and _Unreadable."""
         shorter = cut(reply.body, sent, self.runtime, most=self.budget.document)
         if shorter is not None:
-            with suppress(Failure, _Unreadable):  # reading it whole says what is wrong with it
+            with suppress(Failure, _Unreadable):  # the whole reply is read below, and fails there with its reason
                 values = self._read(replace(reply, body=shorter.rest))
                 if _put_back(values, shorter):
                     return values
@@ -260,7 +260,7 @@ def _structure(node: etree._Element, described: Any, place: Place) -> Values:
             values[name] = _simple(text, attribute.type, place.inside(name))
     for name, element in described.elements:
         if not isinstance(element, xsd.Element):
-            continue  # a wildcard: whatever it lets through is not known by name
+            continue  # a wildcard has no names of fields
         if name == _SIMPLE_CONTENT:
             values[name] = _simple(_text(node, place), element.type, place)
             continue
@@ -282,8 +282,8 @@ def _structure(node: etree._Element, described: Any, place: Place) -> Values:
 
 
 def _refuse_other_namespace(node: etree._Element, element: Any, place: Place) -> None:
-    """Reject an element with the right name in the wrong namespace: it is not the field, nor does it mean that the
-    field is absent.
+    """Reject an element with a field's name in another namespace: reading it as the field, or the field as absent,
+    would both be wrong.
     """
     if any(child.tag != element.qname.text for child in node.iterchildren(f"{{*}}{element.name}")):
         raise place.failure(Reason.REPLY_MALFORMED, "is in another namespace than the WSDL in use says")
@@ -355,4 +355,4 @@ def _demand(values: Values, described: Any) -> None:
     required = [name for name, element in described.elements if isinstance(element, xsd.Element) and element.min_occurs]
     required += [name for name, attribute in described.attributes if attribute.name and attribute.required]
     for name in required:
-        values[name]  # raises for what is missing
+        values[name]  # raises if the field is missing

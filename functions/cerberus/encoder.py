@@ -87,7 +87,7 @@ def _escaped(text: bytes) -> _Written | None:
     out = BytesIO()
     for start in range(0, len(text), PIECE):
         piece = text[start : start + PIECE]
-        if holds_forbidden(text[max(0, start - 2) : start + PIECE]):  # characters may be cut in two
+        if holds_forbidden(text[max(0, start - 2) : start + PIECE]):  # a chunk may end inside a character
             return None
         for character, reference in ((b"&", b"&amp;"), (b"<", b"&lt;"), (b">", b"&gt;"), (b"\r", b"&#13;")):
             piece = piece.replace(character, reference)

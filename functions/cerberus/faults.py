@@ -12,7 +12,7 @@ _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _KNOWN_FAULTS = tuple(
     (re.compile(sentence, re.IGNORECASE), reason, said)
     for sentence, reason, said in (
-        # gSOAP, which Cerberus' WSDL points to, says both of these in its stdsoap2.cpp.
+        # Both texts are in stdsoap2.cpp of gSOAP, the library that Cerberus' WSDL indicates.
         (
             r"not implemented|namespace not recognized",
             Reason.OPERATION_UNSUPPORTED,
@@ -20,7 +20,7 @@ _KNOWN_FAULTS = tuple(
         ),
         (r"validation constraint violation", Reason.SOAP_FAULT, "the server found the request not valid"),
         # Cerberus 12.11 logs "Unable to authenticate SOAP request" and "No SOAP request credentials were provided",
-        # https://github.com/FuseCP/FuseCP/issues/135; the others are what no other trouble is called.
+        # https://github.com/FuseCP/FuseCP/issues/135; the other texts occur in no other kind of fault.
         (
             (
                 r"authenticate soap request|credentials were provided|"

@@ -1,12 +1,12 @@
 """Extracts large documents from replies without the copies that an XML parser makes.
 
 A configuration document is sent as the text of one element, with its markup escaped. A parser copies such a text
-several times. So this module cuts the text out of the reply's bytes and unescapes it piece by piece, or reuses a text
-that was sent before; the parser reads the rest of the reply, in which a token replaces the text. An unusual reply is
-not cut but parsed as a whole.
+several times. So this module cuts the text out of the reply's bytes and unescapes it piece by piece, or reuses an equal
+text that was sent before. The parser reads the rest of the reply, in which a token replaces the text. An unusual reply
+is not cut but parsed as a whole.
 
-The result is the same in both cases: the token must be the whole text of exactly one element, which it cannot be inside
-a comment, an attribute or a CDATA section.
+The result is the same in both cases, because the token must be the whole text of exactly one element. Inside a comment,
+an attribute or a CDATA section it is not.
 """
 
 import hashlib
@@ -74,10 +74,10 @@ def _undone(reply: bytes | bytearray, start: int, end: int, most: int) -> bytes 
     out = BytesIO()
     while start < end:
         stop = _whole(reply, start, min(end, start + _PIECE), end)
-        if stop == start or b"]]>" in reply[stop - 2 : min(end, stop + 2)]:  # not allowed in a text, nor cut in two
+        if stop == start or b"]]>" in reply[stop - 2 : min(end, stop + 2)]:  # forbidden in a text
             return None
         try:
-            # The parser itself undoes a piece: what it would not take as text inside an element is not taken here.
+            # The parser itself unescapes each piece, so a text that it would reject is rejected here too.
             text = parse(b"".join((b"<t>", reply[start:stop], b"</t>"))).text
         except XmlRefused:
             return None
@@ -85,7 +85,7 @@ def _undone(reply: bytes | bytearray, start: int, end: int, most: int) -> bytes 
         if out.tell() > most:
             raise too_large("a document in the reply", most)
         start = stop
-    return out.getvalue()  # without a copy
+    return out.getvalue()  # CPython makes no copy here
 
 
 def _whole(reply: bytes | bytearray, start: int, stop: int, end: int) -> int:

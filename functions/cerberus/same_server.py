@@ -1,7 +1,7 @@
 """Decides by their addresses whether two registrations are for the same server, before any log-in.
 
-Separate from ``cerberus.address_policy``, because that judges one address, and this compares two servers that may both
-be dialed.
+Separate from ``cerberus.address_policy``, because that module judges a single address, and this one compares two
+servers.
 """
 
 from cerberus.address_policy import AddressPolicy

@@ -83,13 +83,13 @@ class SoapClient:
             self._sent = request.large
         budget = self._endpoint.budgets.of(name)
         reply = self._exchange(operation, request.pieces, budget.reply)
-        del request  # its copy of a document need not last while the reply is read
+        del request  # frees the request's copy of a document before the reply is read
         try:
             return read_reply(
                 operation, reply, self._runtime, budget=budget, server=self._endpoint.label, sent=self._sent
             )
         except Failure as failure:
-            if failure.reason not in _FAULTS:  # the next reply on this connection may belong to another request
+            if failure.reason not in _FAULTS:  # an unread rest could be taken for the next reply
                 self._transport.close()
             raise
 

@@ -1,6 +1,6 @@
-"""How a server's certificate is checked: system roots, a CA bundle, or pinned fingerprints.
+"""The three ways to check a server's certificate: system roots, a CA bundle, or pinned fingerprints.
 
-There is no other way, and the check cannot be switched off. The code that opens a connection calls ``handshake`` with
+The check cannot be switched off. The code that opens a connection calls ``handshake`` with
 ``context()``, and then ``accept()`` before anything is sent.
 """
 
@@ -144,7 +144,7 @@ def handshake(
         raw.settimeout(deadline.bounded(timeout))
         secure = context.wrap_socket(raw, server_hostname=host.rstrip("."), do_handshake_on_connect=False)
         _say_hello(secure)
-        secure.settimeout(deadline.bounded(timeout))  # the answer's beginning has taken some of the time
+        secure.settimeout(deadline.bounded(timeout))  # waiting for the first bytes has used some of the time
         secure.do_handshake()
         return cast(BoundedSocket, secure)
     except Failure as refused:
@@ -178,9 +178,10 @@ def _say_hello(secure: ssl.SSLSocket) -> None:
     wait = secure.gettimeout()
     secure.settimeout(0)
     with suppress(ssl.SSLWantReadError):
-        secure.do_handshake()  # sends the greeting, and finds no answer yet
+        secure.do_handshake()  # sends the greeting; there is no answer yet
     secure.settimeout(wait)
-    # The bytes stay for the handshake. An SSLSocket by itself looks at none, so its own class is asked.
+    # MSG_PEEK leaves the bytes for the handshake. SSLSocket does not permit it, so the method of its base class is
+    # used.
     if socket.socket.recv(secure, len(_HTTP), socket.MSG_PEEK) == _HTTP:
         raise Failure(Reason.TLS_FAILED, "the port answers in plain HTTP, not in HTTPS")
 
@@ -222,7 +223,7 @@ def _public_roots() -> ssl.SSLContext:
 @lru_cache(maxsize=256)
 def _own_roots(pem: str) -> ssl.SSLContext:
     context = _client()
-    # Text around the certificates may be in any language. OpenSSL takes ASCII and skips what is no certificate.
+    # Text around the certificates may be in any language, but OpenSSL accepts only ASCII. It skips that text.
     ascii_only = pem.removeprefix("\ufeff").encode("ascii", "replace").decode()
     try:
         context.load_verify_locations(cadata=ascii_only)
@@ -232,7 +233,7 @@ def _own_roots(pem: str) -> ssl.SSLContext:
         readable = True
     if not readable:
         raise Failure(Reason.REGISTRATION_INVALID, "the CA bundle cannot be read")
-    # Any certificate of the bundle is an anchor, also one that is not self-signed or not marked as an authority.
+    # Every certificate in the bundle is trusted, even if it is not self-signed or not marked as an authority.
     context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
     return context
 

@@ -28,7 +28,7 @@ from common.errors import Failure, Reason
 PATH = "/service/cerberusftpservice"
 """The path of a Cerberus server's SOAP service."""
 
-_CHUNK = 16 * 1024  # what TLS sends at a time
+_CHUNK = 16 * 1024  # the size of one TLS record
 _HEADERS = {"User-Agent": "synchronization-manager", "Accept": "*/*", "Accept-Encoding": "identity"}
 _FRAMINGS = ("", "identity", "chunked")
 """The Transfer-Encoding values for which urllib3 and http.client agree on the end of a reply."""
@@ -36,7 +36,7 @@ _CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 """The content codings that gSOAP uses unasked if its own setting says so (``http_response`` in stdsoap2.cpp)."""
 _EITHER_HEAD = 32 + zlib.MAX_WBITS
 """With this setting, zlib detects from the data whether the format is gzip or zlib."""
-_INFLATED = 256 * 1024  # bytes, at a time
+_INFLATED = 256 * 1024  # bytes per piece
 
 _LIBRARY_ERRORS = (RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError, ValueError)
 """The exceptions that requests raises, or passes on from the libraries below it."""
@@ -101,7 +101,8 @@ class Transport:
         self._owner: int | None = None
         self._peer = Peer(dialer, endpoint.trust, endpoint.timeouts, endpoint.budgets.reply_limit, deadline)
         self._adapter = CheckedAdapter(self._peer)
-        # Prepared once: only headers and body differ. The adapter dials the checked address; the URL's host is ignored.
+        # Made once, because requests differ only in headers and body. The host in the URL is ignored: the adapter
+        # connects to the checked address.
         self._request = Request("POST", f"https://cerberus{PATH}").prepare()
 
     @property
@@ -136,7 +137,7 @@ class Transport:
         try:
             response = self._send(request)
         except Failure as failure:
-            # No new connection was tried, so the request went over a kept one.
+            # Without a new connection attempt, the request went over a reused connection.
             was_kept = failure.reason is Reason.CONNECTION_CLOSED and attempts == self._peer.attempts
             if not (was_kept and repeatable):
                 raise
@@ -174,12 +175,13 @@ class Transport:
         except _LIBRARY_ERRORS as error:
             failure = self._as_failure(error, Reason.CONNECTION_CLOSED, _CLOSED_EARLY)
         finally:
-            response.close()  # and the connection, unless the reply was read to its end
+            response.close()  # after an incomplete reply, this closes the connection too
         raise failure
 
     def _reply(self, response: HTTPResponse) -> Reply:
         if response.status < 200:
-            # urllib3 takes any interim reply but 100 for the reply; the next request would get the real one.
+            # urllib3 returns an interim reply other than 100 as the reply. The next request would then get the real
+            # reply.
             raise Failure(Reason.HTTP_ERROR, f"the server answered with an interim reply, HTTP {response.status}")
         if 300 <= response.status < 400:
             raise Failure(Reason.REDIRECT_REFUSED, f"the server answered with a redirect, HTTP {response.status}")
@@ -213,7 +215,7 @@ class Transport:
             raise Failure(Reason.CONNECTION_CLOSED, _CLOSED_EARLY)
         is_framed = length is not None or response.headers.get("Transfer-Encoding")
         if not received and response.status == HTTPStatus.OK and not is_framed:
-            raise Failure(Reason.CONNECTION_CLOSED, _CLOSED_EARLY)  # its head may have been cut as well
+            raise Failure(Reason.CONNECTION_CLOSED, _CLOSED_EARLY)  # even the reply's head may be incomplete
         for piece in inflater.end() if inflater and received else ():
             body += piece
             if len(body) > limit:

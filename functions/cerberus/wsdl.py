@@ -19,11 +19,11 @@ from zeep.wsdl.bindings.soap import Soap11Binding, Soap12Binding
 from common.errors import Failure, Reason
 
 SHIPPED = Path(__file__).with_name("Cerberus.wsdl")
-"""The shipped WSDL, written from what is known of the servers' WSDL; a deployment may use the file of its server
-version instead.
+"""The shipped WSDL, written from public information about the servers' WSDL. A deployment may use the file of its
+server version instead.
 """
 
-# zeep logs whole envelopes at DEBUG. Its levels are pinned one by one because a level set on one of them would count.
+# zeep logs whole envelopes at DEBUG. Each of its loggers gets a level, because a level of its own overrides zeep's.
 for _name in ("zeep", "zeep.transports", "zeep.wsdl", "zeep.wsdl.wsdl", "zeep.wsdl.bindings.soap", "zeep.xsd"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 

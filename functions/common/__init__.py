@@ -1,1 +1,1 @@
-"""What every room may use: reason codes, failures, hardened XML reading, deadlines."""
+"""Modules that every package may use: failures with their reasons, limits, XML parsing, deadlines."""

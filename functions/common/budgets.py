@@ -1,6 +1,6 @@
-"""Limits on what one server may cost a run, each with the reason for its size.
+"""Limits on the memory and time that one server can cost a run, each with the reason for its size.
 
-Servers are not trusted: one may be broken, or another program may answer at its address. Whatever it sends harms only
+Servers are not trusted: one may be broken, or another program may answer at its address. Its replies harm only
 that server: when a limit is reached, its operation fails with a reason, and the memory used stays within what
 ``sync.backup_runner`` has reserved for it. Sizes are in bytes unless a comment says otherwise. docs/limits.md has the
 same sizes with the memory measured at each of them.

@@ -31,7 +31,7 @@ def contained[Result](work: Callable[[], Result], otherwise: Callable[[Defect], 
         return work()
     except Failure as failure:
         return otherwise(Defect(failure.reason, failure.message))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is no failure of what is reported on
+    except Exception as error:  # noqa: BLE001 - a defect here must not fail the operation
         return otherwise(Defect(Reason.REPORT_INCOMPLETE, defect_of(error)))
 
 

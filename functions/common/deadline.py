@@ -1,8 +1,8 @@
 """The time limit for waiting and for computing.
 
-Code that waits for a server receives a ``Deadline``. Comparing received data does not wait: the code that processes a
-backup sets a time limit for its thread with ``computing_until``, and the loops over XML elements, which all document
-code uses, check it regularly with ``step``.
+Code that waits for a server receives a ``Deadline``. Code that compares received data does not wait, but can take long.
+So the code that processes a backup sets a time limit for its thread with ``computing_until``. All loops over XML
+elements check this limit regularly with ``step``.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from common.errors import Failure, Reason
 
 STEPS_BETWEEN_LOOKS = 500
 """Number of loop iterations between two checks of the deadline, a few milliseconds."""
-_SHORTEST = 0.001  # seconds; a socket takes 0 for "do not wait at all"
+_SHORTEST = 0.001  # seconds; 0 would make a socket non-blocking
 
 
 class Deadline:
@@ -32,7 +32,9 @@ class Deadline:
         return Deadline(min(seconds, self._end - self._clock()), self._clock)
 
     def copy(self) -> "Deadline":
-        """The same point in time as a separate object: time that is reserved in one is not reserved in the other."""
+        """A deadline at the same point in time. Time that is reserved in one of the two is not reserved in the
+        other.
+        """
         return Deadline(self._end - self._clock(), self._clock)
 
     @contextmanager

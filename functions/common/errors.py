@@ -1,7 +1,7 @@
 """The enumeration of all failure reasons, and the exception that carries one.
 
-Status records, metrics, log lines and HTTP replies all use the same code, so that an administrator who sees
-``certificate_pin_mismatch`` in an alarm finds the same word in the history of the backup and in the runbook.
+Status records, metrics, log lines and HTTP replies all use the same reason code. An administrator who sees
+``certificate_pin_mismatch`` in an alarm finds the same word in the backup's history and in the runbook.
 """
 
 import traceback
@@ -43,7 +43,7 @@ class Reason(StrEnum):
     READ_REFUSED = "read_refused"
     WRITE_REFUSED = "write_refused"
     CONTENT_UNSENDABLE = "content_unsendable"
-    # What a server says of itself
+    # Facts that a server reports about itself
     VERSION_MISMATCH = "version_mismatch"
     LICENCE_INVALID = "licence_invalid"
     LICENCE_SHARED = "licence_shared"
@@ -128,7 +128,7 @@ class Reason(StrEnum):
     BACKUP_REPORT_ONLY = "backup_report_only"
     BACKUP_PAUSED = "backup_paused"
     CREDENTIALS_MISSING = "credentials_missing"
-    PASSWORD_NEEDED = "password_needed"  # noqa: S105 - a reason is no password
+    PASSWORD_NEEDED = "password_needed"  # noqa: S105 - a reason, not a password
     REGISTRATION_INVALID = "registration_invalid"
     REGISTRATION_CHANGED = "registration_changed"
     SETTINGS_CHANGED = "settings_changed"
@@ -304,13 +304,13 @@ class Failure(Exception):
         return f"{where}{self.message} [{self.reason}] {self.remedy}"
 
     def at(self, server: str) -> "Failure":
-        """The same failure, with ``server`` as its server unless it already names one."""
+        """A copy of the failure with ``server`` as its server, or the failure itself if it already names a server."""
         return self if self.server else Failure(self.reason, self.message, server=server)
 
 
 @contextmanager
 def suppressed(*reasons: Reason) -> Iterator[None]:
-    """Go on behind the block when a Failure with one of these reasons ends it. Any other Failure is raised."""
+    """Suppress a Failure with one of these reasons inside the block. Any other Failure is raised."""
     try:
         yield
     except Failure as failure:

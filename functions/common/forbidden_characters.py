@@ -60,7 +60,7 @@ def mark_forbidden(data: bytes | bytearray) -> Marked | None:
         characters.append(character)
         return f"{mark}{len(characters) - 1:04}".encode()
 
-    # The pieces between the characters are kept until they are joined: no more of them than can be marked.
+    # ``subn`` keeps the text between two matches in memory, so the number of matches is limited.
     marked, count = _SUSPECT.subn(replaced, data, count=10 * MOST_MARKED)
     if not 0 < len(characters) <= MOST_MARKED or count >= 10 * MOST_MARKED:
         return None

@@ -18,7 +18,7 @@ __all__ = ["LISTED", "Whole", "Within", "escape", "whole", "within"]
 
 
 class _Expression[Text: (str, bytes)]:
-    """Is listed unless it ``is_made``, as ``whole`` says."""
+    """A compiled expression. It is added to ``LISTED``, unless ``is_made`` says that it is built at run time."""
 
     def __init__(self, expression: Text, *, is_made: bool = False) -> None:
         self.pattern: re.Pattern[Text] = re.compile(expression)

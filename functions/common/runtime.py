@@ -87,7 +87,7 @@ class SystemRuntime:
         return secrets.token_hex(16)
 
     def uniform(self, low: float, high: float) -> float:
-        return random.uniform(low, high)  # noqa: S311 # it guards nothing
+        return random.uniform(low, high)  # noqa: S311 # not for security
 
     def run_parallel[Result](
         self, works: Sequence[Callable[[], Result]], *, max_workers: int, timeout: float
@@ -106,10 +106,10 @@ class SystemRuntime:
         def do() -> None:
             try:
                 future.set_result(work())
-            except BaseException as error:  # noqa: BLE001 - it is raised again where the work was asked for
+            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
                 future.set_exception(error)
 
-        # Not a pool's thread: the interpreter waits for those before it ends.
+        # A thread of a pool would delay the end of the process, because the interpreter waits for such threads.
         threading.Thread(target=do, name="bounded", daemon=True).start()
         done, _ = wait([future], timeout=timeout)
         return future.result() if done else UNFINISHED

@@ -1,9 +1,14 @@
 """Parsing of XML from another machine.
 
-All replies and documents are parsed here. Rejected are a DTD (and with it every entity except the five predefined
-ones), an encoding that could hide a DTD, input that is not well-formed, and input that would exceed ``common.budgets``,
-which is counted in the bytes before parsing. libxml2's limit of 10 MB per text is lifted because a user list can be
-larger; its protection against entity expansion is not needed where no entity can be declared.
+All replies and documents are parsed here. This module rejects
+
+- a DTD, and with it every entity except the five predefined ones,
+- an encoding that could hide a DTD,
+- input that is not well-formed,
+- input whose tree would exceed ``common.budgets``, as estimated from the bytes before parsing.
+
+libxml2's limit of 10 MB per text is lifted, because a user list can be larger. Its protection against entity expansion
+is not needed, because no entity can be declared.
 
 Every repetition in a regular expression here has an upper bound: each repetition takes memory, and the other machine
 controls how many there are.
@@ -58,12 +63,12 @@ def parse(data: bytes | bytearray, *, start: int = 0, tree: int = budgets.TREE) 
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True, remove_blank_text=False
     )
     try:
-        # A view, because a copy of a large document would take its room again. The stubs know only bytes.
+        # A memoryview, because a copy of a large document would double its memory. The type stubs accept only bytes.
         root: etree._Element = etree.fromstring(memoryview(data)[start:], parser)  # type: ignore[call-overload]
     except etree.XMLSyntaxError as error:
         line, column = error.position
         raise XmlMalformed(f"it is not well-formed at line {line}, column {column}") from None
-    if getattr(root.getroottree().docinfo, "doctype", ""):  # the stubs do not know this property
+    if getattr(root.getroottree().docinfo, "doctype", ""):  # missing in the type stubs
         raise XmlForbidden("it has a document type declaration")
     if complaint := complaint_about(data, root):
         raise XmlTooComplex(complaint)
@@ -136,7 +141,7 @@ def _refuse_hidden(data: bytes | bytearray, start: int, first: int) -> None:
     """Reject a DTD, and any encoding that could hide one, before parsing. ``first`` is the offset of the first tag."""
     if b"\0" in data[start : start + 64] or data.startswith((b"\xff\xfe", b"\xfe\xff"), start):
         raise XmlForbidden("its encoding is neither UTF-8 nor a superset of ASCII")
-    if not data.startswith(b"<", first):  # EBCDIC, which libxml2 would detect, does not begin with this byte
+    if not data.startswith(b"<", first):  # libxml2 would detect EBCDIC, in which "<" is another byte
         raise XmlMalformed("it does not begin with an element")
     place = first
     if _is_declaration(data, first):
@@ -149,7 +154,7 @@ def _refuse_hidden(data: bytes | bytearray, start: int, first: int) -> None:
     for _ in range(budgets.PROLOG + 1):
         ending = b"?>" if data.startswith(b"<?", place) else b"-->" if data.startswith(b"<!--", place) else b""
         end = data.find(ending, place) if ending else -1
-        if end < 0:  # the first element, a DTD, or what does not end, of which the parser complains
+        if end < 0:  # an element, a DTD, or a construct without an end, which the parser rejects
             break
         place = behind_space(data, end + len(ending))
     else:

@@ -35,7 +35,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Licence:
-    """What a server reports about its licence. Dates are in the server's own unit; 0 means not reported."""
+    """A server's report about its licence. Dates are in the server's own unit; 0 means not reported."""
 
     valid: bool
     name: str = ""

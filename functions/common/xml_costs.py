@@ -1,7 +1,7 @@
 """The memory cost of a document, estimated before parsing and checked again right after parsing.
 
 Before parsing, the size of the parser's tree is estimated. The first estimate is an upper bound from counting three
-characters, which is fast; only if that is above the limit are the tags counted one by one, which stops at the limit.
+characters, which is fast. If it is above the limit, the tags are counted one by one, and counting stops at the limit.
 After parsing, names, depth and namespaces are checked, because paths and qualified names repeat them.
 """
 
@@ -95,7 +95,7 @@ def _tag(data: Data, start: int, most: int) -> tuple[int, int]:
     return -1, attributes
 
 
-# What names and depth make of a tree ----------------------------------------------------------------------------------
+# Limits for names, depth and namespaces -------------------------------------------------------------------------------
 
 _TOO_DEEP = etree.XPath(f"boolean({'/*' * (budgets.DEPTH + 1)})")
 _TOO_WIDE = etree.XPath(f"boolean(/descendant::*[@*[{budgets.ATTRIBUTES + 1}]])")

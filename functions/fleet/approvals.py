@@ -1,4 +1,4 @@
-"""The approval that is valid for a backup, and what the guards let through because of it."""
+"""The approval that is valid for a backup, and the guard that applies it."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -38,9 +38,9 @@ class CurrentApproval:
 def current_approval(
     given: Approval | None, backup: Backup, of: Primary | Run | None, settings: SyncSettings, now: datetime
 ) -> CurrentApproval | None:
-    """The current state of a backup's stored approval: the same rule for runs, plans and the API.
+    """The stored approval of a backup if it is still valid, otherwise None; runs, plans and the API use this rule.
 
-    None if there is no approval or it is void: given for another registration of the backup, for another primary than
+    An approval is void if it was given for another registration of the backup, for another primary than
     ``of``, or expired.
     """
     valid = of_primary(of_registration(given, backup.registration), of)

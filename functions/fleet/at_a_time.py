@@ -1,6 +1,6 @@
 """How many backups the function's memory can process at a time, if one of them is hostile.
 
-Separate from ``common.budgets``, because it counts what a whole run takes, of which no room below knows.
+Separate from ``common.budgets``, because that module limits single replies, and this one the memory of a whole run.
 """
 
 from common.budgets import LIST_TREE, MEGABYTE, TREE_TO_SIZE
@@ -15,14 +15,14 @@ network.
 BASE = 100 * MEGABYTE
 """Memory for the program itself; with all imports and open clients, 73 MB were measured."""
 ONCE = 14
-"""Memory per byte of the primary's documents, used once: for the primary's own content, and for the one document that
-is parsed as a whole if it is not a plain list (``budgets.TREE_TO_SIZE``).
+"""Memory per byte of the primary's documents that is needed once. It is for the primary's own content, and for one
+document that is parsed as a whole because it is not a plain list (``budgets.TREE_TO_SIZE``).
 """
 EACH = 5
 """Memory per byte of the primary's documents that each backup in progress takes.
 
-Measured over HTTPS with 20,000 users (31 MB), with ``MALLOC_ARENA_MAX=1``: 6.8 times the documents and the program for
-one backup, and 4.8 times for each more at most, whether five users differ or 1,500.
+Measured over HTTPS with 20,000 users (31 MB) and ``MALLOC_ARENA_MAX=1``: one backup takes 6.8 times the documents,
+besides the program. Each further backup takes at most 4.8 times the documents, whether five users differ or 1,500.
 """
 HOSTILE = 350 * MEGABYTE
 """Maximum memory of a backup that reaches every limit of ``common.budgets`` beside a small primary: 306 MB were

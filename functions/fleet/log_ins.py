@@ -99,7 +99,7 @@ class LogIns:
         refused = LogIn(server.secret_id, credentials.version, credentials.destination, self.runtime.now())
         try:
             self.store.record_log_in(refused)
-        except Failure as failure:  # the caller reports the refusal; what is not remembered costs one more attempt
+        except Failure as failure:  # the caller reports the refusal; unrecorded, it costs one more attempt
             _LOGGER.warning("a refused log-in at %s:%s is not remembered: %s", server.host, server.port, failure.reason)
 
     def _allowed(self, server: Primary | Backup, *, fresh: bool, asked_for: bool) -> Credentials:
@@ -107,7 +107,7 @@ class LogIns:
         credentials = self.credentials.get(secret_id, destination, fresh=fresh)
         used = self.store.log_in(secret_id)
         if used and used.version != credentials.version and not fresh:
-            # Another process knows another version of the secret. The one in a cache here may be the former one.
+            # Another process has used another version of the secret, so the cached version here may be outdated.
             credentials = self.credentials.get(secret_id, destination, fresh=True)
         if used and used.version == credentials.version:
             if used.destination != destination:

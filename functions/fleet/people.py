@@ -5,7 +5,7 @@ principals that may belong to one person count as one person, and a principal th
 
     IAM user                    its name, in whatever account and letters
     session of a personal role  its session name, which is the name of its IAM user
-    session of another role     the role: whoever may take it chooses the session's name
+    session of another role     the role, because the user of the role chooses the session's name
     subject of a user pool      the subject
     anything else               nobody: the root user, a federated session, what is not understood
 

@@ -61,7 +61,7 @@ def remember_stack_primary(store: Store, configured: Primary | None) -> Primary 
         return used
     try:
         return store.save_primary(used, expected_version=stored.version if stored else 0)
-    except VersionConflict:  # somebody has registered one meanwhile
+    except VersionConflict:  # a primary was registered meanwhile
         return primary_in_use(store, configured)
 
 

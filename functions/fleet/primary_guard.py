@@ -1,6 +1,6 @@
 """Detects a primary whose content looks like a mistake, unless a person has accepted that content.
 
-A primary without users, or with at most half of what it had at the last verified run, would empty every backup. A run
+A primary without users, or with at most half of its entries at the last verified run, would empty every backup. A run
 with such a primary ends before any backup is touched, unless a person confirms that the content is intended. The
 acceptance applies to exactly that content: later runs continue, and stop again once that part of the primary changes.
 """
@@ -45,7 +45,7 @@ def check_meant_in_run(
 
 
 def suspicions(primary: PrimaryState, baseline: PrimaryBaseline | None) -> Mapping[PartName, Failure]:
-    """The parts that look like a mistake: no users, or at most half of what ``baseline`` recorded for the same
+    """The parts that look like a mistake: no users, or at most half of the number in ``baseline`` for the same
     primary.
     """
     suspected: dict[PartName, Failure] = {}
@@ -59,7 +59,7 @@ def suspicions(primary: PrimaryState, baseline: PrimaryBaseline | None) -> Mappi
         (PartName.ACCOUNTS, "groups", primary.groups, baseline.groups),
         (PartName.SETTINGS, "settings", primary.settings, baseline.settings),
     ):
-        # One of two is half as well, but no reason for alarm.
+        # A change from two entries to one is a half too, but no reason for alarm.
         if part in primary.states and now * 2 <= before and before - now > 1:
             message = f"it holds {now} {what}; at the last verified run it held {before}"
             suspected.setdefault(part, Failure(Reason.PRIMARY_SHRUNK, message, server=primary.label))

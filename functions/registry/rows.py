@@ -28,12 +28,12 @@ DIGEST# + key           of a snapshot: its digest  that it was kept, see ``regis
 DIGESTS                 SINCE                      DigestsSince, of those
 ======================  =========================  ==============================================
 
-STATUS and APPROVAL belong to the registration in the BACKUP row: a transaction that changes it to another server
-removes both, and a transaction that writes one of them checks it.
+STATUS and APPROVAL belong to the registration in the BACKUP row. A transaction that changes the registration to another
+server removes both rows, and a transaction that writes one of them checks the registration.
 
 RUN, RESULT#, HISTORY#, STATE, AUDIT# and DIGEST# rows, and the rows of a run in progress, have ``expires_at``, the
-table's TTL attribute, in seconds since 1970. DynamoDB removes rows some time after it; nothing else depends on it, in
-particular not the lease.
+table's TTL attribute, in seconds since 1970. DynamoDB removes rows some time after it. Nothing else depends on it; the
+lease does not.
 
 Reading a single unreadable row is a failure. In a list it must not hide the other rows: it is logged and omitted.
 """

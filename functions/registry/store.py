@@ -50,8 +50,8 @@ class Store(Protocol):
     def promote(self, promotion: Promotion, *, now: datetime) -> None:
         """Make a backup the primary, in one transaction.
 
-        Raises Failure(LEASE_HELD) while a run holds the lease at ``now``; VersionConflict if primary or backup have
-        changed; AlreadyRegistered if another backup has the old primary's new id, or its host and port.
+        Raises Failure(LEASE_HELD) while a run holds the lease at ``now``, and VersionConflict if primary or backup have
+        changed. Raises AlreadyRegistered if another backup has the old primary's new id, or its host and port.
         """
 
     def settings(self) -> SyncSettings:
@@ -164,7 +164,7 @@ class Store(Protocol):
     ) -> None:
         """Store a result in the run, in the backup's history and as its last status, in one transaction.
 
-        The holder of the lease stores its own results, so each is later than those stored before, regardless of clocks;
+        The holder of the lease stores its own results, so each is later than those stored before, regardless of clocks.
         ``late`` is for a result of a dead run: it does not replace another run's status. ``ends_approval``: the
         backup's current approval is removed in the same transaction. Recording a result again replaces it. Texts are
         cut to ``store_rules.MESSAGE_LIMIT``, warnings to ``store_rules.WARNING_LIMIT``. Raises Failure(LEASE_LOST),
@@ -258,9 +258,11 @@ class Store(Protocol):
     ) -> None:
         """Store an approval; it replaces an earlier one for the same backup.
 
-        Raises Failure(REGISTRATION_CHANGED) if the backup's registration is not the approval's, and VersionConflict if
-        its version differs, if the approval that this one ``seconds`` is no longer stored (a used approval must not
-        come back), or if the status is not from ``last`` although ``last`` is given.
+        Raises Failure(REGISTRATION_CHANGED) if the backup's registration is not the approval's. Raises VersionConflict
+
+        - if the registration's version differs,
+        - if the approval that this one ``seconds`` is no longer stored (a used approval must not come back),
+        - if ``last`` is given and the backup's status is not ``last``.
         """
 
     def approval(self, backup_id: str) -> Approval | None: ...

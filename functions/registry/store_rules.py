@@ -30,8 +30,8 @@ URGENT = (Reason.ACCESS_LOST, Reason.ROLLBACK_NOT_EFFECTIVE)
 WARNING_LIMIT = 50
 """Maximum number of warnings stored for one result; the last one then says how many are missing.
 
-A DynamoDB item may have 400 KB. A result with all 8 parts, every text at its limit and 4 bytes per character has 4 *
-1,000 * (1 + 8 + 50) = 236 KB, plus 16 KB of paths that are kept although they differ.
+A DynamoDB item may have 400 KB. The largest result has 8 parts, and 4 bytes per character. Its texts take 4 * 1,000 *
+(1 + 8 + 50) = 236 KB, and the paths that are kept although they differ take 16 KB.
 """
 
 

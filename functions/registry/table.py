@@ -1,7 +1,7 @@
 """Access to one DynamoDB table with the text keys ``pk`` and ``sk``, in rows of plain Python values.
 
-Reads are consistent. Every conditional write is a transaction, even a single one: botocore sends a transaction with a
-token, so a retry after a lost reply does not fail on the condition that the first attempt has changed.
+Reads are consistent. Every conditional write is a transaction, even a single one, because botocore sends a transaction
+with a token. So if a reply is lost, the retry does not fail on the condition that the first attempt has changed.
 """
 
 from collections.abc import Iterator

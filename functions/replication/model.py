@@ -179,8 +179,8 @@ class Outcome:
     """The result for one backup. Times are UTC.
 
     ``pushed_at`` is when the server last acknowledged a write, whether or not it took effect. ``verified_at`` is set
-    only if every chosen part that the primary has was read from the backup after its last write and is equal, except
-    for values that keep patterns preserve and single values that the server added.
+    only if the backup was read after its last write, and every chosen part that the primary has is equal. Values that
+    keep patterns preserve, and single values that the server added, may differ.
     """
 
     status: Status

@@ -154,7 +154,9 @@ class PartPlan:
         return replace(self, settled=PartOutcome(self.name, status, self.changes, reason, message, cause=self.cause))
 
     def hindered(self, not_done: Collection[PartName]) -> "PartPlan":
-        """This plan, or a copy settled without a write if the part refers to one that the backup does not receive."""
+        """The plan itself, or a copy settled without a write if the part refers to one that the backup does not
+        receive.
+        """
         missing = sorted(self.part.needs.intersection(not_done))
         if self.settled or not missing:
             return self

@@ -20,9 +20,9 @@ from replication.ports import ReadableServer, ServerFacts
 def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_empty: bool = False) -> PrimaryState:
     """Read the facts and the chosen parts of the primary.
 
-    Raises Failure if anything is unreadable, if users, groups or settings are missing or there is no user
-    (PRIMARY_EMPTY, unless ``accept_empty`` permits having no user), and if the server lists at least twice as many
-    users or groups as its documents contain (PRIMARY_INCOMPLETE). A failed read never means "no users". A character
+    Raises Failure if anything is unreadable. PRIMARY_EMPTY: users, groups or settings are missing, or there is no user
+    and ``accept_empty`` does not permit that. PRIMARY_INCOMPLETE: the server lists at least twice as many users or
+    groups as its documents contain. A failed read never means "no users". A character
     that XML cannot represent makes only its own part unreadable.
     """
     wanted = set(parts)
@@ -114,7 +114,7 @@ def earlier_state(dumps: Mapping[str, str], facts: ServerFacts, address: tuple[s
                 TypeError,
                 AttributeError,
                 Failure,
-            ):  # their text would quote the content
+            ):  # the text would quote content
                 raise Failure(
                     Reason.SNAPSHOT_UNREADABLE, f"its content of {part.name} cannot be read", server=label
                 ) from None

@@ -38,11 +38,11 @@ def replicate(
 ) -> Outcome:
     """Make one backup equal to the primary, except for machine-specific values.
 
-    Everything is read and decided before the first write, and the backup's content of the parts to change is stored in
-    ``snapshots``: a backup that cannot be read, understood or stored is not written to. ``begin`` receives the interim
-    result before the first write; if it raises Failure, nothing is written. ``check_target`` is called between two
-    parts; if it raises Failure, the remaining parts are not written. This function never raises Failure: the outcome
-    says what happened.
+    Everything is read and decided before the first write. The backup's content of the parts to change is stored in
+    ``snapshots`` first. If the backup cannot be read, understood or stored, it is not written to. ``begin`` receives
+    the interim result before the first write; if it raises Failure, nothing is written. ``check_target`` is called
+    between two parts; if it raises Failure, the remaining parts are not written. This function never raises Failure:
+    the outcome says what happened.
     """
     facts: ServerFacts | None = None
     restore = job.restore

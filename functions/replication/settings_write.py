@@ -1,7 +1,7 @@
 """Writes settings without locking anybody out: access is proved afterwards, or the old settings are restored.
 
 New settings can make every log-in fail. So they are written only if there is time to write them, to prove access over a
-new connection, and to undo them: the time for undoing is reserved before the write, and no slow call can use it up. The
+new connection, and to undo them. The time for undoing is reserved before the write, and no slow call can use it up. The
 first complaint is reported in every case. If access was neither proved nor restored, the result is reported as a
 lock-out. The proof: the facts about SOAP, TLS and licence are unchanged, read over a new connection with a new log-in.
 If a backup's own earlier settings are restored, the facts from that time are accepted as well.

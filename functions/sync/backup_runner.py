@@ -122,8 +122,9 @@ class BackupRunner:
     def serve(self, backup_id: str, registration: str) -> BackupResult:
         """Replicate to a backup, registered as ``registration``, and record the result of any kind.
 
-        A backup is not read if its registration changed, its credentials are missing or were refused, processes ended
-        during it, it cannot be reached, the time is over, or the last full read is recent enough.
+        A backup is not read if its registration changed, its credentials are missing or refused, or it cannot be
+        reached. It is also not read if processes died during it, the time is over, or the last full read is recent
+        enough.
 
         Raises Failure, without having done anything, if the current registration cannot be read from the registry.
         """

@@ -49,10 +49,11 @@ def run(
     """Carry out one run, or record why it was not done. The report says what happened; Failure means that the record
     could not be stored.
 
-    ``unread`` is why a look at the primary has just failed; the primary is then not contacted again. Raises
-    Failure(REGISTRY_UNAVAILABLE) if lease or record cannot be written, and Failure(EVENT_INVALID) for a run id with a
-    time in the future, because its records would stay the newest, and for the id of a run that was queued with other
-    parameters.
+    ``unread`` is why a look at the primary has just failed; the primary is then not contacted again.
+
+    Raises Failure(REGISTRY_UNAVAILABLE) if lease or record cannot be written. Raises Failure(EVENT_INVALID) for a run
+    id with a time in the future, because its records would stay the newest. The same failure is raised for the id of a
+    run that was queued with other parameters.
     """
     started_at = context.runtime.now()
     if request.run_id and requested_at(request.run_id) > started_at + _CLOCKS_DIFFER:

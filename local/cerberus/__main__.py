@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
             server.faults.add(Fault(Kind(kind)))
         control = ControlServer(server, given.control_port)
         control.start()
-        for ending in (signal.SIGTERM, signal.SIGINT):  # Ctrl-C reaches all that a terminal has started
+        for ending in (signal.SIGTERM, signal.SIGINT):  # Ctrl-C reaches every process of the terminal
             signal.signal(ending, lambda *_: control.ended.set())
         print(json.dumps(_ready_message(given.name, server, control)), flush=True)
         control.ended.wait()

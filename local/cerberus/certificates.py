@@ -39,7 +39,7 @@ class Identity:
         pem = self.certificate.public_bytes(serialization.Encoding.PEM) + self.key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        with tempfile.TemporaryDirectory() as folder:  # the standard library takes certificates from files alone
+        with tempfile.TemporaryDirectory() as folder:  # the standard library only loads certificates from files
             path = Path(folder, "server.pem")
             path.write_bytes(pem)
             context.load_cert_chain(path)

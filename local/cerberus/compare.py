@@ -81,7 +81,7 @@ def _account_differences(primary: Snapshot, backup: Snapshot) -> list[Difference
         first, second = (documents.items(root) for root in roots)
         for item in sorted(first.keys() | second.keys()):
             one, other = first.get(item), second.get(item)
-            if not _written_alike(one, other):  # most are, and to compare all their values takes twenty times as long
+            if not _written_alike(one, other):  # most are equal, and comparing all values takes twenty times as long
                 path = f"{name}/{item}"
                 differences += _differences("accounts", _item_view(path, one), _item_view(path, other))
     return differences

@@ -1,7 +1,7 @@
-"""The SOAP contract as data: which operations there are and what their types hold.
+"""The SOAP contract as data: the operations, and the fields of their types.
 
-Read from ``contract.json`` beside this file: what a server's WSDL of the v6 to
-v8 line declares.
+The data is in ``contract.json`` beside this file, as the WSDL of servers of
+versions 6 to 8 declares it.
 """
 
 import json
@@ -34,7 +34,7 @@ class Field:
 
     @property
     def tag(self) -> str:
-        """Its name in Clark notation."""
+        """The field's name in Clark notation."""
         return f"{{{self.namespace}}}{self.name}"
 
     @property
@@ -44,7 +44,7 @@ class Field:
 
     @property
     def is_list(self) -> bool:
-        """Whether its value is a list, wrapped or not."""
+        """Whether the field's value is a list, wrapped or not."""
         return self.repeated or bool(self.item)
 
 

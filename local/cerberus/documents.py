@@ -1,8 +1,8 @@
 """The XML documents of a server: names, reading, and paths into them.
 
-They are modelled, not captured: no sample of these files is public. What is known is that they look gSOAP-serialised
-(prefixed, namespace-qualified elements and attributes) and which fields users, groups and address entries have in the
-SOAP contract; the rest, all of ``settings`` included, is made up here.
+They are modelled, not captured: no sample of these files is public. Two facts are known: the documents look
+gSOAP-serialised (prefixed, namespace-qualified elements and attributes), and the SOAP contract names the fields of
+users, groups and address entries. The rest, including all of ``settings``, is made up here.
 
 A *path* names one place: local names joined by ``/``, a key in brackets where an element has one (``user[alice]``,
 ``entry[SoapPort]``), ``@name`` last for an attribute. The root's own name is not part of it.
@@ -131,7 +131,7 @@ def step(element: etree._Element) -> str:
 
 
 def find(root: etree._Element, path: str) -> etree._Element | None:
-    """The element at ``path`` (which must not end in an attribute), None if there is none."""
+    """The element at ``path``, None if it does not exist. The path must not end in an attribute."""
     element: etree._Element | None = root
     for wanted in _steps(path):
         if element is None:
@@ -159,7 +159,7 @@ def _steps(path: str) -> list[str]:
 
 
 def attribute_of(path: str) -> tuple[str, str]:
-    """A path split into that of the element and the attribute's name (empty if it names an element)."""
+    """The path of the element, and the attribute's name or an empty text, for a path of either."""
     head, separator, name = path.rpartition("@")
     return (head.rstrip("/"), name) if separator and "/" not in name and "]" not in name else (path, "")
 

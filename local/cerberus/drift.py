@@ -48,7 +48,7 @@ def _set_in_item(state: ServerState, document: str, item: str, path: str, value:
 
 @_action
 def add_user(state: ServerState, name: str, password_hash: str = "HANDMADE") -> None:  # noqa: S107  a marker
-    """Add a user of that name with nothing but a password."""
+    """Add a user that has only a name and a password."""
     _append(
         state,
         "profiles",

@@ -18,7 +18,7 @@ from local.cerberus.values import Values
 
 
 class Kind(StrEnum):
-    """The kinds of faults. The comment also says what a write has done by then."""
+    """The kinds of faults. The text below a kind also says whether a write is stored when the fault occurs."""
 
     # The connection
     REFUSE = "refuse"
@@ -33,7 +33,7 @@ class Kind(StrEnum):
     """The reply is delayed by ``seconds``; the request is carried out after the delay."""
     DRIP = "drip"
     """The body is sent in pieces of ``size`` bytes (1), one every ``seconds``. A write is stored."""
-    # HTTP: another answer instead of the operation's; nothing is stored
+    # HTTP: the operation is not carried out, another answer is sent
     HTML = "html"
     """An HTML page with status 200."""
     REDIRECT = "redirect"
@@ -44,7 +44,7 @@ class Kind(StrEnum):
     """Status 401 until the request is repeated with correct Basic credentials."""
     BASIC_NEVER = "basic_never"
     """Status 401 for every request."""
-    # HTTP: the operation is carried out, its answer is spoilt
+    # HTTP: the operation is carried out, but its answer is damaged
     WRONG_CONTENT_TYPE = "wrong_content_type"
     EMPTY_BODY = "empty_body"
     TRUNCATED_XML = "truncated_xml"
@@ -98,7 +98,9 @@ class Kind(StrEnum):
     EMPTY_LIST = "empty_list"
     """Every list and every document of users or groups is empty."""
     CONTROL_CHARACTER = "control_character"
-    """The first text of the document in the reply ends with U+0001; if there is none, every text of the reply does."""
+    """The first text of the document in the reply ends with U+0001; without a document, every text of the reply
+    does.
+    """
     NO_DATA = "no_data"
     """The document is missing in the reply, although result is true."""
     DTD_IN_DATA = "dtd_in_data"
@@ -320,11 +322,11 @@ _VALUE_CHANGES: dict[Kind, Callable[[Values], Values]] = {
 }
 
 
-# What a write stores
+# Stored values of a write
 
 
 def normalised(text: str) -> str:
-    """The same content in another form: other order, other prefix, indented."""
+    """The document's content in another form: other order, other prefix, indented."""
     root = _rebuilt(documents.parse(text), None)
     if documents.local_name(root.tag) in ("users", "groups"):
         root[:] = list(reversed(root))

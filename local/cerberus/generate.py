@@ -133,7 +133,7 @@ def user_name(number: int) -> str:
 
 
 def _hash_kind(number: int) -> str:
-    """Kinds that newer servers support and the contract's enumeration lacks."""
+    """The hash kind of a user's password; some kinds are only in newer servers and not in the contract."""
     return ("sha256", "sha512", "pbkdf2_sha256")[number % 3]
 
 

@@ -58,7 +58,7 @@ class Request:
 
     @property
     def writes(self) -> bool:
-        """Whether its operation changes something."""
+        """Whether the request's operation changes something."""
         return self.operation in WRITES
 
 
@@ -252,7 +252,7 @@ def _shut(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # it was not connected any more
+        return  # the connection had ended already
 
 
 class _Dropped(Exception):
@@ -328,7 +328,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise _Dropped
 
     def _instead(self, active: Active) -> Reply | None:
-        """The reply of an intermediate machine, or of a server that never reached the operation."""
+        """The reply of an intermediate machine, or of a server that does not carry out the operation."""
         fault = active.first_of((Kind.BASIC_NEVER, Kind.BASIC_REQUIRED, Kind.HTML, Kind.REDIRECT, Kind.HTTP_500))
         if fault is None:
             return None

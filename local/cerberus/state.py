@@ -1,7 +1,7 @@
 """The state of one server: its documents as text, its typed lists, and its machine.
 
-Values that a real server derives from its settings are derived here too (SOAP port, key type, licence, native sync
-list, administrator), so that a push of another machine's settings is visible in the typed replies.
+Values that a real server derives from its settings are derived here too: SOAP port, key type, licence, native sync
+list and administrator. So a push of another machine's settings is visible in the typed replies.
 """
 
 import threading
@@ -81,7 +81,7 @@ class ServerState:
     def store(self, name: str, text: str) -> bool:
         """Replace a document. False, without a change, if it is not well-formed.
 
-        An empty text stores an empty document: that is what a lenient reader makes of an element that did not arrive.
+        An empty text stores an empty document: a lenient server treats a missing element like that.
         """
         if not text.strip():
             text = documents.empty(name)
@@ -103,7 +103,9 @@ class ServerState:
             return tree
 
     def _keep(self, name: str, text: str, tree: etree._Element) -> None:
-        """Names are cached and large trees are not, because a tree takes ten times the memory of its text."""
+        """Store a parsed document. Its names are cached; a large tree is not, because it takes ten times its text's
+        memory.
+        """
         self._documents[name] = text
         self._names[name] = [item.get(documents.q("name")) or "" for item in tree]
         if len(text) <= _LARGE:

@@ -139,7 +139,7 @@ def _simple(text: str, type_name: str, where: str) -> Any:
 
 
 def _converted(word: str, type_name: str) -> Any:
-    """The value of ``word``, None if it is none of this type."""
+    """The value of ``word``, None if ``word`` is not a value of this type."""
     if type_name == "xsd:boolean":
         return _BOOLEANS.get(word)
     if type_name in _INTEGERS:

@@ -1,4 +1,4 @@
-"""Calling the management API with signed requests, as an AWS SDK user does.
+"""A client that calls the management API with signed requests, as an AWS SDK user does.
 
 Separate from ``local.cloud.cloud``, because it does not depend on this machine: a stack in AWS is called in the same
 way.
@@ -36,7 +36,7 @@ class ManagementApi:
         if signed:
             self._auth.add_auth(request)
         with requests.Session() as session:
-            session.trust_env = False  # no proxy between here and this machine
+            session.trust_env = False  # the local cloud is reached without a proxy
             reply = session.request(
                 method, self._base_url + path, data=data, headers=dict(request.headers.items()), timeout=60
             )

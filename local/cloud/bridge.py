@@ -18,7 +18,7 @@ def accept_plain_http(cloudformation: Any, s3: Any, stack_name: str) -> None:
 def name_sessions_of_roles(cloudformation: Any, s3: Any, stack_name: str) -> None:
     """Add the sessions of a role to the bucket policies of a stack that compare the principal.
 
-    In AWS ``aws:PrincipalArn`` is the role's own ARN, whoever assumed it (IAM User Guide, global condition keys). In
+    In AWS ``aws:PrincipalArn`` is always the role's own ARN (IAM User Guide, global condition keys). In
     the local cloud it is the session's ARN.
     """
     for bucket in _resources(cloudformation, stack_name, "AWS::S3::Bucket"):
@@ -48,8 +48,10 @@ def let_batches_be_sent(cloudformation: Any, iam: Any, stack_name: str) -> None:
 
 
 def make_concurrency_a_number(cloudformation: Any, functions: Any, stack_name: str) -> None:
-    """Write the bound of a stack's event sources down again: from a parameter the local cloud takes it as a text,
-    and then asks no queue of any stack any more."""
+    """Replace the maximum concurrency of a stack's event sources by a number.
+
+    The local cloud reads it from a parameter as a text, and then stops reading the queues of all stacks.
+    """
     for mapping in _resources(cloudformation, stack_name, "AWS::Lambda::EventSourceMapping"):
         maximum = functions.get_event_source_mapping(UUID=mapping)["ScalingConfig"]["MaximumConcurrency"]
         functions.update_event_source_mapping(UUID=mapping, ScalingConfig={"MaximumConcurrency": int(maximum)})

@@ -1,4 +1,4 @@
-"""The local cloud as its users see it: start, deploy, look inside, stop."""
+"""The local cloud for its callers: they start it, deploy into it, read from it and stop it."""
 
 import os
 import secrets
@@ -26,26 +26,27 @@ __all__ = ["ACCOUNT", "REGION", "CloudFailed", "LocalCloud"]
 
 
 class LocalCloud:
-    """A cloud of its own, for as long as the ``with`` block lasts.
+    """A local cloud that runs as long as the ``with`` block lasts.
 
-    ``folder`` takes logs and data and is kept; without it a temporary one is
-    used and removed. What differs from AWS, as far as this product sees it:
+    Logs and data are in ``folder``, which is kept; without it, they are in a
+    temporary folder that is removed. Known differences from AWS that concern
+    this product:
 
-    - a secret that the template makes without a value has an empty string as
-      its value; AWS answers ResourceNotFoundException until it has one;
+    - a secret without a value in the template has an empty string as its value;
+      AWS answers ResourceNotFoundException until the secret has a value;
     - TTL, point-in-time recovery and encryption of a table made by a stack
       are not switched on: expired items stay;
-    - a ``rate(1 minute)`` rule first fires 60 to 70 s after it was made, then
-      every minute; a shorter interval counts from the last time it fired;
-      ``let_a_minute_pass`` brings that forward;
+    - a ``rate(1 minute)`` rule first fires 60 to 70 s after its creation, then
+      every minute; ``let_a_minute_pass`` brings this forward;
+    - a shorter interval of a rule counts from the last time the rule fired;
     - retries and age of asynchronous invocations are taken from the
       template's default parameters;
-    - it speaks plain HTTP, so ``deploy`` takes the policies off that demand TLS of a stack's buckets;
-    - it counts AWS/Lambda's metrics for invocations that wait for an answer, and takes no metrics out of log lines;
-    - it asks for ``sqs:SendMessageBatch``, which in AWS is part of ``sqs:SendMessage``; ``deploy`` adds it;
+    - it uses plain HTTP, so ``deploy`` removes the bucket policies that demand TLS;
+    - it counts AWS/Lambda's metrics for invocations that wait for an answer, and reads no metrics from log lines;
+    - it requires ``sqs:SendMessageBatch``, which in AWS is part of ``sqs:SendMessage``; ``deploy`` adds it;
     - reserved concurrency in a template is ignored; memory is not limited;
-    - what a function logs is there when it has answered; lines it writes
-      within the last moment before can appear with the next invocation.
+    - a function's log lines are stored when the function has answered; its last
+      lines can appear with the next invocation.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -73,17 +74,17 @@ class LocalCloud:
 
     @property
     def endpoint(self) -> str:
-        """Where all of its services answer."""
+        """The URL at which all services of the local cloud answer."""
         return self._ministack.endpoint
 
     @property
     def log_file(self) -> Path:
-        """Its own log, which repeats what the functions log."""
+        """The file with the local cloud's own log, which includes the functions' log lines."""
         return self._ministack.log_file
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that make an AWS SDK or tool use this cloud as its administrator, and nothing else."""
+        """Exactly the environment variables that make an AWS SDK or tool use this cloud, as its administrator."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": self._access_key,
@@ -97,19 +98,19 @@ class LocalCloud:
 
     @property
     def sam_environment(self) -> dict[str, str]:
-        """The variables of a SAM CLI that deploys into this cloud."""
+        """The environment variables for a SAM CLI that deploys into this cloud."""
         direct = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
         return {**sam_environment(), **self.environment, **direct, "SAM_CLI_POLL_DELAY": "0.1"}
 
     @property
     def packed_template(self) -> Path:
-        """The built template with the places its code was uploaded to: there as soon as one stack is deployed."""
+        """The built template with the locations of the uploaded code; the file exists once a stack is deployed."""
         return self._stacks.packed
 
     def kill_function(self, function_name: str) -> int:
-        """End every process of a function at once and without a word (SIGKILL); how many there were.
+        """Kill all processes of a function with SIGKILL; return their number.
 
-        What they were doing counts as failed, and the next invocation starts new ones.
+        Their invocations count as failed, and the next invocation starts a new process.
         """
         processes = self._ministack.function_processes(function_name)
         for process in processes:
@@ -118,11 +119,11 @@ class LocalCloud:
         return len(processes)
 
     def let_a_minute_pass(self) -> None:
-        """For every schedule, at once. When this returns, the targets of the rules that are due have been called."""
+        """Let every schedule advance by a minute, at once. Before this returns, the targets of due rules are called."""
         self._ministack.let_a_minute_pass()
 
     def client(self, service: str, *, read_timeout: float = 60) -> Any:
-        """A boto3 client of ``service`` as the administrator. Annotate the variable with the type it has.
+        """A boto3 client of ``service`` as the administrator. The type is Any, so annotate the variable.
 
         ``read_timeout`` in seconds: how long an invocation may take, for example.
         """
@@ -132,18 +133,19 @@ class LocalCloud:
                 aws_access_key_id=self._access_key, aws_secret_access_key=self._secret_key, region_name=REGION
             )
             config = Config(proxies={}, read_timeout=read_timeout, retries={"total_max_attempts": 1})
-            make = cast(Any, session.client)  # its stubs know literal names only
+            make = cast(Any, session.client)  # the type stubs accept only literal names
             client = self._clients[service, read_timeout] = make(service, endpoint_url=self.endpoint, config=config)
         return client
 
     def deploy(
         self, stack_name: str, parameters: Mapping[str, str] | None = None, *, sam: bool = False
     ) -> dict[str, str]:
-        """Make a stack of the built template, or change it; the stack's outputs.
+        """Create or update a stack from the built template; return the stack's outputs.
 
-        The first stack of a cloud is made by ``sam deploy``, and so are others
-        with ``sam``. Without it CloudFormation makes them from the template that
-        the SAM CLI packed. Raises CloudFailed with what either says when it fails.
+        ``sam deploy`` creates the first stack of a cloud, and every stack if
+        ``sam`` is True. CloudFormation creates all others from the template that
+        the SAM CLI packed. Raises CloudFailed with the message of the tool that
+        failed.
         """
         print(f"Deploying the stack {stack_name} ...", flush=True)
         started = time.monotonic()
@@ -167,7 +169,7 @@ class LocalCloud:
         return ManagementApi(base, REGION, self._access_key, self._secret_key)
 
     def log_messages(self, log_group: str | None = None) -> list[str]:
-        """All that functions have logged, in the order of each group; of one group or of all."""
+        """The log messages of the functions, of one log group or of all; each group is in order."""
         logs = self.client("logs")
         groups = [log_group] if log_group else self._log_groups(logs)
         pages = (

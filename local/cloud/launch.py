@@ -1,14 +1,15 @@
 """The program that runs as the local cloud, in an environment of its own: MiniStack with two changes.
 
-- ``POST /_minute`` takes a minute off what every rule with a rate still waits,
-  calls the targets of those that are due, and then answers. Beside it the
+- ``POST /_minute`` shortens the waiting time of every rule with a rate by a
+  minute, calls the targets of due rules, and then answers. Otherwise the
   schedules follow the real time.
 - A function's package is unpacked once. Every process of a function has a
   folder of its own, as in Lambda, but its files are links. Unpacking takes half
-  a second of a processor, and a function that fails is started anew each time.
+  a second of processor time, and a function that fails is started anew each
+  time.
 
-Both replace what is MiniStack's own, because it has no setting for them. Its
-version is pinned (requirements-cloud.txt).
+Both changes replace internal code of MiniStack, which has no settings for them.
+So its version is pinned (requirements-cloud.txt).
 """
 
 import asyncio
@@ -56,7 +57,7 @@ async def _answer_or_let_pass(scope: Any, receive: Any, send: Any) -> None:
 
 
 class _Package(zipfile.ZipFile):
-    """A package that is unpacked as links to the files of the first time."""
+    """A package that is unpacked once; later copies are links to the files of the first copy."""
 
     _unpacked = Path(tempfile.mkdtemp(prefix="packages-"))
     _one_package = threading.Lock()

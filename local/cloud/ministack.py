@@ -1,4 +1,4 @@
-"""MiniStack as a process group that ends with whoever started it."""
+"""Runs MiniStack as a process group that ends with the process that started it."""
 
 import os
 import secrets
@@ -18,22 +18,22 @@ _PYTHON = ROOT / ".tools" / "cloud" / "bin" / "python"
 _PROGRAM = Path(__file__).with_name("launch.py")
 ACCOUNT = "123456789012"
 
-# The pipe on standard input ends when the starting process does, however it
-# does: then the whole group ends too, the functions' processes included.
+# The pipe on standard input closes when the starting process ends, for any
+# reason. Then the whole group ends too, including the functions' processes.
 _END_WITH_STARTER = 'exec 3<&0; (cat <&3 >/dev/null; kill -TERM 0) & exec "$0" "$@" 3<&- </dev/null'
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 
 
 class CloudFailed(Exception):
-    """The local cloud did not do what it was told. The text says what, with the end of its log."""
+    """The local cloud did not carry out a command. The text says which command failed, with the end of the log."""
 
 
 class MiniStack:
-    """One MiniStack on a free port of 127.0.0.1, with IAM enforced.
+    """One MiniStack process on a free port of 127.0.0.1, with IAM enforced.
 
-    ``folder`` takes its log and everything it writes. ``access_key`` and
-    ``secret_key`` are those of its administrator, who may do everything.
+    Its log and data are in ``folder``. ``access_key`` and ``secret_key`` are
+    those of its administrator, who may do everything.
     """
 
     def __init__(self, folder: Path, *, region: str, access_key: str, secret_key: str) -> None:
@@ -52,7 +52,7 @@ class MiniStack:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start it and wait until it answers. Raises CloudFailed when it does not."""
+        """Start MiniStack and wait until it answers. Raises CloudFailed if it does not answer in time."""
         self._scratch.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
@@ -66,12 +66,12 @@ class MiniStack:
             )
         try:
             self._wait_until_ready(self._process)
-        except BaseException:  # Ctrl-C included: the process must not stay behind
+        except BaseException:  # no process remains, even after Ctrl-C
             self.stop()
             raise
 
     def stop(self) -> None:
-        """End it and every process it started. Nothing happens when it does not run."""
+        """End MiniStack and every process that it started. This does nothing if MiniStack is not running."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -87,7 +87,7 @@ class MiniStack:
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     def let_a_minute_pass(self) -> None:
-        """For schedules, at once. When this returns, the targets of the rules that are due have been called."""
+        """Let every schedule advance by a minute, at once. Before this returns, the targets of due rules are called."""
         self._direct.open(f"{self.endpoint}/_minute", data=b"", timeout=_START_SECONDS).close()
 
     def function_processes(self, function_name: str) -> list[int]:
@@ -97,15 +97,15 @@ class MiniStack:
         mark = f"AWS_LAMBDA_FUNCTION_NAME={function_name}".encode()
         process_ids = []
         for folder in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):  # it has ended meanwhile, or is somebody else's
+            with suppress(OSError):  # the process has ended or is not ours
                 own = os.getpgid(int(folder.name)) == self._process.pid
                 if own and mark in (folder / "environ").read_bytes().split(b"\0"):
                     process_ids.append(int(folder.name))
         return process_ids
 
     def _environment(self) -> dict[str, str]:
-        # Made from nothing: functions inherit it, and what this machine has
-        # (proxies, CA bundles, profiles, keys) must not reach them.
+        # The environment starts empty, because functions inherit it: this machine's
+        # proxies, CA bundles, profiles and keys must not reach them.
         return {
             "PATH": os.defpath,
             "HOME": str(self._scratch),
@@ -115,11 +115,11 @@ class MiniStack:
             "GATEWAY_PORT": str(self.port),
             "AUTH": "true",
             "LAMBDA_EXECUTOR": "local",
-            "IOT_MTLS_ENABLED": "false",  # it would listen on every interface
+            "IOT_MTLS_ENABLED": "false",  # the default is every interface
             "SFTP_ENABLED": "false",
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
             "MINISTACK_REGION": self._region,
-            "AWS_ACCESS_KEY_ID": self._access_key,  # whose caller it takes for the account's root
+            "AWS_ACCESS_KEY_ID": self._access_key,  # MiniStack treats this key as the account's root
             "AWS_SECRET_ACCESS_KEY": self._secret_key,
         }
 
@@ -141,10 +141,10 @@ class MiniStack:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at the moment.
+    """A port of 127.0.0.1 on which no process listens at the moment.
 
-    It is not one of those that systems give to whoever asks for any port, so
-    that nobody gets it before it is used.
+    It is outside of the range from which systems assign free ports, so that no
+    other process gets the port before it is used.
     """
     while True:
         port = 10_000 + secrets.randbelow(20_000)

@@ -1,7 +1,7 @@
-"""How stacks come into the local cloud: the first with ``sam deploy``, others from the template that it packed.
+"""Deploys stacks into the local cloud: the first with ``sam deploy``, others from the template that it packed.
 
-The SAM CLI takes eight seconds of a processor for a stack, most of it to pack
-the code. CloudFormation makes another stack of the same template in one.
+The SAM CLI takes eight seconds of processor time for a stack, mostly for packing
+the code. CloudFormation creates another stack of the same template in one second.
 """
 
 import json
@@ -29,13 +29,13 @@ class Stacks:
         self._environment = dict(environment)
         self._client = client
         self.packed = folder / "packed.json"
-        """The built template with the places its code was uploaded to: there as soon as one stack is deployed."""
+        """The built template with the locations of the uploaded code; the file exists once a stack is deployed."""
         self._packed_url = ""
 
     def deploy(self, name: str, parameters: Mapping[str, str], *, sam: bool) -> None:
-        """Make the stack, or change it. ``sam`` asks for the SAM CLI even if the template is packed already.
+        """Create or update the stack. ``sam``: the SAM CLI is used even if the template is packed already.
 
-        A parameter that is not given keeps its value, or takes its default. Raises CloudFailed.
+        An omitted parameter keeps its value, or gets its default. Raises CloudFailed.
         """
         if not sam and self.packed.is_file():
             self._change(name, parameters)
@@ -52,7 +52,7 @@ class Stacks:
         command: list[str | Path] = [SAM, "deploy", "--template-file", template, "--stack-name", name]
         command += ["--parameter-overrides", f"file://{values}", "--resolve-s3", "--capabilities", "CAPABILITY_IAM"]
         command += ["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"]
-        command += ["--use-json"]  # reading this template as YAML takes a second, each time
+        command += ["--use-json"]  # parsing this template as YAML takes a second
         log_file = self._folder / f"{name}-deploy.log"
         with build_lock(exclusive=False), log_file.open("wb") as log:
             if not BUILT_TEMPLATE.is_file():
@@ -71,7 +71,9 @@ class Stacks:
             raise CloudFailed(f"sam deploy ended with status {done.returncode}:\n{end}")
 
     def _keep_packed(self, name: str) -> None:
-        """Keep the template that the SAM CLI made, here and in its bucket: it is too long for a request."""
+        """Store the template that the SAM CLI packed, in a file and in its bucket, because it is too long for a
+        request.
+        """
         template = self._client("cloudformation").get_template(StackName=name, TemplateStage="Original")
         text = json.dumps(template["TemplateBody"])
         bucket = re.findall(r"s3://([^/]+)/", text)[0]

@@ -36,7 +36,7 @@ class FakeDynamoDb:
     """A table with the text keys ``pk`` and ``sk``. Rows are replaced and never modified."""
 
     def __init__(self) -> None:
-        self._lock = RLock()  # each call is one moment, whatever threads there are
+        self._lock = RLock()  # makes each call atomic between threads
         self._rows: defaultdict[str, dict[str, Item]] = defaultdict(dict)
 
     @property
@@ -85,7 +85,7 @@ class FakeDynamoDb:
     ) -> dict[str, Any]:
         """The rows that meet the condition, in the order of their keys, limited to one page."""
         condition = parsed(KeyConditionExpression)
-        pks = {str(value.get("S")) for value in ExpressionAttributeValues.values()}  # a condition names one of them
+        pks = {str(value.get("S")) for value in ExpressionAttributeValues.values()}  # in every condition
         with self._lock:
             stored = [row for pk in pks & self._rows.keys() for row in self._rows[pk].values()]
         scopes = (_Scope(ExpressionAttributeNames, ExpressionAttributeValues, row) for row in stored)
@@ -194,7 +194,7 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True)
 class _Scope:
-    """The input of a condition: the values of placeholders, and the row, empty if there is none."""
+    """The input of a condition: the values of placeholders, and the row (empty if it is not stored)."""
 
     names: Mapping[str, str]
     values: Item
@@ -306,7 +306,7 @@ class _Parser:
 
 
 def _holds(sign: str, left: Mapping[str, Any] | None, right: Mapping[str, Any] | None) -> bool:
-    """Absent values, and values of different types, are unequal and neither less nor greater."""
+    """Whether a comparison is true. Absent values, and values of different types, differ and have no order."""
     if left is None or right is None or left.keys() != right.keys():
         return sign == "<>"
     return _COMPARISONS[sign](_PLAIN(left), _PLAIN(right))

@@ -96,7 +96,7 @@ class HostileServer(FakeServer):
     def mime_mappings(self) -> tuple[MimeMapping, ...]:
         self._called("mime_mappings")
         budget = self.budgets.of("GetMimeMappings")
-        count = 28_000  # more would have paths that are too long
+        count = 28_000  # with more elements the paths would be too long
         type_ = "t" * (budget.reply // count - 70)
         entries = "".join(
             f"<ns2:map><ns2:ext>{n}</ns2:ext><ns2:type>{type_}</ns2:type></ns2:map>" for n in range(count)

@@ -27,7 +27,7 @@ SOURCE = "198.51.100.7"
 AUTHORIZATION = "AWS4-HMAC-SHA256 Credential=test"
 """The signature that the gateway accepts."""
 
-_CONTEXT: Any = SimpleNamespace(  # as much of a context as the handler uses
+_CONTEXT: Any = SimpleNamespace(  # the attributes of a context that the handler uses
     function_name="admin-api",
     memory_limit_in_mb=512,
     invoked_function_arn="arn:aws:lambda:eu-central-1:123456789012:function:admin-api",
@@ -212,7 +212,7 @@ class FakeGateway(FakeApi):
         raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         answer = self._answer(
             environ["REQUEST_METHOD"],
-            environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace").removeprefix("/v1"),  # the stage
+            environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace").removeprefix("/v1"),  # with the stage
             environ.get("QUERY_STRING", ""),
             headers,
             raw.decode("utf-8", "replace") or None,

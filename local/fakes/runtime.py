@@ -28,8 +28,8 @@ class FakeRuntime:
         self.time = time
         self.sleeps: list[float] = []
         self._elapsed = 0.0
-        # A source of its own for each, so that how many there are of one does not change the others.
-        self._ids = Random(f"{seed} ids")  # noqa: S311 # nothing is guarded by it
+        # Each kind has its own source, so that the number of draws of one kind does not change the others.
+        self._ids = Random(f"{seed} ids")  # noqa: S311 # not for security
         self._tokens = Random(f"{seed} tokens")  # noqa: S311
         self._numbers = Random(f"{seed} numbers")  # noqa: S311
 
@@ -76,7 +76,7 @@ class FakeRuntime:
                 continue
             try:
                 result = work()
-            except Exception as error:  # noqa: BLE001 - it is raised below, as by the machine: when all is done
+            except Exception as error:  # noqa: BLE001 - raised below, after all calls, as on the machine
                 if self._elapsed <= end:
                     errors.append(error)
                 results.append(UNFINISHED)
@@ -123,7 +123,7 @@ class ShiftedClock:
         return datetime.now(UTC) + self._offset
 
     def forward(self, **amount: float) -> None:
-        """Move it by this many seconds, minutes, hours or days."""
+        """Move the clock by this many seconds, minutes, hours or days."""
         self._offset += timedelta(**amount)
 
 

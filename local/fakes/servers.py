@@ -202,7 +202,7 @@ class FleetServer(FakeServer):
 
     @property
     def people(self) -> tuple[str, ...]:
-        """The names of its users."""
+        """The names of the server's users."""
         return _names(self.content["users"])
 
     @people.setter
@@ -211,7 +211,7 @@ class FleetServer(FakeServer):
 
     @property
     def teams(self) -> tuple[str, ...]:
-        """The names of its groups."""
+        """The names of the server's groups."""
         return _names(self.content["groups"])
 
     @teams.setter
@@ -284,7 +284,7 @@ class FakeServers:
         server = self.by_id[server_id]
         server.deadline = deadline.copy()
         if credentials.username in self.wrong_users:
-            server = copy(server)  # what it holds and notes is the same
+            server = copy(server)  # both clients share the server's content and its list of calls
             server.on_call = _refuse
         return server
 

@@ -158,7 +158,7 @@ def change_backup(
     wanted = replace(_changed(registered, body), updated_at=now)
     if address_key(wanted.host, wanted.port) != address_key(registered.host, registered.port):
         refuse_known_server(wanted.host, wanted.port, services, but=registered.id)
-        wanted = replace(wanted, created_at=now)  # another server, so it waits for its first verification from now on
+        wanted = replace(wanted, created_at=now)  # counts as a new server, not verified yet
     note_destination(registered, wanted)
     credentials = credentials_for(wanted, registered, body.username, body.password, services)
     with changing(registered.id):
@@ -182,7 +182,7 @@ def delete_backup(backup_id: BackupIdParameter, services: Injected, if_match: If
     After a 503 the secret may still exist: repeat the request.
     """
     if not is_half_removed(backup_id, services):
-        registered = None  # so that one whose record cannot be read can be removed
+        registered = None  # an unreadable registration can be removed too
         with changing(backup_id):
             if if_match is not None:
                 registered = registered_backup(backup_id, services)

@@ -57,10 +57,10 @@ def approve_plan(
 ) -> ApprovalView:
     """Approve exactly the plan that the last run recorded, for one push, as long as neither server changes.
 
-    The first write to the backup ends the approval, whatever its result; so does a restore, a change of the backup's
-    address or trust, and the time limit of the settings (``approval_hours``). A backup has one approval: a new approval
-    replaces it, even if it is for another plan. ``GET /backups/{id}`` shows the approval while it can be used. The plan
-    of a blocked restore can be approved even after other runs.
+    The first write to the backup ends the approval, even if the write fails. A restore, a change of the backup's
+    address or trust, and the time limit of the settings (``approval_hours``) end it too. A backup has one approval: a
+    new approval replaces it, even if it is for another plan. ``GET /backups/{id}`` shows the approval while it can be
+    used. The plan of a blocked restore can be approved even after other runs.
     """
     backup = registered_backup(backup_id, services)
     with changing(f"the approval of {backup.id}"):

@@ -119,7 +119,7 @@ def _stored(
         f"the primary was set to {named.host}:{named.port} at {now:%Y-%m-%d %H:%M:%S} UTC "
         f"by {caller(router.current_event.raw_event)}"
     )
-    # One that the stack's parameters no longer name is none to run from, and still the one that was pushed from.
+    # If no primary is in use now, the stored one counts: the last pushes came from it.
     previous = services.primary() or services.store.primary()
     if previous is None or previous.source != named.source:
         refuse_known_server(named.host, named.port, services, but=PRIMARY_ID)
@@ -170,7 +170,8 @@ def promote_backup(
     now = services.runtime.now()
     why = f"{backup.id} was made the primary at {now:%Y-%m-%d %H:%M:%S} UTC by {caller(router.current_event.raw_event)}"
     made = promotion(old, backup, former_id(body.former_id, old, backup, services), why, now)
-    # Its name may lead to the primary by now: no force makes one server both, or takes a password there.
+    # The backup's host name may resolve to the primary by now. Force cannot override this, because the primary must not
+    # get the backup's password.
     if leads_to((backup.host, backup.port), (old.host, old.port), services.addresses, services.runtime):
         raise Failure(Reason.SAME_AS_PRIMARY, f"the address of {backup.id} leads to the primary itself")
     refuse_known_server(backup.host, backup.port, services, but=backup.id)

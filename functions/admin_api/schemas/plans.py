@@ -77,7 +77,7 @@ class AccessIncreaseView(Model):
 
 
 class PlanView(Model):
-    """What a run would do to a backup now. ``text`` is the same plan as text; ``hash`` identifies the plan in an
+    """The plan of a run for a backup, as of now. ``text`` is the same plan as text; ``hash`` identifies the plan in an
     approval.
 
     Lists are limited; omitted entries are counted. ``exceptions`` are paths that are replicated although a keep pattern

@@ -57,8 +57,8 @@ class SnapshotView(Model):
     """The content of a backup that was stored before a run wrote to it. ``at`` is when that run was requested, ``size``
     is in bytes.
 
-    ``former``: the snapshot is of an earlier registration of this id, since removed or at another address. That may
-    have been another machine.
+    ``former``: the snapshot is of an earlier registration of this id, since removed or at another address. It may
+    have been taken of another machine.
     """
 
     key: str

@@ -23,7 +23,7 @@ def _host(value: str) -> str:
 
 
 def _ca_pem(value: str) -> str:
-    if len(value.encode()) > _LARGEST_CA_BUNDLE:  # what stands beside the certificates may be of any characters
+    if len(value.encode()) > _LARGEST_CA_BUNDLE:  # text around the certificates may have any characters
         raise ValueError(f"It has more than {_LARGEST_CA_BUNDLE} bytes")
     accepted(CaBundle, value)
     return value
@@ -111,7 +111,7 @@ class SecureOnly(Model):
     @field_validator("secure_connection", mode="before")
     @classmethod
     def _never_plain(cls, value: object) -> object:
-        if value is not True:  # the literal alone would take 1 for it
+        if value is not True:  # the literal type alone would accept 1 for True
             raise ValueError("It must be true: over plain HTTP the password could be read on the way")
         return value
 

@@ -3,9 +3,9 @@
 The structure of Cerberus' documents is not public and differs between versions, so this code assumes no schema. Two
 documents are equal if they differ only in
 
-- the order of attributes, the prefixes bound to namespaces (those in the
-  value of ``xsi:type`` included), comments and processing instructions;
-  in any other value a prefix counts together with the namespace it refers to,
+- the order of attributes, comments and processing instructions,
+- the prefixes bound to namespaces, also in the value of ``xsi:type``; in any
+  other value a prefix counts together with its namespace,
 - white space between elements (text of an element without children is a
   value and is never touched, white space included),
 - the order of their items, where a document is a list of named items (users,

@@ -1,7 +1,7 @@
 """The differences of two documents by item, for plans.
 
 An item is something that an administrator knows by name: a user, a group, a rule, a directory source, an address, an
-extension, a listener; in ``settings`` each value is an item. Each part uses these functions to list its items. The
+extension, a listener. In ``settings`` each value is an item. Each part uses these functions to list its items. The
 differing values of a changed item are computed only on demand, so that listing 50,000 items is fast.
 """
 
@@ -40,9 +40,9 @@ class Item:
     """One item that differs. ``key`` is its name; ``within`` is the list that it belongs to, empty if there is only
     one.
 
-    ``find`` computes its differing values, for a changed item and for a value of ``settings``; ``look_up`` returns a
-    user or group, or the XML around them, before and after, unparsed because that takes much less memory. ``record``
-    has the typed values of an added item, if it has any.
+    ``find`` computes the differing values of a changed item or a value of ``settings``. ``look_up`` returns a user or
+    group, or the XML around all of them, before and after, as unparsed XML because that takes much less memory.
+    ``record`` has the typed values of an added item, if it has any.
     """
 
     kind: Kind

@@ -5,9 +5,9 @@ after the end tag of each item, and a piece that was parsed once, in any documen
 bytes. Only new pieces are parsed, one at a time.
 
 The cut is safe because a piece is parsed between the document's own root tags. If the result is well-formed, the piece
-is complete content by itself; a piece that was cut at an end tag inside a comment, or at that of a nested element, is
-not well-formed. In that case, and for every document that is not a plain list, the result is ``None``: the document
-must be parsed as a whole (``replication.documents.named_items``), with the same result.
+is complete content by itself. It is not well-formed if the piece was cut at an end tag inside a comment, or at the end
+tag of a nested element. In that case, and for every document that is not a plain list, the result is ``None``: the
+document must be parsed as a whole (``replication.documents.named_items``), with the same result.
 
 Run-time values change at every log-in. So a piece is looked up without the text of such elements (the elements stay):
 that text is a time, an address or a count, which is ignored in comparisons.

@@ -42,9 +42,9 @@ def merge(primary: etree._Element, own: etree._Element, rules: Rules) -> etree._
     """The settings for the backup: the primary's document with the machine-specific values of the backup's ``own``
     document.
 
-    Neither argument is modified. ``merge(p, merge(p, b))`` equals ``merge(p, b)``: ordinary entries have the primary's
-    order; a kept entry takes the place of the primary's entry with the same identity, or follows the entry that
-    precedes it on the backup. Raises AmbiguousEntries and NamesUndecided.
+    Neither argument is modified. ``merge(p, merge(p, b))`` equals ``merge(p, b)``. Ordinary entries have the primary's
+    order. A kept entry takes the place of the primary's entry with the same identity; without such an entry, it
+    follows the entry that precedes it on the backup. Raises AmbiguousEntries and NamesUndecided.
     """
     merged = _Merge(primary, own, rules).result()
     check_decided(own, merged, rules)

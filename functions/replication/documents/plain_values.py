@@ -1,7 +1,7 @@
 """Values with simplified names and texts, so that old content is recognised in another form.
 
-A server may turn an attribute into an element, change the case of a name, turn an entry with a key into an element, put
-a name into a text, or replace slashes in a path.
+A server may turn an attribute or an entry with a key into an element, or change the case of a name. It may put a name
+into a text, or replace slashes in a path.
 """
 
 from collections.abc import Iterable, Iterator

@@ -2,12 +2,12 @@
 
 Usually a name is marked as one (see ``entry_names``). A document may use another mark (``<i n="soapPort" v="1"/>``), or
 write names before their values in one element (``<key>soapPort</key><int>1</int>``). Nothing distinguishes such a value
-from one that only mentions a setting. So it is treated as a name that people may have chosen: a keep pattern or an
-exception decides about it, and until there is one, a push that would change it waits.
+from one that only mentions a setting. So it is treated as a name that people may have chosen. A keep pattern or an
+exception decides about it. Without either, a push that would change it waits for a person.
 
-Only a value that is such a name as a whole counts, not a text that mentions one, and not where the place shows that the
-value is something else, such as a mode or an account. A single word is ambiguous and ignored, unless it concerns access
-to the server.
+A value counts only if it is such a name as a whole; a text that mentions one does not count. Some places show that the
+value is something else, such as a mode or an account, so it does not count there either. A single word is ambiguous and
+ignored, unless it concerns access to the server.
 """
 
 from collections.abc import Iterator

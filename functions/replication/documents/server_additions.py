@@ -2,7 +2,7 @@
 
 Some servers add defaults to a document that it does not mention. An added default is a single value inside an element
 that was sent. Every other difference means that the write did not take effect: a whole entry of a list, another order,
-another namespace, and above all content from before that should be gone.
+another namespace, and above all earlier content that should be gone.
 
 A server may keep old content in another form: an attribute as an element, a name in another case, an entry with a key
 as an element. So an addition is compared by its plain name and plain text, in any form.
@@ -51,8 +51,8 @@ def count_additions(
 class Answer:
     """Compares sent elements with the server's current ones, twice: the second time with the relevant old content.
 
-    ``places`` are the elements that were sent, each with the current element; ``old`` and ``new`` are the server's
-    earlier content (None if unknown) and the sent content; each call starts a new iteration. ``ignored`` are the names
+    ``places`` are the sent elements, each with the current element. ``old`` is the server's earlier content, None if
+    unknown; ``new`` is the sent content. Each call of these three starts a new iteration. ``ignored`` are the names
     of run-time values.
     """
 

@@ -221,7 +221,7 @@ def _without(spans: Iterable[Span], outside: Iterable[Span]) -> Iterator[Span]:
     for version, start, last in _merged(spans):
         first = start
         while at < len(gaps) and (gaps[at][0], gaps[at][2]) < (version, start):
-            at += 1  # this gap ends before the span, and so before all later spans
+            at += 1  # a gap that ends before this span ends before all later spans
         inside = at
         while inside < len(gaps) and gaps[inside][0] == version and gaps[inside][1] <= last:
             _, gap, end = gaps[inside]

@@ -1,8 +1,8 @@
 """Judges whether one value widens access, by the rule for its place, and what to report if there is no rule.
 
-A value without a rule is reported if it may matter: in a user or group, every value that is not known to be harmless;
-in settings and listeners, values inside protective sections, dropped requirements, something that was closed and is now
-open, and addresses that may limit access.
+A value without a rule is reported if it may matter. In a user or group, that is every value that is not known to be
+harmless. In settings and listeners, it is a value inside a protective section, a dropped requirement, something that
+was closed and is now open, or an address that may limit access.
 """
 
 from dataclasses import dataclass

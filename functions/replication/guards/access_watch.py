@@ -4,13 +4,13 @@ The primary's content is pushed as it is; but a new permission, key or account d
 primary would look the same. The schema is not public: ``access_places`` determines what a value is about from its
 place, and the table in ``access_rules`` has the rule for it. Values that are not understood are reported as well.
 
-Users and groups are watched completely, including the content around them, and so are the directories from which people
-log in; settings and listeners are watched where the table has rules for servers, and the manual list of blocked
-addresses for addresses that are no longer blocked. The automatic block list changes by itself and is not watched.
+Users, groups and the content around them are watched completely, and also the directories from which people log in.
+Settings and listeners are watched where the table has rules for servers. The manual list of blocked addresses is
+watched for addresses that are no longer blocked. The automatic block list changes by itself and is not watched.
 
-A new user is normal and does not count as wider access. It is reported (``ACCOUNT_ADDED``) only if it is not disabled
-and has unusual access: anonymous, with an administrator's rights or groups, without a password, or with secure
-connections expressly not required. A new group gives nothing until somebody joins it, which is reported; if existing
+A new user is normal and does not count as wider access. It is reported (``ACCOUNT_ADDED``) only if it is enabled and
+has unusual access. That means that it is anonymous, has an administrator's rights or groups, has no password, or
+expressly needs no secure connection. A new group gives nothing until somebody joins it, which is reported; if existing
 accounts of the backup already name it, all its values count. The limits of a removed group that somebody still names
 count too.
 

@@ -210,7 +210,7 @@ def _own_licence(primary: Licence, backup: Licence) -> Failure | None:
     """Reject a licence that was cloned together with the machine.
 
     The SOAP API does not reveal the key. Two licences with the same holder and the same times of issue and installation
-    are the same; the same holder and time of issue alone can be two keys of one order.
+    are the same. If only holder and time of issue agree, they can be two keys of one order.
     """
     return _unless(
         not (primary.issued and primary.installed and _origin(primary) == _origin(backup)),

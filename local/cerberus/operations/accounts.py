@@ -17,7 +17,7 @@ def _item(state: ServerState, document: str, name: str) -> etree._Element | None
 
 
 def _find(tree: etree._Element, name: str) -> etree._Element | None:
-    """Names are unique without regard to case."""
+    """The user or group with this name; case is ignored, because names are unique without case."""
     return next(
         (each for each in tree if documents.same_case(each.get(q("name")) or "") == documents.same_case(name)), None
     )
@@ -68,7 +68,7 @@ _name_lister("GetGroupList", "groups", "GroupList")
 
 @OPERATIONS.reads("GetUserInformation")
 def _get_user_information(state: ServerState, values: Values) -> Values:
-    """Hash kinds that the contract's enumeration lacks are returned unchanged, as newer servers do."""
+    """Return a user's data. Hash kinds that the contract lacks are returned unchanged, as newer servers do."""
     user = _item(state, "profiles", values["userName"])
     if user is None:
         return {"result": False, "message": "No such user"}

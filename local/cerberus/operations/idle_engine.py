@@ -72,5 +72,5 @@ def _backup_server_configuration(_: ServerState, values: Values) -> Values:
 
 @OPERATIONS.reads("RestoreServerConfiguration")
 def _restore_server_configuration(_: ServerState, __: Values) -> Values:
-    """No file is ever written, so no file can be read."""
+    """Report that the backup file was not found, because this stand-in writes no files."""
     return {"importResult": [], "errorMsg": "The file was not found", "result": False}

@@ -1,6 +1,4 @@
-"""Documents that are read and written as a whole, and the list of backup servers of the native synchronization, a
-section of one.
-"""
+"""Operations on whole documents, and on the native synchronization's list of servers, which is in the settings."""
 
 from lxml import etree
 
@@ -30,7 +28,7 @@ _document_reader("GetRequestedAccounts", "requested_accounts", "dataXml")
 
 
 def _document_writer(operation: str, **fields: str) -> None:
-    """``fields`` maps request fields to documents: either all are stored or none."""
+    """Register a handler that stores documents, all or none; ``fields`` maps request fields to documents."""
 
     def answer(state: ServerState, values: Values) -> Values:
         return {"result": _store_all(state, {document: values[field] for field, document in fields.items()})}
