@@ -106,12 +106,12 @@ def complaints(text: str, *, opens: bool = True) -> Iterator[str]:
 
 
 def test_every_sentence_is_short_and_has_a_subject() -> None:
-    found = [
+    spoilt = [
         f"{text.place}: {complaint}"
         for text in texts()
         for complaint in complaints(text.prose, opens=text.place.endswith(".md") is False)
     ]
-    assert not found, "\n".join(found)
+    assert not spoilt, "\n".join(spoilt)
 
 
 @pytest.mark.parametrize(
