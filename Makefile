@@ -7,7 +7,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build test check format explore lint pages demo stack bench ci clean
+.PHONY: help setup build test check format explore simulate lint pages demo stack bench ci clean
 
 bin := .venv/bin
 checkov := .tools/policy/bin/checkov --framework cloudformation --skip-download --quiet --compact
@@ -37,6 +37,9 @@ explore: setup ## Run the generated tests alone with new seeds (SEED=... for a k
 	@for run in $$(seq $(or $(RUNS),1)); do \
 		$(bin)/pytest -n 2 --tb=short --explore $(or $(SEED),new) tests/unit tests/integration || exit 1; \
 	done
+
+simulate: setup ## Play new schedules of the simulation for SECONDS=60, or tell one with SEED=...
+	@PYTHONPATH=functions $(bin)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seconds $(or $(SECONDS),60))
 
 lint: setup ## Check style, types, import arrows, the template and its policy
 	$(bin)/ruff check

@@ -33,9 +33,13 @@ LARGEST_PAGE = 1024 * 1024
 
 
 class FakeDynamoDb:
-    """A table with the text keys ``pk`` and ``sk``. Rows are replaced and never modified."""
+    """A table with the text keys ``pk`` and ``sk``. Rows are replaced and never modified.
+
+    ``on_change`` is called after each change of a row, with the row before and after it, None for no row, and its key.
+    """
 
     def __init__(self) -> None:
+        self.on_change: Callable[[Item | None, Item | None, Key], object] = lambda *_: None
         self._lock = RLock()  # makes each call atomic between threads
         self._rows: defaultdict[str, dict[str, Item]] = defaultdict(dict)
 
@@ -56,10 +60,12 @@ class FakeDynamoDb:
 
     def _store(self, row: Item) -> None:
         pk, sk = _key_of(row)
-        self._rows[pk][sk] = dict(row)
+        before = self._stored((pk, sk))
+        after = self._rows[pk][sk] = dict(row)
+        self.on_change(before, after, (pk, sk))
 
     def _remove(self, key: Key) -> None:
-        self._rows[key[0]].pop(key[1], None)
+        self.on_change(self._rows[key[0]].pop(key[1], None), None, key)
 
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool = False) -> dict[str, Any]:  # noqa: N803, ARG002 - boto3's names
         with self._lock:

@@ -1,0 +1,299 @@
+"""What must be true at every step, and at the end: the product's promises, each with its number.
+
+``Watch`` sees every change of a row in the table and every call to a server, at the moment at which it happens. It
+knows what a process has read and written, and compares that with what the records say.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from common.errors import Reason
+from registry.claims import LeaseRow, OpenBackupRow
+from registry.rows import read_row
+from registry.run_records import Approval, BackupResult, FanOut, Lease, Run
+from registry.store_rules import run_of_lease, tells_of_the_run_alone
+from tests.simulation.scheduler import Process
+from tests.simulation.world import Session, SimulatedServer, SimulatedWorld
+
+_PLAIN = TypeDeserializer().deserialize
+_WRITES = {"write_settings": ("settings",), "write_accounts": ("users", "groups")}
+_READS = ("settings", "users", "groups")
+_GOOD = ("in_sync", "updated", "drifted", "restored")
+_LOCK_OUT_IS_TOLD = (Reason.ACCESS_LOST, Reason.INTERRUPTED, Reason.ROLLBACK_NOT_EFFECTIVE)
+
+type RowKey = tuple[str, str]
+
+
+@dataclass
+class _ProcessFacts:
+    """What one process has read and may do."""
+
+    primary: dict[str, Any] = field(default_factory=dict)
+    read: dict[tuple[int, str], Any] = field(default_factory=dict)
+    owners: set[str] = field(default_factory=set)
+    claims: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Push:
+    """The first write of a run to a backup."""
+
+    run_id: str
+    backup_id: str
+
+
+class Watch:
+    """Looks at one world. ``violations`` are the broken promises, in the order in which they were noticed."""
+
+    def __init__(self, world: SimulatedWorld) -> None:
+        self._world = world
+        self.violations: list[str] = []
+        self._facts: dict[Process, _ProcessFacts] = defaultdict(_ProcessFacts)
+        self._own = {number: server.own for number, server in world.doubles.servers.items()}
+        self._primary_of_run: dict[str, dict[str, Any]] = {}
+        self._before: dict[Push, dict[str, Any]] = {}
+        self._approved: dict[Push, Approval] = {}
+        self._locked_out: set[Push] = set()
+        self._writer: dict[int, tuple[Process, float]] = {}
+        world.doubles.table.on_change = self._row_changed
+        world.watch = self
+
+    def expect(self, number: int, is_so: bool, otherwise: str) -> None:
+        if not is_so:
+            self.violations.append(f"promise {number}: {otherwise}")
+
+    # Servers
+
+    def opened(self, session: Session) -> None:
+        """Promise 10: a password goes only to the server it was given for."""
+        password, server = session.credentials.password, session.server
+        self.expect(10, password.startswith(f"password-of-{server.number}"), f"{password} was sent to {server.label}")
+
+    def called(self, process: Process, session: Session, method: str, answer: Any) -> None:
+        """Remember what a process has read."""
+        if method in _READS:
+            facts = self._facts[process]
+            facts.read[session.server.number, method] = answer
+            if session.is_primary:
+                facts.primary[method] = answer
+
+    def writing(self, process: Process | None, session: Session, method: str, given: tuple[Any, ...]) -> None:
+        """A write is about to be carried out. A ``process`` None has died: its write was on the way."""
+        if method not in _WRITES or process is None:
+            return
+        server = session.server
+        store = self._world.store
+        primary, lease = store.primary(), store.lease()
+        self.expect(1, primary is None or primary.host != server.address[0], f"{process.name} writes to the primary")
+        self._one_writer(process, server, lease)
+        backup_id = next((one.id for one in store.backups() if one.host == server.address[0]), "nobody")
+        push = Push(run_of_lease(lease.owner) if lease else "", backup_id)
+        self._way_back(push, server, method)
+        if method == "write_accounts":
+            self._approval(push, server, _names(given[0]))
+
+    def _one_writer(self, process: Process, server: SimulatedServer, lease: Lease | None) -> None:
+        """Promise 5: one writer at a time, and only with the lease."""
+        owners = self._facts[process].owners
+        holds = lease is not None and lease.expires_at > self._world.scheduler.now and lease.owner in owners
+        self.expect(5, holds, f"{process.name} writes to {server.label} without the lease")
+        last = self._writer.get(server.number)
+        begun = self._world.scheduler.clock
+        if last and last[0] is not process and last[0].main.is_done is False and not last[0].is_dead:
+            self.expect(5, process.name.startswith("worker"), f"{last[0].name} and {process.name} write")
+        self._writer[server.number] = (process, begun)
+
+    def _way_back(self, push: Push, server: SimulatedServer, method: str) -> None:
+        """Promise 7: before the first write the run has recorded where the old content is kept, and it is there."""
+        held = self._before.setdefault(push, {})
+        for name in _WRITES[method]:
+            held.setdefault(name, server.content[name])
+        result = self._world.store.result(push.backup_id, push.run_id)
+        self.expect(7, result is not None and bool(result.snapshot), f"{push} writes without a snapshot on record")
+        self.expect(11, result is not None, f"{push} writes without a record")
+
+    def _approval(self, push: Push, server: SimulatedServer, users: Any) -> None:
+        """Promise 6: a push that removes many people is covered by an approval that this run has used up."""
+        if self._runs_restore(push.run_id):
+            return
+        before = {name.casefold() for name in server.people}
+        after = {name.casefold() for name in users}
+        removed = len(before - after)
+        if (removed > 2 and removed > 0.1 * len(before)) or (before and not before & after):
+            self.expect(6, push in self._approved, f"{push} removes {removed} people without an approval")
+
+    def written(self, process: Process | None, session: Session, method: str) -> None:
+        """A write was carried out. Promise 2: what belongs to the backup's machine stays."""
+        server = session.server
+        self.expect(2, server.own == self._own[server.number], f"{server.label} has another machine's licence")
+        if process and method == "write_settings" and not server.is_open():
+            lease = self._world.store.lease()
+            for push in self._before:
+                if lease and push.run_id == run_of_lease(lease.owner) and push.backup_id == f"b{server.number}":
+                    self._locked_out.add(push)
+
+    def _runs_restore(self, run_id: str) -> bool:
+        run = self._world.store.run(run_id)
+        return run is not None and bool(run.snapshot)
+
+    # The table
+
+    def _row_changed(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, key: RowKey) -> None:
+        process = self._world.scheduler.acting
+        before = _row(old, key)
+        after = _row(new, key)
+        kind = key[0].partition("#")[0]
+        if kind == "LEASE":
+            self._lease_changed(process, before, after)
+        elif kind == "OPEN":
+            self._open_changed(process, key, after)
+        elif kind == "STATUS" or kind == "RESULT":
+            self._result_changed(process, kind, key, before, after)
+        elif kind == "FANOUT" and after and process:
+            fan_out = read_row(FanOut, after)
+            self._primary_of_run[fan_out.run_id] = dict(self._facts[process].primary)
+        elif kind == "APPROVAL" and before and not after:
+            self._approval_ended(process, read_row(Approval, before))
+        elif kind == "RUN":
+            self._run_changed(process, before, after)
+
+    def _lease_changed(self, process: Process | None, before: Any, after: Any) -> None:
+        if not process or not after:
+            return
+        lease = read_row(LeaseRow, after)
+        self._facts[process].owners.add(lease.held_by)
+        if before:
+            former = read_row(LeaseRow, before)
+            is_own = former.held_by == lease.held_by
+            true_now, skew = self._world.scheduler.now, abs(process.skew)
+            over = (true_now - former.held_until).total_seconds() >= -skew
+            self.expect(5, is_own or over, f"{process.name} takes a lease that lasts until {former.held_until}")
+
+    def _open_changed(self, process: Process | None, key: RowKey, after: Any) -> None:
+        if process and after and (claim := read_row(OpenBackupRow, after).held_by):
+            run_id = key[0].partition("#")[2]
+            self._facts[process].claims[run_id, key[1]] = claim
+            lease = self._world.store.lease()
+            if lease and run_of_lease(lease.owner) == run_id:
+                self._facts[process].owners.add(lease.owner)
+
+    def _run_changed(self, process: Process | None, before: Any, after: Any) -> None:
+        if not after:
+            return
+        run = read_row(Run, after)
+        if process and run.state:
+            self._primary_of_run.setdefault(run.id, dict(self._facts[process].primary))
+        if before and read_row(Run, before).finished_at:
+            self.expect(5, False, f"the record of {run.id} was final and is replaced")
+
+    def _approval_ended(self, process: Process | None, approval: Approval) -> None:
+        lease = self._world.store.lease()
+        if process and lease and lease.owner in self._facts[process].owners:
+            self._approved[Push(run_of_lease(lease.owner), approval.backup_id)] = approval
+
+    def _result_changed(self, process: Process | None, kind: str, key: RowKey, before: Any, after: Any) -> None:
+        old = read_row(BackupResult, before) if before else None
+        new = read_row(BackupResult, after) if after else None
+        if new is None:
+            return
+        if kind == "RESULT":
+            lease = self._world.store.lease()
+            owners = self._facts[process].owners if process else set()
+            holds = lease is not None and lease.owner in owners
+            self.expect(5, process is None or holds, f"{process and process.name} records {new.run_id} without lease")
+        if new.verified_at and (old is None or old.verified_at != new.verified_at) and kind == "RESULT" and process:
+            self._verified(process, new)
+        if old is not None:
+            self._no_poorer(kind, old, new)
+
+    def _verified(self, process: Process, result: BackupResult) -> None:
+        """Promise 3: verified means that everything was read back after the last write and is equal."""
+        backup = self._world.store.backup(result.backup_id)
+        if backup is None or backup.registration != result.registration:
+            return
+        number = int(backup.host.rpartition(".")[2])
+        facts = self._facts[process]
+        run_primary = facts.primary or self._primary_of_run.get(result.run_id, {})
+        for name, of in (("settings", _greeting), ("users", _names), ("groups", _names)):
+            held = facts.read.get((number, name))
+            if held is None or name not in run_primary:
+                self.expect(3, False, f"{result.backup_id} is verified and its {name} were not read")
+                continue
+            same = of(held) == of(run_primary[name])
+            self.expect(3, same, f"{result.backup_id} is verified with other {name}: {of(held)}")
+
+    def _no_poorer(self, kind: str, old: BackupResult, new: BackupResult) -> None:
+        """Promise 5: no poorer or older record takes the place of a better one."""
+        what = f"{kind.lower()} of {old.backup_id}"
+        if tells_of_the_run_alone(new) and not tells_of_the_run_alone(old):
+            self.expect(5, False, f"{what}: {old.status} became {new.status} {new.reason}")
+        wrote = Push(old.run_id, old.backup_id) in self._before
+        if kind == "RESULT" and wrote:
+            self.expect(
+                7, _parts(old.snapshot) <= _parts(new.snapshot), f"{what}: {old.snapshot} became {new.snapshot}"
+            )
+        is_same = old.term == new.term and old.source == new.source and old.registration == new.registration
+        for moment in ("pushed_at", "verified_at"):
+            earlier: datetime | None = getattr(old, moment)
+            later: datetime | None = getattr(new, moment)
+            if kind == "STATUS" and is_same and earlier and self._world.is_one_clock:
+                self.expect(5, later is not None and earlier <= later, f"{what}: {moment} went back")
+
+    # The end
+
+    def look_at_the_end(self) -> None:
+        """Look at what everything has led to. Call this when nothing is under way any more."""
+        store = self._world.store
+        for run in store.runs(limit=99):
+            self._true_record(run)
+        for push, held in self._before.items():
+            result = store.result(push.backup_id, push.run_id)
+            self.expect(7, result is not None and bool(result.snapshot), f"{push} names no snapshot")
+            if result and result.snapshot:
+                parts = self._world.snapshots().load(result.snapshot).content.parts
+                kept = " ".join(parts.values()).replace('\\"', '"')
+                self.expect(7, all(text in kept for text in held.values()), f"{result.snapshot} lacks the old content")
+        for push in self._locked_out:
+            result = store.result(push.backup_id, push.run_id)
+            reason = result.reason if result else "no result"
+            self.expect(8, reason in _LOCK_OUT_IS_TOLD, f"the lock-out by {push} is called {reason or 'nothing'}")
+
+    def _true_record(self, run: Run) -> None:
+        """Promise 11: the record of a run says what happened."""
+        results = {result.backup_id: result for result in self._world.store.results(run.id)}
+        written = {push.backup_id for push in self._before if push.run_id == run.id}
+        summary = f"run {run.id} {run.trigger} {run.status} {run.reason}"
+        self.expect(11, run.finished_at is not None, f"{summary}: it has no end")
+        self.expect(11, written <= results.keys(), f"{summary}: a write is in no result")
+        if run.status in ("failed", "not_run"):
+            self.expect(11, not written, f"{summary}: it says that nothing was done and has written")
+        if run.status == "succeeded":
+            self.expect(11, all(one.status in _GOOD for one in results.values()), f"{summary}: not all is good")
+        for backup_id in written & results.keys():
+            untold = tells_of_the_run_alone(results[backup_id])
+            self.expect(11, not untold, f"{summary}: it says that {backup_id} was not reached, and has written to it")
+
+
+def _row(item: Mapping[str, Any] | None, key: RowKey) -> dict[str, Any] | None:
+    return {name: _PLAIN(value) for name, value in item.items()} if item else None
+
+
+def _parts(key: str) -> set[str]:
+    return set(key.rpartition("/")[2].split(".")) if key else set()
+
+
+def _text(content: Any) -> str:
+    return content if isinstance(content, str) else bytes(content).decode()
+
+
+def _greeting(document: Any) -> str:
+    return _text(document).partition("<greeting>")[2].partition("</greeting>")[0]
+
+
+def _names(document: Any) -> tuple[str, ...]:
+    return tuple(sorted(piece.partition('"')[0] for piece in _text(document).split('name="')[1:]))

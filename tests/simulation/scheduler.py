@@ -1,0 +1,423 @@
+"""Runs several processes one call at a time, in an order and with faults that a schedule decides.
+
+A process is an invocation of a function, or a person's request. Its code runs until it makes a remote call; there the
+scheduler decides whose call is made next, and whether it fails. Between two calls nothing else runs, so a schedule
+determines everything that happens. Greenlets hold the stacks: switching between them costs microseconds, while threads
+that hand over to each other cost up to a hundred times as much.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from random import Random
+from typing import Any, cast
+
+import greenlet
+
+from common.runtime import UNFINISHED, Unfinished
+from local.fakes.runtime import Killed
+
+SECONDS_PER_CALL = 0.01
+_START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class Fault(StrEnum):
+    """What can happen at a call instead of its success."""
+
+    LOST = "lost"
+    """The call fails without having had an effect."""
+    UNHEARD = "unheard"
+    """The call takes effect, and its reply is lost."""
+    DIES = "dies"
+    """The process is killed before the call."""
+    DIES_AFTER = "dies after"
+    """The process is killed after the call has taken effect."""
+    LATE = "late"
+    """The call fails, and takes effect later."""
+    IGNORED = "ignored"
+    """The call succeeds without having had an effect."""
+    CONFLICT = "conflict"
+    """A transaction is cancelled because of another one."""
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """What differs from the undisturbed order at one step. Only one of the fields is used.
+
+    ``switch``: another process goes on, or the next action begins; the number chooses among them. ``stall``: seconds
+    that pass before the call.
+    """
+
+    fault: Fault | None = None
+    switch: int | None = None
+    stall: float = 0.0
+
+    def __str__(self) -> str:
+        if self.fault:
+            return str(self.fault)
+        return f"switch {self.switch}" if self.switch is not None else f"stall {self.stall:g} s"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A remote call that is about to be made. ``faults`` maps the possible faults to the error that the caller gets;
+    None for those that raise nothing.
+    """
+
+    target: str
+    method: str
+    do: Callable[[], Any]
+    given: tuple[Any, ...]
+    named: dict[str, Any]
+    faults: dict[Fault, Callable[[], BaseException] | None]
+
+    def __str__(self) -> str:
+        return f"{self.target}.{self.method}"
+
+
+@dataclass(eq=False)
+class Process:
+    """A running invocation or request. ``skew`` is by how many seconds its wall clock is ahead; at ``ends_at`` it is
+    killed.
+    """
+
+    name: str
+    ends_at: float
+    skew: float = 0.0
+    is_dead: bool = False
+    tasks: list["Task"] = field(default_factory=list)
+
+    @property
+    def main(self) -> "Task":
+        return self.tasks[0]
+
+
+@dataclass(eq=False)
+class _Join:
+    """Waits until all ``children`` are done, or until a time."""
+
+    children: list["Task"]
+    most: int
+    until: float
+
+
+@dataclass(eq=False)
+class Task:
+    """One thread of a process."""
+
+    process: Process
+    greenlet: "greenlet.greenlet"
+    waits_for: Call | _Join | None = None
+    parent: _Join | None = None
+    has_begun: bool = False
+    is_done: bool = False
+    result: Any = None
+    error: BaseException | None = None
+
+
+class Scheduler:
+    """Runs processes by one schedule. ``deviations`` maps the number of a step to what differs at it.
+
+    ``next_action`` begins the next action of the world and returns False if there is none left. ``tell`` is called with
+    one line for every step.
+    """
+
+    def __init__(self, deviations: dict[int, Deviation] | None = None) -> None:
+        self.clock = 0.0
+        self.steps = 0
+        self.deviations = deviations or {}
+        self.next_action: Callable[[], bool] = lambda: False
+        self.tell: Callable[[str], None] = lambda _: None
+        self.processes: list[Process] = []
+        self.acting: Process | None = None
+        """The process whose call takes effect at this moment."""
+        self._late: list[tuple[str, Callable[[], object]]] = []
+        self._current: Task | None = None
+        self._suspended: list[Task] = []
+        self._random = Random(0)  # noqa: S311 # identifiers of a simulation
+        self._main = greenlet.getcurrent()
+
+    # For processes
+
+    @property
+    def now(self) -> datetime:
+        """The true time."""
+        return _START + timedelta(seconds=self.clock)
+
+    @property
+    def process(self) -> Process | None:
+        """The process whose code is running, None for the world itself."""
+        running = greenlet.getcurrent()
+        task = self._current
+        return task.process if task and task.greenlet is running else None
+
+    def start(self, name: str, work: Callable[[], object], *, seconds: float, skew: float = 0.0) -> Process:
+        """Begin a process that is killed after ``seconds``."""
+        process = Process(name, self.clock + seconds, skew)
+        self.processes.append(process)
+        task = self._new_task(process, work)
+        if self._current and not self._current.is_done:
+            self._suspended.append(self._current)
+        self._current = task
+        return process
+
+    def call(self, call: Call) -> Any:
+        """Make a remote call from the running process. The world's own calls are made at once."""
+        process, task = self.process, self._current
+        if process is None or task is None:
+            return call.do()
+        if process.is_dead:  # code that unwinds the stack of a dead process does nothing
+            raise Killed
+        task.waits_for = call
+        return self._main.switch()
+
+    def sleep(self, seconds: float) -> None:
+        """Let the running process wait."""
+        end = self.clock + seconds
+        if self.process:
+            self.call(Call("clock", "sleep", lambda: None, (seconds,), {}, {}))
+        self.clock = max(self.clock, end)
+
+    def run_parallel(
+        self, works: Sequence[Callable[[], Any]], *, max_workers: int, timeout: float
+    ) -> list[Any | Unfinished]:
+        """As ``Runtime.run_parallel``, with tasks of the running process."""
+        process, task = self.process, self._current
+        if process is None or task is None:
+            raise RuntimeError("only processes have threads")
+        if process.is_dead:
+            raise Killed
+        if not works:
+            return []
+        children = [self._new_task(process, work) for work in works]
+        join = _Join(children, max_workers, self.clock + timeout)
+        for child in children:
+            child.parent = join
+        task.waits_for = join
+        self._main.switch()
+        for child in children:
+            if not child.has_begun:
+                child.is_done, child.result = True, UNFINISHED
+        done = [child.is_done for child in children]
+        for child in children:
+            if child.is_done and child.error:
+                raise child.error
+        return [child.result if ended else UNFINISHED for child, ended in zip(children, done, strict=True)]
+
+    def new_id(self) -> str:
+        return f"{self._random.getrandbits(128):032x}"
+
+    def uniform(self, low: float, high: float) -> float:
+        return self._random.uniform(low, high)
+
+    # The schedule
+
+    def run(self) -> None:
+        """Run until no process and no action is left."""
+        while True:
+            task = self._next()
+            if task is not None:
+                self._step(task)
+            elif self._late:
+                self._land()
+            elif not self.next_action():
+                return
+
+    def _next(self) -> Task | None:
+        if self._current and self._is_enabled(self._current):
+            return self._current
+        while self._suspended:
+            task = self._suspended.pop()
+            if self._is_enabled(task):
+                self._current = task
+                return task
+        self._current = next(self._enabled(), None)
+        return self._current
+
+    def _enabled(self) -> Iterator[Task]:
+        for process in self.processes:
+            for task in process.tasks:
+                if self._is_enabled(task):
+                    yield task
+
+    def _is_enabled(self, task: Task) -> bool:
+        if task.is_done or task.process.is_dead:
+            return False
+        waits_for = task.waits_for
+        if isinstance(waits_for, _Join):
+            return self.clock >= waits_for.until or all(child.is_done for child in waits_for.children)
+        if task.has_begun or task.parent is None:
+            return True
+        active = sum(child.has_begun and not child.is_done for child in task.parent.children)
+        return active < task.parent.most and self.clock < task.parent.until
+
+    def _step(self, task: Task) -> None:
+        if self.clock >= task.process.ends_at and task.process.main.is_done is False:
+            self.tell(f"{task.process.name} is killed: its time is over")
+            self._kill(task.process)
+            return
+        call = task.waits_for
+        if not isinstance(call, Call):
+            self._go_on(task, None)
+            return
+        deviation = self.deviations.get(self.steps)
+        self.steps += 1
+        if deviation and deviation.switch is not None and self._switch(task, deviation.switch):
+            return
+        if deviation and deviation.stall:
+            self.tell(f"{task.process.name} stalls for {deviation.stall:g} s before {call}")
+            self.clock += deviation.stall
+            if self.clock >= task.process.ends_at:
+                return
+        self._make(task, call, deviation.fault if deviation else None)
+
+    def _switch(self, task: Task, number: int) -> bool:
+        """Let another task go on, or begin the next action; False if there is nothing else."""
+        others = [other for other in self._enabled() if other is not task]
+        choice = number % (len(others) + 1 + len(self._late))
+        self._suspended.append(task)
+        self._current = None
+        if choice < len(others):
+            self._current = others[choice]
+            self.tell(f"{task.process.name} waits before {task.waits_for}, {others[choice].process.name} goes on")
+            return True
+        if choice < len(others) + len(self._late):
+            self._land(choice - len(others))
+            return True
+        self.tell(f"{task.process.name} waits before {task.waits_for}")
+        if self.next_action():
+            return True
+        self._suspended.pop()
+        self._current = task
+        return False
+
+    def _make(self, task: Task, call: Call, fault: Fault | None) -> None:
+        process = task.process
+        self.clock += SECONDS_PER_CALL
+        if fault and fault not in call.faults and fault not in (Fault.DIES, Fault.DIES_AFTER):
+            fault = None
+        if fault is Fault.DIES:
+            self.tell(f"{process.name} dies before {call}")
+            self._kill(process)
+            return
+        error = call.faults.get(fault) if fault else None
+        if fault is Fault.LATE:
+            self._late.append((f"{call} of {process.name}", call.do))
+        if fault in (Fault.LOST, Fault.LATE, Fault.CONFLICT, Fault.IGNORED):
+            self.tell(f"{process.name}: {call} {fault}")
+            self._go_on(task, None, error() if error else None)
+            return
+        self.acting = process
+        try:
+            answer, raised = call.do(), None
+        except Exception as caught:  # noqa: BLE001 # it is raised where the call was made
+            answer, raised = None, caught
+        self.acting = None
+        suffix = f" raises {raised}" if raised else ""
+        self.tell(f"{process.name}: {call}{suffix}{f' ({fault})' if fault else ''}")
+        if fault is Fault.DIES_AFTER:
+            self._kill(process)
+        elif error and raised is None:
+            self._go_on(task, None, error())
+        else:
+            self._go_on(task, answer, raised)
+
+    def _land(self, number: int = 0) -> None:
+        what, do = self._late.pop(number)
+        self.tell(f"{what} takes effect now")
+        do()
+
+    def _go_on(self, task: Task, answer: Any, error: BaseException | None = None) -> None:
+        task.waits_for, task.has_begun = None, True
+        self._current = task
+        if error:
+            task.greenlet.throw(error)
+        else:
+            task.greenlet.switch(answer)
+
+    def _kill(self, process: Process) -> None:
+        process.is_dead = True
+        for task in process.tasks:
+            if task.has_begun and not task.is_done:
+                self._current = task
+                task.greenlet.throw(Killed())
+        self._current = None
+
+    def _new_task(self, process: Process, work: Callable[[], object]) -> Task:
+        def body(*_: object) -> None:
+            try:
+                task.result = work()
+            except Killed as killed:
+                task.error = killed
+            except Exception as error:  # noqa: BLE001 # the world looks at it
+                task.error = error
+            task.is_done = True
+
+        task = Task(process, greenlet.greenlet(body, self._main))
+        process.tasks.append(task)
+        return task
+
+
+class SimulatedRuntime:
+    """``common.runtime.Runtime`` of the process that is running."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def now(self) -> datetime:
+        process = self._scheduler.process
+        return self._scheduler.now + timedelta(seconds=process.skew if process else 0.0)
+
+    def monotonic(self) -> float:
+        return self._scheduler.clock
+
+    def sleep(self, seconds: float) -> None:
+        self._scheduler.sleep(seconds)
+
+    def new_id(self) -> str:
+        return self._scheduler.new_id()
+
+    def new_token(self) -> str:
+        return self._scheduler.new_id()
+
+    def uniform(self, low: float, high: float) -> float:
+        return self._scheduler.uniform(low, high)
+
+    def run_parallel[Result](
+        self, works: Sequence[Callable[[], Result]], *, max_workers: int, timeout: float
+    ) -> list[Result | Unfinished]:
+        return cast(
+            "list[Result | Unfinished]", self._scheduler.run_parallel(works, max_workers=max_workers, timeout=timeout)
+        )
+
+    def run_with_timeout[Result](self, work: Callable[[], Result], timeout: float) -> Result | Unfinished:
+        (result,) = self.run_parallel([work], max_workers=1, timeout=timeout)
+        return result
+
+
+class Border:
+    """A double whose calls pass the scheduler. ``faults`` returns the possible faults of one of its methods."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        name: str,
+        target: object,
+        faults: Callable[[str], dict[Fault, Callable[[], BaseException] | None]],
+    ) -> None:
+        self._scheduler = scheduler
+        self._name = name
+        self._target = target
+        self._faults = faults
+
+    def __getattr__(self, method: str) -> Any:
+        member = getattr(self._target, method)
+        if not callable(member):
+            return member
+
+        def through(*given: Any, **named: Any) -> Any:
+            do = lambda: member(*given, **named)  # noqa: E731
+            return self._scheduler.call(Call(self._name, method, do, given, named, self._faults(method)))
+
+        return through

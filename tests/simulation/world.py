@@ -1,0 +1,468 @@
+"""The simulated world: servers, AWS services and the processes of the product between them.
+
+Everything that the product's code calls remotely is a double behind a border (``tests.simulation.scheduler``): the
+table, the secrets, the bucket, the queue and the function at the interface of boto3, the servers at the interfaces of
+``replication.ports``. The code between is the product's own.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, Protocol, cast
+from unittest.mock import patch
+
+from botocore.exceptions import ClientError
+
+from admin_api import checks
+from admin_api.app import api
+from admin_api.dependencies import Services, services
+from cerberus.address_policy import AddressPolicy
+from cerberus.certificate import CertificateFacts
+from common.deadline import Deadline
+from common.errors import Failure, Reason
+from fleet.servers import CerberusServers
+from local.fakes.aws_services import MemorySchedule
+from local.fakes.dynamodb import FakeDynamoDb
+from local.fakes.management_api import Answer, FakeApi
+from local.fakes.s3 import FakeS3
+from local.fakes.secrets_manager import FakeSecretsManager
+from local.fakes.servers import FleetServer
+from local.fakes.sqs import FakeSqs
+from local.fakes.world import RecordedProgress
+from registry.audit import DynamoAuditLog
+from registry.backup_queue import Message, SqsQueue
+from registry.credentials import SecretsManagerCredentials
+from registry.destination import destination_of, password_needed
+from registry.dynamo import DynamoStore
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings
+from registry.schedule import LambdaStarter
+from registry.snapshot_digests import DynamoSnapshotDigests
+from registry.snapshots import S3Snapshots
+from sync.context import FanOutTerms, RunContext
+from sync.events import Trigger, queued_messages, read_request
+from sync.fan_out import process_batch
+from sync.poll import Look, look_at_primary
+from sync.run import run
+from tests.simulation.scheduler import Border, Call, Fault, Process, Scheduler, SimulatedRuntime
+
+LIFE = 120.0
+"""Seconds after which an invocation of the sync function is killed."""
+LEASE = 150
+FAN_OUT_LEASE = 3600
+REQUEST_LIFE = 29.0
+"""Seconds after which a request to the management API is killed."""
+RESERVED = 7.0
+"""Seconds at the end of an invocation in which no remote call to a server starts, see ``sync.app``."""
+HOST = "10.0.0.{}"
+
+type Faults = dict[Fault, Callable[[], BaseException] | None]
+
+
+@dataclass
+class SimulatedServer(FleetServer):
+    """A Cerberus server. ``password`` is the one that it accepts; with the greeting ``shut_by`` it accepts nobody.
+
+    ``additions``: it adds a default of its own to its settings at each write. ``history`` has its greeting and people
+    after each change, with the time.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"server-{number}.", 443)
+        self.number = number
+        self.address = (HOST.format(number), 443)
+        self.label = f"server-{number}"
+        self.password = f"password-of-{number}"
+        self.shut_by = ""
+
+    @property
+    def state(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+        """What runs replicate."""
+        return self.greeting, self.people, self.teams
+
+    @property
+    def own(self) -> str:
+        """What belongs to its machine."""
+        settings: str = self.content["settings"]
+        return settings.partition("<licence>")[2].partition("</licence>")[0]
+
+    def is_open(self) -> bool:
+        return not self.shut_by or self.greeting != self.shut_by
+
+
+@dataclass
+class Doubles:
+    """Everything that lasts when processes end. ``queue`` and ``events`` hold what waits for a function."""
+
+    table: FakeDynamoDb
+    secrets: FakeSecretsManager
+    bucket: FakeS3
+    queue: FakeSqs
+    servers: dict[int, SimulatedServer]
+    events: list[Mapping[str, object]] = field(default_factory=list)
+
+
+class Watching(Protocol):
+    """Is told of every call to a server. See ``tests.simulation.invariants``."""
+
+    def opened(self, session: "Session") -> None: ...
+    def called(self, process: Process, session: "Session", method: str, answer: Any) -> None: ...
+    def writing(self, process: Process | None, session: "Session", method: str, given: tuple[Any, ...]) -> None: ...
+    def written(self, process: Process | None, session: "Session", method: str) -> None: ...
+
+
+class _Nobody:
+    """Watches nothing."""
+
+    def opened(self, session: "Session") -> None: ...
+    def called(self, process: Process, session: "Session", method: str, answer: Any) -> None: ...
+    def writing(self, process: Process | None, session: "Session", method: str, given: tuple[Any, ...]) -> None: ...
+    def written(self, process: Process | None, session: "Session", method: str) -> None: ...
+
+
+class SimulatedWorld:
+    """A primary (server 1) and backups ``b2``, ``b3`` … with everything around them.
+
+    A run over more than ``fan_out_above`` backups is queued.
+    """
+
+    def __init__(self, scheduler: Scheduler, *, backups: int = 2, fan_out_above: int = 100) -> None:
+        self.scheduler = scheduler
+        self.runtime = SimulatedRuntime(scheduler)
+        self.doubles = Doubles(
+            FakeDynamoDb(),
+            FakeSecretsManager(),
+            FakeS3(lambda: scheduler.now),
+            FakeSqs(visibility=float(LEASE), most_receives=5),
+            {number: SimulatedServer(number) for number in range(1, backups + 2)},
+        )
+        self.above = fan_out_above
+        self.watch: Watching = _Nobody()
+        self.is_one_clock = True
+        self.contexts: list[RunContext] = []
+        self.answers: list[tuple[str, Answer]] = []
+        self.failed: list[str] = []
+        self.edits = 0
+        self._invocations = 0
+
+    # Setting up
+
+    def register(self) -> None:
+        """Register the primary and all backups, with their passwords."""
+        store, credentials = self.store, self._credentials()
+        store.save_settings(SyncSettings(parts=("settings", "accounts")))
+        primary = store.save_primary(Primary(HOST.format(1), 443))
+        credentials.put(primary.secret_id, Credentials("admin", "password-of-1", destination_of(primary)))
+        for number in self.doubles.servers:
+            if number > 1:
+                backup = store.add_backup(Backup(f"b{number}", HOST.format(number), 443))
+                destination = destination_of(backup)
+                credentials.put(backup.secret_id, Credentials("admin", f"password-of-{number}", destination))
+
+    @cached_property
+    def store(self) -> DynamoStore:
+        """The registry, read and written by the world itself at once."""
+        return DynamoStore("registry", cast(Any, self.doubles.table), self.runtime)
+
+    def server_of(self, registered: Primary | Backup) -> SimulatedServer:
+        """The server of a registration."""
+        return self.doubles.servers[int(registered.host.rpartition(".")[2])]
+
+    def stored_password(self, registered: Primary | Backup) -> str:
+        """The password that is stored for a registration, empty if there is none for its destination."""
+        text = self.doubles.secrets.readable.get(f"fleet/{registered.secret_id}", "{}")
+        values: dict[str, str] = json.loads(text)
+        return values["password"] if values.get("destination") == destination_of(registered) else ""
+
+    # Functions
+
+    def invoke(self, event: Mapping[str, object], name: str, *, skew: float = 0.0) -> Process:
+        """Begin an invocation of the sync function."""
+        self._invocations += 1
+        return self.scheduler.start(f"{name} {self._invocations}", lambda: self._sync(event), seconds=LIFE, skew=skew)
+
+    def _sync(self, event: Mapping[str, object]) -> object:
+        """What the handler of the sync function does, see ``sync.app``."""
+        context = self.contexts.pop() if self.contexts else self._context()
+        process = self.scheduler.process
+        left = process.ends_at - self.scheduler.clock if process else LIFE
+        deadline = Deadline(left - RESERVED, self.runtime.monotonic)
+        answer: object
+        queued = queued_messages(event)
+        if queued is not None:
+            answer = self._work(queued, context, deadline, left)
+        else:
+            request = read_request(event)
+            look = look_at_primary(context, deadline) if request.trigger is Trigger.CHANGE else Look(True)
+            answer = run(request, context, deadline, unread=look.unread) if look.is_run_needed else None
+        self.contexts.append(context)
+        return answer
+
+    def _work(self, bodies: Mapping[str, str], context: RunContext, deadline: Deadline, left: float) -> set[str]:
+        messages = {message_id: Message.read(body) for message_id, body in bodies.items()}
+        ends_at = self.runtime.now() + timedelta(seconds=left)
+        batch = process_batch(list(messages.values()), context, deadline, ends_at)
+        return {message_id for message_id, message in messages.items() if message in batch.again}
+
+    def deliver(self) -> bool:
+        """Begin an invocation with the next messages of the queue; False if none is visible."""
+        queue = self.doubles.queue
+        batch = queue.receive(self.scheduler.clock)
+        if not batch:
+            return False
+        event = {"Records": [{"eventSource": "aws:sqs", "messageId": one.id, "body": one.body} for one in batch]}
+        self._invocations += 1
+
+        def work() -> None:
+            failed = self._sync(event)
+            queue.finish(batch, cast("set[str]", failed), self.scheduler.clock)
+
+        self.scheduler.start(f"worker {self._invocations}", work, seconds=LIFE)
+        return True
+
+    def request(self, method: str, path: str, body: object = None, *, who: str = "anna") -> Process:
+        """Begin a request to the management API."""
+        self._invocations += 1
+        name = f"{method} {path} by {who} {self._invocations}"
+
+        def work() -> Answer:
+            fake = FakeApi(f"arn:aws:sts::123456789012:assumed-role/admins/{who}")
+            headers = {} if body is None else {"content-type": "application/json"}
+            text = None if body is None else json.dumps(body)
+            answer = fake.resolve(fake.event(method, path, "", headers, text))
+            self.answers.append((name, answer))
+            return answer
+
+        return self.scheduler.start(name, work, seconds=REQUEST_LIFE)
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """The management API of this process belongs to this world inside the block."""
+        api.dependency_overrides[services] = self._services
+        try:
+            # A check looks at the certificate, and opens its own client: both are the world's.
+            with (
+                patch.object(checks, "inspect_certificate", self._certificate),
+                patch.object(checks, "endpoint_of", lambda server, credentials, *_, **__: (server, credentials)),
+                patch.object(checks, "PrimaryClient", self._checking),
+            ):
+                yield
+        finally:
+            api.dependency_overrides.clear()
+
+    def _certificate(self, *_: object, **__: object) -> CertificateFacts:
+        begun = self.scheduler.now
+        return CertificateFacts("a server", "an issuer", "0" * 64, begun, begun + timedelta(days=90), trusted=True)
+
+    def _checking(
+        self, endpoint: tuple[Primary | Backup, Credentials], deadline: Deadline, _: object
+    ) -> AbstractContextManager[Any]:
+        server, credentials = endpoint
+        servers = SimulatedServers(self)
+        if isinstance(server, Backup):
+            return servers.backup(server, credentials, None, deadline)
+        return servers.primary(server, credentials, None, deadline)
+
+    # What the functions are given
+
+    def _border(self, name: str, target: object, faults: Callable[[str], Faults]) -> Any:
+        return Border(self.scheduler, name, target, faults)
+
+    def _table(self) -> Any:
+        return self._border("table", self.doubles.table, _table_faults)
+
+    def _credentials(self) -> SecretsManagerCredentials:
+        return SecretsManagerCredentials(
+            "fleet", self._border("secrets", self.doubles.secrets, _aws_faults), self.runtime
+        )
+
+    def snapshots(self) -> S3Snapshots:
+        digests = DynamoSnapshotDigests("registry", self._table(), self.runtime)
+        return S3Snapshots("bucket", self._border("bucket", self.doubles.bucket, _aws_faults), digests)
+
+    def _context(self) -> RunContext:
+        queue = SqsQueue("queue", lambda: self._border("queue", self.doubles.queue, _aws_faults))
+        return RunContext(
+            store=DynamoStore("registry", self._table(), self.runtime),
+            credentials=self._credentials(),
+            servers=cast(Any, SimulatedServers(self)),
+            progress=RecordedProgress(),
+            snapshots=self.snapshots(),
+            primary=None,
+            lease_seconds=LEASE,
+            runtime=self.runtime,
+            fan_out=FanOutTerms(queue, above=self.above, seconds=FAN_OUT_LEASE),
+        )
+
+    def _services(self) -> Services:
+        table = self._table()
+        return SimulatedServices(
+            store=DynamoStore("registry", table, self.runtime),
+            credentials=self._credentials(),
+            schedule=MemorySchedule(),
+            starter=LambdaStarter("sync", self._border("function", _Function(self.doubles.events), _aws_faults)),
+            audit=DynamoAuditLog("registry", table, self.runtime),
+            addresses=AddressPolicy(self.runtime),
+            snapshots=self.snapshots(),
+            runtime=self.runtime,
+            simulated=SimulatedServers(self),
+        )
+
+
+@dataclass(frozen=True)
+class SimulatedServices(Services):
+    """The services of the management API, with simulated servers."""
+
+    simulated: "SimulatedServers | None" = None
+
+    @property
+    def servers(self) -> CerberusServers:
+        return cast(CerberusServers, self.simulated)
+
+
+@dataclass(frozen=True)
+class _Function:
+    """The function as boto3's Lambda client invokes it."""
+
+    events: list[Mapping[str, object]]
+
+    def invoke(self, *, FunctionName: str, InvocationType: str, Payload: bytes) -> None:  # noqa: N803 # boto3's names
+        self.events.append(json.loads(Payload))
+
+
+class SimulatedServers:
+    """``fleet.servers.Servers`` of the simulated world."""
+
+    def __init__(self, world: SimulatedWorld) -> None:
+        self._world = world
+
+    @contextmanager
+    def primary(
+        self, primary: Primary, credentials: Credentials, settings: object, deadline: Deadline
+    ) -> Iterator[Any]:
+        yield self._opened(primary, credentials, deadline, is_primary=True)
+
+    @contextmanager
+    def backup(
+        self, backup: Backup, credentials: Credentials, settings: object, deadline: Deadline, *_: object
+    ) -> Iterator[Any]:
+        yield self._opened(backup, credentials, deadline, is_primary=False)
+
+    def is_same(self, one: tuple[str, int], other: tuple[str, int], _: object) -> bool:
+        return one == other
+
+    def _opened(
+        self, registered: Primary | Backup, credentials: Credentials, deadline: Deadline, *, is_primary: bool
+    ) -> "Session":
+        deadline.check()
+        if credentials.destination != destination_of(registered):
+            raise password_needed(credentials.destination, destination_of(registered))
+        server = self._world.server_of(registered)
+        return Session(self._world, server, credentials, deadline.copy(), is_primary=is_primary)
+
+
+class Session:
+    """A connection to a server, in which every call is a step of the schedule."""
+
+    def __init__(
+        self,
+        world: SimulatedWorld,
+        server: SimulatedServer,
+        credentials: Credentials,
+        deadline: Deadline,
+        *,
+        is_primary: bool,
+    ) -> None:
+        self._world = world
+        self.server = server
+        self.credentials = credentials
+        self.deadline = deadline
+        self.is_primary = is_primary
+        self.label, self.address, self.list_room = server.label, server.address, server.list_room
+        world.watch.opened(self)
+
+    def __getattr__(self, method: str) -> Any:
+        member = getattr(self.server, method)
+
+        def through(*given: Any, **named: Any) -> Any:
+            self.deadline.check()
+
+            def do() -> Any:
+                process = self._world.scheduler.acting
+                self._refuse()
+                self._world.watch.writing(process, self, method, given)
+                answer = member(*given, **named)
+                self._world.watch.written(process, self, method)
+                if process:
+                    self._world.watch.called(process, self, method, answer)
+                return answer
+
+            call = Call(self.label, method, do, given, named, _server_faults(method))
+            return self._world.scheduler.call(call)
+
+        return through
+
+    def _refuse(self) -> None:
+        if not self.server.is_open():
+            raise Failure(Reason.CONNECTION_REFUSED, "nothing listens on this port")
+        if self.credentials.password != self.server.password:
+            raise Failure(Reason.AUTHENTICATION_FAILED, "the server refused the log-in")
+
+
+def _unavailable() -> BaseException:
+    return ClientError({"Error": {"Code": "InternalServerError", "Message": "no answer"}}, "Call")
+
+
+def _conflict() -> BaseException:
+    answer: Any = {
+        "Error": {"Code": "TransactionCanceledException", "Message": "conflict"},
+        "CancellationReasons": [{"Code": "TransactionConflict"}],
+    }
+    return ClientError(answer, "TransactWriteItems")
+
+
+def _aws_faults(_: str) -> Faults:
+    return {Fault.LOST: _unavailable, Fault.UNHEARD: _unavailable}
+
+
+def _table_faults(method: str) -> Faults:
+    conflict: Faults = {Fault.CONFLICT: _conflict} if method == "transact_write_items" else {}
+    return {**_aws_faults(method), **conflict}
+
+
+def _server_faults(method: str) -> Faults:
+    silent = lambda: Failure(Reason.READ_TIMEOUT, "the server went silent")  # noqa: E731
+    faults: Faults = {
+        Fault.LOST: lambda: Failure(Reason.CONNECTION_REFUSED, "nothing listens on this port"),
+        Fault.UNHEARD: silent,
+    }
+    if method.startswith("write_"):
+        faults |= {Fault.LATE: silent, Fault.IGNORED: None}
+    return faults
+
+
+def copied(doubles: Doubles, now: Callable[[], Any]) -> Doubles:
+    """The same content in doubles of their own."""
+    table = FakeDynamoDb()
+    for row in doubles.table.rows:
+        table.put_item(TableName="registry", Item=row)
+    bucket = FakeS3(now)
+    bucket.objects = dict(doubles.bucket.objects)
+    return Doubles(
+        table,
+        deepcopy(doubles.secrets),
+        bucket,
+        deepcopy(doubles.queue),
+        {number: _copied(server) for number, server in doubles.servers.items()},
+        list(doubles.events),
+    )
+
+
+def _copied(server: SimulatedServer) -> SimulatedServer:
+    other = SimulatedServer(server.number)
+    other.content = dict(server.content)
+    other.password, other.shut_by = server.password, server.shut_by
+    return other
