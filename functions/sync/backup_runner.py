@@ -31,10 +31,8 @@ from replication.replicate import replicate
 from sync.context import RunContext
 from sync.deadly_backups import apart, deaths_of, stopped
 from sync.events import Trigger
-from sync.pause import may_be_written_to, why_not_written_to
-from sync.push_conditions import Turn, registered_now
-from sync.result_recorder import ResultRecorder
-from sync.results import failed_outcome, with_begun
+from sync.push_conditions import Turn, may_be_written_to, registered_now, why_not_written_to
+from sync.results import ResultRecorder, failed_outcome, with_begun
 from sync.time_share import TimeShares
 
 GRACE = 2.0

@@ -24,8 +24,7 @@ from replication.primary import dump, earlier_state, fingerprint
 from sync.backup_runner import BackupRunner
 from sync.context import FanOutTerms, RunContext
 from sync.deadly_backups import left_by_the_dead
-from sync.result_recorder import ResultRecorder
-from sync.results import Report, conclude
+from sync.results import Report, ResultRecorder, conclude
 
 SHARE_OF_TIME = 0.8
 """The fraction of the remaining time that a run may plan to use. Servers may be slower than last time."""

@@ -10,7 +10,7 @@ from registry.run_records import KeptState
 from registry.snapshots import SnapshotContent
 from replication.model import PrimaryState
 from replication.primary import dump, fingerprint, fingerprints
-from sync.result_recorder import ResultRecorder
+from sync.results import ResultRecorder
 
 
 def keep_state(primary: PrimaryState, recorder: ResultRecorder) -> Failure | None:

@@ -29,10 +29,9 @@ from sync.context import RunContext
 from sync.deadly_backups import apart, left_by_the_dead
 from sync.events import RunRequest
 from sync.fan_out import begin_fan_out, enqueue_backups, is_needed
-from sync.pause import left_alone, refuse_report_only
 from sync.primary_history import keep_state
-from sync.result_recorder import ResultRecorder
-from sync.results import Report, RunStatus, conclude, finish
+from sync.push_conditions import left_alone, refuse_report_only
+from sync.results import Report, ResultRecorder, RunStatus, conclude, finish
 from sync.time_share import in_turn
 
 _CLOCKS_DIFFER = timedelta(minutes=5)

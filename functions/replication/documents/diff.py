@@ -13,8 +13,10 @@ from lxml import etree
 
 from common.safe_xml import local_name
 from replication.documents.canonical import (
+    REFERENCE,
     children,
     is_ignored_attribute,
+    meaning,
     own_value,
     plain_name,
     text_of,
@@ -22,7 +24,6 @@ from replication.documents.canonical import (
 from replication.documents.counterparts import Key, Pair, by_tag, pairs_of
 from replication.documents.entry_names import NAME_KEYS, TYPED_VALUES, VALUES, names_of
 from replication.documents.keep_patterns import Labels, labels_of, words
-from replication.documents.namespaces import REFERENCE, meaning
 from replication.documents.secret_elements import LONGEST_LABEL, is_secret_element, is_written_as_name, says_secret
 from replication.documents.secret_names import is_log_in_name, is_secret_name, is_word_of_log_in
 from replication.documents.sensitive import may_hold_secret, may_name_secret

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import ip_address, ip_network
 
 from lxml import etree
 
-from common.safe_xml import parse
+from common.safe_xml import local_name, parse
 from replication.documents import canonical
 from replication.documents.counterparts import pairs_of
 from replication.documents.diff import (
@@ -24,6 +25,7 @@ from replication.documents.diff import (
     differences,
     hidden_step,
     marker,
+    name_of_entry,
     named_step,
     own_differences,
     reordered,
@@ -31,7 +33,6 @@ from replication.documents.diff import (
     show,
     step_below,
 )
-from replication.documents.list_keys import list_key
 from replication.documents.sensitive import may_name_secret
 
 
@@ -194,3 +195,52 @@ def by_unique_key(records: Iterable[tuple[str, dict[str, object]]]) -> dict[str,
             unique = f"{key} ({occurrences[key]})"
         by_key[unique] = fields
     return by_key
+
+
+_LONGEST_TEXT_KEY = 64
+_KEY_NAMES = frozenset({"guid", "uuid", "address", "ip", "network", "host", "email"})
+
+
+def list_key(element: etree._Element) -> str:
+    """The name of an element of a list: its name, key, address, or its own text if that is all it has."""
+    if (name := canonical.name_of(element)) is not None:
+        return name.written
+    if key := name_of_entry(element):
+        return key
+    for key_name, value in _own_values(element):
+        if canonical.plain(key_name) in _KEY_NAMES and len(value) <= _LONGEST_TEXT_KEY:
+            return value
+    if addresses := [value for _, value in _leaves(element) if is_address(value)]:
+        return "-".join(addresses[:2])
+    text = canonical.text_of(element).strip()
+    return text if len(element) == 0 and len(text) <= _LONGEST_TEXT_KEY else ""
+
+
+def is_address(value: str) -> bool:
+    """Whether a value is an IP address or network."""
+    for kind in (ip_address, ip_network):
+        try:
+            kind(value.strip())
+        except ValueError:
+            continue
+        return True
+    return False
+
+
+def _own_values(element: etree._Element) -> Iterator[tuple[str, str]]:
+    yield from _attributes(element)
+    for child in canonical.children(element):
+        if not canonical.is_named(child) and (value := canonical.own_value(child)):
+            yield local_name(child), value
+
+
+def _leaves(element: etree._Element) -> Iterator[tuple[str, str]]:
+    for one in element.iter(etree.Element):
+        yield from _attributes(one)
+        if len(one) == 0 and (text := canonical.text_of(one)):
+            yield local_name(one), text
+
+
+def _attributes(element: etree._Element) -> Iterator[tuple[str, str]]:
+    for key, written in element.attrib.items():
+        yield local_name(str(key)), str(written)

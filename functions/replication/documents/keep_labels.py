@@ -12,7 +12,7 @@ from functools import lru_cache
 from lxml import etree
 
 from common.safe_xml import local_name
-from replication.documents.canonical import children, plain, plain_name, text_of
+from replication.documents.canonical import XSI_TYPE, children, plain, plain_name, text_of
 from replication.documents.entry_names import ABOUT_VALUES, LARGEST_ENTRY, NAME_KEYS, VALUES, name_in, names_of
 from replication.documents.keep_patterns import (
     EITHER,
@@ -24,7 +24,6 @@ from replication.documents.keep_patterns import (
     exact_step,
     words,
 )
-from replication.documents.namespaces import XSI_TYPE
 from replication.documents.possible_names import possible_names
 from replication.documents.setting_words import ENTRIES, THINGS, is_title
 

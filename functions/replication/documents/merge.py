@@ -12,11 +12,10 @@ from lxml import etree
 
 from common.errors import Failure, Reason
 from common.safe_xml import local_name
-from replication.documents.canonical import children, text_of
+from replication.documents.canonical import XSI_TYPE, children, prefixes_in, text_of
 from replication.documents.keep_labels import attribute_labels, element_labels
 from replication.documents.keep_lines import shown_paths
 from replication.documents.keep_patterns import Rules
-from replication.documents.namespaces import XSI_TYPE, prefixes_in
 from replication.documents.pairing import Entry, KeepList, Names, Pairing, Place, below, pair, same_decisions
 from replication.documents.possible_names import is_key
 from replication.documents.undecided import check_decided

@@ -16,11 +16,19 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from replication.documents.canonical import IDENTITY_KEYS, children, digest, grouped, plain_name, text_of
+from replication.documents.canonical import (
+    IDENTITY_KEYS,
+    XSI_TYPE,
+    children,
+    digest,
+    grouped,
+    meaning,
+    plain_name,
+    text_of,
+)
 from replication.documents.entry_names import name_in
 from replication.documents.keep_labels import attribute_labels, element_labels, kept_below
 from replication.documents.keep_patterns import POSSIBLE, Labels, Path, Rules
-from replication.documents.namespaces import XSI_TYPE, meaning
 
 type Names = frozenset[tuple[str, str]]
 type Place = tuple[Path, Path]

@@ -10,10 +10,9 @@ from lxml import etree
 
 from common.patterns import within
 from common.safe_xml import local_name
-from replication.documents.canonical import children, plain, text_of, truth
+from replication.documents.canonical import children, meaning, plain, text_of, truth
 from replication.documents.entry_names import VALUES, names_of
 from replication.documents.keep_labels import is_entry
-from replication.documents.namespaces import meaning
 
 type Value = tuple[str, str]
 """The plain name of an attribute, element or entry, and its plain text."""

@@ -18,10 +18,9 @@ from lxml import etree
 
 from common.patterns import whole, within
 from common.safe_xml import local_name
-from replication.documents.canonical import children, is_named, own_value, plain, plain_name, text_of
+from replication.documents.canonical import XSI_TYPE, children, is_named, own_value, plain, plain_name, text_of
 from replication.documents.entry_names import NAME_KEYS, VALUES, name_in, names_of
 from replication.documents.keep_patterns import names_machine_setting, words
-from replication.documents.namespaces import XSI_TYPE
 from replication.documents.secret_names import is_log_in_name, is_secret_name
 from replication.documents.sensitive import looks_generated, may_name_secret
 from replication.documents.setting_words import ENTRIES, THINGS, ends_like_setting, is_title

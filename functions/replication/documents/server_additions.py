@@ -14,9 +14,16 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from replication.documents.canonical import canonical, children, is_ignored, is_ignored_attribute, name_of, text_of
+from replication.documents.canonical import (
+    canonical,
+    children,
+    is_ignored,
+    is_ignored_attribute,
+    meaning,
+    name_of,
+    text_of,
+)
 from replication.documents.entry_names import key_of
-from replication.documents.namespaces import meaning
 from replication.documents.old_content import Addition, Counterparts, IsOld, OldContent
 from replication.documents.plain_values import (
     Value,

@@ -13,7 +13,7 @@ from local.fakes.runtime import FakeRuntime
 from local.fakes.store import MemoryStore
 from registry.fleet_records import Backup
 from registry.run_records import Run
-from sync.pause import pause
+from sync.push_conditions import pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable

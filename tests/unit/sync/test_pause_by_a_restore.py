@@ -20,7 +20,7 @@ from registry.snapshots import SnapshotContent
 from replication.model import PartName
 from replication.primary import dump, fingerprint, read_primary
 from sync.events import RunRequest, Trigger
-from sync.pause import paused_for
+from sync.push_conditions import paused_for
 from sync.run import run
 from tests.support.borders import Border
 
