@@ -18,8 +18,8 @@ INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
 FURTHER_PERIODS = 2
 """How many more periods than the evaluated ones CloudWatch searches for data.
 
-The documentation says that the number depends on the alarm and shows five for three. It matters only for missing data:
-as long as one good value is in range, missing ones do not count as bad.
+The documentation says that the number depends on the alarm and shows five for three. The number matters only for
+missing data: as long as one good value is in range, missing ones do not count as bad.
 """
 
 _STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {"Sum": sum, "Maximum": max, "Minimum": min}
@@ -74,7 +74,7 @@ class Alarm:
         self._period = timedelta(seconds=int(properties["Period"]))
         self._periods = int(properties["EvaluationPeriods"])
         if int(properties.get("DatapointsToAlarm", self._periods)) != self._periods:
-            raise ValueError(f"{self.name} alarms when some periods breach; here all have to")
+            raise ValueError(f"{self.name} alarms if only some periods breach, which this model does not support")
         self._missing: str = properties["TreatMissingData"]
         self.state = INSUFFICIENT_DATA
         self.changes: list[str] = []

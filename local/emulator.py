@@ -1,6 +1,6 @@
 """Runs a built function under Lambda's own Runtime Interface Emulator, which is part of the SAM CLI.
 
-It needs no Docker: the emulator and the run-time interface client run as
+No Docker is needed: the emulator and the run-time interface client run as
 processes of this machine, with the packaged code and a Lambda's environment.
 """
 
@@ -23,7 +23,7 @@ _MACHINES = {"x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 class Emulator:
-    """One execution environment of a function. It takes one invocation at a time, as the emulator does.
+    """One execution environment of a function. Only one invocation at a time is possible, as in the emulator.
 
     ``artifact`` is the folder's name below the build, ``handler`` as in the template. ``environment`` is the function's
     whole environment.

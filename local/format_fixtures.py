@@ -271,7 +271,7 @@ SNAPSHOT_KEYS = {"snapshot": backup_key(BACKUP_ID, RUN_ID, CONTENT.parts), "prim
 
 
 def stored_now() -> dict[str, str]:
-    """By kind, the text of the fixture as the product writes it today."""
+    """The text of today's fixture for each kind of record, as the product writes it."""
     rows = {
         item["pk"]["S"].partition("#")[0].lower(): json.dumps(item, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
         for item in _rows().values()

@@ -1,7 +1,8 @@
 """``make stack``: a local cloud with the deployed stack, a primary and a backup, until Ctrl-C.
 
-It writes two files for ``sam local invoke``, which runs a function in this cloud. One is a template that declares the
-local cloud's variables, because the SAM CLI passes on no others. The other has the values of these variables.
+The program writes two files for ``sam local invoke``, which runs a function in this cloud. One is a template that
+declares the local cloud's variables, because the SAM CLI passes on no others. The other has the values of these
+variables.
 """
 
 import json

@@ -1,6 +1,6 @@
 """The translated template, with its values resolved as by CloudFormation.
 
-It supports the intrinsic functions of this template only: any other is an error.
+Only the intrinsic functions of this template are supported: any other is an error.
 """
 
 import json
@@ -20,8 +20,8 @@ type Template = dict[str, Any]
 
 @cache
 def translated() -> Template:
-    """The template after the SAM transform, with all its parameters and conditions. It is cached and must not be
-    modified.
+    """The template after the SAM transform, with all its parameters and conditions. The result is cached and must not
+    be modified.
     """
     command = [str(SAM.with_name("python")), "-m", "local.translate"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)

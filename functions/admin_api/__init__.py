@@ -1,1 +1,1 @@
-"""The Lambda function behind the HTTP API. It manages registrations, settings and runs."""
+"""The Lambda function behind the HTTP API, through which people manage registrations, settings and runs."""

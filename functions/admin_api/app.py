@@ -49,7 +49,7 @@ class Health(Model):
 
 @api.get("/health", summary="Whether the API answers", tags=["api"], operation_id="getHealth")
 def get_health() -> Health:
-    """Report that the API is deployed, with its version. This says nothing about the servers."""
+    """Report that the API is deployed, with its version. The report says nothing about the servers."""
     return Health(version=VERSION)
 
 
@@ -69,7 +69,7 @@ def handler(event: Mapping[str, Any], context: LambdaContext) -> Reply:
 
 
 def _answer(event: Mapping[str, Any], context: LambdaContext) -> Reply:
-    """The reply to a request, or to a request that is refused. It raises nothing."""
+    """The reply to a request, even to a refused one. This function raises nothing."""
     try:
         operation = operation_of(api, event)
         if pool := _services().user_pool:

@@ -1,8 +1,8 @@
 """Approval of a plan: whether it waits for approval, and who has approved it.
 
 If the settings require two people, the person who requested the run that made the plan may count as one of them. That
-applies only if it is certain who requested every run with this plan. Otherwise, and if no person requested a run, two
-people have to approve.
+person counts only if it is certain who requested every run with this plan. Otherwise, and if no person requested a run,
+two people have to approve.
 """
 
 from collections.abc import Iterable

@@ -37,8 +37,8 @@ class _Answering:
 
     @property
     def outcome(self) -> AuditRecord:
-        """The record to complete with the reply's status. It names a password's new destination if there is exactly
-        one.
+        """The record to complete with the reply's status. If exactly one password has a new destination,
+        the record names it.
 
         Several new destinations have records of their own.
         """

@@ -136,7 +136,7 @@ class Services:
         agreed: tuple[str, ...] = (),
         seconds: Approval | None = None,
     ) -> Approval:
-        """Store an approval for the backup; it replaces the approval ``seconds``.
+        """Store an approval for the backup; it replaces the approval that is given as ``seconds``.
 
         ``last`` is the backup's last result as it was read. Raises VersionConflict, Failure(REGISTRATION_CHANGED).
         """

@@ -82,7 +82,7 @@ SYNC_SETTINGS = {
         },
     ),
     "careful": _example(
-        "Narrow limits, and a second person for what it stops",
+        "Narrow limits, and two people for each approval",
         {
             "enabled": True,
             "interval_minutes": 15,
@@ -118,7 +118,7 @@ PROMOTION = {
 }
 NEW_RUN = {
     "fleet": _example("The whole fleet", {}),
-    "dry": _example("What would be done to two backups", {"backups": ["ftp2", "ftp3"], "dry_run": True}),
+    "dry": _example("The plans for two backups, without a write", {"backups": ["ftp2", "ftp3"], "dry_run": True}),
     "seen": _example("The plan that was reviewed", {"backups": ["ftp2"], "plan_hash": _FINGERPRINT}),
     "older": _example("An older state of the primary, to the whole fleet", {"state": _FINGERPRINT}),
 }
@@ -132,7 +132,7 @@ RESTORE = {
 APPROVAL = {"seen": _example("The plan that was reviewed", {"hash": _FINGERPRINT})}
 PAUSE = {"upgrade": _example("During maintenance", {"why": "The server is being upgraded."})}
 IMPORT = {
-    "look": _example("What would be imported", {"dry_run": True}),
+    "look": _example("The list of servers, without an import", {"dry_run": True}),
     "register": _example(
         "Register those whose password is given",
         {

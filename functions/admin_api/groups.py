@@ -75,9 +75,9 @@ class UserPool:
         """Raise Refused (NOT_PERMITTED) unless the owner of the token is in a group for the operation."""
         claims = ((event.get("requestContext") or {}).get("authorizer") or {}).get("claims") or {}
         if claims.get("token_use") != "id":
-            raise _refused("the request bears no ID token of the user pool")
+            raise _refused("the request has no ID token of the user pool")
         if claims.get("aud") not in self.clients:
-            raise _refused("the token was made for another app client than those of CognitoClientIds")
+            raise _refused("the token was made for an app client that CognitoClientIds does not list")
         demanded = GROUP_OF.get(operation)
         if demanded is None or max(self._held(claims), default=0) < demanded:
             group = self.name_of(demanded or Group.APPROVER)

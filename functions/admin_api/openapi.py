@@ -17,7 +17,7 @@ VERSION = "1"
 _DESCRIPTION = (
     "Manages the replication of a primary Cerberus FTP server to its backups. Every request is signed "
     "(AWS Signature Version 4, service execute-api) or, where the stack names a Cognito user pool, bears one of its "
-    "tokens. What goes wrong is reported in one kind of document (RFC 9457)."
+    "tokens. Every error is reported as a problem document (RFC 9457)."
 )
 _UNUSED = ("HTTPValidationError", "ResponseValidationError", "ValidationError")
 """Schemas of replies that the library would send; this API sends problem documents instead."""
@@ -37,16 +37,16 @@ _SECURITY_SCHEMES = {
         "in": "header",
         "x-amazon-apigateway-authtype": "awsSigv4",
         "description": (
-            "AWS Signature Version 4, or an ID token of the user pool where the stack names one. Its bearer is in the "
-            "group that x-user-pool-group names for the operation, or in one that includes it: an approver may do what "
-            "an operator may, an operator what a reader may."
+            "AWS Signature Version 4 or, if the stack names a user pool, an ID token of that pool. The owner of the "
+            "token has to be in the group that x-user-pool-group names for the operation, or in a higher one: an "
+            "approver has all rights of an operator, and an operator all rights of a reader."
         ),
     }
 }
 _GATEWAY_REFUSAL: dict[str, Any] = {
     "description": (
-        "Forbidden: by API Gateway, because the request is not signed, not by somebody who may, or not for a route "
-        "that exists; with a user pool, because the token is of none of its groups that may."
+        "Forbidden. API Gateway refuses a request that is not signed, whose signer has no permission, or whose route "
+        "does not exist. With a user pool, the function refuses a token whose owner is in no sufficient group."
     ),
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/GatewayMessage"}}},
 }

@@ -1,6 +1,6 @@
 """The plan of a run for one backup, and the difference of two states of the primary.
 
-Both are computed on request, by the same code as in a run.
+The plan and the difference are computed on request, by the same code as in a run.
 """
 
 import json

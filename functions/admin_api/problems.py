@@ -79,7 +79,7 @@ class FieldError:
 
 @dataclass(frozen=True)
 class Problem:
-    """One error, described for the client. It contains nothing of the request except field names."""
+    """One error, described for the client. The description contains nothing of the request except field names."""
 
     reason: Reason
     detail: str
@@ -195,8 +195,7 @@ _WHEN: Mapping[int, str] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body has more than 256 KiB.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not application/json.",
     HTTPStatus.UNPROCESSABLE_ENTITY: (
-        "A field or parameter is not as described, or a host resolves to an address that is never connected to; "
-        "errors names each."
+        "A field or parameter is not as described, or a host resolves to a forbidden address; errors names each."
     ),
     HTTPStatus.TOO_MANY_REQUESTS: "One of the servers is being read for another plan; Retry-After says for how long.",
     HTTPStatus.FAILED_DEPENDENCY: "A server that the request depends on did not answer as expected.",

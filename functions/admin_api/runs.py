@@ -79,7 +79,9 @@ def refuse_unservable(wanted: tuple[str, ...], services: Services, *, put_back: 
         if not registered[backup_id].enabled:
             raise Failure(Reason.BACKUP_DISABLED, f"the backup {backup_id} is disabled")
         if put_back and registered[backup_id].report_only:
-            raise Failure(Reason.BACKUP_REPORT_ONLY, f"the backup {backup_id} is only reported on")
+            raise Failure(
+                Reason.BACKUP_REPORT_ONLY, f"the backup {backup_id} has report_only, so nothing is written to it"
+            )
 
 
 def _event(run: Run) -> Mapping[str, object]:

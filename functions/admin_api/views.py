@@ -31,7 +31,9 @@ def part_names(parts: Iterable[PartName] | None) -> tuple[str, ...] | None:
 
 
 def trust_view(stored: TlsTrust) -> Trust:
-    """The API's form of a trust. It is not validated, so that values of the stack's parameters are shown unchanged."""
+    """The API's form of a trust. The form is not validated, so that values of the stack's parameters are shown
+    unchanged.
+    """
     if stored.pins:
         return PinnedTrust.model_construct(mode="pins", fingerprints=list(stored.pins))
     if stored.ca_pem:
@@ -122,7 +124,9 @@ def approval_view(current: CurrentApproval) -> ApprovalView:
 
 
 def _last_result(result: BackupResult, backup: Backup) -> LastResult:
-    """The API's form of a backup's last result. Its message mentions the pause only while the backup is paused."""
+    """The API's form of a backup's last result. The result's message mentions the pause only while the backup is
+    paused.
+    """
     is_kept = result.status == Status.RESTORED and backup.paused
     return LastResult(
         run_id=result.run_id,

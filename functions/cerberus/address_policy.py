@@ -109,7 +109,9 @@ class AddressPolicy:
         if not addresses:
             raise Failure(Reason.NAME_NOT_RESOLVED, "the host name does not resolve")
         if not all(self.permits(ip_address(address)) for address in addresses):
-            raise Failure(Reason.ADDRESS_FORBIDDEN, "the host resolves to an address that is never connected to")
+            raise Failure(
+                Reason.ADDRESS_FORBIDDEN, "the host resolves to an address to which the product never connects"
+            )
         return addresses
 
     def resolve(self, host: str, deadline: Deadline) -> tuple[str, ...]:

@@ -171,9 +171,9 @@ class CheckedConnection(HTTPSConnection):
 
     def _wait_limit(self) -> float:
         if self._head_limit is not None and self._received() > self._head_limit:
-            raise Failure(Reason.HTTP_ERROR, "the head of the reply does not end")
+            raise Failure(Reason.HTTP_ERROR, "the head of the reply has no end")
         if self._reply_limit is not None and self._received() > self._reply_limit:
-            raise Failure(Reason.REPLY_TOO_LARGE, "what the server sends around the reply does not end")
+            raise Failure(Reason.REPLY_TOO_LARGE, "the bytes that the server sends around the reply have no end")
         return self._peer.deadline.bounded(self._peer.timeouts.read)
 
 

@@ -67,7 +67,7 @@ WRITES = frozenset(
 
 @dataclass(frozen=True)
 class NativeTarget:
-    """A target in the list of the server's own Synchronization Manager. Its password is not read."""
+    """A target in the list of the server's own Synchronization Manager. The target's password is not read."""
 
     host: str
     port: int

@@ -208,7 +208,7 @@ def _refuse_mark(value: Any, mark: str, place: Place) -> None:
         for inner in value:
             _refuse_mark(inner, mark, place)
     elif isinstance(value, str) and mark in value:
-        raise place.failure(Reason.CHARACTER_FORBIDDEN, "holds a character that XML has no way to write")
+        raise place.failure(Reason.CHARACTER_FORBIDDEN, "holds a character that XML cannot represent")
 
 
 def _put_back(values: Values, shorter: Cut) -> bool:

@@ -148,9 +148,7 @@ def _whole(operation: Operation, fields: Mapping[str, Any]) -> bytes:
 
 
 def _unsendable(operation: Operation, where: str) -> Failure:
-    return Failure(
-        Reason.CONTENT_UNSENDABLE, f"{operation.name}: {where} holds a character that XML has no way to write"
-    )
+    return Failure(Reason.CONTENT_UNSENDABLE, f"{operation.name}: {where} holds a character that XML cannot represent")
 
 
 def _texts(value: Any, where: str) -> Iterator[tuple[str, str]]:

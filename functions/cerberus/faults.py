@@ -8,11 +8,11 @@ from common.errors import Failure, Reason
 from common.safe_xml import local_name
 
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
-"""Quoted names in a fault, of an operation or an account. They do not show what kind of fault it is."""
+"""Quoted names in a fault, of an operation or an account. Such names do not show the kind of the fault."""
 _KNOWN_FAULTS = tuple(
     (re.compile(sentence, re.IGNORECASE), reason, said)
     for sentence, reason, said in (
-        # Both texts are in stdsoap2.cpp of gSOAP, the library that Cerberus' WSDL indicates.
+        # The two texts come from stdsoap2.cpp of gSOAP, the library that Cerberus' WSDL indicates.
         (
             r"not implemented|namespace not recognized",
             Reason.OPERATION_UNSUPPORTED,

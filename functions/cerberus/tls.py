@@ -204,8 +204,8 @@ def _complaint(error: ssl.SSLCertVerificationError) -> str:
 def unproven() -> ssl.SSLContext:
     """A TLS context that checks no certificate.
 
-    It is only for pins, which are compared right after the handshake, and for reading a certificate without sending
-    anything. Nothing else may use it.
+    The context is only for pins, which are compared right after the handshake, and for reading a certificate without
+    sending anything. Nothing else may use it.
     """
     context = _client()
     context.check_hostname = False
@@ -223,7 +223,7 @@ def _public_roots() -> ssl.SSLContext:
 @lru_cache(maxsize=256)
 def _own_roots(pem: str) -> ssl.SSLContext:
     context = _client()
-    # Text around the certificates may be in any language, but OpenSSL accepts only ASCII. It skips that text.
+    # Text around the certificates may be in any language, but OpenSSL accepts only ASCII. OpenSSL skips such text.
     ascii_only = pem.removeprefix("\ufeff").encode("ascii", "replace").decode()
     try:
         context.load_verify_locations(cadata=ascii_only)

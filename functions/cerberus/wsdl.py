@@ -1,7 +1,7 @@
 """The WSDL, used for building requests and for reading replies.
 
-zeep reads the files and renders requests. It has no access to the network and no cache on disk. All threads share a
-loaded service, which takes about 50 ms to load and never changes.
+zeep reads the files and renders requests, without access to the network and without a cache on disk. All threads share
+a loaded service, which takes about 50 ms to load and never changes.
 """
 
 import logging

@@ -1,9 +1,9 @@
 """Limits on the memory and time that one server can cost a run, each with the reason for its size.
 
-Servers are not trusted: one may be broken, or another program may answer at its address. Its replies harm only
-that server: when a limit is reached, its operation fails with a reason, and the memory used stays within what
-``sync.backup_runner`` has reserved for it. Sizes are in bytes unless a comment says otherwise. docs/limits.md has the
-same sizes with the memory measured at each of them.
+Servers are not trusted: one may be broken, or another program may answer at its address. The replies of such a server
+harm only that server. When a limit is reached, its operation fails with a reason. The used memory stays within the
+amount that ``sync.backup_runner`` has reserved for it. Sizes are in bytes unless a comment says otherwise.
+docs/limits.md has the same sizes with the memory measured at each of them.
 
 A reply with too many bytes fails with REPLY_TOO_LARGE, one with too much structure with REPLY_TOO_COMPLEX.
 """

@@ -140,7 +140,7 @@ class Reason(StrEnum):
     INTERNAL_ERROR = "internal_error"
 
 
-_TOO_MUCH = "Check what answers at this address; if it is the server, make its lists shorter (docs/limits.md)."
+_TOO_MUCH = "Check which program answers at this address; if it is the server, shorten its lists (docs/limits.md)."
 
 REMEDIES: dict[Reason, str] = {
     Reason.NAME_NOT_RESOLVED: "Check the host name and that the function's network can resolve it.",
@@ -158,7 +158,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.NOT_SOAP: "Check that the port serves SOAP, not the web pages.",
     Reason.REPLY_EMPTY: "Check the server's log; the reply had no content.",
     Reason.REPLY_MALFORMED: "Check the server's log; the reply was cut or is not well-formed XML.",
-    Reason.REPLY_FORBIDDEN_XML: "A reply with a DTD or entities is never read; check what answers at this address.",
+    Reason.REPLY_FORBIDDEN_XML: "A reply with a DTD or entities is never read; check which program answers there.",
     Reason.REPLY_INCOMPLETE: "Check that the server's version matches the WSDL in use.",
     Reason.REPLY_TOO_LARGE: _TOO_MUCH,
     Reason.REPLY_TOO_COMPLEX: _TOO_MUCH,
@@ -177,15 +177,15 @@ REMEDIES: dict[Reason, str] = {
     Reason.SOAP_NOT_SECURE: "Switch HTTPS on for SOAP on the server and restart its service.",
     Reason.SAME_AS_PRIMARY: "Remove this registration; it points to the primary itself.",
     Reason.DOCUMENT_MALFORMED: "Check this part on the server; its content is not well-formed XML.",
-    Reason.CHARACTER_FORBIDDEN: "Enter the named value again on the server; until then this part is not changed.",
+    Reason.CHARACTER_FORBIDDEN: "Enter the named value again on the server. Until then this part stays unchanged.",
     Reason.CHANGED_DURING_PUSH: "Start another run; if this recurs, find out who or what changes this part.",
     Reason.LISTENERS_CHANGED: "Start another run; somebody changed listeners while this one wrote.",
-    Reason.WRITE_NOT_EFFECTIVE: "Check the server's disk and log; it acknowledged the change but did not store it.",
-    Reason.DEPENDENCY_FAILED: "Fix the part it depends on first.",
-    Reason.PRIMARY_EMPTY: "Check the primary; if it is intended to be empty, start one run that accepts it.",
+    Reason.WRITE_NOT_EFFECTIVE: "Check the server's disk and log: it acknowledged the change without storing it.",
+    Reason.DEPENDENCY_FAILED: "Fix the part that this one depends on first.",
+    Reason.PRIMARY_EMPTY: "Check the primary; if it is intended to be empty, start one run with accept_primary.",
     Reason.PRIMARY_INCOMPLETE: "Check the primary; its lists and documents disagree.",
-    Reason.PRIMARY_SHRUNK: "Check the primary; if it is intended to be that small, start one run that accepts it.",
-    Reason.PRIMARY_REPLACED: "Review what runs find with the new primary, then resume: POST /primary/resume.",
+    Reason.PRIMARY_SHRUNK: "Check the primary; if it is intended to be so small, start one run with accept_primary.",
+    Reason.PRIMARY_REPLACED: "Review the differences that runs find, then resume pushes: POST /primary/resume.",
     Reason.PART_NOT_READ: "Start another run if none is scheduled: it reads the part and compares it.",
     Reason.PRIMARY_NOT_REGISTERED: "Set the primary's host in the stack's parameters or through the API.",
     Reason.REQUEST_INVALID: "Correct the named fields; /openapi.json describes every request.",
@@ -198,29 +198,29 @@ REMEDIES: dict[Reason, str] = {
     Reason.ALREADY_REGISTERED: "Change the existing registration, or delete it first.",
     Reason.VERSION_CONFLICT: "Read the object again, and repeat the change with its new ETag if it still applies.",
     Reason.RULE_MISSING: "Create the EventBridge rule again with its name; the runbook has the commands.",
-    Reason.NOTHING_TO_APPROVE: "Start a dry run over the backup; if its result waits, approve the hash in it.",
+    Reason.NOTHING_TO_APPROVE: "Start a dry run over the backup; if that is blocked, approve the hash in its result.",
     Reason.PLAN_NOT_CURRENT: "Review the current plan; if it is intended, approve the hash of the last result.",
     Reason.PLAN_TOO_SLOW: "Start a dry run over this backup: it has more time, and its result has the plan's hash.",
     Reason.PLAN_UNDER_WAY: "Repeat the request after Retry-After seconds: one request reads a server at a time.",
     Reason.COMPARISON_TOO_SLOW: "Start a dry run, which stores the primary's state, and compare two stored states.",
     Reason.APPROVAL_BY_ANOTHER: "Ask somebody else to approve: the settings require two distinguishable people.",
-    Reason.APPROVAL_CHANGED: "Ask again if it is still meant; a scheduled run goes by the new one by itself.",
+    Reason.APPROVAL_CHANGED: "Start the run again if you still want it; a scheduled run uses the new approval.",
     Reason.REMOVES_TOO_MUCH: "Review the plan; approve its hash if so many removals are intended.",
     Reason.DISABLES_TOO_MUCH: "Review the plan; approve its hash if so many disabled accounts are intended.",
     Reason.PART_MISSING_ON_PRIMARY: "Check the part on the primary; approve the plan's hash if it should be empty.",
-    Reason.MACHINE_SPECIFIC_UNRULED: "Add the message's lines for values to keep to the rules; approve the rest.",
-    Reason.NAMES_UNDECIDED: "Add a line of the message to the rules: a plain one keeps it, one with ! replicates it.",
+    Reason.MACHINE_SPECIFIC_UNRULED: "Add the message's lines to the rules to keep values; approve the rest.",
+    Reason.NAMES_UNDECIDED: "Add one of the message's lines to the rules: with ! it replicates, otherwise it keeps.",
     Reason.ENTRIES_AMBIGUOUS: "Make the named entries equal on both servers, or add a pattern that keeps their list.",
     Reason.ACCESS_WIDENED: "Review the changes that the plan marks; approve its hash if wider access is intended.",
-    Reason.ACCESS_NOT_JUDGED: "Review the plan for wider access yourself, and report the place in the program.",
+    Reason.ACCESS_NOT_JUDGED: "Review the plan for wider access yourself, and report this defect.",
     Reason.ADDITION_WIDENS_ACCESS: "Set the named values on the primary, or correct them on the backup.",
-    Reason.ACCESS_NOT_PROVED: "Log in to the server: restore the named snapshot if new settings broke it, or approve.",
+    Reason.ACCESS_NOT_PROVED: "Log in to the server: if settings broke it, restore the snapshot, else approve.",
     Reason.PROMOTION_UNSAFE: "Fix the named problems or choose another backup; force overrides them.",
-    Reason.PUSHES_HELD: "Review what runs find; then POST /primary/resume, or start a run over the fleet.",
+    Reason.PUSHES_HELD: "Review what differs in runs; then POST /primary/resume, or start a run over the fleet.",
     Reason.ACCESS_LOST: "Log in to the server by hand at once and restore its settings from the snapshot.",
     Reason.SNAPSHOT_MISSING: "Choose an existing snapshot: /backups/{id}/snapshots and /primary/states list them.",
-    Reason.SNAPSHOT_ALTERED: "Find out who writes to the bucket; an earlier version of the object may be whole.",
-    Reason.SNAPSHOT_UNREADABLE: "Choose another snapshot, or use the product version that has written it.",
+    Reason.SNAPSHOT_ALTERED: "Find out who writes to the bucket; an earlier version of the object may be intact.",
+    Reason.SNAPSHOT_UNREADABLE: "Choose another snapshot, or use the product version that wrote this one.",
     Reason.STATE_NOT_KEPT: "Check the snapshot bucket and the function's rights to it; the next run tries again.",
     Reason.SNAPSHOT_NOT_KEPT: "Check the snapshot bucket or folder: write permission, key, free space.",
     Reason.INTERRUPTED: "Wait for the run in progress; if there is none, start one: it checks the server again.",
@@ -231,31 +231,31 @@ REMEDIES: dict[Reason, str] = {
     Reason.LEASE_HELD: "Repeat the request when the other run has ended; a scheduled run starts by itself.",
     Reason.ALREADY_STARTED: "Nothing to do: the run had already begun or ended, and its first record is kept.",
     Reason.EVENT_DROPPED: "Request the run again; the queue of failed events has the reason.",
-    Reason.LEASE_LOST: "Ask again if no scheduled run does it. Without a newer run, raise the function's time-out.",
+    Reason.LEASE_LOST: "Start the run again, or wait for a scheduled one. Without a newer run, raise the time-out.",
     Reason.CLAIM_LOST: "Nothing to do: another worker took over and recorded the backup's result.",
-    Reason.NOT_QUEUED: "Check the function's right to send to its queue, and AWS' health, then ask again.",
-    Reason.RUN_CUT_OFF: "Ask again if no scheduled run does it. Look in the function's log for time-outs and memory.",
-    Reason.DEADLINE: "Ask again if no scheduled run does it. If it recurs, raise the function's time-out.",
-    Reason.ENDS_RUNS: "Check the function's log and the server's content; then start a run that names it.",
-    Reason.TOO_SLOW: "Check the server's load and the network path to it; it comes behind the others in the next run.",
-    Reason.RUN_ABORTED: "Fix the reason of the run, then repeat it; nothing was written.",
+    Reason.NOT_QUEUED: "Check the function's right to send to its queue, and AWS' health, then request the run again.",
+    Reason.RUN_CUT_OFF: "Start the run again, or wait for a scheduled one. Check the log for time-outs and memory.",
+    Reason.DEADLINE: "Start the run again, or wait for a scheduled one. If this recurs, raise the time-out.",
+    Reason.ENDS_RUNS: "Check the function's log and the server's content; then start a run that names the backup.",
+    Reason.TOO_SLOW: "Check the server's load and the network path to it; in the next run it comes last.",
+    Reason.RUN_ABORTED: "Fix the failure of the run, then start the run again; nothing was written.",
     Reason.NO_BACKUPS: "Register a backup, or enable one.",
     Reason.UNKNOWN_BACKUP: "Use the id of a registered backup.",
     Reason.UNKNOWN_RUN: "Use the id of a stored run; GET /sync-runs lists them.",
     Reason.BACKUP_DISABLED: "Enable the backup to have it replicated.",
-    Reason.BACKUP_REPORT_ONLY: "Switch report_only off for the backup, if it is to be written to.",
+    Reason.BACKUP_REPORT_ONLY: "To have the backup written to, switch its report_only off.",
     Reason.BACKUP_PAUSED: "Name the paused backup in the restore to restore it anyway, or resume it.",
     Reason.CREDENTIALS_MISSING: "Store user name and password in the server's secret.",
     Reason.PASSWORD_NEEDED: "Supply the password for this destination: with the change, or in the secret by hand.",
     Reason.REGISTRATION_INVALID: "Correct the registration.",
-    Reason.SETTINGS_CHANGED: "Ask again if it is still meant; a scheduled run goes by the new ones by itself.",
-    Reason.REGISTRATION_CHANGED: "Ask again if it is still meant; a scheduled run goes by the new one by itself.",
+    Reason.SETTINGS_CHANGED: "Start the run again if you still want it; a scheduled run uses the new settings.",
+    Reason.REGISTRATION_CHANGED: "Repeat the request if you still want it; scheduled runs use the new registration.",
     Reason.EVENT_INVALID: "Correct the event; events/ has an example of each kind.",
     Reason.CONFIGURATION_INVALID: "Correct the function's configuration and deploy again.",
     Reason.REGISTRY_UNAVAILABLE: "Check the function's permissions and AWS' health; the next run tries again.",
     Reason.RECORD_UNREADABLE: "Deploy the version that wrote the named row, or a newer one; the runbook says more.",
-    Reason.REPORT_INCOMPLETE: "The run itself is not affected; please report the place in the program.",
-    Reason.INTERNAL_ERROR: "Please report it with the log lines of this run.",
+    Reason.REPORT_INCOMPLETE: "The run itself is not affected; please report the defect with its place in the program.",
+    Reason.INTERNAL_ERROR: "This is a defect of the product: please report it with the log lines of this run.",
 }
 
 
@@ -283,9 +283,9 @@ UNANSWERED = frozenset(
 class Failure(Exception):
     """An operation failed or was stopped, with a reason code.
 
-    ``message`` says what happened. It never contains a secret or content of a reply or document, because it is stored,
-    logged and shown. ``server`` names the affected server (``"primary files.example:8443"``) and is empty if there is
-    none.
+    ``message`` says what happened. The message never contains a secret or content of a reply or document, because it is
+    stored, logged and shown. ``server`` names the affected server (``"primary files.example:8443"``) and is empty if
+    there is none.
     """
 
     def __init__(self, reason: Reason, message: str, *, server: str = "") -> None:

@@ -69,7 +69,7 @@ class Runtime(Protocol):
 
 
 class SystemRuntime:
-    """``Runtime`` with the machine's own clocks, threads and source of randomness. It has no state."""
+    """``Runtime`` with the machine's own clocks, threads and source of randomness. This runtime has no state."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)

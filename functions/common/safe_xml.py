@@ -147,7 +147,7 @@ def _refuse_hidden(data: bytes | bytearray, start: int, first: int) -> None:
     if _is_declaration(data, first):
         end = data.find(b"?>", first, first + budgets.DECLARATION)
         if end < 0:
-            raise XmlMalformed("its XML declaration does not end")
+            raise XmlMalformed("its XML declaration has no end")
         if not all(map(_TRANSPARENT_ENCODING.fullmatch, _encodings(bytes(data[first:end])))):
             raise XmlForbidden("its encoding is neither UTF-8 nor a superset of ASCII")
         place = behind_space(data, end + len(b"?>"))

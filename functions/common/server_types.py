@@ -73,7 +73,7 @@ class ServerFacts:
     """Everything that a server reports about itself and that checks use.
 
     ``certificate_ends`` is the expiry of the certificate it presented; ``native_sync`` is whether its own
-    Synchronization Manager pushes to other servers. Both are None if the server did not report them.
+    Synchronization Manager pushes to other servers. Each of these two is None if the server did not report it.
     """
 
     version: Version

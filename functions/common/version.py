@@ -1,8 +1,8 @@
 """The product's version, defined only here.
 
-It appears in ``GET /health``, in every log line of both functions and in the stack's output ``Version``. The template
-contains a copy, because CloudFormation reads no Python; tests/unit/project/test_version.py compares the copy and
-CHANGELOG.md with this line.
+The version appears in ``GET /health``, in every log line of both functions and in the stack's output ``Version``. The
+template contains a copy, because CloudFormation reads no Python; tests/unit/project/test_version.py compares the copy
+and CHANGELOG.md with this line.
 
 Separate from ``fleet.log_lines``, because the API and the tests of the template read the version without a logger.
 """

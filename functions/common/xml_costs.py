@@ -32,7 +32,9 @@ def exceeds(data: Data, limit: int) -> bool:
 
 
 def tree_size(data: Data) -> int:
-    """An upper bound of the tree's size in bytes: every ``=`` is counted as an attribute. This takes almost no time."""
+    """An upper bound of the tree's size in bytes: every ``=`` is counted as an attribute. This estimate takes
+    almost no time.
+    """
     tags = data.count(b"<")
     nodes = (tags - data.count(b"</")) * budgets.ELEMENT + (tags - data.count(b"><")) * budgets.TEXT
     return len(data) + nodes + data.count(b"=") * budgets.ATTRIBUTE

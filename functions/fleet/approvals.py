@@ -74,9 +74,9 @@ def guard_of(
 ) -> Guard:
     """The guard for a push: the limits, and the hash of the plan whose approval is ``in_force``, if any.
 
-    ``expected`` is the plan hash that a run was asked to carry out. It approves nothing, because permission to start
-    runs is not permission to approve. ``begun`` is the interim result that this run stored before its first write to
-    the backup, None if it has not written.
+    ``expected`` is the plan hash that a run was asked to carry out. This hash approves nothing, because permission to
+    start runs is not permission to approve. ``begun`` is the interim result that this run stored before its first write
+    to the backup, None if it has not written.
     """
     return Guard(
         limits=Limits(**asdict(settings.limits)) if settings.limits else Limits(),

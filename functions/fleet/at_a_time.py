@@ -15,7 +15,7 @@ network.
 BASE = 100 * MEGABYTE
 """Memory for the program itself; with all imports and open clients, 73 MB were measured."""
 ONCE = 14
-"""Memory per byte of the primary's documents that is needed once. It is for the primary's own content, and for one
+"""Memory per byte of the primary's documents that is needed once. The primary's own content takes some, and so does one
 document that is parsed as a whole because it is not a plain list (``budgets.TREE_TO_SIZE``).
 """
 EACH = 5

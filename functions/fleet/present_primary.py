@@ -79,4 +79,4 @@ def _last_known(source: Source, snapshots: SnapshotStore, warnings: list[str]) -
     except Failure as failure:
         if failure.reason is Reason.REGISTRY_UNAVAILABLE:
             raise
-        warnings.append(f"What the primary last said of itself is not kept any more ({failure.reason}).")
+        warnings.append(f"The primary's last known identity is not stored any more ({failure.reason}).")

@@ -23,7 +23,7 @@ from replication.settings_write import PendingAccessProof
 def primary_in_use(store: Store, configured: Primary | None) -> Primary | None:
     """The registered primary, otherwise the one that the stack's parameters name. Raises Failure.
 
-    The stack's parameters may name a different server than at the last run. That counts as a change of the primary, as
+    The stack's parameters may name a different server than at the last run. Then the primary has changed, as
     by ``PUT /primary``: nothing is pushed until somebody resumes. The change is dated to the last verified run.
     """
     stored = store.primary()
@@ -44,7 +44,7 @@ def primary_in_use(store: Store, configured: Primary | None) -> Primary | None:
 def _verified_from(baseline: PrimaryBaseline | None, named: Primary) -> Primary:
     """The stack's primary at the last verified run; ``named`` if none is known.
 
-    This covers stacks of an older version, which did not store the primary that their parameters named.
+    Stacks of an older version did not store the primary that their parameters named, so the last verified run tells it.
     """
     host, _, port = baseline.source.rpartition("#") if baseline else ("", "", "")
     return replace(named, host=host, port=int(port), term=baseline.term) if baseline and host else named
@@ -152,7 +152,7 @@ def pending_access_proof_of(last: BackupResult | None, snapshots: SnapshotStore)
     """The facts of a backup before a settings push whose proof of access is still pending; None if there is no such
     push.
 
-    It is also None if that snapshot has expired, because there is nothing left to compare with. Raises
+    The result is also None if that snapshot has expired, because there is nothing left to compare with. Raises
     Failure(SNAPSHOT_UNREADABLE or REGISTRY_UNAVAILABLE).
     """
     key = last.settings_before if last else None

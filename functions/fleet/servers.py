@@ -84,8 +84,8 @@ class Servers(Protocol):
         not_at: Address,
         beside: AccountSizes | None = None,
     ) -> AbstractContextManager[WritableServer]:
-        """A client for a backup that never logs in at the address ``not_at``, the primary's, whatever the backup's name
-        resolves to.
+        """A client for a backup that never logs in at ``not_at``, the primary's address, even if the backup's name
+        resolves to it.
 
         ``beside`` holds the sizes of the primary's lists, which limit the backup's lists.
         """

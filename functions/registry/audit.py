@@ -1,4 +1,4 @@
-"""The audit log: who changed what, and when. It contains the names of changed fields, never their values.
+"""The audit log: who changed what, and when. The log contains the names of changed fields, never their values.
 
 Rows of the table: pk is ``AUDIT#`` + year and month, sk is time + request id. Before the reply is known, the sk has the
 suffix ``#asked``, or ``#to`` and the path of the resource whose password destination changes. A record is written once

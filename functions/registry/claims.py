@@ -45,8 +45,8 @@ from registry.table import ConditionsFailed, Put, Table, unchanged
 
 @dataclass(frozen=True)
 class LeaseRow:
-    """The row of the lease, which is the right to run. Its end is not called ``expires_at``, because DynamoDB would
-    remove the row at that time.
+    """The row of the lease, which is the right to run. The lease's end is not called ``expires_at``, because DynamoDB
+    would remove the row at that time.
     """
 
     FORMAT: ClassVar[int] = 1

@@ -126,7 +126,7 @@ class DynamoStore:
 
     def unreadable_backups(self) -> tuple[tuple[str, str], ...]:
         rows = tuple(self._table.rows(BACKUP))
-        complaints = {row["sk"]: "id: should be the row's sort key" for row in rows if _is_misplaced(row)}
+        complaints = {row["sk"]: "id: differs from the row's sort key" for row in rows if _is_misplaced(row)}
         complaints |= dict(unreadable_rows(Backup, rows))
         return tuple(sorted(complaints.items()))
 

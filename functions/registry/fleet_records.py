@@ -44,8 +44,8 @@ class Backup:
     and prevents lost updates. The caller sets ``created_at`` and ``updated_at``. ``secret`` is the id of its
     credentials, empty if that is the backup's own id.
 
-    ``registration`` identifies the server behind the id. The store creates a new one when an id is registered and when
-    host or port change: results, approvals and snapshots of another registration belong to another server.
+    ``registration`` identifies the server behind the id. The store creates a new identifier when an id is registered
+    and when host or port change: results, approvals and snapshots of another registration belong to another server.
     """
 
     FORMAT: ClassVar[int] = 2

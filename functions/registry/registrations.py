@@ -1,7 +1,8 @@
 """Changes to registrations and their dependent rows, each in one transaction.
 
-A registration consists of its BACKUP row and the ADDRESS rows that the backup owns. Its status and approval are removed
-with it. The row may be of a newer version or damaged, so this module reads only single attributes of it.
+A registration consists of its BACKUP row and the ADDRESS rows that the backup owns. The backup's status and approval
+are removed with its registration. The row may be of a newer version or damaged, so this module reads only single
+attributes of it.
 """
 
 from collections.abc import Callable
@@ -190,8 +191,8 @@ def _registered(table: Table, backup_id: str) -> Row:
 def _releases(table: Table, backup_id: str, *, but: str = "") -> list[Delete]:
     """Removals of every address that the backup owns, except ``but`` and except rows of a newer version.
 
-    The addresses come from the address rows, because the backup's own row may be unreadable. They are read after the
-    backup's row, so they are current as long as its version is.
+    The addresses come from the address rows, because the backup's own row may be unreadable. The address rows are read
+    after the backup's row, so they are current as long as that row's version is.
     """
     owned = (row["sk"] for row in table.rows(ADDRESS) if row.get("backup_id") == backup_id)
     return [Delete(ADDRESS, address, known_format(AddressRow)) for address in owned if address != but]

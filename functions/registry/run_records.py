@@ -75,9 +75,7 @@ class RecordedFingerprints:
 
     @property
     def is_unsure(self) -> bool:
-        """Whether the part was written and not read back since. This stays true if another server becomes the
-        primary.
-        """
+        """Whether the part was written and not read back since. Another primary does not change the answer."""
         return not (self.desired or self.held)
 
 
@@ -99,15 +97,15 @@ class BackupResult:
 
     ``pushed_at`` and ``verified_at`` are None if this run did not push or verify; the backup's status then keeps the
     older times. ``snapshot`` is the key of the backup's content before the first write. ``fingerprints`` are by part;
-    the backup's status also keeps older ones. ``basis`` is a digest of what the backup was verified against, empty if
-    it was not verified. ``failures`` is 1 or 0 in a result, and the number of consecutive failures in the backup's
-    status. ``harmed``: the backup was rolled back after a push, or is unreachable since one. None in ``failures``,
-    ``harmed`` or ``condition`` means that this run found nothing out, and the known value stays. The same applies to
-    ``settings_before``, the key of the snapshot before new settings whose proof of access is pending; it is empty if
-    there are none. ``term`` and ``source`` identify the primary that it was compared with (``Primary.source``).
-    ``approved_parts``, in an interim result, maps each part that was approved, or has the requested hash, to the hash
-    of its change. A worker that takes over the push in the same run may write exactly that. ``approved_by`` are the
-    principals whose approval the push used, empty if it used none.
+    the backup's status also keeps older ones. ``basis`` is a digest of everything that the verification depends on,
+    empty if the backup was not verified. ``failures`` is 1 or 0 in a result, and the number of consecutive failures in
+    the backup's status. ``harmed``: the backup was rolled back after a push, or is unreachable since one. None in
+    ``failures``, ``harmed`` or ``condition`` means that the run found nothing out; the status keeps the known value.
+    The same applies to ``settings_before``, the key of the snapshot before new settings whose proof of access is
+    pending; it is empty if there are none. ``term`` and ``source`` identify the primary that it was compared with
+    (``Primary.source``). ``approved_parts``, in an interim result, maps each part that was approved, or has the
+    requested hash, to the hash of its change. A worker that takes over the push in the same run may write exactly that.
+    ``approved_by`` are the principals whose approval the push used, empty if it used none.
     """
 
     FORMAT: ClassVar[int] = 4
@@ -153,7 +151,7 @@ class Run:
     ``term`` and ``source`` are the primary's; ``held``: the run writes nothing, because the primary has changed and
     nobody has confirmed it yet.
 
-    ``primary`` is the primary's condition, None if the run did not read the primary.
+    ``primary`` has the facts about the primary's certificate, licence and native sync, None if the run did not read it.
 
     ``new_run_id`` creates ids, which sort by time: runs and histories are listed by them. ``snapshot`` is the key of
     the snapshot to restore, empty for a replication. ``plan_hash`` is the hash of the plan that it was asked to carry
@@ -215,8 +213,8 @@ class FanOut:
 
 @dataclass(frozen=True)
 class ServedNow:
-    """The marker of a backup that a run is processing. It is removed at the end of the processing, unless the process
-    dies.
+    """The marker of a backup that a run is processing. The marker is removed at the end of the processing, unless the
+    process dies.
 
     ``registration`` and ``version`` are from the backup's registration at that time. ``deaths`` is the number of
     earlier processes that died while they processed this registration.
@@ -324,7 +322,7 @@ class KeptState:
 
 @dataclass(frozen=True)
 class Approval:
-    """A person's approval of exactly one plan, for one push. It is void as soon as a server changes.
+    """A person's approval of exactly one plan, for one push. The approval is void as soon as a server changes.
 
     The first write to the backup ends it in the same transaction that records the write, whichever run writes.
 

@@ -21,7 +21,7 @@ MAX_INTERVAL = 1440
 
 _RATE = whole(r"rate\(\s*([0-9]{1,9})\s+(minute|hour|day)s?\s*\)")
 _REPEATED = ("ScheduleExpression", "Description", "EventPattern", "RoleArn", "EventBusName")
-"""Attributes that PutRule removes from a rule unless they are sent again, and rejects if they are empty."""
+"""Attributes of a rule that PutRule removes unless they are sent again. PutRule rejects empty ones."""
 _MINUTES = {"minute": 1, "hour": 60, "day": 1440}
 
 
@@ -157,7 +157,7 @@ class _RuleChanges:
             try:
                 self.keeper.write(rule, rule.expression, enabled=rule.enabled)
             except Failure:
-                half = f"{failure.message}; the rule {rule.name} was changed before, and could not be put back"
+                half = f"{failure.message}; the rule {rule.name} was changed before, and could not be restored"
                 raise Failure(failure.reason, half) from None
 
 

@@ -5,11 +5,11 @@ The supported types are few: text, booleans, numbers, datetimes with a zone, oth
 boolean, and a time needs a zone. A library for this takes longer to import than everything else a run does before its
 first call.
 
-A record is a dataclass that is stored by itself. It contains its format's number (``Stored.FORMAT``), and its reader
-supports that number and all earlier ones. A newer number, an unknown field and a missing field are rejected: an older
-version of the product must not replace what it does not understand by a default.
+A record is a dataclass that is stored by itself. Each record contains the number of its format (``Stored.FORMAT``), and
+its reader supports that number and all earlier ones. A newer number, an unknown field and a missing field are rejected:
+an older version of the product must not replace what it does not understand by a default.
 
-- A record without a number has format 0, from before numbers existed. It is read as that version defined it.
+- A record without a number has format 0, from before numbers existed. Such a record is read as that version defined it.
 - A field that an older format lacks gets its default.
 - A renamed field declares its former names (``formerly``) and is read under any of them. A record with two of these
   names is rejected.
@@ -21,7 +21,7 @@ To change what is stored:
 2. Raise ``FORMAT`` of every class that is stored with it:
    ``tests/unit/registry/test_format_fixtures.py`` compares it with the newest fixture.
 3. Give the field a value in ``local/format_fixtures.py`` and run that program.
-   It adds a file for the new format and never changes one that is there.
+   The program adds a file for the new format and never changes one that is there.
 
 A row is a flat mapping of attribute names to the types of DynamoDB: text, booleans, integers, Decimal, lists and
 mappings. Attributes that are None are omitted.

@@ -327,4 +327,4 @@ def check_digest(key: str, content: bytes, written_at: datetime, digests: Snapsh
 
 def snapshot_altered(key: str) -> Failure:
     """The failure for content that differs from what this product stored under the key."""
-    return Failure(Reason.SNAPSHOT_ALTERED, f"the snapshot {key} is not what this product has kept there")
+    return Failure(Reason.SNAPSHOT_ALTERED, f"the snapshot {key} is not what this product stored there")

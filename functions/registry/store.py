@@ -1,7 +1,8 @@
 """The registry's interface to the rest of the product.
 
-It is implemented with DynamoDB and Secrets Manager in this package, and with dictionaries in ``local.fakes``. Both pass
-the same tests. Every method may raise ``common.errors.Failure`` with REGISTRY_UNAVAILABLE.
+This package implements the interface with DynamoDB and Secrets Manager; ``local.fakes`` implements it with
+dictionaries. Both implementations pass the same tests. Every method may raise ``common.errors.Failure`` with
+REGISTRY_UNAVAILABLE.
 """
 
 from collections.abc import Iterable
@@ -90,8 +91,8 @@ class Store(Protocol):
     def delete_backup(self, backup_id: str, *, expected: Backup | None = None) -> None:
         """Remove a registration, its last status and its approval; its history is kept.
 
-        Its secret then becomes one of the ``discarded_secrets``. ``expected`` is the registration as it was read, None
-        for any.
+        The backup's secret then becomes one of the ``discarded_secrets``. ``expected`` is the registration as it was
+        read, None for any.
 
         Raises VersionConflict, and Failure(UNKNOWN_BACKUP) if the id is not registered.
         """
@@ -184,7 +185,7 @@ class Store(Protocol):
     ) -> None:
         """Store the interim result before the first write to a backup, and end the approval.
 
-        The interim result is final if the run dies. It is stored as by ``record_result``, but the backup stays open.
+        The interim result is stored as by ``record_result``, but the backup stays open. It is final if the run dies.
         ``conditions`` can pause the backup in the same transaction. Raises Failure, without storing anything, if a
         condition fails: REGISTRATION_CHANGED, APPROVAL_CHANGED, SETTINGS_CHANGED, or PRIMARY_REPLACED for another term
         than the result's; and RECORD_UNREADABLE if the status is unreadable.

@@ -79,7 +79,7 @@ def primary_replaced() -> Failure:
 
 @dataclass(frozen=True)
 class PushConditions:
-    """The versions of the records that a run has read for a backup. They must be unchanged at its first write.
+    """The versions of the records that a run has read for a backup. The records must be unchanged at its first write.
 
     ``version`` is the version of the registration. ``approval`` is the stored approval, whether or not it takes effect;
     None for none. ``settings_version`` is the version of the fleet's settings, 0 if none are stored. ``paused`` is a
@@ -226,8 +226,8 @@ def of_primary[Record: (Approval, BackupResult, PrimaryAcceptance, PrimaryBaseli
 
 
 def _is_same_primary(one: _OfPrimary, other: _OfPrimary) -> bool:
-    """Terms and addresses are compared, because the stack's parameters can name another server without a new term.
-    Older records have no address.
+    """Whether the record is for this primary. Addresses are compared too, because the stack's parameters can name
+    another server without a new term. Older records have no address.
     """
     return one.term == other.term and (one.source == other.source or not (one.source and other.source))
 

@@ -93,7 +93,7 @@ class Push:
     def _check_same(self, part: PartPlan, held: str) -> None:
         """Raise Failure unless the part still has this fingerprint."""
         if part.part.fingerprint(part.part.read(self._server), self.plan.policy) != held:
-            raise Failure(Reason.CHANGED_DURING_PUSH, "it was equal, and its content has changed since")
+            raise Failure(Reason.CHANGED_DURING_PUSH, "its content was equal after its write, and has changed since")
 
     def _after_failures(self, part: PartPlan) -> PartPlan:
         """The part's plan; nothing is written if the server failed, or a part that this one depends on failed."""

@@ -197,7 +197,7 @@ class Outcome:
     facts: ServerFacts | None = None
     """The facts that the backup reported, None if it could not be reached."""
     basis: str = ""
-    """A digest of what the backup was verified against, if the caller stores it."""
+    """A digest of everything that the verification depends on, if the caller stores it."""
     approved_parts: Mapping[PartName, str] = field(default_factory=dict)
     """In an interim result of a plan with a hash: what will be written, by part."""
     settings_before: str | None = None

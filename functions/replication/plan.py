@@ -1,8 +1,8 @@
 """The plan for one backup, made before anything is written.
 
-A plan depends only on both sides' content and on the policy. It decides about every part, including the effect of one
-part's block on others; a run only carries it out, unless a write fails. Its hash covers everything that may be written
-and why, so that a person can approve exactly what was reviewed.
+A plan depends only on both sides' content and on the policy. The plan decides about every part, including the effect of
+one part's block on others. A run only carries the plan out, unless a write fails. Its hash covers everything that may
+be written and why, so that a person can approve exactly what was reviewed.
 """
 
 import hashlib
@@ -121,7 +121,7 @@ class PartPlan:
     def missing(self) -> bool:
         """Whether the primary returned no content for this part while the backup has some.
 
-        This is never so for settings, which are rejected before there is a plan.
+        The result is always False for settings: missing settings are rejected before there is a plan.
         """
         return self.settled is not None and self.settled.reason is Reason.PRIMARY_EMPTY
 
@@ -214,8 +214,8 @@ class Plan:
     def hash(self) -> str:
         """A hexadecimal digest of everything that the plan may write and why.
 
-        It covers the content of every differing part before and after, its blocks, approved or not, and the policy with
-        its keep patterns. Equal parts are not covered.
+        The hash covers the content of every differing part before and after, its blocks, approved or not, and the
+        policy with its keep patterns. Equal parts are not covered.
         """
         return self.hash_without(())
 
@@ -361,7 +361,7 @@ def _read_and_compared(
         return PartPlan(part, own, settled=settled, warnings=warnings)
     kept, missing = contained(
         lambda: (part.kept_differences(source, desired, policy), ()),
-        lambda defect: ((), (str(defect.of(f"what is kept of {part.name} although it differs", server.label)),)),
+        lambda defect: ((), (str(defect.of(f"the list of kept differences in {part.name}", server.label)),)),
     )
     plan = _compared(part, own, desired, policy, previous)
     return replace(plan, warnings=(*warnings, *missing), kept_differences=kept)

@@ -314,7 +314,7 @@ class Preview:
 def preview(
     plan: Plan, guard: Guard, warnings: tuple[str, ...], look: Callable[[Plan], PlanDetails] = details
 ) -> Preview:
-    """The plan after the guard, including what the guard stops.
+    """A plan for display, with the guard's decisions, including the parts that the guard stops.
 
     ``warnings`` come before the plan's own. ``look`` computes the details; callers may pass a function that lists
     fewer.

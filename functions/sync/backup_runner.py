@@ -62,7 +62,7 @@ class BackupRunner:
 
     @cached_property
     def _beside(self) -> AccountSizes | None:
-        """The size limits for a backup's lists. They do not apply when a backup's own snapshot is restored."""
+        """The size limits for a backup's lists. The limits do not apply when a backup's own snapshot is restored."""
         is_own = self.restore_source is not None and self.restore_source.owner
         return None if is_own else account_sizes(self.primary)
 
@@ -121,8 +121,8 @@ class BackupRunner:
         """Replicate to a backup, registered as ``registration``, and record the result of any kind.
 
         A backup is not read if its registration changed, its credentials are missing or refused, or it cannot be
-        reached. It is also not read if processes died during it, the time is over, or the last full read is recent
-        enough.
+        reached. A backup is also not read if processes died during it, the time is over, or the last full read is
+        recent enough.
 
         Raises Failure, without having done anything, if the current registration cannot be read from the registry.
         """
@@ -326,8 +326,8 @@ def basis_of(primary: PrimaryState, backup: Backup, policy: Policy, term: int) -
     """A digest of everything that a verification depends on except the backup's content: a change of it voids the
     verification.
 
-    It includes the registration's version: any change of the registration, even one that is reverted, requires a full
-    read.
+    The digest includes the registration's version: any change of the registration, even one that is reverted, requires
+    a full read.
     """
     parts = (
         f"{part.name}={part.fingerprint(primary.states[part.name], policy) if part.name in primary.states else '-'}"
@@ -345,9 +345,9 @@ def may_skip_full_read(
 ) -> bool:
     """Whether one small request to the backup is enough, instead of reading all of it.
 
-    This is so if the backup was verified within ``full_verification_minutes`` against the same ``basis``, and the
-    run may write to it. Only a verified result has a basis, so a backup that has failed or drifted since is read in
-    full.
+    One request is enough if the backup was verified within ``full_verification_minutes`` against the same ``basis``,
+    and the run may write to it. Only a verified result has a basis, so a backup that has failed or drifted since is
+    read in full.
     """
     if last is None or last.verified_at is None or last.basis != basis:
         return False

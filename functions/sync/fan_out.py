@@ -48,7 +48,7 @@ def is_needed(
 
 
 def begin_fan_out(runner: BackupRunner, terms: FanOutTerms, backups: Sequence[Backup]) -> FanOut:
-    """Store what workers need to process these backups, and extend the lease. This queues nothing yet. Raises
+    """Store what workers need to process these backups, and extend the lease. Nothing is queued yet. Raises
     Failure.
     """
     recorder, primary = runner.recorder, runner.primary
@@ -244,7 +244,7 @@ class _Share:
         """Process the backups that are open and not claimed elsewhere; return those that were not tried for lack of
         time.
         """
-        # Some of these may be in work by another process. They cannot be claimed, so they are left out below.
+        # Some of these may be in work by another process. Such backups cannot be claimed, so they are left out below.
         alone = [backup_id for backup_id in backup_ids if backup_id in self._runner.served]
         together = [backup_id for backup_id in backup_ids if backup_id not in alone]
         self._runner.shares.expect(together, alone)

@@ -35,7 +35,7 @@ _BY_RESTORE = (
 
 
 def paused_for(run: Run) -> str:
-    """The text of the reason for a pause that a restore makes. It stays true if the run dies at any moment."""
+    """The text of the reason for a pause that a restore makes. The text stays true if the run dies at any moment."""
     return f"the run {run.id} restores {run.snapshot}; its result says what came of it"
 
 
@@ -66,7 +66,7 @@ def left_alone(backups: Iterable[Backup], run: Run) -> Failure | None:
         return None
     ids = ", ".join(backup.id for backup in left[:_LISTED]) + (", ..." if len(left) > _LISTED else "")
     is_paused = any(not backup.report_only for backup in left)
-    why = "paused and not named, or have report_only" if is_paused else "only reported on"
+    why = "paused and not named, or have report_only" if is_paused else "set to report_only"
     reason = Reason.BACKUP_PAUSED if is_paused else Reason.BACKUP_REPORT_ONLY
     return Failure(reason, f"nothing is restored to the backups that are {why}: {ids}")
 
@@ -75,7 +75,7 @@ def refuse_report_only(backups: Iterable[Backup], run: Run) -> None:
     """Raise Failure(BACKUP_REPORT_ONLY) if a restore names a backup that is never written to."""
     for backup in backups:
         if run.snapshot and not run.dry_run and backup.report_only and backup.id in run.requested_backups:
-            raise Failure(Reason.BACKUP_REPORT_ONLY, f"the backup {backup.id!r} is only reported on")
+            raise Failure(Reason.BACKUP_REPORT_ONLY, f"{backup.id!r} has report_only, so nothing is written to it")
 
 
 def paused_by_restore(backup: Backup, run: Run, now: datetime) -> Backup:

@@ -75,10 +75,10 @@ OF_RUN = (
     Metric("BackupsInSync", "found equal", _of_status(Status.IN_SYNC)),
     Metric("BackupsUpdated", "written to, read back, equal", _of_status(Status.UPDATED)),
     Metric("BackupsDrifted", "differ, without a write being intended", _of_status(Status.DRIFTED)),
-    Metric("BackupsBlocked", "the guards stopped some of it", _of_status(Status.BLOCKED)),
+    Metric("BackupsBlocked", "the guards stopped some parts", _of_status(Status.BLOCKED)),
     Metric("BackupsRolledBack", "new settings were rolled back", _of_status(Status.ROLLED_BACK)),
     Metric("BackupsFailed", "could not be made equal", _of_status(Status.FAILED)),
-    Metric("BackupsIncomplete", "the run could not reach them, or not finish them", _of_status(Status.INCOMPLETE)),
+    Metric("BackupsIncomplete", "the run could not reach or finish them", _of_status(Status.INCOMPLETE)),
     Metric("BackupsRestored", "were restored to earlier content", _of_status(Status.RESTORED)),
 )
 """The metrics of one run."""
@@ -98,8 +98,7 @@ OF_FLEET = (
     Metric[FleetHealth]("BlockedNow", "backups that wait for an approval", lambda health: health.blocked),
     Metric[FleetHealth](
         "HarmedNow",
-        "backups whose settings were put back, that cannot be reached since a push, or whose status cannot be"
-        " understood",
+        "backups whose settings were rolled back, that are unreachable since a push, or whose status is unreadable",
         lambda health: health.harmed,
     ),
     Metric(

@@ -28,8 +28,8 @@ from replication.primary import fingerprint
 from sync.context import RunContext
 
 _MANY_DAYS = 36_500
-"""The maximum number of days that is stored: a server can report any number. It also represents a licence that never
-expires.
+"""The maximum number of days that is stored: a server can report any number. The same number represents a licence that
+never expires.
 """
 
 
@@ -73,8 +73,8 @@ def result_of(
 def condition_of(facts: ServerFacts, now: datetime) -> Condition:
     """The facts about a server's certificate, licence and native sync that are stored.
 
-    A valid licence without ``days_left`` never expires, and an invalid one has expired. Both are stored as an expiry
-    date, because a missing value would keep the previous date, and its alarm, in force.
+    A valid licence without ``days_left`` never expires, and an invalid one has expired. In both cases an expiry date is
+    stored, because a missing value would keep the previous date, and its alarm, in force.
     """
     days = min(facts.licence.days_left, _MANY_DAYS)
     if days <= 0:
@@ -201,7 +201,7 @@ class ResultRecorder:
     def record(self, result: BackupResult, fault: str = "") -> BackupResult:
         """Store a result and report it; if it cannot be stored, the reported result says so.
 
-        ``fault`` as in ``Progress.backup_done``.
+        ``fault`` is the stack trace of an unexpected error, or empty.
         """
         try:
             self._store(result)

@@ -1,9 +1,9 @@
 """How the time of a run is divided: the order in which its backups are processed, and how long each may take.
 
 Every backup gets its turn, even if runs have too little time. A server can be slow: it answers one byte at a time, or
-sends data that takes long to compare. It then uses up only its own time. No single wait is then too long, but together
-they use up the run. So each backup has a share of the run's time, which limits everything that is done for it. A backup
-that uses up its share has failed, and comes after the other backups of that run in the next one.
+sends data that takes long to compare. A slow server then uses up only its own time. No single wait is then too long,
+but together they use up the run. So each backup has a share of the run's time, which limits everything that is done for
+it. A backup that uses up its share has failed, and comes after the other backups of that run in the next one.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,8 @@
 """A stand-in for the SOAP API of a Cerberus FTP server.
 
-It shares no code with the product and reads its own copy of the contract (``contract.json``), so that it can reveal
-errors of the product. On the wire it behaves like a gSOAP 2.8 server for that contract; the inner structure of its
-documents is modelled, not captured (see ``documents``).
+The stand-in shares no code with the product and reads its own copy of the contract (``contract.json``), so that it can
+reveal errors of the product. On the wire it behaves like a gSOAP 2.8 server for that contract; the inner structure of
+its documents is modelled, not captured (see ``documents``).
 """
 
 from local.cerberus.certificates import Authority, Identity, self_signed

@@ -87,7 +87,7 @@ def _version(text: str) -> tuple[int, int, int, int]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m local.cerberus", description=__doc__)
-    parser.add_argument("--name", default="server", help="the machine; its values follow from it")
+    parser.add_argument("--name", default="server", help="name of the machine, from which its values are derived")
     parser.add_argument("--users", type=int, default=50)
     parser.add_argument("--groups", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)

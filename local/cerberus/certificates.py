@@ -82,7 +82,7 @@ class Authority:
 
 
 def self_signed(host: str = _ADDRESS, *, san: bool = True, days: int = 365) -> Identity:
-    """A certificate as the server's own "Create Cert" button makes it, valid for ``days``. It is trusted by its
+    """A certificate as the server's own "Create Cert" button makes it, valid for ``days``. Clients trust it by its
     fingerprint.
     """
     key = ec.generate_private_key(ec.SECP256R1())

@@ -1,6 +1,6 @@
 """The control endpoint: plain HTTP on 127.0.0.1 for observing and controlling a server in another process.
 
-It returns everything on a server, including secrets, so it is only for servers with generated content.
+The endpoint returns everything on a server, including secrets, so it is only for servers with generated content.
 
     GET    /summary     counts, names and settings that a person wants to see
     GET    /snapshot    everything that can be compared

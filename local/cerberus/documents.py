@@ -1,6 +1,6 @@
 """The XML documents of a server: names, reading, and paths into them.
 
-They are modelled, not captured: no sample of these files is public. Two facts are known: the documents look
+The documents are modelled, not captured: no sample of these files is public. Two facts are known: the documents look
 gSOAP-serialised (prefixed, namespace-qualified elements and attributes), and the SOAP contract names the fields of
 users, groups and address entries. The rest, including all of ``settings``, is made up here.
 

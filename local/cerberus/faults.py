@@ -120,8 +120,8 @@ class Kind(StrEnum):
 class Fault:
     """One fault.
 
-    ``operation`` is a name of the contract or ``*``. It occurs from the ``first`` matching call on (counted from 1),
-    ``times`` times (None: always).
+    ``operation`` is a name of the contract or ``*``. The fault occurs from the ``first`` matching call on
+    (counted from 1), ``times`` times (None: always).
     """
 
     kind: Kind

@@ -1,6 +1,6 @@
 """A server in its own process, controlled through its control endpoint.
 
-It has the methods of ``LocalServer`` that make sense across processes.
+``RemoteServer`` has the methods of ``LocalServer`` that make sense across processes.
 """
 
 import http.client

@@ -25,8 +25,8 @@ _LARGE = 1_000_000
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything on a server that can be compared. It is plain data, which the control endpoint also returns; its repr
-    shows no content.
+    """Everything on a server that can be compared. The control endpoint returns it too, as plain data; its repr shows
+    no content.
     """
 
     documents: Mapping[str, str] = field(repr=False)
@@ -103,8 +103,8 @@ class ServerState:
             return tree
 
     def _keep(self, name: str, text: str, tree: etree._Element) -> None:
-        """Store a parsed document. Its names are cached; a large tree is not, because it takes ten times its text's
-        memory.
+        """Store a parsed document. The names in it are cached; a large tree is not, because it takes ten times its
+        text's memory.
         """
         self._documents[name] = text
         self._names[name] = [item.get(documents.q("name")) or "" for item in tree]
@@ -157,8 +157,8 @@ class ServerState:
     def restart(self) -> None:
         """Restart the service: listeners return to the options that were last committed.
 
-        This is a model: it is unknown whether a real server keeps uncommitted changes. It is the more difficult case
-        for a client that changes listeners.
+        It is unknown whether a real server keeps uncommitted changes. This model drops them, because that is the more
+        difficult case for a client that changes listeners.
         """
         with self.lock:
             self.interfaces = deepcopy(self._committed)

@@ -41,9 +41,9 @@ class LocalCloud:
     - a shorter interval of a rule counts from the last time the rule fired;
     - retries and age of asynchronous invocations are taken from the
       template's default parameters;
-    - it uses plain HTTP, so ``deploy`` removes the bucket policies that demand TLS;
-    - it counts AWS/Lambda's metrics for invocations that wait for an answer, and reads no metrics from log lines;
-    - it requires ``sqs:SendMessageBatch``, which in AWS is part of ``sqs:SendMessage``; ``deploy`` adds it;
+    - the local cloud uses plain HTTP, so ``deploy`` removes the bucket policies that demand TLS;
+    - AWS/Lambda's metrics count only invocations that wait for an answer, and no metrics are read from log lines;
+    - ``sqs:SendMessageBatch`` is required, which in AWS is part of ``sqs:SendMessage``; ``deploy`` adds it;
     - reserved concurrency in a template is ignored; memory is not limited;
     - a function's log lines are stored when the function has answered; its last
       lines can appear with the next invocation.
@@ -110,7 +110,7 @@ class LocalCloud:
     def kill_function(self, function_name: str) -> int:
         """Kill all processes of a function with SIGKILL; return their number.
 
-        Their invocations count as failed, and the next invocation starts a new process.
+        The invocations in progress count as failed, and the next invocation starts a new process.
         """
         processes = self._ministack.function_processes(function_name)
         for process in processes:

@@ -32,7 +32,7 @@ class CloudFailed(Exception):
 class MiniStack:
     """One MiniStack process on a free port of 127.0.0.1, with IAM enforced.
 
-    Its log and data are in ``folder``. ``access_key`` and ``secret_key`` are
+    MiniStack's log and data are in ``folder``. ``access_key`` and ``secret_key`` are
     those of its administrator, who may do everything.
     """
 
@@ -71,7 +71,7 @@ class MiniStack:
             raise
 
     def stop(self) -> None:
-        """End MiniStack and every process that it started. This does nothing if MiniStack is not running."""
+        """End MiniStack and every process that it started. Nothing happens if MiniStack is not running."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -143,7 +143,7 @@ class MiniStack:
 def free_port() -> int:
     """A port of 127.0.0.1 on which no process listens at the moment.
 
-    It is outside of the range from which systems assign free ports, so that no
+    The port is outside of the range from which systems assign free ports, so that no
     other process gets the port before it is used.
     """
     while True:

@@ -1,6 +1,7 @@
 """A backup whose every reply is as large as ``common.budgets`` allows, and replies that are larger.
 
-Its replies are bytes that the product's own decoder reads, so the cost is the same as over the wire, except for TLS.
+The server's replies are bytes that the product's own decoder reads, so the cost is the same as over the wire, except
+for TLS.
 """
 
 from collections.abc import Callable

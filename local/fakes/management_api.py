@@ -137,7 +137,7 @@ class FakeApi:
 
 @dataclass
 class ApiWorld(FakeApi):
-    """The function, called directly. Its clock advances by a microsecond at each reading, so that no two times are
+    """The function, called directly. The clock advances by a microsecond at each reading, so that no two times are
     equal.
 
     ``names`` maps the hosts that the resolver knows to their addresses.
@@ -149,7 +149,7 @@ class ApiWorld(FakeApi):
 
     @property
     def now(self) -> datetime:
-        """The time of the last reading of the clock. It may be set."""
+        """The time of the last reading of the clock. A test may set it."""
         return self.runtime.time
 
     @now.setter

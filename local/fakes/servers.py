@@ -178,7 +178,9 @@ class FakeServer:
 
 
 class FleetServer(FakeServer):
-    """A server of a small fleet. Its users, groups and a greeting in its settings can be set and read by name."""
+    """A server of a small fleet. A test can set and read its users, its groups and a greeting in its settings by
+    name.
+    """
 
     def __init__(self, name: str, port: int) -> None:
         licence = Licence(valid=True, name=name, issued=100, installed=200)

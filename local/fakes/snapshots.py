@@ -66,7 +66,7 @@ class MemorySnapshots:
 class ForgottenSnapshots:
     """A ``SnapshotStore``, and ``Snapshots`` of one backup, that encodes like the product and stores nothing.
 
-    It is for measuring memory. Raises AssertionError if something is read back.
+    This store is for measuring memory. Raises AssertionError if something is read back.
     """
 
     def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:

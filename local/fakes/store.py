@@ -11,7 +11,7 @@ from registry.dynamo import DynamoStore
 
 
 class MemoryStore(DynamoStore):
-    """A store with its own table. It numbers registrations, so that its results are the same every time."""
+    """A store with its own table. Registrations are numbered, so that results are the same every time."""
 
     def __init__(self) -> None:
         self.table = FakeDynamoDb()

@@ -102,7 +102,7 @@ class World:
         self.give_log_in(backup.secret_id)
 
     def give_log_in(self, secret_id: str) -> None:
-        """Store a log-in again, as is required after a server's destination changes. This does nothing if there is no
+        """Store a log-in again, as is required after a server's destination changes. Nothing happens if there is no
         log-in.
         """
         with suppress(Failure):

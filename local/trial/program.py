@@ -76,7 +76,7 @@ def _plan(request: Request, session: Session) -> Exit:
 def _sync(request: Request, session: Session) -> Exit:
     looked = _looked(request, session)
     if looked.preview.outdated:
-        message = "the plan is not the one that was approved; nothing was written"
+        message = "the plan has changed since it was approved; nothing was written"
         _tell(f"BLOCKED: {Failure(Reason.PLAN_NOT_CURRENT, message)}")
         return Exit.BLOCKED
     if not looked.writable | looked.blocked:
@@ -106,7 +106,7 @@ def _confirmed(looked: Looked) -> bool:
     if not sys.stdin.isatty():
         _tell("There is no terminal to ask at: give --yes, or --approve with the plan's hash.")
         return False
-    rest = " What is blocked stays as it is." if looked.blocked else ""
+    rest = " Blocked parts stay as they are." if looked.blocked else ""
     print(f"\nWrite this to the backup?{rest} Type yes: ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().casefold() == "yes"
 
@@ -120,7 +120,7 @@ def _report(outcome: Outcome) -> Exit:
     if paths := [line for part in outcome.parts for line in kept_lines(part.kept.count, part.kept.paths)]:
         _show("\nKept although it differs:\n" + "".join(f"  = {path}\n" for path in paths))
     if outcome.snapshot:
-        _tell(f"What it held before is in {outcome.snapshot}. The file holds password hashes; only you can read it.")
+        _tell(f"The earlier content is in {outcome.snapshot}. The file holds password hashes; only you can read it.")
     if outcome.reason:
         failure = Failure(outcome.reason, outcome.message)
         _tell(f"{outcome.status.upper()}: {printable(str(failure))}")

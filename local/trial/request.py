@@ -33,10 +33,10 @@ class Command(StrEnum):
 
 
 _HELP = {
-    Command.CHECK: "look whether both servers can be reached, trusted, logged in to and replicated; write nothing",
+    Command.CHECK: "check whether both servers can be reached, trusted, logged in to and replicated; write nothing",
     Command.PLAN: "show what a synchronization would change on the backup; write nothing",
     Command.SYNC: "show the plan, ask, and make the backup equal to the primary",
-    Command.RESTORE: "show the plan, ask, and give the backup back what it held before a sync",
+    Command.RESTORE: "show the plan, ask, and restore the backup's content from before a sync",
 }
 
 
@@ -136,7 +136,7 @@ def _hash(text: str) -> str:
     """The hash of a plan. An empty text is an error, because it usually comes from an unset shell variable."""
     stripped = text.strip()
     if not stripped:
-        raise argparse.ArgumentTypeError("it names no plan; leave the option out to be asked")
+        raise argparse.ArgumentTypeError("the hash is empty; omit the option to be asked")
     return stripped
 
 
@@ -162,7 +162,7 @@ def _parser() -> argparse.ArgumentParser:
         if command in (Command.SYNC, Command.RESTORE):
             _add_writing(one)
         if command is Command.RESTORE:
-            one.add_argument("--snapshot", type=Path, required=True, metavar="FILE", help="what a sync has kept")
+            one.add_argument("--snapshot", type=Path, required=True, metavar="FILE", help="file that a sync has stored")
     return parser
 
 
@@ -170,20 +170,26 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     for server in ("primary", "backup"):
         parser.add_argument(f"--{server}", required=True, metavar="HOST:PORT", help=f"SOAP service of the {server}")
         trust = parser.add_mutually_exclusive_group()
-        trust.add_argument(f"--{server}-ca", type=Path, metavar="FILE", help="own CA of its certificate, in PEM")
+        trust.add_argument(f"--{server}-ca", type=Path, metavar="FILE", help="CA that signed its certificate, in PEM")
         trust.add_argument(
             f"--{server}-fingerprint",
             action="append",
             default=[],
             metavar="SHA256",
-            help="fingerprint its certificate must have; twice, or with a comma, for two",
+            help="SHA-256 fingerprint of its certificate; repeat the option, or use a comma, for two",
         )
     parts = ",".join(part for part in PartName if part in DEFAULT_PARTS)
-    parser.add_argument("--parts", metavar="A,B", help=f"what is replicated; {parts} unless given")
+    parser.add_argument("--parts", metavar="A,B", help=f"parts to replicate; {parts} unless given")
     parser.add_argument(
-        "--rule", action="append", default=[], metavar="PATTERN", help="settings that stay the backup's own; repeatable"
+        "--rule",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="keep pattern: settings that the backup keeps; repeatable",
     )
-    parser.add_argument("--block-widened-access", action="store_true", help="stop what widens access until approved")
+    parser.add_argument(
+        "--block-widened-access", action="store_true", help="changes that widen access wait for an approval"
+    )
     parser.add_argument("--wsdl", type=Path, metavar="FILE", help="WSDL of the servers' own version")
     parser.add_argument(
         "--allow-network",
@@ -195,7 +201,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--connect-timeout", type=float, default=10.0, metavar="SECONDS", help="10 unless given")
     parser.add_argument("--read-timeout", type=float, default=60.0, metavar="SECONDS", help="60 unless given")
     parser.add_argument(
-        "--time-limit", type=float, default=900.0, metavar="SECONDS", help="for all that servers do; 900 unless given"
+        "--time-limit", type=float, default=900.0, metavar="SECONDS", help="limit for the whole work; 900 unless given"
     )
 
 
@@ -205,9 +211,12 @@ def _add_writing(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=SNAPSHOTS,
         metavar="FOLDER",
-        help=f"where what the backup held is kept before it is written to; {SNAPSHOTS} unless given",
+        help=f"folder for the backup's content before a write; {SNAPSHOTS} unless given",
     )
-    parser.add_argument("--yes", action="store_true", help="do not ask; what is blocked stays blocked")
+    parser.add_argument("--yes", action="store_true", help="do not ask; blocked parts stay blocked")
     parser.add_argument(
-        "--approve", type=_hash, metavar="HASH", help="do exactly the plan with this hash, what is blocked included"
+        "--approve",
+        type=_hash,
+        metavar="HASH",
+        help="carry out exactly the plan with this hash, including its blocked parts",
     )

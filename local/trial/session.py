@@ -113,14 +113,16 @@ class Session:
         try:
             # The primary's client serves the backup too, because it has no method that writes.
             with PrimaryClient(self._endpoint(server_id), self._deadline, self._runtime) as client:
-                self._tell(f"{server_id}: asking what it is ...")
+                self._tell(f"{server_id}: reading facts ...")
                 facts = client.facts()
                 native = client.native_sync().enabled
                 if self._request.settings.rules:
                     self._documents.append(client.settings())
         except Failure as failure:
             return certificate, Finding("log_in", failure)
-        warnings = ("Native synchronization is on; both would push to the same servers.",) if native else ()
+        warnings = (
+            ("The server's own Synchronization Manager is on. Both would push to the same servers.",) if native else ()
+        )
         return (
             certificate,
             Finding("log_in"),
@@ -132,7 +134,7 @@ class Session:
     def _certificate(self, server_id: str) -> Finding:
         server = self._servers[server_id]
         label = f"{server_id} ({server.host}:{server.port})"
-        self._tell(f"{server_id}: looking at its certificate ...")
+        self._tell(f"{server_id}: reading its certificate ...")
         try:
             shown = inspect_certificate(
                 server.host,
@@ -227,7 +229,7 @@ class Session:
         return ask_primary(self._facts_of_primary, self._request.settings)
 
     def _facts_of_primary(self, settings: SyncSettings) -> ServerFacts:
-        """The facts that the primary reports. Its certificate is checked before anybody is asked for its log-in."""
+        """The facts that the primary reports. The certificate is checked before anybody is asked for the log-in."""
         certificate = self._certificate(PRIMARY_ID)
         if certificate.failure:
             raise certificate.failure

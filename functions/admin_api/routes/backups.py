@@ -177,7 +177,7 @@ def change_backup(
     status_code=204,
 )
 def delete_backup(backup_id: BackupIdParameter, services: Injected, if_match: IfMatch = None) -> Response[None]:
-    """Stop replicating to a backup. Its secret can be recovered for some days, and its history is kept.
+    """Stop replicating to a backup. The backup's secret can be recovered for some days, and its history is kept.
 
     After a 503 the secret may still exist: repeat the request.
     """

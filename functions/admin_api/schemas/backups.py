@@ -50,10 +50,10 @@ class BackupChange(SecureOnly):
 class LastResult(Model):
     """The last run's result for a backup; ``pushed_at`` and ``verified_at`` are the latest known times.
 
-    It is null until a run has looked at the registered server beside the current primary.
+    The last result is null until a run has compared the registered server with the current primary.
 
-    ``plan_hash`` is the hash to approve: of the plan or, if some of its parts were blocked, of the remaining plan. It
-    is empty if nothing differed.
+    ``plan_hash`` is the hash to approve: of the plan or, if some of its parts were blocked, of the remaining plan. The
+    hash is empty if nothing differed.
     """
 
     run_id: str

@@ -87,7 +87,7 @@ BackupId = Annotated[
     Field(
         pattern=ID_PATTERN,
         max_length=63,
-        description=f"Not `{PRIMARY_ID}`, which is the primary's own id.",
+        description=f"Id of a backup. The id `{PRIMARY_ID}` is reserved for the primary.",
         json_schema_extra={"not": {"const": PRIMARY_ID}},
     ),
     AfterValidator(_backup_id),

@@ -19,7 +19,7 @@ LEFT_OUT: Any = Field(default=None)
 class NotBeside:
     """A flag that cannot be true if the field ``other`` is given, which has to be declared before the flag.
 
-    This declaration produces both the validator and the JSON schema.
+    From this declaration, both the validator and the JSON schema are made.
     """
 
     other: str

@@ -116,7 +116,7 @@ class NewApproval(Model):
 
 
 class ApprovalView(Model):
-    """An approval of one plan, for one push, as long as neither server changes.
+    """An approval of one plan, for one push. The approval is void if the primary or the backup changes.
 
     ``snapshot`` is the key of the snapshot that the plan restores, empty for a replication. ``agreed`` are the other
     people who count as approvers. ``missing_approvals`` is how many more people have to approve the same plan before it

@@ -61,9 +61,9 @@ class PrimaryView(Model):
 class AcceptedPartView(Model):
     """The content of one part of the primary that somebody accepted by a run with ``accept_primary``.
 
-    It applies to every later run, until this part changes or the primary is another server. ``reason`` and ``message``
-    say what would otherwise have stopped the run. ``requester_verified``: ``accepted_by`` requested that run through
-    this API; otherwise the name comes from an invocation of the function and proves nothing.
+    The acceptance applies to every later run, until this part changes or the primary is another server. ``reason`` and
+    ``message`` say what would otherwise have stopped the run. ``requester_verified``: ``accepted_by`` requested that
+    run through this API; otherwise the name comes from an invocation of the function and proves nothing.
     """
 
     part: str

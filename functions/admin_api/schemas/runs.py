@@ -18,19 +18,22 @@ class NewRun(Model):
     then not read, so ``accept_primary`` cannot be true as well. A backup that is already paused receives the state only
     if it is named here, and a person's pause keeps its reason. A backup with ``report_only`` cannot be named.
 
-    ``plan_hash`` is the hash of a reviewed plan of one backup: a backup with another plan is not written to. It is not
-    an approval: changes that the guards stop wait for ``POST /backups/{id}/approve``.
+    ``plan_hash`` is the hash of a reviewed plan of one backup: a backup with another plan is not written to. The hash
+    is not an approval: changes that the guards stop wait for ``POST /backups/{id}/approve``.
     """
 
     backups: Annotated[list[BackupId], Field(min_length=1, max_length=MAX_BACKUPS)] = LEFT_OUT
     dry_run: bool = False
-    state: Annotated[str, Field(pattern=DIGEST_PATTERN, description="Not beside a true accept_primary.")] = LEFT_OUT
+    state: Annotated[str, Field(pattern=DIGEST_PATTERN, description="Cannot be combined with accept_primary.")] = (
+        LEFT_OUT
+    )
     accept_primary: Annotated[
         bool,
         Field(
             description=(
-                "The primary is meant to be as empty or as small as the run finds it. This is remembered, unless the "
-                "run is dry, until the primary holds something else or is another server. Not true beside a state."
+                "Confirms that the primary's content is intended, even if it is empty or has shrunk by half. Unless "
+                "the run is dry, the confirmation is stored until the primary's content changes or another server "
+                "becomes the primary. Cannot be combined with state."
             )
         ),
         NotBeside("state", "The primary is not read if an older state of it is pushed"),
@@ -42,8 +45,8 @@ class NewRestore(Model):
     """The content to restore: a snapshot of this backup, or a state of the primary. A dry run writes nothing.
 
     The backup is restored even if it is paused, and a person's pause keeps its reason. ``plan_hash`` is the hash of a
-    reviewed plan: with another plan nothing is written. It is not an approval: changes that the guards stop wait for
-    ``POST /backups/{id}/approve``. ``same_machine`` confirms that a ``former`` snapshot is of the machine that is
+    reviewed plan: with another plan nothing is written. The hash is not an approval: changes that the guards stop wait
+    for ``POST /backups/{id}/approve``. ``same_machine`` confirms that a ``former`` snapshot is of the machine that is
     registered now.
     """
 
@@ -57,8 +60,8 @@ class SnapshotView(Model):
     """The content of a backup that was stored before a run wrote to it. ``at`` is when that run was requested, ``size``
     is in bytes.
 
-    ``former``: the snapshot is of an earlier registration of this id, since removed or at another address. It may
-    have been taken of another machine.
+    ``former``: the snapshot is of an earlier registration of this id, since removed or at another address. That
+    snapshot may be of another machine.
     """
 
     key: str
@@ -130,7 +133,7 @@ class NoticeView(Model):
 
 
 class RunView(Model):
-    """A run. Its status is ``queued`` until it begins; ``counts`` has the number of backups by status once it has
+    """A run. The status is ``queued`` until the run begins; ``counts`` has the number of backups by status once it has
     ended.
 
     ``snapshot`` is the key of the snapshot that it restores, empty for a replication; ``plan_hash`` is the hash of the

@@ -36,8 +36,8 @@ Host = Annotated[
         max_length=MAX_HOST,
         pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:_-]*$",
         description=(
-            "Host name or address; no URL. It is refused if it resolves to an address that is never connected to, "
-            "such as that of the metadata service."
+            "Host name or address; no URL. The host is refused if it resolves to a forbidden address, such as that of "
+            "the metadata service."
         ),
         json_schema_extra={
             "format": "server-host",
@@ -56,7 +56,7 @@ UserName = Annotated[str, Field(min_length=1, max_length=256, pattern=PLAIN)]
 Password = Annotated[
     Secret[Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]],
     Field(
-        description="Of the server's primary administrator. Kept in Secrets Manager, and never returned.",
+        description="Password of the server's primary administrator, stored in Secrets Manager and never returned.",
         json_schema_extra={"format": "password", "writeOnly": True},
     ),
 ]

@@ -52,8 +52,8 @@ class NewSyncSettings(Model):
         bool,
         Field(
             description=(
-                "An approval needs two people: somebody approves who did not ask for the run; where no person asked, "
-                "or it is not certain who did, two people approve."
+                "An approval needs two people. The person who requested the run counts as one of them. If no person "
+                "requested it, or the requester is not certain, two people have to approve."
             )
         ),
     ]
@@ -66,9 +66,9 @@ class NewSyncSettings(Model):
             ge=0,
             le=10080,
             description=(
-                "While nothing changes on the primary, a backup that was verified so recently is only asked whether it "
-                "is there, and not read. What is changed on a backup by hand is then noticed so much later. "
-                "0: every run reads and verifies."
+                "For this time after a verification, a run does not read a backup if nothing has changed on the "
+                "primary; it only checks that the backup answers. A change by hand on the backup is found later by up "
+                "to this time. 0: every run reads and verifies every backup."
             ),
         ),
         BeforeValidator(whole_number),
@@ -78,19 +78,19 @@ class NewSyncSettings(Model):
         Field(
             max_length=_MAX_ROLES,
             description=(
-                "ARNs of IAM roles whose trust policy gives each session the name of who takes it. All sessions of "
-                "another role count as one person."
+                "ARNs of IAM roles whose trust policy sets the session name to the name of the IAM user. All sessions "
+                "of any other role count as one person."
             ),
         ),
     ] = []
     approval_hours: Annotated[
         int,
-        Field(ge=1, le=720, description="Hours after which an approval expires, used or not."),
+        Field(ge=1, le=720, description="Hours after which an unused approval expires."),
         BeforeValidator(whole_number),
     ] = 24
     schedule_notes: Annotated[
         list[Annotated[str, Field(min_length=1, max_length=500, pattern=PLAIN)]],
-        Field(max_length=5, description="Accepted so that an answer can be sent back unchanged; it has no effect."),
+        Field(max_length=5, description="No effect; accepted so that clients can send a reply back."),
     ] = []
 
 

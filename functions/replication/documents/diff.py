@@ -42,7 +42,7 @@ _BESIDE_A_KEY = TYPED_VALUES | {"value"}
 
 
 class Kind(StrEnum):
-    """The change of a value or an item that the plan makes."""
+    """The kinds of changes that a plan makes to a value or an item."""
 
     ADDED = "added"
     REMOVED = "removed"

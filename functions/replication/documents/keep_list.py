@@ -62,7 +62,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("*activation-key*", _LICENCE),
     Rule("*serial-number*", _LICENCE),
-    Rule("*soap*", "the way in that replication itself uses"),
+    Rule("*soap*", "replication itself logs in through it"),
     Rule("*web-service*", _SOAP),
     Rule("*wsdl*", _SOAP),
     Rule("remote", _REMOTE),

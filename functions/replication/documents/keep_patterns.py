@@ -281,7 +281,7 @@ def _check_exception(pattern: str, texts: list[str], anchored: bool) -> None:
     named = [words(text.partition("[")[0]) for text in texts[1:]]
     protecting = [rule.rule for rule in map(_ProductRule.of, RULES) if any(map(rule.protects, named))]
     if protecting:
-        raise _invalid(pattern, f"no exception reaches what is the machine's own: {protecting[0].why}")
+        raise _invalid(pattern, f"no exception can replicate a machine-specific setting: {protecting[0].why}")
 
 
 def _invalid(pattern: str, why: str) -> Failure:

@@ -218,8 +218,8 @@ def _is_between(entries: list[Entry], number: int, keys: set[str]) -> bool:
 
 
 def _place_of_pair(primary: Entry, own: Entry | None) -> Place:
-    """The paths of a pair: if ordinary names differ, the primary's name is used; if only a kept name differs, both
-    are.
+    """The paths of a pair: if ordinary names differ, the primary's name is used; if only a kept name differs,
+    both names are used.
     """
     if own is None:
         return primary.place
@@ -266,8 +266,8 @@ def _meanings(values: list[tuple[str, str]], scope: Scope) -> dict[str | None, s
 
 
 def _create(parent: etree._Element, above: Scope, source: etree._Element, scope: Scope | None = None) -> etree._Element:
-    """Add an empty element like ``source`` where ``above`` is the scope. Its own scope is ``scope``, by default that of
-    ``source``.
+    """Add an empty element like ``source`` to ``parent``. ``above`` has the prefixes at the parent, and ``scope`` those
+    of the new element; by default these are the prefixes of ``source``.
     """
     wanted = _scope_of(source) if scope is None else scope
     changed = {prefix: uri for prefix, uri in wanted.items() if above.get(prefix) != uri}

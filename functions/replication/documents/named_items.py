@@ -25,8 +25,8 @@ class Items:
     """The content of a list document: the digests of its items by folded name, and the digest of the rest.
 
     ``names`` maps a folded name to the written name if they differ (``written``). An item without a name, or with a
-    repeated one, has a key of name and occurrence, so that no item is lost. It has no reference to the parsed document,
-    which takes much more memory.
+    repeated one, has a key of name and occurrence, so that no item is lost. ``Items`` has no reference to the parsed
+    document, which takes much more memory.
     """
 
     rest: str
@@ -93,7 +93,7 @@ def excerpts(root: etree._Element, hint: str, keys: Collection[str]) -> dict[str
 
 
 def around_items(root: etree._Element, hint: str) -> bytes:
-    """The XML of a list document without its items. This modifies the tree."""
+    """The XML of a list document without its items. The function modifies the tree."""
     for item in _find_items(root, hint):
         if (parent := item.element.getparent()) is not None:
             parent.remove(item.element)

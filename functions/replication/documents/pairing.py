@@ -52,8 +52,8 @@ class KeepList:
         return self.rules.match((*primary, labels)) or (own is not primary and self.rules.match((*own, labels)))
 
     def holds(self, element: etree._Element, place: Place) -> bool:
-        """Whether anything inside an element, including its attributes, is kept. ``place`` is the element's own
-        place.
+        """Whether anything inside an element, including its attributes, is kept. ``place`` has the paths of
+        the element itself.
         """
         primary, own = place
         if own is primary:
@@ -112,7 +112,7 @@ def below(place: Place, labels: Labels) -> Place:
 
 @dataclass(slots=True)
 class Entry:
-    """A child of one of two paired elements. ``place`` is its own place.
+    """A child of one of two paired elements. ``place`` has the child's own paths.
 
     ``named`` has its names and, for kept entries, its possible names.
     """

@@ -51,7 +51,7 @@ class NamesUndecided(Failure):
         if pasted := quoted_lines(map(KeepLine, replicate)):
             message += f"; to replicate, add {pasted}"
         if forms:
-            message += f"; to replicate, add {forms[0]} with the name or id of the entry for {_HIDDEN}"
+            message += f"; to replicate, add {forms[0]} with the name or id of the entry in place of {_HIDDEN}"
         super().__init__(Reason.NAMES_UNDECIDED, message)
 
 

@@ -46,7 +46,5 @@ def _paths(element: etree._Element, path: Path) -> Iterator[Path]:
 
 def _warning(pattern: str) -> str:
     if pattern.startswith(EXCEPTION):
-        return (
-            f'The exception "{pattern}" has no effect: it names nothing that a rule keeps and an exception may reach.'
-        )
+        return f'The exception "{pattern}" has no effect: no rule that an exception can override keeps this path.'
     return f'The rule "{pattern}" matches nothing on either server.'

@@ -33,7 +33,7 @@ class Place:
     meanings of a given name if it is undecidable whether people chose it.
 
     ``of_account``: the value concerns only the account itself. ``is_name``: the value is a name of something;
-    ``is_identity``: and has no other meaning.
+    ``is_identity``: the value is only a name.
     """
 
     own: Meanings

@@ -9,8 +9,8 @@ Settings and listeners are watched where the table has rules for servers. The ma
 watched for addresses that are no longer blocked. The automatic block list changes by itself and is not watched.
 
 A new user is normal and does not count as wider access. It is reported (``ACCOUNT_ADDED``) only if it is enabled and
-has unusual access. That means that it is anonymous, has an administrator's rights or groups, has no password, or
-expressly needs no secure connection. A new group gives nothing until somebody joins it, which is reported; if existing
+has unusual access. For example, it is anonymous, has an administrator's rights or groups, has no password, or expressly
+needs no secure connection. A new group gives nothing until somebody joins it, which is reported; if existing
 accounts of the backup already name it, all its values count. The limits of a removed group that somebody still names
 count too.
 
@@ -59,7 +59,7 @@ type KindsAndPaths = Iterator[tuple[AccessIncreaseKind, str]]
 
 @dataclass(frozen=True)
 class AccessIncrease:
-    """One case of wider access: the item (``users/ann``) and the path inside it. It never contains a value."""
+    """One case of wider access: the item (``users/ann``) and the path inside it. Neither of them contains a value."""
 
     part: PartName
     kind: AccessIncreaseKind

@@ -95,7 +95,7 @@ _KEEP_APART = frozenset({"to", "valid", "until", "till", "after", "end", "name",
 """Words in a group that also have a meaning of their own."""
 
 FILLERS = frozenset({"account", "login", *_KEEP_APART} - {"email", "mail"})
-"""Words that add nothing to the meaning of the steps around them."""
+"""Words that add nothing to the meaning of the elements around them."""
 SWITCHES = frozenset(
     {
         "enabled",

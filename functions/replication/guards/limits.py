@@ -1,7 +1,7 @@
 """The limits of a push: changes that wait until somebody has seen the plan and approved it.
 
-These limits do not decide that a change is wrong. They find changes whose size or kind requires a person's approval. A
-push is stopped part by part; all other parts are written.
+These limits do not decide that a change is wrong. The limits find changes whose size or kind requires a person's
+approval. A push is stopped part by part; all other parts are written.
 """
 
 from collections.abc import Iterator
@@ -89,7 +89,7 @@ def _blocks(plan: PartPlan, limits: Limits, policy: Policy) -> Iterator[Block]:
         yield Block(plan.name, plan.settled.reason, plan.settled.message)
     if plan.missing and plan.settled:
         removed = sum(1 for item in plan.items() if item.kind is Kind.REMOVED)
-        message = f"{plan.settled.message} ({removed} would go)"
+        message = f"{plan.settled.message} ({removed} would be removed)"
         yield Block(plan.name, Reason.PART_MISSING_ON_PRIMARY, message, {"removed": removed})
     elif plan.settled is None:
         yield from _removals(plan, limits, source)

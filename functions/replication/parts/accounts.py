@@ -27,7 +27,7 @@ GROUPS = "groups"
 
 @dataclass(frozen=True)
 class Accounts:
-    """The documents of users and groups. Their items are matched by name without regard to case."""
+    """The documents of users and groups. Users and groups are matched by name without regard to case."""
 
     users: ListDocument
     groups: ListDocument

@@ -30,7 +30,7 @@ thread's document costs no time.
 
 @dataclass(frozen=True, init=False)
 class Document:
-    """A document that a server returned. It keeps only the UTF-8 bytes, and parses them when needed.
+    """A document that a server returned. Only the UTF-8 bytes are kept, and parsed when needed.
 
     ``what`` and ``server`` appear in the message if it cannot be read. ``room`` is the maximum size of its tree in
     bytes.
@@ -70,7 +70,7 @@ class Document:
             refusal = failure
         place = forbidden_place(self.data, self.room) if refusal.reason is Reason.DOCUMENT_MALFORMED else ""
         if place:
-            message = f"its {self.what} hold a character that XML has no way to write, in {place}"
+            message = f"its {self.what} hold a character that XML cannot represent, in {place}"
             raise Failure(Reason.CHARACTER_FORBIDDEN, message, server=self.server)
         raise refusal
 
@@ -208,7 +208,7 @@ class Part[State](ABC):
     def fingerprint(self, state: State, policy: Policy) -> str:
         """A digest that is equal for two states exactly if ``same`` is true for them.
 
-        It shows whether a server has changed, without storing its content.
+        The digest shows whether a server has changed, so that its content need not be stored.
         """
 
     def seal(self, state: State, policy: Policy) -> str:
@@ -234,7 +234,7 @@ class Part[State](ABC):
         """The number of entries removed from a list that ``desired`` leaves empty, for lists that are not normally
         emptied.
 
-        It is 0 for any other change, and for lists that are normally emptied.
+        The number is 0 for any other change, and for lists that are normally emptied.
         """
         return 0
 

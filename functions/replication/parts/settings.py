@@ -36,7 +36,7 @@ class Settings(DocumentPart):
             raise Failure(
                 Reason.DOCUMENT_MALFORMED,
                 "its settings have another root element than the primary's, so its machine-specific values "
-                "cannot be told",
+                "cannot be recognised",
                 server=own.server,
             )
         merged = merge(source, held, policy.rules)

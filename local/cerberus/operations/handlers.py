@@ -1,7 +1,7 @@
 """The handlers of operations, and the table that each subject's module fills.
 
 A handler takes the state and the request's values and returns the reply's values, both by the contract's field names.
-They run under the state's lock.
+Handlers run under the state's lock.
 
 Separate from ``local.cerberus.operations``, because that package imports the subjects' modules, and each of them
 imports this one.

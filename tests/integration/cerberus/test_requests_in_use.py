@@ -317,7 +317,7 @@ def test_a_flood_of_interim_replies_ends_long_before_the_deadline(
 
     failure = refused(reach(serve(script), deadline=60))
     assert failure.reason is Reason.HTTP_ERROR
-    assert failure.message == "the head of the reply does not end"
+    assert failure.message == "the head of the reply has no end"
     assert 1024 * 1024 <= sent * 2500 < 16 * 1024 * 1024
 
 

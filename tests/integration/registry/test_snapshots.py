@@ -291,7 +291,7 @@ class TestAContentThatWasNotKept:
                     "format": {"N": "1"},
                 },
             )
-            with nullcontext() if is_given_back else pytest.raises(Failure, match="is not what this product has kept"):
+            with nullcontext() if is_given_back else pytest.raises(Failure, match="is not what this product stored"):
                 assert bucket.load(key).content == HELD
 
     def test_the_digest_outlives_its_object_however_the_retention_is_raised_meanwhile(self, clients: Clients) -> None:

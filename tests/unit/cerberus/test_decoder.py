@@ -142,7 +142,7 @@ def test_what_xml_cannot_hold_is_refused_by_operation_and_field(bad: str) -> Non
     failure = refusal(lambda: request("SaveProfiles", ProfilesXML=f"{PLANTED}{bad}", GroupsXML=""))
     assert (failure.reason, failure.message) == (
         Reason.CONTENT_UNSENDABLE,
-        "SaveProfiles: ProfilesXML holds a character that XML has no way to write",
+        "SaveProfiles: ProfilesXML holds a character that XML cannot represent",
     )
     failure = refusal(lambda: request("SaveMimeMappings", mime={"map": [{"ext": "a", "type": bad}]}))
     assert failure.reason is Reason.CONTENT_UNSENDABLE

@@ -19,6 +19,8 @@ OPENINGS = re.compile(
     r"(it|its|they|them|their|this|these|that|those|such|the same|what|who|whose|whoever|also|so|then|one of)\b", re.I
 )
 """First words of a text that refer to something before it, or make a clause the subject."""
+PRONOUNS = re.compile(r"(it(?! is (?:not |un)\w+ whether)|its|they|them|their)\b", re.I)
+"""First words of a later paragraph that refer to the paragraph before it."""
 CLAUSES = re.compile(r"(what|who|whoever)\b[^?]*$", re.I)
 """A sentence whose subject is a clause, such as "What is left out stays." A question is none."""
 PHRASES = re.compile(
@@ -97,7 +99,8 @@ def complaints(text: str, *, opens: bool = True) -> Iterator[str]:
         for place, sentence in enumerate(sentences(prose)):
             if (words := len(sentence.split())) > MOST_WORDS:
                 yield f"{words} words: {sentence}"
-            if opens and not number and not place and (begins := OPENINGS.match(sentence)):
+            banned = PRONOUNS if number else OPENINGS
+            if opens and not place and (begins := banned.match(sentence)):
                 yield f"begins with {begins[0]!r}: {sentence}"
             elif CLAUSES.match(sentence):
                 yield f"has a clause as its subject: {sentence}"
@@ -120,6 +123,7 @@ def test_every_sentence_is_short_and_has_a_subject() -> None:
         "It was never found equal before.",
         "What is left out stays as it was.",
         "A part is read.\n\nWhat differs is listed.",
+        "A part is read.\n\nIt may be large.",
         "the same for a list",
         "The key of which an element is the value.",
         "An approval lets nothing through that nobody has seen.",

@@ -1,4 +1,4 @@
-"""One character that XML has no way to write is named, and costs the part that it is in and no other."""
+"""One character that XML cannot represent is named, and costs the part that it is in and no other."""
 
 from __future__ import annotations
 

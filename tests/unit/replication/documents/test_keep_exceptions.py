@@ -128,13 +128,13 @@ def test_no_exception_reaches_what_is_never_replicated(
     ],
 )
 def test_the_list_of_native_synchronization_is_no_exceptions(line: str) -> None:
-    with pytest.raises(Failure, match="no exception reaches what is the machine's own"):
+    with pytest.raises(Failure, match="no exception can replicate a machine-specific setting"):
         merged("<s/>", "<s/>", line)
 
 
 PROTECTED = {
     "licence": "licence",
-    "the way in that replication": "SOAP",
+    "replication itself logs in": "SOAP",
     "SOAP service": "SOAP",
     "remote administration": "remote and web administration",
     "web administration": "remote and web administration",
