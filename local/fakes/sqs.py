@@ -1,8 +1,8 @@
 """An SQS queue that invokes a function, in memory.
 
 The function receives messages in batches. A message stays in the queue, invisible for some time, until an invocation
-has finished it; what was received too often goes to the dead-letter queue (Amazon SQS Developer Guide, "Amazon SQS
-visibility timeout" and "Using dead-letter queues").
+has finished it. A message that was received too often goes to the dead-letter queue. Source: Amazon SQS Developer
+Guide, "Amazon SQS visibility timeout" and "Using dead-letter queues".
 """
 
 from collections.abc import Iterable, Mapping, Sequence
