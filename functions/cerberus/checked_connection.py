@@ -56,8 +56,8 @@ class Dialer:
     def dial(self, *, timeout: float, deadline: Deadline) -> socket.socket:
         """A TCP connection to the address used before, otherwise to the first address of the host that answers.
 
-        ``timeout`` (seconds) applies to each address, and three times as much to all of them together. Raises Failure
-        with NAME_NOT_RESOLVED, ADDRESS_FORBIDDEN, SAME_AS_PRIMARY, CONNECTION_REFUSED, CONNECT_TIMEOUT,
+        ``timeout`` (seconds) limits the attempt at each address; three times this time limits all attempts together.
+        Raises Failure with NAME_NOT_RESOLVED, ADDRESS_FORBIDDEN, SAME_AS_PRIMARY, CONNECTION_REFUSED, CONNECT_TIMEOUT,
         CONNECTION_FAILED or DEADLINE.
         """
         failure = Failure(Reason.NAME_NOT_RESOLVED, "the host name does not resolve")

@@ -42,7 +42,7 @@ _LIBRARY_ERRORS = (RequestException, urllib3.exceptions.HTTPError, HTTPException
 """The exceptions that requests raises, or passes on from the libraries below it."""
 _TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError)
 _CLOSED_EARLY = "the server closed the connection before its reply was complete"
-_TWO_LENGTHS = "the answer states two different lengths"
+_TWO_LENGTHS = "the answer states two lengths that differ"
 _DISCONNECTS = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 
 

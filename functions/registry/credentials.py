@@ -1,7 +1,7 @@
 """Credentials in AWS Secrets Manager: one secret for each server, JSON with ``username`` and ``password``.
 
-``destination`` names the server that the password is for. A secret that was stored by hand may lack it;
-``fleet.log_ins`` then records it at the first use.
+``destination`` names the server that the password is for. A secret that was stored by hand may lack a
+destination; ``fleet.log_ins`` then records one at the first use.
 """
 
 import json

@@ -185,10 +185,10 @@ class Store(Protocol):
     ) -> None:
         """Store the interim result before the first write to a backup, and end the approval.
 
-        The interim result is stored as by ``record_result``, but the backup stays open. It is final if the run dies.
-        ``conditions`` can pause the backup in the same transaction. Raises Failure, without storing anything, if a
-        condition fails: REGISTRATION_CHANGED, APPROVAL_CHANGED, SETTINGS_CHANGED, or PRIMARY_REPLACED for another term
-        than the result's; and RECORD_UNREADABLE if the status is unreadable.
+        The interim result is stored as by ``record_result``, but the backup stays open. The interim result is final if
+        the run dies. ``conditions`` can pause the backup in the same transaction. Raises Failure, without storing
+        anything, if a condition fails: REGISTRATION_CHANGED, APPROVAL_CHANGED, SETTINGS_CHANGED, or PRIMARY_REPLACED
+        for another term than the result's; and RECORD_UNREADABLE if the status is unreadable.
         """
 
     def fan_out(self, run_id: str) -> FanOut | None: ...

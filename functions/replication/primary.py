@@ -149,7 +149,7 @@ def _part(part: Part[Any], before: Any, after: Any) -> PartPlan:
 
 
 def _cross_check(what: str, held: int, ask: Callable[[], tuple[str, ...]], label: str) -> Iterator[Failure]:
-    """Compare two counts of the same thing from the server; yield the failure if the second count is unavailable.
+    """Compare two counts of the server's users or groups; yield the failure if the second count is unavailable.
 
     Only half or less is an error: on real servers the list of names may include accounts (of a directory, for example)
     that are not in the document.

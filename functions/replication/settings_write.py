@@ -160,7 +160,7 @@ class SettingsWrite:
             change = _changed(self._facts_again(), *right)
         except Failure as failure:
             if failure.reason is Reason.DEADLINE:
-                return _Complaint("no new log-in was proved in time", is_late=True)
+                return _Complaint("no new log-in succeeded in time", is_late=True)
             return _Complaint(f"a new log-in fails ({failure.reason})")
         return _Complaint(change) if change else None
 

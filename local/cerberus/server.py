@@ -178,7 +178,7 @@ class LocalServer(RunningServer):
                 return
             self._refusing = True
             self._close_socket()
-            self._socket = _bound(self.port)  # bound and not listening
+            self._socket = _bound(self.port)  # the socket is bound but does not listen
         self._end_connections()
 
     def accept_connections(self) -> None:

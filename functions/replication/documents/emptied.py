@@ -63,7 +63,7 @@ def _lists(root: etree._Element) -> Iterator[tuple[_Path, _Parents]]:
         waiting.extend(wrappers.values())
         entries = [thing for thing in parents.things if _tag(thing) not in wrappers]
         if len(entries) == 1 and name_of(entries[0]) is None:
-            lone.append((path, parents))  # a section with settings looks the same
+            lone.append((path, parents))  # a section of settings has the same form as a wrapper
         elif entries:
             is_list_found = True
             yield path, parents

@@ -138,8 +138,8 @@ class _Counterpart(NamedTuple):
 class Counterparts:
     """An element that was sent, the server's earlier element in its place, and the item that contains both.
 
-    The last two are looked up only if needed, because most elements are as they were sent. ``is_certain``: a name
-    distinguishes it from all others of its kind, or there is no other.
+    The earlier element and the item are looked up only if needed, because most elements are as they were sent.
+    ``is_certain``: a name distinguishes it from all others of its kind, or there is no other.
     """
 
     sent: etree._Element

@@ -23,7 +23,7 @@ from replication.documents.secret_names import (
 )
 
 INSPECTED = 2_000
-"""Maximum number of characters of a value that are inspected. A plan shows 200."""
+"""Maximum number of characters of a value that are inspected. A plan shows only 200 of them."""
 _WHOLE = 6
 """Maximum length of a word that must match as a whole, because it may be part of another word."""
 _MENTIONS = within(

@@ -30,8 +30,8 @@ class Limits:
     """How many users, and how many groups, one push may remove, and how many it may disable.
 
     A push is stopped if the number is above the ``floor`` *and* above ``share`` of the backup's entries, or above
-    ``maximum``. The floor lets small servers work, where one user is already a large share; the maximum limits a small
-    share of a large server to a moderate number of people. A push that leaves none of the present entries, or none that
+    ``maximum``. The floor lets small servers work, where one user is already a large share; the maximum is for large
+    servers, where a small share is already many people. A push that leaves none of the present entries, or none that
     may log in, is always stopped, however few they are and whatever replaces them. The defaults have these effects:
 
     ============ ======== ==============================
@@ -76,7 +76,7 @@ class Limits:
 def exceeded_limits(plan: Plan, limits: Limits) -> tuple[Block, ...]:
     """All blocks of the plan, in the order of writing; empty for a harmless plan.
 
-    An equal part takes no time, unless it is suspect. One part can have several blocks.
+    An equal part is not examined, unless its settings must be reviewed. One part can have several blocks.
     """
     return tuple(block for part in plan.parts for block in _blocks(part, limits, plan.policy))
 

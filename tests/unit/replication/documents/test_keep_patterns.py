@@ -56,11 +56,11 @@ def could_match(pattern: str) -> bool:
         ("!soapPort", "begins with !/"),
         ("!/settings/*/port", "without wildcards"),
         ("!/settings/por?", "without wildcards"),
-        ("!/settings/soapPort", "the machine's own"),
-        ("!/settings/soap/port", "the machine's own"),
-        ("!/settings/@licenseKey", "the machine's own"),
-        ("!/settings/net/serverCertificate", "the machine's own"),
-        ("!/settings/webAdmin/port", "the machine's own"),
+        ("!/settings/soapPort", "a machine-specific setting"),
+        ("!/settings/soap/port", "a machine-specific setting"),
+        ("!/settings/@licenseKey", "a machine-specific setting"),
+        ("!/settings/net/serverCertificate", "a machine-specific setting"),
+        ("!/settings/webAdmin/port", "a machine-specific setting"),
     ],
 )
 def test_what_can_have_no_effect_is_refused_with_the_reason(pattern: str, why: str) -> None:
