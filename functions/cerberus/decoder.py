@@ -286,7 +286,7 @@ def _refuse_other_namespace(node: etree._Element, element: Any, place: Place) ->
     would both be wrong.
     """
     if any(child.tag != element.qname.text for child in node.iterchildren(f"{{*}}{element.name}")):
-        raise place.failure(Reason.REPLY_MALFORMED, "is in another namespace than the WSDL in use says")
+        raise place.failure(Reason.REPLY_MALFORMED, "is in another namespace than in the WSDL")
 
 
 def _value(node: etree._Element, described: Any, place: Place) -> Any:

@@ -57,7 +57,7 @@ def _items_changed(report: Report) -> float:
 
 
 def _with_primary(figure: Callable[[FleetHealth], float | None]) -> Callable[[FleetHealth], float | None]:
-    """Emit no value if the primary is unknown: without it the fleet would look better than it is."""
+    """Emit no value if the primary is unknown: the worst value of the backups alone could be too good."""
     return lambda health: None if health.primary is None else figure(health)
 
 

@@ -120,7 +120,7 @@ def as_queued(asked: Run, stored: Run | None) -> Run:
     """The run that an event requests, with the verified requester that the management API stored when it queued the
     run.
 
-    An event alone does not prove who requested it: anybody who may invoke the function can write any name and any
+    An event alone does not prove who requested the run: anybody who may invoke the function can write any name and any
     queued run's id. Raises Failure(EVENT_INVALID) if the queued run has other parameters; the queued run then still
     waits.
     """
@@ -332,7 +332,8 @@ _LIFE_OF_AN_EVENT = timedelta(hours=6)
 
 
 def finish_dead_runs(context: RunContext, recorder: ResultRecorder) -> list[Failure]:
-    """Finish the record of every other run that can no longer finish itself; return the failures, which stop nothing.
+    """Finish the record of every other run that can no longer finish itself; return the failures, which do not stop
+    this run.
 
     The holder of the lease, the ``recorder``'s owner, is the only active run. So all other runs that have begun are
     dead, and so are the claims on their backups. A queued run may still begin, until Lambda drops its event.

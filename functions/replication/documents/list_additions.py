@@ -118,7 +118,7 @@ def _parsed(excerpt: bytes) -> etree._Element:
         return parse(excerpt)
     except XmlTooComplex as refusal:
         raise budgets.too_complex(
-            f"what is in one user or group, or around all, is too much to compare: {refusal}"
+            f"the content of one user or group, or around all of them, is too large to compare: {refusal}"
         ) from None
 
 

@@ -34,7 +34,7 @@ class Addition:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The names of the value. Attributes for a value or its type do not name it."""
+        """The names of the value. Names of attributes such as ``value`` or ``type`` are left out."""
         return (frozenset(name for name, _ in self.values) - VALUES - ABOUT_VALUES) | {self.name}
 
     @cached_property
@@ -139,7 +139,7 @@ class Counterparts:
     """An element that was sent, the server's earlier element in its place, and the item that contains both.
 
     The earlier element and the item are looked up only if needed, because most elements are as they were sent.
-    ``is_certain``: a name distinguishes it from all others of its kind, or there is no other.
+    ``is_certain``: a name distinguishes the element from all others of its kind, or it is the only one.
     """
 
     sent: etree._Element

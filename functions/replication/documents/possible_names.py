@@ -84,7 +84,7 @@ _OF_KINDS = frozenset(
 class PossibleName:
     """A possible name of an element. ``tag`` is the tag of the named element, or of the key before it.
 
-    ``has_value``: there is something beside it that it may name.
+    ``has_value``: the element has another value, which the name may belong to.
     """
 
     tag: str
