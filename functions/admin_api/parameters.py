@@ -22,7 +22,7 @@ MAX_PAGE = 200
 BackupIdParameter = Annotated[str, Path(pattern=ID_PATTERN, description="The backup's id.")]
 RunIdParameter = Annotated[str, Path(pattern=RUN_ID_PATTERN, description="The run's id.")]
 DigestParameter = Annotated[str, Path(pattern=DIGEST_PATTERN, description="The state's digest.")]
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Maximum number of entries in the reply.")]
 
 
 _NEXT = "The value of next in an earlier answer: the id after which the list continues."

@@ -108,7 +108,7 @@ def refuse_unknown_parameters(operation: Operation, event: Mapping[str, Any]) ->
         if name not in operation.query_parameters:
             raise Refused.field(name, "There is no such parameter")
         if len(given.get(name, ())) > 1:
-            raise Refused.field(name, "It may be given only once")
+            raise Refused.field(name, "This parameter may be given only once")
 
 
 def caller(event: Mapping[str, Any]) -> str:

@@ -31,8 +31,8 @@ def start(
     """Queue a run and start it; the reply says where to follow it.
 
     With ``snapshot``, the key of a snapshot, the run is a restore. With ``plan_hash``, a backup with another plan is
-    not written to. ``same_machine`` as in ``Run``. Raises Failure if the run could not be started, which is also
-    recorded: if the event arrives anyway, it starts nothing. A run that has begun counts as started, even if the
+    not written to. ``same_machine`` as in ``Run``. Raises Failure if the run could not be started. The record then says
+    so, and if the event arrives anyway, it starts nothing. A run that has begun counts as started, even if the
     invocation's reply was lost.
     """
     now = services.runtime.now()

@@ -214,7 +214,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.ACCESS_WIDENED: "Review the changes that the plan marks; approve its hash if wider access is intended.",
     Reason.ACCESS_NOT_JUDGED: "Review the plan for wider access yourself, and report this defect.",
     Reason.ADDITION_WIDENS_ACCESS: "Set the named values on the primary, or correct them on the backup.",
-    Reason.ACCESS_NOT_PROVED: "Log in to the server: if settings broke it, restore the snapshot, else approve.",
+    Reason.ACCESS_NOT_PROVED: "Log in to the server. If settings broke access, restore the snapshot; else approve.",
     Reason.PROMOTION_UNSAFE: "Fix the named problems or choose another backup; force overrides them.",
     Reason.PUSHES_HELD: "Review what differs in runs; then POST /primary/resume, or start a run over the fleet.",
     Reason.ACCESS_LOST: "Log in to the server by hand at once and restore its settings from the snapshot.",

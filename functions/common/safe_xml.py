@@ -7,8 +7,8 @@ All replies and documents are parsed here. This module rejects
 - input that is not well-formed,
 - input whose tree would exceed ``common.budgets``, as estimated from the bytes before parsing.
 
-libxml2's limit of 10 MB per text is lifted, because a user list can be larger. Its protection against entity expansion
-is not needed, because no entity can be declared.
+libxml2's limit of 10 MB per text is lifted, because a user list can be larger. libxml2's protection against entity
+expansion is not needed, because no entity can be declared.
 
 Every repetition in a regular expression here has an upper bound: each repetition takes memory, and the other machine
 controls how many there are.

@@ -151,7 +151,9 @@ class Session:
             message = f"{shown.complaint}; it shows one whose fingerprint is {shown.fingerprint}"
             return Finding("certificate", Failure(reason, message, server=label))
         ends_soon = shown.not_after <= self._runtime.now() + _EXPIRES_SOON
-        return Finding("certificate", warnings=(f"It ends on {shown.not_after:%Y-%m-%d}.",) if ends_soon else ())
+        return Finding(
+            "certificate", warnings=(f"The certificate ends on {shown.not_after:%Y-%m-%d}.",) if ends_soon else ()
+        )
 
     def _judge(self, server_id: str, facts: ServerFacts) -> tuple[Finding, ...]:
         if server_id == PRIMARY_ID:

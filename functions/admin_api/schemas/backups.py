@@ -23,7 +23,7 @@ class NewBackup(SecureOnly):
     enabled: bool = True
     report_only: ReportOnly = False
     tls: Trust = SystemTrust(mode="system")
-    parts: Annotated[Parts | None, Field(description="Null: as in the settings.")] = None
+    parts: Annotated[Parts | None, Field(description="Null means the value in the settings of the fleet.")] = None
     rules: RuleList = []
     tags: Tags = {}
 
@@ -42,7 +42,7 @@ class BackupChange(SecureOnly):
     enabled: bool = LEFT_OUT
     report_only: ReportOnly = LEFT_OUT
     tls: Trust = LEFT_OUT
-    parts: Annotated[Parts | None, Field(description="Null: as in the settings.")] = None
+    parts: Annotated[Parts | None, Field(description="Null means the value in the settings of the fleet.")] = None
     rules: RuleList = LEFT_OUT
     tags: Tags = LEFT_OUT
 
