@@ -50,7 +50,7 @@ def let_batches_be_sent(cloudformation: Any, iam: Any, stack_name: str) -> None:
 def make_concurrency_a_number(cloudformation: Any, functions: Any, stack_name: str) -> None:
     """Replace the maximum concurrency of a stack's event sources by a number.
 
-    The local cloud reads it from a parameter as a text, and then stops reading the queues of all stacks.
+    The local cloud reads that maximum from a parameter as a text, and then stops reading the queues of all stacks.
     """
     for mapping in _resources(cloudformation, stack_name, "AWS::Lambda::EventSourceMapping"):
         maximum = functions.get_event_source_mapping(UUID=mapping)["ScalingConfig"]["MaximumConcurrency"]
