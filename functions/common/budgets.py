@@ -1,9 +1,9 @@
 """Limits on the memory and time that one server can cost a run, each with the reason for its size.
 
 Servers are not trusted: one may be broken, or another program may answer at its address. The replies of such a server
-harm only that server. When a limit is reached, its operation fails with a reason. The used memory stays within the
-amount that ``sync.backup_runner`` has reserved for it. Sizes are in bytes unless a comment says otherwise.
-docs/limits.md has the same sizes with the memory measured at each of them.
+harm only that server. An operation whose reply or document exceeds a limit fails with a reason. So its memory stays
+within the amount that ``sync.backup_runner`` has reserved for the server. Sizes are in bytes unless a comment says
+otherwise. docs/limits.md has the same sizes with the memory measured at each of them.
 
 A reply with too many bytes fails with REPLY_TOO_LARGE, one with too much structure with REPLY_TOO_COMPLEX.
 """
@@ -19,27 +19,37 @@ MEGABYTE = 1024 * 1024
 # Bytes of a reply, after inflating ------------------------------------------------------------------------------------
 
 TYPED_REPLY = 1 * MEGABYTE
-"""Replies with typed fields, SOAP faults and web pages. A thousand listeners with all their options are smaller."""
+"""Maximum size of a reply with typed fields, a SOAP fault or a web page. A reply with a thousand listeners and all
+their options is smaller.
+"""
 LIST_REPLY = 4 * MEGABYTE
-"""A typed list, for example all user names: 80,000 names of 12 characters, or 20,000 MIME types."""
+"""Maximum size of a reply with a typed list, such as all user names. 80,000 names of 12 characters or 20,000 MIME types
+fit into it.
+"""
 DOCUMENT = 8 * MEGABYTE
-"""A configuration document other than users and groups. Settings have about 100 KB, 30,000 blocked addresses 7 MB."""
+"""Maximum size of a configuration document other than users and groups. Settings have about 100 KB, and 30,000 blocked
+addresses have 7 MB.
+"""
 USERS = 12 * MEGABYTE
-"""The user document of a backup whose primary has few users: 8,000 users as Cerberus writes them."""
+"""Maximum size of a backup's user document if the primary has few users. 8,000 users as Cerberus writes them fit into
+it.
+"""
 GROUPS = 4 * MEGABYTE
-"""The group document of a backup whose primary has few groups."""
+"""Maximum size of a backup's group document if the primary has few groups."""
 BESIDE_PRIMARY = 2
-"""A backup's user or group document may have this multiple of the primary's size, because old entries may not have been
-removed yet.
+"""A backup's user or group document may be this many times as large as the primary's, because old entries may not have
+been removed yet.
 """
 ESCAPED = 1.5
-"""Reply bytes per document byte: the reply contains the document with escaped markup. The measured ratio is 1.37."""
+"""A reply may be this many times as large as the document in it, because the reply escapes the document's markup. The
+measured ratio is 1.37.
+"""
 
 # Structure ------------------------------------------------------------------------------------------------------------
 
 TREE = 24 * MEGABYTE
-"""Memory of the parsed tree of one reply or document: ``ELEMENT``, ``TEXT`` and ``ATTRIBUTE`` for each node, plus the
-document itself.
+"""Maximum memory of the parsed tree of one reply or document. The memory is counted as the size of the reply or
+document, plus ``ELEMENT``, ``TEXT`` or ``ATTRIBUTE`` bytes for each node.
 
 15,000 blocked addresses with three values each, indented, take 21 MB. Only one tree is in memory at a time. Python
 objects for the nodes of a tree take up to six times as much.
@@ -53,8 +63,8 @@ LIST_TREE = 48 * MEGABYTE
 objects are created from such a list.
 """
 TREE_TO_SIZE = 12
-"""The tree of a user or group list may take this multiple of the size of the primary's list; the primary's own takes
-8.
+"""The tree of a backup's user or group list may take this many times the size of the primary's list. The tree of the
+primary's own list takes about 8 times that size.
 """
 ELEMENT, TEXT, ATTRIBUTE = 128, 128, 240
 """Bytes that libxml2 takes for an element, a text and an attribute with its value, without the text itself."""
@@ -77,9 +87,11 @@ DECLARATION = 512
 CANONICAL = 32 * MEGABYTE
 """Maximum length of the canonical text that is used for comparing documents, including namespace URIs."""
 ITEMS = 50_000
-"""Maximum number of users or groups in one document of any size: comparing keeps about 700 bytes for each."""
+"""Every document may have this many users or groups, however small it is: comparing keeps about 700 bytes for each."""
 ITEM = 500
-"""Above ``ITEMS``, a list may have one item per this many bytes; a user as Cerberus writes it has 1,500 bytes."""
+"""A large list may have more than ``ITEMS`` items: one for this many bytes of the list. A user as Cerberus writes it
+has 1,500 bytes.
+"""
 ANY_SIZE = 1024 * MEGABYTE
 """The limit for a list of the primary if memory is not limited; ``reply_limit_mb`` of the settings also applies."""
 REMEMBERED = 256

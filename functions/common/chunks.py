@@ -17,7 +17,7 @@ def pieces_of(text: str) -> Iterator[str]:
 
 
 def decoded(data: bytes) -> Iterator[str]:
-    """Decode ``data`` from UTF-8 and return the text in pieces; invalid sequences are handled as in ``as_text``."""
+    """Decode ``data`` from UTF-8 and return the text in pieces. An encoded lone surrogate is decoded too."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogatepass")
     for start in range(0, len(data), PIECE):
         yield decoder.decode(data[start : start + PIECE])

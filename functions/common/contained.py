@@ -21,7 +21,7 @@ class Defect:
     text: str
 
     def of(self, what: str, server: str = "") -> Failure:
-        """The notice that ``what`` is missing from the report; ``server`` as in ``Failure``."""
+        """The notice that ``what`` is missing from the report; ``server`` is the server that the report is about."""
         return Failure(self.reason, f"{what} could not be made: {self.text}", server=server)
 
 

@@ -208,13 +208,13 @@ REMEDIES: dict[Reason, str] = {
     Reason.REMOVES_TOO_MUCH: "Review the plan; approve its hash if so many removals are intended.",
     Reason.DISABLES_TOO_MUCH: "Review the plan; approve its hash if so many disabled accounts are intended.",
     Reason.PART_MISSING_ON_PRIMARY: "Check the part on the primary; approve the plan's hash if it should be empty.",
-    Reason.MACHINE_SPECIFIC_UNRULED: "Add the message's lines to the rules to keep values; approve the rest.",
-    Reason.NAMES_UNDECIDED: "Add one of the message's lines to the rules: with ! it replicates, otherwise it keeps.",
+    Reason.MACHINE_SPECIFIC_UNRULED: "Add the message's lines to the keep patterns to keep values; approve the rest.",
+    Reason.NAMES_UNDECIDED: "Add one line of the message to the keep patterns: with ! it replicates, without it keeps.",
     Reason.ENTRIES_AMBIGUOUS: "Make the named entries equal on both servers, or add a pattern that keeps their list.",
     Reason.ACCESS_WIDENED: "Review the changes that the plan marks; approve its hash if wider access is intended.",
     Reason.ACCESS_NOT_JUDGED: "Review the plan for wider access yourself, and report this defect.",
     Reason.ADDITION_WIDENS_ACCESS: "Set the named values on the primary, or correct them on the backup.",
-    Reason.ACCESS_NOT_PROVED: "Log in to the server. If settings broke access, restore the snapshot; else approve.",
+    Reason.ACCESS_NOT_PROVED: "Log in to it. If settings broke access, restore the snapshot; else approve the plan.",
     Reason.PROMOTION_UNSAFE: "Fix the named problems or choose another backup; force overrides them.",
     Reason.PUSHES_HELD: "Review what differs in runs; then POST /primary/resume, or start a run over the fleet.",
     Reason.ACCESS_LOST: "Log in to the server by hand at once and restore its settings from the snapshot.",
@@ -227,7 +227,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.SNAPSHOT_UNFIT: "Choose a snapshot of this server with the same major version, edition and listeners.",
     Reason.SNAPSHOT_OF_FORMER_SERVER: "If it is the same machine, review the plan and restore with same_machine.",
     Reason.ROLLBACK_NOT_EFFECTIVE: "Restore the settings from the snapshot that the result names.",
-    Reason.MACHINE_VALUES_CHANGED: "Add a rule for the machine-specific setting, then start a run.",
+    Reason.MACHINE_VALUES_CHANGED: "Add a keep pattern for the machine-specific setting, then start a run.",
     Reason.LEASE_HELD: "Repeat the request when the other run has ended; a scheduled run starts by itself.",
     Reason.ALREADY_STARTED: "Nothing to do: the run had already begun or ended, and its first record is kept.",
     Reason.EVENT_DROPPED: "Request the run again; the queue of failed events has the reason.",
@@ -277,7 +277,7 @@ UNANSWERED = frozenset(
     | {Reason.REPLY_EMPTY, Reason.REPLY_MALFORMED, Reason.REPLY_INCOMPLETE, Reason.REPLY_FORBIDDEN_XML}
     | {Reason.REPLY_TOO_LARGE, Reason.REPLY_TOO_COMPLEX, Reason.CHARACTER_FORBIDDEN}
 )
-"""Failed answers that leave one question open but say nothing about the server as a whole."""
+"""Reasons for which one answer of a server is missing or unusable, while its other answers may be usable."""
 
 
 class Failure(Exception):

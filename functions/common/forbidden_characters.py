@@ -45,8 +45,8 @@ class Marked:
 
 
 def mark_forbidden(data: bytes | bytearray) -> Marked | None:
-    """Replace the forbidden characters of ``data``, which is UTF-8; None if there are none or too many, or no unused
-    mark.
+    """Replace the forbidden characters of ``data``, which is UTF-8. None if there is nothing to replace, if there are
+    too many of them or of character references, or if ``data`` uses all possible marks.
     """
     mark = next((one for one in _PRIVATE if one.encode() not in data), "")
     if not mark:

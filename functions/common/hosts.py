@@ -8,7 +8,7 @@ from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 _NAT64 = IPv6Network("64:ff9b::/96")
-"""RFC 6052: the last 32 bits are the IPv4 address."""
+"""IPv6 addresses of NAT64 gateways (RFC 6052). Their last 32 bits are an IPv4 address."""
 
 
 def canonical_host(host: str) -> str:
@@ -26,7 +26,7 @@ def canonical_host(host: str) -> str:
 
 
 def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that is embedded in an IPv6 address; any other address unchanged."""
+    """The IPv4 address in an IPv4-mapped or NAT64 address; any other address unchanged."""
     if isinstance(address, IPv6Address) and (address.ipv4_mapped is not None or address in _NAT64):
         return IPv4Address(int(address) & 0xFFFFFFFF)
     return address

@@ -4,7 +4,7 @@ time.
 A server controls the content of names and values. An expression with nested repetitions, or with a repetition before
 something that matches the same characters, can need quadratic or exponential time. So no other module imports ``re``,
 except those that search the bytes of a reply. Each expression declares whether it matches a whole text or searches
-within one, because a search starts again at every character and so must contain less.
+within one. A search starts again at every character, so an expression for searching may have fewer repetitions.
 
 Flags are written inside the expression: ``(?i)``, ``(?x)``.
 """

@@ -3,7 +3,7 @@
 Control characters and line separators can forge lines in logs and terminals. Bidirectional and invisible characters
 make one text look like another.
 
-Separate from ``common.forbidden_characters``, because those characters break a parser, and these mislead people.
+Separate from ``common.forbidden_characters``: the characters there break a parser, the characters here mislead people.
 """
 
 from common.patterns import whole, within

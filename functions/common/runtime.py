@@ -45,7 +45,7 @@ class Runtime(Protocol):
     def new_token(self) -> str:
         """Thirty-two hexadecimal digits that nobody can guess, for use inside the process; never recorded.
 
-        Tokens are drawn separately from identifiers: their number depends on caches, while identifiers must be
+        Tokens are drawn separately from identifiers: the number of tokens depends on caches, while identifiers must be
         repeatable in tests.
         """
 
@@ -57,7 +57,7 @@ class Runtime(Protocol):
     ) -> list[Result | Unfinished]:
         """Call ``works`` in order, at most ``max_workers`` at a time; the results have the same order.
 
-        After ``timeout`` seconds no further call starts, and this method does not wait for those that are still
+        After ``timeout`` seconds no further call starts, and this method does not wait for calls that are still
         running. An exception of a call is raised here.
         """
 

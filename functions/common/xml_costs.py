@@ -2,7 +2,7 @@
 
 Before parsing, the size of the parser's tree is estimated. The first estimate is an upper bound from counting three
 characters, which is fast. If it is above the limit, the tags are counted one by one, and counting stops at the limit.
-After parsing, names, depth and namespaces are checked, because paths and qualified names repeat them.
+After parsing, names, depth and namespaces are checked, because paths and qualified names repeat names and namespaces.
 """
 
 import re
@@ -106,7 +106,7 @@ _LONG_NAME = etree.XPath(f"boolean(/descendant::*{_LONG} | /descendant::*/@*{_LO
 _MAY_BE_LONG_NAME = re.compile(rb"[^\s<>\"'=/]{%d}" % (budgets.NAME + 1))
 _FEW_NAMESPACES = 16
 _LABEL = 88
-"""Maximum number of characters that a path shows of an element's name or position."""
+"""Maximum number of characters that a path adds to an element's tag: the name of the entry or its position."""
 _FEW_ELEMENTS = budgets.PATHS // (budgets.DEPTH * (budgets.NAME + _LABEL))
 """With at most this many elements, the paths cannot exceed their limit."""
 
