@@ -1,1 +1,1 @@
-"""The client for the SOAP API of Cerberus FTP Server, which no other package knows."""
+"""The client for the SOAP API of Cerberus FTP Server. No other package sends or reads SOAP messages."""

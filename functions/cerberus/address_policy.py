@@ -30,9 +30,11 @@ _PRIVATE: tuple[Network, ...] = tuple(
     for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 )
 _NAT64 = IPv6Network("64:ff9b::/96")
-"""RFC 6052: the last 32 bits are the IPv4 address."""
+"""IPv6 addresses of NAT64 gateways (RFC 6052). Their last 32 bits are an IPv4 address."""
 _LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")
-"""RFC 8215: the position of the IPv4 address depends on the prefix that the network's operator has chosen."""
+"""IPv6 addresses of local NAT64 gateways (RFC 8215). Where the IPv4 address is in them depends on the length of the
+prefix that the network's operator has chosen.
+"""
 _IPV6_UNICAST = IPv6Network("2000::/3")
 """The addresses that IANA allocates as global unicast."""
 _NO_SERVERS: tuple[Network, ...] = tuple(
@@ -51,7 +53,9 @@ _NO_SERVERS: tuple[Network, ...] = tuple(
     )
 )
 _ISATAP = (0x00005EFE, 0x02005EFE)
-"""RFC 5214: bits 64 to 95 of an address whose last 32 bits are the IPv4 address that a router sends it to."""
+"""The values of bits 64 to 95 that mark an ISATAP address (RFC 5214). Its last 32 bits are the IPv4 address to which a
+router forwards its packets.
+"""
 _IPV4_COMPATIBLE = IPv6Network("::/96")
 HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\.?"
 """The pattern of a host name or an IPv4 address, for a match of the whole text."""
@@ -78,7 +82,8 @@ class AddressPolicy:
 
     Loopback, link-local, multicast, unspecified, reserved and documentation addresses are rejected unless they are in
     an allowed network; the addresses that serve credentials inside AWS are always rejected. If an IPv6 address contains
-    an IPv4 address, both must be permitted. ``runtime`` runs the system's resolver.
+    an IPv4 address, both must be permitted. An IPv4-mapped or NAT64 address is treated as its IPv4 address alone.
+    ``runtime`` runs the system's resolver.
     """
 
     runtime: Runtime = field(repr=False, compare=False)
@@ -144,7 +149,7 @@ def checked_host(host: str) -> str:
 
 
 def check_host(host: str, policy: AddressPolicy, deadline: Deadline) -> None:
-    """Reject a host at registration that a connection would reject.
+    """Reject, at registration, a host to which a connection would be rejected.
 
     The resolved addresses are checked, so other spellings of an address (octal, decimal) are recognised. Raises Failure
     with REGISTRATION_INVALID, NAME_NOT_RESOLVED, DEADLINE or ADDRESS_FORBIDDEN.
@@ -153,7 +158,7 @@ def check_host(host: str, policy: AddressPolicy, deadline: Deadline) -> None:
 
 
 _LONGEST_LOOK_UP = 30.0
-"""Time-out of a look-up in seconds, the time that the system's resolver needs to give up three unresponsive name
+"""Time-out for resolving a name, in seconds. The system's resolver needs this time to give up three unresponsive name
 servers.
 """
 
@@ -189,8 +194,8 @@ def _is_ipv6(host: str) -> bool:
 
 
 def _forms(address: Address) -> Iterator[Address]:
-    """The addresses that ``address`` represents: the wrapped IPv4 address if there is one, otherwise itself and any
-    embedded IPv4 address.
+    """The addresses to check for a connection to ``address``. For an IPv4-mapped or NAT64 address, only its IPv4
+    address is checked; for any other IPv6 address, itself and any IPv4 address embedded in it.
     """
     if isinstance(address, IPv4Address):
         yield address

@@ -25,7 +25,7 @@ _ABOUT_TRUST = (Reason.CERTIFICATE_UNTRUSTED, Reason.CERTIFICATE_PIN_MISMATCH)
 class CertificateFacts:
     """The details of a server's certificate. ``fingerprint`` is its SHA-256 as 64 lower-case hexadecimal digits.
 
-    ``trusted`` says whether the given trust accepts it; ``complaint`` says why not.
+    ``trusted`` says whether the server's registered trust settings accept the certificate; ``complaint`` says why not.
     """
 
     subject: str
@@ -42,7 +42,7 @@ def inspect_certificate(
 ) -> CertificateFacts:
     """Read the certificate of ``host``. ``timeout`` is in seconds, for each step.
 
-    Raises Failure if connecting or TLS fails, but not for lack of trust.
+    Raises Failure if connecting or TLS fails. A certificate that is not trusted raises nothing.
     """
     dialer = Dialer(checked_host(host), port, addresses)
 

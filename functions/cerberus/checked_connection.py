@@ -3,8 +3,8 @@ anything.
 
 ``requests`` and ``urllib3`` implement HTTP. This module replaces their connection through public extension points. In
 ``urllib3`` that is the connection's ``connect``. In ``requests`` it is the adapter's methods that choose a connection,
-a trust and a path. Nothing comes from the environment, a URL or an earlier reply. The adapter is used without a
-Session, which would follow redirects, store cookies and read .netrc.
+a CA file and a path. No address, trust or path comes from the environment or an earlier reply. The adapter is used
+without a Session, which would follow redirects, store cookies and read .netrc.
 """
 
 import logging
@@ -43,8 +43,8 @@ class Dialer:
     """Opens TCP connections to one server. After the first connection, all later ones use the same ``address``.
 
     A name may resolve to several machines, and its addresses may change. Facts about the machine at one address do not
-    apply to another. ``not_at`` is a server that this one must not be: a name with alternating addresses may have
-    resolved differently when the servers were compared.
+    apply to the machine at another. ``not_at`` is the primary, to which a backup's connection must not lead. It is
+    compared at each connection, because a name with alternating addresses may have resolved differently before.
     """
 
     host: str
@@ -83,7 +83,7 @@ class Dialer:
         raise failure
 
     def _refuse_other(self, candidates: tuple[str, ...], deadline: Deadline) -> None:
-        """Raise Failure(SAME_AS_PRIMARY) if one of these addresses belongs to the server ``not_at``."""
+        """Raise Failure(SAME_AS_PRIMARY) if one of ``candidates`` is an address of the primary, ``not_at``."""
         if self.not_at is None or self.not_at[1] != self.port:
             return
         if not all_addresses(self.not_at[0], self.policy, deadline).isdisjoint(map(canonical_host, candidates)):
@@ -92,7 +92,7 @@ class Dialer:
 
 @dataclass
 class Peer:
-    """The connection parameters of one server, and what its connections found out.
+    """The connection parameters of one server, and the results of its connections.
 
     ``reply_limit`` is the maximum size of a reply's body in bytes. ``attempts`` is the number of connection attempts;
     ``certificate`` (DER) is the last accepted one, None before the first.
@@ -156,8 +156,8 @@ class CheckedConnection(HTTPSConnection):
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3 overrides the type too
         """The reply as soon as its head has arrived.
 
-        Raises Failure(HTTP_ERROR) if the head is too long. Reading the body raises Failure(REPLY_TOO_LARGE) if the
-        server sends more than a head and twice the body's limit.
+        Raises Failure(HTTP_ERROR) if the head is longer than 1 MiB. Reading the body raises Failure(REPLY_TOO_LARGE) if
+        the server sends more bytes than 1 MiB and twice the body's limit.
         """
         self._head_limit = self._received() + _LARGEST_HEAD
         self._reply_limit = self._head_limit + 2 * self._peer.reply_limit
@@ -187,7 +187,7 @@ class CheckedAdapter(HTTPAdapter):
     """An adapter for ``requests`` that always connects to one server, over one reused connection, never through a
     proxy.
 
-    Requests are never retried. Only the thread that uses it first may use it; ``close`` it.
+    Requests are never retried. Only the thread that used the adapter first may use it. The caller must ``close`` it.
     """
 
     def __init__(self, peer: Peer) -> None:

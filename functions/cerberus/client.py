@@ -89,8 +89,8 @@ class NativeSync:
 class PrimaryClient:
     """Reads one server. Only one thread may use it; close it, or use it in a ``with`` statement.
 
-    All connections go to the address that answered first, so facts about the server stay valid. ``dialer`` is the
-    dialer of another client, for connecting to the same machine.
+    All connections go to the address that answered first, so facts about the server stay valid. With the ``dialer`` of
+    another client, this client connects to the same machine as the other one.
 
     Every method raises Failure that names the server. READ_REFUSED means that the server reported no success; a missing
     document or field is REPLY_INCOMPLETE, and an empty document is an empty string.

@@ -31,11 +31,11 @@ _ENVELOPES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/20
 _XML_TYPES = ("application/soap+xml", "text/xml", "application/xml")
 _HTML = re.compile(rb"<(?:!doctype\s{1,8})?html\b", re.IGNORECASE)
 _DOCUMENTS = ("data", "dataXml")
-"""The contract's field names for documents in a reply."""
+"""The names that the WSDL gives to the fields of a reply that contain a document."""
 _DOCUMENT_PLACES = tuple(f"Response.{name}" for name in _DOCUMENTS)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 _LEAST, _GREATEST = -(2**63), 2**64 - 1
-"""The range of integers in the contract, whose widest types are long and unsignedLong."""
+"""The range of integers in the WSDL, whose widest types are long and unsignedLong."""
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 _SIMPLE_CONTENT = "_value_1"  # zeep's name for the text of an element that also has attributes
@@ -59,10 +59,10 @@ NOTHING_SENT: Mapping[bytes, bytes] = MappingProxyType({})
 
 
 class Values(dict[str, Any]):
-    """The fields of a reply by their contract names: str, int, float, bool, datetime, nested Values, or a list of
-    these.
+    """The fields of a reply by their names in the WSDL. A value is a str, int, float, bool, datetime, nested Values or
+    a list.
 
-    A large text is given as UTF-8 bytes.
+    A large document is given as UTF-8 bytes.
 
     A field without a value is absent; a repeated field is always present, as a list. Access by ``values[name]`` raises
     Failure(REPLY_INCOMPLETE) if the field is absent; ``get`` is for optional fields.
@@ -190,8 +190,8 @@ _REFUSALS = {XmlForbidden: Reason.REPLY_FORBIDDEN_XML, XmlTooComplex: Reason.REP
 
 
 def _restore(values: Values, marked: Marked) -> None:
-    """Restore forbidden characters in documents, whose reader reports the place; in other fields, raise a failure that
-    names the field.
+    """Restore the forbidden characters in documents: the code that reads a document reports where they are. For any
+    other field with a forbidden character, raise a failure that names the field.
     """
     for name, value in values.items():
         if name in _DOCUMENTS and isinstance(value, str | bytes):
@@ -249,7 +249,7 @@ def _child(parent: etree._Element, name: str) -> etree._Element | None:
     return parent.find(name)
 
 
-# Values, led by the types
+# Conversion of elements to values, by the types in the WSDL
 
 
 def _structure(node: etree._Element, described: Any, place: Place) -> Values:
@@ -282,8 +282,8 @@ def _structure(node: etree._Element, described: Any, place: Place) -> Values:
 
 
 def _refuse_other_namespace(node: etree._Element, element: Any, place: Place) -> None:
-    """Reject an element with a field's name in another namespace: reading it as the field, or the field as absent,
-    would both be wrong.
+    """Reject an element that has the name of a field but another namespace. Neither reading it as the field nor
+    treating the field as absent would be right.
     """
     if any(child.tag != element.qname.text for child in node.iterchildren(f"{{*}}{element.name}")):
         raise place.failure(Reason.REPLY_MALFORMED, "is in another namespace than in the WSDL")
@@ -298,7 +298,7 @@ def _value(node: etree._Element, described: Any, place: Place) -> Any:
 
 
 def _document(node: etree._Element, place: Place) -> str | bytes:
-    """A large text in UTF-8, because a Python string takes up to four times as much memory."""
+    """The text of a document: a large one as UTF-8 bytes, because a Python string takes up to four times the memory."""
     _refuse_elements(node, place)
     text: bytes = etree.tostring(node, method="text", encoding="utf-8", with_tail=False)
     return text if len(text) >= LARGE else text.decode()
@@ -307,8 +307,8 @@ def _document(node: etree._Element, place: Place) -> str | bytes:
 def _text(node: etree._Element, place: Place) -> str:
     """The text of an element without child elements.
 
-    Comments and processing instructions may interrupt it. A child element means that the server did not escape a
-    document, whose text would be lost.
+    Comments and processing instructions inside the text are ignored. A child element means that the server did not
+    escape a document, so reading only the text would lose the document's elements.
     """
     if not len(node):
         return node.text or ""
@@ -322,8 +322,8 @@ def _refuse_elements(node: etree._Element, place: Place) -> None:
 
 
 def _simple(text: str, described: Any, place: Place) -> Any:
-    """``text`` converted to the built-in type that ``described`` is or restricts. Enumerations may be extended, so any
-    value is accepted.
+    """``text`` converted to the built-in XML type on which the type ``described`` is based. For an enumeration any
+    value is accepted, because newer servers may add values.
     """
     try:
         if isinstance(described, xsd.Boolean):

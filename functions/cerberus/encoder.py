@@ -1,8 +1,8 @@
 """The bytes of requests. zeep builds each kind of request once as a template; later only its texts are replaced.
 
-Requests to different servers are similar: the same operation with other credentials and, in a push, the same documents.
-zeep builds a request with placeholders, which are then replaced by the actual texts, escaped as the serializer does it.
-A document that is pushed to several backups is escaped once.
+Requests to different servers are similar: in a push, the same operation sends the same documents with other
+credentials. zeep builds a request with placeholders, which are then replaced by the actual texts, escaped as the
+serializer does it. A document that is pushed to several backups is escaped once.
 """
 
 import hashlib
@@ -24,8 +24,8 @@ from common.safe_xml import holds_forbidden
 from common.server_types import as_bytes, as_text
 
 _REMEMBERED = 8 * 1024 * 1024
-"""Maximum size in bytes of a document whose escaped form is cached for the next backup; for larger ones, saving memory
-is more important.
+"""Maximum size in bytes of a document whose escaped form is cached for the next backup. The escaped form of a larger
+document would take too much memory.
 """
 
 _CREDENTIALS = "credentials"
@@ -36,8 +36,8 @@ type _Template = tuple[bytes | str, ...]
 
 @dataclass(frozen=True)
 class Request:
-    """A SOAP envelope in UTF-8, in pieces. ``large`` maps the SHA-256 of each large document's escaped form to the
-    document.
+    """A SOAP envelope in UTF-8, in pieces. ``large`` has the large documents in it, each by the SHA-256 of its escaped
+    form.
     """
 
     pieces: Sequence[bytes] = field(repr=False)
@@ -102,7 +102,7 @@ def _remembered(text: bytes) -> _Written | None:
 
 
 def _template(operation: Operation, fields: Mapping[str, Any], runtime: Runtime) -> _Template | None:
-    """The template for these fields; None if zeep does not put each text into an element of its own."""
+    """The template for a request with ``fields``; None if zeep does not put each text into an element of its own."""
     key = tuple(sorted(_flat(fields)))
     if key not in operation.templates:
         operation.templates[key] = _cut(operation, fields, runtime)

@@ -32,7 +32,9 @@ _OTHERS: Mapping[str, Budget] = {
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Time-outs in seconds: for TCP and TLS set-up with one address, and between two bytes of a reply."""
+    """Time-outs in seconds. ``connect`` limits the TCP connection to one address, and then the TLS handshake. ``read``
+    limits the wait for the next bytes of a reply.
+    """
 
     connect: float = 10.0
     read: float = 60.0
@@ -42,8 +44,9 @@ class Timeouts:
 class OperationBudgets:
     """The reply limits for one server.
 
-    ``reply_limit`` is the maximum size of every reply in bytes. ``beside`` has the sizes of the primary's lists if the
-    server is a backup. ``room`` is the memory in bytes for the lists of any other server, None for no limit.
+    ``reply_limit`` is the maximum size of every reply in bytes. For a backup, ``beside`` has the sizes of the primary's
+    lists of users and groups, which limit the backup's lists. For the primary, ``beside`` is None, and ``room`` is the
+    memory in bytes for its lists; None means no limit.
     """
 
     reply_limit: int = 256 * budgets.MEGABYTE

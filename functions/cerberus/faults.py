@@ -8,7 +8,7 @@ from common.errors import Failure, Reason
 from common.safe_xml import local_name
 
 _QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
-"""Quoted names in a fault, of an operation or an account. Such names do not show the kind of the fault."""
+"""Quoted names in a fault, for example of an operation or an account. They do not show the kind of the fault."""
 _KNOWN_FAULTS = tuple(
     (re.compile(sentence, re.IGNORECASE), reason, said)
     for sentence, reason, said in (
@@ -31,7 +31,7 @@ _KNOWN_FAULTS = tuple(
         ),
     )
 )
-"""Known fault texts, with the reason and the message that each is reported as."""
+"""Known fault texts, each with the reason and the message with which the fault is reported."""
 _FAULT_CODES = frozenset({"Client", "Server", "Sender", "Receiver", "MustUnderstand", "DataEncodingUnknown"})
 """The fault codes of SOAP 1.1 and 1.2, https://www.w3.org/TR/soap12-part1/#faultcodes."""
 _VERSION_MISMATCH = "VersionMismatch"

@@ -2,11 +2,11 @@
 
 A configuration document is sent as the text of one element, with its markup escaped. A parser copies such a text
 several times. So this module cuts the text out of the reply's bytes and unescapes it piece by piece, or reuses an equal
-text that was sent before. The parser reads the rest of the reply, in which a token replaces the text. An unusual reply
-is not cut but parsed as a whole.
+text that was sent before. The parser reads the rest of the reply, in which a token replaces the text. A reply is parsed
+as a whole if it is not in UTF-8, has no large text near its start, or has a large text that a parser would reject.
 
-The result is the same in both cases, because the token must be the whole text of exactly one element. Inside a comment,
-an attribute or a CDATA section it is not.
+The result is the same with and without cutting, because the token must be the whole text of exactly one element. A text
+that was cut out of a comment, an attribute or a CDATA section fails this check; then the reply is parsed as a whole.
 """
 
 import hashlib
@@ -22,7 +22,9 @@ LARGE = 32 * 1024
 """The minimum size in bytes of a text that is cut out."""
 
 _FIRST_TAGS = 64
-"""How many tags are searched for a text behind them: a reply with a document has little else."""
+"""Number of tags at the start of a reply after which a large text is searched for. A reply with a document has few
+other tags.
+"""
 _PIECE = 1024 * 1024
 _LONGEST_REFERENCE = 12
 
@@ -37,7 +39,7 @@ class Cut:
 
 
 def cut(reply: bytes | bytearray, sent: Mapping[bytes, bytes], runtime: Runtime, *, most: int) -> Cut | None:
-    """Cut the large text out of a reply; None if there is none, or the reply is unusual.
+    """Cut the large text out of a reply; None if the reply must be parsed as a whole.
 
     Raises Failure(REPLY_TOO_LARGE) as soon as the text is larger than ``most`` bytes. ``sent`` maps the SHA-256 of an
     escaped text to a text that was sent; if the reply repeats it, that text is reused. ``runtime`` generates the token,

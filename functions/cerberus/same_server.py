@@ -1,6 +1,6 @@
 """Decides by their addresses whether two registrations are for the same server, before any log-in.
 
-Separate from ``cerberus.address_policy``, because that module judges a single address, and this one compares two
+Separate from ``cerberus.address_policy``, because the policy judges a single address, and this module compares two
 servers.
 """
 
@@ -16,8 +16,8 @@ type Address = tuple[str, int]
 def same_server(one: Address, other: Address, addresses: AddressPolicy, deadline: Deadline) -> bool:
     """Whether both have the same port, and hosts that are spelled alike or share an address.
 
-    A name that does not resolve equals only the same spelling, and nobody can connect to it anyway. Raises
-    Failure(DEADLINE) if the resolver takes too long.
+    A name that does not resolve equals only a name with the same spelling. Such a name is harmless: no connection to it
+    is possible. Raises Failure(DEADLINE) when the deadline is reached.
     """
     if one[1] != other[1]:
         return False
@@ -28,7 +28,7 @@ def same_server(one: Address, other: Address, addresses: AddressPolicy, deadline
 
 
 def all_addresses(host: str, addresses: AddressPolicy, deadline: Deadline) -> frozenset[str]:
-    """Every address of a host in canonical form; empty if it does not resolve. Raises Failure(DEADLINE)."""
+    """Every address of a host, in canonical form; empty if the host does not resolve. Raises Failure(DEADLINE)."""
     with suppressed(Reason.NAME_NOT_RESOLVED):
         return frozenset(map(canonical_host, addresses.resolve(canonical_host(host), deadline)))
     return frozenset()

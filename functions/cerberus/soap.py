@@ -1,5 +1,5 @@
-"""Calls SOAP operations of one server: it adds the log-in, repeats a call once after a 401, and allows only listed
-operations.
+"""The client that calls SOAP operations of one server. It adds user name and password to a call, repeats the call once
+after HTTP status 401, and allows only listed operations.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,9 +25,9 @@ class SoapClient:
     Only the operations in ``reads`` and ``writes`` are allowed. A read may be repeated if the server has closed a
     reused connection; a write is sent only once.
 
-    Every request contains user name and password. Some versions also require Basic authentication: after a 401 the same
-    call is repeated once with it. After a failed log-in nothing more is sent, because the server's auto-blocker could
-    block this address.
+    Every request contains user name and password. Some versions of the server also require HTTP Basic authentication:
+    after status 401 the call is repeated once with Basic authentication. After a failed log-in nothing more is sent,
+    because the server's auto-blocker could block the client's address.
     """
 
     def __init__(

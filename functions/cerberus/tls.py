@@ -20,14 +20,14 @@ from common.errors import Failure, Reason
 from common.patterns import whole, within
 
 MAX_PINS = 2
-"""One pin for the certificate in use, one for its successor."""
+"""Maximum number of pinned fingerprints: one for the certificate in use, and one for its successor."""
 
 _FINGERPRINT = whole(r"[0-9a-f]{64}")
 _SEPARATORS = within(r"[:\s]")
 _NAME_MISMATCH = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h
 CERTIFICATE_MARK = "BEGIN CERTIFICATE"
 KEY_MARK = "PRIVATE KEY"
-"""The mark that a CA bundle must contain, and the mark that it must not contain."""
+"""A CA bundle must contain ``CERTIFICATE_MARK`` and must not contain ``KEY_MARK``."""
 
 
 def fingerprint(certificate: bytes) -> str:
@@ -51,8 +51,8 @@ class SystemRoots:
 
 @dataclass(frozen=True)
 class CaBundle:
-    """Trust in the given authorities in PEM, instead of the public ones. The bundle may contain a self-signed server
-    certificate itself.
+    """Trust in the certification authorities in ``pem``, instead of the public ones. The text may also contain the
+    self-signed certificate of a server.
 
     Raises Failure(REGISTRATION_INVALID) unless the text contains certificates and no private key.
     """
@@ -75,7 +75,7 @@ class CaBundle:
 
 @dataclass(frozen=True)
 class Pins:
-    """Trust in a certificate with one of one or two SHA-256 fingerprints.
+    """Trust in a server's certificate if its SHA-256 fingerprint is one of ``fingerprints``, which are one or two.
 
     Colons, blanks and upper case are accepted and removed. A pin covers the whole certificate, so its issuer, dates and
     host name are not checked. Raises Failure(REGISTRATION_INVALID).
@@ -106,9 +106,9 @@ Trust = SystemRoots | CaBundle | Pins
 class BoundedSocket(ssl.SSLSocket):
     """A TLS socket whose waits are limited by its owner.
 
-    Before every wait it asks ``wait_limit`` how many seconds the wait may last. A socket's own time-out is counted
-    between bytes, so a peer that sends slowly (headers included) could block the caller indefinitely. ``wait_limit``
-    may raise; it is None until the owner sets it. A time-out that a library sets on the socket is replaced before the
+    Before every wait the socket asks ``wait_limit`` how many seconds the wait may last. A socket's own time-out is
+    counted between bytes, so a peer that sends slowly could block the caller indefinitely. ``wait_limit`` may raise an
+    exception; it is None until the owner sets it. A time-out that a library sets on the socket is replaced before the
     next wait.
 
     ``received`` is the number of bytes received from the peer.
@@ -172,8 +172,8 @@ _NO_TLS = "the port answers in plain HTTP or another protocol, not in HTTPS"
 def _say_hello(secure: ssl.SSLSocket) -> None:
     """Begin the handshake and check the first bytes of the answer. Raises Failure(TLS_FAILED) if plain HTTP answers.
 
-    OpenSSL reports such an answer only as not being TLS, which still happens here if the answer arrives early. At that
-    point only the TLS greeting has been sent.
+    OpenSSL would report an answer in plain HTTP only as not being TLS; it still does so if the answer arrives before
+    this check. When the answer is checked, only the TLS greeting has been sent.
     """
     wait = secure.gettimeout()
     secure.settimeout(0)

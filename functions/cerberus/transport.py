@@ -33,7 +33,9 @@ _HEADERS = {"User-Agent": "synchronization-manager", "Accept": "*/*", "Accept-En
 _FRAMINGS = ("", "identity", "chunked")
 """The Transfer-Encoding values for which urllib3 and http.client agree on the end of a reply."""
 _CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
-"""The content codings that gSOAP uses unasked if its own setting says so (``http_response`` in stdsoap2.cpp)."""
+"""The content codings that a server built with gSOAP may use although the request does not accept them, if compression
+is switched on in gSOAP (``http_response`` in stdsoap2.cpp).
+"""
 _EITHER_HEAD = 32 + zlib.MAX_WBITS
 """With this setting, zlib detects from the data whether the format is gzip or zlib."""
 _INFLATED = 256 * 1024  # bytes per piece
@@ -70,7 +72,9 @@ class _Inflater:
             chunk = self._inflater.unconsumed_tail or self._inflater.unused_data
 
     def end(self) -> Iterator[bytes]:
-        """The remaining data after the last chunk. Raises Failure(REPLY_MALFORMED) if the data is truncated."""
+        """The decompressed data that is left after the last chunk. Raises Failure(REPLY_MALFORMED) if the reply is
+        truncated.
+        """
         while not self._inflater.eof:
             piece = self._step(b"")
             if not piece:
@@ -92,7 +96,7 @@ def _malformed(complaint: str) -> Failure:
 class Transport:
     """Posts to one server through ``dialer``.
 
-    Only the thread that uses it first may use it; ``close`` it.
+    Only the thread that used a transport first may use it. The caller must ``close`` it.
     """
 
     def __init__(self, endpoint: Endpoint, deadline: Deadline, dialer: Dialer) -> None:
@@ -125,8 +129,8 @@ class Transport:
     ) -> Reply:
         """Send the pieces of ``body`` and read the whole reply, whatever its status, up to ``limit`` bytes.
 
-        If the server closes a reused connection before it has sent a complete head, the request is repeated once on a
-        new one if ``repeatable``. ``basic`` adds Basic authentication. Raises Failure with a connection reason,
+        A server may close a reused connection before it has sent a complete head. Then a ``repeatable`` request is sent
+        once more, over a new connection. ``basic`` adds Basic authentication. Raises Failure with a connection reason,
         REDIRECT_REFUSED, REPLY_TOO_LARGE or DEADLINE, and RuntimeError in a second thread.
         """
         self._check_thread()
@@ -151,8 +155,8 @@ class Transport:
             raise RuntimeError("a client belongs to the thread that used it first")
 
     def _prepared(self, headers: Mapping[str, str], body: Any) -> PreparedRequest:
-        """``body`` may be a list of pieces, which requests passes on unchanged although its type hints do not include
-        it.
+        """The request with ``headers`` and ``body``. The body may be a list of pieces: ``requests`` passes a list on
+        unchanged, although its type hints do not include one.
         """
         self._request.headers = CaseInsensitiveDict(headers)
         self._request.body = body
@@ -223,8 +227,8 @@ class Transport:
         return body
 
     def _as_failure(self, error: BaseException, http_reason: Reason, message: str) -> Failure:
-        """The failure for a library's exception: ``http_reason`` if the exception concerns HTTP. The exception's text
-        is dropped.
+        """The failure for a library's exception. Its reason is ``http_reason`` if the exception concerns HTTP. The
+        exception's text is dropped.
         """
         origin = _origin(error)
         if isinstance(origin, _TIMEOUTS):
@@ -243,7 +247,9 @@ class Transport:
 
 
 def _origin(error: BaseException) -> BaseException:
-    """The original exception. requests wraps exceptions of urllib3, and urllib3 those below it, as arguments."""
+    """The innermost exception. ``requests`` wraps exceptions of ``urllib3``, which wraps those of the standard library,
+    each as an argument of the outer exception.
+    """
     wrapped = [argument for argument in error.args if isinstance(argument, BaseException)]
     return _origin(wrapped[-1]) if wrapped else error
 

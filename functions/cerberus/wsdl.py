@@ -23,7 +23,8 @@ SHIPPED = Path(__file__).with_name("Cerberus.wsdl")
 server version instead.
 """
 
-# zeep logs whole envelopes at DEBUG. Each of its loggers gets a level, because a level of its own overrides zeep's.
+# zeep logs whole envelopes at level DEBUG. Each of its loggers gets a level here, because a logger that already has a
+# level of its own does not take the level of the logger "zeep".
 for _name in ("zeep", "zeep.transports", "zeep.wsdl", "zeep.wsdl.wsdl", "zeep.wsdl.bindings.soap", "zeep.xsd"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
@@ -34,7 +35,8 @@ _SETTINGS = zeep.Settings(forbid_dtd=True, forbid_entities=True, forbid_external
 class Operation:
     """One operation: how its request is rendered, and the structure of its reply.
 
-    ``response`` is zeep's element of the reply: ``qname``, and ``type`` with ``elements`` and ``attributes``.
+    ``response`` is zeep's description of the reply's element, with ``qname`` and ``type``. The type has ``elements``
+    and ``attributes``.
     ``templates`` caches the constant parts of requests for the encoder.
     """
 
@@ -46,7 +48,7 @@ class Operation:
     templates: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False)
 
     def render(self, fields: Mapping[str, Any]) -> etree._Element:
-        """The envelope for ``fields``, which have their contract names. Raises zeep's exceptions for invalid values."""
+        """The envelope for ``fields``, by their names in the WSDL. Raises zeep's exceptions for invalid values."""
         envelope: etree._Element = self._client.create_message(self._port, self.name, **fields)
         return envelope
 
@@ -101,7 +103,7 @@ def _load(wsdl: Path) -> Any:
 
 
 class _LocalFiles:
-    """The transport that zeep loads WSDL and schemas through: local files only, never the network."""
+    """The object through which zeep loads WSDL and schema files: from local files only, never from the network."""
 
     def load(self, url: str) -> bytes:
         if "://" in url:
