@@ -2,7 +2,7 @@
 
 Rows of the table: pk is ``AUDIT#`` + year and month, sk is time + request id. Before the reply is known, the sk has the
 suffix ``#asked``, or ``#to`` and the path of the resource whose password destination changes. A record is written once
-and never replaced; it expires like runs and histories.
+and never replaced; it expires after as many days as a run's record.
 """
 
 from dataclasses import dataclass, replace
@@ -27,11 +27,11 @@ INTENDED = 0
 
 @dataclass(frozen=True)
 class AuditRecord:
-    """One request that changes something, or intended to.
+    """One request that changed something or was going to.
 
     ``who`` is the caller's ARN or subject, ``route`` is the path template, and ``resource`` is the actual path or, once
-    known, the path of the created resource. ``status`` is the HTTP status of the reply, INTENDED until there is one. If
-    a password gets a new destination, ``former_destination`` and ``destination`` are the old and the new one
+    known, the path of the created resource. ``status`` is the HTTP status of the reply, INTENDED until there is a
+    reply. If a password gets a new destination, ``former_destination`` and ``destination`` are the old and the new one
     (``registry.destination``), each empty if there is none.
     """
 

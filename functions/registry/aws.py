@@ -1,6 +1,6 @@
 """The AWS clients, created once.
 
-Threads may share clients but not sessions, so open them in the main thread at start-up. Region, credentials and
+Threads may share clients but not sessions, so open the clients in the main thread at start-up. Region, credentials and
 endpoints come from the environment, as in every AWS tool (AWS_REGION, AWS_ENDPOINT_URL, ...).
 """
 
@@ -26,12 +26,12 @@ CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
     max_pool_connections=64,  # one connection for each backup processed at a time
 )
-"""Time-outs are in seconds. With the default time-outs of 60 seconds, one lost packet could use up a run's whole
+"""Time-outs are in seconds. With the SDK's default time-outs of 60 seconds, one lost packet could use up a run's whole
 time.
 """
 
-# The level is fixed, even if the root logger is set to DEBUG: there botocore writes every request and reply, with the
-# values of secrets.
+# The level is fixed, even if the root logger is set to DEBUG: at that level botocore writes every request and reply to
+# the log, with the values of secrets.
 logging.getLogger("botocore").setLevel(logging.INFO)
 
 
@@ -60,7 +60,9 @@ def open_sqs() -> "SQSClient":
 
 
 _ONCE = CONFIG.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
-"""An invocation whose reply was lost must not be repeated, because it would start a second run."""
+"""The configuration for invoking the sync function. A call whose reply was lost must not be repeated, because a
+repeated call would start a second run.
+"""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Converts AWS errors to the product's own exception.
 
-Separate from ``registry.aws``, because programs on a laptop use this module without the AWS SDK.
+This module is separate from ``registry.aws``, because programs on a laptop use it without the AWS SDK.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ def error_code(error: ClientError | BotoCoreError) -> str:
 
 
 def unavailable(operation: str, error: ClientError | BotoCoreError) -> Failure:
-    """The failure REGISTRY_UNAVAILABLE with operation and error code. AWS' own message is omitted because it can quote
-    the request.
+    """The failure REGISTRY_UNAVAILABLE with operation and error code. The message from AWS is omitted because it can
+    quote the request.
     """
     return Failure(Reason.REGISTRY_UNAVAILABLE, f"{operation} failed: {error_code(error)}")
 

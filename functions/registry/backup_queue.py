@@ -1,6 +1,6 @@
-"""The queue for backups of runs that are too large for one invocation.
+"""The queue for the backup servers of a run that one invocation cannot process alone.
 
-A message contains only the ids of a run and of one of its backups.
+A message contains only two ids: that of the run and that of one backup server.
 """
 
 import json
@@ -23,7 +23,7 @@ _AT_ONCE = 10
 
 @dataclass(frozen=True)
 class Message:
-    """One backup of a run that waits to be processed."""
+    """The ids of one backup that waits to be processed, and of its run."""
 
     FORMAT: ClassVar[int] = 1
 
@@ -46,7 +46,7 @@ class Message:
 
 
 class BackupQueue(Protocol):
-    """Delivers messages to the sync function later."""
+    """Stores messages until they are delivered to the sync function."""
 
     def send(self, messages: Sequence[Message]) -> Mapping[Message, str]:
         """Queue the messages in order; return the messages that the queue rejected, with the reason of each. Raises no

@@ -29,12 +29,10 @@ from registry.table import ConditionsFailed, Put, Table, unchanged
 #                         B holds: acquire(A), release(A) and record_result by A
 #                                  fail, should A come back from a long pause
 #
-# The write's own condition distinguishes a free lease from one's own. If the
-# condition fails, the stored row has the absolute end of the lease. After that
-# end the row is overwritten, on the condition that it is still the same row.
-# Nobody renews a lease or waits for its renewal, and DynamoDB's TTL plays no
-# part. The clocks of two holders may differ by less than the margin that the
-# caller adds to the longest run.
+# The first write succeeds only if the lease is free or already the caller's own. If that write fails, the stored row
+# has the absolute end of the lease. After that end the row is overwritten, on the condition that it is still the same
+# row. Nobody renews a lease or waits for its renewal, and DynamoDB's TTL plays no part. The clocks of two holders may
+# differ by less than the margin that the caller adds to the longest run.
 
 # Each open backup is one row. A worker that processes it writes a claim into the
 # row; the claim ends at a fixed time, after the worker itself has ended. The
@@ -86,7 +84,8 @@ def take(
     model: type[LeaseRow | OpenBackupRow | ReadingRow],
     now: datetime,
 ) -> Row | None:
-    """Write a row that holds something, if it is free or the previous holder's time is over.
+    """Write a row that makes its writer the holder of something, if ``free`` is true or the previous holder's time is
+    over.
 
     Returns None on success, otherwise the row in the way, empty if no row is stored. An unreadable row is not free: it
     raises Failure(RECORD_UNREADABLE).

@@ -4,8 +4,8 @@ The secret itself contains its destination, because table rows and secrets canno
 process may die between the two changes. Even then a password is sent only to the destination in its secret, not to
 another one in the registration.
 
-Separate from ``registry.credentials``, because the API and the trial program compare destinations without reading a
-secret.
+This module is separate from ``registry.credentials``, because the API and the trial program compare destinations
+without reading a secret.
 """
 
 import hashlib
@@ -17,7 +17,8 @@ from registry.fleet_records import Backup, Primary, TlsTrust, address_key
 def destination_of(server: Primary | Backup) -> str:
     """The address and trust of a registration as one readable text.
 
-    Differences in the spelling of the host, in the format or order of fingerprints, and in line ends do not matter.
+    Differences in the spelling of the host, in the format or order of fingerprints, and in line ends do not change the
+    text.
     """
     return f"{address_key(server.host, server.port)} {_trust_text(server.trust)}"
 

@@ -1,8 +1,8 @@
 """The store in one DynamoDB table.
 
-``registry.rows`` lists all kinds of rows. Operations with several rows and conditions are in the module of what they
-change: ``registrations`` with their approvals, ``recorded_results``, and ``claims`` for rows that are held until a
-time.
+``registry.rows`` lists all kinds of rows. Operations that need several rows and conditions are in other modules:
+``registrations`` for registrations and approvals, ``recorded_results`` for results, and ``claims`` for rows that are
+held until a certain time.
 """
 
 from collections.abc import Iterable
@@ -241,7 +241,7 @@ class DynamoStore:
         return stored.registration if stored else None
 
     def claim_backup(self, run_id: str, backup_id: str, claim: str, *, now: datetime, until: datetime) -> Claim:
-        registration = self.open_registration(run_id, backup_id)  # never changes while the row exists
+        registration = self.open_registration(run_id, backup_id)  # the row's registration never changes
         if registration is None:
             return Claim.CLOSED
         claimed = OpenBackupRow(claim, until, registration)
@@ -311,7 +311,7 @@ class DynamoStore:
         return self._single(Approval, (APPROVAL, backup_id))
 
     def withdraw_approval(self, approval: Approval) -> None:
-        self._made(ending(approval))  # nothing happens if it was replaced or removed
+        self._made(ending(approval))  # nothing happens if the approval was replaced or removed
 
     def log_in(self, secret_id: str) -> LogIn | None:
         return self._single(LogIn, (LOG_IN, secret_id))

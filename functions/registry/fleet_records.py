@@ -1,12 +1,12 @@
-"""Records of the fleet: registered servers, their log-ins, and the settings for all.
+"""Records of the fleet: registered servers, their log-ins, and the settings that apply to all backups.
 
 All classes are plain data. Only ``Credentials`` contains secrets, and it is not stored in the table.
 
 Times are UTC datetimes with a time zone. Parts and rules are strings that replication and common.errors define; the
 registry does not interpret them.
 
-A class with a ``FORMAT`` is stored as a record of its own. A change of a field of it, or of a class it contains, must
-increase that number: see ``registry.serialization``.
+A class with a ``FORMAT`` is stored as a record of its own. A change of one of its fields, or of a class that it
+contains, must increase that number: see ``registry.serialization``.
 """
 
 from collections.abc import Mapping
@@ -38,11 +38,11 @@ class TlsTrust:
 class Backup:
     """One registered backup.
 
-    ``parts`` None means the parts of the settings. ``rules`` are keep patterns in addition to those of the settings.
-    ``report_only``: differences are reported and never repaired. ``paused`` is the reason for a pause, during which
-    nothing is written; it is empty if the backup is not paused. ``version`` is increased by the store at each change
-    and prevents lost updates. The caller sets ``created_at`` and ``updated_at``. ``secret`` is the id of its
-    credentials, empty if that is the backup's own id.
+    ``parts`` None means the parts chosen in the fleet's settings. ``rules`` are keep patterns in addition to those of
+    the fleet's settings. ``report_only``: differences are reported and never repaired. ``paused`` is the reason for a
+    pause, during which nothing is written; it is empty if the backup is not paused. ``version`` is increased by the
+    store at each change and prevents lost updates. The caller sets ``created_at`` and ``updated_at``. ``secret`` is the
+    id of its credentials, empty if that is the backup's own id.
 
     ``registration`` identifies the server behind the id. The store creates a new identifier when an id is registered
     and when host or port change: results, approvals and snapshots of another registration belong to another server.
@@ -68,7 +68,7 @@ class Backup:
 
     @property
     def secret_id(self) -> str:
-        """The id of its credentials, which stays the same when the server is promoted or demoted."""
+        """The id of the server's credentials, which stays the same when the server is promoted or demoted."""
         return self.secret or self.id
 
 
@@ -83,9 +83,9 @@ class Primary:
     ``term`` counts the servers that have been the primary: results and approvals of an earlier term are void, because
     they concern another server. ``since`` is when this server became the primary, None for the first one.
     ``promoted_at`` is the time of the last promotion. ``held`` is the reason why nothing is pushed until somebody
-    resumes, empty if runs push. ``as_backup`` is its registration from before its promotion, used if it becomes a
-    backup again. ``of_stack``: the stack's parameters name it and nobody has registered it; it is stored so that a
-    change of the parameters is noticed.
+    resumes, empty if runs push. ``as_backup`` is the server's registration from before its promotion, used if it
+    becomes a backup again. ``of_stack``: the stack's parameters name this primary and nobody has registered it. The
+    record is then stored so that a change of the parameters is noticed.
     """
 
     FORMAT: ClassVar[int] = 3
@@ -104,7 +104,7 @@ class Primary:
 
     @property
     def secret_id(self) -> str:
-        """The id of its credentials."""
+        """The id of the primary's credentials."""
         return self.secret
 
     @property
@@ -129,7 +129,7 @@ class PushLimits:
 class SyncSettings:
     """The settings for the whole fleet. The interval is not stored here, but in the EventBridge rule.
 
-    ``parts`` and ``limits`` None mean the product's defaults. ``block_widened_access``: a change that widens access
+    None in ``parts`` or ``limits`` means the product's defaults. ``block_widened_access``: a change that widens access
     waits for an approval. ``approval_by_another``: an approval needs two people, one of whom may be the requester of
     the run. ``personal_roles`` are the ARNs of roles whose sessions identify people, see ``fleet.people``. Time-outs
     are in seconds. ``full_verification_minutes``: if nothing has changed, a backup is not read again for this time
@@ -157,8 +157,8 @@ class SyncSettings:
 class LogIn:
     """The state of the log-in with one ``version`` of a secret.
 
-    ``destination`` is where it was sent first, and the only place where it may be sent again. ``refused_at`` is when
-    the server last refused it, None if it did not.
+    ``destination`` is the server to which the password was sent first. The password may be sent to no other server.
+    ``refused_at`` is when the server last refused it, None if it did not.
     """
 
     FORMAT: ClassVar[int] = 1

@@ -42,8 +42,8 @@ _STATUS_ATTEMPTS = 4
 _FAILED = "failed"
 """The status of an unreadable result."""
 _MAY_REPLACE = known_format(BackupResult)
-"""The condition that does not replace a result of a newer version, because its reference to a snapshot must not be
-lost.
+"""The condition for replacing a stored result: it is not from a newer version of the product. Otherwise the reference
+to a snapshot in that result would be lost.
 """
 
 
@@ -109,7 +109,7 @@ class ResultRecorder:
         """The writes that update the backup's status.
 
         An unreadable status is kept, because it may contain the key of a snapshot or a pending proof of access. A final
-        result is then stored without a status; an interim result raises Failure, so the push does not begin.
+        result is then stored without changing the status; an interim result raises Failure, so the push does not begin.
         """
         stored = self._table.get(STATUS, result.backup_id)
         try:
@@ -123,7 +123,7 @@ class ResultRecorder:
 
 
 def results_of(run_id: str, rows: Iterable[Row]) -> Iterator[BackupResult]:
-    """The results of a run. An unreadable result is returned as failed, because without it the run would look better
+    """The results of a run. An unreadable result is returned as failed. If it were omitted, the run would look better
     than it was.
     """
     for row in rows:

@@ -1,8 +1,8 @@
 """Changes to registrations and their dependent rows, each in one transaction.
 
 A registration consists of its BACKUP row and the ADDRESS rows that the backup owns. The backup's status and approval
-are removed with its registration. The row may be of a newer version or damaged, so this module reads only single
-attributes of it.
+are removed with its registration. A BACKUP row may be from a newer version or damaged, so this module reads only single
+attributes of that row.
 """
 
 from collections.abc import Callable
@@ -192,15 +192,15 @@ def _releases(table: Table, backup_id: str, *, but: str = "") -> list[Delete]:
     """Removals of every address that the backup owns, except ``but`` and except rows of a newer version.
 
     The addresses come from the address rows, because the backup's own row may be unreadable. The address rows are read
-    after the backup's row, so they are current as long as that row's version is.
+    after the backup's row, so they are current as long as the backup's row has the same version.
     """
     owned = (row["sk"] for row in table.rows(ADDRESS) if row.get("backup_id") == backup_id)
     return [Delete(ADDRESS, address, known_format(AddressRow)) for address in owned if address != but]
 
 
 def _owner_in_the_way(failed: ConditionsFailed) -> str:
-    """The owner of an address that a transaction needed. Raises Failure(RECORD_UNREADABLE) for a row of a newer
-    version.
+    """The id of the backup that owns the address because of which a transaction failed; empty if none does. Raises
+    Failure(RECORD_UNREADABLE) for a row of a newer version.
     """
     owners = [read_row(AddressRow, row).backup_id for row in failed.rows.values() if row.get("pk") == ADDRESS]
     return owners[0] if owners else ""

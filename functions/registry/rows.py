@@ -16,26 +16,27 @@ BASELINE                PRIMARY                    PrimaryBaseline
 ACCEPTANCE              PRIMARY                    PrimaryAcceptance
 STATE                   first run's id             KeptState
 RUN                     run's id                   Run
-READING                 host, folded # port        who reads a server for an answer, and until when
+READING                 host, folded # port        ReadingRow: which request reads a server, until when
 UNFINISHED              run's id                   that this run was asked for or has begun, and is not finished
 FANOUT                  run's id                   FanOut
-SERVED                  backup's id                ServedNow, who serves it or did when a process died
+SERVED                  backup's id                ServedNow, the marker of a backup being processed
 OPEN# + run's id        backup's id                that it waits in the queue; as what, who serves it, and until when
 RESULT# + run's id      backup's id                BackupResult
 HISTORY# + backup's id  run's id                   BackupResult
 AUDIT# + year-month     time # request's id …      AuditRecord, see ``registry.audit``
 DIGEST# + key           of a snapshot: its digest  that it was kept, see ``registry.snapshot_digests``
-DIGESTS                 SINCE                      DigestsSince, of those
+DIGESTS                 SINCE                      DigestsSince, the time of the first digest
 ======================  =========================  ==============================================
 
 STATUS and APPROVAL belong to the registration in the BACKUP row. A transaction that changes the registration to another
 server removes both rows, and a transaction that writes one of them checks the registration.
 
 RUN, RESULT#, HISTORY#, STATE, AUDIT# and DIGEST# rows, and the rows of a run in progress, have ``expires_at``, the
-table's TTL attribute, in seconds since 1970. DynamoDB removes rows some time after it. Nothing else depends on it; the
-lease does not.
+table's TTL attribute, in seconds since 1970. DynamoDB removes a row some time after the time in ``expires_at``. Nothing
+else depends on that removal, not even the lease.
 
-Reading a single unreadable row is a failure. In a list it must not hide the other rows: it is logged and omitted.
+Reading a single unreadable row is a failure. In a list an unreadable row must not hide the others: it is logged and
+omitted.
 """
 
 import logging
@@ -152,8 +153,8 @@ def known_format(model: type[Stored]) -> ConditionBase:
 
 
 def counts(attribute: str, value: int) -> ConditionBase:
-    """The condition that a counter in an existing row has this value. In an older format it may be absent, which counts
-    as 0.
+    """The condition that a counter in an existing row has this value. In an older format the counter may be absent,
+    which counts as 0.
     """
     return Attr(attribute).eq(value) | Attr(attribute).not_exists() if value == 0 else Attr(attribute).eq(value)
 

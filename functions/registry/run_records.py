@@ -5,8 +5,8 @@ All classes are plain data without secrets.
 Times are UTC datetimes with a time zone. Parts, statuses and reasons are strings that replication and common.errors
 define; the registry does not interpret them.
 
-A class with a ``FORMAT`` is stored as a record of its own. A change of a field of it, or of a class it contains, must
-increase that number: see ``registry.serialization``.
+A class with a ``FORMAT`` is stored as a record of its own. A change of one of its fields, or of a class that it
+contains, must increase that number: see ``registry.serialization``.
 """
 
 from collections.abc import Mapping
@@ -75,7 +75,9 @@ class RecordedFingerprints:
 
     @property
     def is_unsure(self) -> bool:
-        """Whether the part was written and not read back since. Another primary does not change the answer."""
+        """Whether the part was written and not read back since. The answer stays the same if another server becomes the
+        primary.
+        """
         return not (self.desired or self.held)
 
 
@@ -101,11 +103,11 @@ class BackupResult:
     empty if the backup was not verified. ``failures`` is 1 or 0 in a result, and the number of consecutive failures in
     the backup's status. ``harmed``: the backup was rolled back after a push, or is unreachable since one. None in
     ``failures``, ``harmed`` or ``condition`` means that the run found nothing out; the status keeps the known value.
-    The same applies to ``settings_before``, the key of the snapshot before new settings whose proof of access is
-    pending; it is empty if there are none. ``term`` and ``source`` identify the primary that it was compared with
-    (``Primary.source``). ``approved_parts``, in an interim result, maps each part that was approved, or has the
-    requested hash, to the hash of its change. A worker that takes over the push in the same run may write exactly that.
-    ``approved_by`` are the principals whose approval the push used, empty if it used none.
+    The same applies to ``settings_before``, the key of the snapshot from before new settings whose proof of access is
+    pending; it is empty if no proof is pending. ``term`` and ``source`` identify the primary that the backup was
+    compared with (``Primary.source``). ``approved_parts``, in an interim result, maps each part that was approved, or
+    has the requested hash, to the hash of its change. A worker that takes over the push in the same run may write
+    exactly these changes. ``approved_by`` are the principals whose approval the push used, empty if it used none.
     """
 
     FORMAT: ClassVar[int] = 4
@@ -138,7 +140,7 @@ class BackupResult:
 
 @dataclass(frozen=True)
 class Notice:
-    """A notice about a run that did not end it."""
+    """A notice about something that happened in a run and did not end the run."""
 
     reason: str
     message: str
@@ -148,17 +150,17 @@ class Notice:
 class Run:
     """The record of one run. ``finished_at`` None means that the run is queued, in progress or was killed.
 
-    ``term`` and ``source`` are the primary's; ``held``: the run writes nothing, because the primary has changed and
-    nobody has confirmed it yet.
+    ``term`` and ``source`` are the primary's; ``held``: the run writes nothing, because another server has become the
+    primary and nobody has confirmed this yet.
 
     ``primary`` has the facts about the primary's certificate, licence and native sync, None if the run did not read it.
 
     ``new_run_id`` creates ids, which sort by time: runs and histories are listed by them. ``snapshot`` is the key of
-    the snapshot to restore, empty for a replication. ``plan_hash`` is the hash of the plan that it was asked to carry
-    out, empty for any plan: a backup with another plan is not written to. ``same_machine``: a person confirmed that a
-    snapshot of an earlier registration is of the machine that is registered now. ``state`` is the fingerprint of the
-    primary's state that the run read, empty if it did not read the primary. ``requester_verified``: the management API
-    has queued the run, so ``requested_by`` is the actual requester. Otherwise ``requested_by`` is copied from the
+    the snapshot to restore, empty for a replication. ``plan_hash`` is the hash of the plan that the run was asked to
+    carry out, empty for any plan: a backup with another plan is not written to. ``same_machine``: a person confirmed
+    that a snapshot of an earlier registration is of the machine that is registered now. ``state`` is the fingerprint of
+    the primary's state that the run read, empty if it did not read the primary. ``requester_verified``: the management
+    API has queued the run, so ``requested_by`` is the actual requester. Otherwise ``requested_by`` is copied from the
     event, in which anybody who may invoke the function can write any name.
     """
 
@@ -194,7 +196,7 @@ class FanOut:
 
     ``owner`` is the token of the run's lease, which the workers use and which ends at ``ends_at``. ``state`` is the key
     of the stored state of the primary, or of the snapshot to restore; ``label``, ``host`` and ``port`` identify the
-    server. ``users``, ``groups`` and ``settings`` are the numbers of items in it.
+    server. ``users``, ``groups`` and ``settings`` are the numbers of items in the state.
     """
 
     FORMAT: ClassVar[int] = 1
@@ -243,7 +245,7 @@ class Claim(StrEnum):
 class PrimaryBaseline:
     """The primary when a backup was last verified: its size, and a fingerprint of its content.
 
-    ``settings`` is the number of values in its settings.
+    ``settings`` is the number of values in the primary's settings.
 
     The fingerprint is from the last run over the whole fleet, empty if there was none. ``term`` and ``source`` identify
     the primary at that time.
@@ -282,8 +284,8 @@ class AcceptedPart:
 class PrimaryAcceptance:
     """The accepted parts of the primary, whose content looks like a mistake.
 
-    A part is removed as soon as a run finds different content in it. ``term`` and ``source`` identify the primary at
-    that time.
+    The acceptance of a part is removed as soon as a run finds different content in that part. ``term`` and ``source``
+    identify the primary at that time.
     """
 
     FORMAT: ClassVar[int] = 2
@@ -349,7 +351,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to run. ``owner`` is a token; ``expires_at`` is absolute."""
+    """The right to run. ``owner`` is the holder's token; ``expires_at`` is a point in time, not a duration."""
 
     owner: str
     expires_at: datetime

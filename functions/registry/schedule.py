@@ -44,8 +44,8 @@ class ScheduleChange(Protocol):
     """A prepared change of the EventBridge rules that can be made."""
 
     def make(self) -> Schedule:
-        """Make the whole change; return the resulting schedule. Raises Failure if nothing was changed, or if only a
-        part was, which the message then says.
+        """Make the whole change; return the resulting schedule. Raises Failure if nothing was changed, or only a part;
+        in the second case the message says so.
         """
 
 
@@ -178,7 +178,7 @@ def interval_of(expression: str) -> int | None:
 
 
 def expression_of(minutes: int) -> str:
-    """The rate expression of an interval; EventBridge requires the singular for one. Raises ValueError."""
+    """The rate expression of an interval; EventBridge requires the singular for an interval of 1. Raises ValueError."""
     if not 1 <= minutes <= MAX_INTERVAL:
         raise ValueError(f"an interval is between 1 and {MAX_INTERVAL} minutes")
     return f"rate({minutes} minute{'' if minutes == 1 else 's'})"

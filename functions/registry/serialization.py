@@ -2,24 +2,24 @@
 
 The supported types are few: text, booleans, numbers, datetimes with a zone, other dataclasses, ``tuple[X, ...]``,
 ``Mapping[str, X]``, and each of these or None. Values are not converted: text is not a number, a number is not a
-boolean, and a time needs a zone. A library for this takes longer to import than everything else a run does before its
-first call.
+boolean, and a time needs a zone. A library for this conversion takes longer to import than everything else a run does
+before its first call.
 
 A record is a dataclass that is stored by itself. Each record contains the number of its format (``Stored.FORMAT``), and
 its reader supports that number and all earlier ones. A newer number, an unknown field and a missing field are rejected:
 an older version of the product must not replace what it does not understand by a default.
 
-- A record without a number has format 0, from before numbers existed. Such a record is read as that version defined it.
+- A record without a number was stored before records had numbers. It is read as format 0.
 - A field that an older format lacks gets its default.
-- A renamed field declares its former names (``formerly``) and is read under any of them. A record with two of these
-  names is rejected.
+- A renamed field declares its former names (``formerly``) and is read under any of them. A record with two names of one
+  field is rejected.
 
 To change what is stored:
 
 1. Change the field. A new one has a default that means what older records
    meant. A name is never used again for something else.
-2. Raise ``FORMAT`` of every class that is stored with it:
-   ``tests/unit/registry/test_format_fixtures.py`` compares it with the newest fixture.
+2. Raise ``FORMAT`` of every class that stores this field: ``tests/unit/registry/test_format_fixtures.py`` compares it
+   with the newest fixture.
 3. Give the field a value in ``local/format_fixtures.py`` and run that program.
    The program adds a file for the new format and never changes one that is there.
 

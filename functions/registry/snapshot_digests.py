@@ -1,7 +1,8 @@
 """The digests of snapshots: which contents this product has stored under which key of the snapshot bucket.
 
 Anybody who may write to the bucket could write a snapshot with matching digests inside it. Fewer principals may write
-to the table, so the run that stores a snapshot stores its digest there, and no other content is ever restored.
+to the table, so the run that stores a snapshot stores its digest in the table. Content without a digest is not
+restored, unless it is older than the first digest.
 
 =============  =============================  ================================================
 pk             sk                             what
@@ -30,8 +31,8 @@ if TYPE_CHECKING:  # the stubs are not in the Lambda package
 
 _SINCE = ("DIGESTS", "SINCE")
 _KEPT = timedelta(days=3650 + 7)
-"""The bucket's retention may be increased to up to this many years while it contains objects. The bucket expires an
-object some time after its last day; the digest must outlive it, because a snapshot without a digest counts as altered.
+"""The bucket's retention may be increased to up to ten years while it contains objects. The bucket expires an object
+some time after its last day; the digest must outlive it, because a snapshot without a digest counts as altered.
 """
 
 

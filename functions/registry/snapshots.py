@@ -1,14 +1,14 @@
 """Snapshots: the content of backups before they were written to, and every state of the primary that a run has read.
 
 Each snapshot and each distinct state is one object in a bucket that encrypts with KMS and expires old objects. The
-table has the digest of each, and a snapshot without one is never restored: see ``registry.snapshot_digests``. Snapshots
-contain password hashes and machine-specific settings, so they are never logged, and only keys, sizes and, as in a plan,
-differences of states are shown.
+table has the digest of each, and a snapshot without a digest is not restored, with one exception: see
+``registry.snapshot_digests``. Snapshots contain password hashes and machine-specific settings, so they are never
+logged. Users see only keys, sizes, and differences between states in the form of a plan.
 
 A key contains the backup, the run that stored it, and the parts, so that a list of keys is a list of snapshots:
 ``backups/ID/RUN/REGISTRATION/accounts.event_rules``. Another registration of the same id is another server, even within
-one run. The level is absent for a backup without a registration. The key of a state of the primary is its digest:
-``primary/DIGEST``.
+one run. The level ``REGISTRATION`` is absent for a backup whose registration has no identifier. The key of a state of
+the primary is its digest: ``primary/DIGEST``.
 """
 
 import hashlib
@@ -103,12 +103,13 @@ class SnapshotStore(Protocol):
 
         ``registration`` is ``Backup.registration``. The first snapshot of a run is kept: if a worker was killed, its
         successor finds the content from before that worker's writes. Raises Failure(SNAPSHOT_ALTERED or
-        SNAPSHOT_UNREADABLE) if other content is stored there, so that nothing is written without a way back.
+        SNAPSHOT_UNREADABLE) if the content under that key cannot be restored, so that nothing is written without a way
+        back.
         """
 
     def keep_primary(self, digest: str, content: SnapshotContent) -> str:
-        """Store a state of the primary under its digest, 64 hexadecimal digits; return its key. Storing it again resets
-        its age.
+        """Store a state of the primary under its digest, 64 hexadecimal digits; return its key. Storing a state again
+        resets its age.
         """
 
     def load(self, key: str) -> Snapshot:

@@ -144,7 +144,8 @@ class Store(Protocol):
     def finish_run(self, run: Run, *, begun: bool = True) -> bool:
         """Store the final record of a run; False, without a change, if it already has one.
 
-        ``begun`` False is for a run that never began; then False, without a change, also if it has begun meanwhile.
+        ``begun`` False is for a run that never began. In that case also False, without a change, if the run has begun
+        meanwhile.
         """
 
     def unfinished_runs(self) -> tuple[str, ...]:
@@ -174,8 +175,8 @@ class Store(Protocol):
         If the backup's registration differs from the result's, its status is unchanged: the result is stored only in
         the run and in the history.
 
-        With the ``claim`` on an open backup, the same transaction closes the backup. Raises Failure(CLAIM_LOST),
-        without storing anything, if another worker has the claim.
+        With the ``claim`` on an open backup, the same transaction removes the backup from the open ones. Raises
+        Failure(CLAIM_LOST), without storing anything, if another worker has the claim.
 
         An unreadable status is kept. Replacing a result of a newer version raises Failure(RECORD_UNREADABLE).
         """
@@ -196,10 +197,10 @@ class Store(Protocol):
         """Store the parameters of a queued run, and each backup with its registration as open."""
 
     def open_backups(self, run_id: str) -> tuple[str, ...]:
-        """The ids of the backups of a run without a final result, in their order."""
+        """The ids, in their order, of a run's queued backups that have no final result yet."""
 
     def open_registration(self, run_id: str, backup_id: str) -> str | None:
-        """``Backup.registration`` of an open backup at the time of queueing; None if it is not open."""
+        """``Backup.registration`` of an open backup at the time of queueing; None if the backup is not open."""
 
     def claim_backup(self, run_id: str, backup_id: str, claim: str, *, now: datetime, until: datetime) -> Claim:
         """Claim an open backup unless another claim lasts beyond ``now``. ``claim`` is a token.
@@ -219,8 +220,8 @@ class Store(Protocol):
     def results(self, run_id: str) -> tuple[BackupResult, ...]:
         """All results of one run, in the order of the backups' ids, including interim results.
 
-        An unreadable result is returned as failed, with the reason RECORD_UNREADABLE: without it the run would look
-        better than it was.
+        An unreadable result is returned as failed, with the reason RECORD_UNREADABLE. If it were omitted, the run would
+        look better than it was.
         """
 
     def result(self, backup_id: str, run_id: str) -> BackupResult | None:
@@ -238,7 +239,9 @@ class Store(Protocol):
         """The ids of the runs from ``since`` on whose result for this backup is unreadable."""
 
     def status(self, backup_id: str) -> BackupResult | None:
-        """The last result; ``pushed_at`` and ``verified_at`` are the latest known times."""
+        """The status of a backup: its last result, in which ``pushed_at`` and ``verified_at`` are the latest known
+        times.
+        """
 
     def statuses(self, backup_ids: Iterable[str] | None = None) -> dict[str, BackupResult]:
         """The last result of each named backup, or of all; backups without one are omitted.
@@ -272,10 +275,10 @@ class Store(Protocol):
         """Remove a void approval. An approval that has replaced it is kept."""
 
     def log_in(self, secret_id: str) -> LogIn | None:
-        """The record about the log-in with a secret, for the last version that has one."""
+        """The record about the log-in with a secret, for the last version of the secret that has a record."""
 
     def record_log_in(self, log_in: LogIn) -> bool:
-        """Replace the record; False, without a change, if this version of the secret already has another
+        """Replace the record about a log-in; False, without a change, if this version of the secret already has another
         destination.
         """
 

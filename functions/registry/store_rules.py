@@ -129,8 +129,8 @@ def urgent_first(notices: Iterable[Notice]) -> list[Notice]:
 def merged_status(stored: BackupResult | None, new: BackupResult, *, late: bool = False) -> BackupResult:
     """The backup's status after ``new``: the later attempt, with the latest known times.
 
-    A run that did not push, verify or find something out keeps the known values. Pushes and verifications beside an
-    earlier primary are dropped.
+    A run that did not push, verify or find something out keeps the known values. Times of pushes and verifications from
+    the term of an earlier primary are dropped.
 
     A run that did not reach the backup replaces nothing: status, reason and hash stay those of the last run that did.
 
@@ -165,7 +165,7 @@ def tells_of_the_run_alone(result: BackupResult) -> bool:
 
 
 def _not_after(latest: BackupResult, older: BackupResult, at: datetime | None) -> datetime | None:
-    """A time from an older result, but not after the ``latest`` attempt of another run."""
+    """``at``, a time from the ``older`` result, limited to the time of the ``latest`` attempt if another run made it."""
     return at if at is None or latest.run_id == older.run_id else min(at, latest.attempted_at)
 
 
@@ -248,7 +248,7 @@ def primary_as_named(named: Primary, previous: Primary | None, why: str, at: dat
 
     Another address means another server, and the primary changes as by a promotion. Results and approvals for the
     previous primary become void, the new one was never a backup here, and for the reason ``why`` nothing is pushed
-    until somebody resumes. ``at`` is when it became the primary, or an earlier time; None if unknown.
+    until somebody resumes. ``at`` is when the new server became the primary, or an earlier time; None if unknown.
     """
     if previous is None:
         return named
