@@ -78,7 +78,7 @@ def _answer(event: Mapping[str, Any], context: LambdaContext) -> Reply:
         resolved = api.resolve(readable(event), context)
         body = refuse_too_large(resolved["body"] or "")  # a reply without a body becomes an empty text
         return resolved | {"body": body}
-    except Exception as error:  # noqa: BLE001 - as above, and a refusal is recorded too
+    except Exception as error:  # noqa: BLE001 - the caller gets a problem document for any error
         return _proxy_reply(respond(error))
 
 

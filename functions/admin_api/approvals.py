@@ -65,7 +65,7 @@ class _Askers:
 
     @classmethod
     def of(cls, runs: Iterable[Run], settings: SyncSettings, *, is_complete: bool) -> "_Askers":
-        """``is_complete``: no other run can have recorded the plan."""
+        """``is_complete``: no run besides those of these results can have recorded the plan."""
         asked = [run for run in runs if run.trigger not in _BY_NOBODY]
         principals = dict.fromkeys(run.requested_by for run in asked if run.requested_by)
         people = frozenset(person_of(principal, settings.personal_roles) for principal in principals)
@@ -105,7 +105,7 @@ def _waiting(
     plan_hash: str, recorded: Iterable[BackupResult], backup: Backup, last: BackupResult | None, services: Services
 ) -> list[BackupResult]:
     """The results that recorded this plan, newest first. Raises the same failures as ``approve`` if the plan does not
-    wait.
+    wait for an approval.
 
     Scheduled runs may come between request and approval: their results with the same plan do not hide who requested it.
     """

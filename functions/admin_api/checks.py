@@ -148,8 +148,8 @@ def check_primary(
 def check_backup(backup: Backup, services: Services, *, asked_for: bool) -> CheckReport:
     """Check the requirements on a backup, including those that compare it with the primary.
 
-    Each server is logged in to once; after a refused log-in, only the backup is, and only if the check was
-    ``asked_for``.
+    The check logs in to each server once. If a server has refused the log-in before, only the backup gets a new
+    attempt, and only if the check was ``asked_for``.
     """
     primary = services.primary()
     if primary and (unfit := _is_primary(backup, primary, services)):

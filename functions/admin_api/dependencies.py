@@ -50,7 +50,7 @@ class Environment:
 
     @classmethod
     def read(cls, variables: Variables = os.environ) -> "Environment":
-        """Read the variables; raise Failure(CONFIGURATION_INVALID) that names the missing or invalid one."""
+        """Read environment variables; raise Failure(CONFIGURATION_INVALID) that names the missing or invalid one."""
         return cls(
             table_name=required(variables, "TABLE_NAME"),
             secret_prefix=required(variables, "SECRET_PREFIX"),
@@ -78,9 +78,9 @@ def _user_pool(variables: Variables) -> UserPool | None:
 class Services:
     """The registry, and the objects for contacting servers.
 
-    ``stack_primary`` is the primary of the stack's parameters, used until one is registered. ``wsdl`` is a WSDL file of
-    the servers' own version, None for the one shipped with the product. ``room`` is the memory in bytes for a server's
-    lists, None for no limit. ``user_pool`` is None if requests are signed and IAM authorizes them.
+    ``stack_primary`` is the primary of the stack's parameters, used until one is registered. ``wsdl`` is a WSDL file
+    that fits the servers' version, None for the one shipped with the product. ``room`` is the memory in bytes for a
+    server's lists, None for no limit. ``user_pool`` is None if requests are signed and IAM authorizes them.
     """
 
     store: Store

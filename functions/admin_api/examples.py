@@ -12,7 +12,7 @@ def _example(summary: str, value: dict[str, Any]) -> dict[str, Any]:
 
 NEW_PRIMARY = {
     "pinned": _example(
-        "With a self-signed certificate",
+        "Set a primary with a self-signed certificate",
         {
             "host": "ftp1.example.com",
             "port": 8443,
@@ -23,15 +23,15 @@ NEW_PRIMARY = {
     ),
 }
 PRIMARY_CHANGE = {
-    "rotated": _example("A new password", {"password": _PASSWORD}),
+    "rotated": _example("Store a new password of the primary", {"password": _PASSWORD}),
     "renewal": _example(
-        "Before its certificate is renewed",
+        "Trust the next certificate before the primary's is renewed",
         {"tls": {"mode": "pins", "fingerprints": [_FINGERPRINT, _FINGERPRINT[::-1]]}},
     ),
 }
 NEW_BACKUP = {
     "pinned": _example(
-        "With a self-signed certificate",
+        "Register a backup with a self-signed certificate",
         {
             "id": "ftp2",
             "host": "ftp2.example.com",
@@ -47,17 +47,17 @@ NEW_BACKUP = {
         },
     ),
     "shortest": _example(
-        "With a certificate of a public authority",
+        "Register a backup with a certificate of a public authority",
         {"host": "ftp3.example.com", "port": 443, "username": "admin", "password": _PASSWORD},
     ),
 }
 BACKUP_CHANGE = {
-    "password": _example("A new password", {"password": _PASSWORD}),
-    "pause": _example("Leave a backup out for a while", {"enabled": False}),
+    "password": _example("Store a new password of a backup", {"password": _PASSWORD}),
+    "pause": _example("Disable a backup for a while", {"enabled": False}),
     "report": _example("Report differences and never repair them", {"report_only": True}),
-    "parts": _example("Only users and groups", {"parts": ["accounts"]}),
+    "parts": _example("Replicate only users and groups to this backup", {"parts": ["accounts"]}),
     "renewal": _example(
-        "Before its certificate is renewed",
+        "Trust the next certificate before the backup's is renewed",
         {"tls": {"mode": "pins", "fingerprints": [_FINGERPRINT, _FINGERPRINT[::-1]]}},
     ),
 }
@@ -110,31 +110,31 @@ SYNC_SETTINGS = {
     ),
 }
 PROMOTION = {
-    "planned": _example("A backup that was verified recently", {"backup_id": "ftp2"}),
+    "planned": _example("Promote a backup that was verified recently", {"backup_id": "ftp2"}),
     "forced": _example(
-        "The best backup available, although it was not verified recently",
+        "Promote a backup although it was not verified recently",
         {"backup_id": "ftp3", "former_id": "ftp1", "force": True},
     ),
 }
 NEW_RUN = {
-    "fleet": _example("The whole fleet", {}),
-    "dry": _example("The plans for two backups, without a write", {"backups": ["ftp2", "ftp3"], "dry_run": True}),
-    "seen": _example("The plan that was reviewed", {"backups": ["ftp2"], "plan_hash": _FINGERPRINT}),
-    "older": _example("An older state of the primary, to the whole fleet", {"state": _FINGERPRINT}),
+    "fleet": _example("Replicate to the whole fleet", {}),
+    "dry": _example("Plan the changes of two backups without writing", {"backups": ["ftp2", "ftp3"], "dry_run": True}),
+    "seen": _example("Carry out the plan that was reviewed", {"backups": ["ftp2"], "plan_hash": _FINGERPRINT}),
+    "older": _example("Push an older state of the primary to the whole fleet", {"state": _FINGERPRINT}),
 }
 RESTORE = {
-    "run": _example("The content before a run", {"snapshot": "20261122T120000.000000Z-0badc0de"}),
+    "run": _example("Restore the content from before a run", {"snapshot": "20261122T120000.000000Z-0badc0de"}),
     "confirmed": _example(
-        "A plan that was reviewed",
+        "Carry out the plan that was reviewed",
         {"snapshot": "20261122T120000.000000Z-0badc0de", "plan_hash": _FINGERPRINT},
     ),
 }
-APPROVAL = {"seen": _example("The plan that was reviewed", {"hash": _FINGERPRINT})}
-PAUSE = {"upgrade": _example("During maintenance", {"why": "The server is being upgraded."})}
+APPROVAL = {"seen": _example("Approve the plan that was reviewed", {"hash": _FINGERPRINT})}
+PAUSE = {"upgrade": _example("Pause a backup during maintenance", {"why": "The server is being upgraded."})}
 IMPORT = {
-    "look": _example("The list of servers, without an import", {"dry_run": True}),
+    "look": _example("Show the list of servers without importing", {"dry_run": True}),
     "register": _example(
-        "Register those whose password is given",
+        "Register the servers whose password is given",
         {
             "dry_run": False,
             "passwords": {"ftp2.example.com:8443": _PASSWORD},

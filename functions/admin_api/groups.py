@@ -89,7 +89,7 @@ class UserPool:
 
     def _held(self, claims: Mapping[str, Any]) -> Iterator[Group]:
         listed = claims.get("cognito:groups", ())
-        names = listed.split(",") if isinstance(listed, str) else listed  # API Gateway joins them by commas
+        names = listed.split(",") if isinstance(listed, str) else listed  # API Gateway joins the groups by commas
         return (group for group in Group if self.name_of(group) in names)
 
 

@@ -94,7 +94,9 @@ def _complete(operation: dict[str, Any], failures: Mapping[int, OpenAPIResponse]
 
 
 def _statuses(operation: dict[str, Any]) -> set[HTTPStatus]:
-    """The error statuses that every operation of this shape may return, beyond those that it declares."""
+    """The error statuses that an operation may return beyond those that it declares: more if it has parameters or a
+    body.
+    """
     statuses = {*_ALWAYS}
     if operation.get("parameters"):
         statuses.update(_WITH_PARAMETERS)

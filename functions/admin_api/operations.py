@@ -50,8 +50,8 @@ class Operation:
 
 
 class Api(APIGatewayRestResolver):
-    """The resolver of the library with its own table of operations, because the library does not expose the declared
-    routes.
+    """The library's resolver, which calls the function of a route, with a table of operations, because the library does
+    not expose the declared routes.
     """
 
     def __init__(self, **options: Any) -> None:

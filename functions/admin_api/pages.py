@@ -3,7 +3,8 @@
 Lambda accepts a reply of up to 6 MB. The reply's JSON is embedded as a string in another JSON document, in which each
 quotation mark takes two bytes.
 
-Separate from ``admin_api.views``, because the limit applies to every reply, and views are only some of them.
+This module is separate from ``admin_api.views``, because the limit applies to every reply, and views are only a part of
+the replies.
 """
 
 import json

@@ -44,15 +44,15 @@ PLANNING_CONNECT_SECONDS = 4.0
 MAX_ACCESS_INCREASES = 200
 """Maximum number of access increases that are listed; the rest is counted."""
 MAX_ANSWER = 2_000_000
-"""Maximum number of characters of a plan's details as JSON: Lambda's limit is 6 MB, and the text repeats the
-content.
+"""Maximum number of characters of a plan's details as JSON: Lambda's limit is 6 MB, and the plan's text repeats the
+details.
 """
 _FEWER_ITEMS = (MAX_ITEMS, 50, 10, 0)
 _LONGEST_CLAIM = timedelta(seconds=29)
-"""How long a claim lasts if its function dies, which is API Gateway's time-out."""
+"""How long a request's claim on a server lasts if the function dies: as long as API Gateway's time-out."""
 
 _ASK_AGAIN = 5
-"""Seconds to wait before another attempt; most requests are finished by then."""
+"""Seconds after which a client may ask for a plan again; most plans that were under way are finished by then."""
 
 
 def plan_of(backup: Backup, services: Services, snapshot: str = "") -> PlanView:
@@ -117,7 +117,7 @@ def _last_of(backup: Backup, services: Services) -> BackupResult | None:
 
 
 def _half_approved(approval: CurrentApproval | None, snapshot: str = "") -> tuple[str, ...]:
-    """A warning that a plan still needs the approval of a second person, if one does."""
+    """A warning that a plan still needs the approval of a second person, if that is so."""
     if approval is None or not approval.missing or approval.given.snapshot != snapshot:
         return ()
     given = approval.given
@@ -231,8 +231,8 @@ def difference_of(digest: str, other: str | None, services: Services) -> Differe
     """The changes from the state with this digest to the other state; ``other`` None means the primary's current
     content.
 
-    Raises Failure: SNAPSHOT_MISSING, the failures of reading the primary, and COMPARISON_TOO_SLOW if it takes longer
-    than the API's time-out. Raises Refused(PLAN_UNDER_WAY) while another request reads the primary.
+    Raises Failure: SNAPSHOT_MISSING, the failures of reading the primary, and COMPARISON_TOO_SLOW if the comparison
+    takes longer than the API's time-out. Raises Refused(PLAN_UNDER_WAY) while another request reads the primary.
     """
     with _reading(services, None if other else services.primary()):
         late = Failure(Reason.COMPARISON_TOO_SLOW, f"there was no answer within {PLAN_SECONDS:.0f} seconds")

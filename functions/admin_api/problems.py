@@ -64,7 +64,9 @@ _STATUS: Mapping[Reason, HTTPStatus] = {
     Reason.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 _OF_A_SERVER = HTTPStatus.FAILED_DEPENDENCY
-"""For every other reason: a Cerberus server that the request depends on did not reply as expected."""
+"""The status for every reason that the table above does not list: a Cerberus server that the request depends on did not
+reply as expected.
+"""
 
 logger = Logger(child=True)
 

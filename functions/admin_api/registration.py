@@ -30,7 +30,7 @@ def register(backup: Backup, username: str, password: str, services: Services) -
         with suppress(Failure):
             delete_discarded(services, added.id)
         raise
-    with suppress(Failure):  # secrets that stay here are deleted by the next request
+    with suppress(Failure):  # if a secret remains, the next request deletes it
         delete_discarded(services)
     return added
 

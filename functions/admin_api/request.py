@@ -33,13 +33,13 @@ def path_of(event: Mapping[str, Any]) -> str:
 
 
 def operation_of(api: Api, event: Mapping[str, Any]) -> Operation:
-    """The operation that a request calls. Raises Refused if the path does not exist, or does not have the method.
+    """The operation that a request calls. Raises Refused if the path does not exist or does not support the method.
 
     Only one spelling of a path is accepted. IAM compares paths as text, so another spelling would bypass a policy that
     denies the path.
     """
     path, method = path_of(event), method_of(event)
-    as_sent = str((event.get("requestContext") or {}).get("path") or path)  # with the stage
+    as_sent = str((event.get("requestContext") or {}).get("path") or path)  # the path with the API's stage
     if not (_is_canonical(path) and _is_canonical(as_sent) and as_sent.endswith(path)):
         raise Refused(Problem(Reason.ROUTE_UNKNOWN, "the path is not in its canonical spelling"))
     operations = api.at(path)

@@ -63,8 +63,8 @@ def start(
 
 
 def refuse_unservable(wanted: tuple[str, ...], services: Services, *, put_back: bool = False) -> None:
-    """Reject a request whose failure the run would only record later. ``put_back``: the run restores content on the
-    wanted backups.
+    """Reject a request for a run that would certainly fail, so that it is not queued first. ``put_back``: the run
+    restores content on the wanted backups.
 
     Raises Failure(UNKNOWN_BACKUP, BACKUP_DISABLED, BACKUP_REPORT_ONLY, RECORD_UNREADABLE).
     """

@@ -22,7 +22,7 @@ def side_by_side[Result](
 ) -> list[Result]:
     """Call ``works`` in parallel; each that is unfinished after ``seconds`` is abandoned and has the result ``late``.
 
-    An exception of a call is raised here.
+    An exception of a call is raised to the caller of this function.
     """
     results = runtime.run_parallel(list(works), max_workers=_WORKERS, timeout=seconds)
     return [late if result is UNFINISHED else result for result in results]

@@ -1,4 +1,4 @@
-"""The approval that is valid for a backup, and the guard that applies it."""
+"""The valid approval of a backup, and the check of a push that lets approved changes through."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,8 @@ from replication.model import PartName
 class CurrentApproval:
     """An approval that is still valid: given for this registration and the current primary, and not expired.
 
-    ``missing`` is how many more people have to approve the same plan before it takes effect, by the current settings.
+    ``missing`` is how many more people have to approve the same plan before the approval takes effect, by the current
+    settings.
     """
 
     given: Approval
@@ -40,8 +41,8 @@ def current_approval(
 ) -> CurrentApproval | None:
     """The stored approval of a backup if it is still valid, otherwise None; runs, plans and the API use this rule.
 
-    An approval is void if it was given for another registration of the backup, for another primary than
-    ``of``, or expired.
+    An approval is void if it was given for another registration of the backup, for another primary than ``of``, or if
+    it has expired.
     """
     valid = of_primary(of_registration(given, backup.registration), of)
     if valid is None or is_expired(valid, settings, now):

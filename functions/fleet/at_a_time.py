@@ -1,6 +1,6 @@
-"""How many backups the function's memory can process at a time, if one of them is hostile.
+"""How many backups can be processed at a time in the function's memory, even if one of them is hostile.
 
-Separate from ``common.budgets``, because that module limits single replies, and this one the memory of a whole run.
+This module is separate from ``common.budgets``, which limits single replies: here the memory of a whole run is limited.
 """
 
 from common.budgets import LIST_TREE, MEGABYTE, TREE_TO_SIZE
@@ -15,8 +15,9 @@ network.
 BASE = 100 * MEGABYTE
 """Memory for the program itself; with all imports and open clients, 73 MB were measured."""
 ONCE = 14
-"""Memory per byte of the primary's documents that is needed once. The primary's own content takes some, and so does one
-document that is parsed as a whole because it is not a plain list (``budgets.TREE_TO_SIZE``).
+"""Memory per byte of the primary's documents that a run needs once, not for each backup. The primary's own content
+takes some, and so does one document that is parsed as a whole because it is not a plain list
+(``budgets.TREE_TO_SIZE``).
 """
 EACH = 5
 """Memory per byte of the primary's documents that each backup in progress takes.
@@ -35,7 +36,7 @@ def workers(memory_megabytes: int | None, documents: int) -> int:
 
     ``documents`` is the size of the primary's documents in bytes; a backup's documents are assumed to be as large. One
     of the backups may be hostile: the extra memory that it may use is reserved, up to half of the free memory. ``ONCE``
-    already includes the tree of that backup's list.
+    already includes the tree of the hostile backup's list.
     """
     if memory_megabytes is None or documents == 0:
         return MAX_WORKERS

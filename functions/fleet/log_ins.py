@@ -48,8 +48,8 @@ class LogIns:
         ones once.
 
         A log-in counts as refused if ``refused`` returns True for the result or the attempt raises
-        Failure(AUTHENTICATION_FAILED). Raises what ``permitted`` raises. So a changed secret takes effect within the
-        same run.
+        Failure(AUTHENTICATION_FAILED). So if the secret changes during a run, that run uses the new credentials. Raises
+        what ``permitted`` raises.
         """
         credentials = self.permitted(server)
         is_refused, outcome = self._tried(server, credentials, attempt, refused)

@@ -3,11 +3,11 @@
 A request names its signer: an ARN, or the subject of a token of a user pool. One person can have several principals. So
 principals that may belong to one person count as one person, and a principal that anybody may use counts as nobody:
 
-    IAM user                    its name, in whatever account and letters
+    IAM user                    its name, in any account, ignoring case
     session of a personal role  its session name, which is the name of its IAM user
     session of another role     the role, because the user of the role chooses the session's name
     subject of a user pool      the subject
-    anything else               nobody: the root user, a federated session, what is not understood
+    anything else               nobody: the root user, a federated session, an unknown form
 
 Only two names of the same directory (IAM, or one user pool) count as two people. Names in two different directories may
 belong to the same person.
@@ -25,7 +25,9 @@ _USER = whole(r"arn:aws[a-z-]*:iam::[0-9]{12}:user/(?:[^/\s]++/)*+([^/\s]+)")
 _SESSION = whole(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([^/\s]+)/([^/\s]+)")
 _SUBJECT = whole(r"(https://[^#\s]+)#([^#\s]+)")
 ROLE_PATTERN = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$"
-"""A pattern for the ARN of a role. The ARN of a session omits the role's path, and role names are unique without it."""
+"""A pattern for the ARN of a role. The ARN of a session omits the role's path, and role names are unique without the
+path.
+"""
 _ROLE = whole(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[^/\s]++/)*+([^/\s]+)")
 
 

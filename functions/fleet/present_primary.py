@@ -1,8 +1,8 @@
 """The identity of the current primary, so that a restore never writes to it.
 
 A restore must work while the primary is down, so it does not read the primary. But the current primary may be
-registered as a backup under another name, at an address that does not reveal it. So the primary is asked for its
-identity, and the identity it last reported is taken from its newest stored state.
+registered as a backup under another name, at an address that does not show that it is the primary. So the primary is
+asked for its identity, and the identity it last reported is taken from its newest stored state.
 """
 
 from collections.abc import Callable, Iterator

@@ -23,8 +23,9 @@ from replication.settings_write import PendingAccessProof
 def primary_in_use(store: Store, configured: Primary | None) -> Primary | None:
     """The registered primary, otherwise the one that the stack's parameters name. Raises Failure.
 
-    The stack's parameters may name a different server than at the last run. Then the primary has changed, as
-    by ``PUT /primary``: nothing is pushed until somebody resumes. The change is dated to the last verified run.
+    The stack's parameters may name a different server than at the last run. Then the primary has changed, as by ``PUT
+    /primary``: nothing is pushed until somebody resumes. The time of the last verified run counts as the time of the
+    change.
     """
     stored = store.primary()
     if stored and not stored.of_stack:
@@ -44,14 +45,16 @@ def primary_in_use(store: Store, configured: Primary | None) -> Primary | None:
 def _verified_from(baseline: PrimaryBaseline | None, named: Primary) -> Primary:
     """The stack's primary at the last verified run; ``named`` if none is known.
 
-    Stacks of an older version did not store the primary that their parameters named, so the last verified run tells it.
+    Stacks of an older version did not store the primary that their parameters named, so the address comes from the
+    record of the last verified run.
     """
     host, _, port = baseline.source.rpartition("#") if baseline else ("", "", "")
     return replace(named, host=host, port=int(port), term=baseline.term) if baseline and host else named
 
 
 def remember_stack_primary(store: Store, configured: Primary | None) -> Primary | None:
-    """The current primary; one that the stack's parameters name is stored, so that a later change of it is noticed.
+    """The current primary; one that the stack's parameters name is stored, so that a later change of the parameters is
+    noticed.
 
     A run that is under way notices the change too: it does not write to backups after the primary has changed. So a run
     that starts with new parameters stores them at once, with or without the lease. Raises Failure.
@@ -135,8 +138,8 @@ def policy_of(backup: Backup, settings: SyncSettings) -> Policy:
 def known_parts(registered: BackupResult | None, of: Primary | Run | None) -> dict[PartName, PartFingerprints]:
     """The fingerprints of a backup's parts from the last time they were read back.
 
-    ``registered`` is the last result for the backup's current registration. Fingerprints recorded beside another
-    primary than ``of`` are dropped, except for parts that were written and not read back since.
+    ``registered`` is the last result for the backup's current registration. Fingerprints recorded while another server
+    than ``of`` was the primary are dropped, except for parts that were written and not read back since.
     """
     names = frozenset(PartName)
     recorded = registered.fingerprints if registered else {}
@@ -152,8 +155,8 @@ def pending_access_proof_of(last: BackupResult | None, snapshots: SnapshotStore)
     """The facts of a backup before a settings push whose proof of access is still pending; None if there is no such
     push.
 
-    The result is also None if that snapshot has expired, because there is nothing left to compare with. Raises
-    Failure(SNAPSHOT_UNREADABLE or REGISTRY_UNAVAILABLE).
+    The result is also None if the snapshot from before that push has expired, because there is nothing left to compare
+    with. Raises Failure(SNAPSHOT_UNREADABLE or REGISTRY_UNAVAILABLE).
     """
     key = last.settings_before if last else None
     if not key:

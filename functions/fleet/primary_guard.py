@@ -1,8 +1,9 @@
 """Detects a primary whose content looks like a mistake, unless a person has accepted that content.
 
-A primary without users, or with at most half of its entries at the last verified run, would empty every backup. A run
-with such a primary ends before any backup is touched, unless a person confirms that the content is intended. The
-acceptance applies to exactly that content: later runs continue, and stop again once that part of the primary changes.
+A primary that lost its users, or at least half of its entries since the last verified run, would make every backup lose
+them. A run with such a primary ends before any backup is touched, unless a person confirms that the content is
+intended. The acceptance applies to exactly that content: later runs continue, and stop again once that part of the
+primary changes.
 """
 
 from collections.abc import Mapping

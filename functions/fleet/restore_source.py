@@ -98,8 +98,8 @@ def check_state(key: str, state: PrimaryState) -> None:
 
 
 def is_of_former_server(key: str, backup: Backup) -> bool:
-    """Whether a backup's snapshot was taken under another registration of its id: before a new registration, host or
-    port.
+    """Whether a backup's snapshot was taken under another registration of its id: before the id was registered anew or
+    got another host or port.
     """
     return registration_of(key) != backup.registration
 

@@ -98,7 +98,7 @@ class Servers(Protocol):
 class CerberusServers:
     """Servers over HTTPS SOAP. ``addresses`` is the policy for the addresses that connections may use.
 
-    ``wsdl`` is a WSDL file of the servers' own version, None for the one shipped with the product. ``room`` is the
+    ``wsdl`` is a WSDL file that fits the servers' version, None for the one shipped with the product. ``room`` is the
     memory in bytes for the primary's lists, None for no limit.
     """
 

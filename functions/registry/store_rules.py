@@ -165,7 +165,7 @@ def tells_of_the_run_alone(result: BackupResult) -> bool:
 
 
 def _not_after(latest: BackupResult, older: BackupResult, at: datetime | None) -> datetime | None:
-    """``at``, a time from the ``older`` result, limited to the time of the ``latest`` attempt if another run made it."""
+    """``at``, a time from the ``older`` result, limited to that of the ``latest`` attempt if another run made it."""
     return at if at is None or latest.run_id == older.run_id else min(at, latest.attempted_at)
 
 

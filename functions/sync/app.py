@@ -34,7 +34,9 @@ LARGEST_REPLY = 5_800_000
 """Maximum size of the reply in bytes. Lambda loses a reply of more than 6,291,556."""
 
 RECORDING_SECONDS = 5.0
-"""Reserved at the end of the function's time for the last records, because a killed function cannot write any."""
+"""Seconds reserved at the end of the function's time for storing the last records, because a killed function cannot
+store any.
+"""
 
 logger = new_logger()
 

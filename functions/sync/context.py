@@ -28,9 +28,10 @@ class Environment:
     """The function's configuration. ``primary`` is None if the stack's parameters name none.
 
     ``lease_seconds`` is longer than the function's time-out; if the holder of a lease is killed, the next run waits at
-    most that long. ``wsdl`` is a packaged WSDL file of the servers' own version. ``backups_with_metrics`` is how many
-    backups have their own metrics, in addition to those of the fleet. ``queue_url``, ``fan_out_above`` and
-    ``fan_out_minutes``: see ``sync.context.FanOutTerms``. ``memory_megabytes`` is set by Lambda and None elsewhere.
+    most that long. ``wsdl`` is a WSDL file in the package that fits the servers' version, None for the usual one.
+    ``backups_with_metrics`` is how many backups have their own metrics, in addition to those of the fleet.
+    ``queue_url``, ``fan_out_above`` and ``fan_out_minutes``: see ``sync.context.FanOutTerms``. ``memory_megabytes`` is
+    set by Lambda and None elsewhere.
     """
 
     table_name: str
@@ -50,7 +51,7 @@ class Environment:
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> "Environment":
-        """Read the variables; raise Failure(CONFIGURATION_INVALID) that names the missing or invalid one."""
+        """Read environment variables; raise Failure(CONFIGURATION_INVALID) that names the missing or invalid one."""
         return cls(
             table_name=required(variables, "TABLE_NAME"),
             secret_prefix=required(variables, "SECRET_PREFIX"),
@@ -139,8 +140,8 @@ class RunContext:
 
     ``memory_megabytes`` is the memory limit of the process, None if there is no limit. ``snapshot_days`` is how many
     days the snapshot bucket keeps an object. ``backups_with_metrics`` is how many backups have their own metrics, in
-    addition to those of the fleet. ``fan_out`` None means that runs are never queued. ``loaded`` caches the restore
-    source of one queued run; it has only one entry because that can be large.
+    addition to those of the fleet. ``fan_out`` None means that runs are never queued. ``loaded`` caches the content
+    that one queued run pushes. It has only one entry because the content can be large.
     """
 
     store: Store

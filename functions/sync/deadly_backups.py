@@ -1,11 +1,12 @@
-"""Finds backups during whose processing a process died, so that they cannot stop runs over all others.
+"""Finds backups during whose processing a process died, so that such a backup cannot stop runs over all others.
 
-Such a backup is processed alone and last. After the second death it is not processed until a person acts.
+Such a backup is processed alone and last. After a second process died with the same backup, it is not processed until a
+person acts.
 
 A process that is killed, usually for lack of memory, records nothing. So a marker is stored before a backup is
 processed, and removed when the backup has its result. The next holder of the lease finds the markers of a killed
-process. If it was processing several backups in parallel, nobody knows which one killed it, so each is then processed
-alone.
+process. If that process was working on several backups in parallel, nobody knows which one killed it, so each of them
+is then processed alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,7 @@ MOST_DEATHS = 2
 def left_by_the_dead(store: Store) -> dict[str, ServedNow]:
     """The backups with a marker, by id: those of killed processes, and those that running processes are working on.
 
-    A marker whose backup already has its result is not counted: only its removal failed. Raises Failure.
+    A marker whose backup already has its result is not counted: only the removal of the marker failed. Raises Failure.
     """
     return {
         backup_id: served
@@ -34,7 +35,9 @@ def left_by_the_dead(store: Store) -> dict[str, ServedNow]:
 
 
 def _is_done(result: BackupResult | None) -> bool:
-    """Whether processing of the backup finished. A result that another run recorded for a dead run does not count."""
+    """Whether processing of the backup finished. The interim result from before the first write does not count, nor
+    does a result that only says that the run did not reach or compare the backup.
+    """
     return result is not None and result.reason != Reason.INTERRUPTED and not tells_of_the_run_alone(result)
 
 

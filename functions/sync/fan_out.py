@@ -125,7 +125,9 @@ def conclude_if_done(context: RunContext, fan_out: FanOut, run: Run, primary: Pr
 _NO_TIME = "this invocation has no time left for the backup; another one processes it"
 
 LATEST_START = 0.5
-"""The fraction of its time after which an invocation starts no further backup, so that each has at least the rest."""
+"""The fraction of an invocation's time after which it starts no further backup, so that each started backup has at
+least the remaining time.
+"""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def process_batch(
         own = [message.backup_id for message in messages if message.run_id == run_id]
         try:
             unserved, report = _of_run(run_id, list(dict.fromkeys(own)), context, deadline, ends_at)
-        except Exception as error:  # noqa: BLE001 - a defect in serving one run must not end that of the others
+        except Exception as error:  # noqa: BLE001 - a defect in processing one run must not stop the others
             failure = Failure(Reason.INTERNAL_ERROR, f"the program failed ({defect_of(error)})")
             for backup_id in own:
                 context.progress.not_served(run_id, backup_id, error if isinstance(error, Failure) else failure)
@@ -193,7 +195,7 @@ def _of_run(
         return _Unserved(), None
     remember_stack_primary(context.store, context.primary)  # a primary that changed since the run began ends the run
     if run.finished_at is not None:
-        context.store.release_lease(fan_out.owner)  # the process that ended the run may have died before this
+        context.store.release_lease(fan_out.owner)  # the process that ended the run may have died before doing it
         return _Unserved(), None
     loaded = _loaded(fan_out, context)
     untried = _Share(context, run, fan_out, loaded, deadline, ends_at).serve(backup_ids)
@@ -268,7 +270,7 @@ class _Share:
             self._context.progress.not_served(self._run.id, backup_id, failure)
 
     def _may_be_served(self, backup_id: str) -> bool:
-        """Claim the backup; checked before each one, because nothing may be written without the lease."""
+        """Claim the backup, after a check that the run still holds the lease: nothing may be written without it."""
         if self._deadline.remaining() < self._needed:
             raise Failure(Reason.DEADLINE, _NO_TIME)
         self._tried.add(backup_id)

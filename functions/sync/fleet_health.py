@@ -22,9 +22,9 @@ _DAY = timedelta(days=1)
 @dataclass(frozen=True)
 class BackupHealth:
     """The health of one enabled backup. ``unverified`` is the number of minutes since the backup was last found equal
-    to the primary, or since both were registered.
+    to the primary, or since backup and primary were both registered.
 
-    The numbers of days are None until the server reports them.
+    ``certificate_days`` and ``licence_days`` are None until the server reports when they end.
     """
 
     id: str
@@ -64,7 +64,9 @@ class FleetHealth:
 
     @property
     def blocked(self) -> int:
-        """The number of backups that wait for a person: for an approval, or because processes ended during them."""
+        """The number of backups that wait for a person: for an approval, or because processes died while they processed
+        the backup.
+        """
         return sum(backup.status == Status.BLOCKED for backup in self._tended)
 
     @property
@@ -98,7 +100,7 @@ class FleetHealth:
 
 
 def fleet_health_of(store: Store, primary: Condition | None, now: datetime, registered: Primary | None) -> FleetHealth:
-    """The health of all backups according to the registry, beside the primary that is ``registered``. Raises
+    """The health of all backups according to the registry; ``registered`` is the primary that they should equal. Raises
     Failure.
     """
     statuses, unreadable = store.statuses(), dict(store.unreadable_statuses())
@@ -129,8 +131,8 @@ def days_until(end: datetime | None, now: datetime) -> float | None:
 
 
 def _health(backup: Backup, last: BackupResult | None, now: datetime, registered: Primary | None) -> BackupHealth:
-    """``last`` is the result for the current registration; if it was made beside another primary, only its facts about
-    the server count.
+    """``last`` is the result for the current registration; if that run had another primary, only the result's facts
+    about the server count.
     """
     compared = of_primary(last, registered)
     condition = last.condition if last else Condition()

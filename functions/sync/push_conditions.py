@@ -5,9 +5,9 @@ were read.
                          (read again)                          if all are still so; the approval ends with it
 
 So a run does not write to a backup that somebody pauses, changes or removes meanwhile, and not with settings that were
-changed meanwhile. The first write uses up the approval, so it cannot allow a second push if the run dies. The same
-record pauses a backup that a restore writes to, and keeps a pause that a person made. Between two parts of a push, the
-run checks that backup and primary are still the same servers.
+changed meanwhile. The first write uses up the approval, so it cannot allow a second push if the run dies. The record
+before the first write also pauses a backup that a restore writes to, and keeps a pause that a person made. Between two
+parts of a push, the run checks that backup and primary are still the same servers.
 """
 
 from collections.abc import Iterable
@@ -42,8 +42,8 @@ def paused_for(run: Run) -> str:
 def may_be_written_to(backup: Backup, run: Run) -> bool:
     """Whether the run may write to a backup with this registration.
 
-    A paused backup is restored only if the run names it: a restore over all backups skips it. A pause made by this same
-    run does not count, so that the successor of a dead worker continues.
+    A paused backup is restored only if the run names it: a restore over all backups skips it. A pause that the run
+    itself made does not count, so that the successor of a dead worker continues.
     """
     if run.dry_run or run.held or backup.report_only:
         return False
@@ -112,9 +112,10 @@ def _is_by_restore(why: str) -> bool:
 
 
 def registered_now(recorder: ResultRecorder, backup_id: str, registration: str) -> Backup:
-    """The current registration of a backup; ``registration`` is the one that the run has chosen.
+    """The current registration of a backup; ``registration`` is the identifier of the registration that the run has
+    chosen.
 
-    Raises Failure(REGISTRATION_CHANGED) if it differs or is disabled now.
+    Raises Failure(REGISTRATION_CHANGED) if the backup has another registration or is disabled now.
     """
     backup = recorder.context.store.backup(backup_id)
     if backup is None or backup.registration != registration:
@@ -138,7 +139,8 @@ class Turn:
     in_force: Approval | None = None
     """The stored approval, if it takes effect for this run."""
     begun: BackupResult | None = None
-    """The interim result that this run stored before its first write, if a worker died that had the backup before."""
+    """The interim result that this run stored before its first write, if a worker that had the backup before has died.
+    """
 
     def approval(self) -> Approval | None:
         """Read the stored approval; return it if it takes effect. Raises Failure."""
@@ -152,7 +154,8 @@ class Turn:
         """Store the interim result in case the run is killed, end the approval, and pause a backup that a restore
         writes to.
 
-        Raises Failure if that cannot be stored or something has changed since it was read; then nothing may be written.
+        Raises Failure if the interim result cannot be stored, or if a record that the run has read has changed; then
+        nothing may be written.
         """
         run, backup = self.recorder.run, self.backup
         after = paused_by_restore(backup, run, self.recorder.context.runtime.now()) if run.snapshot else backup
@@ -172,7 +175,9 @@ class Turn:
             raise registration_gone(self.backup.id)
 
     def pause(self) -> None:
-        """Pause a backup that already has the content to restore. Raises Failure as ``pause`` does."""
+        """Pause a backup that already has the content to restore. Raises Failure as the function ``pause`` of this
+        module does.
+        """
         context = self.recorder.context
         self.backup = pause(self.backup, self.recorder.run, context.store, context.runtime)
 

@@ -1,6 +1,7 @@
 """Results of backups and how they are recorded, and the end of a run: its status and the primary's baseline.
 
-Every record requires that the run still holds the lease and the claim.
+A result is stored only while the run holds the lease. For a claimed backup of a queued run, the worker must also still
+hold the claim.
 """
 
 from collections import Counter
@@ -28,8 +29,8 @@ from replication.primary import fingerprint
 from sync.context import RunContext
 
 _MANY_DAYS = 36_500
-"""The maximum number of days that is stored: a server can report any number. The same number represents a licence that
-never expires.
+"""The maximum number of days that is stored: a server can report any number. This maximum also represents a licence
+that never expires.
 """
 
 
@@ -219,8 +220,8 @@ class ResultRecorder:
     def settle(self, backup_id: str, failure: Failure, *, late: bool = False) -> None:
         """Finish a claimed backup whose worker died: record the interim result from before its first push, if any.
 
-        Otherwise record that it was not served, and why. ``late``: the run itself is dead, and newer runs may have
-        recorded results since. If Failure is raised, the backup is still open.
+        Without an interim result, record that the backup was not processed, and why. ``late``: the run itself is dead,
+        and newer runs may have recorded results since. If Failure is raised, the backup is still open.
         """
         store = self.context.store
         result = store.result(backup_id, self.run.id)
@@ -279,8 +280,8 @@ _GOOD = frozenset({Status.IN_SYNC, Status.UPDATED, Status.DRIFTED, Status.RESTOR
 
 @dataclass(frozen=True)
 class Report:
-    """The record and results of a run. ``recorded`` False means that another process ended the run first, and its
-    record is kept.
+    """The record and results of a run. ``recorded`` False means that another process ended the run first, and that
+    process's record is kept.
     """
 
     run: Run
@@ -292,7 +293,7 @@ def conclude(
     context: RunContext, run: Run, owner: str, primary: PrimaryState, results: Sequence[BackupResult]
 ) -> Report:
     """End a run in which every backup has a result, and store the primary's baseline; ``owner`` holds the lease."""
-    if not run.snapshot:  # restored content says nothing about the primary now
+    if not run.snapshot:  # restored content says nothing about the present primary
         run = replace(run, primary=condition_of(primary.facts, context.runtime.now()))
     good = all(result.status in _GOOD for result in results)
     # A server that nobody can log in to is the most urgent message, so it comes first.

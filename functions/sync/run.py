@@ -45,14 +45,13 @@ def run(
     *,
     unread: Failure | None = None,
 ) -> Report:
-    """Carry out one run, or record why it was not done. The report says what happened; Failure means that the record
-    could not be stored.
+    """Carry out one run, or record why it was not done. The report says what happened.
 
     ``unread`` is why a look at the primary has just failed; the primary is then not contacted again.
 
-    Raises Failure(REGISTRY_UNAVAILABLE) if lease or record cannot be written. Raises Failure(EVENT_INVALID) for a run
-    id with a time in the future, because its records would stay the newest. The same failure is raised for the id of a
-    run that was queued with other parameters.
+    Raises Failure(REGISTRY_UNAVAILABLE) if the lease or the run's record cannot be written. Raises
+    Failure(EVENT_INVALID) for a run id with a time in the future, because its records would stay the newest. The same
+    failure is raised for the id of a run that was queued with other parameters.
     """
     started_at = context.runtime.now()
     if request.run_id and requested_at(request.run_id) > started_at + _CLOCKS_DIFFER:
@@ -84,7 +83,7 @@ def run(
     try:
         return fleet.run() if context.store.begin_run(record) else _again(record, context)
     finally:
-        if fleet.fan_out is None:  # queued backups are written under this lease by workers, which need it still
+        if fleet.fan_out is None:  # workers write to queued backups under this lease, so it is kept for them
             with suppress(Failure):  # a lease that cannot be released expires by itself, and all results are recorded
                 context.store.release_lease(owner)
 
@@ -204,7 +203,7 @@ class _Fleet:
                 self.fan_out = begin_fan_out(runner, terms, chosen)
         except Failure as failure:
             return self._abort(chosen, results, failure)
-        except Exception as error:  # noqa: BLE001 - its text, which may quote a reply, is not passed on
+        except Exception as error:  # noqa: BLE001 - the error's text may quote a reply
             message = f"the program failed ({type(error).__name__}: {places(error)})"
             return self._abort(chosen, results, Failure(Reason.INTERNAL_ERROR, message))
         if terms and self.fan_out:
@@ -283,7 +282,9 @@ def choose(
 
 
 def apply_promotion_hold(run: Run, primary: Primary | None) -> Run:
-    """The run with the primary's term; a run that may not push because of a hold gets a notice."""
+    """The run with the primary's term. While pushes are on hold after a change of the primary, the run may not push and
+    gets a notice.
+    """
     if primary is None:
         return run
     held = bool(primary.held) and not _asked_since(run, primary)
@@ -312,7 +313,7 @@ def end_hold(store: Store, run: Run, primary: Primary | None) -> Failure | None:
 
 
 def with_notice(run: Run, failure: Failure) -> Run:
-    """The run with one more notice, which does not end it."""
+    """The run with one more notice. A notice does not end the run."""
     return replace(run, notices=(*run.notices, Notice(failure.reason, failure.message)))
 
 
@@ -344,7 +345,7 @@ def finish_dead_runs(context: RunContext, recorder: ResultRecorder) -> list[Fail
         try:
             run = context.store.run(run_id)
             if run is None:
-                continue  # the record has expired, and its mark will expire too
+                continue  # the record has expired, and its ``UNFINISHED`` row will expire too
             if run.status != QUEUED:
                 _finish_dead(replace(recorder, run=run, claims={}, begun={}, recorded={}))
             elif run.started_at + _LIFE_OF_AN_EVENT <= context.runtime.now():

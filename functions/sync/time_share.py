@@ -1,9 +1,10 @@
 """How the time of a run is divided: the order in which its backups are processed, and how long each may take.
 
 Every backup gets its turn, even if runs have too little time. A server can be slow: it answers one byte at a time, or
-sends data that takes long to compare. A slow server then uses up only its own time. No single wait is then too long,
-but together they use up the run. So each backup has a share of the run's time, which limits everything that is done for
-it. A backup that uses up its share has failed, and comes after the other backups of that run in the next one.
+sends data that takes long to compare. Then no single wait is too long, but all waits together use up the run. So each
+backup has a share of the run's time, which limits everything that is done for the backup. A slow server uses up only
+its own share. A backup that uses up its share has failed, and comes after the other backups of that run in the next
+one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,8 +23,8 @@ from replication.model import Outcome, Status
 LEAST = 60.0
 """The minimum number of seconds for each backup, enough to read and write it and to prove access after settings."""
 MOST = 0.5
-"""The maximum fraction of the run's time for one backup. A queue worker, which starts nothing in the second half of its
-time, gives each backup the same.
+"""The maximum fraction of the run's time for one backup. A queue worker gives each backup this fraction of its time
+too, because it starts nothing in the second half.
 """
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _TURN = {str(Status.INCOMPLETE): 0, str(Status.FAILED): 2}
@@ -35,8 +36,8 @@ def in_turn(backups: Iterable[Backup], statuses: Mapping[str, BackupResult], run
 
     A backup that was last tried longer ago comes earlier. A run that does not reach a backup leaves its status
     unchanged, so the backup comes first in the next run. Of two backups that the same run tried, one that failed comes
-    later: otherwise unresponsive servers would occupy all workers in every run. A backup that was tried by a run with a
-    clock ahead of this one comes first, instead of last until that time is reached.
+    later: otherwise unresponsive servers would occupy all workers in every run. If a run whose clock was ahead of this
+    one tried a backup, the backup comes first. Otherwise it would come last until that time is reached.
     """
     return sorted(backups, key=lambda backup: (*_last_tried(statuses.get(backup.id), run_id), backup.id))
 
@@ -74,8 +75,8 @@ class TimeShares:
     """Divides the time of a run among its backups; ``at_a_time`` of them are processed in parallel.
 
     The remaining time is divided by the remaining rounds, so that backups that finish early leave their time to later
-    ones. A share is at least ``LEAST`` and at most ``MOST``. In a short run ``MOST`` applies too: a backup that used
-    all the time while others wait would end the run, and come first again in the next one.
+    ones. A share is at least ``LEAST`` and at most ``MOST``. In a short run, while other backups wait, ``MOST``
+    overrides ``LEAST``: a backup that used all the time would end the run, and come first again in the next one.
     """
 
     def __init__(self, deadline: Deadline, at_a_time: int) -> None:

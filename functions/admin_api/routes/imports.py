@@ -50,7 +50,7 @@ class _Decision:
 
 @router.post(
     "/backups/import",
-    summary="Take over the primary's own list",
+    summary="Import the backups that the primary lists",
     tags=["backups"],
     operation_id="importBackups",
     responses=problem_answers(404, 409, 424),
@@ -100,7 +100,9 @@ def _decided(targets: Sequence[NativeTarget], body: ImportRequest, services: Ser
         if primary and same(address, (primary.host, primary.port)):
             yield _Decision(target, "refused", _ITSELF)
         elif existing:
-            yield _Decision(target, "already_registered", "Host and port are registered.", existing)
+            yield _Decision(
+                target, "already_registered", "A server with this host and port is registered already.", existing
+            )
         elif any(same(address, one) for one in earlier):
             yield _Decision(target, "refused", _TWICE)
         elif why := _unfit(target, problem):

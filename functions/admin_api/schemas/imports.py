@@ -1,6 +1,6 @@
 """The list of the primary's own Synchronization Manager, and the result of importing it.
 
-Separate from ``admin_api.schemas.servers``, because no other route uses these schemas.
+This module is separate from ``admin_api.schemas.servers``, because no other route uses these schemas.
 """
 
 from typing import Annotated, Literal

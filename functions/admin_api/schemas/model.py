@@ -1,7 +1,7 @@
 """The base of all requests and replies: unknown fields are rejected, values are not converted, and exclusive fields are
 declared.
 
-Separate from ``admin_api.schemas.fields``, because that module limits single values, and this one whole models.
+This module is separate from ``admin_api.schemas.fields``, which limits single values: here whole models are limited.
 """
 
 from dataclasses import dataclass

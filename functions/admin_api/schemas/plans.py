@@ -77,8 +77,8 @@ class AccessIncreaseView(Model):
 
 
 class PlanView(Model):
-    """The plan of a run for a backup, as of now. ``text`` is the same plan as text; ``hash`` identifies the plan in an
-    approval.
+    """The plan of a run for a backup, as of now. ``text`` describes the plan for people; ``hash`` identifies the plan
+    in an approval.
 
     Lists are limited; omitted entries are counted. ``exceptions`` are paths that are replicated although a keep pattern
     matches them, because an exception applies.
@@ -97,7 +97,7 @@ class PlanView(Model):
 
 
 class DifferenceView(Model):
-    """The changes from one state of the primary to another; ``text`` is the same as text.
+    """The changes from one state of the primary to another; ``text`` describes them for people.
 
     ``after`` is null for the primary's current content. If only one state has a part, ``message`` says which.
     """

@@ -125,7 +125,7 @@ class ResultView(Model):
 
 
 class NoticeView(Model):
-    """A notice about a run that did not end it."""
+    """A notice about something that happened in a run and did not end the run."""
 
     reason: str
     message: str
