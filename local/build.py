@@ -4,7 +4,7 @@
 folder; every cold start would compile all libraries again. The bytecode is for the Python version that runs this
 program, which is therefore the functions' runtime version.
 
-Run it as ``python -m local.build``. The program does nothing if nothing has changed.
+Run it as ``python -m local.build``. The program does nothing if no source has changed since the last build.
 """
 
 import argparse

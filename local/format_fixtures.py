@@ -54,7 +54,7 @@ BACKUP_ID = "files-2"
 OWNER = f"{RUN_ID}/0123456789abcdef0123456789abcdef"
 CLAIM = "fedcba9876543210fedcba9876543210"
 REGISTRATION = FakeRuntime().new_id()
-"""The first id that a store with such a runtime creates."""
+"""The first registration id that a store creates if its runtime is a ``FakeRuntime``."""
 SOURCE = "files-1.example#9443"
 
 

@@ -1,6 +1,7 @@
 """Write docs/openapi.json, the management API's description, from its routes: ``python -m local.openapi``.
 
-Separate from ``admin_api.openapi``, because a script that writes files does not belong in the deployed package.
+This module is separate from ``admin_api.openapi``, because a script that writes files does not belong in the deployed
+package.
 """
 
 import json
@@ -13,12 +14,12 @@ DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "openapi.json"
 
 
 def text() -> str:
-    """The content of the file."""
+    """The content of docs/openapi.json."""
     return json.dumps(document(api), indent=2, ensure_ascii=False) + "\n"
 
 
 def main() -> None:
-    """Write the file."""
+    """Write docs/openapi.json."""
     DOCUMENT.write_text(text(), "utf-8")
 
 

@@ -17,7 +17,9 @@ from local.events import BACKUP
 from local.fleet import Deployment, start_servers
 
 INVOKED_TEMPLATE = BUILT_TEMPLATE.with_name("local.yaml")
-"""The file is beside the built template, because the code's path is relative to it."""
+"""The template for ``sam local invoke``. It is beside the built template, because the path of the code is relative to
+the template.
+"""
 VARIABLES = ROOT / ".local" / "env.json"
 FUNCTIONS = ("SyncFunction", "AdminApiFunction")
 

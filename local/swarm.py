@@ -61,7 +61,7 @@ class Swarm:
             process.stop()
 
     def drift(self, names: Iterable[str], action: str, **arguments: Any) -> None:
-        """Apply one of ``drift.ACTIONS`` to some of them."""
+        """Apply one of ``drift.ACTIONS`` to some of the servers."""
         self._ask({"drift": list(names), "action": action, "arguments": arguments})
 
     def requests(self) -> dict[str, Counter[str]]:

@@ -1,6 +1,6 @@
 """Tables for people: columns as wide as their content, two blanks apart.
 
-Separate from ``local.demo``, because the page of costs and the trial program print tables as well.
+This module is separate from ``local.demo``, because the page of costs and the trial program print tables as well.
 """
 
 from collections.abc import Iterable, Sequence

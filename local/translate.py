@@ -1,8 +1,9 @@
 """Prints the template after the SAM transform, as CloudFormation receives it, as JSON.
 
-Separate from ``local.template``, because the transform's library needs another version of pydantic than the product. So
-this program runs in the SAM CLI's environment, with ``.tools/sam/bin/python -m local.translate``. cfn-lint checks the
-result more strictly than the SAM template itself, in which it accepts an unknown run time or a time-out of an hour.
+This module is separate from ``local.template``, because the transform's library needs another version of pydantic than
+the product. So this program runs in the SAM CLI's environment, with ``.tools/sam/bin/python -m local.translate``.
+cfn-lint checks the result more strictly than the SAM template itself, in which it accepts an unknown run time or a
+time-out of an hour.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Decides by their addresses whether two registrations are for the same server, before any log-in.
 
-Separate from ``cerberus.address_policy``, because the policy judges a single address, and this module compares two
-servers.
+This module is separate from ``cerberus.address_policy``, because the policy judges a single address, and this module
+compares two servers.
 """
 
 from cerberus.address_policy import AddressPolicy

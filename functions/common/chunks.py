@@ -1,7 +1,7 @@
 """Processing of large texts in chunks, so that a conversion does not need a second copy of the whole text in memory.
 
-Separate from ``cerberus.encoder`` and ``registry.snapshots``, because both use it and neither package may import the
-other.
+This module is separate from ``cerberus.encoder`` and ``registry.snapshots``, because both use it and neither package
+may import the other.
 """
 
 import codecs

@@ -4,7 +4,7 @@ A defect in reporting code must not abort the operation that it reports on. Such
 turns a defect into a notice with a reason and the place in the program. The text of the original exception is dropped
 because it could quote a document.
 
-Separate from ``common.errors``, because that module raises failures, and this one catches them.
+This module is separate from ``common.errors``, because that module raises failures, and this one catches them.
 """
 
 from collections.abc import Callable

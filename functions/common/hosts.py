@@ -1,6 +1,7 @@
 """One canonical spelling for each host: two texts that a resolver treats alike are the same host.
 
-Separate from ``cerberus.address_policy``, because registrations and guards compare hosts too, without resolving them.
+This module is separate from ``cerberus.address_policy``, because registrations and guards compare hosts too, without
+resolving them.
 """
 
 import socket

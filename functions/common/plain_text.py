@@ -3,7 +3,8 @@
 Control characters and line separators can forge lines in logs and terminals. Bidirectional and invisible characters
 make one text look like another.
 
-Separate from ``common.forbidden_characters``: the characters there break a parser, the characters here mislead people.
+This module is separate from ``common.forbidden_characters``, because the characters in that module break a parser, and
+the characters in this module mislead people.
 """
 
 from common.patterns import whole, within

@@ -4,7 +4,8 @@ The version appears in ``GET /health``, in every log line of both functions and 
 template contains a copy, because CloudFormation reads no Python; tests/unit/project/test_version.py compares the copy
 and CHANGELOG.md with this line.
 
-Separate from ``fleet.log_lines``, because the API and the tests of the template read the version without a logger.
+This module is separate from ``fleet.log_lines``, because the API and the tests of the template read the version without
+a logger.
 """
 
 VERSION = "0.1.0"

@@ -1,6 +1,7 @@
 """How many backups can be processed at a time in the function's memory, even if one of them is hostile.
 
-This module is separate from ``common.budgets``, which limits single replies: here the memory of a whole run is limited.
+This module is separate from ``common.budgets``, because that module limits single replies, and this one the memory of a
+whole run.
 """
 
 from common.budgets import LIST_TREE, MEGABYTE, TREE_TO_SIZE

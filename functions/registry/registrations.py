@@ -199,7 +199,7 @@ def _releases(table: Table, backup_id: str, *, but: str = "") -> list[Delete]:
 
 
 def _owner_in_the_way(failed: ConditionsFailed) -> str:
-    """The id of the backup that owns the address because of which a transaction failed; empty if none does. Raises
+    """The id of the backup that owns the address on which a transaction failed; empty if none does. Raises
     Failure(RECORD_UNREADABLE) for a row of a newer version.
     """
     owners = [read_row(AddressRow, row).backup_id for row in failed.rows.values() if row.get("pk") == ADDRESS]

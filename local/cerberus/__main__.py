@@ -95,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--control-port", type=int, default=0, help="plain HTTP; 0 takes a free one")
     parser.add_argument("--version", type=_version, default=(12, 11, 6, 0), help="four numbers with dots")
     parser.add_argument("--edition", choices=sorted(EDITIONS), default="Enterprise")
-    parser.add_argument("--without", action="append", choices=SECTIONS, default=[], help="a section it does not have")
+    parser.add_argument(
+        "--without", action="append", choices=SECTIONS, default=[], help="a section that this server lacks"
+    )
     parser.add_argument(
         "--certificate",
         choices=("self-signed", "self-signed-without-san", "signed", "expired"),

@@ -108,7 +108,7 @@ def key(element: etree._Element) -> str | None:
 
 @lru_cache(maxsize=4096)
 def same_case(name: str) -> str:
-    """A name in the form in which Windows compares names without case: no letter becomes two."""
+    """A name in the form in which Windows compares names without case: no letter becomes two letters."""
     return "".join(
         pair if len(pair := letter.upper().lower()) == len(letter.upper()) == 1 else letter for letter in name
     )
@@ -159,7 +159,7 @@ def _steps(path: str) -> list[str]:
 
 
 def attribute_of(path: str) -> tuple[str, str]:
-    """The path of the element, and the attribute's name or an empty text, for a path of either."""
+    """For the path of an element or attribute: the element's path, and the attribute's name or an empty text."""
     head, separator, name = path.rpartition("@")
     return (head.rstrip("/"), name) if separator and "/" not in name and "]" not in name else (path, "")
 

@@ -141,7 +141,7 @@ class Fault:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Raises ValueError for an unknown kind, TypeError for an unknown field."""
+        """The fault with these values. Raises ValueError for an unknown kind, TypeError for an unknown field."""
         names = {field.name for field in fields(cls)}
         if unknown := data.keys() - names:
             raise TypeError(f"unknown fields: {sorted(unknown)}")

@@ -1,4 +1,4 @@
-"""The differences between the servers of a fleet, and the secrets planted in them.
+"""The differences between the servers of a fleet, and the secrets that are planted in the servers' content.
 
 Every secret is a recognisable text chosen by the caller, so that a test can search logs, tables and replies for it.
 """

@@ -44,8 +44,9 @@ class Options:
 class Request:
     """One received request.
 
-    ``operation`` is empty if it names no operation of the contract. ``at`` is in seconds since the epoch, ``size`` in
-    bytes. ``basic``: it had an Authorization header. ``connection`` numbers the connections of this server.
+    ``operation`` is empty if the request names no operation of the contract. ``at`` is in seconds since the epoch,
+    ``size`` in bytes. ``basic``: the request had an Authorization header. ``connection`` numbers the connections of
+    this server.
     """
 
     operation: str

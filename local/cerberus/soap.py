@@ -160,7 +160,7 @@ class Service:
 
 
 def usual_shape(version: str, behaviour: Behaviour) -> Shape:
-    """The form of the faults that this server returns for a request of that version."""
+    """The form of the faults that this server returns for a request in this ``version`` of SOAP."""
     if version == SOAP_12:
         return Shape.SOAP_12
     return Shape.SOAP_11 if behaviour.c_style_faults else Shape.HYBRID

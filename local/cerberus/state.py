@@ -135,7 +135,7 @@ class ServerState:
     def accepts(self, user: str, password: str) -> bool:
         """Whether these are the administrator's credentials in the current settings.
 
-        If the settings lack the section, the initial credentials of the machine apply.
+        If the settings have no administrator's account, the initial credentials of the machine apply.
         """
         with self.lock:
             stored_user = self.setting("remote/remoteAdmin/account/@user")

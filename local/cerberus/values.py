@@ -51,8 +51,8 @@ def read(element: etree._Element, type_name: str, *, strict: bool = False) -> Va
     """The value of ``element`` read as a complex type.
 
     Lenient reading: unknown elements and those in another namespace are dropped, the first of duplicates wins, and a
-    missing simple element gets the default of its type. ``strict`` rejects these cases, except another order. Raises
-    ValidationError.
+    missing simple element gets the default of its type. ``strict`` rejects these cases. Elements in another order are
+    always accepted. Raises ValidationError.
     """
     children: dict[str, list[etree._Element]] = {}
     for child in element:

@@ -1,7 +1,7 @@
 """A client that calls the management API with signed requests, as an AWS SDK user does.
 
-Separate from ``local.cloud.cloud``, because this client does not depend on the machine: a stack in AWS is called in
-the same way.
+This module is separate from ``local.cloud.cloud``, because this client does not depend on the machine: a stack in AWS
+is called in the same way.
 """
 
 import json

@@ -1,6 +1,6 @@
 """An S3 bucket in memory, with the methods of boto3 that the product uses.
 
-Separate from ``local.fakes.snapshots``, because that module does not depend on AWS' interface.
+This module is separate from ``local.fakes.snapshots``, because that module does not depend on AWS' interface.
 """
 
 from collections.abc import Callable, Iterator

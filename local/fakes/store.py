@@ -1,6 +1,7 @@
 """The registry's store on a table in memory: the same rules, rows and conditions as in AWS, without sockets.
 
-Separate from ``local.fakes.dynamodb``, because that module is for any table and does not depend on the registry.
+This module is separate from ``local.fakes.dynamodb``, because that module is for any table and does not depend on the
+registry.
 """
 
 from itertools import count

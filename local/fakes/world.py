@@ -30,16 +30,16 @@ class RecordedProgress:
     def started(self, run: Run) -> None:  # noqa: ARG002 # a test recognises a run by its results
         self.steps.append("started")
 
-    def primary_read(self, run: Run, primary: PrimaryState) -> None:  # noqa: ARG002 # as above
+    def primary_read(self, run: Run, primary: PrimaryState) -> None:  # noqa: ARG002 # a test knows its run
         self.steps.append("primary_read")
 
-    def queued(self, run: Run, backups: int) -> None:  # noqa: ARG002 # as above
+    def queued(self, run: Run, backups: int) -> None:  # noqa: ARG002 # a test knows its run
         self.steps.append(f"queued {backups}")
 
-    def not_served(self, run_id: str, backup_id: str, failure: Failure) -> None:  # noqa: ARG002 # as above
+    def not_served(self, run_id: str, backup_id: str, failure: Failure) -> None:  # noqa: ARG002 # a test knows its run
         self.steps.append(f"{backup_id} not served: {failure.reason}")
 
-    def backup_done(self, run: Run, result: BackupResult, fault: str) -> None:  # noqa: ARG002 # as above
+    def backup_done(self, run: Run, result: BackupResult, fault: str) -> None:  # noqa: ARG002 # a test knows its run
         self.steps.append(f"{result.backup_id} {result.status}")
         if fault:
             self.faults[result.backup_id] = fault

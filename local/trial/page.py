@@ -46,7 +46,9 @@ class Examples:
         self._given: dict[str, str] = {}
 
     def fixed(self, text: str) -> str:
-        """The text with each such value replaced by its example. A value that occurs again gets the same example."""
+        """The text with an example in place of each value that differs between runs. A value that occurs again gets its
+        first example again.
+        """
         for pattern, fixed in _FIXED:
             text = pattern.sub(fixed, text)
         for pattern, example in _NUMBERED:

@@ -185,7 +185,7 @@ class Session:
         return Looked(shown, frozenset(part.name for part in plan.parts if part.desired is not None))
 
     def push(self, looked: Looked) -> Outcome:
-        """Write the shown plan to the backup, after reading both servers again: the new plan must be the same.
+        """Write the shown plan to the backup, after reading both servers again: the new plan must equal the shown one.
 
         Raises Failure if the primary cannot be read. The returned outcome says what happened to the backup.
         """

@@ -37,14 +37,14 @@ class FolderSnapshots:
     """
 
     def __init__(self, folder: Path, backup_id: str, run_id: str, primary: ServerFacts | None) -> None:
-        """``primary`` has the facts that the primary reports: a restore later compares servers with them."""
+        """``primary`` has the facts that the primary reports: a restore later compares servers with these facts."""
         self._folder = folder
         self._backup_id = backup_id
         self._run_id = run_id
         self._primary = primary
 
     def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
-        """Store the dumped ``parts``, which are by name, and return the file's path.
+        """Store ``parts``, the dumps by the names of the parts, and return the file's path.
 
         Raises Failure(SNAPSHOT_NOT_KEPT).
         """

@@ -1,7 +1,8 @@
 """The base of all requests and replies: unknown fields are rejected, values are not converted, and exclusive fields are
 declared.
 
-This module is separate from ``admin_api.schemas.fields``, which limits single values: here whole models are limited.
+This module is separate from ``admin_api.schemas.fields``, because that module limits single values, and this one whole
+models.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Locates a character that XML cannot represent, by the name of the user or setting that contains it.
 
-Separate from ``common.forbidden_characters``, because that module handles any reply, and this one the paths of a
-document.
+This module is separate from ``common.forbidden_characters``, because that module handles any reply, and this one the
+paths of a document.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Words that show whether a name is the name of a setting or one that people have given.
 
-Separate from ``replication.documents.possible_names``, because these words serve ``keep_labels`` too.
+This module is separate from ``replication.documents.possible_names``, because these words serve ``keep_labels`` too.
 """
 
 from replication.documents.keep_patterns import words

@@ -1,7 +1,8 @@
 """Finds which patterns added by people have an effect on two documents. A pattern without effect usually has a misspelt
 name.
 
-Separate from ``replication.documents.keep_patterns``, because that module matches paths and not documents.
+This module is separate from ``replication.documents.keep_patterns``, because that module matches paths and not
+documents.
 """
 
 from collections.abc import Collection, Iterable, Iterator

@@ -3,8 +3,8 @@
 A handler takes the state and the request's values and returns the reply's values, both by the contract's field names.
 Handlers run under the state's lock.
 
-Separate from ``local.cerberus.operations``, because that package imports the subjects' modules, and each of them
-imports this one.
+This module is separate from ``local.cerberus.operations``, because that package imports the subjects' modules, and each
+of them imports this one.
 """
 
 from collections.abc import Callable

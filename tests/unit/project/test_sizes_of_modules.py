@@ -1,7 +1,7 @@
 """A module is neither a heap nor a crumb: what is small joins the module that it serves, or says why it does not.
 
 The reason is one sentence at the head of the file. It names the module in which a reader would look first:
-"Separate from ``registry.aws``, because ...".
+"This module is separate from ``registry.aws``, because ...".
 """
 
 import ast
@@ -18,7 +18,7 @@ LEAST = 60
 """Lines of a module that needs no reason of its own."""
 PARTS = ROOT / "functions" / "replication" / "parts"
 """One file for each part, however short: a new part is found there by its name."""
-_REASON = re.compile(r"Separate from (``[\w.]+``(?:(?:, | and )``[\w.]+``)*), because [\w`][^.]* \w")
+_REASON = re.compile(r"This module is separate from (``[\w.]+``(?:(?:, | and )``[\w.]+``)*), because [\w`][^.]* \w")
 """The sentence, with the modules from which a file is apart."""
 
 
@@ -69,14 +69,16 @@ def test_the_module_from_which_a_file_is_apart_is_there() -> None:
     "head",
     [
         "Tables for people.",
-        "Separate from other modules, because it is small.",
-        "Separate from ``local.demo``.",
-        "Separate from ``local.demo``, because.",
+        "This module is separate from other modules, because it is small.",
+        "This module is separate from ``local.demo``.",
+        "This module is separate from ``local.demo``, because.",
     ],
 )
 def test_what_gives_no_module_or_no_reason_is_no_reason(head: str, tmp_path: Path) -> None:
     file = tmp_path / "crumb.py"
     file.write_text(f'"""{head}"""\n', "utf-8")
     assert apart_from(file) == []
-    file.write_text('"""Tables.\n\nSeparate from ``local.demo``,\nbecause costs print\ntables too.\n"""\n', "utf-8")
+    file.write_text(
+        '"""Tables.\n\nThis module is separate from ``local.demo``,\nbecause costs print\ntables too.\n"""\n', "utf-8"
+    )
     assert apart_from(file) == ["local.demo"]
