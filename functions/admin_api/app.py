@@ -76,8 +76,8 @@ def _answer(event: Mapping[str, Any], context: LambdaContext) -> Reply:
             pool.refuse_unless_permitted(operation.id, event)
         refuse_unknown_parameters(operation, event)
         resolved = api.resolve(readable(event), context)
-        body = refuse_too_large(resolved["body"] or "")  # a reply without a body becomes an empty text
-        return resolved | {"body": body}
+        # A reply without a body becomes an empty text.
+        return resolved | {"body": refuse_too_large(resolved["body"] or "")}
     except Exception as error:  # noqa: BLE001 - the caller gets a problem document for any error
         return _proxy_reply(respond(error))
 

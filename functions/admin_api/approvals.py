@@ -35,8 +35,7 @@ def approve(backup: Backup, plan_hash: str, who: str, services: Services) -> Cur
     waiting = _waiting(plan_hash, recorded, backup, last, services)
     if not settings.approval_by_another:
         run = services.store.run(waiting[0].run_id)
-        alone = services.approve(backup, plan_hash, who, last, run.snapshot if run else "")
-        return CurrentApproval.of(alone, settings)
+        return CurrentApproval.of(services.approve(backup, plan_hash, who, last, run.snapshot if run else ""), settings)
     runs = [run for result in waiting if (run := _run_of(result, services))]
     if not runs:
         message = f"no run over {backup.id} with this plan is kept any more, so nobody can tell who asked for one"

@@ -156,13 +156,12 @@ def check_backup(backup: Backup, services: Services, *, asked_for: bool) -> Chec
         return _report_unasked(backup, services, unfit)
     settings = services.store.settings()
     with_settings = primary is not None and bool(settings.rules or backup.rules)
-    not_at = (primary.host, primary.port) if primary else None
     looks = _look_at(
         [backup, primary] if primary else [backup],
         services,
         asked_for=asked_for,
         with_settings=with_settings,
-        not_at=not_at,
+        not_at=(primary.host, primary.port) if primary else None,
     )
     look, of_primary = looks[0], looks[1] if primary else None
     report = _Report(services, backup)

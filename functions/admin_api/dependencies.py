@@ -117,8 +117,7 @@ class Services:
 
     def last_result(self, backup: Backup) -> BackupResult | None:
         """The last result for the backup's current registration and the current primary."""
-        registered = of_registration(self.store.status(backup.id), backup.registration)
-        return of_primary(registered, self.primary())
+        return of_primary(of_registration(self.store.status(backup.id), backup.registration), self.primary())
 
     def approval(self, backup: Backup) -> CurrentApproval | None:
         """The approval of the backup, None if it is void. Raises Failure(RECORD_UNREADABLE)."""

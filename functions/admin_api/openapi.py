@@ -107,5 +107,4 @@ def _statuses(operation: dict[str, Any]) -> set[HTTPStatus]:
 
 def _problem_schemas() -> dict[str, Any]:
     _, schema = models_json_schema([(ProblemView, "serialization")], ref_template="#/components/schemas/{model}")
-    definitions: dict[str, Any] = schema["$defs"]
-    return {**definitions, "GatewayMessage": _GATEWAY_MESSAGE}
+    return {**schema["$defs"], "GatewayMessage": _GATEWAY_MESSAGE}

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import partial
 
@@ -195,7 +195,7 @@ def _view(
         backup_id=backup.id,
         made_at=services.runtime.now(),
         hash=shown.hash,
-        parts=[PlannedPartView.model_validate(part.to_json()) for part in shown.parts],
+        parts=[PlannedPartView.model_validate(part, strict=False, from_attributes=True) for part in shown.parts],
         warnings=list(shown.warnings),
         exceptions=list(shown.exceptions),
         blocked=[
@@ -222,7 +222,7 @@ def bounded_details(plan: Plan) -> PlanDetails:
     """The details with as many items as a reply can hold; omitted items are counted."""
     for most in _FEWER_ITEMS:
         bounded = details(plan, max_items=most)
-        if len(json.dumps(bounded.to_json())) <= MAX_ANSWER:
+        if len(json.dumps(asdict(bounded))) <= MAX_ANSWER:
             break
     return bounded
 
@@ -250,7 +250,9 @@ def _difference(digest: str, other: str | None, services: Services, deadline: De
             "before": digest,
             "after": other,
             "made_at": services.runtime.now(),
-            "parts": [PlannedPartView.model_validate(part.to_json()) for part in difference.parts],
+            "parts": [
+                PlannedPartView.model_validate(part, strict=False, from_attributes=True) for part in difference.parts
+            ],
             "text": render_difference(
                 difference, f"state {digest}", f"state {other}" if other else "what it holds now"
             ),
@@ -260,8 +262,7 @@ def _difference(digest: str, other: str | None, services: Services, deadline: De
 
 def _primary_now(parts: Mapping[str, str], services: Services, deadline: Deadline) -> Mapping[str, str]:
     """The primary's current content of these parts."""
-    names = [name for name in PartName if name in parts]
-    return dump(services.source.read(names, _settings(services), deadline))
+    return dump(services.source.read([name for name in PartName if name in parts], _settings(services), deadline))
 
 
 @contextmanager

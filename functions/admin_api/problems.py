@@ -149,8 +149,9 @@ def problem_of(error: Exception) -> Problem:
             where = f"{error.server}: " if error.server else ""
             return Problem(error.reason, f"{where}{error.message}")
         case AlreadyRegistered():
-            taken = f"{error.existing} is registered with this id, or with this host and port"
-            return Problem(Reason.ALREADY_REGISTERED, taken)
+            return Problem(
+                Reason.ALREADY_REGISTERED, f"{error.existing} is registered with this id, or with this host and port"
+            )
         case VersionConflict():
             return Problem(Reason.VERSION_CONFLICT, f"{error.of or 'it'} was changed by another request meanwhile")
         case RequestValidationError():

@@ -99,5 +99,4 @@ def _secrets_in_use(services: Services) -> set[str]:
     """The ids of all secrets in use; backups are read before the primary, so that a backup promoted meanwhile is not
     missed.
     """
-    servers = (*services.store.backups(), services.primary())
-    return {server.secret_id for server in servers if server}
+    return {server.secret_id for server in (*services.store.backups(), services.primary()) if server}

@@ -55,8 +55,9 @@ def start(
     try:
         services.starter.start(_event(run))
     except Failure as failure:
-        ended = services.runtime.now()
-        failed = replace(run, status="failed", reason=failure.reason, message=failure.message, finished_at=ended)
+        failed = replace(
+            run, status="failed", reason=failure.reason, message=failure.message, finished_at=services.runtime.now()
+        )
         if services.store.finish_run(failed, begun=False):
             raise
     return Response(202, "application/json", views.run_view(run), {"Location": f"/sync-runs/{run.id}"})
@@ -108,8 +109,7 @@ def _busy(services: Services) -> tuple[Notice, ...]:
         return ()
     held = lease_held(lease)
     otherwise = "if that run is still in progress when this one begins, this one is not carried out and not repeated"
-    message = f"{held.message}; {otherwise}"
-    return (Notice(held.reason, message),)
+    return (Notice(held.reason, f"{held.message}; {otherwise}"),)
 
 
 _DIGEST = whole(DIGEST_PATTERN)

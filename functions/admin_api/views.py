@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from admin_api.schemas.backups import BackupSummary, BackupView, LastResult
 from admin_api.schemas.plans import ApprovalView
 from admin_api.schemas.primary import AcceptedPartView, PrimaryDetails, PrimaryView, StateView
-from admin_api.schemas.runs import NoticeView, PartView, ResultView, RunView
+from admin_api.schemas.runs import NoticeView, PartView, ResultSummary, ResultView, RunView
 from admin_api.schemas.servers import CaTrust, PinnedTrust, SystemTrust, Trust
 from common.errors import REMEDIES, Reason
 from fleet.approvals import CurrentApproval
@@ -128,18 +128,8 @@ def _last_result(result: BackupResult, backup: Backup) -> LastResult:
     paused.
     """
     is_kept = result.status == Status.RESTORED and backup.paused
-    return LastResult(
-        run_id=result.run_id,
-        status=result.status,
-        reason=result.reason,
-        message=f"{result.message}; {_UNTIL_RESUMED}" if is_kept else result.message,
-        remedy=remedy(result.reason),
-        attempted_at=result.attempted_at,
-        pushed_at=result.pushed_at,
-        verified_at=result.verified_at,
-        plan_hash=result.plan_hash,
-        snapshot=result.snapshot,
-    )
+    message = f"{result.message}; {_UNTIL_RESUMED}" if is_kept else result.message
+    return LastResult(**dict(_result_summary(result, message)))
 
 
 _UNTIL_RESUMED = "nothing is written to it until it is resumed"
@@ -193,16 +183,9 @@ def result_view(result: BackupResult, registration: str | None) -> ResultView:
     None if it is not registered.
     """
     return ResultView(
+        **dict(_result_summary(result, result.message)),
         backup_id=result.backup_id,
         former=result.registration != registration,
-        run_id=result.run_id,
-        status=result.status,
-        reason=result.reason,
-        message=result.message,
-        remedy=remedy(result.reason),
-        attempted_at=result.attempted_at,
-        pushed_at=result.pushed_at,
-        verified_at=result.verified_at,
         duration=result.duration,
         parts=[
             PartView(
@@ -220,9 +203,22 @@ def result_view(result: BackupResult, registration: str | None) -> ResultView:
             for part in result.parts
         ],
         warnings=list(result.warnings),
+        approved_by=list(result.approved_by),
+    )
+
+
+def _result_summary(result: BackupResult, message: str) -> ResultSummary:
+    return ResultSummary(
+        run_id=result.run_id,
+        status=result.status,
+        reason=result.reason,
+        message=message,
+        remedy=remedy(result.reason),
+        attempted_at=result.attempted_at,
+        pushed_at=result.pushed_at,
+        verified_at=result.verified_at,
         plan_hash=result.plan_hash,
         snapshot=result.snapshot,
-        approved_by=list(result.approved_by),
     )
 
 

@@ -59,8 +59,9 @@ def other_version(said: str) -> Failure:
     """The failure of a server that uses another SOAP version than the WSDL; ``said`` is the fault code or HTTP status
     that shows it.
     """
-    message = f"the server speaks another version of SOAP than the WSDL in use ({said})"
-    return Failure(Reason.SOAP_VERSION_UNSUPPORTED, message)
+    return Failure(
+        Reason.SOAP_VERSION_UNSUPPORTED, f"the server speaks another version of SOAP than the WSDL in use ({said})"
+    )
 
 
 def _first_text(fault: etree._Element, *names: str) -> str:

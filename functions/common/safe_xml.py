@@ -121,8 +121,7 @@ def declaration(document: bytes) -> bytes:
 
 def local_name(node: etree._Element | str) -> str:
     """The local name of an element, or of an attribute key, without the namespace."""
-    name = node if isinstance(node, str) else node.tag
-    return name.rpartition("}")[2]
+    return (node if isinstance(node, str) else node.tag).rpartition("}")[2]
 
 
 def _is_declaration(data: bytes | bytearray, start: int) -> bool:

@@ -51,8 +51,9 @@ def suspicions(primary: PrimaryState, baseline: PrimaryBaseline | None) -> Mappi
     """
     suspected: dict[PartName, Failure] = {}
     if PartName.ACCOUNTS in primary.states and not primary.users:
-        message = "its user list holds no user"
-        suspected[PartName.ACCOUNTS] = Failure(Reason.PRIMARY_EMPTY, message, server=primary.label)
+        suspected[PartName.ACCOUNTS] = Failure(
+            Reason.PRIMARY_EMPTY, "its user list holds no user", server=primary.label
+        )
     if baseline is None:
         return suspected
     for part, what, now, before in (

@@ -121,8 +121,7 @@ class DynamoStore:
     # Backups
 
     def backups(self) -> tuple[Backup, ...]:
-        rows = (row for row in self._table.rows(BACKUP) if not _is_misplaced(row))
-        return tuple(readable(Backup, rows))
+        return tuple(readable(Backup, (row for row in self._table.rows(BACKUP) if not _is_misplaced(row))))
 
     def unreadable_backups(self) -> tuple[tuple[str, str], ...]:
         rows = tuple(self._table.rows(BACKUP))
@@ -186,8 +185,7 @@ class DynamoStore:
         return self._made(Put(self._run_row(run), _NOT_FINISHED))
 
     def finish_run(self, run: Run, *, begun: bool = True) -> bool:
-        record = Put(self._run_row(run), _NOT_FINISHED if begun else _NOT_BEGUN)
-        return self._made(record, Delete(UNFINISHED, run.id))
+        return self._made(Put(self._run_row(run), _NOT_FINISHED if begun else _NOT_BEGUN), Delete(UNFINISHED, run.id))
 
     def unfinished_runs(self) -> tuple[str, ...]:
         return tuple(row["sk"] for row in self._table.rows(UNFINISHED))
@@ -278,8 +276,7 @@ class DynamoStore:
         return tuple(islice((one for one in results if registration in (None, one.registration)), limit))
 
     def unreadable_results(self, backup_id: str, *, since: str) -> tuple[str, ...]:
-        rows = self._table.rows(f"HISTORY#{backup_id}", newest_first=True)
-        newest = takewhile(lambda row: row["sk"] >= since, rows)
+        newest = takewhile(lambda row: row["sk"] >= since, self._table.rows(f"HISTORY#{backup_id}", newest_first=True))
         return tuple(run_id for run_id, _ in unreadable_rows(BackupResult, newest))
 
     def status(self, backup_id: str) -> BackupResult | None:

@@ -160,8 +160,7 @@ def merged_status(stored: BackupResult | None, new: BackupResult, *, late: bool 
 
 def tells_of_the_run_alone(result: BackupResult) -> bool:
     """Whether a result says nothing about its backup, because the run did not reach or compare the backup."""
-    is_untouched = not (result.parts or result.pushed_at or result.snapshot)
-    return result.reason in REASONS_OF_THE_RUN and is_untouched
+    return result.reason in REASONS_OF_THE_RUN and not (result.parts or result.pushed_at or result.snapshot)
 
 
 def _not_after(latest: BackupResult, older: BackupResult, at: datetime | None) -> datetime | None:

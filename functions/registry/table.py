@@ -131,8 +131,7 @@ class Table:
         ]
         for attempt in range(_CONFLICT_ATTEMPTS):
             if attempt:
-                longest = min(_CONFLICT_PAUSE_LIMIT, _CONFLICT_PAUSE * 2**attempt)
-                self._runtime.sleep(self._runtime.uniform(0, longest))
+                self._runtime.sleep(self._runtime.uniform(0, min(_CONFLICT_PAUSE_LIMIT, _CONFLICT_PAUSE * 2**attempt)))
             try:
                 self._client.transact_write_items(TransactItems=requests)
             except ClientError as error:

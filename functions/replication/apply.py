@@ -85,8 +85,9 @@ class Push:
                 self._check_same(part, outcome.fingerprints.held)
             except Failure as failure:
                 message = f"read again after the last write: {failure.message}"
-                changes = outcome.changes
-                self.outcomes[place] = PartOutcome(part.name, PartStatus.FAILED, changes, failure.reason, message)
+                self.outcomes[place] = PartOutcome(
+                    part.name, PartStatus.FAILED, outcome.changes, failure.reason, message
+                )
                 if failure.reason in _STOPS_A_BACKUP:
                     return
 
@@ -116,8 +117,7 @@ class Push:
             return self._compared(part, part.part.read(self._server))
         except Failure as failure:
             self._stopped = failure if failure.reason in _STOPS_A_BACKUP else None
-            rolled_back = failure.reason is Reason.MACHINE_VALUES_CHANGED
-            status = PartStatus.ROLLED_BACK if rolled_back else PartStatus.FAILED
+            status = PartStatus.ROLLED_BACK if failure.reason is Reason.MACHINE_VALUES_CHANGED else PartStatus.FAILED
             return PartOutcome(part.name, status, part.changes, failure.reason, failure.message)
 
     def _write(self, part: PartPlan) -> None:

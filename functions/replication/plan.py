@@ -256,8 +256,7 @@ class Plan:
     def _judged(self, part: PartPlan) -> PartPlan:
         holding = [block for block in part.blocks if self._holds(block)]
         if holding:
-            message = "; ".join(block.message for block in holding)
-            return part.settled_as(PartStatus.BLOCKED, holding[0].reason, message)
+            return part.settled_as(PartStatus.BLOCKED, holding[0].reason, "; ".join(block.message for block in holding))
         return part.released() if part.missing and self.approved else part
 
     def _holds(self, block: Block) -> bool:
@@ -321,8 +320,9 @@ def _plan(
     if part.name not in primary.states:
         return PartPlan(part, settled=_not_read(part, primary.unread.get(part.name)))
     if not part.offered(features):
-        message = "the backup's edition does not have this part"
-        return PartPlan(part, settled=_failed(part, Reason.FEATURE_MISSING, message))
+        return PartPlan(
+            part, settled=_failed(part, Reason.FEATURE_MISSING, "the backup's edition does not have this part")
+        )
     try:
         return _read_and_compared(part, primary, server, policy, previous)
     except Failure as failure:
@@ -373,8 +373,7 @@ def _compared(
     if part.same(own, desired, policy):
         wanted = part.fingerprint(desired, policy)
         # Content that is unchanged since the last stored read-back has been made permanent.
-        uncommitted = part.shows_before_it_lasts and previous is not None and previous.held != wanted
-        if uncommitted:
+        if part.shows_before_it_lasts and previous is not None and previous.held != wanted:
             return PartPlan(part, own, own, uncommitted=True)
         settled = PartOutcome(part.name, PartStatus.UNCHANGED, fingerprints=PartFingerprints(wanted, wanted))
         return PartPlan(part, own, settled=settled)
@@ -387,8 +386,9 @@ def _compared(
     if added is not None:
         # At the last push the server added default values, which counted as equal. Neither side has changed since, so
         # another push would end in the same way.
-        message = f"the server added {added} values of its own"
-        settled = PartOutcome(part.name, PartStatus.UNCHANGED, message=message, fingerprints=now)
+        settled = PartOutcome(
+            part.name, PartStatus.UNCHANGED, message=f"the server added {added} values of its own", fingerprints=now
+        )
         return PartPlan(part, own, settled=settled, added_to=desired)
     return PartPlan(part, own, desired, cause=_cause(previous, now))
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from heapq import nsmallest
-from typing import Any
 
 from lxml import etree
 
@@ -67,15 +66,6 @@ class FieldChange:
     after: str | None = None
     hidden: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "path": self.path,
-            "kind": str(self.kind),
-            "before": self.before,
-            "after": self.after,
-            "hidden": self.hidden,
-        }
-
 
 @dataclass(frozen=True)
 class ItemChange:
@@ -85,14 +75,6 @@ class ItemChange:
     key: str
     fields: tuple[FieldChange, ...] = ()
     more_fields: int = 0
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "kind": str(self.kind),
-            "key": self.key,
-            "fields": [field.to_json() for field in self.fields],
-            "more_fields": self.more_fields,
-        }
 
 
 @dataclass(frozen=True)
@@ -120,23 +102,6 @@ class PartDetails:
         """The number of items that are counted but not listed."""
         return self.added + self.removed + self.changed - len(self.items)
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "part": str(self.part),
-            "state": str(self.state),
-            "reason": str(self.reason) if self.reason else None,
-            "message": self.message,
-            "added": self.added,
-            "removed": self.removed,
-            "changed": self.changed,
-            "items": [item.to_json() for item in self.items],
-            "more_items": self.more_items,
-            "kept": self.kept,
-            "kept_paths": list(self.kept_paths),
-            "kept_different": self.kept_different,
-            "kept_different_paths": list(self.kept_different_paths),
-        }
-
 
 @dataclass(frozen=True)
 class PlanDetails:
@@ -149,15 +114,6 @@ class PlanDetails:
     parts: tuple[PartDetails, ...]
     warnings: tuple[str, ...] = ()
     exceptions: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The details as plain values for ``json.dumps``."""
-        return {
-            "hash": self.hash,
-            "parts": [part.to_json() for part in self.parts],
-            "warnings": list(self.warnings),
-            "exceptions": list(self.exceptions),
-        }
 
 
 def details(plan: Plan, *, max_items: int = MAX_ITEMS) -> PlanDetails:
@@ -210,7 +166,6 @@ def _part(plan: PartPlan, rules: Rules, max_items: int) -> PartDetails:
     items = list(plan.items())
     kept_paths = _kept(plan, rules)
     counts = {kind: sum(1 for item in items if item.kind is kind) for kind in Kind}
-    listed = nsmallest(max_items, items, key=lambda item: _URGENCY[item.kind])
     return PartDetails(
         plan.name,
         _state(plan),
@@ -219,7 +174,7 @@ def _part(plan: PartPlan, rules: Rules, max_items: int) -> PartDetails:
         counts[Kind.ADDED],
         counts[Kind.REMOVED],
         counts[Kind.CHANGED],
-        tuple(_item(item) for item in listed),
+        tuple(_item(item) for item in nsmallest(max_items, items, key=lambda item: _URGENCY[item.kind])),
         len(kept_paths),
         tuple(map(shortened, kept_paths[:MAX_KEPT])),
         len(plan.kept_differences),

@@ -61,8 +61,7 @@ def replicate(
         if job.write and not plan.stopped:
             if restore and all(part.settled for part in plan.parts):
                 restore.pause()
-            then = restore.then if restore else None
-            settings = SettingsWrite(server, plan.policy, facts, then, pace, runtime)
+            settings = SettingsWrite(server, plan.policy, facts, restore.then if restore else None, pace, runtime)
             push = Push(plan, server, settings, job.guard, runtime, check_target)
             bound = job.guard.bound_parts(plan)
 

@@ -108,8 +108,9 @@ class BackupRunner:
             return recorder.recorded[backup_id]
         if backup_id in recorder.begun:
             return recorder.record(recorder.begun[backup_id])
-        late = Failure(Reason.DEADLINE, "the run ended before this backup was finished")
-        return recorder.record_failure(backup_id, registration, late)
+        return recorder.record_failure(
+            backup_id, registration, Failure(Reason.DEADLINE, "the run ended before this backup was finished")
+        )
 
     def _serve_chosen(self, chosen: Backup) -> BackupResult:
         try:
@@ -207,8 +208,7 @@ class BackupRunner:
         deadline.check()
         run, backup = self.recorder.run, turn.backup
         servers = self._context.servers
-        primary = self.primary.address
-        with servers.backup(backup, credentials, self.settings, deadline, primary, self._beside) as server:
+        with servers.backup(backup, credentials, self.settings, deadline, self.primary.address, self._beside) as server:
             basis = "" if self.restore_source else basis_of(self.primary, backup, policy, run.term)
             registered = self._last_of(backup)
             last = of_primary(registered, run)

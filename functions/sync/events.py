@@ -1,6 +1,6 @@
 """Parses the event that starts a run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -83,9 +83,9 @@ def read_request(event: object) -> RunRequest:
         backups=_ids(event),
         dry_run=_flag(event, "dry_run"),
         accept_primary=_flag(event, "accept_primary"),
-        plan_hash=_plan_hash(event),
+        plan_hash=_in_form(event, "plan_hash", _HASH.fullmatch, "the hash of a plan"),
         requested_by=_shown_text(event, "requested_by"),
-        run_id=_run_id(event),
+        run_id=_in_form(event, "run_id", is_run_id, "the id of a run"),
     )
 
 
@@ -102,9 +102,9 @@ def _restore(event: Mapping[str, object]) -> RunRequest:
         backups=(owner,) if owner else backups,
         dry_run=_flag(event, "dry_run"),
         requested_by=_shown_text(event, "requested_by"),
-        run_id=_run_id(event),
+        run_id=_in_form(event, "run_id", is_run_id, "the id of a run"),
         snapshot=snapshot,
-        plan_hash=_plan_hash(event),
+        plan_hash=_in_form(event, "plan_hash", _HASH.fullmatch, "the hash of a plan"),
         same_machine=_flag(event, "same_machine"),
     )
 
@@ -161,15 +161,9 @@ def _shown_text(event: Mapping[str, object], name: str) -> str:
     return value
 
 
-def _plan_hash(event: Mapping[str, object]) -> str:
-    value = _text(event, "plan_hash")
-    if "plan_hash" in event and not _HASH.fullmatch(value):
-        raise Failure(Reason.EVENT_INVALID, "the field plan_hash is not the hash of a plan")
-    return value
-
-
-def _run_id(event: Mapping[str, object]) -> str:
-    value = _text(event, "run_id")
-    if "run_id" in event and not is_run_id(value):
-        raise Failure(Reason.EVENT_INVALID, "the field run_id is not the id of a run")
+def _in_form(event: Mapping[str, object], name: str, is_valid: Callable[[str], object], form: str) -> str:
+    """A text that has this form, or an empty text if the field is absent."""
+    value = _text(event, name)
+    if name in event and not is_valid(value):
+        raise Failure(Reason.EVENT_INVALID, f"the field {name} is not {form}")
     return value

@@ -232,11 +232,10 @@ class ResultRecorder:
         self.context.progress.backup_done(self.run, result, "")
 
     def _store(self, result: BackupResult, *, late: bool = False) -> None:
-        claim = self.claims.get(result.backup_id)
         self.context.store.record_result(
             result,
             lease_owner=self.owner,
-            claim=claim,
+            claim=self.claims.get(result.backup_id),
             late=late,
             ends_approval=result.backup_id in self.restored,
         )
@@ -255,8 +254,7 @@ class ResultRecorder:
         """
         result = self.new_result(backup.id, backup.registration, outcome, started)
         result = replace(result, approved_by=approved_by)
-        claim = self.claims.get(backup.id)
-        self.context.store.begin_push(result, conditions, lease_owner=self.owner, claim=claim)
+        self.context.store.begin_push(result, conditions, lease_owner=self.owner, claim=self.claims.get(backup.id))
         self.begun[backup.id] = result
 
 

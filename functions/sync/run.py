@@ -97,8 +97,9 @@ def _with_stack_primary_noticed(record: Run, context: RunContext) -> Run:
     try:
         remember_stack_primary(context.store, context.primary)
     except Failure as failure:
-        why = f"the primary of the stack's parameters was not stored: {failure.message}"
-        return with_notice(record, Failure(failure.reason, why))
+        return with_notice(
+            record, Failure(failure.reason, f"the primary of the stack's parameters was not stored: {failure.message}")
+        )
     return record
 
 
@@ -135,8 +136,9 @@ def _again(record: Run, context: RunContext) -> Report:
     """Report that this run has already begun or ended. Nothing is stored: the record under this id belongs to the first
     invocation.
     """
-    message = "the run had already begun or ended"
-    done = replace(record, status=RunStatus.NOT_RUN, reason=Reason.ALREADY_STARTED, message=message)
+    done = replace(
+        record, status=RunStatus.NOT_RUN, reason=Reason.ALREADY_STARTED, message="the run had already begun or ended"
+    )
     context.progress.finished(done)
     return Report(done)
 
@@ -362,5 +364,4 @@ def _finish_dead(recorder: ResultRecorder) -> None:
         if recorder.claim(backup_id):
             recorder.settle(backup_id, cut_off, late=True)
     results = context.store.results(run.id)
-    status = RunStatus.PARTIAL if results else RunStatus.FAILED
-    finish(context, run, status, Reason.RUN_CUT_OFF, _CUT_OFF, results)
+    finish(context, run, RunStatus.PARTIAL if results else RunStatus.FAILED, Reason.RUN_CUT_OFF, _CUT_OFF, results)

@@ -194,7 +194,6 @@ def delete_backup(backup_id: BackupIdParameter, services: Injected, if_match: If
 
 def _changed(backup: Backup, body: BackupChange) -> Backup:
     """``backup`` with the fields that were sent; omitted fields are not in ``model_fields_set``."""
-    sent = body.model_fields_set
     return replace(
         backup,
         host=backup.host if body.host is None else body.host,
@@ -202,7 +201,7 @@ def _changed(backup: Backup, body: BackupChange) -> Backup:
         trust=backup.trust if body.tls is None else views.trust(body.tls),
         enabled=backup.enabled if body.enabled is None else body.enabled,
         report_only=backup.report_only if body.report_only is None else body.report_only,
-        parts=views.part_names(body.parts) if "parts" in sent else backup.parts,
+        parts=views.part_names(body.parts) if "parts" in body.model_fields_set else backup.parts,
         rules=backup.rules if body.rules is None else tuple(body.rules),
         tags=backup.tags if body.tags is None else body.tags,
     )

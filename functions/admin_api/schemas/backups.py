@@ -8,7 +8,18 @@ from pydantic import Field
 from admin_api.schemas.fields import BackupId, Parts, ReportOnly, RuleList, Tags
 from admin_api.schemas.model import LEFT_OUT, Model
 from admin_api.schemas.plans import ApprovalView
-from admin_api.schemas.servers import CheckReport, Host, Password, Port, SecureOnly, SystemTrust, Trust, UserName
+from admin_api.schemas.runs import ResultSummary
+from admin_api.schemas.servers import (
+    CheckReport,
+    Host,
+    Password,
+    Port,
+    SecureOnly,
+    ServerChange,
+    SystemTrust,
+    Trust,
+    UserName,
+)
 from common.plain_text import PLAIN
 
 
@@ -28,26 +39,21 @@ class NewBackup(SecureOnly):
     tags: Tags = {}
 
 
-class BackupChange(SecureOnly):
+class BackupChange(ServerChange):
     """The fields to change; omitted fields are kept. Lists and tags are replaced as a whole.
 
     409 if only user name or only password is given and the other is not stored. A change of host, port or trust
     requires the password: 409 ``password_needed`` without it.
     """
 
-    host: Host = LEFT_OUT
-    port: Port = LEFT_OUT
-    username: UserName = LEFT_OUT
-    password: Password = LEFT_OUT
     enabled: bool = LEFT_OUT
     report_only: ReportOnly = LEFT_OUT
-    tls: Trust = LEFT_OUT
     parts: Annotated[Parts | None, Field(description="Null means the value in the settings of the fleet.")] = None
     rules: RuleList = LEFT_OUT
     tags: Tags = LEFT_OUT
 
 
-class LastResult(Model):
+class LastResult(ResultSummary):
     """The last run's result for a backup; ``pushed_at`` and ``verified_at`` are the latest known times.
 
     The last result is null until a run has compared the registered server with the current primary.
@@ -55,17 +61,6 @@ class LastResult(Model):
     ``plan_hash`` is the hash to approve: of the plan or, if some of its parts were blocked, of the remaining plan. The
     hash is empty if nothing differed.
     """
-
-    run_id: str
-    status: str
-    reason: str
-    message: str
-    remedy: str
-    attempted_at: datetime
-    pushed_at: datetime | None
-    verified_at: datetime | None
-    plan_hash: str
-    snapshot: str
 
 
 class BackupSummary(Model):

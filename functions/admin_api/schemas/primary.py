@@ -8,7 +8,17 @@ from pydantic import Field
 from admin_api.schemas.backups import BackupSummary
 from admin_api.schemas.fields import BackupId
 from admin_api.schemas.model import LEFT_OUT, Model
-from admin_api.schemas.servers import CheckReport, Host, Password, Port, SecureOnly, SystemTrust, Trust, UserName
+from admin_api.schemas.servers import (
+    CheckReport,
+    Host,
+    Password,
+    Port,
+    SecureOnly,
+    ServerChange,
+    SystemTrust,
+    Trust,
+    UserName,
+)
 
 
 class NewPrimary(SecureOnly):
@@ -25,18 +35,12 @@ class NewPrimary(SecureOnly):
     tls: Trust = SystemTrust(mode="system")
 
 
-class PrimaryChange(SecureOnly):
+class PrimaryChange(ServerChange):
     """The fields of the primary to change; omitted fields are kept.
 
     409 if only user name or only password is given and the other is not stored. A change of host, port or trust
     requires the password: 409 ``password_needed`` without it.
     """
-
-    host: Host = LEFT_OUT
-    port: Port = LEFT_OUT
-    username: UserName = LEFT_OUT
-    password: Password = LEFT_OUT
-    tls: Trust = LEFT_OUT
 
 
 class PrimaryView(Model):

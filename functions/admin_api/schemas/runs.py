@@ -98,7 +98,22 @@ class PartView(Model):
     kept_different_paths: list[str]
 
 
-class ResultView(Model):
+class ResultSummary(Model):
+    """The result of a run for one backup, without its parts."""
+
+    run_id: str
+    status: str
+    reason: str
+    message: str
+    remedy: str
+    attempted_at: datetime
+    pushed_at: datetime | None
+    verified_at: datetime | None
+    plan_hash: str
+    snapshot: str
+
+
+class ResultView(ResultSummary):
     """The result of a run for one backup. ``duration`` is in seconds.
 
     ``snapshot`` is the key of the backup's content before it was written to, empty if it was not. ``approved_by`` are
@@ -108,19 +123,9 @@ class ResultView(Model):
 
     backup_id: str
     former: bool
-    run_id: str
-    status: str
-    reason: str
-    message: str
-    remedy: str
-    attempted_at: datetime
-    pushed_at: datetime | None
-    verified_at: datetime | None
     duration: float
     parts: list[PartView]
     warnings: list[str]
-    plan_hash: str
-    snapshot: str
     approved_by: list[str]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, Secret, StringConstraints, field_validator
 
 from admin_api.schemas.fields import accepted, whole_number
-from admin_api.schemas.model import Model
+from admin_api.schemas.model import LEFT_OUT, Model
 from cerberus.address_policy import HOST_NAME, IPV6_ADDRESS, MAX_HOST, checked_host
 from cerberus.endpoint import MAX_PORT
 from cerberus.tls import CERTIFICATE_MARK, KEY_MARK, MAX_PINS, CaBundle
@@ -114,6 +114,16 @@ class SecureOnly(Model):
         if value is not True:  # the literal type alone would accept 1 for True
             raise ValueError("It must be true: over plain HTTP the password could be read on the way")
         return value
+
+
+class ServerChange(SecureOnly):
+    """The destination and the log-in of a registered server; omitted fields are kept."""
+
+    host: Host = LEFT_OUT
+    port: Port = LEFT_OUT
+    username: UserName = LEFT_OUT
+    password: Password = LEFT_OUT
+    tls: Trust = LEFT_OUT
 
 
 class CertificateView(Model):

@@ -74,8 +74,7 @@ def _lists(root: etree._Element) -> Iterator[tuple[_Path, _Parents]]:
 def _is_wrapper(by_path: _ParentsByPath, path: _Path) -> bool:
     """Whether the elements of a path contain the entries of a list, and are not entries themselves."""
     parents = by_path[path]
-    tags = {_tag(thing) for thing in parents.things}
-    if len(tags) != 1:
+    if len({_tag(thing) for thing in parents.things}) != 1:
         return False
     held = _held(by_path, path)
     has_values = parents.values or all(len(thing) == 0 and name_of(thing) is None for thing in parents.things)

@@ -155,8 +155,7 @@ def record_items(
         if key not in desired:
             yield Item(Kind.REMOVED, shown[key], within)
         elif desired[key] != fields:
-            find = partial(_differing_fields, fields, desired[key])
-            yield Item(Kind.CHANGED, shown[key], within, find=find)
+            yield Item(Kind.CHANGED, shown[key], within, find=partial(_differing_fields, fields, desired[key]))
     yield from (Item(Kind.ADDED, shown[key], within, record=desired[key]) for key in desired if key not in own)
 
 

@@ -115,8 +115,7 @@ class _Context:
                 tag = (f"{element.prefix}:{name}" if element.prefix else name).encode()
                 if tag not in self._tags and len(self._tags) < _MOST_RUNTIME_TAGS:
                     self._tags.add(tag)
-                    names = b"|".join(escape(one) for one in sorted(self._tags))
-                    self._runtime = written_runtime_values(names)
+                    self._runtime = written_runtime_values(b"|".join(escape(one) for one in sorted(self._tags)))
 
 
 def _holds(piece: bytes, mark: bytes) -> bool:
@@ -213,8 +212,7 @@ def take_apart(document: bytes, hint: str) -> Pieces | None:
 
 def _open(document: bytes, hint: str) -> tuple[_Context, Iterator[tuple[int, int]]] | None:
     """The context and the pieces of a plain list, whose root element contains only items of one kind."""
-    start = behind_declaration(document)
-    head = _HEAD.match(document, start)
+    head = _HEAD.match(document, behind_declaration(document))
     if head is None or head.end() - head.start() > _LONGEST_HEAD:
         return None
     first = _ITEM.match(document, head.end())
@@ -224,8 +222,7 @@ def _open(document: bytes, hint: str) -> tuple[_Context, Iterator[tuple[int, int
     end = document.rfind(close)
     if end < head.end() or document[end + len(close) :].strip():
         return None
-    context = _CONTEXTS.get(head[0].lstrip(), close, hint)
-    return context, _pieces(document, head.end(), end, b"</" + first[1] + b">")
+    return _CONTEXTS.get(head[0].lstrip(), close, hint), _pieces(document, head.end(), end, b"</" + first[1] + b">")
 
 
 def _pieces(document: bytes, start: int, end: int, item_end: bytes) -> Iterator[tuple[int, int]]:

@@ -31,10 +31,10 @@ class AmbiguousEntries(Failure):
 
     def __init__(self, places: list[str]) -> None:
         lists = "1 list" if len(places) == 1 else f"{len(places)} lists"
-        message = (
-            f"it keeps values in entries that cannot be matched with the primary's, in {lists}: {shown_paths(places)}"
+        super().__init__(
+            Reason.ENTRIES_AMBIGUOUS,
+            f"it keeps values in entries that cannot be matched with the primary's, in {lists}: {shown_paths(places)}",
         )
-        super().__init__(Reason.ENTRIES_AMBIGUOUS, message)
 
 
 def merge(primary: etree._Element, own: etree._Element, rules: Rules) -> etree._Element:

@@ -60,9 +60,8 @@ def items(
     lists can be wrapped in other named elements. Raises Failure(REPLY_TOO_COMPLEX).
     """
     keyed = _keyed(root, hint, most)
-    skip = frozenset(item.element for item in keyed.values())
     return Items(
-        rest=rest_digest(root, skip, ignored=ignored),
+        rest=rest_digest(root, frozenset(item.element for item in keyed.values()), ignored=ignored),
         entries={
             key: item_digest(item.element, item.name, item.parent, ignored=ignored) for key, item in keyed.items()
         },

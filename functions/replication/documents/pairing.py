@@ -284,8 +284,7 @@ def _numbered(entries: list[Entry], *, kept: bool) -> list[tuple[int, Entry]]:
 
 def _numbers_by[Key](entries: list[tuple[int, Entry]], key: Callable[[Entry], Key]) -> dict[Key, list[int]]:
     """The numbers of the entries, grouped by ``key``."""
-    groups = grouped(entries, lambda one: key(one[1]))
-    return {said: [number for number, _ in some] for said, some in groups.items()}
+    return {said: [number for number, _ in some] for said, some in grouped(entries, lambda one: key(one[1])).items()}
 
 
 # Ordinary content ----------------------------------------------------------------------------------------------------

@@ -184,5 +184,4 @@ def _kind(element: etree._Element) -> str:
 
 
 def _sibling(element: etree._Element, *, preceding: bool, steps: int = 1) -> etree._Element | None:
-    siblings = element.itersiblings(tag=etree.Element, preceding=preceding)
-    return next(islice(siblings, steps - 1, None), None)
+    return next(islice(element.itersiblings(tag=etree.Element, preceding=preceding), steps - 1, None), None)

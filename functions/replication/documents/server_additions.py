@@ -50,8 +50,7 @@ def count_additions(
     """
     place = Counterparts.outermost(sent, before, is_document=True)
     old = (lambda: iter([before])) if before is not None else None
-    answer = Answer(lambda: iter([(place, held)]), old, lambda: iter([sent]))
-    return answer.additions(may_add=not within_items)
+    return Answer(lambda: iter([(place, held)]), old, lambda: iter([sent])).additions(may_add=not within_items)
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,7 @@ class Answer:
         total = self._compared(is_too_much, may_add=may_add)
         if not total or self.old is None:
             return total
-        old = OldContent(self.old, self.new, added)
-        return self._compared(old.holds, may_add=may_add)
+        return self._compared(OldContent(self.old, self.new, added).holds, may_add=may_add)
 
     def _compared(self, is_old: IsOld, *, may_add: bool) -> int | None:
         comparison, total = _Comparison(is_old, self.ignored), 0
@@ -106,8 +104,7 @@ class _Comparison:
         may_add = may_add or name_of(sent) is not None
         are_leaves = is_leaf(sent) and is_leaf(held)
         if not are_leaves and (_is_mixed(sent) or _is_mixed(held)):  # the text's position counts
-            is_same = canonical(sent, ignored=self._ignored) == canonical(held, ignored=self._ignored)
-            return 0 if is_same else None
+            return 0 if canonical(sent, ignored=self._ignored) == canonical(held, ignored=self._ignored) else None
         if _leaf_text(sent) != _leaf_text(held):
             return None
         added = self._attributes(place, held, may_add=may_add)

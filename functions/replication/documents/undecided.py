@@ -145,8 +145,7 @@ class _Sections:
                 self._add((*key, (f"@{name!s}", frozenset())), str(value), inner, element, str(name))
         tags = Counter(str(child.tag) for child in children(element))
         for child in children(element):
-            labels = element_labels(child)
-            inner = (*path, labels)
+            inner = (*path, element_labels(child))
             if self.rules.match(inner):
                 continue
             # Each server may have another name for a section that occurs once, so the name is left out.

@@ -38,8 +38,7 @@ class Groups:
 
     def opens(self, value: str | None) -> bool:
         """Whether one of the groups that a new account names gives it special access."""
-        names = list_entries(value)
-        return roles(Change(None, value)) is Verdict.YES or not names.isdisjoint(self._opening)
+        return roles(Change(None, value)) is Verdict.YES or not list_entries(value).isdisjoint(self._opening)
 
     @cached_property
     def _named(self) -> frozenset[str]:

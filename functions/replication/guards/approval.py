@@ -147,8 +147,7 @@ def described(increase: AccessIncrease) -> str:
 
 def _place(increase: AccessIncrease) -> str:
     """The item and the path inside it. For a value of the settings both are the same."""
-    names = dict.fromkeys(name for name in (increase.item, increase.path) if name)
-    return ", ".join(names) or str(increase.part)
+    return ", ".join(dict.fromkeys(name for name in (increase.item, increase.path) if name)) or str(increase.part)
 
 
 def _as_blocks(increases: tuple[AccessIncrease, ...]) -> tuple[Block, ...]:

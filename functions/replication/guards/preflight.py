@@ -134,8 +134,7 @@ def _warnings_unless_failed(findings: tuple[Finding, ...]) -> tuple[str, ...]:
 
 def _named(label: str, findings: Iterable[Finding]) -> Iterator[Finding]:
     for finding in findings:
-        failure = finding.failure.at(label) if finding.failure else None
-        yield Finding(finding.requirement, failure, finding.warnings)
+        yield Finding(finding.requirement, finding.failure.at(label) if finding.failure else None, finding.warnings)
 
 
 def _warnings_of(label: str, find: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
@@ -194,8 +193,9 @@ def _other_machine(before: ServerFacts, now: ServerFacts) -> Failure | None:
 
 def _incompatible(before: ServerFacts, now: ServerFacts) -> Failure | None:
     if before.version.major != now.version.major:
-        message = f"the snapshot is of version {before.version}, the server runs {now.version}"
-        return Failure(Reason.SNAPSHOT_UNFIT, message)
+        return Failure(
+            Reason.SNAPSHOT_UNFIT, f"the snapshot is of version {before.version}, the server runs {now.version}"
+        )
     is_same = before.features.edition_code == now.features.edition_code
     return _unless(is_same, Reason.SNAPSHOT_UNFIT, "the snapshot is of another edition than the server has now")
 
@@ -231,8 +231,7 @@ def _licence_warnings(primary: Licence, backup: Licence) -> tuple[str, ...]:
 
 
 def _secure_soap(facts: ServerFacts) -> Failure | None:
-    message = "it reports that its SOAP access is not secure"
-    return _unless(facts.security.soap_secure, Reason.SOAP_NOT_SECURE, message)
+    return _unless(facts.security.soap_secure, Reason.SOAP_NOT_SECURE, "it reports that its SOAP access is not secure")
 
 
 def _feature_warnings(primary: ServerFacts, backup: ServerFacts) -> tuple[str, ...]:

@@ -87,8 +87,9 @@ class AccountsPart(Part[Accounts]):
     def counts(self, state: Accounts, label: str) -> Mapping[str, int]:
         for document in (state.users, state.groups):
             if document.is_empty:
-                message = f"it answered with an empty document of {document.what}"
-                raise Failure(Reason.PRIMARY_EMPTY, message, server=label)
+                raise Failure(
+                    Reason.PRIMARY_EMPTY, f"it answered with an empty document of {document.what}", server=label
+                )
         return {USERS: len(state.users.items.entries), GROUPS: len(state.groups.items.entries)}
 
     def additions(self, held: Accounts, sent: Accounts, before: Accounts | None) -> int | None:

@@ -90,8 +90,7 @@ class AuthenticationPart(Part[AuthenticationState]):
         yield from record_items(_sources(own), _sources(desired), SOURCES)
 
     def emptied(self, own: AuthenticationState, desired: AuthenticationState) -> int:
-        typed = 0 if desired.sources else len(own.sources)
-        return max(typed, emptied_entries(own.document, desired.document))
+        return max(0 if desired.sources else len(own.sources), emptied_entries(own.document, desired.document))
 
     def dump(self, state: AuthenticationState) -> str:
         return json.dumps({"document": state.document.text, "sources": [asdict(source) for source in state.sources]})

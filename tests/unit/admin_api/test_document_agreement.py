@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from admin_api import openapi
 from admin_api.app import api
 from admin_api.schemas.model import Model
-from admin_api.schemas.servers import SecureOnly
+from admin_api.schemas.servers import SecureOnly, ServerChange
 from common.errors import Failure
 from local.cerberus import Authority
 from replication.documents.keep_patterns import Rules
@@ -27,7 +27,7 @@ BODIES: dict[str, str] = {
     for operation in operations.values()
     if "requestBody" in operation
 }
-MODELS = {model.__name__: model for base in (Model, SecureOnly) for model in base.__subclasses__()}
+MODELS = {model.__name__: model for base in (Model, SecureOnly, ServerChange) for model in base.__subclasses__()}
 QUERIES: dict[str, tuple[str, Any]] = {
     f"{operations['get']['operationId']} {parameter['name']}": (path, parameter)
     for path, operations in DOCUMENT["paths"].items()

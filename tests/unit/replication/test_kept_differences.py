@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -89,7 +89,7 @@ def test_what_is_told_is_exactly_what_is_kept_and_differs(make_plan_between: Pla
     assert len(part.kept_differences) == len(expected)
 
     shown = details(plan)
-    document = json.loads(json.dumps(shown.to_json()))["parts"][0]
+    document = json.loads(json.dumps(asdict(shown)))["parts"][0]
     assert document["kept_different"] == len(expected)
     assert set(document["kept_different_paths"]) == expected
     text = render(shown, "b1")

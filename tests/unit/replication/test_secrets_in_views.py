@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from itertools import batched, cycle
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -145,12 +146,12 @@ def views_of(make_plan_between: PlanFactory, before: str, after: str) -> str:
     difference = details(compared(own, source))
     return "\n".join(
         (
-            json.dumps(shown.details.to_json()),
+            json.dumps(asdict(shown.details)),
             render(shown.details, "b1", blocks=shown.blocks, access_increases=shown.access_increases),
             f"{shown.blocks} {shown.access_increases} {guarded.warnings}",
             *(part.settled.message for part in guarded.parts if part.settled),
             render_difference(difference, "one", "other"),
-            json.dumps(difference.to_json()),
+            json.dumps(asdict(difference)),
         )
     )
 
@@ -175,7 +176,7 @@ def test_the_name_of_a_directory_source_gives_no_secret_away(make_plan_between: 
     for own, source in ((few, more), (more, few), (more, other)):
         plan = make_plan_between(own, source)
         view = (
-            render(details(plan), "b1") + json.dumps(details(plan).to_json()) + str([one.changes for one in plan.parts])
+            render(details(plan), "b1") + json.dumps(asdict(details(plan))) + str([one.changes for one in plan.parts])
         )
         assert MARKS[0] not in view
         assert "sources/(hidden 2)" in view
