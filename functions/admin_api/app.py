@@ -24,7 +24,7 @@ from admin_api.routes import (
     sync_runs,
     sync_settings,
 )
-from admin_api.schemas.model import Model
+from admin_api.schemas.fields import Model
 from common.version import VERSION, VERSION_PATTERN
 from fleet.log_lines import new_logger
 

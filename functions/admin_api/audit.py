@@ -14,8 +14,7 @@ from admin_api.request import caller, method_of, path_of, read_object, readable
 from common.errors import Failure
 from common.plain_text import made_plain
 from registry.audit import AuditLog, AuditRecord, answered
-from registry.destination import destination_of
-from registry.fleet_records import Backup, Primary
+from registry.fleet_records import Backup, Primary, destination_of
 
 _READING = ("GET", "HEAD")
 _LONGEST = 1_000

@@ -14,8 +14,7 @@ from admin_api.schemas.backups import BackupView
 from admin_api.schemas.fields import DIGEST_PATTERN, ID_PATTERN, RUN_ID_PATTERN
 from admin_api.timeouts import address_problems
 from common.errors import Failure, Reason, suppressed
-from registry.destination import destination_of
-from registry.fleet_records import Backup, Credentials, Primary
+from registry.fleet_records import Backup, Credentials, Primary, destination_of
 
 MAX_PAGE = 200
 

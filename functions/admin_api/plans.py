@@ -20,8 +20,7 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.server_types import ServerFacts
 from fleet.approvals import CurrentApproval, guard_of
-from fleet.present_primary import present_primary
-from fleet.primary import known_parts, pending_access_proof_of, policy_of
+from fleet.primary import known_parts, pending_access_proof_of, policy_of, present_primary
 from fleet.primary_guard import check_meant
 from fleet.restore_source import RestoreSource
 from fleet.servers import endpoint_of, refuse_primary

@@ -15,7 +15,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 )
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 
-from admin_api.schemas.model import Model
+from admin_api.schemas.fields import Model
 from common.errors import REMEDIES, Failure, Reason, places
 from common.plain_text import made_plain
 from registry.store import AlreadyRegistered, VersionConflict

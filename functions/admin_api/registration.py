@@ -6,11 +6,10 @@ from dataclasses import replace
 from admin_api.dependencies import Services
 from admin_api.timeouts import same_servers
 from common.errors import Failure, Reason
-from common.patterns import within
+from common.patterns import Within
 from common.runtime import Runtime
 from fleet.servers import PRIMARY_ID
-from registry.destination import destination_of
-from registry.fleet_records import Backup, Credentials
+from registry.fleet_records import Backup, Credentials, destination_of
 from registry.store import AlreadyRegistered
 
 
@@ -78,7 +77,7 @@ def new_backup_id(host: str, runtime: Runtime) -> str:
     return f"{plain_id(host)}-{runtime.new_id()[:6]}"
 
 
-_NO_LETTERS = within(r"[^a-z0-9]+")
+_NO_LETTERS = Within(r"[^a-z0-9]+")
 
 
 def plain_id(host: str) -> str:

@@ -12,14 +12,14 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from admin_api.operations import Api, Operation
 from admin_api.problems import Problem, Refused
 from common.errors import Reason
-from common.patterns import whole
+from common.patterns import Whole
 from registry.store import VersionConflict
 
 MAX_BODY = 256 * 1024
 """Maximum size of a body in bytes."""
 
-_JSON = whole(r"(?i)application/json\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?")
-_SEGMENT = whole(r"[A-Za-z0-9._-]+")
+_JSON = Whole(r"(?i)application/json\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?")
+_SEGMENT = Whole(r"[A-Za-z0-9._-]+")
 
 
 def method_of(event: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from admin_api.dependencies import Services
 from admin_api.schemas.fields import DIGEST_PATTERN, RUN_ID_PATTERN
 from admin_api.schemas.runs import RunView
 from common.errors import Failure, Reason
-from common.patterns import whole
+from common.patterns import Whole
 from registry.fleet_records import Backup
 from registry.run_records import QUEUED, Notice, Run, new_run_id
 from registry.snapshots import PRIMARY, backup_of, primary_key
@@ -112,8 +112,8 @@ def _busy(services: Services) -> tuple[Notice, ...]:
     return (Notice(held.reason, f"{held.message}; {otherwise}"),)
 
 
-_DIGEST = whole(DIGEST_PATTERN)
-_RUN_ID = whole(RUN_ID_PATTERN)
+_DIGEST = Whole(DIGEST_PATTERN)
+_RUN_ID = Whole(RUN_ID_PATTERN)
 
 
 def key_for(meant: str, backup: Backup, services: Services) -> str:

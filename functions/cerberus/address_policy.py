@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from common.patterns import whole
+from common.patterns import Whole
 from common.runtime import UNFINISHED, Runtime
 
 Address = IPv4Address | IPv6Address
@@ -59,7 +59,7 @@ router forwards its packets.
 _IPV4_COMPATIBLE = IPv6Network("::/96")
 HOST_NAME = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\.?"
 """The pattern of a host name or an IPv4 address, for a match of the whole text."""
-_HOST = whole(HOST_NAME)
+_HOST = Whole(HOST_NAME)
 _GROUP, _OCTET = "[0-9A-Fa-f]{1,4}", "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _LAST = rf"({_GROUP}:{_GROUP}|{_OCTET}(\.{_OCTET}){{3}})"
 IPV6_ADDRESS = "|".join(

@@ -17,13 +17,13 @@ import certifi
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from common.patterns import whole, within
+from common.patterns import Whole, Within
 
 MAX_PINS = 2
 """Maximum number of pinned fingerprints: one for the certificate in use, and one for its successor."""
 
-_FINGERPRINT = whole(r"[0-9a-f]{64}")
-_SEPARATORS = within(r"[:\s]")
+_FINGERPRINT = Whole(r"[0-9a-f]{64}")
+_SEPARATORS = Within(r"[:\s]")
 _NAME_MISMATCH = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL's x509_vfy.h
 CERTIFICATE_MARK = "BEGIN CERTIFICATE"
 KEY_MARK = "PRIVATE KEY"

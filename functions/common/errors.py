@@ -1,12 +1,17 @@
-"""The enumeration of all failure reasons, and the exception that carries one.
+"""The enumeration of all failure reasons, the exception that carries one, and the boundary around reporting code.
 
 Status records, metrics, log lines and HTTP replies all use the same reason code. An administrator who sees
 ``certificate_pin_mismatch`` in an alarm finds the same word in the backup's history and in the runbook.
+
+A defect in code that only reports (warnings, texts, log lines, metrics) must not abort the operation that it reports
+on. Such code runs inside ``contained``, which turns a defect into a notice with a reason and the place in the program.
+The text of the original exception is dropped because it could quote a document.
 """
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -324,3 +329,30 @@ def places(error: BaseException) -> str:
         f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
         for frame in reversed(traceback.extract_tb(error.__traceback__))
     )
+
+
+@dataclass(frozen=True)
+class Defect:
+    """The reason why something could not be reported. ``text`` never quotes a document."""
+
+    reason: Reason
+    text: str
+
+    def of(self, what: str, server: str = "") -> Failure:
+        """The notice that ``what`` is missing from the report; ``server`` is the server that the report is about."""
+        return Failure(self.reason, f"{what} could not be made: {self.text}", server=server)
+
+
+def contained[Result](work: Callable[[], Result], otherwise: Callable[[Defect], Result]) -> Result:
+    """Return the result of ``work``; if it fails, return the result of ``otherwise`` for the defect."""
+    try:
+        return work()
+    except Failure as failure:
+        return otherwise(Defect(failure.reason, failure.message))
+    except Exception as error:  # noqa: BLE001 - a defect here must not fail the operation
+        return otherwise(Defect(Reason.REPORT_INCOMPLETE, defect_of(error)))
+
+
+def defect_of(error: Exception) -> str:
+    """The type of an unexpected exception and where it was raised, without its message."""
+    return f"{type(error).__name__} at {places(error)}"

@@ -14,11 +14,15 @@ from collections.abc import Callable
 from re import escape
 from typing import Any
 
-__all__ = ["LISTED", "Whole", "Within", "escape", "whole", "within"]
+__all__ = ["LISTED", "Whole", "Within", "escape"]
 
 
 class _Expression[Text: (str, bytes)]:
-    """A compiled expression. It is added to ``LISTED``, unless ``is_made`` says that it is built at run time."""
+    """A compiled expression, which is added to ``LISTED``.
+
+    ``is_made`` means that the expression is built at run time, from a keep pattern or a document, so it is not listed.
+    The module that builds it has its own test of the time that such expressions take.
+    """
 
     def __init__(self, expression: Text, *, is_made: bool = False) -> None:
         self.pattern: re.Pattern[Text] = re.compile(expression)
@@ -55,17 +59,3 @@ class Within[Text: (str, bytes)](_Expression[Text]):
 
 LISTED: list[_Expression[Any]] = []
 """The expressions of all loaded modules."""
-
-
-def whole[Text: (str, bytes)](expression: Text, *, is_made: bool = False) -> Whole[Text]:
-    """An expression for a whole text or its beginning.
-
-    ``is_made`` means that the expression is built at run time, from a keep pattern or a document, so it is not listed.
-    The module that builds it has its own test of the time that such expressions take.
-    """
-    return Whole(expression, is_made=is_made)
-
-
-def within[Text: (str, bytes)](expression: Text, *, is_made: bool = False) -> Within[Text]:
-    """An expression that is searched for anywhere in a text; ``is_made`` as in ``whole``."""
-    return Within(expression, is_made=is_made)

@@ -7,7 +7,7 @@ This module is separate from ``common.forbidden_characters``, because the charac
 the characters in this module mislead people.
 """
 
-from common.patterns import whole, within
+from common.patterns import Whole, Within
 
 _ACTING = r"\x00-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
 PLAIN = f"^[^{_ACTING}]+$"
@@ -18,8 +18,8 @@ PLAIN_OR_EMPTY = f"^[^{_ACTING}]*$"
 ACTING = f"[{_ACTING}]"
 """Any character that changes how a text is displayed."""
 
-_PLAIN_TEXT = whole(f"[^{_ACTING}\ud800-\udfff]*")
-_ANY_ACTING = within(f"[{_ACTING}\ud800-\udfff]")
+_PLAIN_TEXT = Whole(f"[^{_ACTING}\ud800-\udfff]*")
+_ANY_ACTING = Within(f"[{_ACTING}\ud800-\udfff]")
 
 
 def is_plain(text: str) -> bool:

@@ -13,8 +13,7 @@ from typing import NoReturn
 
 from common.errors import Failure, Reason, suppressed
 from common.runtime import Runtime
-from registry.destination import destination_of, password_needed
-from registry.fleet_records import Backup, Credentials, LogIn, Primary
+from registry.fleet_records import Backup, Credentials, LogIn, Primary, destination_of, password_needed
 from registry.store import CredentialStore, Store
 
 _LOGGER = logging.getLogger(__name__)

@@ -16,19 +16,19 @@ belong to the same person.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from common.patterns import whole
+from common.patterns import Whole
 from registry.fleet_records import SyncSettings
 from registry.run_records import Approval
 
 _IAM = "iam"
-_USER = whole(r"arn:aws[a-z-]*:iam::[0-9]{12}:user/(?:[^/\s]++/)*+([^/\s]+)")
-_SESSION = whole(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([^/\s]+)/([^/\s]+)")
-_SUBJECT = whole(r"(https://[^#\s]+)#([^#\s]+)")
+_USER = Whole(r"arn:aws[a-z-]*:iam::[0-9]{12}:user/(?:[^/\s]++/)*+([^/\s]+)")
+_SESSION = Whole(r"arn:aws[a-z-]*:sts::([0-9]{12}):assumed-role/([^/\s]+)/([^/\s]+)")
+_SUBJECT = Whole(r"(https://[^#\s]+)#([^#\s]+)")
 ROLE_PATTERN = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$"
 """A pattern for the ARN of a role. The ARN of a session omits the role's path, and role names are unique without the
 path.
 """
-_ROLE = whole(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[^/\s]++/)*+([^/\s]+)")
+_ROLE = Whole(r"arn:aws[a-z-]*:iam::([0-9]{12}):role/(?:[^/\s]++/)*+([^/\s]+)")
 
 
 @dataclass(frozen=True)

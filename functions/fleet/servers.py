@@ -15,8 +15,7 @@ from common.budgets import MEGABYTE, AccountSizes
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.runtime import Runtime
-from registry.destination import destination_of, password_needed
-from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, TlsTrust
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, TlsTrust, destination_of, password_needed
 from replication.ports import ReadableServer, WritableServer
 
 PRIMARY_ID = "primary"

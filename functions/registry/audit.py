@@ -32,7 +32,7 @@ class AuditRecord:
     ``who`` is the caller's ARN or subject, ``route`` is the path template, and ``resource`` is the actual path or, once
     known, the path of the created resource. ``status`` is the HTTP status of the reply, INTENDED until there is a
     reply. If a password gets a new destination, ``former_destination`` and ``destination`` are the old and the new one
-    (``registry.destination``), each empty if there is none.
+    (``registry.fleet_records.destination_of``), each empty if there is none.
     """
 
     FORMAT: ClassVar[int] = 2

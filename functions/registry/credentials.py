@@ -14,8 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from common.errors import Failure, Reason
 from common.runtime import Runtime
 from registry.aws_errors import calling, error_code, unavailable
-from registry.destination import password_needed
-from registry.fleet_records import PRIMARY_SECRET, Credentials
+from registry.fleet_records import PRIMARY_SECRET, Credentials, password_needed
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -9,11 +9,13 @@ A class with a ``FORMAT`` is stored as a record of its own. A change of one of i
 contains, must increase that number: see ``registry.serialization``.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar
 
+from common.errors import Failure, Reason
 from common.hosts import canonical_host
 
 
@@ -183,7 +185,7 @@ class DiscardedSecret:
 class Credentials:
     """User name and password of a server's primary administrator. Its repr shows neither of them.
 
-    ``destination`` is the server that they are for (``registry.destination``), empty if the secret does not name it.
+    ``destination`` is the server that they are for (``destination_of``), empty if the secret does not name it.
     ``version`` is the version of the secret, empty for credentials that are to be stored.
     """
 
@@ -191,3 +193,31 @@ class Credentials:
     password: str = field(repr=False)
     destination: str = ""
     version: str = field(default="", compare=False)
+
+
+def destination_of(server: Primary | Backup) -> str:
+    """The destination of a stored password as one readable text: one address, and one way to check who answers there.
+
+    The secret itself contains its destination, because table rows and secrets cannot be changed in one transaction. A
+    process may die between the two changes. Even then a password is sent only to the destination in its secret, not to
+    another one in the registration.
+
+    Differences in the spelling of the host, in the format or order of fingerprints, and in line ends do not change the
+    text.
+    """
+    return f"{address_key(server.host, server.port)} {_trust_text(server.trust)}"
+
+
+def password_needed(stored: str, wanted: str) -> Failure:
+    """The failure for a stored password that was given for another destination."""
+    return Failure(Reason.PASSWORD_NEEDED, f"the stored password was given for {stored}, not for {wanted}")
+
+
+def _trust_text(trust: TlsTrust) -> str:
+    pins = sorted({"".join(pin.replace(":", "").split()).lower() for pin in trust.pins})
+    texts = [f"pin:{pin}" for pin in pins]
+    if trust.ca_pem:
+        # No other white space is ignored, because a line break can turn a comment into a certificate.
+        bundle = trust.ca_pem.replace("\r\n", "\n").rstrip("\n")
+        texts.insert(0, f"ca:{hashlib.sha256(bundle.encode()).hexdigest()}")
+    return " ".join(texts) or "public-roots"

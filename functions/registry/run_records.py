@@ -15,13 +15,13 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from common.patterns import whole
+from common.patterns import Whole
 from registry.serialization import formerly
 
 QUEUED = "queued"
 """The status of a run that was requested and has not begun."""
 
-RUN_ID = whole(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}")
+RUN_ID = Whole(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z-[0-9a-f]{8}")
 
 
 def new_run_id(at: datetime, identifier: str) -> str:

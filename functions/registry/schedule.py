@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from common.errors import Failure, Reason
-from common.patterns import whole
+from common.patterns import Whole
 from registry.aws_errors import calling
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # the stubs are not in the Lambda package
 MAX_INTERVAL = 1440
 """The minutes of one day."""
 
-_RATE = whole(r"rate\(\s*([0-9]{1,9})\s+(minute|hour|day)s?\s*\)")
+_RATE = Whole(r"rate\(\s*([0-9]{1,9})\s+(minute|hour|day)s?\s*\)")
 _REPEATED = ("ScheduleExpression", "Description", "EventPattern", "RoleArn", "EventBusName")
 """Attributes of a rule that PutRule removes unless they are sent again. PutRule rejects empty ones."""
 _MINUTES = {"minute": 1, "hour": 60, "day": 1440}

@@ -23,7 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from common.chunks import json_string, pieces_of
 from common.errors import Failure, Reason
-from common.patterns import whole
+from common.patterns import Whole
 from common.server_types import ServerFacts
 from registry.aws_errors import calling, error_code, unavailable
 from registry.run_records import RUN_ID, is_run_id, requested_at
@@ -36,11 +36,11 @@ BACKUPS = "backups"
 PRIMARY = "primary"
 
 _PART = "[a-z][a-z_]*"
-_KEY = whole(
+_KEY = Whole(
     rf"{BACKUPS}/(?P<origin>[a-z0-9][a-z0-9-]{{0,62}})/(?P<run>{RUN_ID.pattern.pattern})/"
     rf"(?:(?P<registration>[a-z0-9-]{{1,63}})/)?(?P<parts>{_PART}(?:\.{_PART})*)"
 )
-_PRIMARY_KEY = whole(rf"{PRIMARY}/[0-9a-f]{{64}}")
+_PRIMARY_KEY = Whole(rf"{PRIMARY}/[0-9a-f]{{64}}")
 
 
 @dataclass(frozen=True)

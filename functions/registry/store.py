@@ -314,7 +314,7 @@ class CredentialStore(Protocol):
     """
 
     def get(self, secret_id: str, destination: str, *, fresh: bool = False) -> Credentials:
-        """The stored credentials, for sending to ``destination`` (``registry.destination``).
+        """The stored credentials, for sending to ``destination`` (``registry.fleet_records``).
 
         Raises Failure: PASSWORD_NEEDED if they were given for another destination, CREDENTIALS_MISSING if there are
         none or they are unreadable. ``fresh`` bypasses the cache.

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
-from common.contained import contained
-from common.errors import Failure, Reason
+from common.errors import Failure, Reason, contained
 from replication.documents.diff import OTHER, Kind, marker
 from replication.documents.items import Item
 from replication.documents.merge import AmbiguousEntries

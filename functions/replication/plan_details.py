@@ -13,8 +13,7 @@ from heapq import nsmallest
 
 from lxml import etree
 
-from common.contained import Defect, contained
-from common.errors import Reason
+from common.errors import Defect, Reason, contained
 from common.safe_xml import local_name
 from replication.documents.diff import Difference, Kind, Paths, show
 from replication.documents.items import Item

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from common.contained import contained
-from common.patterns import within
+from common.errors import contained
+from common.patterns import Within
 from replication.documents.diff import Kind
 from replication.guards.access_watch import AccessIncrease
 from replication.guards.approval import described
@@ -211,4 +211,4 @@ def printable(text: str) -> str:
     return _MORE_BLANKS.sub(r"\\x20", "".join(escaped))
 
 
-_MORE_BLANKS = within(r"(?<= ) ")
+_MORE_BLANKS = Within(r"(?<= ) ")

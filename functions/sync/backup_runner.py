@@ -12,8 +12,7 @@ from common.errors import Failure, Reason, places
 from common.runtime import UNFINISHED
 from fleet.approvals import guard_of
 from fleet.at_a_time import size_of, workers
-from fleet.present_primary import PresentPrimary, present_primary
-from fleet.primary import known_parts, pending_access_proof_of, policy_of
+from fleet.primary import PresentPrimary, known_parts, pending_access_proof_of, policy_of, present_primary
 from fleet.restore_source import RestoreSource
 from fleet.servers import refuse_primary
 from registry.fleet_records import Backup, Credentials, SyncSettings

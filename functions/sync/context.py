@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from common.contained import Defect, contained
-from common.errors import Failure
+from common.errors import Defect, Failure, contained
 from common.runtime import Runtime
 from fleet.environment import entries, memory_megabytes, number, package_file, required, stack_primary
 from fleet.log_ins import LogIns

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from common.errors import Failure, Reason
-from common.patterns import whole
+from common.patterns import Whole
 from common.plain_text import is_plain
 from registry.run_records import is_run_id
 from registry.snapshots import backup_of, is_key
 
-_HASH = whole(r"[0-9a-f]{64}")
+_HASH = Whole(r"[0-9a-f]{64}")
 _MOST_BACKUPS = 1_000
 """Maximum number of backups in an event, as in the management API: their ids have to fit into the run's row."""
 _LONGEST = 2_048

@@ -10,9 +10,8 @@ from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from common.contained import defect_of
 from common.deadline import Deadline
-from common.errors import Failure, Reason
+from common.errors import Failure, Reason, defect_of
 from fleet.primary import remember_stack_primary
 from fleet.restore_source import RestoreSource, check_state
 from registry.backup_queue import Message

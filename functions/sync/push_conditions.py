@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from common.errors import Failure, Reason
-from common.patterns import whole
+from common.patterns import Whole
 from common.runtime import Runtime
 from fleet.approvals import current_approval, is_expired
 from registry.fleet_records import Backup, SyncSettings
@@ -29,8 +29,8 @@ from sync.results import ResultRecorder
 _LISTED = 20
 """Maximum number of backups that a notice names."""
 _BY_RESTORE = (
-    whole(r"the run (?P<run>\S+) restores (?P<key>[^\s;]+); its result says what came of it"),
-    whole(r"(?P<key>\S+) was put back by the run (?P<run>\S+)"),  # of earlier versions
+    Whole(r"the run (?P<run>\S+) restores (?P<key>[^\s;]+); its result says what came of it"),
+    Whole(r"(?P<key>\S+) was put back by the run (?P<run>\S+)"),  # of earlier versions
 )
 
 

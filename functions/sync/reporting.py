@@ -13,8 +13,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from common.contained import contained
-from common.errors import Failure, Reason
+from common.errors import Failure, Reason, contained
 from registry.run_records import BackupResult, Run
 from registry.store_rules import of_primary, urgent_first
 from replication.documents.keep_list import RULES_VERSION

@@ -8,8 +8,7 @@ from itertools import count
 from common.errors import Failure, Reason
 from registry.audit import AuditRecord, already_recorded
 from registry.backup_queue import Message
-from registry.destination import password_needed
-from registry.fleet_records import Credentials
+from registry.fleet_records import Credentials, password_needed
 from registry.schedule import Schedule, expression_of
 
 

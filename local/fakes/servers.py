@@ -28,8 +28,15 @@ from common.server_types import (
     as_text,
 )
 from fleet.servers import PRIMARY_ID
-from registry.destination import destination_of, password_needed
-from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, address_key
+from registry.fleet_records import (
+    Backup,
+    Credentials,
+    Primary,
+    SyncSettings,
+    address_key,
+    destination_of,
+    password_needed,
+)
 
 FACTS = ServerFacts(
     version=Version(12, 11, 5, 0),

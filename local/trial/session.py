@@ -15,14 +15,12 @@ from common.errors import Failure, Reason
 from common.runtime import Runtime
 from common.server_types import Content
 from fleet.approvals import guard_of
-from fleet.present_primary import PresentPrimary, ask_primary
-from fleet.primary import policy_of
+from fleet.primary import PresentPrimary, ask_primary, policy_of
 from fleet.restore_source import RestoreSource
 from fleet.servers import PRIMARY_ID, CerberusServers, endpoint_of, refuse_primary, trust_of
 from local.trial.request import BACKUP_ID, Request
 from local.trial.snapshots import FolderSnapshots, load
-from registry.destination import destination_of
-from registry.fleet_records import Backup, Credentials, Primary, SyncSettings
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, destination_of
 from registry.run_records import new_run_id
 from replication.guards.approval import Guard
 from replication.guards.preflight import (

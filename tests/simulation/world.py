@@ -36,9 +36,8 @@ from local.fakes.world import RecordedProgress
 from registry.audit import DynamoAuditLog
 from registry.backup_queue import Message, SqsQueue
 from registry.credentials import SecretsManagerCredentials
-from registry.destination import destination_of, password_needed
 from registry.dynamo import DynamoStore
-from registry.fleet_records import Backup, Credentials, Primary, SyncSettings
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, destination_of, password_needed
 from registry.schedule import LambdaStarter
 from registry.snapshot_digests import DynamoSnapshotDigests
 from registry.snapshots import S3Snapshots

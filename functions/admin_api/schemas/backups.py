@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from admin_api.schemas.fields import BackupId, Parts, ReportOnly, RuleList, Tags
-from admin_api.schemas.model import LEFT_OUT, Model
+from admin_api.schemas.fields import LEFT_OUT, BackupId, Model, Parts, ReportOnly, RuleList, Tags
 from admin_api.schemas.plans import ApprovalView
 from admin_api.schemas.runs import ResultSummary
 from admin_api.schemas.servers import (

@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from admin_api.schemas.fields import MAX_BACKUPS
-from admin_api.schemas.model import Model
+from admin_api.schemas.fields import MAX_BACKUPS, Model
 from admin_api.schemas.servers import Password, SystemTrust, Trust
 from cerberus.address_policy import MAX_HOST
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from admin_api.schemas.model import Model
+from admin_api.schemas.fields import Model
 
 
 class FieldChangeView(Model):

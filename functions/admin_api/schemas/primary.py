@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from admin_api.schemas.backups import BackupSummary
-from admin_api.schemas.fields import BackupId
-from admin_api.schemas.model import LEFT_OUT, Model
+from admin_api.schemas.fields import LEFT_OUT, BackupId, Model
 from admin_api.schemas.servers import (
     CheckReport,
     Host,

@@ -5,8 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from admin_api.schemas.fields import DIGEST_PATTERN, MAX_BACKUPS, BackupId, SnapshotName
-from admin_api.schemas.model import LEFT_OUT, Model, NotBeside
+from admin_api.schemas.fields import DIGEST_PATTERN, LEFT_OUT, MAX_BACKUPS, BackupId, Model, NotBeside, SnapshotName
 
 
 class NewRun(Model):

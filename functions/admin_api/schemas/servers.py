@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, Secret, StringConstraints, field_validator
 
-from admin_api.schemas.fields import accepted, whole_number
-from admin_api.schemas.model import LEFT_OUT, Model
+from admin_api.schemas.fields import LEFT_OUT, Model, accepted, whole_number
 from cerberus.address_policy import HOST_NAME, IPV6_ADDRESS, MAX_HOST, checked_host
 from cerberus.endpoint import MAX_PORT
 from cerberus.tls import CERTIFICATE_MARK, KEY_MARK, MAX_PINS, CaBundle

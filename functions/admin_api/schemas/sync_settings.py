@@ -4,8 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from admin_api.schemas.fields import Parts, RuleList, whole_number
-from admin_api.schemas.model import Model
+from admin_api.schemas.fields import Model, Parts, RuleList, whole_number
 from common.plain_text import PLAIN
 from fleet.people import ROLE_PATTERN
 from registry.schedule import MAX_INTERVAL

@@ -26,12 +26,12 @@ from common import budgets
 from common.budgets import remembered
 from common.deadline import step
 from common.errors import Failure, Reason
-from common.patterns import within
+from common.patterns import Within
 from common.safe_xml import XmlRefused, XmlTooComplex, local_name, parse_document
 from replication.documents.runtime_values import DATA_TYPES, RUNTIME_PARTS, is_runtime_value
 
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
-_PREFIX = within(r"(?<![\w.-])([^\W\d][\w.-]*):")
+_PREFIX = Within(r"(?<![\w.-])([^\W\d][\w.-]*):")
 REFERENCE = "\x0e"
 """The separator before each namespace that a value refers to."""
 
@@ -65,7 +65,7 @@ IDENTITY_KEYS = frozenset(
 """Names of attributes and child elements that identify an entry."""
 _TRUE = frozenset({"true", "1", "yes", "on"})
 _FALSE = frozenset({"false", "0", "no", "off"})
-_PUNCTUATION = within(r"[^0-9a-z]+")
+_PUNCTUATION = Within(r"[^0-9a-z]+")
 
 
 @remembered(maxsize=4096)

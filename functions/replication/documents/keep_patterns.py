@@ -25,7 +25,7 @@ from lxml import etree
 
 from common.budgets import REMEMBERED, remembered
 from common.errors import Failure, Reason
-from common.patterns import Whole, whole, within
+from common.patterns import Whole, Within
 from common.safe_xml import local_name
 from replication.documents.entry_names import names_of
 from replication.documents.keep_list import RULES, Rule
@@ -44,18 +44,18 @@ POSSIBLE = "?"
 
 # Between camelCase words, and between an acronym and a word; the s of a plural (CRLs) belongs to its acronym.
 _CAMEL_EDGE = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s(?![a-z]))[a-z])"
-_WORD_EDGES = within(_CAMEL_EDGE + r"|[^0-9A-Za-z]+")
+_WORD_EDGES = Within(_CAMEL_EDGE + r"|[^0-9A-Za-z]+")
 _STEP = r"[@ ]*[^/@ \x00-\x1f\x7f][^/\x00-\x1f\x7f]*"
 RULE_FORM = rf"(!?/)?{_STEP}(/{_STEP})*"
 """The syntax of a pattern, for a match of the whole text: each step has a character besides ``@`` and blanks."""
-_RULE = whole(RULE_FORM)
-_HYPHENS = within(r"-+")
-_NO_LABEL = whole("(?!)")
-_HYPHEN_OF_PATTERN = within(r"(?<=\w)\\-(?=\w)")
+_RULE = Whole(RULE_FORM)
+_HYPHENS = Within(r"-+")
+_NO_LABEL = Whole("(?!)")
+_HYPHEN_OF_PATTERN = Within(r"(?<=\w)\\-(?=\w)")
 _WILDCARD = r"(\[[^]]{0,1000}\]|[*?])"
-_PIECES, _PIECE = within(_WILDCARD), whole(_WILDCARD)
-_NAMED_STEP = whole(r"[^\[\]*?]+\[")
-_UNWRITABLE = within(r"""[%/"\\\x00-\x1f\x7f]""")
+_PIECES, _PIECE = Within(_WILDCARD), Whole(_WILDCARD)
+_NAMED_STEP = Whole(r"[^\[\]*?]+\[")
+_UNWRITABLE = Within(r"""[%/"\\\x00-\x1f\x7f]""")
 _TRIED = "".join(map(chr, range(0x30, 0x3A))) + "abcdefghijklmnopqrstuvwxyz-"
 
 
@@ -298,7 +298,7 @@ def _compiled_step(text: str, *, named: bool) -> PatternStep:
     pieces = _PIECES.split(body.strip("-_. "))
     written = "".join(piece if _PIECE.fullmatch(piece) else _WORD_EDGES.sub("-", piece) for piece in pieces)
     written = sign + _HYPHENS.sub("-", written).strip("-")
-    expression = whole(_HYPHEN_OF_PATTERN.sub(r"\\-?", translate(written.casefold())), is_made=True)
+    expression = Whole(_HYPHEN_OF_PATTERN.sub(r"\\-?", translate(written.casefold())), is_made=True)
     return PatternStep(expression, exact=len(pieces) == 1)
 
 
@@ -316,7 +316,7 @@ def _can_match(text: str, expression: Whole[str]) -> bool:
             elif piece == "?":
                 made += "x"
             elif piece.startswith("[") and piece.endswith("]"):
-                one = whole(translate(piece.casefold()), is_made=True)
+                one = Whole(translate(piece.casefold()), is_made=True)
                 made += next((letter for letter in _TRIED if one.fullmatch(letter)), "")
             else:
                 made += piece

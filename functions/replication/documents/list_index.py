@@ -23,7 +23,7 @@ from lxml import etree
 
 from common import budgets
 from common.deadline import step
-from common.patterns import Within, escape, whole
+from common.patterns import Whole, Within, escape
 from common.safe_xml import XmlRefused, behind_declaration, local_name, parse
 from replication.documents import named_items
 from replication.documents.canonical import folded, name_of, plain_name
@@ -40,8 +40,8 @@ _NAME = rb"[A-Za-z_][\w.-]{0,100}"
 _QNAME = rb"%s(?::%s)?" % (_NAME, _NAME)
 _VALUE = rb"""(?:"[^<"]{0,1000}"|'[^<']{0,1000}')"""
 # Every repetition has a limit, because a server sends the text that these expressions search.
-_HEAD = whole(rb"\s{0,64}<(%s)(?:\s{1,64}%s\s{0,8}=\s{0,8}%s){0,32}\s{0,64}>" % (_QNAME, _QNAME, _VALUE))
-_ITEM = whole(rb"\s{0,64}<(%s)[\s/>]" % _QNAME)
+_HEAD = Whole(rb"\s{0,64}<(%s)(?:\s{1,64}%s\s{0,8}=\s{0,8}%s){0,32}\s{0,64}>" % (_QNAME, _QNAME, _VALUE))
+_ITEM = Whole(rb"\s{0,64}<(%s)[\s/>]" % _QNAME)
 
 
 class _Entry(NamedTuple):

@@ -6,7 +6,7 @@ The decision uses the words of the name and the form of the value; a boolean is 
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_interface
 
-from common.patterns import whole, within
+from common.patterns import Whole, Within
 from replication.documents.canonical import plain
 from replication.documents.diff import Difference, Steps
 from replication.documents.entry_names import TYPED_VALUES
@@ -40,16 +40,16 @@ _HOLDERS = TYPED_VALUES | frozenset(
     {"value", "val", "method", "text", "string", "data", "content", "name", "setting", "flag"}
 )
 """Names of attributes and children that contain the value of the element around them."""
-_LABEL = whole(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
-_LAST_LABEL = whole(r"[A-Za-z]{2,24}")
-_PORT = whole(r"[0-9]{1,5}")
+_LABEL = Whole(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
+_LAST_LABEL = Whole(r"[A-Za-z]{2,24}")
+_PORT = Whole(r"[0-9]{1,5}")
 _LONGEST_HOST = 260
 """Maximum length of a host name with a port."""
 _FILE_TYPES = frozenset(
     {"txt", "log", "xml", "html", "htm", "png", "jpg", "jpeg", "gif", "ico", "svg", "css", "js", "csv", "zip", "ini"}
     | {"conf", "cfg", "bak", "tmp", "json", "pdf", "md"}
 )
-_PLACE = within(
+_PLACE = Within(
     r"""(?x)
       (?:^|[\s;,"'=]) [A-Za-z]:[\\/]                      # C:\ProgramData
     | (?:^|[\s;,"'=]) \\\\[\w.?-]                          # \\server\share
@@ -58,7 +58,7 @@ _PLACE = within(
     | [A-Za-z][A-Za-z0-9+.-]{0,32}://                     # https://files.example/
     """
 )
-_BETWEEN_WORDS = within(r"[\s,;]+")
+_BETWEEN_WORDS = Within(r"[\s,;]+")
 INSPECTED = 64 * 1024
 """Maximum number of characters of a value that are inspected: a longer value is text for people."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from lxml import etree
 
-from common.patterns import within
+from common.patterns import Within
 from common.safe_xml import local_name
 from replication.documents.canonical import children, meaning, plain, text_of, truth
 from replication.documents.entry_names import VALUES, names_of
@@ -17,7 +17,7 @@ from replication.documents.keep_labels import is_entry
 type Value = tuple[str, str]
 """The plain name of an attribute, element or entry, and its plain text."""
 
-_BETWEEN_WORDS = within(r"[\s\"'=:;,|()<>\x0e]")
+_BETWEEN_WORDS = Within(r"[\s\"'=:;,|()<>\x0e]")
 _TELLING = 3
 """Minimum length of a text by which old content is recognised."""
 

@@ -16,7 +16,7 @@ from itertools import islice
 
 from lxml import etree
 
-from common.patterns import whole, within
+from common.patterns import Whole, Within
 from common.safe_xml import local_name
 from replication.documents.canonical import XSI_TYPE, children, is_named, own_value, plain, plain_name, text_of
 from replication.documents.entry_names import NAME_KEYS, VALUES, name_in, names_of
@@ -25,12 +25,12 @@ from replication.documents.secret_names import is_log_in_name, is_secret_name
 from replication.documents.sensitive import looks_generated, may_name_secret
 from replication.documents.setting_words import ENTRIES, THINGS, ends_like_setting, is_title
 
-_NAME = whole(r"(?a)[A-Za-z][\w.:/\\ -]{1,62}\w")
-_PLACES_ON_DISK = within(
+_NAME = Whole(r"(?a)[A-Za-z][\w.:/\\ -]{1,62}\w")
+_PLACES_ON_DISK = Within(
     r"(?xi)[A-Za-z]:[\\/] | ://"
     r" | \.(?:pem|pfx|p12|cer|crt|key|crl|csr|der|wsdl|xml|txt|log|html?|ini|conf|json|exe|dll)$"
 )
-_WAY_IN = within(r"soap|wsdl|web-?service|licen[cs]e?|web-?admin|remote-(?:admin|access)")
+_WAY_IN = Within(r"soap|wsdl|web-?service|licen[cs]e?|web-?admin|remote-(?:admin|access)")
 """Words with only one meaning, so that one of them makes a value a possible name."""
 _LONGEST = 64
 _SHORTEST_WORD = 4

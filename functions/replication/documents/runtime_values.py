@@ -4,7 +4,7 @@ A name alone is not enough: an administrator may call a folder "lastAccess". So 
 if it is a time, an address or a count.
 """
 
-from common.patterns import Within, whole, within
+from common.patterns import Whole, Within
 
 RUNTIME_NAMES = frozenset(
     {
@@ -49,7 +49,7 @@ _WORDS = (
 _TOKEN = rf"(?>(?:{_NUMBER}|{_IPV6}|{_WORDS})(?![^\s,;<]))"
 """One token up to its end; possessive, so that it is never matched in another way."""
 _RUNTIME_VALUE = rf"\s*+(?:{_TOKEN}(?:[\s,;]++{_TOKEN})*+\s*+)?"
-_VALUE = whole(_RUNTIME_VALUE)
+_VALUE = Whole(_RUNTIME_VALUE)
 
 
 def is_runtime_value(value: str) -> bool:
@@ -61,4 +61,4 @@ def written_runtime_values(names: bytes) -> Within[bytes]:
     """An expression for elements without attributes that have one of the ``names`` (an expression) and a run-time
     value.
     """
-    return within(rb"<(" + names + rb")>" + _RUNTIME_VALUE.encode() + rb"</\1>", is_made=True)
+    return Within(rb"<(" + names + rb")>" + _RUNTIME_VALUE.encode() + rb"</\1>", is_made=True)

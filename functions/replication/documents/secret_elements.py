@@ -10,7 +10,7 @@ from itertools import filterfalse, islice
 
 from lxml import etree
 
-from common.patterns import whole
+from common.patterns import Whole
 from replication.documents.canonical import children, is_named, own_value, plain_name, text_of
 from replication.documents.entry_names import VALUES, key_of
 from replication.documents.keep_patterns import labels_of
@@ -70,7 +70,7 @@ def _names_secret(label: str) -> bool:
     )
 
 
-_OPTION = whole(r"(?i)-{1,2}(?:a|u|p|k|pw|rp|up|auth|user|pass|log[io]n|creds?)")
+_OPTION = Whole(r"(?i)-{1,2}(?:a|u|p|k|pw|rp|up|auth|user|pass|log[io]n|creds?)")
 """A command-line option by itself, whose argument is a log-in."""
 
 

@@ -7,7 +7,7 @@ words for methods.
 import unicodedata
 from functools import lru_cache
 
-from common.patterns import within
+from common.patterns import Within
 from replication.documents.canonical import plain
 from replication.documents.keep_patterns import words
 
@@ -117,8 +117,8 @@ def is_word_of_log_in(value: str) -> bool:
 
 _CODES = frozenset({"code", "codigo", "codice", "kode", "kod"})
 _AUTH = "auth"
-_LOG_IN_DATA = within(r"(?:auth|login|logon|signin)(?:data|info|string|value|line|text|blob|params?)$")
-_BETWEEN = within(r"[\s,;|+/]")
+_LOG_IN_DATA = Within(r"(?:auth|login|logon|signin)(?:data|info|string|value|line|text|blob|params?)$")
+_BETWEEN = Within(r"[\s,;|+/]")
 _SHORTEST = 3
 _WAYS = frozenset(
     {"true", "false", "yes", "no", "on", "off", "none", "never", "always", "auto", "default", "any", "all", "both"}

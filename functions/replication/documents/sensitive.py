@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from html import unescape
 from urllib.parse import unquote
 
-from common.patterns import whole, within
+from common.patterns import Whole, Within
 from replication.documents.keep_patterns import words
 from replication.documents.secret_names import (
     IN_LANGUAGES,
@@ -26,7 +26,7 @@ INSPECTED = 2_000
 """Maximum number of characters of a value that are inspected. A plan shows only 200 of them."""
 _WHOLE = 6
 """Maximum length of a word that must match as a whole, because it may be part of another word."""
-_MENTIONS = within(
+_MENTIONS = Within(
     r"password|passwd|passphrase|passcode|secret|credential|\bbearer\b|authorization|api[-_ ]?key|unlock"
     + "".join(rf"|\b{word}\b" if len(word) <= _WHOLE else f"|{word}" for word in IN_LANGUAGES)
     + r"|geheim|mot de passe|mat khau|\b(?:clave|senha|llave|mdp)\b"
@@ -34,28 +34,28 @@ _MENTIONS = within(
     r"|\bpass\b|\b(?:key|code|pin|token) is\b|\bcommunity\b|\bwpa\b|webhook|\bhooks\."
 )
 """Words in a value, without case and accents, near which a secret may occur without a separator."""
-_ASSIGNED = within(r"""([^\s"'<>=:;,&?{}()|/\\\[\]]{1,64})["'\]]?[ \t]{0,2}(?:=>|[=:>])[ \t]{0,2}["']?[^\s"'<>&;,]""")
+_ASSIGNED = Within(r"""([^\s"'<>=:;,&?{}()|/\\\[\]]{1,64})["'\]]?[ \t]{0,2}(?:=>|[=:>])[ \t]{0,2}["']?[^\s"'<>&;,]""")
 """A name with an assigned value: in JSON, XML, a query, a header, a connection string."""
 _ASSIGNABLE = frozenset({"auth", "code", "codes", "id_token", "k", "pw", "session"})
 """Names of secrets only if something is assigned to them, and ordinary words elsewhere."""
 _LAST_ASSIGNABLE = "auth"
 """A last word of a name that denotes a secret only if something is assigned to the name: ``X-Auth``."""
-_QUERY = within(r"[?&][^\s=&?#\"'<>]{1,64}=([^\s&#\"'<>]{1,512})")
+_QUERY = Within(r"[?&][^\s=&?#\"'<>]{1,64}=([^\s&#\"'<>]{1,512})")
 """An assignment in the query of a URL, whose names are short."""
 _SHORTEST_IN_QUERY = 5
-_OPTION = within(
+_OPTION = Within(
     r"(?i)(?:^|[\s\"'])"
     r"(?:(?:-{1,2}|/)(?:a|u|p|k|pw|rp|up|auth|user|pass|log[io]n|creds?)[ =:]{1,2}[^\s-]|-[up][^\s\"'=:-])"
 )
 """A command-line option whose argument is a log-in, a password or a key, with or without a blank before it."""
-_NAMED_OPTION = within(r"(?:^|[\s\"'])(?:-{1,2}|/)([A-Za-z][\w-]{1,40})[ =:]{1,2}[^\s-]")
-_QUOTED = within(r"[\"']([A-Za-z][\w.-]{1,39})[\"']")
-_STATEMENT = within(
+_NAMED_OPTION = Within(r"(?:^|[\s\"'])(?:-{1,2}|/)([A-Za-z][\w-]{1,40})[ =:]{1,2}[^\s-]")
+_QUOTED = Within(r"[\"']([A-Za-z][\w.-]{1,39})[\"']")
+_STATEMENT = Within(
     r"(?i)\bidentified (?:by|with)\b|\bnet1?(?:\.exe)? {1,4}use(?:r)?\b|\bauth (?:plain|login|cram)|\bsudo -s\b"
     r"|\becho\b[^|\n]{1,200}\||\bldap\w{0,12}\b[^\n]{1,200}\s-w\s|(?<![\w<?&])p=[^\s&]{4}"
 )
 """Words of a command or statement in which a password has a fixed position."""
-_LINES = within(
+_LINES = Within(
     r"""(?xim)
       ^[ \t]{0,8}(?:log[io]n|log[ ][io]n|sign[ -]?in)[ \t]{1,4}\S{1,64}[ \t]{1,4}\S{1,64}[ \t\r]{0,8}$   # login bob X
     | ^[ \t]{0,8}user[ \t]{1,4}\S{1,64}[ \t]{1,4}\S{0,32}[^\sA-Za-z]\S{0,32}[ \t\r]{0,8}$             # user bob X1
@@ -64,8 +64,8 @@ _LINES = within(
     """
 )
 """A log-in as a line of a script: name and password without a keyword."""
-_NUMBER = within(r"(?i)\b(?:pin|tan|otp|code)\b\W{1,3}[0-9]{4,12}")
-_SHAPES = within(
+_NUMBER = Within(r"(?i)\b(?:pin|tan|otp|code)\b\W{1,3}[0-9]{4,12}")
+_SHAPES = Within(
     r"""(?xi)
       -----BEGIN\b                                    # PEM
     | \b(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-)       # an SSH key
@@ -77,30 +77,30 @@ _SHAPES = within(
     | \bBasic\ [A-Za-z0-9+/]{6,512}={0,2}(?![\w])     # an HTTP header
     """
 )
-_LOG_IN = within(r"(?i)(?:^|[\s\"'(,;])(?!mailto:|sips?:|xmpp:)[^\s:@/\"'(,;]{1,64}[:/][^\s@]{1,128}@[\w.-]")
+_LOG_IN = Within(r"(?i)(?:^|[\s\"'(,;])(?!mailto:|sips?:|xmpp:)[^\s:@/\"'(,;]{1,64}[:/][^\s@]{1,128}@[\w.-]")
 """``name:password@host`` or ``name/password@host``."""
-_NAME_AND_PASSWORD = whole(r"([\w.+@\\-]{2,64}):(?![/\\!*+]|[0-9]{1,5}$)([^\s:]{4,128})")
+_NAME_AND_PASSWORD = Whole(r"([\w.+@\\-]{2,64}):(?![/\\!*+]|[0-9]{1,5}$)([^\s:]{4,128})")
 """``name:password`` without blanks, but not a host with its port or a list of ciphers."""
 _BEFORE_COLONS = frozenset(
     {"http", "https", "ftp", "ftps", "sftp", "mailto", "tel", "urn", "file", "data", "ldap", "ldaps", "sip", "sips"}
     | {"xmpp", "cid", "about", "xs", "xsd", "xsi", "xml", "soap", "wsdl", "tns"}
 )
 """Text before a colon that is not followed by a log-in: URL schemes and prefixes."""
-_ADDRESS = within(
+_ADDRESS = Within(
     r"(?i)//\S{1,128}/(?:(?:reset|invit\w{0,6}|verif\w{0,8}|confirm\w{0,8}|activat\w{0,6}|magic\w{0,6})[/=]|bot[0-9]{5,12}:)"
     r"[^\s/]{5}"
 )
 """A URL that grants access to anybody who has it."""
-_DER = within(r"(?<!\w)MII[A-Za-z0-9+/]{9}")
+_DER = Within(r"(?<!\w)MII[A-Za-z0-9+/]{9}")
 """A certificate or a key in base64 without its header."""
-_BASE64 = within(r"(?<![\w+/=])[A-Za-z0-9+/]{8,512}={0,2}(?![\w+/=])")
-_GROUPS = within(r"(?<![\w-])[A-Za-z0-9]{4,8}(?:-[A-Za-z0-9]{4,8}){2,9}(?![\w-])")
-_BASE32_GROUPS = within(r"(?<!\w)[A-Z2-7]{4}(?: [A-Z2-7]{4}){3,15}(?!\w)")
-_RUN = within(r"[A-Za-z0-9+/_-]{20,512}={0,2}")
-_CAPITALS = within(r"(?<![\w/])[A-Z0-9]{16,512}(?![\w/])")
+_BASE64 = Within(r"(?<![\w+/=])[A-Za-z0-9+/]{8,512}={0,2}(?![\w+/=])")
+_GROUPS = Within(r"(?<![\w-])[A-Za-z0-9]{4,8}(?:-[A-Za-z0-9]{4,8}){2,9}(?![\w-])")
+_BASE32_GROUPS = Within(r"(?<!\w)[A-Z2-7]{4}(?: [A-Z2-7]{4}){3,15}(?!\w)")
+_RUN = Within(r"[A-Za-z0-9+/_-]{20,512}={0,2}")
+_CAPITALS = Within(r"(?<![\w/])[A-Z0-9]{16,512}(?![\w/])")
 _LONG_RUN = 40
 _SYMBOLS = frozenset("!@#$%^*+?~§|<>")
-_E_MAIL = whole(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+_E_MAIL = Whole(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _SHORTEST = 6
 
 
@@ -142,7 +142,7 @@ def _undone(text: str) -> str:
     return unescape(text) if "&" in text else text
 
 
-_UNICODE = within(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
+_UNICODE = Within(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
 
 
 def _looks_generated(text: str) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
-from common.patterns import within
+from common.patterns import Within
 from replication.documents.canonical import plain
 from replication.documents.diff import Difference, Steps, show
 from replication.guards.access_places import VALUES, Place, place_of
@@ -152,7 +152,7 @@ def _depth(steps: Steps) -> int:
     return depth
 
 
-_POSITION = within(r"\[[0-9]+\]$")
+_POSITION = Within(r"\[[0-9]+\]$")
 
 
 _MASKS = frozenset({"mask", "netmask", "subnetmask", "prefix", "prefixlength", "bits", "maskbits"})
@@ -179,9 +179,9 @@ def _single(value: str) -> list[str]:
     return [one for one in _BETWEEN.split(together) if one]
 
 
-_SPACED_MASK = within(r"([0-9.]{7,15}) (255\.[0-9.]{5,11})")
-_JOINING = within(r" ?([-/]) ?|([!~^]) ?")
-_BETWEEN = within(r"[\s,;]+")
+_SPACED_MASK = Within(r"([0-9.]{7,15}) (255\.[0-9.]{5,11})")
+_JOINING = Within(r" ?([-/]) ?|([!~^]) ?")
+_BETWEEN = Within(r"[\s,;]+")
 
 
 def _role(name: str, value: str) -> str:

@@ -9,7 +9,7 @@ is octal (``0755``); three or four octal digits without it are ambiguous and are
 
 from dataclasses import dataclass
 
-from common.patterns import whole, within
+from common.patterns import Whole, Within
 from replication.guards.access_scales import Change, Verdict, said
 from replication.guards.access_words import is_known, meanings
 
@@ -22,25 +22,25 @@ _SEVERAL = {
     "change": frozenset({"read", "list", "write", "delete"}),
     "modify": frozenset({"read", "list", "write", "delete"}),
 }
-_ALL_SIGNS = whole(r"\.*[*%][*.%]*")
-_NO_SIGNS = whole(r"[-_.\s]*")
-_RUNS_OF_SIGNS = within(r"[-_.\s]+")
-_ONE_DIGIT = whole(r"[0-9]")
-_LETTERS = whole(r"(?=[^a-zA-Z]*[a-zA-Z])(?:[A-Z_.-]{1,16}|[rwxdlcm_.-]{1,12}|[rw]o)")
+_ALL_SIGNS = Whole(r"\.*[*%][*.%]*")
+_NO_SIGNS = Whole(r"[-_.\s]*")
+_RUNS_OF_SIGNS = Within(r"[-_.\s]+")
+_ONE_DIGIT = Whole(r"[0-9]")
+_LETTERS = Whole(r"(?=[^a-zA-Z]*[a-zA-Z])(?:[A-Z_.-]{1,16}|[rwxdlcm_.-]{1,12}|[rw]o)")
 _OF_LETTERS = {"ro": "r", "wo": "w"}
 """*Read only* and *write only*, as in ``rw``."""
-_POSITIONS = whole(r"[dl-]?(?:[r-][w-][xsStT-]){3}|(?:[r-][w-][xsStT-]){1,2}")
-_FLAGS = whole(r"[YNyn]{2,}|[TFtf]{2,}")
-_BITS = whole(r"[01]{3,64}")
-_REFUSING = within(r"(?i)(?<![=\w])(?:no|not|never|without|deny|except)[\s-]{1,64}(?=[A-Za-z])")
-_SIGN_AFTER = whole(r"(?:[A-Za-z]+[+-])+")
-_SIGN_BEFORE = whole(r"(?:[+-][A-Za-z]+)+")
-_SIGNED = within(r"([+-])([A-Za-z]+)|(?<![A-Za-z])([A-Za-z]+)([+-])")
-_ASSIGNED = within(r"\"? ?[:=] ?\"?")
-_BETWEEN = within(r"[\s,;|/{}\[\]\"]+")
-_NUMBER = whole(r"0[xX][0-9a-fA-F]{1,16}|0[oO][0-7]{1,21}|[0-9]{1,19}")
-_OCTAL = whole(r"0[oO]?[0-7]{2,20}")
-_MODE = whole(r"[0-7]{3,4}")
+_POSITIONS = Whole(r"[dl-]?(?:[r-][w-][xsStT-]){3}|(?:[r-][w-][xsStT-]){1,2}")
+_FLAGS = Whole(r"[YNyn]{2,}|[TFtf]{2,}")
+_BITS = Whole(r"[01]{3,64}")
+_REFUSING = Within(r"(?i)(?<![=\w])(?:no|not|never|without|deny|except)[\s-]{1,64}(?=[A-Za-z])")
+_SIGN_AFTER = Whole(r"(?:[A-Za-z]+[+-])+")
+_SIGN_BEFORE = Whole(r"(?:[+-][A-Za-z]+)+")
+_SIGNED = Within(r"([+-])([A-Za-z]+)|(?<![A-Za-z])([A-Za-z]+)([+-])")
+_ASSIGNED = Within(r"\"? ?[:=] ?\"?")
+_BETWEEN = Within(r"[\s,;|/{}\[\]\"]+")
+_NUMBER = Whole(r"0[xX][0-9a-fA-F]{1,16}|0[oO][0-7]{1,21}|[0-9]{1,19}")
+_OCTAL = Whole(r"0[oO]?[0-7]{2,20}")
+_MODE = Whole(r"[0-7]{3,4}")
 """Ambiguous between octal and decimal: ``755``."""
 
 

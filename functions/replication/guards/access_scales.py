@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 
-from common.patterns import whole, within
+from common.patterns import Whole, Within
 from replication.documents.canonical import folded, truth
 from replication.guards.access_words import meanings
 
@@ -60,9 +60,9 @@ class Change:
 
 type Scale = Callable[[Change], Verdict]
 
-_BETWEEN_NAMES = within(r"[,;|\n]+")
-_BETWEEN_FOLDERS = within(r"[\\/]+")
-_CODE = whole(r"-?[0-9]{1,10}")
+_BETWEEN_NAMES = Within(r"[,;|\n]+")
+_BETWEEN_FOLDERS = Within(r"[\\/]+")
+_CODE = Whole(r"-?[0-9]{1,10}")
 _DEMANDS = frozenset({"required", "require", "mandatory", "enforced", "forced", "must", "always"})
 
 _PERMITTED = frozenset({"allow", "allowed", "permit", "permitted", "granted", "supported", "optional"})
@@ -158,7 +158,7 @@ def is_quantity(value: str | None) -> bool:
     return not text or said(text) is not None or _QUANTITY.fullmatch(text) is not None
 
 
-_QUANTITY = whole(r"[+-]?[0-9][0-9., ]{0,30}\s{0,3}[A-Za-z%/]{0,12}|(?i:un)?(?i:limited|infinite|default)")
+_QUANTITY = Whole(r"[+-]?[0-9][0-9., ]{0,30}\s{0,3}[A-Za-z%/]{0,12}|(?i:un)?(?i:limited|infinite|default)")
 
 
 def fewer(change: Change) -> Verdict:
@@ -305,7 +305,7 @@ def _readings(text: str) -> Iterator[float | None]:
             yield None
 
 
-_DECIMAL = whole(r"[+-]?[0-9]{1,300}(?:\.[0-9]{0,30})?")
+_DECIMAL = Whole(r"[+-]?[0-9]{1,300}(?:\.[0-9]{0,30})?")
 
 
 def _moment(text: str) -> datetime:

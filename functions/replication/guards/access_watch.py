@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from common.contained import contained
+from common.errors import contained
 from replication.documents.canonical import plain, truth
 from replication.documents.diff import ORDER, OTHER, Difference, Kind, Steps, root_step, show, values_of
 from replication.documents.items import Item

@@ -6,7 +6,7 @@ Synonyms have one meaning. An unknown word is its own meaning.
 
 from functools import lru_cache
 
-from common.patterns import whole, within
+from common.patterns import Whole, Within
 from replication.documents.keep_patterns import words
 
 MEANINGS = {
@@ -146,8 +146,8 @@ _TOGETHER = {
     ("virtual", "directory"): "virtualdirectory",
 }
 _PIECES = frozenset(_ONE_MEANING) | DEFAULTS | {piece for pair in _TOGETHER for piece in pair}
-_SECOND_FACTOR = within(r"2[-_ ]?(?:FA|Fa|fa)")
-_VERSION = whole(r"([a-z]{0,60}(?:tls|ssl))v?[0-9]{1,3}")
+_SECOND_FACTOR = Within(r"2[-_ ]?(?:FA|Fa|fa)")
+_VERSION = Whole(r"([a-z]{0,60}(?:tls|ssl))v?[0-9]{1,3}")
 _LONGEST = 60
 _SHORTEST_PIECE = 2
 

@@ -7,8 +7,7 @@ approval. A push is stopped part by part; all other parts are written.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from common.contained import contained
-from common.errors import Reason
+from common.errors import Reason, contained
 from common.safe_xml import parse
 from replication.documents import canonical
 from replication.documents.diff import Difference, Kind

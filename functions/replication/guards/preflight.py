@@ -7,8 +7,7 @@ them (``examine_primary``, ``examine_backup``).
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from common.contained import contained
-from common.errors import Failure, Reason
+from common.errors import Failure, Reason, contained
 from common.hosts import canonical_host
 from replication.model import Policy
 from replication.parts.base import Document

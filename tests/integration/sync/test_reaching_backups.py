@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.cerberus import Authority, Kind, Machine, drift, self_signed
-from registry.destination import destination_of
-from registry.fleet_records import Backup, Credentials, TlsTrust
+from registry.fleet_records import Backup, Credentials, TlsTrust, destination_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from admin_api import openapi
 from admin_api.app import api
-from admin_api.schemas.model import Model
+from admin_api.schemas.fields import Model
 from admin_api.schemas.servers import SecureOnly, ServerChange
 from common.errors import Failure
 from local.cerberus import Authority

@@ -13,8 +13,7 @@ from fleet.log_ins import LogIns
 from local.fakes.aws_services import MemoryCredentials, RotatedCredentials
 from local.fakes.runtime import FakeRuntime
 from local.fakes.store import MemoryStore
-from registry.destination import destination_of
-from registry.fleet_records import Backup, Credentials, Primary, TlsTrust
+from registry.fleet_records import Backup, Credentials, Primary, TlsTrust, destination_of
 
 SERVER = Backup("b1", "b.example", 8443)
 PIN, NEXT_PIN = "ab" * 32, "cd" * 32

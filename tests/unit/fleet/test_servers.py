@@ -12,8 +12,7 @@ from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.runtime import SystemRuntime
 from fleet.servers import CerberusServers, trust_of
-from registry.destination import destination_of
-from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, TlsTrust
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, TlsTrust, destination_of
 
 PRIMARY = ("p.example", 8443)
 LOG_IN = Credentials("admin", "PLANTED")
