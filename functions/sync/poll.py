@@ -56,7 +56,9 @@ def look_at_primary(context: RunContext, deadline: Deadline) -> Look:
     last = next((run for run in recent if _has_asked(run) and of_primary(run, registered)), None)
     if last and last.status == RunStatus.FAILED:
         return Look(is_run_needed=False)
-    tried = next((run.state for run in recent if _has_tried(run) and of_primary(run, registered)), "")
+    # A run under a hold has looked and pushed nothing: its state counts as tried until somebody ends the hold.
+    is_held = registered is not None and bool(registered.held)
+    tried = next((run.state for run in recent if _has_tried(run, is_held) and of_primary(run, registered)), "")
     try:
         primary = context.source.read(parts_of(backups, settings), settings, deadline)
     except Failure as failure:
@@ -70,7 +72,9 @@ def _has_asked(run: Run) -> bool:
     return has_ended and not run.snapshot and run.reason not in _BEFORE_THE_PRIMARY_IS_ASKED
 
 
-def _has_tried(run: Run) -> bool:
-    """Whether the run tried to replicate its state of the primary to the whole fleet."""
-    is_whole = not (run.requested_backups or run.dry_run or run.held or run.snapshot)
+def _has_tried(run: Run, is_held: bool) -> bool:
+    """Whether the run tried to replicate its state of the primary to the whole fleet, as far as a hold on pushes let
+    it. ``is_held``: pushes are held now.
+    """
+    is_whole = not (run.requested_backups or run.dry_run or run.snapshot) and (is_held or not run.held)
     return is_whole and bool(run.state) and run.status in (RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.RUNNING)

@@ -13,9 +13,11 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from common.errors import Reason
+from registry.backup_queue import Message
 from registry.claims import LeaseRow, OpenBackupRow
+from registry.fleet_records import Backup, Primary
 from registry.rows import read_row
-from registry.run_records import Approval, BackupResult, FanOut, Lease, Run
+from registry.run_records import Approval, BackupResult, FanOut, Lease, PrimaryBaseline, Run
 from registry.store_rules import run_of_lease, tells_of_the_run_alone
 from tests.simulation.scheduler import Process
 from tests.simulation.world import Session, SimulatedServer, SimulatedWorld
@@ -36,7 +38,8 @@ class _ProcessFacts:
     primary: dict[str, Any] = field(default_factory=dict)
     read: dict[tuple[int, str], Any] = field(default_factory=dict)
     owners: set[str] = field(default_factory=set)
-    claims: dict[tuple[str, str], str] = field(default_factory=dict)
+    primary_read_at: float = 0.0
+    """When it read the primary, in seconds of the simulation."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ class Watch:
         self._facts: dict[Process, _ProcessFacts] = defaultdict(_ProcessFacts)
         self._own = {number: server.own for number, server in world.doubles.servers.items()}
         self._primary_of_run: dict[str, dict[str, Any]] = {}
+        self._read_at: dict[str, float] = {}
+        self._pushed_state_of: dict[int, float] = {}
+        self.tried: set[str] = set()
+        """The backups that were claimed or written to."""
         self._before: dict[Push, dict[str, Any]] = {}
         self._approved: dict[Push, Approval] = {}
         self._locked_out: set[Push] = set()
@@ -81,6 +88,7 @@ class Watch:
             facts.read[session.server.number, method] = answer
             if session.is_primary:
                 facts.primary[method] = answer
+                facts.primary_read_at = self._world.scheduler.clock
 
     def writing(self, process: Process | None, session: Session, method: str, given: tuple[Any, ...]) -> None:
         """A write is about to be carried out. A ``process`` None has died: its write was on the way."""
@@ -94,6 +102,7 @@ class Watch:
         backup_id = next((one.id for one in store.backups() if one.host == server.address[0]), "nobody")
         push = Push(run_of_lease(lease.owner) if lease else "", backup_id)
         self._way_back(push, server, method)
+        self._no_older_state(process, push, server)
         if method == "write_accounts":
             self._approval(push, server, _names(given[0]))
 
@@ -107,6 +116,15 @@ class Watch:
         if last and last[0] is not process and last[0].main.is_done is False and not last[0].is_dead:
             self.expect(5, process.name.startswith("worker"), f"{last[0].name} and {process.name} write")
         self._writer[server.number] = (process, begun)
+
+    def _no_older_state(self, process: Process, push: Push, server: SimulatedServer) -> None:
+        """Promise 5: what was read from the primary earlier does not replace what was read later."""
+        if self._runs_restore(push.run_id):
+            return
+        read_at = self._facts[process].primary_read_at or self._read_at.get(push.run_id, 0.0)
+        before = self._pushed_state_of.get(server.number, 0.0)
+        self.expect(5, read_at >= before, f"{push} replaces a newer state of the primary by an older one")
+        self._pushed_state_of[server.number] = max(before, read_at)
 
     def _way_back(self, push: Push, server: SimulatedServer, method: str) -> None:
         """Promise 7: before the first write the run has recorded where the old content is kept, and it is there."""
@@ -125,7 +143,11 @@ class Watch:
         after = {name.casefold() for name in users}
         removed = len(before - after)
         if (removed > 2 and removed > 0.1 * len(before)) or (before and not before & after):
-            self.expect(6, push in self._approved, f"{push} removes {removed} people without an approval")
+            approval = self._approved.get(push)
+            self.expect(6, approval is not None, f"{push} removes {removed} people without an approval")
+            if approval and self._world.store.settings().approval_by_another:
+                people = {approval.approved_by, *approval.agreed}
+                self.expect(6, len(people) > 1, f"{push} removes {removed} people, approved by {people} alone")
 
     def written(self, process: Process | None, session: Session, method: str) -> None:
         """A write was carried out. Promise 2: what belongs to the backup's machine stays."""
@@ -157,10 +179,28 @@ class Watch:
         elif kind == "FANOUT" and after and process:
             fan_out = read_row(FanOut, after)
             self._primary_of_run[fan_out.run_id] = dict(self._facts[process].primary)
+            self._read_at[fan_out.run_id] = self._facts[process].primary_read_at
         elif kind == "APPROVAL" and before and not after:
             self._approval_ended(process, read_row(Approval, before))
+        elif kind == "APPROVAL" and process and after:
+            self.expect(6, "/approve" in process.name, f"{process.name} gives an approval")
         elif kind == "RUN":
             self._run_changed(process, before, after)
+        elif kind == "BASELINE" and process:
+            run_id, lease = read_row(PrimaryBaseline, after or {}).run_id, self._world.store.lease()
+            holds = lease is not None and run_of_lease(lease.owner) == run_id
+            self.expect(5, holds, f"{process.name} stores a baseline of {run_id} without the lease")
+        elif kind == "PRIMARY" and before and after:
+            self._primary_changed(read_row(Primary, before), read_row(Primary, after))
+
+    def _holds_lease(self, process: Process) -> bool:
+        lease = self._world.store.lease()
+        return lease is not None and lease.owner in self._facts[process].owners
+
+    def _primary_changed(self, before: Primary, after: Primary) -> None:
+        """Promise 1: after a change of direction nothing is pushed before a person says so."""
+        if before.source != after.source or before.term != after.term:
+            self.expect(1, bool(after.held), f"the primary became {after.source} and pushes are not held")
 
     def _lease_changed(self, process: Process | None, before: Any, after: Any) -> None:
         if not process or not after:
@@ -175,9 +215,9 @@ class Watch:
             self.expect(5, is_own or over, f"{process.name} takes a lease that lasts until {former.held_until}")
 
     def _open_changed(self, process: Process | None, key: RowKey, after: Any) -> None:
-        if process and after and (claim := read_row(OpenBackupRow, after).held_by):
+        if process and after and read_row(OpenBackupRow, after).held_by:
             run_id = key[0].partition("#")[2]
-            self._facts[process].claims[run_id, key[1]] = claim
+            self.tried.add(key[1])
             lease = self._world.store.lease()
             if lease and run_of_lease(lease.owner) == run_id:
                 self._facts[process].owners.add(lease.owner)
@@ -202,14 +242,24 @@ class Watch:
         if new is None:
             return
         if kind == "RESULT":
-            lease = self._world.store.lease()
-            owners = self._facts[process].owners if process else set()
-            holds = lease is not None and lease.owner in owners
-            self.expect(5, process is None or holds, f"{process and process.name} records {new.run_id} without lease")
+            holds = process is None or self._holds_lease(process)
+            self.expect(5, holds, f"{process and process.name} records {new.run_id} without the lease")
+            if new.reason == Reason.INTERRUPTED and new.snapshot and (old is None or old.reason != new.reason):
+                self._may_begin(new)
         if new.verified_at and (old is None or old.verified_at != new.verified_at) and kind == "RESULT" and process:
             self._verified(process, new)
         if old is not None:
             self._no_poorer(kind, old, new)
+
+    def _may_begin(self, begun: BackupResult) -> None:
+        """Promise 5: a push begins only on a registration that lets it, as it is at this moment."""
+        backup = self._world.store.backup(begun.backup_id)
+        is_same = backup is not None and backup.registration == begun.registration
+        self.expect(5, is_same, f"{begun.run_id} begins to write to {begun.backup_id}, which is another registration")
+        if backup and is_same:
+            may = backup.enabled and not backup.report_only
+            may = may and (not backup.paused or self._runs_restore(begun.run_id))
+            self.expect(5, may, f"{begun.run_id} begins to write to {backup.id}: {backup}")
 
     def _verified(self, process: Process, result: BackupResult) -> None:
         """Promise 3: verified means that everything was read back after the last write and is equal."""
@@ -218,6 +268,8 @@ class Watch:
             return
         number = int(backup.host.rpartition(".")[2])
         facts = self._facts[process]
+        not_read = [part.part for part in result.parts if part.status not in ("unchanged", "pushed")]
+        self.expect(3, not not_read, f"{result.backup_id} is verified, but not {not_read}")
         run_primary = facts.primary or self._primary_of_run.get(result.run_id, {})
         for name, of in (("settings", _greeting), ("users", _names), ("groups", _names)):
             held = facts.read.get((number, name))
@@ -258,10 +310,27 @@ class Watch:
                 parts = self._world.snapshots().load(result.snapshot).content.parts
                 kept = " ".join(parts.values()).replace('\\"', '"')
                 self.expect(7, all(text in kept for text in held.values()), f"{result.snapshot} lacks the old content")
+        for message in self._world.doubles.queue.dead_letters:
+            backup_id = Message.read(message.body).backup_id
+            self.expect(11, backup_id in self.tried, f"{backup_id} was never tried, and its message is given up")
+        for backup in store.backups():
+            self._failures_in_a_row(backup)
         for push in self._locked_out:
             result = store.result(push.backup_id, push.run_id)
             reason = result.reason if result else "no result"
             self.expect(8, reason in _LOCK_OUT_IS_TOLD, f"the lock-out by {push} is called {reason or 'nothing'}")
+
+    def _failures_in_a_row(self, backup: Backup) -> None:
+        """Promise 12: the number of failures in a row is that of the history."""
+        history = self._world.store.history(backup.id, limit=50, registration=backup.registration)
+        status = self._world.store.status(backup.id)
+        counted = 0
+        for result in history:
+            if result.failures == 0 or (status and (result.term, result.source) != (status.term, status.source)):
+                break
+            counted += result.failures or 0
+        if status and status.failures is not None:
+            self.expect(12, status.failures >= counted, f"{backup.id} failed {counted} times, told: {status.failures}")
 
     def _true_record(self, run: Run) -> None:
         """Promise 11: the record of a run says what happened."""

@@ -6,7 +6,7 @@ determines everything that happens. Greenlets hold the stacks: switching between
 that hand over to each other cost up to a hundred times as much.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -39,6 +39,18 @@ class Fault(StrEnum):
     """The call succeeds without having had an effect."""
     CONFLICT = "conflict"
     """A transaction is cancelled because of another one."""
+    PARTLY = "partly"
+    """Only a part of the call takes effect: a queue refuses a message, a server keeps what was to go."""
+    ADDED = "added"
+    """A server adds a value of its own to what is written."""
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """What a fault makes of a call: what is done instead, and the error that the caller gets; None for nothing."""
+
+    do: Callable[[], Any] | None = None
+    error: Callable[[], Exception] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,16 +73,12 @@ class Deviation:
 
 @dataclass(frozen=True)
 class Call:
-    """A remote call that is about to be made. ``faults`` maps the possible faults to the error that the caller gets;
-    None for those that raise nothing.
-    """
+    """A remote call that is about to be made, and what each possible fault makes of it."""
 
     target: str
     method: str
     do: Callable[[], Any]
-    given: tuple[Any, ...]
-    named: dict[str, Any]
-    faults: dict[Fault, Callable[[], BaseException] | None]
+    faults: Mapping[Fault, Disturbance] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.target}.{self.method}"
@@ -176,7 +184,7 @@ class Scheduler:
         """Let the running process wait."""
         end = self.clock + seconds
         if self.process:
-            self.call(Call("clock", "sleep", lambda: None, (seconds,), {}, {}))
+            self.call(Call("clock", "sleep", lambda: None))
         self.clock = max(self.clock, end)
 
     def run_parallel(
@@ -293,35 +301,35 @@ class Scheduler:
         return False
 
     def _make(self, task: Task, call: Call, fault: Fault | None) -> None:
+        """Let a call take effect, or what the fault makes of it, and let its caller go on."""
         process = task.process
         self.clock += SECONDS_PER_CALL
-        if fault and fault not in call.faults and fault not in (Fault.DIES, Fault.DIES_AFTER):
-            fault = None
         if fault is Fault.DIES:
             self.tell(f"{process.name} dies before {call}")
             self._kill(process)
             return
-        error = call.faults.get(fault) if fault else None
-        if fault is Fault.LATE:
+        disturbance = call.faults.get(fault) if fault else None
+        if fault is Fault.LATE and disturbance:
             self._late.append((f"{call} of {process.name}", call.do))
-        if fault in (Fault.LOST, Fault.LATE, Fault.CONFLICT, Fault.IGNORED):
-            self.tell(f"{process.name}: {call} {fault}")
-            self._go_on(task, None, error() if error else None)
-            return
-        self.acting = process
-        try:
-            answer, raised = call.do(), None
-        except Exception as caught:  # noqa: BLE001 # it is raised where the call was made
-            answer, raised = None, caught
-        self.acting = None
-        suffix = f" raises {raised}" if raised else ""
-        self.tell(f"{process.name}: {call}{suffix}{f' ({fault})' if fault else ''}")
+        do = disturbance.do if disturbance else call.do
+        answer, error = self._done(process, do) if do else (None, None)
+        happened = f" ({fault})" if disturbance or fault is Fault.DIES_AFTER else ""
+        self.tell(f"{process.name}: {call}{f' raises {error}' if error else ''}{happened}")
         if fault is Fault.DIES_AFTER:
             self._kill(process)
-        elif error and raised is None:
-            self._go_on(task, None, error())
-        else:
-            self._go_on(task, answer, raised)
+            return
+        if disturbance and disturbance.error and error is None:
+            error = disturbance.error()
+        self._go_on(task, answer, error)
+
+    def _done(self, process: Process, do: Callable[[], Any]) -> tuple[Any, Exception | None]:
+        self.acting = process
+        try:
+            return do(), None
+        except Exception as error:  # noqa: BLE001 # it is raised where the call was made
+            return None, error
+        finally:
+            self.acting = None
 
     def _land(self, number: int = 0) -> None:
         what, do = self._late.pop(number)
@@ -397,14 +405,17 @@ class SimulatedRuntime:
 
 
 class Border:
-    """A double whose calls pass the scheduler. ``faults`` returns the possible faults of one of its methods."""
+    """A double whose calls pass the scheduler.
+
+    ``faults`` returns the possible faults of a call, from the method's name, the call itself and its arguments by name.
+    """
 
     def __init__(
         self,
         scheduler: Scheduler,
         name: str,
         target: object,
-        faults: Callable[[str], dict[Fault, Callable[[], BaseException] | None]],
+        faults: Callable[[str, Callable[[], Any], Mapping[str, Any]], Mapping[Fault, Disturbance]],
     ) -> None:
         self._scheduler = scheduler
         self._name = name
@@ -417,7 +428,9 @@ class Border:
             return member
 
         def through(*given: Any, **named: Any) -> Any:
-            do = lambda: member(*given, **named)  # noqa: E731
-            return self._scheduler.call(Call(self._name, method, do, given, named, self._faults(method)))
+            def do() -> Any:
+                return member(*given, **named)
+
+            return self._scheduler.call(Call(self._name, method, do, self._faults(method, do, named)))
 
         return through

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from random import Random
-from typing import Any
 
 from common.errors import Failure
 from registry.fleet_records import Backup, Primary
 from tests.simulation.invariants import Watch
 from tests.simulation.scheduler import Deviation, Fault, Process, Scheduler
-from tests.simulation.world import FAN_OUT_LEASE, LEASE, LIFE, SimulatedWorld, copied
+from tests.simulation.world import ALIAS, FAN_OUT_LEASE, HOST, LEASE, LIFE, SPARE, SimulatedWorld, copied
 
 RULE: Mapping[str, object] = {"source": "aws.events", "detail-type": "Scheduled Event"}
 POLL: Mapping[str, object] = {"action": "poll"}
@@ -49,11 +48,14 @@ class Schedule:
     deviations: tuple[tuple[int, Deviation], ...] = ()
     backups: int = 2
     fan_out_above: int = 100
+    four_eyes: bool = False
 
     def __str__(self) -> str:
         actions = "; ".join(map(str, self.actions))
         deviations = ", ".join(f"{step}: {deviation}" for step, deviation in self.deviations)
-        return f"{self.backups} backups, queued above {self.fan_out_above}: {actions} | {deviations or 'undisturbed'}"
+        eyes = ", four eyes" if self.four_eyes else ""
+        fleet = f"{self.backups} backups, queued above {self.fan_out_above}{eyes}"
+        return f"{fleet}: {actions} | {deviations or 'undisturbed'}"
 
 
 @dataclass
@@ -74,7 +76,7 @@ def drawn(seed: int) -> Schedule:
     actions = tuple(_action(random, random.choices(kinds, weights)[0], backups) for _ in range(count))
     steps = sorted(random.sample(range(1, count * STEPS_PER_ACTION), random.choice((0, 1, 2, 2, 3, 4))))
     deviations = tuple((step, _deviation(random)) for step in steps)
-    return Schedule(actions, deviations, backups, random.choice((100, 100, 0)))
+    return Schedule(actions, deviations, backups, random.choice((100, 100, 0)), random.random() < 0.2)
 
 
 def _action(random: Random, kind: str, backups: int) -> Action:
@@ -95,9 +97,10 @@ def _deviation(random: Random) -> Deviation:
 def play(schedule: Schedule, *, tells: bool = False) -> Played:
     """Play a schedule to its end, and then what brings everything in order again; look at all of it."""
     scheduler = Scheduler(dict(schedule.deviations))
-    world = SimulatedWorld(scheduler, backups=schedule.backups, fan_out_above=schedule.fan_out_above)
+    size = (schedule.backups, schedule.fan_out_above, schedule.four_eyes)
+    world = _world(scheduler, *size)
     story: list[str] = []
-    begun = _begun(schedule.backups, schedule.fan_out_above)
+    begun = _begun(*size)
     world.doubles = copied(begun.doubles, lambda: scheduler.now)
     scheduler.clock = begun.scheduler.clock
     if tells:
@@ -118,11 +121,15 @@ def play(schedule: Schedule, *, tells: bool = False) -> Played:
     return Played(list(dict.fromkeys(watch.violations)), scheduler.steps, story)
 
 
+def _world(scheduler: Scheduler, backups: int, fan_out_above: int, four_eyes: bool) -> SimulatedWorld:
+    return SimulatedWorld(scheduler, backups=backups, fan_out_above=fan_out_above, four_eyes=four_eyes)
+
+
 @cache
-def _begun(backups: int, fan_out_above: int) -> SimulatedWorld:
+def _begun(backups: int, fan_out_above: int, four_eyes: bool) -> SimulatedWorld:
     """A world in which a run has verified every backup. It is copied, and never changed."""
     scheduler = Scheduler()
-    world = SimulatedWorld(scheduler, backups=backups, fan_out_above=fan_out_above)
+    world = _world(scheduler, backups, fan_out_above, four_eyes)
     world.register()
     for server in world.doubles.servers.values():
         server.people = PEOPLE
@@ -155,24 +162,40 @@ def _come_to_order(world: SimulatedWorld, watch: Watch) -> None:
     """Nobody disturbs any more, people repair what they have broken, and the product has a number of runs."""
     scheduler, store = world.scheduler, world.store
     scheduler.clock += EVENT_LIFE
+    _expect_rest(world, watch)
     for server in world.doubles.servers.values():
         server.shut_by = ""
     for registered in _registered(world):
         _repair(world, registered)
         scheduler.run()
-    for _ in range(MOST_RUNS):
+    for attempt in range(MOST_RUNS):
         if _is_in_order(world):
             break
         for backup in store.backups():
             last = store.status(backup.id)
-            if last and last.status == "blocked":
-                world.request("POST", f"/backups/{backup.id}/approve", {"hash": last.plan_hash})
-        scheduler.run()
+            for who in ("ben", "carla") if last and last.status == "blocked" and last.plan_hash else ():
+                world.request(
+                    "POST", f"/backups/{backup.id}/approve", {"hash": last.plan_hash if last else ""}, who=who
+                )
+                scheduler.run()
         scheduler.clock += FAN_OUT_LEASE
-        world.request("POST", "/sync-runs", {"accept_primary": True})
+        # What a person accepts once is remembered.
+        world.request("POST", "/sync-runs", {"accept_primary": attempt == 0})
         scheduler.run()
     for line in _disorder(world):
         watch.expect(11, False, f"{MOST_RUNS} runs after the last fault: {line}")
+
+
+def _expect_rest(world: SimulatedWorld, watch: Watch) -> None:
+    """While nothing changes, looks at the primary start no further run."""
+    world.invoke(POLL, "poll")
+    world.scheduler.run()
+    world.scheduler.clock += FAN_OUT_LEASE
+    runs = len(world.store.runs(limit=99))
+    second = world.invoke(POLL, "poll")
+    world.scheduler.run()
+    more = len(world.store.runs(limit=99)) - runs
+    watch.expect(9, second.main.error is not None or not more, "looks at an unchanged primary go on starting runs")
 
 
 def _registered(world: SimulatedWorld) -> tuple[Primary | Backup, ...]:
@@ -195,6 +218,8 @@ def _repair(world: SimulatedWorld, registered: Primary | Backup) -> None:
         world.request("PATCH", f"/backups/{registered.id}", log_in | switches)
     if registered.paused:
         world.request("POST", f"/backups/{registered.id}/resume")
+    if registered.host == HOST.format(ALIAS):
+        world.request("DELETE", f"/backups/{registered.id}")
 
 
 def _is_in_order(world: SimulatedWorld) -> bool:
@@ -241,6 +266,8 @@ def _shorter(schedule: Schedule) -> Iterator[Schedule]:
             yield replace(schedule, actions=(*schedule.actions[:place], level, *schedule.actions[place + 1 :]))
     if schedule.fan_out_above == 0:
         yield replace(schedule, fan_out_above=100)
+    if schedule.four_eyes:
+        yield replace(schedule, four_eyes=False)
     if schedule.backups > 1 and all(action.backup == 2 for action in schedule.actions):
         yield replace(schedule, backups=1)
 
@@ -267,9 +294,53 @@ def _path(action: Action, tail: str = "") -> str:
     return f"/backups/b{action.backup}{tail}"
 
 
-def _approve(world: SimulatedWorld, action: Action) -> None:
+def _approve(world: SimulatedWorld, action: Action, who: str) -> None:
     last = world.store.status(f"b{action.backup}")
-    world.request("POST", _path(action, "/approve"), {"hash": last.plan_hash if last and last.plan_hash else "0" * 64})
+    plan_hash = last.plan_hash if last and last.plan_hash else "0" * 64
+    world.request("POST", _path(action, "/approve"), {"hash": plan_hash}, who=who)
+
+
+def _restore_state(world: SimulatedWorld, action: Action, backup_id: str) -> None:
+    newest = world.store.newest_state()
+    if newest:
+        world.request("POST", f"/backups/{backup_id}/restore", {"snapshot": newest.digest, "same_machine": False})
+
+
+def _dry_restore(world: SimulatedWorld, action: Action) -> None:
+    last = world.store.status(f"b{action.backup}")
+    kept = world.snapshots().of_backup(f"b{action.backup}")
+    if kept and last and last.plan_hash:
+        body = {"snapshot": kept[0].key, "dry_run": True, "plan_hash": last.plan_hash}
+        world.request("POST", _path(action, "/restore"), body)
+
+
+def _register_as(world: SimulatedWorld, backup_id: str, number: int, password: str) -> None:
+    body = {"host": HOST.format(number), "port": 443, "username": "admin", "password": password}
+    world.request("POST", "/backups", {"id": backup_id, **body})
+
+
+def _change_primary(world: SimulatedWorld, action: Action) -> None:
+    body = {"host": HOST.format(SPARE), "port": 443, "username": "admin", "password": f"password-of-{SPARE}"}
+    world.request("PUT", "/primary", body)
+
+
+def _add_part(world: SimulatedWorld, action: Action) -> None:
+    settings = world.store.settings()
+    body = {
+        "enabled": True,
+        "interval_minutes": None,
+        "on_change_polling": False,
+        "parts": ["settings", "accounts", "event_rules"],
+        "rules": [],
+        "replicate_auto_block_list": False,
+        "limits": None,
+        "block_widened_access": False,
+        "approval_by_another": settings.approval_by_another,
+        "connect_timeout": 5,
+        "read_timeout": 30,
+        "reply_limit_mb": 64,
+    }
+    world.request("PUT", "/sync-settings", body)
 
 
 def _restore(world: SimulatedWorld, action: Action) -> None:
@@ -303,9 +374,7 @@ def _delete(world: SimulatedWorld, action: Action) -> None:
 
 
 def _register(world: SimulatedWorld, action: Action) -> None:
-    server = world.doubles.servers[action.backup]
-    body: dict[str, Any] = {"host": server.address[0], "port": 443, "username": "admin", "password": server.password}
-    world.request("POST", "/backups", {"id": f"b{action.backup}", **body})
+    _register_as(world, f"b{action.backup}", action.backup, world.doubles.servers[action.backup].password)
 
 
 def _pass_time(world: SimulatedWorld, action: Action, seconds: float) -> None:
@@ -327,7 +396,15 @@ _ACTIONS: dict[str, Callable[[SimulatedWorld, Action], object]] = {
     "remove some people": lambda world, _: _keep_people(world, 0.7),
     "remove most people": lambda world, _: _keep_people(world, 0.3),
     "accepting run": lambda world, _: world.request("POST", "/sync-runs", {"accept_primary": True}),
-    "approve": _approve,
+    "approve": lambda world, action: _approve(world, action, "anna"),
+    "approve as ben": lambda world, action: _approve(world, action, "ben"),
+    "restore the primary's state": lambda world, action: _restore_state(world, action, f"b{action.backup}"),
+    "register the alias": lambda world, _: _register_as(world, f"b{ALIAS}", ALIAS, "password-of-1"),
+    "restore to the alias": lambda world, action: _restore_state(world, action, f"b{ALIAS}"),
+    "register the primary": lambda world, _: _register_as(world, "b7", _primary_number(world), "password-of-7"),
+    "change the primary": _change_primary,
+    "add a part": _add_part,
+    "dry restore": _dry_restore,
     "pause": _request("POST", "/pause", {"why": "because"}),
     "resume": _request("POST", "/resume"),
     "disable": _request("PATCH", "", {"enabled": False}),
@@ -345,6 +422,9 @@ _ACTIONS: dict[str, Callable[[SimulatedWorld, Action], object]] = {
     "a lease": lambda world, action: _pass_time(world, action, LEASE + 1.0),
 }
 _OF_A_BACKUP = (
+    "approve as ben",
+    "restore the primary's state",
+    "dry restore",
     "edit",
     "approve",
     "pause",
@@ -365,4 +445,5 @@ _WEIGHTS = dict.fromkeys(_ACTIONS, 2) | {
     "edit the primary": 6,
     "remove some people": 5,
     "approve": 6,
+    "approve as ben": 3,
 }

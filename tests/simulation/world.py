@@ -46,7 +46,7 @@ from sync.events import Trigger, queued_messages, read_request
 from sync.fan_out import process_batch
 from sync.poll import Look, look_at_primary
 from sync.run import run
-from tests.simulation.scheduler import Border, Call, Fault, Process, Scheduler, SimulatedRuntime
+from tests.simulation.scheduler import Border, Call, Disturbance, Fault, Process, Scheduler, SimulatedRuntime
 
 LIFE = 120.0
 """Seconds after which an invocation of the sync function is killed."""
@@ -57,17 +57,17 @@ REQUEST_LIFE = 29.0
 RESERVED = 7.0
 """Seconds at the end of an invocation in which no remote call to a server starts, see ``sync.app``."""
 HOST = "10.0.0.{}"
+SPARE = 8
+"""The number of a server that is not registered."""
+ALIAS = 9
+"""The number in another address of the first server."""
 
-type Faults = dict[Fault, Callable[[], BaseException] | None]
+type Do = Callable[[], Any]
+type Faults = Mapping[Fault, Disturbance]
 
 
-@dataclass
 class SimulatedServer(FleetServer):
-    """A Cerberus server. ``password`` is the one that it accepts; with the greeting ``shut_by`` it accepts nobody.
-
-    ``additions``: it adds a default of its own to its settings at each write. ``history`` has its greeting and people
-    after each change, with the time.
-    """
+    """A Cerberus server. ``password`` is the one that it accepts; with the greeting ``shut_by`` it accepts nobody."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"server-{number}.", 443)
@@ -87,6 +87,12 @@ class SimulatedServer(FleetServer):
         """What belongs to its machine."""
         settings: str = self.content["settings"]
         return settings.partition("<licence>")[2].partition("</licence>")[0]
+
+    def add_default(self) -> None:
+        """Add a value of its own to its settings."""
+        settings: str = self.content["settings"]
+        if "<port>" not in settings:
+            self.content["settings"] = settings.replace("</settings>", "<port>21</port></settings>")
 
     def is_open(self) -> bool:
         return not self.shut_by or self.greeting != self.shut_by
@@ -125,10 +131,12 @@ class _Nobody:
 class SimulatedWorld:
     """A primary (server 1) and backups ``b2``, ``b3`` … with everything around them.
 
-    A run over more than ``fan_out_above`` backups is queued.
+    A run over more than ``fan_out_above`` backups is queued. ``four_eyes``: an approval needs two people.
     """
 
-    def __init__(self, scheduler: Scheduler, *, backups: int = 2, fan_out_above: int = 100) -> None:
+    def __init__(
+        self, scheduler: Scheduler, *, backups: int = 2, fan_out_above: int = 100, four_eyes: bool = False
+    ) -> None:
         self.scheduler = scheduler
         self.runtime = SimulatedRuntime(scheduler)
         self.doubles = Doubles(
@@ -136,9 +144,10 @@ class SimulatedWorld:
             FakeSecretsManager(),
             FakeS3(lambda: scheduler.now),
             FakeSqs(visibility=float(LEASE), most_receives=5),
-            {number: SimulatedServer(number) for number in range(1, backups + 2)},
+            {number: SimulatedServer(number) for number in (*range(1, backups + 2), SPARE)},
         )
         self.above = fan_out_above
+        self._four_eyes = four_eyes
         self.watch: Watching = _Nobody()
         self.is_one_clock = True
         self.contexts: list[RunContext] = []
@@ -152,11 +161,11 @@ class SimulatedWorld:
     def register(self) -> None:
         """Register the primary and all backups, with their passwords."""
         store, credentials = self.store, self._credentials()
-        store.save_settings(SyncSettings(parts=("settings", "accounts")))
+        store.save_settings(SyncSettings(parts=("settings", "accounts"), approval_by_another=self._four_eyes))
         primary = store.save_primary(Primary(HOST.format(1), 443))
         credentials.put(primary.secret_id, Credentials("admin", "password-of-1", destination_of(primary)))
         for number in self.doubles.servers:
-            if number > 1:
+            if number not in (1, SPARE):
                 backup = store.add_backup(Backup(f"b{number}", HOST.format(number), 443))
                 destination = destination_of(backup)
                 credentials.put(backup.secret_id, Credentials("admin", f"password-of-{number}", destination))
@@ -168,7 +177,8 @@ class SimulatedWorld:
 
     def server_of(self, registered: Primary | Backup) -> SimulatedServer:
         """The server of a registration."""
-        return self.doubles.servers[int(registered.host.rpartition(".")[2])]
+        number = int(registered.host.rpartition(".")[2])
+        return self.doubles.servers[1 if number == ALIAS else number]
 
     def stored_password(self, registered: Primary | Backup) -> str:
         """The password that is stored for a registration, empty if there is none for its destination."""
@@ -228,7 +238,7 @@ class SimulatedWorld:
         name = f"{method} {path} by {who} {self._invocations}"
 
         def work() -> Answer:
-            fake = FakeApi(f"arn:aws:sts::123456789012:assumed-role/admins/{who}")
+            fake = FakeApi(f"arn:aws:iam::123456789012:user/{who}")
             headers = {} if body is None else {"content-type": "application/json"}
             text = None if body is None else json.dumps(body)
             answer = fake.resolve(fake.event(method, path, "", headers, text))
@@ -267,8 +277,15 @@ class SimulatedWorld:
 
     # What the functions are given
 
-    def _border(self, name: str, target: object, faults: Callable[[str], Faults]) -> Any:
+    def _border(self, name: str, target: object, faults: Callable[[str, Do, Mapping[str, Any]], Faults]) -> Any:
         return Border(self.scheduler, name, target, faults)
+
+    def _queue_faults(self, method: str, do: Do, named: Mapping[str, Any]) -> Faults:
+        def refuses_one() -> Any:
+            self.doubles.queue.refused = 1
+            return do()
+
+        return {**_aws_faults(method, do, named), Fault.PARTLY: Disturbance(refuses_one)}
 
     def _table(self) -> Any:
         return self._border("table", self.doubles.table, _table_faults)
@@ -283,7 +300,7 @@ class SimulatedWorld:
         return S3Snapshots("bucket", self._border("bucket", self.doubles.bucket, _aws_faults), digests)
 
     def _context(self) -> RunContext:
-        queue = SqsQueue("queue", lambda: self._border("queue", self.doubles.queue, _aws_faults))
+        queue = SqsQueue("queue", lambda: self._border("queue", self.doubles.queue, self._queue_faults))
         return RunContext(
             store=DynamoStore("registry", self._table(), self.runtime),
             credentials=self._credentials(),
@@ -302,7 +319,7 @@ class SimulatedWorld:
             store=DynamoStore("registry", table, self.runtime),
             credentials=self._credentials(),
             schedule=MemorySchedule(),
-            starter=LambdaStarter("sync", self._border("function", _Function(self.doubles.events), _aws_faults)),
+            starter=LambdaStarter("sync", self._border("function", _Function(self.doubles.events), _function_faults)),
             audit=DynamoAuditLog("registry", table, self.runtime),
             addresses=AddressPolicy(self.runtime),
             snapshots=self.snapshots(),
@@ -346,8 +363,16 @@ class SimulatedServers:
 
     @contextmanager
     def backup(
-        self, backup: Backup, credentials: Credentials, settings: object, deadline: Deadline, *_: object
+        self,
+        backup: Backup,
+        credentials: Credentials,
+        settings: object,
+        deadline: Deadline,
+        not_at: tuple[str, int] | None = None,
+        *_: object,
     ) -> Iterator[Any]:
+        if not_at == (backup.host, backup.port):
+            raise Failure(Reason.SAME_AS_PRIMARY, "its address leads to the primary itself; nobody has logged in")
         yield self._opened(backup, credentials, deadline, is_primary=False)
 
     def is_same(self, one: tuple[str, int], other: tuple[str, int], _: object) -> bool:
@@ -399,7 +424,7 @@ class Session:
                     self._world.watch.called(process, self, method, answer)
                 return answer
 
-            call = Call(self.label, method, do, given, named, _server_faults(method))
+            call = Call(self.label, method, do, _server_faults(self.server, method, do))
             return self._world.scheduler.call(call)
 
         return through
@@ -411,11 +436,11 @@ class Session:
             raise Failure(Reason.AUTHENTICATION_FAILED, "the server refused the log-in")
 
 
-def _unavailable() -> BaseException:
+def _unavailable() -> Exception:
     return ClientError({"Error": {"Code": "InternalServerError", "Message": "no answer"}}, "Call")
 
 
-def _conflict() -> BaseException:
+def _conflict() -> Exception:
     answer: Any = {
         "Error": {"Code": "TransactionCanceledException", "Message": "conflict"},
         "CancellationReasons": [{"Code": "TransactionConflict"}],
@@ -423,24 +448,48 @@ def _conflict() -> BaseException:
     return ClientError(answer, "TransactWriteItems")
 
 
-def _aws_faults(_: str) -> Faults:
-    return {Fault.LOST: _unavailable, Fault.UNHEARD: _unavailable}
+def _aws_faults(_: str, do: Do, __: object) -> Faults:
+    return {Fault.LOST: Disturbance(None, _unavailable), Fault.UNHEARD: Disturbance(do, _unavailable)}
 
 
-def _table_faults(method: str) -> Faults:
-    conflict: Faults = {Fault.CONFLICT: _conflict} if method == "transact_write_items" else {}
-    return {**_aws_faults(method), **conflict}
+def _table_faults(method: str, do: Do, named: object) -> Faults:
+    conflict = {Fault.CONFLICT: Disturbance(None, _conflict)} if method == "transact_write_items" else {}
+    return {**_aws_faults(method, do, named), **conflict}
 
 
-def _server_faults(method: str) -> Faults:
-    silent = lambda: Failure(Reason.READ_TIMEOUT, "the server went silent")  # noqa: E731
-    faults: Faults = {
-        Fault.LOST: lambda: Failure(Reason.CONNECTION_REFUSED, "nothing listens on this port"),
-        Fault.UNHEARD: silent,
+def _function_faults(method: str, do: Do, named: object) -> Faults:
+    return {**_aws_faults(method, do, named), Fault.IGNORED: Disturbance()}  # an event that is never delivered
+
+
+def _refused() -> Exception:
+    return Failure(Reason.CONNECTION_REFUSED, "nothing listens on this port")
+
+
+def _silent() -> Exception:
+    return Failure(Reason.READ_TIMEOUT, "the server went silent")
+
+
+def _server_faults(server: SimulatedServer, method: str, do: Do) -> Faults:
+    faults = {Fault.LOST: Disturbance(None, _refused), Fault.UNHEARD: Disturbance(do, _silent)}
+    if not method.startswith("write_"):
+        return faults
+
+    def keeps() -> None:
+        before = server.people
+        do()
+        server.people = tuple(dict.fromkeys((*before, *server.people)))
+
+    def adds() -> None:
+        do()
+        server.add_default()
+
+    return {
+        **faults,
+        Fault.LATE: Disturbance(None, _silent),
+        Fault.IGNORED: Disturbance(),
+        Fault.PARTLY: Disturbance(keeps),
+        Fault.ADDED: Disturbance(adds),
     }
-    if method.startswith("write_"):
-        faults |= {Fault.LATE: silent, Fault.IGNORED: None}
-    return faults
 
 
 def copied(doubles: Doubles, now: Callable[[], Any]) -> Doubles:

@@ -249,6 +249,24 @@ def test_looks_for_changes_wait_for_a_verified_run_under_the_new_primary(turned:
     assert look_at_primary(turned.world.context, Deadline(600, monotonic)).is_run_needed
 
 
+def test_while_pushes_are_held_looks_at_an_unchanged_primary_start_no_further_run(turned: Turned) -> None:
+    def look() -> bool:
+        return look_at_primary(turned.world.context, Deadline(600, monotonic)).is_run_needed
+
+    servers = turned.world.servers.by_id
+    servers["b2"].people = servers[PRIMARY_ID].people
+    assert statuses(turned.run()) == {"b2": Status.IN_SYNC, "b3": Status.DRIFTED}
+    assert not look()
+    servers[PRIMARY_ID].greeting = "good day"
+    assert look()
+    turned.run(trigger=Trigger.CHANGE)
+    assert not look()
+    turned.world.store.save_primary(replace(turned.world.store.primary(), held=""))
+    assert look(), "what a held run did not push is pushed now"
+    assert statuses(turned.run(trigger=Trigger.CHANGE)) == {"b2": Status.UPDATED, "b3": Status.UPDATED}
+    assert not look()
+
+
 def test_a_promotion_while_a_run_holds_the_lease_is_refused_and_the_run_pushes_from_where_it_began(world: Any) -> None:
     turned = Turned(world)
     world.servers.by_id["b2"].people = ("anna",)
