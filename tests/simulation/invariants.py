@@ -70,6 +70,11 @@ class Watch:
         world.doubles.table.on_change = self._row_changed
         world.watch = self
 
+    @property
+    def pushes(self) -> str:
+        """What was pushed by which run, over what content, by which approval, and what locked everybody out."""
+        return f"{self._before} {self._approved} {sorted(map(str, self._locked_out))}"
+
     def expect(self, number: int, is_so: bool, otherwise: str) -> None:
         if not is_so:
             self.violations.append(f"promise {number}: {otherwise}")

@@ -72,6 +72,42 @@ class Deviation:
 
 
 @dataclass(frozen=True)
+class Footprint:
+    """What a call reads and writes: names of rows, objects and documents. A name that ends with ``/`` stands for all
+    that begin with it.
+    """
+
+    reads: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+
+    def conflicts(self, other: "Footprint") -> bool:
+        """Whether the order of two calls can matter."""
+        return _meet(self.writes, other.writes) or _meet(self.writes, other.reads) or _meet(self.reads, other.writes)
+
+    def __or__(self, other: "Footprint") -> "Footprint":
+        return Footprint(self.reads | other.reads, self.writes | other.writes)
+
+
+def _meet(some: frozenset[str], others: frozenset[str]) -> bool:
+    if some & others:
+        return True
+    ranges = [name for name in (*some, *others) if name.endswith("/")]
+    return any(
+        any(name.startswith(one) for name in some) and any(name.startswith(one) for name in others) for one in ranges
+    )
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step as it was made. ``can_switch``: something else could have gone on instead."""
+
+    number: int
+    process: "Process"
+    call: "Call"
+    can_switch: bool
+
+
+@dataclass(frozen=True)
 class Call:
     """A remote call that is about to be made, and what each possible fault makes of it."""
 
@@ -79,6 +115,7 @@ class Call:
     method: str
     do: Callable[[], Any]
     faults: Mapping[Fault, Disturbance] = field(default_factory=dict)
+    touches: "Footprint | None" = None
 
     def __str__(self) -> str:
         return f"{self.target}.{self.method}"
@@ -127,8 +164,8 @@ class Task:
 class Scheduler:
     """Runs processes by one schedule. ``deviations`` maps the number of a step to what differs at it.
 
-    ``next_action`` begins the next action of the world and returns False if there is none left. ``tell`` is called with
-    one line for every step.
+    ``next_action`` begins the next action of the world and returns False if there is none left; ``has_action`` says
+    whether there is one. ``tell`` is called with one line for every step, and ``trace`` has every step.
     """
 
     def __init__(self, deviations: dict[int, Deviation] | None = None) -> None:
@@ -136,6 +173,8 @@ class Scheduler:
         self.steps = 0
         self.deviations = deviations or {}
         self.next_action: Callable[[], bool] = lambda: False
+        self.has_action: Callable[[], bool] = lambda: False
+        self.trace: list[Step] = []
         self.tell: Callable[[str], None] = lambda _: None
         self.processes: list[Process] = []
         self.acting: Process | None = None
@@ -270,6 +309,8 @@ class Scheduler:
             self._go_on(task, None)
             return
         deviation = self.deviations.get(self.steps)
+        others = any(other is not task for other in self._enabled())
+        self.trace.append(Step(self.steps, task.process, call, others or bool(self._late) or self.has_action()))
         self.steps += 1
         if deviation and deviation.switch is not None and self._switch(task, deviation.switch):
             return
@@ -407,7 +448,8 @@ class SimulatedRuntime:
 class Border:
     """A double whose calls pass the scheduler.
 
-    ``faults`` returns the possible faults of a call, from the method's name, the call itself and its arguments by name.
+    ``faults`` returns the possible faults of a call, from the method's name, the call itself and its arguments by name;
+    ``touches`` what it reads and writes.
     """
 
     def __init__(
@@ -416,11 +458,13 @@ class Border:
         name: str,
         target: object,
         faults: Callable[[str, Callable[[], Any], Mapping[str, Any]], Mapping[Fault, Disturbance]],
+        touches: Callable[[str, Mapping[str, Any]], Footprint],
     ) -> None:
         self._scheduler = scheduler
         self._name = name
         self._target = target
         self._faults = faults
+        self._touches = touches
 
     def __getattr__(self, method: str) -> Any:
         member = getattr(self._target, method)
@@ -431,6 +475,7 @@ class Border:
             def do() -> Any:
                 return member(*given, **named)
 
-            return self._scheduler.call(Call(self._name, method, do, self._faults(method, do, named)))
+            faults, touches = self._faults(method, do, named), self._touches(method, named)
+            return self._scheduler.call(Call(self._name, method, do, faults, touches))
 
         return through

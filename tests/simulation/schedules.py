@@ -11,8 +11,9 @@ from random import Random
 
 from common.errors import Failure
 from registry.fleet_records import Backup, Primary
+from tests.simulation.end_states import end_state
 from tests.simulation.invariants import Watch
-from tests.simulation.scheduler import Deviation, Fault, Process, Scheduler
+from tests.simulation.scheduler import Deviation, Fault, Process, Scheduler, Step
 from tests.simulation.world import ALIAS, FAN_OUT_LEASE, HOST, LEASE, LIFE, SPARE, SimulatedWorld, copied
 
 RULE: Mapping[str, object] = {"source": "aws.events", "detail-type": "Scheduled Event"}
@@ -60,11 +61,14 @@ class Schedule:
 
 @dataclass
 class Played:
-    """What came of a schedule. ``story`` has one line for each step."""
+    """What came of a schedule. ``story`` has one line for each step; ``trace`` has the steps of the actions, without
+    those that bring everything in order.
+    """
 
     violations: list[str]
     steps: int
     story: list[str] = field(default_factory=list)
+    trace: list[Step] = field(default_factory=list)
 
 
 def drawn(seed: int) -> Schedule:
@@ -94,8 +98,12 @@ def _deviation(random: Random) -> Deviation:
             return Deviation(stall=random.choice(STALLS))
 
 
-def play(schedule: Schedule, *, tells: bool = False) -> Played:
-    """Play a schedule to its end, and then what brings everything in order again; look at all of it."""
+def play(schedule: Schedule, *, tells: bool = False, in_order: set[str] | None = None) -> Played:
+    """Play a schedule to its end, and then what brings everything in order again; look at all of it.
+
+    ``in_order`` are end states from which everything came in order before (``tests.simulation.end_states``): from one
+    of them it is not brought in order again. A new one is added.
+    """
     scheduler = Scheduler(dict(schedule.deviations))
     size = (schedule.backups, schedule.fan_out_above, schedule.four_eyes)
     world = _world(scheduler, *size)
@@ -107,18 +115,24 @@ def play(schedule: Schedule, *, tells: bool = False) -> Played:
         scheduler.tell = lambda line: story.append(f"{scheduler.steps:4} {scheduler.now:%H:%M:%S} {line}")
     watch = Watch(world)
     world.is_one_clock = not any(action.skew for action in schedule.actions)
-    scheduler.next_action = _acting(world, iter(schedule.actions))
+    actions = list(reversed(schedule.actions))
+    scheduler.next_action, scheduler.has_action = _acting(world, actions), lambda: bool(actions)
     with world.in_force():
         scheduler.run()
-        scheduler.deviations = {}
+        trace = scheduler.trace
+        scheduler.trace, scheduler.deviations = [], {}
         scheduler.tell("from here on nothing is disturbed")
-        _come_to_order(world, watch)
-    watch.look_at_the_end()
+        end = "" if in_order is None else end_state(world, watch.pushes)
+        if in_order is None or end not in in_order:
+            _come_to_order(world, watch)
+            watch.look_at_the_end()
     for process in scheduler.processes:
         error = process.main.error
         if process.main.is_done and error and not isinstance(error, Failure) and not process.is_dead:
             watch.violations.append(f"{process.name} failed: {error!r}")
-    return Played(list(dict.fromkeys(watch.violations)), scheduler.steps, story)
+    if in_order is not None and not watch.violations:
+        in_order.add(end)
+    return Played(list(dict.fromkeys(watch.violations)), scheduler.steps, story, trace)
 
 
 def _world(scheduler: Scheduler, backups: int, fan_out_above: int, four_eyes: bool) -> SimulatedWorld:
@@ -133,14 +147,14 @@ def _begun(backups: int, fan_out_above: int, four_eyes: bool) -> SimulatedWorld:
     world.register()
     for server in world.doubles.servers.values():
         server.people = PEOPLE
-    scheduler.next_action = _acting(world, iter([Action("run")]))
+    scheduler.next_action = _acting(world, [Action("run")])
     with world.in_force():
         scheduler.run()
     return world
 
 
-def _acting(world: SimulatedWorld, actions: Iterator[Action]) -> Callable[[], bool]:
-    """Begins one action after the other; whatever has arrived for a function meanwhile comes first."""
+def _acting(world: SimulatedWorld, actions: list[Action]) -> Callable[[], bool]:
+    """Begins one action after the other, from the last; whatever has arrived for a function meanwhile comes first."""
 
     def next_action() -> bool:
         if world.doubles.events:
@@ -148,9 +162,9 @@ def _acting(world: SimulatedWorld, actions: Iterator[Action]) -> Callable[[], bo
             return True
         if world.deliver():
             return True
-        action = next(actions, None)
-        if action is None:
+        if not actions:
             return False
+        action = actions.pop()
         world.scheduler.tell(f"-- {action}")
         _ACTIONS[action.kind](world, action)
         return True

@@ -46,7 +46,7 @@ from sync.events import Trigger, queued_messages, read_request
 from sync.fan_out import process_batch
 from sync.poll import Look, look_at_primary
 from sync.run import run
-from tests.simulation.scheduler import Border, Call, Disturbance, Fault, Process, Scheduler, SimulatedRuntime
+from tests.simulation.scheduler import Border, Call, Disturbance, Fault, Footprint, Process, Scheduler, SimulatedRuntime
 
 LIFE = 120.0
 """Seconds after which an invocation of the sync function is killed."""
@@ -277,8 +277,14 @@ class SimulatedWorld:
 
     # What the functions are given
 
-    def _border(self, name: str, target: object, faults: Callable[[str, Do, Mapping[str, Any]], Faults]) -> Any:
-        return Border(self.scheduler, name, target, faults)
+    def _border(
+        self,
+        name: str,
+        target: object,
+        faults: Callable[[str, Do, Mapping[str, Any]], Faults],
+        touches: Callable[[str, Mapping[str, Any]], Footprint],
+    ) -> Any:
+        return Border(self.scheduler, name, target, faults, touches)
 
     def _queue_faults(self, method: str, do: Do, named: Mapping[str, Any]) -> Faults:
         def refuses_one() -> Any:
@@ -288,19 +294,25 @@ class SimulatedWorld:
         return {**_aws_faults(method, do, named), Fault.PARTLY: Disturbance(refuses_one)}
 
     def _table(self) -> Any:
-        return self._border("table", self.doubles.table, _table_faults)
+        return self._border("table", self.doubles.table, _table_faults, _rows)
 
     def _credentials(self) -> SecretsManagerCredentials:
         return SecretsManagerCredentials(
-            "fleet", self._border("secrets", self.doubles.secrets, _aws_faults), self.runtime
+            "fleet",
+            self._border("secrets", self.doubles.secrets, _aws_faults, _named("secret", "SecretId", "Name")),
+            self.runtime,
         )
 
     def snapshots(self) -> S3Snapshots:
         digests = DynamoSnapshotDigests("registry", self._table(), self.runtime)
-        return S3Snapshots("bucket", self._border("bucket", self.doubles.bucket, _aws_faults), digests)
+        return S3Snapshots(
+            "bucket", self._border("bucket", self.doubles.bucket, _aws_faults, _named("object", "Key")), digests
+        )
 
     def _context(self) -> RunContext:
-        queue = SqsQueue("queue", lambda: self._border("queue", self.doubles.queue, self._queue_faults))
+        queue = SqsQueue(
+            "queue", lambda: self._border("queue", self.doubles.queue, self._queue_faults, _named("queue"))
+        )
         return RunContext(
             store=DynamoStore("registry", self._table(), self.runtime),
             credentials=self._credentials(),
@@ -319,7 +331,9 @@ class SimulatedWorld:
             store=DynamoStore("registry", table, self.runtime),
             credentials=self._credentials(),
             schedule=MemorySchedule(),
-            starter=LambdaStarter("sync", self._border("function", _Function(self.doubles.events), _function_faults)),
+            starter=LambdaStarter(
+                "sync", self._border("function", _Function(self.doubles.events), _function_faults, _named("function"))
+            ),
             audit=DynamoAuditLog("registry", table, self.runtime),
             addresses=AddressPolicy(self.runtime),
             snapshots=self.snapshots(),
@@ -424,7 +438,8 @@ class Session:
                     self._world.watch.called(process, self, method, answer)
                 return answer
 
-            call = Call(self.label, method, do, _server_faults(self.server, method, do))
+            faults, touches = _server_faults(self.server, method, do), _documents(self.server, method)
+            call = Call(self.label, method, do, faults, touches)
             return self._world.scheduler.call(call)
 
         return through
@@ -490,6 +505,51 @@ def _server_faults(server: SimulatedServer, method: str, do: Do) -> Faults:
         Fault.PARTLY: Disturbance(keeps),
         Fault.ADDED: Disturbance(adds),
     }
+
+
+_READING = ("get_", "describe_", "query")
+
+
+def _named(kind: str, *parameters: str) -> Callable[[str, Mapping[str, Any]], Footprint]:
+    """The footprint of calls about one thing that a parameter names."""
+
+    def touches(method: str, named: Mapping[str, Any]) -> Footprint:
+        names = frozenset(f"{kind}/{named[parameter]}" for parameter in parameters if parameter in named)
+        names = names or frozenset({f"{kind}/"})
+        return Footprint(reads=names) if method.startswith(_READING) else Footprint(writes=names)
+
+    return touches
+
+
+def _rows(method: str, named: Mapping[str, Any]) -> Footprint:
+    """The rows that a call to the table reads, writes or has as conditions."""
+    if method == "query":
+        values = named["ExpressionAttributeValues"].values()
+        return Footprint(reads=frozenset(f"row/{value['S']}/" for value in values))
+    if method == "get_item":
+        return Footprint(reads=frozenset({_row_name(named["Key"])}))
+    if method == "put_item":
+        return Footprint(writes=frozenset({_row_name(named["Item"])}))
+    touched = [(action, content) for one in named["TransactItems"] for action, content in one.items()]
+    rows = [(action, _row_name(content["Item"] if action == "Put" else content["Key"])) for action, content in touched]
+    return Footprint(
+        reads=frozenset(row for action, row in rows if action == "ConditionCheck"),
+        writes=frozenset(row for action, row in rows if action != "ConditionCheck"),
+    )
+
+
+def _row_name(row: Mapping[str, Any]) -> str:
+    return f"row/{row['pk']['S']}/{row['sk']['S']}"
+
+
+_WRITTEN = {"write_settings": ("settings",), "write_accounts": ("users", "groups")}
+
+
+def _documents(server: SimulatedServer, method: str) -> Footprint:
+    names = frozenset(f"server/{server.number}/{name}" for name in _WRITTEN.get(method, (method,)))
+    if method in ("facts", "fresh_facts", "security"):  # settings decide who may log in
+        names = frozenset({f"server/{server.number}/settings"})
+    return Footprint(writes=names) if method.startswith("write_") else Footprint(reads=names)
 
 
 def copied(doubles: Doubles, now: Callable[[], Any]) -> Doubles:
