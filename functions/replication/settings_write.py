@@ -33,6 +33,9 @@ UNREACHABLE = frozenset(
     }
 )
 
+NO_LOG_IN = UNREACHABLE | frozenset({Reason.AUTHENTICATION_FAILED, Reason.TLS_FAILED})
+"""Reasons why a log-in fails that new settings may have caused."""
+
 _FATE_UNKNOWN = frozenset({Reason.CONNECTION_CLOSED, Reason.CONNECTION_FAILED, Reason.READ_TIMEOUT, Reason.DEADLINE})
 """Reasons after which a write may or may not have taken effect."""
 
@@ -66,6 +69,17 @@ def suspicion(now: ServerFacts, pending_access_proof: PendingAccessProof | None)
     return (
         f"new settings were written to it in a run that did not finish, and since then {change}; "
         f"restore {pending_access_proof.snapshot}, or approve this if it was intended"
+    )
+
+
+def lock_out(reason: Reason, snapshot: str) -> str:
+    """The message about a backup that lets nobody log in, although the proof of access to its new settings is pending.
+
+    ``snapshot`` is the key of the content before.
+    """
+    return (
+        f"new settings were written to it in a run that did not finish, and since then a new log-in fails ({reason}); "
+        f"nobody may be able to log in to this server; the settings before are in {snapshot}"
     )
 
 

@@ -27,6 +27,7 @@ from replication.parts import PARTS
 from replication.parts.accounts import account_sizes
 from replication.ports import ReadableServer, ServerFacts
 from replication.replicate import replicate
+from replication.settings_write import NO_LOG_IN, lock_out
 from sync.context import RunContext
 from sync.deadly_backups import apart, deaths_of, stopped
 from sync.events import Trigger
@@ -167,12 +168,20 @@ class BackupRunner:
     def _outcome(self, backup: Backup, started: datetime, deadline: Deadline) -> tuple[Outcome, str]:
         """The outcome of a backup, and the stack trace of an unexpected error, empty if there was none."""
         try:
-            return self._replicate(backup, started, deadline), ""
+            return self._with_lock_out_named(self._replicate(backup, started, deadline), backup), ""
         except Failure as failure:
-            return failed_outcome(failure), ""
+            return self._with_lock_out_named(failed_outcome(failure), backup), ""
         except Exception as error:  # noqa: BLE001 - an error in the program while serving one must not stop the others
             defect = Failure(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})")
             return failed_outcome(defect), places(error)
+
+    def _with_lock_out_named(self, outcome: Outcome, backup: Backup) -> Outcome:
+        """The outcome; if no log-in succeeds while the proof of access to new settings is pending, it says so."""
+        last = self._last_of(backup)
+        if outcome.facts or outcome.reason not in NO_LOG_IN or not (last and last.settings_before):
+            return outcome
+        message = lock_out(outcome.reason, last.settings_before)
+        return replace(outcome, status=Status.FAILED, reason=Reason.ACCESS_LOST, message=message)
 
     def begun(self, backup_id: str, registration: str) -> BackupResult | None:
         """The interim result that this run stored before its first write to the backup, in this process or in a killed

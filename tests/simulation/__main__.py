@@ -10,7 +10,7 @@ import secrets
 import sys
 import time
 
-from tests.simulation.schedules import Schedule, drawn, play, shrunk
+from tests.simulation.schedules import Schedule, play, play_seed, shrunk
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
     if options.seed is not None:
-        return _tell(drawn(options.seed))
+        return _tell(play_seed(options.seed)[0])
     return _search(options.first if options.first is not None else secrets.randbelow(10**9), options.seconds)
 
 
@@ -39,8 +39,8 @@ def _verdict(violations: list[str]) -> list[str]:
 def _search(first: int, seconds: float) -> int:
     begun, seed, broken = time.monotonic(), first, 0
     while (elapsed := time.monotonic() - begun) < seconds:
-        schedule = drawn(seed)
-        if play(schedule).violations:
+        schedule, played = play_seed(seed)
+        if played.violations:
             broken += 1
             shortest = shrunk(schedule, lambda candidate: bool(play(candidate).violations))
             print(f"seed {seed}: {schedule}\n  shortest: {shortest}")

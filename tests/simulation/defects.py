@@ -22,11 +22,10 @@ from fleet import people
 from fleet.present_primary import PresentPrimary
 from fleet.primary import Source
 from fleet.servers import refuse_primary
-from registry import recorded_results, store_rules
+from registry import recorded_results, registrations, store_rules
 from registry.dynamo import DynamoStore
-from registry.rows import APPROVAL, BASELINE, keys
+from registry.rows import APPROVAL
 from registry.run_records import Approval, BackupResult
-from registry.serialization import to_row
 from registry.snapshots import SnapshotContent
 from registry.table import Check
 from replication import plan
@@ -36,9 +35,13 @@ from replication.settings_write import SettingsWrite
 from sync import backup_runner, fan_out, poll, push_conditions
 from sync import run as sync_run
 from sync.result_recorder import ResultRecorder
-from sync.results import RunStatus, failed_outcome, finish
+from sync.results import RunStatus, finish
+from tests.simulation.exhaustive import Bound, explored
+from tests.simulation.scheduler import Fault
+from tests.simulation.schedules import Action, Schedule
 from tests.simulation.world import SimulatedServers
 
+UNDISTURBED = Bound(0, 0)
 APPLIED: Counter[int] = Counter()
 """How often what a defect replaces was reached, by its point."""
 
@@ -47,11 +50,15 @@ type Switch = Callable[[], AbstractContextManager[object]]
 
 @dataclass(frozen=True)
 class Defect:
-    """What was once wrong. ``restore`` makes it wrong again inside its block."""
+    """What was once wrong. ``restore`` makes it wrong again inside its block. The simulation finds it in ``world``
+    within ``bound``.
+    """
 
     point: int
     what: str
     restore: Switch
+    world: Schedule
+    bound: Bound = UNDISTURBED
 
 
 @contextmanager
@@ -93,6 +100,19 @@ def _function(point: int, original: Callable[..., Any], function: Callable[..., 
 
 def _not_offered(part: Any, _why: object) -> PartOutcome:
     return PartOutcome(part.name, PartStatus.NOT_OFFERED, message="the primary's edition does not have this part")
+
+
+# 10: the status and the approval stay when a registration gets another server
+
+
+@contextmanager
+def _status_stays() -> Iterator[None]:
+    APPLIED[10] += 1
+    with (
+        patch.object(registrations, "_WITH_A_REGISTRATION", ()),
+        _everywhere(store_rules.of_registration, lambda record, _: record),
+    ):
+        yield
 
 
 # 14: a queue that refuses one message ends the run as if nothing had happened
@@ -146,41 +166,6 @@ def _keep_without_the_first(self: Any, parts: Mapping[str, str], facts: Any) -> 
     content = SnapshotContent(parts, facts, self.runner.facts_of_primary, False)
     key: str = recorder.context.snapshots.keep_backup(backup.id, recorder.run.id, content, backup.registration)
     return key
-
-
-# 19: a worker records backups that it never claimed
-
-
-def _cut_off_all(self: Any, backup_ids: Any) -> Any:
-    store = self._context.store
-    alone = [backup_id for backup_id in backup_ids if backup_id in self._runner.served]
-    together = [backup_id for backup_id in backup_ids if backup_id not in alone]
-    self._runner.shares.expect(together, alone)
-    _, late = self._runner.in_parallel(together, self._serve)
-    for backup_id in alone:
-        late += self._runner.in_parallel([backup_id], self._serve)[1]
-    for backup_id in late:
-        self._runner.cut_off(backup_id, store.registration(backup_id) or "")
-    return set(backup_ids) - self._tried
-
-
-# 20: the interim result of an older run is not found
-
-
-def _settle_by_status(self: ResultRecorder, backup_id: str, failure: Failure, *, late: bool = False) -> None:
-    store = self.context.store
-    result = store.status(backup_id)
-    if result is None or result.run_id != self.run.id:
-        queued_as = store.open_registration(self.run.id, backup_id) or ""
-        result = self.new_result(backup_id, queued_as, failed_outcome(failure))
-    self._store(result, late=late)
-
-
-# 21: the baseline is stored without the lease
-
-
-def _baseline_of_anybody(store: Any, baseline: Any, *, lease_owner: str) -> None:
-    store._table.put({**keys(*BASELINE), **to_row(baseline)})
 
 
 # 22: an approval is never used up
@@ -281,80 +266,151 @@ def _approves(services: Any, **named: Any) -> Any:
     return _start(services, **named)
 
 
+def _world(*kinds: str, backups: int = 1, queued: bool = False, **features: Any) -> Schedule:
+    actions = tuple(Action(kind) for kind in kinds)
+    return Schedule(actions, backups=backups, fan_out_above=0 if queued else 100, **features)
+
+
+def _once(fault: Fault, *, preemptions: int = 0) -> Bound:
+    return Bound(preemptions, 1, frozenset({fault}))
+
+
+def found(defect: Defect) -> tuple[int, Schedule | None, list[str]]:
+    """Look for a defect in its world: how many schedules were played, the one that shows it, and what it breaks."""
+    count = 0
+    with defect.restore():
+        for schedule, played in explored(defect.world, defect.bound):
+            count += 1
+            if played.violations:
+                return count, schedule, played.violations
+    return count, None, []
+
+
 DEFECTS: tuple[Defect, ...] = (
     Defect(
-        7, "entries that a server keeps count as its own additions", _method(7, AccountsPart, "additions", lambda *_: 1)
+        7,
+        "entries that a server keeps count as its own additions",
+        _method(7, AccountsPart, "additions", lambda *_: 1),
+        _world("rename a person", "run"),
+        _once(Fault.PARTLY),
     ),
-    Defect(9, "a part that was not read counts as not offered", _function(9, plan._not_read, _not_offered)),
+    Defect(
+        9,
+        "a part that was not read counts as not offered",
+        _function(9, plan._not_read, _not_offered),
+        _world("edit the primary", "run", "add a part", queued=True, eager=False),
+    ),
     Defect(
         10,
         "the status of one server counts for another",
-        _function(10, store_rules.of_registration, lambda record, _: record),
+        _status_stays,
+        _world("edit the primary", "run", "move"),
     ),
     Defect(
         14,
         "a refused message ends the run as if nothing had happened",
         _function(14, fan_out._record_refused, _ends_the_run),
+        _world("edit the primary", "run", backups=2, queued=True),
+        _once(Fault.PARTLY, preemptions=1),
     ),
     Defect(
         15,
         "a lost reply overwrites the record of a run that has begun",
         _method(15, DynamoStore, "finish_run", _finish_whatever),
+        _world("edit the primary", "asked run"),
+        _once(Fault.UNHEARD, preemptions=2),
     ),
-    Defect(16, "a poll pushes what it has read before it had the lease", _read_once),
+    Defect(
+        16,
+        "a poll pushes what it has read before it had the lease",
+        _read_once,
+        _world("edit the primary", "poll", "edit the primary", "run"),
+        Bound(1, 0),
+    ),
     Defect(
         17,
         "polling never rests when nothing can be verified",
         _function(17, poll._has_tried, lambda run, _: run.status == "succeeded"),
+        _world("remove some people", "run"),
     ),
     Defect(
         18,
         "a backup that is taken over loses a part of its snapshot",
         _method(18, backup_runner._BackupSnapshots, "keep", _keep_without_the_first),
-    ),
-    Defect(19, "a worker records backups that it never claimed", _method(19, fan_out._Share, "serve", _cut_off_all)),
-    Defect(
-        20,
-        "the interim result of an older run is overwritten",
-        _method(20, ResultRecorder, "settle", _settle_by_status),
-    ),
-    Defect(
-        21, "the baseline is stored without the lease", _method(21, DynamoStore, "save_baseline", _baseline_of_anybody)
+        _world("edit the primary", "rename a person", "run", queued=True),
+        _once(Fault.DIES),
     ),
     Defect(
         22,
         "an approval is never used up",
         lambda: patch.object(recorded_results, "ending", _counted(22, _approval_stays)),
+        _world("remove some people", "run", "approve", "run"),
     ),
-    Defect(23, "one person is enough where two are wanted", _function(23, people.is_agreed, lambda *_: True)),
+    Defect(
+        23,
+        "one person is enough where two are wanted",
+        _function(23, people.is_agreed, lambda *_: True),
+        _world("remove some people", "run", "approve", "run", four_eyes=True),
+    ),
     Defect(
         25,
         "a restore writes to the present primary under another name",
         _method(25, PresentPrimary, "check", lambda *_: ()),
+        _world(
+            "edit the primary", "run", "promote", "register the alias of", "restore the first state to the alias of"
+        ),
     ),
-    Defect(26, "another primary is pushed from at once", _function(26, _primary_as_named, _not_held)),
-    Defect(27, "the primary's own address gets the log-in of a backup", _primary_as_backup),
+    Defect(
+        26,
+        "another primary is pushed from at once",
+        _function(26, _primary_as_named, _not_held),
+        _world("change the primary"),
+    ),
+    Defect(
+        27, "the primary's own address gets the log-in of a backup", _primary_as_backup, _world("register the primary")
+    ),
     Defect(
         29,
         "a late proof of access leaves the new settings",
         _method(29, SettingsWrite, "_put_back", _late_is_harmless(SettingsWrite._put_back)),
+        _world("shut", "run", pace=2.5),
     ),
-    Defect(47, "a failure after the first write is not counted", _function(47, store_rules._in_a_row, _counted_once)),
-    Defect(48, "a registration that is changed during a run is still written to", _read_when_the_run_begins),
+    Defect(
+        47,
+        "a failure after the first write is not counted",
+        _function(47, store_rules._in_a_row, _counted_once),
+        _world("edit the primary", "break", "run", "run"),
+    ),
+    Defect(
+        48,
+        "a registration that is changed during a run is still written to",
+        _read_when_the_run_begins,
+        _world("edit the primary", "run", "disable"),
+        Bound(1, 0),
+    ),
     Defect(
         49,
         "a run that never asked a backup replaces what is said of it",
         lambda: patch.object(store_rules, "tells_of_the_run_alone", _counted(49, lambda _: False)),
+        _world("remove some people", "run", "run"),
+        _once(Fault.LOST),
     ),
     Defect(
         51,
         "a delivery without time counts as an attempt",
         _function(51, fan_out._not_requeued, lambda messages, _: set(messages)),
+        _world("rename a person", "run", backups=7, queued=True, pace=12.0),
     ),
     Defect(
         52,
         "what a person accepts is not remembered",
         _method(52, DynamoStore, "save_acceptance", lambda *_, **__: None),
+        _world("remove most people"),
     ),
-    Defect(53, "a dry restore approves the plan", _method(53, restores, "start", _approves)),
+    Defect(
+        53,
+        "a dry restore approves the plan",
+        _method(53, restores, "start", _approves),
+        _world("edit the primary", "run", "remove some people", "run", "dry restore"),
+    ),
 )

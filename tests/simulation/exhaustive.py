@@ -14,10 +14,11 @@ from tests.simulation.schedules import Played, Schedule, play
 
 @dataclass(frozen=True)
 class Bound:
-    """How many deviations of each kind a schedule may have."""
+    """How many deviations of each kind a schedule may have. ``kinds``: only these faults, empty for all."""
 
     preemptions: int
     faults: int
+    kinds: frozenset[Fault] = frozenset()
 
 
 def explored(schedule: Schedule, bound: Bound, in_order: set[str] | None = None) -> Iterator[tuple[Schedule, Played]]:
@@ -33,6 +34,8 @@ def explored(schedule: Schedule, bound: Bound, in_order: set[str] | None = None)
     for step in reversed([step for step in played.trace if step.number > last]):
         if bound.faults:
             for fault in _faults(step):
+                if bound.kinds and fault not in bound.kinds:
+                    continue
                 extended = _extended(schedule, step, Deviation(fault=fault))
                 yield from explored(extended, replace(bound, faults=bound.faults - 1), in_order)
         if not bound.preemptions or not step.can_switch:

@@ -36,7 +36,7 @@ class _ProcessFacts:
     """What one process has read and may do."""
 
     primary: dict[str, Any] = field(default_factory=dict)
-    read: dict[tuple[int, str], Any] = field(default_factory=dict)
+    read: dict[tuple[str, str], Any] = field(default_factory=dict)
     owners: set[str] = field(default_factory=set)
     primary_read_at: float = 0.0
     """When it read the primary, in seconds of the simulation."""
@@ -44,7 +44,7 @@ class _ProcessFacts:
 
 @dataclass(frozen=True)
 class Push:
-    """The first write of a run to a backup."""
+    """What one run writes to one backup."""
 
     run_id: str
     backup_id: str
@@ -61,13 +61,15 @@ class Watch:
         self._primary_of_run: dict[str, dict[str, Any]] = {}
         self._read_at: dict[str, float] = {}
         self._pushed_state_of: dict[int, float] = {}
-        self.tried: set[str] = set()
-        """The backups that were claimed or written to."""
+        self.tried: set[Push] = set()
+        """The backups that a worker claimed, by run."""
         self._before: dict[Push, dict[str, Any]] = {}
         self._approved: dict[Push, Approval] = {}
         self._locked_out: set[Push] = set()
         self._writer: dict[int, tuple[Process, float]] = {}
+        self._changed: set[tuple[str, str]] = set()
         world.doubles.table.on_change = self._row_changed
+        world.scheduler.after_call = self._look_at_changed
         world.watch = self
 
     @property
@@ -90,8 +92,8 @@ class Watch:
         """Remember what a process has read."""
         if method in _READS:
             facts = self._facts[process]
-            facts.read[session.server.number, method] = answer
-            if session.is_primary:
+            facts.read[session.registered_id, method] = answer
+            if isinstance(session.registered, Primary):
                 facts.primary[method] = answer
                 facts.primary_read_at = self._world.scheduler.clock
 
@@ -102,11 +104,11 @@ class Watch:
         server = session.server
         store = self._world.store
         primary, lease = store.primary(), store.lease()
-        self.expect(1, primary is None or primary.host != server.address[0], f"{process.name} writes to the primary")
+        is_primary = primary is not None and self._world.server_of(primary) is server
+        self.expect(1, not is_primary, f"{process.name} writes to the primary")
         self._one_writer(process, server, lease)
-        backup_id = next((one.id for one in store.backups() if one.host == server.address[0]), "nobody")
-        push = Push(run_of_lease(lease.owner) if lease else "", backup_id)
-        self._way_back(push, server, method)
+        push = Push(run_of_lease(lease.owner) if lease else "", session.registered_id)
+        self._way_back(process, push, server, method)
         self._no_older_state(process, push, server)
         if method == "write_accounts":
             self._approval(push, server, _names(given[0]))
@@ -131,11 +133,14 @@ class Watch:
         self.expect(5, read_at >= before, f"{push} replaces a newer state of the primary by an older one")
         self._pushed_state_of[server.number] = max(before, read_at)
 
-    def _way_back(self, push: Push, server: SimulatedServer, method: str) -> None:
-        """Promise 7: before the first write the run has recorded where the old content is kept, and it is there."""
+    def _way_back(self, process: Process, push: Push, server: SimulatedServer, method: str) -> None:
+        """Promise 7: before the first write the run has recorded where the old content is kept, and it is there.
+
+        The old content is what the process has read: nobody can keep what is changed between reading and writing.
+        """
         held = self._before.setdefault(push, {})
         for name in _WRITES[method]:
-            held.setdefault(name, server.content[name])
+            held.setdefault(name, self._facts[process].read.get((push.backup_id, name), server.content[name]))
         result = self._world.store.result(push.backup_id, push.run_id)
         self.expect(7, result is not None and bool(result.snapshot), f"{push} writes without a snapshot on record")
         self.expect(11, result is not None, f"{push} writes without a record")
@@ -161,7 +166,7 @@ class Watch:
         if process and method == "write_settings" and not server.is_open():
             lease = self._world.store.lease()
             for push in self._before:
-                if lease and push.run_id == run_of_lease(lease.owner) and push.backup_id == f"b{server.number}":
+                if lease and push.backup_id == session.registered_id and push.run_id == run_of_lease(lease.owner):
                     self._locked_out.add(push)
 
     def _runs_restore(self, run_id: str) -> bool:
@@ -175,6 +180,8 @@ class Watch:
         before = _row(old, key)
         after = _row(new, key)
         kind = key[0].partition("#")[0]
+        if kind in ("STATUS", "BACKUP"):
+            self._changed.add((kind, key[1]))
         if kind == "LEASE":
             self._lease_changed(process, before, after)
         elif kind == "OPEN":
@@ -197,6 +204,17 @@ class Watch:
             self.expect(5, holds, f"{process.name} stores a baseline of {run_id} without the lease")
         elif kind == "PRIMARY" and before and after:
             self._primary_changed(read_row(Primary, before), read_row(Primary, after))
+
+    def _look_at_changed(self, process: Process) -> None:
+        """Look at the rows that a call has changed, when all that it has changed is there."""
+        changed, self._changed = self._changed, set()
+        for _, backup_id in sorted(changed):
+            status, backup = self._world.store.status(backup_id), self._world.store.backup(backup_id)
+            if status:
+                is_of_it = backup is not None and status.registration == backup.registration
+                self.expect(3, is_of_it, f"{backup_id} has the status of another server after {process.name}")
+                if backup:
+                    self._failures_in_a_row(backup, status)
 
     def _holds_lease(self, process: Process) -> bool:
         lease = self._world.store.lease()
@@ -222,7 +240,8 @@ class Watch:
     def _open_changed(self, process: Process | None, key: RowKey, after: Any) -> None:
         if process and after and read_row(OpenBackupRow, after).held_by:
             run_id = key[0].partition("#")[2]
-            self.tried.add(key[1])
+            if process.name.startswith("worker"):  # a later run claims what it gives up
+                self.tried.add(Push(run_id, key[1]))
             lease = self._world.store.lease()
             if lease and run_of_lease(lease.owner) == run_id:
                 self._facts[process].owners.add(lease.owner)
@@ -271,13 +290,12 @@ class Watch:
         backup = self._world.store.backup(result.backup_id)
         if backup is None or backup.registration != result.registration:
             return
-        number = int(backup.host.rpartition(".")[2])
         facts = self._facts[process]
         not_read = [part.part for part in result.parts if part.status not in ("unchanged", "pushed")]
         self.expect(3, not not_read, f"{result.backup_id} is verified, but not {not_read}")
         run_primary = facts.primary or self._primary_of_run.get(result.run_id, {})
         for name, of in (("settings", _greeting), ("users", _names), ("groups", _names)):
-            held = facts.read.get((number, name))
+            held = facts.read.get((backup.id, name))
             if held is None or name not in run_primary:
                 self.expect(3, False, f"{result.backup_id} is verified and its {name} were not read")
                 continue
@@ -316,25 +334,23 @@ class Watch:
                 kept = " ".join(parts.values()).replace('\\"', '"')
                 self.expect(7, all(text in kept for text in held.values()), f"{result.snapshot} lacks the old content")
         for message in self._world.doubles.queue.dead_letters:
-            backup_id = Message.read(message.body).backup_id
-            self.expect(11, backup_id in self.tried, f"{backup_id} was never tried, and its message is given up")
-        for backup in store.backups():
-            self._failures_in_a_row(backup)
+            read = Message.read(message.body)
+            push = Push(read.run_id, read.backup_id)
+            self.expect(11, push in self.tried, f"the message of {push} is given up before anybody tried it")
         for push in self._locked_out:
             result = store.result(push.backup_id, push.run_id)
             reason = result.reason if result else "no result"
             self.expect(8, reason in _LOCK_OUT_IS_TOLD, f"the lock-out by {push} is called {reason or 'nothing'}")
 
-    def _failures_in_a_row(self, backup: Backup) -> None:
+    def _failures_in_a_row(self, backup: Backup, status: BackupResult) -> None:
         """Promise 12: the number of failures in a row is that of the history."""
         history = self._world.store.history(backup.id, limit=50, registration=backup.registration)
-        status = self._world.store.status(backup.id)
         counted = 0
-        for result in history:
-            if result.failures == 0 or (status and (result.term, result.source) != (status.term, status.source)):
+        for result in sorted(history, key=lambda one: one.attempted_at, reverse=True):
+            if result.failures == 0 or (result.term, result.source) != (status.term, status.source):
                 break
             counted += result.failures or 0
-        if status and status.failures is not None:
+        if status.failures is not None and self._world.is_one_clock:
             self.expect(12, status.failures >= counted, f"{backup.id} failed {counted} times, told: {status.failures}")
 
     def _true_record(self, run: Run) -> None:

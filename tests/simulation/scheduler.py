@@ -7,6 +7,7 @@ that hand over to each other cost up to a hundred times as much.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -15,6 +16,7 @@ from typing import Any, cast
 
 import greenlet
 
+from common.errors import Failure
 from common.runtime import UNFINISHED, Unfinished
 from local.fakes.runtime import Killed
 
@@ -162,20 +164,22 @@ class Task:
 
 
 class Scheduler:
-    """Runs processes by one schedule. ``deviations`` maps the number of a step to what differs at it.
+    """Runs processes by one schedule. ``decide`` says what differs at a step, None for nothing.
 
     ``next_action`` begins the next action of the world and returns False if there is none left; ``has_action`` says
-    whether there is one. ``tell`` is called with one line for every step, and ``trace`` has every step.
+    whether there is one. ``after_call`` is called when a call has taken effect, ``tell`` with one line for every step.
+    ``trace`` has every step.
     """
 
-    def __init__(self, deviations: dict[int, Deviation] | None = None) -> None:
+    def __init__(self, decide: Callable[[Step], Deviation | None] = lambda _: None) -> None:
         self.clock = 0.0
         self.steps = 0
-        self.deviations = deviations or {}
+        self.decide = decide
         self.next_action: Callable[[], bool] = lambda: False
         self.has_action: Callable[[], bool] = lambda: False
         self.trace: list[Step] = []
         self.tell: Callable[[str], None] = lambda _: None
+        self.after_call: Callable[[Process], None] = lambda _: None
         self.processes: list[Process] = []
         self.acting: Process | None = None
         """The process whose call takes effect at this moment."""
@@ -272,14 +276,14 @@ class Scheduler:
                 return
 
     def _next(self) -> Task | None:
-        if self._current and self._is_enabled(self._current):
-            return self._current
-        while self._suspended:
-            task = self._suspended.pop()
-            if self._is_enabled(task):
-                self._current = task
-                return task
-        self._current = next(self._enabled(), None)
+        """The task that goes on undisturbed: the current one, another one of its process, or whoever waits longest for
+        an end of those who came in between.
+        """
+        if self._current is None or not self._is_enabled(self._current):
+            own = self._current.process.tasks if self._current else ()
+            waiting = (*own, *reversed(self._suspended))
+            self._current = next(filter(self._is_enabled, waiting), None) or next(self._enabled(), None)
+            self._suspended = [task for task in self._suspended if task is not self._current and not task.is_done]
         return self._current
 
     def _enabled(self) -> Iterator[Task]:
@@ -308,10 +312,11 @@ class Scheduler:
         if not isinstance(call, Call):
             self._go_on(task, None)
             return
-        deviation = self.deviations.get(self.steps)
         others = any(other is not task for other in self._enabled())
-        self.trace.append(Step(self.steps, task.process, call, others or bool(self._late) or self.has_action()))
+        step = Step(self.steps, task.process, call, others or bool(self._late) or self.has_action())
+        self.trace.append(step)
         self.steps += 1
+        deviation = self.decide(step)
         if deviation and deviation.switch is not None and self._switch(task, deviation.switch):
             return
         if deviation and deviation.stall:
@@ -354,6 +359,7 @@ class Scheduler:
             self._late.append((f"{call} of {process.name}", call.do))
         do = disturbance.do if disturbance else call.do
         answer, error = self._done(process, do) if do else (None, None)
+        self.after_call(process)
         happened = f" ({fault})" if disturbance or fault is Fault.DIES_AFTER else ""
         self.tell(f"{process.name}: {call}{f' raises {error}' if error else ''}{happened}")
         if fault is Fault.DIES_AFTER:
@@ -375,7 +381,8 @@ class Scheduler:
     def _land(self, number: int = 0) -> None:
         what, do = self._late.pop(number)
         self.tell(f"{what} takes effect now")
-        do()
+        with suppress(Failure):  # the server refuses it by now, and nobody hears of that
+            do()
 
     def _go_on(self, task: Task, answer: Any, error: BaseException | None = None) -> None:
         task.waits_for, task.has_begun = None, True

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from random import Random
 
-from common.errors import Failure
+from common.errors import Failure, Reason
 from registry.fleet_records import Backup, Primary
 from tests.simulation.end_states import end_state
 from tests.simulation.invariants import Watch
@@ -21,9 +21,9 @@ POLL: Mapping[str, object] = {"action": "poll"}
 EVENT_LIFE = 6 * 3600.0
 MOST_RUNS = 6
 """After the last fault, everything is in order again after at most this many runs."""
-STALLS = (5.0, 70.0, LIFE, LEASE + 5.0, FAN_OUT_LEASE + 5.0)
-FAULTS = tuple(Fault)
-STEPS_PER_ACTION = 60
+WEIGHT_PER_ACTION = 80.0
+"""About how much the steps of one action weigh together."""
+STALLS = (5.0, 70.0, 114.0, LIFE, LEASE + 5.0, FAN_OUT_LEASE + 5.0)
 
 PEOPLE = tuple(f"person-{number}" for number in range(12))
 
@@ -50,12 +50,18 @@ class Schedule:
     backups: int = 2
     fan_out_above: int = 100
     four_eyes: bool = False
+    eager: bool = True
+    """What has arrived for a function is delivered before the next action; otherwise after the last one."""
+    pace: float = 0.0
+    """Seconds that each call to a server takes."""
 
     def __str__(self) -> str:
         actions = "; ".join(map(str, self.actions))
         deviations = ", ".join(f"{step}: {deviation}" for step, deviation in self.deviations)
         eyes = ", four eyes" if self.four_eyes else ""
-        fleet = f"{self.backups} backups, queued above {self.fan_out_above}{eyes}"
+        slow = f", {self.pace:g} s per call" if self.pace else ""
+        late = "" if self.eager else ", deliveries come late"
+        fleet = f"{self.backups} backups, queued above {self.fan_out_above}{eyes}{slow}{late}"
         return f"{fleet}: {actions} | {deviations or 'undisturbed'}"
 
 
@@ -71,16 +77,49 @@ class Played:
     trace: list[Step] = field(default_factory=list)
 
 
-def drawn(seed: int) -> Schedule:
-    """The schedule with this seed."""
+def play_seed(seed: int) -> tuple[Schedule, Played]:
+    """Play the schedule with this seed; return it with what came of it.
+
+    Its actions come from a few kinds only, or from one of the ``STORIES`` with some more in between: a schedule that
+    repeats few kinds finds more than one that has a bit of all. Deviations are drawn step by step, mostly at steps that
+    have an effect.
+    """
     random = Random(seed)  # noqa: S311 # a schedule, not a secret
-    backups = random.choice((1, 2, 2))
-    kinds, weights = zip(*_WEIGHTS.items(), strict=True)
-    count = random.choice((2, 3, 3, 4, 5, 6))
-    actions = tuple(_action(random, random.choices(kinds, weights)[0], backups) for _ in range(count))
-    steps = sorted(random.sample(range(1, count * STEPS_PER_ACTION), random.choice((0, 1, 2, 2, 3, 4))))
-    deviations = tuple((step, _deviation(random)) for step in steps)
-    return Schedule(actions, deviations, backups, random.choice((100, 100, 0)), random.random() < 0.2)
+    pace = random.choice((0.0,) * 8 + (5.0, 12.0))
+    backups = 5 if pace else random.choice((1, 1, 2, 2, 3))
+    schedule = Schedule(
+        _actions(random, backups),
+        backups=backups,
+        fan_out_above=0 if pace else random.choice((100, 100, 0)),
+        four_eyes=random.random() < 0.15,
+        eager=random.random() < 0.6,
+        pace=pace,
+    )
+    left = random.choice((0, 1, 1, 2, 2, 3))
+    chance = left / (len(schedule.actions) * WEIGHT_PER_ACTION)
+    deviations: list[tuple[int, Deviation]] = []
+
+    def decide(step: Step) -> Deviation | None:
+        if len(deviations) == left or random.random() > chance * _weight(step):
+            return None
+        deviation = _deviation(random, step)
+        deviations.append((step.number, deviation))
+        return deviation
+
+    played = _play(schedule, decide)
+    return replace(schedule, deviations=tuple(deviations)), played
+
+
+def _actions(random: Random, backups: int) -> tuple[Action, ...]:
+    if random.random() < 0.4:
+        kinds = list(random.choice(STORIES))
+        for _ in range(random.choice((0, 0, 1, 2))):
+            kinds.insert(random.randint(0, len(kinds)), random.choice(tuple(_ACTIONS)))
+        number = random.randint(2, backups + 1)  # a story is about one backup
+        return tuple(replace(_action(random, kind, backups), backup=number) for kind in kinds)
+    few = random.choices(tuple(_WEIGHTS), tuple(_WEIGHTS.values()), k=random.choice((2, 3, 4)))
+    some = random.choices((*few, "run", "edit the primary"), k=random.choice((2, 3, 4, 5, 6)))
+    return tuple(_action(random, kind, backups) for kind in some)
 
 
 def _action(random: Random, kind: str, backups: int) -> Action:
@@ -88,10 +127,17 @@ def _action(random: Random, kind: str, backups: int) -> Action:
     return Action(kind, random.randint(2, backups + 1) if kind in _OF_A_BACKUP else 2, skew)
 
 
-def _deviation(random: Random) -> Deviation:
+def _weight(step: Step) -> float:
+    """How often a step is disturbed, compared with others."""
+    if step.call.target in ("queue", "function") or step.call.method.startswith("write_"):
+        return 8.0
+    return 3.0 if step.call.touches and step.call.touches.writes else 1.0
+
+
+def _deviation(random: Random, step: Step) -> Deviation:
     match random.choice(("fault", "fault", "switch", "switch", "stall")):
         case "fault":
-            return Deviation(fault=random.choice(FAULTS))
+            return Deviation(fault=random.choice((*step.call.faults, Fault.DIES, Fault.DIES_AFTER)))
         case "switch":
             return Deviation(switch=random.randrange(4))
         case _:
@@ -104,7 +150,18 @@ def play(schedule: Schedule, *, tells: bool = False, in_order: set[str] | None =
     ``in_order`` are end states from which everything came in order before (``tests.simulation.end_states``): from one
     of them it is not brought in order again. A new one is added.
     """
-    scheduler = Scheduler(dict(schedule.deviations))
+    deviations = dict(schedule.deviations)
+    return _play(schedule, lambda step: deviations.get(step.number), tells=tells, in_order=in_order)
+
+
+def _play(
+    schedule: Schedule,
+    decide: Callable[[Step], Deviation | None],
+    *,
+    tells: bool = False,
+    in_order: set[str] | None = None,
+) -> Played:
+    scheduler = Scheduler(decide)
     size = (schedule.backups, schedule.fan_out_above, schedule.four_eyes)
     world = _world(scheduler, *size)
     story: list[str] = []
@@ -115,12 +172,14 @@ def play(schedule: Schedule, *, tells: bool = False, in_order: set[str] | None =
         scheduler.tell = lambda line: story.append(f"{scheduler.steps:4} {scheduler.now:%H:%M:%S} {line}")
     watch = Watch(world)
     world.is_one_clock = not any(action.skew for action in schedule.actions)
+    world.pace = schedule.pace
     actions = list(reversed(schedule.actions))
-    scheduler.next_action, scheduler.has_action = _acting(world, actions), lambda: bool(actions)
+    scheduler.next_action = _acting(world, actions, eager=schedule.eager)
+    scheduler.has_action = lambda: bool(actions or world.doubles.events or world.doubles.queue.messages)
     with world.in_force():
         scheduler.run()
         trace = scheduler.trace
-        scheduler.trace, scheduler.deviations = [], {}
+        scheduler.trace, scheduler.decide, world.pace = [], lambda _: None, 0.0
         scheduler.tell("from here on nothing is disturbed")
         end = "" if in_order is None else end_state(world, watch.pushes)
         if in_order is None or end not in in_order:
@@ -153,21 +212,34 @@ def _begun(backups: int, fan_out_above: int, four_eyes: bool) -> SimulatedWorld:
     return world
 
 
-def _acting(world: SimulatedWorld, actions: list[Action]) -> Callable[[], bool]:
-    """Begins one action after the other, from the last; whatever has arrived for a function meanwhile comes first."""
+def _acting(world: SimulatedWorld, actions: list[Action], *, eager: bool = True) -> Callable[[], bool]:
+    """Begins one action after the other, from the last, until one has begun a process. What has arrived for a function
+    comes before them if ``eager``, otherwise after them; a message that is invisible comes when it is due.
+    """
+    doubles = world.doubles
+
+    def deliver() -> bool:
+        if doubles.events:
+            world.invoke(doubles.events.pop(0), "asked run")
+            return True
+        return world.deliver()
 
     def next_action() -> bool:
-        if world.doubles.events:
-            world.invoke(world.doubles.events.pop(0), "asked run")
+        if eager and deliver():
             return True
-        if world.deliver():
+        while actions:
+            action = actions.pop()
+            world.scheduler.tell(f"-- {action}")
+            begun = len(world.scheduler.processes)
+            _ACTIONS[action.kind](world, action)
+            if len(world.scheduler.processes) > begun:
+                return True
+        if deliver():
             return True
-        if not actions:
+        if not doubles.queue.messages:
             return False
-        action = actions.pop()
-        world.scheduler.tell(f"-- {action}")
-        _ACTIONS[action.kind](world, action)
-        return True
+        world.scheduler.clock = max(world.scheduler.clock, min(one.visible_at for one in doubles.queue.messages))
+        return deliver()
 
     return next_action
 
@@ -178,7 +250,7 @@ def _come_to_order(world: SimulatedWorld, watch: Watch) -> None:
     scheduler.clock += EVENT_LIFE
     _expect_rest(world, watch)
     for server in world.doubles.servers.values():
-        server.shut_by = ""
+        server.shut_by, server.ignores_writes = "", False
     for registered in _registered(world):
         _repair(world, registered)
         scheduler.run()
@@ -187,6 +259,9 @@ def _come_to_order(world: SimulatedWorld, watch: Watch) -> None:
             break
         for backup in store.backups():
             last = store.status(backup.id)
+            if last and last.reason == Reason.ENDS_RUNS:
+                world.request("POST", "/sync-runs", {"backups": [backup.id]})
+                scheduler.run()
             for who in ("ben", "carla") if last and last.status == "blocked" and last.plan_hash else ():
                 world.request(
                     "POST", f"/backups/{backup.id}/approve", {"hash": last.plan_hash if last else ""}, who=who
@@ -232,7 +307,7 @@ def _repair(world: SimulatedWorld, registered: Primary | Backup) -> None:
         world.request("PATCH", f"/backups/{registered.id}", log_in | switches)
     if registered.paused:
         world.request("POST", f"/backups/{registered.id}/resume")
-    if registered.host == HOST.format(ALIAS):
+    if int(registered.host.rpartition(".")[2]) >= ALIAS:
         world.request("DELETE", f"/backups/{registered.id}")
 
 
@@ -299,6 +374,13 @@ def _edit(world: SimulatedWorld, number: int, *, people: bool) -> None:
         server.greeting = f"edit {world.edits}"
 
 
+def _rename(world: SimulatedWorld) -> None:
+    """One person on the primary gets another name: one goes, one comes."""
+    server = world.doubles.servers[_primary_number(world)]
+    world.edits += 1
+    server.people = (*server.people[1:], f"newcomer-{world.edits}")
+
+
 def _primary_number(world: SimulatedWorld) -> int:
     primary = world.store.primary()
     return int(primary.host.rpartition(".")[2]) if primary else 1
@@ -318,6 +400,18 @@ def _restore_state(world: SimulatedWorld, action: Action, backup_id: str) -> Non
     newest = world.store.newest_state()
     if newest:
         world.request("POST", f"/backups/{backup_id}/restore", {"snapshot": newest.digest, "same_machine": False})
+
+
+def _restore_first(world: SimulatedWorld, backup_id: str) -> None:
+    states = world.store.states(limit=99)
+    if states:
+        world.request("POST", f"/backups/{backup_id}/restore", {"snapshot": states[-1].digest})
+
+
+def _move(world: SimulatedWorld, action: Action) -> None:
+    """The registration of a backup gets another server."""
+    log_in = {"username": "admin", "password": f"password-of-{SPARE}"}
+    world.request("PATCH", _path(action), {"host": HOST.format(SPARE), **log_in})
 
 
 def _dry_restore(world: SimulatedWorld, action: Action) -> None:
@@ -375,6 +469,11 @@ def _shut(world: SimulatedWorld, action: Action) -> None:
     world.doubles.servers[_primary_number(world)].greeting = "shut"
 
 
+def _break(world: SimulatedWorld, action: Action) -> None:
+    """From now on the server acknowledges what is written and does nothing."""
+    world.doubles.servers[action.backup].ignores_writes = True
+
+
 def _rotate(world: SimulatedWorld, action: Action) -> None:
     """Somebody changes the password on a server, and then tells the product."""
     server = world.doubles.servers[action.backup]
@@ -406,6 +505,7 @@ _ACTIONS: dict[str, Callable[[SimulatedWorld, Action], object]] = {
     "asked dry run": lambda world, _: world.request("POST", "/sync-runs", {"dry_run": True}),
     "edit the primary": lambda world, _: _edit(world, _primary_number(world), people=False),
     "edit the primary's people": lambda world, _: _edit(world, _primary_number(world), people=True),
+    "rename a person": lambda world, _: _rename(world),
     "edit": lambda world, action: _edit(world, action.backup, people=False),
     "remove some people": lambda world, _: _keep_people(world, 0.7),
     "remove most people": lambda world, _: _keep_people(world, 0.3),
@@ -416,7 +516,12 @@ _ACTIONS: dict[str, Callable[[SimulatedWorld, Action], object]] = {
     "register the alias": lambda world, _: _register_as(world, f"b{ALIAS}", ALIAS, "password-of-1"),
     "restore to the alias": lambda world, action: _restore_state(world, action, f"b{ALIAS}"),
     "register the primary": lambda world, _: _register_as(world, "b7", _primary_number(world), "password-of-7"),
+    "register the alias of": lambda world, action: _register_as(
+        world, f"b{ALIAS + action.backup}", ALIAS + action.backup, f"password-of-{action.backup}"
+    ),
+    "restore the first state to the alias of": lambda world, action: _restore_first(world, f"b{ALIAS + action.backup}"),
     "change the primary": _change_primary,
+    "move": _move,
     "add a part": _add_part,
     "dry restore": _dry_restore,
     "pause": _request("POST", "/pause", {"why": "because"}),
@@ -429,6 +534,8 @@ _ACTIONS: dict[str, Callable[[SimulatedWorld, Action], object]] = {
     ),
     "resume the primary": lambda world, _: world.request("POST", "/primary/resume"),
     "shut": _shut,
+    "break": lambda world, action: _break(world, action),
+    "deliver again": lambda world, _: world.deliver(again=True),
     "rotate": _rotate,
     "delete": _delete,
     "register": _register,
@@ -438,7 +545,11 @@ _ACTIONS: dict[str, Callable[[SimulatedWorld, Action], object]] = {
 _OF_A_BACKUP = (
     "approve as ben",
     "restore the primary's state",
+    "break",
     "dry restore",
+    "register the alias of",
+    "restore the first state to the alias of",
+    "move",
     "edit",
     "approve",
     "pause",
@@ -461,3 +572,26 @@ _WEIGHTS = dict.fromkeys(_ACTIONS, 2) | {
     "approve": 6,
     "approve as ben": 3,
 }
+
+STORIES: tuple[tuple[str, ...], ...] = (
+    ("edit the primary", "run", "run"),
+    ("edit the primary", "poll", "edit the primary", "run"),
+    ("edit the primary", "asked run"),
+    ("rename a person", "run", "run"),
+    ("edit the primary", "run", "add a part"),
+    ("edit the primary", "run", "disable"),
+    ("edit the primary", "run", "move", "run"),
+    ("edit the primary", "run", "delete", "register"),
+    ("remove some people", "run", "approve", "run", "restore", "resume", "run"),
+    ("remove some people", "run", "approve", "edit", "run"),
+    ("remove some people", "asked run", "approve", "run"),
+    ("remove some people", "run", "dry restore", "run"),
+    ("remove most people", "accepting run", "approve", "run"),
+    ("edit the primary", "run", "restore", "run"),
+    ("edit the primary", "run", "promote", "register the alias of", "restore the first state to the alias of"),
+    ("shut", "run", "run"),
+    ("rotate", "run"),
+    ("edit the primary", "run", "an hour", "run", "run"),
+    ("change the primary", "run", "resume the primary", "run"),
+)
+"""Actions that belong together, each about one backup."""

@@ -24,7 +24,7 @@ from cerberus.address_policy import AddressPolicy
 from cerberus.certificate import CertificateFacts
 from common.deadline import Deadline
 from common.errors import Failure, Reason
-from fleet.servers import CerberusServers
+from fleet.servers import PRIMARY_ID, CerberusServers
 from local.fakes.aws_services import MemorySchedule
 from local.fakes.dynamodb import FakeDynamoDb
 from local.fakes.management_api import Answer, FakeApi
@@ -59,15 +59,20 @@ RESERVED = 7.0
 HOST = "10.0.0.{}"
 SPARE = 8
 """The number of a server that is not registered."""
-ALIAS = 9
-"""The number in another address of the first server."""
+ALIAS = 10
+"""Other addresses of servers have numbers from here on: that of the first one this, that of another one its number
+more.
+"""
 
 type Do = Callable[[], Any]
 type Faults = Mapping[Fault, Disturbance]
 
 
 class SimulatedServer(FleetServer):
-    """A Cerberus server. ``password`` is the one that it accepts; with the greeting ``shut_by`` it accepts nobody."""
+    """A Cerberus server. ``password`` is the one that it accepts; with the greeting ``shut_by`` it accepts nobody.
+
+    ``ignores_writes``: it acknowledges what is written and does nothing.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(f"server-{number}.", 443)
@@ -76,6 +81,7 @@ class SimulatedServer(FleetServer):
         self.label = f"server-{number}"
         self.password = f"password-of-{number}"
         self.shut_by = ""
+        self.ignores_writes = False
 
     @property
     def state(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
@@ -154,6 +160,7 @@ class SimulatedWorld:
         self.answers: list[tuple[str, Answer]] = []
         self.failed: list[str] = []
         self.edits = 0
+        self.pace = 0.0
         self._invocations = 0
 
     # Setting up
@@ -178,7 +185,7 @@ class SimulatedWorld:
     def server_of(self, registered: Primary | Backup) -> SimulatedServer:
         """The server of a registration."""
         number = int(registered.host.rpartition(".")[2])
-        return self.doubles.servers[1 if number == ALIAS else number]
+        return self.doubles.servers[number - ALIAS or 1 if number >= ALIAS else number]
 
     def stored_password(self, registered: Primary | Backup) -> str:
         """The password that is stored for a registration, empty if there is none for its destination."""
@@ -216,10 +223,12 @@ class SimulatedWorld:
         batch = process_batch(list(messages.values()), context, deadline, ends_at)
         return {message_id for message_id, message in messages.items() if message in batch.again}
 
-    def deliver(self) -> bool:
-        """Begin an invocation with the next messages of the queue; False if none is visible."""
+    def deliver(self, *, again: bool = False) -> bool:
+        """Begin an invocation with the next messages of the queue; False if none is visible. ``again``: with those that
+        another invocation has received and not finished.
+        """
         queue = self.doubles.queue
-        batch = queue.receive(self.scheduler.clock)
+        batch = list(queue.messages) if again else queue.receive(self.scheduler.clock)
         if not batch:
             return False
         event = {"Records": [{"eventSource": "aws:sqs", "messageId": one.id, "body": one.body} for one in batch]}
@@ -373,7 +382,7 @@ class SimulatedServers:
     def primary(
         self, primary: Primary, credentials: Credentials, settings: object, deadline: Deadline
     ) -> Iterator[Any]:
-        yield self._opened(primary, credentials, deadline, is_primary=True)
+        yield self._opened(primary, credentials, deadline)
 
     @contextmanager
     def backup(
@@ -387,19 +396,16 @@ class SimulatedServers:
     ) -> Iterator[Any]:
         if not_at == (backup.host, backup.port):
             raise Failure(Reason.SAME_AS_PRIMARY, "its address leads to the primary itself; nobody has logged in")
-        yield self._opened(backup, credentials, deadline, is_primary=False)
+        yield self._opened(backup, credentials, deadline)
 
     def is_same(self, one: tuple[str, int], other: tuple[str, int], _: object) -> bool:
         return one == other
 
-    def _opened(
-        self, registered: Primary | Backup, credentials: Credentials, deadline: Deadline, *, is_primary: bool
-    ) -> "Session":
+    def _opened(self, registered: Primary | Backup, credentials: Credentials, deadline: Deadline) -> "Session":
         deadline.check()
         if credentials.destination != destination_of(registered):
             raise password_needed(credentials.destination, destination_of(registered))
-        server = self._world.server_of(registered)
-        return Session(self._world, server, credentials, deadline.copy(), is_primary=is_primary)
+        return Session(self._world, registered, credentials, deadline.copy())
 
 
 class Session:
@@ -408,18 +414,18 @@ class Session:
     def __init__(
         self,
         world: SimulatedWorld,
-        server: SimulatedServer,
+        registered: Primary | Backup,
         credentials: Credentials,
         deadline: Deadline,
-        *,
-        is_primary: bool,
     ) -> None:
         self._world = world
-        self.server = server
+        self.registered = registered
+        self.registered_id = registered.id if isinstance(registered, Backup) else PRIMARY_ID
+        self.server = world.server_of(registered)
         self.credentials = credentials
         self.deadline = deadline
-        self.is_primary = is_primary
-        self.label, self.address, self.list_room = server.label, server.address, server.list_room
+        self.label, self.list_room = self.server.label, self.server.list_room
+        self.address = (registered.host, registered.port)
         world.watch.opened(self)
 
     def __getattr__(self, method: str) -> Any:
@@ -430,9 +436,11 @@ class Session:
 
             def do() -> Any:
                 process = self._world.scheduler.acting
+                self._world.scheduler.clock += self._world.pace
                 self._refuse()
                 self._world.watch.writing(process, self, method, given)
-                answer = member(*given, **named)
+                is_ignored = self.server.ignores_writes and method.startswith("write_")
+                answer = None if is_ignored else member(*given, **named)
                 self._world.watch.written(process, self, method)
                 if process:
                     self._world.watch.called(process, self, method, answer)

@@ -11,6 +11,7 @@ import pytest
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from fleet.servers import PRIMARY_ID
 from local.fakes.aws_services import MemoryQueue
 from local.fakes.runtime import Killed, WallClockRuntime
 from registry.run_records import QUEUED, BackupResult, Run
@@ -23,6 +24,7 @@ from tests.support.registrations import as_registered, begin_push
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from local.fakes.servers import FleetServer
     from local.fakes.world import World
     from sync.results import Report
 
@@ -241,3 +243,55 @@ def test_a_run_that_comes_back_from_the_dead_does_not_change_its_record(
     assert not report.recorded
     assert seen[0].recorded
     assert oldest(world).reason == Reason.RUN_CUT_OFF
+
+
+@pytest.mark.parametrize("reason", [Reason.CONNECTION_REFUSED, Reason.READ_TIMEOUT, Reason.AUTHENTICATION_FAILED])
+def test_a_server_that_lets_nobody_in_since_a_killed_run_wrote_its_settings_is_locked_out(
+    world: World, reason: Reason
+) -> None:
+    server = world.servers.by_id["b1"]
+    world.servers.by_id[PRIMARY_ID].greeting = "which locks everybody out of b1"
+    kill_at(server, "fresh_facts")
+    with pytest.raises(Killed):
+        start(world, NOON)
+    before = world.store.status("b1")
+    assert before
+    assert before.settings_before == before.snapshot != ""
+
+    server.on_call = lambda _: refuse(reason)
+    start(world, LATER)
+    locked_out = world.store.status("b1")
+    assert locked_out
+    assert locked_out.reason == Reason.ACCESS_LOST
+    assert reason in locked_out.message
+    assert before.snapshot in locked_out.message
+    assert (locked_out.harmed, locked_out.settings_before) == (True, before.snapshot)
+
+    server.on_call = lambda _: None
+    world.give_log_in("b1")
+    start(world, LATER + timedelta(minutes=2))
+    again = world.store.status("b1")
+    assert again
+    assert (again.status, again.settings_before) == ("in_sync", "")
+
+
+def test_a_server_that_is_off_without_new_settings_is_not_locked_out(world: World) -> None:
+    world.servers.by_id["b1"].on_call = lambda _: refuse(Reason.CONNECTION_REFUSED)
+    start(world, NOON)
+    last = world.store.status("b1")
+    assert last
+    assert last.reason == Reason.CONNECTION_REFUSED
+
+
+def kill_at(server: FleetServer, method: str) -> None:
+    """The process dies at this call."""
+
+    def called(name: str) -> None:
+        if name == method:
+            raise Killed
+
+    server.on_call = called
+
+
+def refuse(reason: Reason) -> None:
+    raise Failure(reason, "it does not let anybody in")
