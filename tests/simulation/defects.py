@@ -34,8 +34,7 @@ from replication.parts.accounts import AccountsPart
 from replication.settings_write import SettingsWrite
 from sync import backup_runner, fan_out, poll, push_conditions
 from sync import run as sync_run
-from sync.result_recorder import ResultRecorder
-from sync.results import RunStatus, finish
+from sync.results import ResultRecorder, RunStatus, finish
 from tests.simulation.exhaustive import Bound, explored
 from tests.simulation.scheduler import Fault
 from tests.simulation.schedules import Action, Schedule
@@ -275,7 +274,7 @@ def _once(fault: Fault, *, preemptions: int = 0) -> Bound:
     return Bound(preemptions, 1, frozenset({fault}))
 
 
-def found(defect: Defect) -> tuple[int, Schedule | None, list[str]]:
+def first_sign(defect: Defect) -> tuple[int, Schedule | None, list[str]]:
     """Look for a defect in its world: how many schedules were played, the one that shows it, and what it breaks."""
     count = 0
     with defect.restore():

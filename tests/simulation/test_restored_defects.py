@@ -2,13 +2,13 @@
 
 import pytest
 
-from tests.simulation.defects import APPLIED, DEFECTS, Defect, found
+from tests.simulation.defects import APPLIED, DEFECTS, Defect, first_sign
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: f"{defect.point} {defect.what}")
 def test_a_restored_defect_breaks_a_promise(defect: Defect) -> None:
     APPLIED.clear()
-    played, schedule, violations = found(defect)
+    played, schedule, violations = first_sign(defect)
     assert APPLIED[defect.point], "the switch replaces what nothing calls"
     assert schedule, f"{played} schedules of {defect.world} show nothing"
     assert violations
