@@ -19,8 +19,7 @@ from admin_api.routes import restores
 from admin_api.runs import start
 from common.errors import Failure, Reason
 from fleet import people
-from fleet.present_primary import PresentPrimary
-from fleet.primary import Source
+from fleet.primary import PresentPrimary, Source
 from fleet.servers import refuse_primary
 from registry import recorded_results, registrations, store_rules
 from registry.dynamo import DynamoStore

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from moto import mock_aws
@@ -11,6 +11,7 @@ from moto import mock_aws
 from common.runtime import SystemRuntime
 from local.fakes.aws_services import MemoryCredentials
 from local.fakes.runtime import FakeRuntime
+from local.fakes.secrets_manager import FakeSecretsManager
 from local.fakes.store import MemoryStore
 from registry.aws import Clients, open_clients
 from registry.credentials import SecretsManagerCredentials
@@ -94,10 +95,12 @@ def secrets_manager(clients: Clients, clock: FakeRuntime) -> SecretsManagerCrede
     return SecretsManagerCredentials(PREFIX, clients.secretsmanager, clock, max_age=300.0)
 
 
-@pytest.fixture(params=["memory", "secrets_manager"])
-def credential_store(request: pytest.FixtureRequest) -> CredentialStore:
-    """Each implementation of CredentialStore."""
+@pytest.fixture(params=["memory", "simulated", "secrets_manager"])
+def credential_store(request: pytest.FixtureRequest, clock: FakeRuntime) -> CredentialStore:
+    """Each implementation of CredentialStore; the one of AWS over simulated secrets and over moto's."""
     if request.param == "memory":
         return MemoryCredentials()
+    if request.param == "simulated":
+        return SecretsManagerCredentials(PREFIX, cast(Any, FakeSecretsManager()), clock, max_age=300.0)
     store: SecretsManagerCredentials = request.getfixturevalue("secrets_manager")
     return store

@@ -4,7 +4,7 @@ import json
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from common.errors import Failure, Reason
 from common.runtime import SystemRuntime
 from common.server_types import Features, Licence, Security, ServerFacts, Version
+from local.fakes.dynamodb import simulated_client
 from local.fakes.runtime import FakeRuntime
+from local.fakes.s3 import FakeS3
 from local.fakes.snapshots import MemorySnapshots
 from local.template import translated
 from registry.aws import Clients
@@ -59,10 +61,14 @@ def bucket(clients: Clients) -> S3Snapshots:
     return S3Snapshots(BUCKET, clients.s3, digests_in(clients))
 
 
-@pytest.fixture(params=["memory", "bucket"])
+@pytest.fixture(params=["memory", "simulated", "bucket"])
 def snapshots(request: pytest.FixtureRequest) -> SnapshotStore:
     if request.param == "memory":
         return MemorySnapshots()
+    if request.param == "simulated":
+        runtime = SystemRuntime()
+        digests = DynamoSnapshotDigests(TABLE, simulated_client(), runtime)
+        return S3Snapshots(BUCKET, cast(Any, FakeS3(runtime.now)), digests)
     store: S3Snapshots = request.getfixturevalue("bucket")
     return store
 
