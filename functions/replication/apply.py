@@ -40,7 +40,7 @@ class Push:
     """Carries out one plan on one backup. ``settings`` writes the settings, the part that can make every log-in fail.
 
     ``check_target`` is called before each further part is written; it raises Failure if the server must not be written
-    to any more. ``guard`` decides whether values that the server adds may count as equal.
+    to any more. ``guard`` decides whether a part may count as equal although the server added values to it.
     """
 
     def __init__(
@@ -92,12 +92,14 @@ class Push:
                     return
 
     def _check_same(self, part: PartPlan, held: str) -> None:
-        """Raise Failure unless the part still has this fingerprint."""
+        """Raise Failure unless the part still has the fingerprint ``held``."""
         if part.part.fingerprint(part.part.read(self._server), self.plan.policy) != held:
             raise Failure(Reason.CHANGED_DURING_PUSH, "its content was equal after its write, and has changed since")
 
     def _after_failures(self, part: PartPlan) -> PartPlan:
-        """The part's plan; nothing is written if the server failed, or a part that this one depends on failed."""
+        """The plan for ``part`` after earlier parts were pushed. It writes nothing if the push was stopped, or if a
+        part on which ``part`` depends was not written.
+        """
         if self._stopped and not part.settled:
             is_other = self._stopped.reason in (Reason.PRIMARY_REPLACED, Reason.REGISTRATION_CHANGED)
             message = (
@@ -132,7 +134,9 @@ class Push:
         self.pushed_at = self.runtime.now()
 
     def _compared(self, part: PartPlan, held: object) -> PartOutcome:
-        """The outcome for a part, from its content ``held`` after the write: equal, unchanged, or with added values."""
+        """The outcome of a part's write. ``held`` is the content that was read back: the desired content, the old one,
+        the desired one with values that the server added, or any other.
+        """
         policy = self.plan.policy
         if part.part.same(held, part.desired, policy):
             fingerprints = part.fingerprints(held, policy)

@@ -1,4 +1,4 @@
-"""The inputs of one replication, and its plan: the same for a run, the API and the command line."""
+"""The inputs of one replication. Runs, the API and the command line all make their plans from them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,12 +18,12 @@ type Check = Callable[[ServerFacts, ServerAddress, str], tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Restore:
-    """The differences of a restore from a replication.
+    """Everything in which a restore works differently from a replication.
 
     ``check`` replaces the comparison with the primary; it receives the server's facts, its address and its name for
-    messages. ``pause`` is called if the backup already has the content: afterwards no run may revert the restore. If
-    there is something to write, ``begin`` of ``replicate`` pauses the backup. ``then`` has the backup's facts at the
-    time of its snapshot, None if the source is not its own snapshot.
+    messages. ``pause`` pauses the backup, so that no run reverts the restore; it is called if the backup already has
+    the content to restore. Otherwise the argument ``begin`` of ``replicate`` pauses the backup. ``then`` has the
+    backup's facts at the time of its snapshot; None if no snapshot of this backup is restored.
     """
 
     check: Check
@@ -33,7 +33,7 @@ class Restore:
 
 @dataclass(frozen=True)
 class ReplicationJob:
-    """The content and rules for one backup, complete before the backup is contacted.
+    """The content and rules for one backup. All of them are known before the backup is contacted.
 
     ``source`` is the state to apply: the primary's state or, with ``restore``, an earlier state of the primary or of
     the backup itself (``Policy.exact``). An earlier state is applied completely or not at all, and the result is not

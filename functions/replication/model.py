@@ -40,13 +40,14 @@ class Status(StrEnum):
     """The backup differs, and the run was not meant to write."""
     FAILED = "failed"
     BLOCKED = "blocked"
-    """The guards stopped some of the plan, which waits for a review and an approval."""
+    """Parts of the plan, or all of it, were not written: they wait until a person has reviewed the plan."""
     ROLLED_BACK = "rolled_back"
-    """Settings that changed machine-specific values were rolled back at once."""
+    """New settings made log-in fail or changed the answers about SOAP, TLS or licence, and were undone at once."""
     INCOMPLETE = "incomplete"
     """The run did not reach the backup, or did not finish it."""
     RESTORED = "restored"
-    """The backup has earlier content again, its own or the primary's. The primary's content may differ by now."""
+    """A restore gave the backup earlier content, its own or the primary's. The primary may have other content by now.
+    """
 
 
 class PartStatus(StrEnum):
@@ -61,7 +62,7 @@ class PartStatus(StrEnum):
     ROLLED_BACK = "rolled_back"
     FAILED = "failed"
     SKIPPED = "skipped"
-    """Not tried, because the server, or a part that it depends on, failed."""
+    """The part was not written, because the push was stopped before, or a part that it refers to was not written."""
     NOT_OFFERED = "not_offered"
     """The primary's edition does not have the part, so there is nothing to compare with."""
     NOT_READ = "not_read"
@@ -92,7 +93,7 @@ class Policy:
 
     @property
     def source(self) -> str:
-        """The name in messages for the source that the backup is made equal to."""
+        """The name, in messages, of the source whose content the backup receives."""
         return "the snapshot" if self.exact else "the primary"
 
 
@@ -109,7 +110,7 @@ class Changes:
 
 
 class Cause(StrEnum):
-    """Why a part differs, derived from both sides' content when they were last equal."""
+    """Why a part differs. It is known from what primary and backup had when they were last equal."""
 
     PRIMARY_CHANGED = "primary_changed"
     BACKUP_EDITED = "backup_edited"
@@ -120,17 +121,19 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True)
 class PartFingerprints:
-    """The fingerprints of a part when it was last read back: of the desired and of the actual content."""
+    """Digests of a part's content at the last read-back: of the content that was desired, and of the content that the
+    backup ``held``.
+    """
 
     desired: str
     held: str
 
 
 WAIT_FOR_A_DECISION = frozenset({Reason.ENTRIES_AMBIGUOUS, Reason.NAMES_UNDECIDED, Reason.ADDITION_WIDENS_ACCESS})
-"""Reasons for which a part cannot be approved: the remedy must be carried out."""
+"""An approval does not release a part that waits for one of these reasons: somebody must carry out the remedy."""
 
 UNSURE = PartFingerprints("", "")
-"""The fingerprints of a part from the first write until it is read back."""
+"""Recorded in place of a part's fingerprints from the first write of a push until the part is read back."""
 
 
 LONGEST_SHOWN = 200
@@ -197,13 +200,16 @@ class Outcome:
     facts: ServerFacts | None = None
     """The facts that the backup reported, None if it could not be reached."""
     basis: str = ""
-    """A digest of everything that the verification depends on, if the caller stores it."""
+    """A digest of everything that the verification depends on; empty unless the caller adds one."""
     approved_parts: Mapping[PartName, str] = field(default_factory=dict)
-    """In an interim result of a plan with a hash: what will be written, by part."""
+    """The hash of each part that will be written. It is set in the interim result of a push that was approved or
+    requested by the plan's hash.
+    """
     settings_before: str | None = None
-    """The snapshot from before new settings whose proof of access is pending, empty if access was proved.
+    """The key of the snapshot from before new settings, as long as it is not proved that log-in still works. Empty if
+    that is proved.
 
-    None if this run found nothing out.
+    None if the run found out nothing about access.
     """
 
 
@@ -220,8 +226,8 @@ class PrimaryState:
     settings: int = 0
     """The number of values in its settings."""
     unread: Mapping[PartName, Failure] = field(default_factory=dict)
-    """Parts that could not be read because of a forbidden character, whose place is named. All other parts are
-    replicated.
+    """Parts that could not be read because they contain a character that XML cannot represent. Each failure names the
+    place of the character. All other parts are replicated.
     """
     doubts: tuple[Failure, ...] = ()
-    """Findings of a cross-check that could not be completed."""
+    """Why the number of users or groups could not be counted a second time."""

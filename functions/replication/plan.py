@@ -1,8 +1,8 @@
 """The plan for one backup, made before anything is written.
 
 A plan depends only on both sides' content and on the policy. The plan decides about every part, including the effect of
-one part's block on others. A run only carries the plan out, unless a write fails. Its hash covers everything that may
-be written and why, so that a person can approve exactly what was reviewed.
+one part's block on others. A run only carries the plan out, unless a write fails. The plan's hash covers everything
+that may be written and why, so that a person can approve exactly what was reviewed.
 """
 
 import hashlib
@@ -55,14 +55,14 @@ class Block:
 class PartPlan:
     """The plan for one part.
 
-    ``own`` is the backup's content and ``desired`` the content to write; None if it was not read or nothing is to be
-    written. ``settled`` is set if nothing is written, with the reason: the part is equal, cannot be replicated, or is
-    stopped by ``blocks`` of its own or of another part. A ``missing`` part is settled too, but an approval can release
-    it; an ``ambiguous`` part is settled, and no approval can. An ``uncommitted`` part is equal but may not survive a
-    restart of the server, so it is written again. A ``suspect`` part, equal or not, must be reviewed first for the
-    given reason. ``server`` is the backup's name. ``kept_differences`` are the paths of values that keep patterns
-    preserve although they differ. ``added_to`` is the content that was sent, if ``own`` is that content with values
-    added by the server.
+    ``own`` is the backup's content, None if it was not read. ``desired`` is the content to write, None if nothing is to
+    be written. ``settled`` is set if nothing is written, with the reason: the part is equal, cannot be replicated, or
+    is stopped by ``blocks`` of its own or of another part. If the primary returned no content for a part, the part is
+    ``missing``: it is settled until an approval releases it. An ``ambiguous`` part is settled, and no approval can
+    release it. An ``uncommitted`` part is equal but may not survive a restart of the server, so it is written again.
+    ``suspect`` is the reason why a person must review the part first, even if it is equal; it is empty if nobody must.
+    ``server`` is the backup's name. ``kept_differences`` are the paths of values that keep patterns preserve although
+    they differ. ``added_to`` is the content that was sent, if ``own`` is that content with values added by the server.
     """
 
     part: Part[Any]
@@ -126,7 +126,7 @@ class PartPlan:
 
     @property
     def ambiguous(self) -> bool:
-        """Whether the part cannot be merged because entries or names are undecided: there is no result to approve."""
+        """Whether the content to write is unknown, because entries or names are undecided. There is nothing to approve."""
         return self.settled is not None and self.settled.reason in WAIT_FOR_A_DECISION
 
     @property
@@ -153,8 +153,8 @@ class PartPlan:
         return replace(self, settled=PartOutcome(self.name, status, self.changes, reason, message, cause=self.cause))
 
     def hindered(self, not_done: Collection[PartName]) -> "PartPlan":
-        """The plan itself, or a copy settled without a write if the part refers to one that the backup does not
-        receive.
+        """The plan itself or, if the part refers to one of ``not_done``, a copy that is settled without a write. The
+        parts in ``not_done`` are those that the backup does not receive.
         """
         missing = sorted(self.part.needs.intersection(not_done))
         if self.settled or not missing:
@@ -162,7 +162,7 @@ class PartPlan:
         return self.settled_as(PartStatus.SKIPPED, Reason.DEPENDENCY_FAILED, f"it depends on {', '.join(missing)}")
 
     def facts(self, policy: Policy) -> list[object]:
-        """Everything that an approval of this part covers, as plain values without content."""
+        """Everything that an approval of this part covers, as plain values. Digests stand for the content."""
         own, desired = ("" if state is None else self.part.seal(state, policy) for state in (self.own, self.desired))
         blocks = [[block.reason, block.message, sorted(block.numbers.items())] for block in self.blocks]
         return [self.name, own, desired, self.uncommitted, blocks, list(self.kept_differences)]
@@ -248,7 +248,7 @@ class Plan:
         return plan._not_written(None, "the plan is carried out completely or not at all") if plan.stopped else plan
 
     def as_outdated(self) -> "Plan":
-        """The plan if a different one was approved or requested: nothing is written."""
+        """A copy of this plan that writes nothing, because a different plan was approved or requested."""
         message = "it is not the plan that was approved or requested"
         return replace(self._not_written(Reason.PLAN_NOT_CURRENT, message), outdated=True)
 
@@ -274,7 +274,7 @@ _ROUNDS = 5_000
 
 @lru_cache(maxsize=64)
 def _slow_digest(facts: str) -> str:
-    """The SHA-256 by PBKDF2, in hexadecimal.
+    """The hash of a plan with these ``facts``: PBKDF2 with SHA-256, in hexadecimal.
 
     The hash is shown and stored, and it covers secrets. Somebody who knows all content except one short secret could
     test guesses against the hash, so each guess must take as long as the hash itself.
@@ -292,8 +292,8 @@ def make_plan(
 ) -> Plan:
     """Read every chosen part of the backup and plan it. Raises Failure if a part cannot be read.
 
-    ``previous`` has the fingerprints of the parts when they were last equal; ``suspicion`` is why its settings must be
-    reviewed, empty if they need not be.
+    ``previous`` has the fingerprints of the parts when they were last equal. ``suspicion`` is why a person must review
+    the backup's settings; it is empty if nobody must.
     """
     plans = (
         replace(_plan(part, primary, server, features, policy, previous.get(part.name)), server=server.label)
@@ -371,7 +371,7 @@ def _compared(
 ) -> PartPlan:
     if part.same(own, desired, policy):
         wanted = part.fingerprint(desired, policy)
-        # Content that is unchanged since the last stored read-back has been made permanent.
+        # Content that is the same as when it was last read back and recorded has been made permanent.
         if part.shows_before_it_lasts and previous is not None and previous.held != wanted:
             return PartPlan(part, own, own, uncommitted=True)
         settled = PartOutcome(part.name, PartStatus.UNCHANGED, fingerprints=PartFingerprints(wanted, wanted))

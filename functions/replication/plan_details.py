@@ -34,7 +34,7 @@ added ones.
 MAX_FIELDS = 50
 """Maximum number of fields listed for each item; the rest is counted."""
 _BEFORE_DIFFERENCE = 40
-"""How many equal characters are shown before a difference."""
+"""Number of equal characters that are shown before the first difference of two long values."""
 MAX_KEPT = 100
 """Maximum number of kept paths that are listed; the rest is counted."""
 
@@ -106,7 +106,8 @@ class PartDetails:
 class PlanDetails:
     """All parts in the order of writing.
 
-    ``hash`` identifies the plan in an approval; ``exceptions`` are the exceptions that have an effect.
+    ``hash`` identifies the plan in an approval. ``exceptions`` are those exceptions to keep patterns that have an
+    effect.
     """
 
     hash: str
@@ -130,7 +131,7 @@ def details(plan: Plan, *, max_items: int = MAX_ITEMS) -> PlanDetails:
 
 
 def _exceptions(plan: Plan) -> tuple[str, ...]:
-    """The exceptions that make the plan replicate something, or did so at the last push."""
+    """The exceptions without which keep patterns would keep something in the backup's present or desired settings."""
     rules = plan.policy.rules
     if plan.policy.exact or not rules.exceptions:
         return ()
@@ -140,13 +141,13 @@ def _exceptions(plan: Plan) -> tuple[str, ...]:
 
 
 def _all_exceptions(plan: Plan, defect: Defect, missing: list[str]) -> tuple[str, ...]:
-    """All exceptions, if it cannot be determined which have an effect; ``missing`` gets a notice about that."""
+    """All exceptions, if a ``defect`` hides which of them have an effect. ``missing`` gets a notice of the defect."""
     missing.append(str(defect.of("the list of exceptions that have an effect")))
     return plan.policy.rules.exceptions
 
 
 def _undetailed(plan: PartPlan, defect: Defect, missing: list[str]) -> PartDetails:
-    """A part whose items can only be counted; ``missing`` gets a notice about that."""
+    """The details of a part whose items can only be counted because of a ``defect``. ``missing`` gets a notice."""
     missing.append(str(defect.of(f"the details of {plan.name}", plan.server)))
     changes, settled = plan.changes, plan.settled
     return PartDetails(
@@ -214,7 +215,9 @@ def field_change(difference: Difference) -> FieldChange:
 
 
 def _start_of_piece(before: str | None, after: str | None) -> int:
-    """The start of the shown piece of two values: 0, unless the shown text would be the same for both."""
+    """Where the shown piece of two values begins. It is 0, unless both would then be shown with the same text: then it
+    is shortly before their first difference.
+    """
     same = _length_of_common_prefix(before or "", after or "")
     return max(0, same - _BEFORE_DIFFERENCE) if same + _BEFORE_DIFFERENCE > LONGEST_SHOWN else 0
 
@@ -271,7 +274,7 @@ def preview(
     """A plan for display, with the guard's decisions, including the parts that the guard stops.
 
     ``warnings`` come before the plan's own. ``look`` computes the details; callers may pass a function that lists
-    fewer.
+    fewer items.
     """
     guarded = guard.apply(plan)
     plan_details = look(guarded)

@@ -1,7 +1,7 @@
 """The interfaces through which replication uses servers and snapshots.
 
-This package depends on nothing outside except these Protocols. A server that is only read, such as the primary, is a
-``ReadableServer``, which has no method that changes anything.
+The package ``replication`` reaches servers and snapshots only through these Protocols. A server that is only read, such
+as the primary, is a ``ReadableServer``, which has no method that changes anything.
 
 Every method may raise ``common.errors.Failure``.
 """
@@ -109,7 +109,7 @@ class Snapshots(Protocol):
     """Stores the content of a backup before it is written to."""
 
     def keep(self, parts: Mapping[str, str], facts: ServerFacts) -> str:
-        """Store the dumps of parts by name, and the server's facts; return the snapshot's key.
+        """Store the content of ``parts`` as text, by part name, and the server's facts. Return the snapshot's key.
 
         Raises Failure.
         """

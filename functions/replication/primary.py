@@ -22,8 +22,8 @@ def read_primary(server: ReadableServer, parts: Iterable[PartName], *, accept_em
 
     Raises Failure if anything is unreadable. PRIMARY_EMPTY: users, groups or settings are missing, or there is no user
     and ``accept_empty`` does not permit that. PRIMARY_INCOMPLETE: the server lists at least twice as many users or
-    groups as its documents contain. A failed read never means "no users". A character
-    that XML cannot represent makes only its own part unreadable.
+    groups as its documents contain. A failed read never means "no users". A character that XML cannot represent makes
+    only the part that contains it unreadable.
     """
     wanted = set(parts)
     facts = server.facts()
@@ -74,7 +74,9 @@ blocked addresses, is not a change.
 
 
 def fingerprint(primary: PrimaryState) -> str:
-    """A digest of everything that was read: it equals an earlier one exactly if nothing replicated has changed."""
+    """A digest of the primary's version and all parts that were read. Two digests are equal exactly if the version and
+    everything that is replicated are equal.
+    """
     parts = (f"{name}={part_digest}" for name, part_digest in fingerprints(primary).items())
     return digest(f"{primary.facts.version} {' '.join(parts)}")
 
@@ -94,9 +96,10 @@ def dump(primary: PrimaryState) -> dict[str, str]:
 
 
 def earlier_state(dumps: Mapping[str, str], facts: ServerFacts, address: tuple[str, int], label: str) -> PrimaryState:
-    """The state in ``dumps``, which are by part name; ``facts`` are the server's facts at that time.
+    """A stored state. ``dumps`` has its parts by name, as text; ``facts`` are the server's facts when they were read.
 
-    ``label`` is its name in messages. Users and settings are not counted, because no comparison needs the numbers.
+    ``label`` is the state's name in messages. Users, groups and settings are not counted, because no comparison needs
+    the numbers.
     Raises Failure(SNAPSHOT_UNREADABLE) for an unknown or unreadable part.
     """
     unknown = set(dumps) - set(PartName)
@@ -125,8 +128,8 @@ def earlier_state(dumps: Mapping[str, str], facts: ServerFacts, address: tuple[s
 def compared(before: Mapping[str, str], after: Mapping[str, str]) -> Plan:
     """The changes from one state to another; both are dumps by part name.
 
-    A part that only one state has is settled, with a message that says which. Raises Failure(DOCUMENT_MALFORMED) for an
-    unreadable document.
+    A part that only one state has is not compared; its message says which state has it. Raises
+    Failure(DOCUMENT_MALFORMED) for an unreadable document.
     """
     return Plan(tuple(_compared(before, after)), BY_DEFAULT)
 
@@ -151,8 +154,8 @@ def _part(part: Part[Any], before: Any, after: Any) -> PartPlan:
 def _cross_check(what: str, held: int, ask: Callable[[], tuple[str, ...]], label: str) -> Iterator[Failure]:
     """Compare two counts of the server's users or groups; yield the failure if the second count is unavailable.
 
-    Only half or less is an error: on real servers the list of names may include accounts (of a directory, for example)
-    that are not in the document.
+    A document with half as many entries as the list of names, or fewer, is an error. A smaller difference is not an
+    error, because the list of names may include accounts (of a directory, for example) that are not in the document.
     """
     try:
         named = len(ask())

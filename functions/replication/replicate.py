@@ -1,4 +1,4 @@
-"""The replication to one backup: check, read, plan, store its content, write, read back."""
+"""The replication to one backup: check and read the backup, plan, store the backup's content, write, read back."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -24,7 +24,7 @@ from replication.ports import ServerFacts, Snapshots, WritableServer
 from replication.settings_write import SettingsWrite
 
 _PROVED = frozenset({PartStatus.PUSHED, PartStatus.UNCHANGED, PartStatus.ROLLED_BACK})
-"""Statuses of settings after which access was checked since the last write."""
+"""Statuses of the part ``settings`` that mean: log-in was checked after the last write of settings."""
 
 
 def replicate(
@@ -129,7 +129,7 @@ def _interrupted(plan: Plan, warnings: tuple[str, ...], snapshot: str) -> Outcom
     return Outcome(
         Status.INCOMPLETE,
         Reason.INTERRUPTED,
-        "the run began to write to it and stored no result: it was killed, or is still in progress",
+        "the run began to write to it and stored no result: the run was killed, or is still in progress",
         parts=tuple(outcome(part) for part in plan.parts),
         warnings=warnings,
         plan_hash=plan.hash,

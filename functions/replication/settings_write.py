@@ -2,9 +2,9 @@
 
 New settings can make every log-in fail. So they are written only if there is time to write them, to prove access over a
 new connection, and to undo them. The time for undoing is reserved before the write, and no slow call can use it up. The
-first complaint is reported in every case. If access was neither proved nor restored, the result is reported as a
-lock-out. The proof: the facts about SOAP, TLS and licence are unchanged, read over a new connection with a new log-in.
-If a backup's own earlier settings are restored, the facts from that time are accepted as well.
+first problem found after the write is always reported. If access was neither proved nor restored, the result is
+reported as a lock-out. The proof: the facts about SOAP, TLS and licence are unchanged, read over a new connection with
+a new log-in. If a backup's own earlier settings are restored, the facts from that time are accepted as well.
 """
 
 from collections.abc import Callable
@@ -19,8 +19,8 @@ from replication.ports import ServerFacts, WritableServer
 PAUSES = (1.0, 2.0, 4.0)
 """Seconds between attempts to log in after new settings."""
 _LOOKS = 4
-"""Writing, a new log-in with its calls, and reading back, each assumed to take as long as reading the facts did, plus
-one more.
+"""Number of steps for which time is reserved: writing, a new log-in with its calls, reading back, and one more to be
+safe. Each step is assumed to take as long as reading the facts took.
 """
 
 UNREACHABLE = frozenset(
@@ -44,7 +44,7 @@ _FATE_UNKNOWN = frozenset({Reason.CONNECTION_CLOSED, Reason.CONNECTION_FAILED, R
 class PendingAccessProof:
     """New settings were written to a backup, and the result of the proof of access was not recorded.
 
-    ``snapshot`` is the key of the content before, ``facts`` are the facts from before.
+    ``snapshot`` is the key of the backup's content before the write, ``facts`` are the backup's facts before the write.
     """
 
     snapshot: str
@@ -52,7 +52,9 @@ class PendingAccessProof:
 
 
 def _changed(now: ServerFacts, *right: ServerFacts) -> str:
-    """Which facts for the proof of access match none of ``right``, as a clause; empty if all match."""
+    """A clause that says whether SOAP and TLS, or the licence, differ from those in all of ``right``; empty if neither
+    does.
+    """
     if all(now.security != before.security for before in right):
         return "its answers about SOAP and TLS have changed"
     # The licence's remaining days are not compared, because they can change during the push.
@@ -95,8 +97,9 @@ class _Complaint:
 class SettingsWrite:
     """Writes the settings of one backup.
 
-    ``facts`` are the server's facts from before, ``then`` those from the time of the snapshot that is restored (None
-    for any other source). ``pace`` is how many seconds reading the facts took, as a measure of the server's speed.
+    ``facts`` are the server's facts before the write. ``then`` are the facts from the time of the snapshot that is
+    restored, None for any other source. ``pace`` is how many seconds reading the facts took, as a measure of the
+    server's speed.
     """
 
     server: WritableServer
@@ -110,9 +113,10 @@ class SettingsWrite:
         """Write the settings and prove that access still works. ``written`` is called when the server has acknowledged
         the write.
 
-        Raises Failure. DEADLINE: nothing was written, or it was undone, or log-in works as before.
-        MACHINE_VALUES_CHANGED: the write was undone, which was verified by reading back. ROLLBACK_NOT_EFFECTIVE: access
-        works, but the part differs from before. ACCESS_LOST: undoing the write did not help.
+        Raises Failure. DEADLINE: nothing was written, or the write was undone, or it is unknown whether the write took
+        effect, and log-in works. MACHINE_VALUES_CHANGED: the write was undone, which was verified by reading back.
+        ROLLBACK_NOT_EFFECTIVE: log-in works, but reading back did not show the old settings. ACCESS_LOST: undoing the
+        write did not help.
         """
         aside = sum(PAUSES) + _LOOKS * self.pace
         left = self.server.deadline.remaining()
@@ -179,8 +183,8 @@ class SettingsWrite:
         return _Complaint(change) if change else None
 
     def _facts_again(self) -> ServerFacts:
-        """The facts, read over a new connection. A server may need a moment after new settings, especially its
-        listener.
+        """The facts, read over a new connection. After new settings, a server may need a moment before it answers
+        again.
 
         If the time runs out, the failure is that of the last attempt which the server itself caused to fail.
         """

@@ -8,7 +8,7 @@ authentication      GetAuthenticationList               SetAuthenticationList   
 accounts            GetProfiles, GetGroups              SaveProfiles                     one call writes both
 event_rules         GetEventRules                       SetEventRules                    need accounts; not everywhere
 mime_mappings       GetMimeMappings                     SaveMimeMappings                 a set by extension
-ip_block_lists      GetIPBlockList, GetAutoBlockList    SaveBlockList                    the automatic list if asked for
+ip_block_lists      GetIPBlockList, GetAutoBlockList    SaveBlockList                    the automatic list if chosen
 account_requests    GetRequestedAccounts                SetRequestedAccounts
 listeners           GetInterfaceList                    ModifyInterface, CommitSettings  off unless chosen
 ==================  ==================================  ===============================  ===========================

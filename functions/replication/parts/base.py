@@ -21,7 +21,7 @@ from replication.model import PartName, Policy
 from replication.ports import Content, Features, ReadableServer, WritableServer, as_bytes, as_text
 
 _ONE_TREE = Lock()
-"""Allows one parsed document at a time: it takes about eight times the memory of its text.
+"""Allows one parsed document at a time: a parsed document takes about eight times the memory of its text.
 
 Backups are processed in parallel threads, but Python computes in only one of them at a time. So waiting for another
 thread's document costs no time.
@@ -32,8 +32,8 @@ thread's document costs no time.
 class Document:
     """A document that a server returned. Only the UTF-8 bytes are kept, and parsed when needed.
 
-    ``what`` and ``server`` appear in the message if it cannot be read. ``room`` is the maximum size of its tree in
-    bytes.
+    ``what`` and ``server`` appear in the message if the document cannot be read. ``room`` is the maximum size of its
+    tree in bytes.
     """
 
     data: bytes = field(repr=False)
@@ -87,9 +87,7 @@ class Document:
 
     @cached_property
     def digest(self) -> str:
-        """A digest that is equal for two documents exactly if they are equal. The items of the list. Raises
-        Failure(DOCUMENT_MALFORMED).
-        """
+        """A digest that is equal for two documents exactly if they are equal. Raises Failure(DOCUMENT_MALFORMED)."""
         return self.with_tree(lambda root: canonical.digest(canonical.canonical(root)), empty=canonical.digest(""))
 
     @cached_property
@@ -120,7 +118,7 @@ class ListDocument(Document):
 
     @cached_property
     def items(self) -> named_items.Items:
-        """Raises Failure(DOCUMENT_MALFORMED)."""
+        """The items of the list. Raises Failure(DOCUMENT_MALFORMED)."""
         if self._pieces is not None:
             return self._pieces.items
         most = budgets.most_items(len(self.data))
@@ -137,7 +135,7 @@ class ListDocument(Document):
         return self.items.digest
 
     def excerpts(self, keys: Collection[str]) -> dict[str, bytes]:
-        """The XML of each item with one of these keys."""
+        """The XML of each item whose key is in ``keys``."""
         if not keys:
             return {}
         if self._pieces is not None:
@@ -169,7 +167,7 @@ class Part[State](ABC):
     shows_before_it_lasts: ClassVar[bool] = False
     """Whether a server shows a written value before that value would survive a restart.
 
-    Then equal does not mean finished: the writer may have been interrupted.
+    In such a part, equal values may still get lost: the run that wrote them may have been interrupted.
     """
 
     def offered(self, features: Features) -> bool:
@@ -221,8 +219,8 @@ class Part[State](ABC):
     def additions(self, held: State, sent: State, before: State | None) -> int | None:
         """The number of values that the server added to what it was ``sent``; None if ``held`` differs in another way.
 
-        Some servers add their own defaults to a document. Content from ``before`` is not an addition; ``before`` None
-        means unknown.
+        Some servers add their own defaults to a document. ``before`` is the content before the write, None if unknown;
+        content from ``before`` does not count as an addition.
         """
         return None
 
@@ -243,15 +241,15 @@ class Part[State](ABC):
         return ()
 
     def counts(self, state: State, label: str) -> Mapping[str, int]:
-        """The number of things on a primary that must not shrink unnoticed, by name.
+        """The numbers of a primary's users, groups or settings, which must not shrink unnoticed, each with its name.
 
-        Raises Failure(PRIMARY_EMPTY) that names the primary by its ``label``, if it returned no content.
+        Raises Failure(PRIMARY_EMPTY) that names the primary by its ``label``, if the primary returned no content.
         """
         return {}
 
     def stable(self, before: State, after: State) -> State:
-        """``after`` with automatically changing content replaced from ``before``, because that is not a change of the
-        primary.
+        """``after`` with its automatically changing content replaced by that of ``before``, because automatic changes
+        do not count as changes of the primary.
         """
         return after
 

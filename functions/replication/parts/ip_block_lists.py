@@ -35,7 +35,7 @@ class IpBlockLists(Part[BlockLists]):
 
     def validate(self, state: BlockLists) -> None:
         state.manual.digest  # noqa: B018 - reading it is the check
-        # Failed log-ins of strangers fill this list, so its size fails only a run that compares it.
+        # Failed log-ins of strangers fill the automatic list. If it is too large, only runs that compare it fail.
         with suppressed(Reason.REPLY_TOO_COMPLEX):
             state.automatic.digest  # noqa: B018
 

@@ -1,4 +1,4 @@
-"""Listeners: options are replicated, addresses and passive settings stay the backup's own."""
+"""Listeners: their options are replicated. Addresses and passive settings stay as the backup has them."""
 
 import json
 from collections import defaultdict, deque
@@ -24,11 +24,11 @@ _NAMED = 5
 class ListenersPart(Part[Listeners]):
     """The part that uses GetInterfaceList, ModifyInterface and CommitSettings.
 
-    A listener of the primary matches one of the backup with the same protocol and port; among several, the same address
-    comes first. A listener without a counterpart is left alone: it cannot be created or removed without knowing the
-    machine's addresses. A text option that a server omits is empty. In a backup's own earlier state, a listener must
-    have the same id, protocol and address, which no call changes; any other state is rejected. Whether a change by
-    ModifyInterface survives a restart is not public, so CommitSettings follows it.
+    A listener of the primary matches one of the backup with the same protocol and port; among several, one with the
+    same address is preferred. A listener without a counterpart is left alone: it cannot be created or removed without
+    knowing the machine's addresses. A text option that a server omits counts as empty. A backup's own earlier state is
+    rejected unless every listener still has its id, protocol and address, which no SOAP call changes. Whether a change
+    by ModifyInterface survives a restart is not public, so CommitSettings follows it.
     """
 
     name = PartName.LISTENERS
@@ -88,7 +88,7 @@ class ListenersPart(Part[Listeners]):
 
     def write(self, server: WritableServer, own: Listeners, desired: Listeners, policy: Policy) -> None:
         before = _by_id(own)
-        # If another listener has this id now, it would get the options of the former one.
+        # If a listener's id now belongs to another listener, the other one would get its options.
         if _sockets(server.listeners()) != _sockets(own):
             raise Failure(
                 Reason.LISTENERS_CHANGED,
@@ -184,7 +184,7 @@ def _values(listeners: Listeners) -> dict[str, object]:
 
 
 def _sockets(listeners: Listeners) -> dict[int, tuple[int, str]]:
-    """Protocol and address by id, which no call changes."""
+    """Each listener's protocol and address by its id. No SOAP call changes any of them."""
     return {listener.id: (listener.protocol, listener.address) for listener in listeners}
 
 

@@ -1,4 +1,4 @@
-"""MIME mappings: typed values, a set by extension."""
+"""MIME mappings: pairs of a file extension and a media type, compared by extension."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Parts that consist of one document, some with a typed list, without any kept values."""
+"""Parts that consist of one document, or of a document and a typed list, and in which no keep pattern applies."""
 
 import json
 from collections.abc import Iterator
@@ -70,7 +70,7 @@ class AuthenticationPart(Part[AuthenticationState]):
         state.document.digest  # noqa: B018 - reading it is the check
 
     def blanks(self, state: AuthenticationState) -> frozenset[str]:
-        """The empty pieces; an empty typed list beside a document with entries counts as missing information."""
+        """The empty pieces. An empty typed list is one of them if the document is empty, or if it has entries."""
         blank = {"document"} if state.document.is_empty else set()
         if not state.sources and (blank or state.document.with_tree(len, empty=0)):
             blank.add("sources")
