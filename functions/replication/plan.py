@@ -126,7 +126,7 @@ class PartPlan:
 
     @property
     def ambiguous(self) -> bool:
-        """Whether the content to write is unknown, because entries or names are undecided. There is nothing to approve."""
+        """Whether the content to write is unknown, because entries or names are undecided: nothing can be approved."""
         return self.settled is not None and self.settled.reason in WAIT_FOR_A_DECISION
 
     @property
