@@ -1,7 +1,8 @@
 """Lists of allowed and blocked addresses, compared by the addresses that they represent.
 
 A single address, a network with a prefix or a mask, a range, and an address with ``*`` all count as ranges. Anything
-else, such as a host name, is compared as text. An entry with the prefix ``!`` is excluded from its list.
+else, such as a host name, is compared as text. An entry with the prefix ``!``, ``~`` or ``^`` names addresses that are
+not in the list.
 """
 
 from bisect import bisect_right
@@ -24,7 +25,7 @@ _BEHIND_ALL = 2**128
 
 @dataclass(frozen=True)
 class Addresses:
-    """A list of addresses: ranges, and texts that are not addresses. ``without`` are the excluded texts."""
+    """A list of addresses: ranges, and texts that are not addresses. ``without`` are texts that the list excludes."""
 
     spans: frozenset[Span]
     texts: frozenset[str]
@@ -38,7 +39,7 @@ class Addresses:
         merged = _merged(self.spans)
         for span in other.spans:
             version, first, last = span
-            # Only the last range that begins at or before this one can contain it.
+            # Only the last range that begins at or before ``span`` can contain it.
             at = bisect_right(merged, (version, first, _BEHIND_ALL)) - 1
             if at < 0 or merged[at][0] != version or last > merged[at][2]:
                 return False
@@ -123,7 +124,7 @@ def is_text(value: str) -> bool:
 
 
 def _entries_of(one: Difference, place: Place, value: str) -> tuple[Steps, ...]:
-    """The paths of the entries that have this value; the name of such an entry does not count as an address."""
+    """The paths of the entries whose address is ``value``. The name of such an entry does not count as an address."""
     if place.is_name:
         return ()
     holds = plain(one.steps[-1].name) in VALUES or not (_tells_of_it(place) or is_text(value))
@@ -136,11 +137,11 @@ def _tells_of_it(place: Place) -> bool:
 
 
 _TELLING = frozenset({"plain talk", "id", "notice", "method", "status", "enabled", "quantity"})
-"""Names of values that describe an address."""
+"""Meanings of the names of values that describe an address and are not addresses."""
 
 
 def _list_path(steps: Steps) -> str:
-    """The path of the list: up to the outermost step about addresses or limits."""
+    """The path of the list that contains a value: its steps up to the first that concerns an address limit."""
     return _POSITION.sub("", show(steps[: _depth(steps)]))
 
 
@@ -174,7 +175,7 @@ def _entry(values: list[tuple[str, str]]) -> Iterator[str]:
 
 
 def _single(value: str) -> list[str]:
-    """The single addresses in a text, after removing blanks inside each."""
+    """The single addresses in a text, each without the blanks inside it."""
     together = _SPACED_MASK.sub(r"\1/\2", _JOINING.sub(r"\1\2", " ".join(value.split())))
     return [one for one in _BETWEEN.split(together) if one]
 
@@ -185,7 +186,9 @@ _BETWEEN = Within(r"[\s,;]+")
 
 
 def _role(name: str, value: str) -> str:
-    """The role of a value in a range; a value called *until* that is not an address may be a date."""
+    """The role of a value in a range: *mask*, *last*, or empty. A value called *until* may be a date, so it is the last
+    address only if it is a number or an address.
+    """
     plain = "".join(filter(str.isalnum, name.casefold()))
     if plain in _MASKS:
         return "mask"

@@ -24,13 +24,13 @@ from replication.plan import PartPlan
 
 
 class Groups:
-    """The groups of one plan, looked up lazily. Nothing is looked up before it is asked for."""
+    """The groups of one plan. They are looked up when they are first needed."""
 
     def __init__(self, plan: PartPlan, own: Accounts, desired: Accounts) -> None:
         self._plan, self._own, self._desired = plan, own, desired
 
     def has_members(self, item: Item) -> bool:
-        """Whether an added or removed group has members, named by an account or by the group itself."""
+        """Whether an added or removed group has members: an account names the group, or the group lists users."""
         return any(
             element is not None and (not _aliases(element).isdisjoint(self._named) or self._lists_members(element))
             for element in item.elements
@@ -71,7 +71,9 @@ class Groups:
         return frozenset(self._own.users.items.entries.keys() & self._desired.users.items.entries.keys())
 
     def _present(self) -> Iterator[etree._Element]:
-        """The accounts in the desired documents that exist on the backup, and the content around them."""
+        """The accounts in the desired documents that exist on the backup, and the documents' content outside of
+        accounts.
+        """
         for own, desired in ((self._own.users, self._desired.users), (self._own.groups, self._desired.groups)):
             yield from _elements(desired, frozenset(own.items.entries.keys() & desired.items.entries.keys()))
             if (outside := desired.around_items) is not None:

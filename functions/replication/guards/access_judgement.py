@@ -1,8 +1,8 @@
 """Judges whether one value widens access, by the rule for its place, and what to report if there is no rule.
 
 A value without a rule is reported if it may matter. In a user or group, that is every value that is not known to be
-harmless. In settings and listeners, it is a value inside a protective section, a dropped requirement, something that
-was closed and is now open, or an address that may limit access.
+harmless. In settings and listeners, it is a requirement that was dropped, or something closed that was opened. It is
+also a way in that was switched on, or an address that may limit access.
 """
 
 from dataclasses import dataclass
@@ -38,13 +38,13 @@ def judge(place: Place, change: Change, *, of_server: bool) -> Judgement | None:
 
 
 def may_matter(place: Place) -> bool:
-    """Whether a value here may affect access, so that inheritance of it matters."""
+    """Whether a value at this place may affect access. If so, it matters whether an account inherits the value."""
     rule = rule_of(place, of_server=False)
     return rule.judges if rule else place.about.isdisjoint(HARMLESS)
 
 
 def tells_of_access(said: Meanings) -> bool:
-    """Whether the words concern access."""
+    """Whether the meanings in ``said`` concern access."""
     return not said.isdisjoint(_ACCESS) or {"limit", "address"} <= said
 
 
@@ -61,7 +61,7 @@ def _judged(place: Place, change: Change, *, of_server: bool) -> Judgement | Non
 
 
 _CODED = frozenset({"status", "method", "role", "level"})
-"""For these places a number is a state, not a switch or a size."""
+"""Meanings of places where a number stands for a state, and is neither a switch nor a size."""
 
 
 def _matters(place: Place, change: Change, *, of_server: bool) -> bool:

@@ -4,7 +4,7 @@ A path mixes names of settings, defined by the server, with names of things, cho
 group. Both can contain words about access: a directory may be called "allowed network". So the name of an element or
 attribute counts. The given name of an element counts only if its tag has no meaning. Then the
 name is a key beside a value (``<entry name="isDisabled" value=…>``), or a section's name that looks like a setting's
-(``<section name="twoFactor">``). If that is undecidable, both possibilities are checked.
+(``<section name="twoFactor">``). If people may have chosen a name or not, both possibilities are checked.
 """
 
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ type Meanings = frozenset[str]
 _THINGS = frozenset({"directory", "group", "key"})
 """Elements with these meanings are things that a user has several of, each with a name chosen by people."""
 VALUES = frozenset({"value", "val", "text", "string", "data", "content", "flag", *NAME_KEYS})
-"""Names that only mark a value, or the name, of the element around it."""
+"""Names of attributes and children that only hold the value, or the name, of the element around them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """The subject of a value, as meanings of words (see ``access_words``).
 
-    ``own`` has the meanings of the value's own name. ``about`` adds those of the steps around it, as long as the name
-    says only *enabled* or similar. ``names`` has the meanings of each step, the outermost first. ``doubt`` has the
-    meanings of a given name if it is undecidable whether people chose it.
+    ``own`` has the meanings of the value's own name. If they say only *enabled* or similar, ``about`` adds the meanings
+    of the elements around the value, up to the first one that says more. ``names`` has the meanings of each step of the
+    path, the outermost first. ``doubt`` has the meanings of a name that people may or may not have chosen.
 
-    ``of_account``: the value concerns only the account itself. ``is_name``: the value is a name of something;
-    ``is_identity``: the value is only a name.
+    ``of_account``: the value concerns only the account itself. ``is_name``: the value is the name of an element.
+    ``is_identity``: it is the name of a thing or an entry, so it sets nothing.
     """
 
     own: Meanings
@@ -121,7 +121,7 @@ def _given(step: Step) -> Meanings:
 
 
 def _about(said: list[tuple[Meanings, bool]]) -> tuple[Meanings, int, bool]:
-    """The subject of a value, the number of steps outside of it, and whether it is the account itself."""
+    """The subject of a value, the number of steps outside of the subject, and whether it is the account itself."""
     about: Meanings = frozenset()
     for depth in range(len(said) - 1, -1, -1):
         name, given = said[depth]

@@ -1,10 +1,11 @@
-"""Compares two sets of rights: does the new one give more?
+"""Compares two sets of rights: does the new set give more rights?
 
 A set is written as a number whose bits are rights, as letters, as words, or as letters or words with a sign: ``+r -w``,
 ``R+W-``, ``read,!delete``, ``delete=false``. In ``YNNY`` each position is a right; ``rw-r--r--`` has the rights of
-user, group and others. Dropping a refused right counts as an additional right. ``*`` and ``-1`` mean all rights. A
-one-digit number may also be a level, and it is unknown whether a higher level gives more. A number with a leading zero
-is octal (``0755``); three or four octal digits without it are ambiguous and are read both ways.
+user, group and others. A right that is no longer refused counts as an additional right. ``*`` and ``-1`` mean all
+rights. A one-digit number may also be a level, and it is unknown whether a higher level gives more. A number with a
+leading zero is octal (``0755``). Three or four octal digits without a leading zero are ambiguous and are read both
+ways.
 """
 
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ _RUNS_OF_SIGNS = Within(r"[-_.\s]+")
 _ONE_DIGIT = Whole(r"[0-9]")
 _LETTERS = Whole(r"(?=[^a-zA-Z]*[a-zA-Z])(?:[A-Z_.-]{1,16}|[rwxdlcm_.-]{1,12}|[rw]o)")
 _OF_LETTERS = {"ro": "r", "wo": "w"}
-"""*Read only* and *write only*, as in ``rw``."""
+"""Abbreviations of *read only* and *write only*, each with the letter of its right."""
 _POSITIONS = Whole(r"[dl-]?(?:[r-][w-][xsStT-]){3}|(?:[r-][w-][xsStT-]){1,2}")
 _FLAGS = Whole(r"[YNyn]{2,}|[TFtf]{2,}")
 _BITS = Whole(r"[01]{3,64}")
@@ -60,7 +61,7 @@ class _Rights:
 
 
 def rights(change: Change) -> Verdict:
-    """Whether a change of rights gives more."""
+    """Whether a change of rights gives more rights."""
     before, after = (one.strip() if one is not None else None for one in (change.before, change.after))
     was = _rights(before or "")
     if after is None or _plain(after) in _NOTHING:
@@ -78,7 +79,7 @@ def rights(change: Change) -> Verdict:
 
 
 def levels(change: Change) -> Verdict:
-    """Whether a change of rights gives more, if a small number may be a level."""
+    """Whether a change of rights gives more rights. A number of one digit may also be a level."""
     verdict = rights(change)
     sides = ((one or "").strip() for one in (change.before, change.after))
     is_level = change.is_code and all(map(_ONE_DIGIT.fullmatch, sides))
@@ -89,7 +90,7 @@ _ALL_BITS = "-1"
 
 
 def _numbers(before: str, after: str) -> Verdict:
-    """Whether a number has additional bits, in each notation that both may use."""
+    """Whether a number has bits that the number before it lacks, in every base in which both can be read."""
     bases = _bases(before, after)
     if bases == (8,):
         return Verdict.YES if _number(after, 8) & ~_number(before, 8) else Verdict.NO

@@ -1,4 +1,4 @@
-"""A table of the places that concern access, with the rule for how each widens it.
+"""A table of the places in a document that concern access. For each place, a rule says which values widen access.
 
 The first matching rule judges a place. ``access_judgement`` decides about places without a rule, and about values that
 a rule does not understand.
@@ -39,13 +39,13 @@ class AccessIncreaseKind(StrEnum):
     ADMIN_GRANTED = "admin_granted"
     GROUP_JOINED = "group_joined"
     INHERITANCE_CHANGED = "inheritance_changed"
-    """A switch between the user's and the group's value, for a property that concerns access."""
+    """A property that concerns access is now taken from the group and no longer from the user, or the reverse."""
     PASSWORDS_CHANGED = "passwords_changed"
     """The stored passwords of many users changed at once."""
     MAY_WIDEN = "may_widen"
     """A change in a place about access that the rules do not understand."""
     NOT_JUDGED = "not_judged"
-    """The access watch itself failed on the item."""
+    """The product could not judge the item, because its own code failed."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Rule:
     """The rule for one kind of place. ``scale`` judges the value; ``of_servers``: the rule also applies to settings and
     listeners.
 
-    ``opens`` is the lowest verdict at which a new account is reported for this value; None for never.
+    ``opens`` is the lowest verdict on the value at which a new account is reported; None if it is never reported.
     """
 
     kind: AccessIncreaseKind

@@ -1,8 +1,8 @@
-"""Compares two values: does the new one give more?
+"""Compares two values: does the new value give more access?
 
-Each scale handles one kind of value: switches, lists, log-in methods, roles, states of an account, times, paths on disk
-(``access_rights`` handles rights). An unknown value, and two incomparable values, may be wider; an absent value is the
-server's default, which is unknown.
+Each function handles one kind of value: switches, lists, log-in methods, roles, states of an account, times, paths on
+disk. (``access_rights`` handles rights.) An unknown value may give more access, and so may a value that cannot be
+compared with the old one. An absent value is the server's default, which is unknown.
 """
 
 from collections.abc import Callable, Iterator
@@ -102,7 +102,7 @@ def _letters(text: str | None) -> str:
 
 
 def granting(change: Change) -> Verdict:
-    """A switch that gives access if it is on."""
+    """The verdict for a switch that gives access if it is on."""
     if not change.is_switch:
         return _unlike(change, least=False)
     before, after = said(change.before), said(change.after)
@@ -112,7 +112,7 @@ def granting(change: Change) -> Verdict:
 
 
 def protecting(change: Change) -> Verdict:
-    """A switch that gives access if it is off."""
+    """The verdict for a switch that gives access if it is off."""
     if not change.is_switch:
         return _unlike(change, least=True)
     before, after = said(change.before), said(change.after)
@@ -124,8 +124,8 @@ def protecting(change: Change) -> Verdict:
 
 
 def _unlike(change: Change, *, least: bool) -> Verdict:
-    """Compares values that are not both switches; 1 may also be a level. ``least`` is the switch value that gives
-    least access.
+    """The verdict for two values that are not both switches. The number 1 may also be a level. ``least`` is the value
+    of a switch that gives least access.
     """
     before, after = (None if (one or "").strip() == "1" else said(one) for one in (change.before, change.after))
     if after is least or before is (not least):
@@ -143,7 +143,7 @@ def _unlike(change: Change, *, least: bool) -> Verdict:
 
 
 def members(change: Change) -> Verdict:
-    """A list of names, which widens access if a name is added."""
+    """The verdict for a list of names, which widens access if a name is added."""
     return Verdict.YES if list_entries(change.after) - list_entries(change.before) else Verdict.NO
 
 
@@ -162,7 +162,7 @@ _QUANTITY = Whole(r"[+-]?[0-9][0-9., ]{0,30}\s{0,3}[A-Za-z%/]{0,12}|(?i:un)?(?i:
 
 
 def fewer(change: Change) -> Verdict:
-    """A number for which a smaller value demands less, and an absent one nothing."""
+    """The verdict for a demanded minimum. A smaller number widens access; a value that is no number any more may."""
     before, after = (one.strip() if (one or "").strip().isdigit() else None for one in (change.before, change.after))  # type: ignore[union-attr]
     if before is None or after is None:
         return Verdict.NO if change.before is None else Verdict.MAYBE
@@ -177,13 +177,15 @@ _FACTORS = {"none": 0, "anonymous": 0, "password": 1, "passwordorkey": 1, "publi
     "passwordandkey": 3,
     "keyandpassword": 3,
 }
-"""How much each authentication method demands. The table has the three methods of the contract, two that demand
+"""How much each authentication method demands. The table has a password, a key, both together, two methods that demand
 nothing, and synonyms.
 """
 
 
 def factors(change: Change) -> Verdict:
-    """An authentication method. An unknown method may demand less, and an absent one counts as a password."""
+    """The verdict for an authentication method, which widens access if it demands less. An unknown method may demand
+    less, and an absent one counts as a password.
+    """
     before, after = (_FACTORS.get(_letters(one or "password")) for one in (change.before, change.after))
     if after is None and change.before is None:
         return Verdict.MAYBE
@@ -191,13 +193,13 @@ def factors(change: Change) -> Verdict:
 
 
 def hashed(change: Change) -> Verdict:
-    """The storage of a password: in plain text, or not at all."""
+    """The verdict for the method by which passwords are stored. Plain text, or no method, widens access."""
     word = change.after or ""
     return Verdict.YES if said(word) is False or "insecure" in meanings(word) else Verdict.NO
 
 
 def stored(change: Change) -> Verdict:
-    """A stored password; if it is emptied, no password is required any more."""
+    """The verdict for a stored password. If it is emptied, log-in no longer requires a password."""
     if (change.after or "").strip() or change.is_switch:
         return Verdict.MAYBE if change.is_switch else Verdict.NO
     return Verdict.YES if (change.before or "").strip() else Verdict.MAYBE
@@ -208,7 +210,7 @@ _ORDINARY = frozenset({"user", "users", "member", "standard", "normal", "regular
 
 
 def roles(change: Change) -> Verdict:
-    """A role: an administrator, an ordinary user, or something unknown."""
+    """The verdict for a role: an administrator, an ordinary user, or something unknown."""
     was, becomes = (_letters(one) or (one or "").strip() for one in (change.before, change.after))
     if _is_admin(change.before) or becomes in _LEAST or (becomes in _ORDINARY and was in ("", becomes)):
         return Verdict.NO
@@ -245,12 +247,12 @@ def is_live(status: str | None) -> bool | None:
 
 
 _TRUE_IN_BITS = "-1"
-"""The value of true with all bits set, as some Windows programs write it."""
+"""The number with all bits set, which some Windows programs write for true."""
 
 
 def states(change: Change, *, means_disabled: bool) -> Verdict:
-    """A state in words or numbers, which widens access if it no longer prevents log-in. ``means_disabled``: *true*
-    prevents log-in.
+    """The verdict for a state in words or numbers, which widens access if it no longer prevents log-in. With
+    ``means_disabled``, the value *true* prevents log-in.
     """
     before, after = (
         live if live is None else live is not means_disabled for live in map(is_live, (change.before, change.after))
@@ -267,7 +269,9 @@ def states(change: Change, *, means_disabled: bool) -> Verdict:
 
 
 def later(change: Change) -> Verdict:
-    """A time limit, which widens access if it is removed or later. Two incomparable limits count as later."""
+    """The verdict for a time limit, which widens access if it is removed or later. A limit that cannot be compared with
+    the old one counts as later.
+    """
     before, after = ((one or "").strip() for one in (change.before, change.after))
     if not before or _is_never(before):
         return Verdict.NO
@@ -282,7 +286,7 @@ _ISO = ""
 
 
 def is_past_moment(text: str | None) -> bool:
-    """Whether a text is a time before the far future, also as a number of seconds or finer units."""
+    """Whether a text is a date before the year 2100, or a time as a number of seconds or smaller units."""
     number, *moments = _readings((text or "").strip())
     if number is not None and number.is_integer() and number >= _SECONDS_OF_A_CLOCK:
         return True
@@ -315,7 +319,7 @@ def _moment(text: str) -> datetime:
 
 
 def _is_never(text: str) -> bool:
-    """Whether a time limit means no limit: zero, or the epoch of a calendar."""
+    """Whether a time limit means no limit: it is 0, -1, a word such as *off*, or a date up to 1970."""
     if text in {"0", "-1"} or said(text) is False:
         return True
     try:
@@ -325,7 +329,7 @@ def _is_never(text: str) -> bool:
 
 
 def elsewhere(change: Change) -> Verdict:
-    """A path on disk, which widens access if it is not inside the one before."""
+    """The verdict for a path on disk, which widens access if it is not inside the old path."""
     before, after = (_folders(one or "") for one in (change.before, change.after))
     if not after:
         return Verdict.NO if not before else Verdict.MAYBE

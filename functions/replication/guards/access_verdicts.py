@@ -1,7 +1,7 @@
-"""Applies scales to places: the place decides in which direction a value gives access.
+"""Judges a changed value by its place in the document, which decides in which direction the value gives access.
 
-A scale in ``access_scales`` compares two values. The place determines whether *on* gives or protects, and whether the
-section around it is a refusal.
+A scale, which is a function of ``access_scales``, compares two values. The place determines whether *on* gives access
+or protects, and whether the section around the value is a refusal.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def protecting(place: Place, change: Change) -> Verdict:
 
 
 def limiting(place: Place, change: Change) -> Verdict:
-    """The verdict for a switch of an address limit. The lists of addresses themselves are compared elsewhere."""
+    """The verdict for a switch of an address limit. ``access_addresses`` compares the lists of addresses themselves."""
     # A "deny" list may let in more or less than an "allow" list: that depends on their entries.
     otherwise = Verdict.MAYBE if place.own & {"method", "status"} else Verdict.NO
     if not change.is_switch:
@@ -39,12 +39,14 @@ def _is_flipped(said: Meanings) -> bool:
 
 
 def by(scale: scales.Scale) -> Callable[[Place, Change], Verdict]:
-    """A verdict by the switch if the value is one, otherwise by the given scale."""
+    """A function that judges a value as a switch if it is one, and otherwise by ``scale``."""
     return lambda place, change: granting(place, change) if change.is_switch else scale(change)
 
 
 def of_things(scale: scales.Scale) -> Callable[[Place, Change], Verdict]:
-    """A verdict as in ``by``, but only where the place has a switch's name: people may call a thing "no"."""
+    """A function that judges a switch as such only if its place has the name of a switch, because people may call a
+    thing "no". Any other value is judged by ``scale``.
+    """
     return lambda place, change: granting(place, change) if change.is_switch and place.own & SWITCHES else scale(change)
 
 
@@ -54,7 +56,9 @@ def no(_: Place, __: Change) -> Verdict:
 
 
 def counting(place: Place, change: Change) -> Verdict:
-    """The verdict for a quantity, which never gives access. Other values there, such as days of the week, may."""
+    """The verdict for a quantity, which never gives access. A value in its place that is no quantity may give access,
+    such as days of the week.
+    """
     counted = all(map(scales.is_quantity, (change.before, change.after))) or not place.own.isdisjoint(_TELLING)
     return Verdict.NO if counted else Verdict.MAYBE
 
@@ -92,7 +96,7 @@ _OF_A_DENIAL = frozenset({"deny", "not", "allow", "permission", "action", "acces
 
 
 def expiring(place: Place, change: Change) -> Verdict:
-    """The verdict for the time at which log-in ends to be possible."""
+    """The verdict for the time from which log-in is no longer possible."""
     if "expire" in place.about and "not" in place.about:
         return scales.granting(change)
     words = {(one or "").strip().casefold() for one in (change.before, change.after)} - {""}
@@ -129,10 +133,12 @@ def moving(change: Change) -> Verdict:
 
 
 def maybe(_: Place, __: Change) -> Verdict:
-    """The verdict for a value that may widen access by any change."""
+    """The verdict for a value whose every change may widen access."""
     return Verdict.MAYBE
 
 
 def strength(place: Place, change: Change) -> Verdict:
-    """The verdict for a strength that is demanded: a lower minimum widens access, anything else may."""
+    """The verdict for a demanded strength, such as the length of passwords: a lower minimum widens access, and any
+    other change may.
+    """
     return scales.fewer(change) if "least" in place.own else Verdict.MAYBE

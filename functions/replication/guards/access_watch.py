@@ -1,8 +1,9 @@
 """The access watch: finds out where a plan would widen access.
 
 The primary's content is pushed as it is; but a new permission, key or account deserves a look, because an attack on the
-primary would look the same. The schema is not public: ``access_places`` determines what a value is about from its
-place, and the table in ``access_rules`` has the rule for it. Values that are not understood are reported as well.
+primary would look the same. The documents' schema is not public: ``access_places`` determines what a value is about
+from its place, and the table in ``access_rules`` has the rule for it. Values that are not understood are reported as
+well.
 
 Users, groups and the content around them are watched completely, and also the directories from which people log in.
 Settings and listeners are watched where the table has rules for servers. The manual list of blocked addresses is
@@ -10,9 +11,9 @@ watched for addresses that are no longer blocked. The automatic block list chang
 
 A new user is normal and does not count as wider access. It is reported (``ACCOUNT_ADDED``) only if it is enabled and
 has unusual access. For example, it is anonymous, has an administrator's rights or groups, has no password, or expressly
-needs no secure connection. A new group gives nothing until somebody joins it, which is reported; if existing
-accounts of the backup already name it, all its values count. The limits of a removed group that somebody still names
-count too.
+needs no secure connection. A new group gives nothing until an account joins it, and joining is reported. If existing
+accounts of the backup already name a new group, all values of the group are judged. If they still name a removed group,
+the loss of the group's limits is judged too.
 
 A defect in the watch itself is also reported (``NOT_JUDGED``) and does not stop the plan: if wider access waits for
 approval, so do unjudged changes.
@@ -121,7 +122,9 @@ def _of_part(plan: PartPlan) -> Iterator[AccessIncrease]:
 
 
 def _of_source(item: Item, typed: frozenset[str]) -> KindsAndPaths:
-    """The kinds of wider access by one directory of people. A directory in the ``typed`` list is reported once."""
+    """The kinds of wider access by one source of accounts, such as an LDAP directory. A source that is also in the
+    ``typed`` list is reported once.
+    """
     if item.kind is Kind.ADDED:
         if item.record.get("enabled", item.within != SOURCES and item.key not in typed):
             yield AccessIncreaseKind.LOG_IN_SOURCE_ADDED, item.key
@@ -146,7 +149,7 @@ _KINDS_OF_SOURCES = {
     AccessIncreaseKind.ACCOUNT_ENABLED: AccessIncreaseKind.LOG_IN_SOURCE_ADDED,
     AccessIncreaseKind.DIRECTORY_ADDED: AccessIncreaseKind.MAY_WIDEN,
 }
-"""The kinds to report for a directory of people instead of those for an account or a folder."""
+"""The kinds to report for a source of accounts, in place of the kinds for an account or a folder."""
 
 
 def _without_first_step(difference: Difference) -> Difference:
@@ -240,9 +243,10 @@ _OWN_NAMES = frozenset({"group", "name", "groupname", "id", "groupid"})
 
 
 def _of_moving_group(item: Item) -> KindsAndPaths:
-    """The kinds of wider access by a group with members. An added one counts as changed from an empty group.
+    """The kinds of wider access by an added or removed group with members. An added group counts as changed from an
+    empty one.
 
-    A removed one takes its limits away.
+    A removed group takes its limits away.
     """
     before, after = map(values, item.elements)
     removed = [replace(one, kind=Kind.REMOVED, before=one.after, after=None) for one in before]
@@ -273,7 +277,7 @@ def _of_value(difference: Difference, *, of_server: bool) -> KindsAndPaths:
     elif not (difference.kind is Kind.REMOVED and _inside_thing(difference)):
         change = Change(difference.before, difference.after)
         judged = judge(place, change, of_server=of_server)
-        # The verdict is open only because the switch is absent on one side, and its default is unknown.
+        # The verdict is uncertain only because the switch is absent on one side, and its default is unknown.
         is_default = judged and judged.kind is AccessIncreaseKind.MAY_WIDEN and change.is_switch
         if judged and not (is_default and _inside_thing(difference)):
             yield judged.kind, _path(judged, difference)
@@ -327,7 +331,7 @@ def _of_passwords(changed: int, users: int) -> KindsAndPaths:
 
 
 def _goes_with_new_password(difference: Difference) -> bool:
-    """Whether a value only states when a password was changed, or an old password: such changes are normal."""
+    """Whether a value is only the time of a password's change, or an old password. Both change with each password."""
     said = place_of(difference.steps).anywhere
     if "password" not in said or not said.isdisjoint({"expire", "least", "quantity"}):
         return False

@@ -92,7 +92,7 @@ MEANINGS = {
 """The words of each meaning, in lower case."""
 _ONE_MEANING = {word: meaning for meaning, spelled in MEANINGS.items() for word in spelled.split()}
 _KEEP_APART = frozenset({"to", "valid", "until", "till", "after", "end", "name", "email", "mail"})
-"""Words in a group that also have a meaning of their own."""
+"""Words that are listed under a meaning above, but stand for a meaning of their own."""
 
 FILLERS = frozenset({"account", "login", *_KEEP_APART} - {"email", "mail"})
 """Words that add nothing to the meaning of the elements around them."""
@@ -118,7 +118,7 @@ DEFAULTS = frozenset({"default", "defaults"})
 """Words for settings that apply to people who have no setting of their own."""
 NUMBERS = frozenset({"quantity", "least"})
 HARMLESS = frozenset({"plain talk", "id", "notice", "email", "mail", "name", "salt"}) | NUMBERS
-"""Words about something that does not affect access, unless a word about access is beside them."""
+"""Meanings of words that do not concern access, unless a word about access is beside them."""
 
 _TOGETHER = {
     ("read", "only"): "readonly",
@@ -162,7 +162,7 @@ def meanings(name: str) -> tuple[str, ...]:
 
 
 def meaning_of(word: str) -> str:
-    """The meaning of one word; the word itself if it is unknown."""
+    """The meaning that this vocabulary gives to one word of a setting's name. An unknown word is its own meaning."""
     return word if word in _KEEP_APART else _ONE_MEANING.get(word, word)
 
 

@@ -17,8 +17,8 @@ class Guard:
     """The limits and approvals that decide which parts of a plan are written.
 
     ``approved`` is the hash of an approved plan, ``expected`` the hash of the plan that a run was asked to carry out;
-    each empty for none. ``begun`` has what a worker of this run was about to write under such a hash before it died,
-    from ``bound_parts``.
+    each empty for none. ``begun`` is set if a worker of this run began a push under one of these hashes and died: it is
+    the result of ``bound_parts`` for that push.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -30,10 +30,10 @@ class Guard:
     def apply(self, plan: Plan) -> Plan:
         """The plan as it is carried out: blocked parts, and parts that depend on them, are settled without a write.
 
-        Without an approval, all other parts are written. With an approval all parts are written, even missing ones,
-        except those that no approval can release. If the plan's hash differs from the expected or approved one, nothing
-        is written, whether or not something is blocked. The rest of a push that this run has begun uses the hash under
-        which it began.
+        Without an approval, all other parts are written. With an approval, all parts are written except those that no
+        approval can release, and a part that the primary returned empty is emptied. If the plan's hash differs from the
+        expected or approved one, nothing is written, whether or not something is blocked. A push that this run has
+        begun and not finished goes on under the hash with which it began.
         """
         blocks = self.blocks(plan)
         blocked = plan.blocked(blocks)
@@ -55,8 +55,8 @@ class Guard:
     def block_of_additions(self, part: PartPlan, policy: Policy) -> Block | None:
         """The block for a part to which the server added values that widen access; None if there are none.
 
-        An approval does not help: nobody can see what a server adds before it does, and another write has the same
-        result.
+        An approval does not help: before a write nobody can see what the server will add, and another write has the
+        same result.
         """
         if not self.block_widened_access or not (increases := _increases_by_server(part, policy)):
             return None
@@ -66,7 +66,7 @@ class Guard:
         return Block(part.name, Reason.ADDITION_WIDENS_ACCESS, message, {"widened": len(increases)})
 
     def bound_parts(self, plan: Plan) -> dict[PartName, str]:
-        """The hash of each part of the plan that will be written; empty if the plan uses no hash.
+        """The hash of each part that will be written; empty unless the plan was approved or requested by its hash.
 
         Only a worker that takes over the same push may still write these parts, and only unchanged.
         """
@@ -115,7 +115,7 @@ def addition_warnings(parts: Iterable[PartPlan], policy: Policy) -> tuple[str, .
 
 
 def _increases_by_server(part: PartPlan, policy: Policy) -> tuple[AccessIncrease, ...]:
-    """The wider access in what a server has compared to what it was sent; empty if both are equal."""
+    """The cases of wider access in the values that a server added to what it was sent; empty if it added none."""
     if part.added_to is None:
         return ()
     added = replace(part, own=part.added_to, desired=part.own)

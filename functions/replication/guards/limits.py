@@ -21,7 +21,7 @@ from replication.parts.base import ListDocument
 from replication.plan import Block, PartPlan, Plan
 
 _MOST_LINES = 20
-"""Maximum number of differences for which a keep line is computed. A message has room for fewer."""
+"""Maximum number of differences for which a line for the keep patterns is computed. A message has room for fewer."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ class Limits:
 def exceeded_limits(plan: Plan, limits: Limits) -> tuple[Block, ...]:
     """All blocks of the plan, in the order of writing; empty for a harmless plan.
 
-    An equal part is not examined, unless its settings must be reviewed. One part can have several blocks.
+    An equal part is examined only if it is ``suspect``, which means that a person must review it. One part can have
+    several blocks.
     """
     return tuple(block for part in plan.parts for block in _blocks(part, limits, plan.policy))
 
@@ -180,7 +181,7 @@ def _unruled(plan: PartPlan, rules: Rules) -> Iterator[Block]:
 
 
 def _ways_to_keep(plan: PartPlan, differences: list[Difference], rules: Rules) -> str:
-    """The keep lines to add, and the exceptions to remove because they override a line."""
+    """The lines to add to the keep patterns, and the exceptions to remove because they override such a line."""
     documents = [root for state in (plan.own, plan.desired) if (root := state.parse()) is not None]
     lines = [keep_line(documents, difference.steps, difference.new_from) for difference in differences[:_MOST_LINES]]
     winning = {line: winning_exceptions(documents, line.text, rules) for line in dict.fromkeys(lines)}

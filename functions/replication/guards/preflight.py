@@ -17,7 +17,7 @@ from replication.ports import Content, Licence, ServerFacts
 type ServerAddress = tuple[str, int]
 
 KEEP_PATTERNS = "keep_patterns"
-"""The requirement on a backup's keep patterns."""
+"""The name of the requirement that every keep pattern added by people matches something."""
 COMPARED = ("not_the_primary", "same_version", "own_licence", "same_features")
 """Requirements on a backup that depend on the primary."""
 
@@ -82,10 +82,11 @@ def check_restored(
     backup_address: ServerAddress,
     label: str,
 ) -> tuple[str, ...]:
-    """Raise Failure unless the server is the one that reported the facts ``before``; return warnings.
+    """Raise Failure unless the backup may receive its own earlier state; return warnings as sentences.
 
-    ``primary`` has the facts of the primary at that time, if known; ``primary_address`` is the current primary's
-    address.
+    ``before`` has the backup's facts at the time of that state. The backup must still have the same host name, major
+    version and edition. It must not be the primary: ``primary`` has the primary's facts at that time, None if unknown,
+    and ``primary_address`` is the present primary's address.
     """
     made = [
         Finding(
@@ -98,7 +99,7 @@ def check_restored(
             _incompatible(before, backup),
             _warnings_of(label, lambda: _version_warnings(before, backup)),
         ),
-        # Unmet, the other requirements are only warnings, because the restore may be what meets them again.
+        # The other requirements only lead to warnings, because the restore may be the way to meet them again.
         *(
             _as_warning(finding)
             for finding in (*_licence_and_edition(backup), Finding("secure_soap", _secure_soap(backup)))
@@ -182,7 +183,9 @@ def _same_version(primary: ServerFacts, backup: ServerFacts) -> Failure | None:
 
 
 def _other_machine(before: ServerFacts, now: ServerFacts) -> Failure | None:
-    """Reject another machine at the same address, because it would get certificates and settings of the first one."""
+    """Reject a machine whose host name is not that of the snapshot's machine. The restore would give it the
+    certificates and settings of the snapshot's machine.
+    """
     return _unless(
         before.hostname.casefold() == now.hostname.casefold(),
         Reason.SNAPSHOT_UNFIT,
@@ -208,8 +211,8 @@ def _version_warnings(before: ServerFacts, now: ServerFacts) -> tuple[str, ...]:
 def _own_licence(primary: Licence, backup: Licence) -> Failure | None:
     """Reject a licence that was cloned together with the machine.
 
-    The SOAP API does not reveal the key. Two licences with the same holder and the same times of issue and installation
-    are the same. If only holder and time of issue agree, they can be two keys of one order.
+    The SOAP API does not reveal licence keys. Two licences with the same holder and the same times of issue and
+    installation are the same licence. If only holder and time of issue agree, they can be two licences of one order.
     """
     return _unless(
         not (primary.issued and primary.installed and _origin(primary) == _origin(backup)),
