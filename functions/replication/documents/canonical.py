@@ -33,13 +33,13 @@ from replication.documents.runtime_values import DATA_TYPES, RUNTIME_PARTS, is_r
 XSI_TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _PREFIX = Within(r"(?<![\w.-])([^\W\d][\w.-]*):")
 REFERENCE = "\x0e"
-"""The separator before each namespace that a value refers to."""
+"""The character that separates a value from each namespace to which a prefix in the value refers."""
 
 
 def meaning(element: etree._Element, key: str | None, value: str) -> str:
-    """An attribute or an element's text with the namespaces that its prefixes refer to.
+    """The value of an attribute, or the text of an element, with the namespaces to which prefixes in it refer.
 
-    For ``xsi:type`` it is the full name of the type, whatever its prefix.
+    For ``xsi:type`` the result is the full name of the type, whatever its prefix.
     """
     if key == XSI_TYPE:
         prefix, _, local = value.strip().rpartition(":")
@@ -93,8 +93,8 @@ def grouped[Key, Item](items: Iterable[Item], key: Callable[[Item], Key]) -> dic
 def folded(name: str) -> str:
     """``name`` in the form in which names are compared without case.
 
-    As on Windows, each capital is replaced by its one small letter, and no letter by two. So ``strauß`` and ``strauss``
-    are different names.
+    As on Windows, each capital is replaced by one small letter, and no letter is replaced by two. So ``strauß`` and
+    ``strauss`` are different names.
     """
     return name.lower() if name.isascii() else "".join(map(_folded_letter, name))
 
@@ -152,7 +152,7 @@ def name_of(element: etree._Element) -> Name | None:
 
 
 def is_named(element: etree._Element) -> bool:
-    """Whether an element has a name in an attribute; its content is then the value of that name, not a name itself."""
+    """Whether an element has a name in an attribute. If so, the element's content is a value and not a name."""
     return any(plain_name(str(key)) in IDENTITY_KEYS for key in element.attrib)
 
 
@@ -211,7 +211,7 @@ def canonical(
 
 
 class _Writer:
-    """Writes canonical text. Its separators are characters that XML cannot contain, so no value can imitate them.
+    """Writes canonical text. The separators are characters that XML cannot contain, so no value can imitate them.
 
     Raises Failure(REPLY_TOO_COMPLEX) if the text would be too long, because a short prefix can stand for a long
     namespace.
@@ -271,7 +271,7 @@ def is_ignored_attribute(key: str, value: str, ignored: frozenset[str]) -> bool:
 
 
 def is_ignored(element: etree._Element, ignored: frozenset[str]) -> bool:
-    """Whether an element, or a key/value entry, has one of the ``ignored`` names and only run-time values."""
+    """Whether an element has only run-time values, and its tag, or its key as a key/value entry, is in ``ignored``."""
     if not ignored:
         return False
     is_named = plain_name(str(element.tag)) in ignored

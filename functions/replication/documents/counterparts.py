@@ -1,8 +1,9 @@
 """Matches the children of two elements, for plans and for finding values that a server added.
 
-Children are matched by name or key, and those with the same name by all their names. Children without a name are
-matched by content: equal ones first, then those with the most values that are unique to both, then in order. If both
-elements have exactly one child of a kind, the two match whatever their names, unless it is a key with a value.
+Children are matched by name or key. Children with the same name or key are matched by all their names. Children
+without a name are matched by content: equal ones first, then the pairs with the most values that no other child has,
+then in order. If both elements have exactly one child of a kind, the two match whatever their names. They do not match
+if they are entries with values and different keys.
 """
 
 from collections import Counter, defaultdict
@@ -21,8 +22,8 @@ type Pair = tuple[etree._Element | None, etree._Element | None]
 _COMPARED_VALUES = 64
 """Maximum number of values by which an entry is compared."""
 _COMMON = 64
-"""Maximum number of pairs of entries with one value in common; a more frequent value is not informative and would take
-too long.
+"""Maximum number of pairs of entries that a common value may form to be used for matching. A more frequent value would
+take too long and says little.
 """
 
 
@@ -34,10 +35,11 @@ def pairs_of(
     lone: bool = True,
     ignored: frozenset[str] = frozenset(),
 ) -> Iterator[tuple[etree._Element | None, etree._Element | None, int]]:
-    """The children of both elements, each with its counterpart and its position (from 1) among several of a kind,
-    otherwise 0.
+    """The children of both elements in pairs: the child of ``own``, the child of ``desired``, and a position. A child
+    without a counterpart is paired with None.
 
-    ``lone``: the only child of its kind on both sides is matched without a key.
+    The position counts from 1 among the children of a kind. With ``lone``, a child that is the only one of its kind on
+    both sides is matched without a key and has the position 0.
     """
     mine, theirs = by_tag(own, ignored), by_tag(desired, ignored)
     for tag in {**theirs, **mine}:
@@ -52,8 +54,8 @@ def pairs_of(
 
 
 def _are_two_entries(lone: list[etree._Element]) -> bool:
-    """Whether both are keys with values and the keys differ: they are then two settings, and not one that was
-    renamed.
+    """Whether two elements are entries with values and have different keys. Then they are two settings, and not one
+    that was renamed.
     """
     return len(lone) == 2 and all(map(is_entry, lone)) and len({key_of(entry) for entry in lone}) == 2
 
@@ -118,8 +120,8 @@ def _of_like_content(left: list[etree._Element], right: list[etree._Element]) ->
 
 
 def _likes(left: list[etree._Element], right: list[etree._Element]) -> dict[int, int]:
-    """Positions of similar elements: those with the most values that no other has, then those with the most common
-    values.
+    """Pairs of similar elements, as positions in ``left`` and ``right``. The pair with the most values that no other
+    element has is chosen first; among equals, the pair with the most values in common.
     """
     holders: defaultdict[tuple[str, ...], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     for side, elements in enumerate((left, right)):

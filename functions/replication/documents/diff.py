@@ -31,7 +31,7 @@ from replication.documents.sensitive import may_hold_secret, may_name_secret
 ORDER = "(order)"
 """The last step of the path of a difference that is only in the order of children."""
 TEXT = "(text)"
-"""The path that is shown for the text of an item itself."""
+"""Shown in place of an empty path, for a difference in the text of the item itself."""
 OTHER = "(document)"
 """The last step of the path of a difference outside of values: in text between elements, or in the position of an item
 among several lists.
@@ -51,10 +51,12 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a path. ``labels`` are the words for it; ``secret``: the step or one above it names a secret.
+    """One step of a path: an element or an attribute. ``shown`` is the step as it is displayed, ``name`` the local name
+    of the element or attribute. ``labels`` are the words of its names. ``secret``: the step, or a step above it, names
+    a secret.
 
-    ``called`` is the name or key of the element, empty if it has none or if that may be a secret. ``log_in``: its value
-    is used for logging in, or names a log-in method.
+    ``called`` is the name or key that the element has in the document. It is empty if there is none, or if it may be a
+    secret. ``log_in``: the value of the step is used for logging in, or names a log-in method.
     """
 
     shown: str
@@ -73,8 +75,8 @@ _NO_STEP = Step("", "", frozenset(), secret=False)
 class Difference:
     """One value that differs. ``before`` and ``after`` are None on the side without the value.
 
-    ``new_from`` is the number of steps that exist on both sides; the steps below exist on one side only. For a changed
-    value it equals the number of steps.
+    ``new_from`` is the number of steps that exist on both sides; the steps after them exist on one side only. For a
+    changed value ``new_from`` is the number of all steps.
     """
 
     steps: Steps
@@ -160,7 +162,7 @@ def differences(
     pairs = list(pairs_of(own, desired, ignored=ignored))
     for left, right, position in pairs:
         if left is not None and right is not None:
-            # Equal text means equal elements. Different text can still mean the same, so the values are compared.
+            # Elements with equal XML are equal. Elements with different XML can be equal too, so values are compared.
             if etree.tostring(left, with_tail=False) != etree.tostring(right, with_tail=False):
                 below = step_below(steps, right, position, counterpart=left)
                 yield from differences(left, right, below, ignored=ignored)
@@ -196,10 +198,10 @@ def step_below(
     key: Key | None = None,
     counterpart: etree._Element | None = None,
 ) -> Steps:
-    """The path of a child, with the child's name or key unless that may be a secret.
+    """The path of a child, with the child's name or key unless the name may be a secret.
 
-    A step is secret if ``element`` or its ``counterpart`` is. This function decides about secrecy before any label is
-    made; no other code does.
+    A step is secret if ``element`` or its ``counterpart`` is. Only this function decides whether the name or key of an
+    element may be displayed.
     """
     name = local_name(element)
     inherited = is_secret_name(name) or (bool(steps) and steps[-1].secret)
@@ -218,8 +220,8 @@ def _is_value_of_log_in(steps: Steps, name: str) -> bool:
 def _label(element: etree._Element, key: Key | None, *, secret: bool) -> str:
     """The displayed name of an element, empty if the name could reveal a secret.
 
-    A ``secret`` element is displayed only with the name of a secret. A name may mention secrets; a value that serves as
-    a name may not.
+    A ``secret`` element is displayed with its name only if that is an ordinary word for a secret, such as "password". A
+    name or key may mention a secret. A value from which ``key`` makes a name may not.
     """
     given = name_of_entry(element)
     label = given or (key(element) if key else "")
@@ -241,7 +243,7 @@ def _is_named_by_secret(element: etree._Element, label: str) -> bool:
 
 
 def marker(steps: Steps, what: str) -> Difference:
-    """A difference that is in no single value, such as another order."""
+    """A difference that is in no single value, for example in the order of children."""
     return Difference((*steps, Step(what, what, frozenset(), secret=False)), Kind.CHANGED, None, None, len(steps) + 1)
 
 
@@ -263,7 +265,7 @@ def _meant(element: etree._Element) -> dict[str, str]:
 
 
 def _told_apart(before: str | None, after: str | None) -> tuple[str | None, str | None]:
-    """Two values in readable form, with namespaces only if nothing else differs."""
+    """Two values in readable form. Namespaces of their prefixes are shown only if nothing else differs."""
     bare, new = (one and one.partition(REFERENCE)[0] for one in (before, after))
     if bare != new:
         return bare, new

@@ -1,8 +1,8 @@
 """Detects a list that loses all its entries, even if its entries are nested in wrapper elements.
 
 A document may have its entries below its root, in a wrapper, in several named sections, or beside values such as a
-version. So lists are found by position: by the path of tags to their parent. Whether an element is a wrapper or an
-entry is decided for all elements of one path together.
+version. So a list is found by the path of tags to the parent of its entries. Whether an element is a wrapper or an
+entry is decided for all elements with the same path together.
 """
 
 from collections import Counter, defaultdict
@@ -25,7 +25,7 @@ class _Parents:
 
     @cached_property
     def things(self) -> list[etree._Element]:
-        """Children that may be entries, which a single plain value such as a version is not."""
+        """The children that may be entries. A single plain value, such as a version, is not an entry."""
         return [child for parent in self.elements for child in _things(parent)]
 
     @cached_property
@@ -72,7 +72,7 @@ def _lists(root: etree._Element) -> Iterator[tuple[_Path, _Parents]]:
 
 
 def _is_wrapper(by_path: _ParentsByPath, path: _Path) -> bool:
-    """Whether the elements of a path contain the entries of a list, and are not entries themselves."""
+    """Whether the elements with this path contain the entries of a list, and are not entries themselves."""
     parents = by_path[path]
     if len({_tag(thing) for thing in parents.things}) != 1:
         return False

@@ -3,7 +3,7 @@
 The words for names are ambiguous: ``setting`` can be an attribute with the name of a setting (``<e setting="soapPort"
 value="1"/>``), or the tag of a setting (``<setting id="color" value="blue"/>``). So a child counts as a name of its
 parent only if the child has no name itself. A child called ``setting`` or similar must also be beside the value that it
-names. Everything else is a value, and a value never serves as a name: it may be a secret, and it changes.
+names. Everything else is a value. A value never serves as a name, because it may be a secret and because it changes.
 """
 
 from collections.abc import Iterator
@@ -14,23 +14,23 @@ from lxml import etree
 from replication.documents.canonical import IDENTITY_KEYS, children, is_named, own_value, plain_name
 
 NAME_KEYS = ("name", "key", "setting", "property", "option", "parameter", "id")
-"""The attribute and tag names that denote a name or key, the most specific first. A title is not included, because it
-does not identify a setting.
+"""Names of attributes and tags that contain a name or key, the most specific first. ``title`` is not among them,
+because a title does not identify a setting.
 """
 TYPED_VALUES = frozenset(
     {"int", "integer", "uint", "long", "dword", "qword", "bool", "boolean", "double", "float", "decimal", "str"}
 )
-"""Tag names of values that are types."""
+"""Tags of values that state the value's type: ``<int>1</int>``."""
 VALUES = frozenset({"value", "values", "val", "v", "data", "content", "text", "string", "default"}) | TYPED_VALUES
 """Names of attributes and children that hold the value of an entry."""
 ABOUT_VALUES = frozenset({"type", "kind", "datatype", "format", "encrypted", "encoding", "readonly", "isdefault"})
 """Names of attributes and children that may accompany the value of an entry."""
 _NAMES_OF_VALUES = frozenset({"key", "setting", "property", "option", "parameter"})
-"""Children that are names only beside a value, and are settings elsewhere."""
+"""Tags of children that contain a name if a value is beside them. Elsewhere these tags are those of settings."""
 LARGEST_ENTRY = 32
 """Maximum number of children of an entry with a name and a value."""
 _NEAR = 32
-"""How many siblings on either side of an entry without a value are searched for one with a value."""
+"""Number of siblings before, and after, an entry without a value that are searched for an entry with a value."""
 
 
 def key_of(element: etree._Element) -> str:
@@ -62,8 +62,8 @@ def name_in(child: etree._Element) -> str:
 def _is_in_pair(child: etree._Element) -> bool:
     """Whether a child is the only one of its kind beside the value that it names.
 
-    Additional children from newer servers do not matter: otherwise a setting would lose its name and would not be kept.
-    If the value is absent, a nearby entry of the same kind shows what the child is.
+    Other children, which newer servers add, do not matter: otherwise a setting would lose its name and would not be
+    kept. If the value is absent, a nearby entry of the same kind with a value shows that the child is a name.
     """
     parent, name = child.getparent(), plain_name(str(child.tag))
     if parent is None:
@@ -79,7 +79,7 @@ def _is_in_pair(child: etree._Element) -> bool:
 
 
 def _tags_inside(element: etree._Element) -> list[str]:
-    """The plain names of an element's children, limited to one more than an entry may have."""
+    """The plain names of an element's children. Only one child more than an entry may have is looked at."""
     return [plain_name(str(one.tag)) for one in islice(children(element), LARGEST_ENTRY + 1)]
 
 

@@ -1,7 +1,7 @@
 """Locates a character that XML cannot represent, by the name of the user or setting that contains it.
 
-This module is separate from ``common.forbidden_characters``, because that module handles any reply, and this one the
-paths of a document.
+This module is separate from ``common.forbidden_characters``: that one handles the bytes of any reply, and this one
+finds paths in a document.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,8 @@ _LONGEST = 200
 
 
 def forbidden_place(document: bytes, room: int) -> str:
-    """The path of the first value with such a character, and the number of further ones; empty if there is none.
+    """The path of the first value with a character that XML cannot represent, and the number of further such values.
+    The result is empty if there is none.
 
     ``room`` is the maximum size of the document's tree in bytes.
     """

@@ -38,12 +38,12 @@ from replication.documents.sensitive import may_name_secret
 
 @dataclass(frozen=True)
 class Item:
-    """One item that differs. ``key`` is its name; ``within`` is the list that it belongs to, empty if there is only
-    one.
+    """One item that differs. ``key`` is the item's name. ``within`` is the name of its list, empty if the part has only
+    one list.
 
     ``find`` computes the differing values of a changed item or a value of ``settings``. ``look_up`` returns a user or
-    group, or the XML around all of them, before and after, as unparsed XML because that takes much less memory.
-    ``record`` has the typed values of an added item, if it has any.
+    group, or the XML around all of them, before and after the push. Both are unparsed XML, which takes much less memory
+    than parsed elements. ``record`` has the typed values of an added item, if it has any.
     """
 
     kind: Kind
@@ -60,7 +60,7 @@ class Item:
 
     @property
     def elements(self) -> tuple[etree._Element | None, etree._Element | None]:
-        """The user or group before and after, parsed anew."""
+        """The user or group before and after the push, parsed at each access."""
         before, after = self.look_up()
         return _parsed(before), _parsed(after)
 
@@ -70,13 +70,13 @@ def _parsed(excerpt: bytes | None) -> etree._Element | None:
 
 
 def value_items(own: etree._Element, desired: etree._Element) -> Iterator[Item]:
-    """The items of a document in which every value is an item."""
+    """The differing items of a document in which every value is an item."""
     for difference in differences(own, desired, root_step(desired)):
         yield Item(difference.kind, difference.path, find=lambda one=difference: [one])  # type: ignore[misc]
 
 
 def list_items(own: etree._Element | None, desired: etree._Element | None, within: str = "") -> Iterator[Item]:
-    """The items of a document that is a list, possibly in a wrapper. None means an empty document."""
+    """The differing items of a document that is a list, possibly in a wrapper. None means an empty document."""
     before, after, steps = _unwrapped(own, desired)
     if before is None or after is None:
         for child in canonical.children(before) if before is not None else ():
@@ -105,7 +105,9 @@ def list_items(own: etree._Element | None, desired: etree._Element | None, withi
 def _unwrapped(
     own: etree._Element | None, desired: etree._Element | None
 ) -> tuple[etree._Element | None, etree._Element | None, Steps]:
-    """The elements whose children are the items: the child of the root if both roots wrap one nameless list."""
+    """The elements whose children are the items, and their path. They are the roots or, if each root only wraps one
+    nameless list, the child of each root.
+    """
     some = desired if desired is not None else own
     steps = root_step(some) if some is not None else ()
     if own is None or desired is None or own.attrib != desired.attrib:
@@ -128,7 +130,7 @@ def _one_kind(own: etree._Element, desired: etree._Element) -> bool:
 
 
 def _shown(steps: Steps, element: etree._Element, position: int) -> str:
-    """The name or key of an item; its path if it has none or if that may be a secret."""
+    """The name or key of an item; its path if it has no name or key, or one that may be a secret."""
     below = step_below(steps, element, position, key=list_key)
     key = list_key(element)
     return key if key and below[-1].shown == f"{below[-1].name}[{key}]" else show(below)
@@ -144,7 +146,7 @@ def differing_values(
 def record_items(
     own: Mapping[str, Mapping[str, object]], desired: Mapping[str, Mapping[str, object]], within: str = ""
 ) -> Iterator[Item]:
-    """The items of records that map keys to typed fields."""
+    """The differing items of two sets of records, which map a key to typed fields."""
     # A key that may contain a secret is replaced by its position.
     shown = {
         key: f"(hidden {n})" if may_name_secret(key) else key
@@ -201,7 +203,7 @@ _KEY_NAMES = frozenset({"guid", "uuid", "address", "ip", "network", "host", "ema
 
 
 def list_key(element: etree._Element) -> str:
-    """The name of an element of a list: its name, key, address, or its own text if that is all it has."""
+    """The name by which an element of a list is shown: its name, key or address, or its text if it has nothing else."""
     if (name := canonical.name_of(element)) is not None:
         return name.written
     if key := name_of_entry(element):

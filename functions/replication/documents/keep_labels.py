@@ -1,9 +1,9 @@
 """Labels of a document's nodes, to which keep patterns are compared, and the nodes that the patterns keep.
 
-Names of elements and attributes are defined by the program: they identify a setting. A name inside a value may identify
-a setting as well (``<entry name="soapPort" value="1"/>``), or people may have chosen it (``<policy name="Admins">``).
-The element with the name decides which: a key with a value is a setting, and a policy, a job or a site was named by
-people. Undecidable names, such as in ``<section name="SOAP">``, are marked as either.
+The server program defines the names of elements and attributes, so they identify a setting. A name inside a value may
+identify a setting as well (``<entry name="soapPort" value="1"/>``), or people may have chosen it (``<policy
+name="Admins">``). The element with the name decides which: a key with a value is a setting, and a policy, a job or a
+site was named by people. Undecidable names, such as in ``<section name="SOAP">``, are marked as either.
 """
 
 from collections.abc import Iterator
@@ -52,10 +52,10 @@ def element_labels(element: etree._Element) -> Labels:
 
 
 def is_entry(element: etree._Element) -> bool:
-    """Whether an element with a name is a key with its value, or could be one whose value is absent.
+    """Whether an element with a name is an entry: a setting's name with the setting's value, which may be absent.
 
-    An element with the tag of an entry may have further content beside a name and a value, because newer servers add
-    more.
+    An element with the tag of an entry, such as ``entry`` or ``param``, may have more content than a name and a value,
+    because newer servers add some.
     """
     if len(element) > LARGEST_ENTRY:
         return False
@@ -94,7 +94,7 @@ def _marks(element: etree._Element, names: list[str]) -> Iterator[str]:
 
 
 def _holds_values(element: etree._Element) -> bool:
-    """Whether an element contains more than its names: without a value it is not a setting."""
+    """Whether an element contains more than its names. An element with only names has no value and is no setting."""
     return (
         any(plain_name(str(key)) not in NAME_KEYS for key in element.attrib)
         or any(not _is_name(child) for child in children(element))

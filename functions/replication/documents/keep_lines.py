@@ -16,7 +16,9 @@ LONGEST_LINE = 256
 _SHOWN_LINES = 5
 _LONGEST_LIST = 500
 _LONGEST_PATHS = 250
-"""Maximum length of all lines and of all paths in a message, which is truncated when stored."""
+"""A message has at most ``_LONGEST_LIST`` characters of patterns and ``_LONGEST_PATHS`` characters of paths, because a
+stored message is truncated.
+"""
 
 
 _MORE = " (keeps all that is in it: nothing tells its entries apart)"
@@ -33,16 +35,17 @@ class KeepLine:
 
     @property
     def quoted(self) -> str:
-        """The pattern in quotation marks, with a remark if it keeps more."""
+        """The pattern in quotation marks, with a remark if it keeps more than one value."""
         return f'"{self.text}"{_MORE if self.keeps_more else ""}'
 
 
 def keep_line(documents: Sequence[etree._Element], steps: Steps, shared: int) -> KeepLine:
     """The pattern that keeps the value with the path ``steps``, and as little else as possible.
 
-    ``shared`` is the number of steps that both documents have: what only one of them has is kept as a whole, and so is
-    an entry with its name. A value that cannot be distinguished is kept with the list that contains it, and directly
-    below the root with all of the same name. The line is empty if it would be too long.
+    ``shared`` is the number of steps that both documents have. A node that only one document has is kept as a whole,
+    and so is an entry with its name. If no name distinguishes a value from others, the whole list around it is kept; a
+    value directly below the root is kept together with all others of its name. The line is empty if it would be too
+    long.
     """
     end = min(len(steps), shared + 1)
     if plain(steps[end - 1].name) in VALUES and _is_entry(documents, exact_line(steps[: end - 1])):
@@ -73,7 +76,7 @@ def shown_paths(paths: Sequence[str]) -> str:
 
 
 def quoted_lines(lines: Iterable[KeepLine]) -> str:
-    """The lines in the form for pasting into a list of keep patterns, as many as fit into a message."""
+    """The patterns in quotation marks, for pasting into a list of keep patterns: as many as fit into a message."""
     quoted = [line.quoted for line in dict.fromkeys(lines) if line.text][:_SHOWN_LINES]
     while len(quoted) > 1 and len(", ".join(quoted)) > _LONGEST_LIST:
         quoted.pop()
@@ -81,7 +84,7 @@ def quoted_lines(lines: Iterable[KeepLine]) -> str:
 
 
 def exact_line(steps: Steps) -> str:
-    """The pattern for a path, with the names of elements that have one."""
+    """The pattern for a path. It contains the name or key of each element that has one."""
 
     def one(shown: str, name: str, called: str) -> str:
         return f"@{name}" if shown.startswith("@") else exact_step(name, called) if called else name

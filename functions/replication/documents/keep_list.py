@@ -1,8 +1,8 @@
 """The product's own keep patterns: names of settings that belong to one machine, each with its reason.
 
-The real document's names are not public, so the patterns match words that such names usually contain. Every plan and
-result lists what a pattern keeps although it differs, so that an unneeded pattern is noticed; a missing pattern can
-lock an administrator out.
+The names of settings in a server's settings document are not public, so the patterns match words that the names of
+machine-specific settings usually contain. Every plan and result lists the values that a pattern keeps although they
+differ, so that an unneeded pattern is noticed. A missing pattern can lock an administrator out.
 """
 
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rule:
-    """One pattern and the reason for it. ``but`` are names that it would match by mistake.
+    """One pattern and the reason for it. ``but`` are patterns of names that it would match by mistake.
 
-    Exceptions cannot override the product's patterns, except for names that match ``may_lift``, about which a pattern
-    may be wrong.
+    An administrator's exception cannot override the product's patterns. Only for a name that matches ``may_lift`` it
+    can, because the pattern may be wrong about such a name.
     """
 
     pattern: str
@@ -36,23 +36,24 @@ _TELLING_SOMEBODY = (
     *("notify*", "*-notify-*", "*notif*ation*", "alert*", "*-alert*", "warn*", "email-*", "mail-*", "send-*"),
     *("log-*", "audit-*", "*badminton*"),
 )
-"""Names about notifications, which are not log-ins."""
+"""Patterns of names about notifications, which an administrator receives and does not log in with."""
 _DEMANDS = (
     *("require*", "*-require*", "verify-*", "validate-*", "request-*", "accept-*", "allow-*"),
     *("*concert*", "*certain*", "*certified*", "*certify*"),
 )
-"""Names about requirements for clients' certificates."""
+"""Patterns of names about requirements for clients' certificates, and of other words that contain *cert*."""
 _OTHER_SYNC = (
     *("time-*", "*-time-sync*", "sync-time", "sync-time-*", "*synchroni?e-time*", "*clock*", "*ntp*"),
     *("*directory*", "*ldap*", "ad-sync*", "*-ad-sync*", "sync-ad-*", "*file-sync*", "*folder-sync*", "*data-sync*"),
 )
-"""Names about synchronization with a clock, a directory or a disk."""
+"""Patterns of names about synchronization with a clock, a directory or a disk."""
 
 _NO_LIST = (
     *("*-mode", "*-interval", "*-interval-*", "*-delay", "*-delay-*", "*-time-out", "*-time-out-*", "*-retries"),
     *("*-retry-*", "*-limit", "*-level", "*-count", "*-size", "*-method", "*-order", "*-direction", "*-schedule"),
 )
-"""Names about how something is replicated, which are not lists of servers with their addresses and passwords."""
+"""Patterns of names about how something is replicated. Such settings are not the list of servers with their passwords.
+"""
 
 RULES_VERSION = 3
 RULES: tuple[Rule, ...] = (

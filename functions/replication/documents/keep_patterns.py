@@ -3,17 +3,18 @@
 A pattern is matched against the path of a node. Each step of a path has labels: an element's local name, an attribute's
 name with the prefix ``@``, and the names or keys of the element. Labels are compared as words: ``soapPort``,
 ``SOAP_Port`` and ``soap-port`` are all ``soap-port``. The words of a pattern also match if they are joined:
-``host-key`` matches ``hostkey``. In a pattern ``*`` stands for any run of characters, ``?`` for one, ``[cs]`` for one
-of these. A pattern matches at any depth; with slashes it matches that many steps (``listener/*-port``), and with a
-leading slash it starts at the document's root element. In a pattern with a leading slash, ``entry[soapPort]`` is the
-element ``entry`` with exactly this name. The root itself is never matched.
+``host-key`` matches ``hostkey``. In a pattern ``*`` stands for any run of characters, ``?`` for one character, and
+``[cs]`` for a ``c`` or an ``s``. A pattern matches at any depth. A pattern with slashes matches several steps in a row
+(``listener/*-port``), and a pattern with a leading slash starts at the document's root element. In a pattern with a
+leading slash, ``entry[soapPort]`` is the element ``entry`` with exactly the name ``soapPort``. The root itself is never
+matched.
 
-A matching node is kept as the backup has it, with everything inside, and so is its absence: the primary's node is not
-copied.
+A matching node is kept as the backup has it, with everything inside. If the backup does not have the node, the
+primary's node is not copied.
 
 A name that people may have chosen is not matched by the product's patterns, nor by patterns with a wildcard (see
 ``keep_labels``). A pattern with the prefix ``!`` is an exception: one exact path that is replicated although a pattern
-matches. An element with a name is written in it with this name, as in a pattern.
+matches. In an exception, an element that has a name is written with its name: ``entry[soapPort]``.
 """
 
 from collections.abc import Iterable
@@ -36,11 +37,11 @@ type Path = tuple[Labels, ...]
 EXCEPTION = "!"
 """The prefix of an exception."""
 EITHER = "="
-"""The prefix of the label of a name that may be a setting's or chosen by people."""
+"""The prefix of a label for a name that is either a setting's or chosen by people."""
 GIVEN = "~"
-"""The prefix of the label of a name that people have chosen."""
+"""The prefix of a label for a name that people have chosen."""
 POSSIBLE = "?"
-"""The prefix of the label of a name that an element may have but does not need for identification."""
+"""The prefix of a label for a value that may be the element's name although nothing marks it as one."""
 
 # Between camelCase words, and between an acronym and a word; the s of a plural (CRLs) belongs to its acronym.
 _CAMEL_EDGE = r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z](?!s(?![a-z]))[a-z])"
@@ -61,14 +62,16 @@ _TRIED = "".join(map(chr, range(0x30, 0x3A))) + "abcdefghijklmnopqrstuvwxyz-"
 
 @dataclass(frozen=True)
 class PatternStep:
-    """One step of a pattern. ``literal`` is set for ``entry[name]``; ``exact``: it has no wildcard."""
+    """One step of a pattern. ``literal`` is the text of a step like ``entry[name]``. ``exact``: it has no wildcard."""
 
     expression: Whole[str]
     literal: str = ""
     exact: bool = False
 
     def matches(self, label: str, *, loosely: bool = False) -> bool:
-        """Whether the step matches this label. ``loosely``: names that people may have chosen are matched as well."""
+        """Whether the step matches ``label``. With ``loosely``, a step with a wildcard also matches names that people
+        chose or may have chosen.
+        """
         if self.literal or "[" in label:
             return label.removeprefix(POSSIBLE) == self.literal
         if label.startswith((EITHER, GIVEN)):
@@ -76,7 +79,7 @@ class PatternStep:
         return self.expression.fullmatch(label) is not None
 
     def matches_any(self, labels: Labels, *, loosely: bool = False) -> bool:
-        """Whether the step matches one of these labels."""
+        """Whether the step matches one of ``labels``."""
         return any(self.matches(label, loosely=loosely) for label in labels)
 
 
@@ -84,7 +87,7 @@ type _Steps = tuple[PatternStep, ...]
 
 
 class Rules:
-    """Compiled patterns: those of the ``product``, followed by ``additions`` from people.
+    """Compiled keep patterns: the patterns of the ``product``, followed by ``additions`` from people.
 
     Raises Failure(CONFIGURATION_INVALID) for a pattern that cannot match anything.
     """
@@ -106,12 +109,12 @@ class Rules:
 
     @classmethod
     def standard(cls, *additions: Iterable[str]) -> "Rules":
-        """The product's own patterns, followed by those of the settings and of a backup."""
+        """The product's own patterns, followed by ``additions``: those of the settings and those of a registration."""
         return _rules(tuple(pattern for more in additions for pattern in more), RULES)
 
     @property
     def look_above(self) -> bool:
-        """Whether any pattern depends on a node's ancestors; other patterns depend on the node alone."""
+        """Whether any pattern or exception depends on a node's ancestors, and not on the node alone."""
         return bool(self._floating or self._anchored or self._exceptions)
 
     def match(self, path: Path) -> bool:
@@ -132,7 +135,7 @@ class Rules:
         return tuple(pattern for pattern, steps in pairs if is_exactly(steps, path))
 
     def is_protected(self, path: Path) -> bool:
-        """Whether the product always keeps the node, because no exception can override that."""
+        """Whether one of the product's patterns keeps the node and no exception can override that pattern."""
         return any(map(self._label_protected, path[-1]))
 
     def uses(self, pattern: str, path: Path) -> bool:
@@ -186,8 +189,8 @@ class _ProductRule:
         return cls(rule, step, but, may_lift)
 
     def matches(self, label: str, *, loosely: bool = False) -> bool:
-        """Whether the pattern matches a label; names that people have chosen never match, and undecidable ones only
-        ``loosely``.
+        """Whether the pattern matches a label. It never matches names that people have chosen, and matches names that
+        they may have chosen only with ``loosely``.
         """
         if "[" in label or label.startswith(GIVEN) or (label.startswith(EITHER) and not loosely):
             return False
@@ -195,7 +198,7 @@ class _ProductRule:
         return self.step.matches(word) and not any(step.matches(word.removeprefix("@")) for step in self.but)
 
     def protects(self, label: str) -> bool:
-        """Whether no exception can override this pattern for a node with this label."""
+        """Whether the pattern matches ``label`` and no exception can override it there."""
         return self.matches(label) and not any(step.matches(label.removeprefix("@")) for step in self.may_lift)
 
 
@@ -212,8 +215,8 @@ def _fits(steps: _Steps, path: Path, *, loosely: bool = False) -> bool:
 
 
 def is_exactly(steps: _Steps, path: Path) -> bool:
-    """Whether an exception's steps name the node with this ``path``; an element with names must be written with one of
-    them.
+    """Whether an exception's steps name the node with this ``path``. The exception must contain a name of every element
+    that has one.
     """
     return (
         len(steps) == len(path)
@@ -226,7 +229,7 @@ def is_exactly(steps: _Steps, path: Path) -> bool:
 
 
 _NODES_ABOVE = 1024
-"""The number of cached matches of a step with labels. Siblings share their ancestors, which are matched once."""
+"""Number of cached results of matching a step of a pattern. Nodes with a common ancestor share its result."""
 
 
 def _fits_above(step: PatternStep, labels: Labels, loosely: bool) -> bool:
@@ -239,8 +242,8 @@ _remembered_above = lru_cache(maxsize=_NODES_ABOVE)(PatternStep.matches_any)
 
 
 def _identifying(labels: Labels) -> Labels:
-    """The labels without the label of the tag, if the element has names that distinguish it from others with this
-    tag.
+    """The labels that identify an element. If it has a name, its tag alone does not identify it, and a possible name
+    does not either.
     """
     named = {label for label in labels if "[" in label and not label.startswith(POSSIBLE)}
     if not named:
@@ -307,7 +310,7 @@ def _has_whole_brackets(text: str) -> bool:
 
 
 def _can_match(text: str, expression: Whole[str]) -> bool:
-    """Whether some label can match the step; this is tested with a label made from the step itself."""
+    """Whether any label can match the step. The test makes such a label from the step itself."""
     for run in ("x", ""):
         made = ""
         for piece in _PIECES.split(text.strip("-_. ")):
@@ -347,5 +350,5 @@ def exact_step(tag: str, name: str) -> str:
 
 
 def labels_of(element: etree._Element) -> Labels:
-    """The labels of an element as words: its tag, and every name or key it has."""
+    """The labels of an element as words: the words of its tag, and of every name or key that it has."""
     return frozenset({words(local_name(element)), *(words(value) for _, value in names_of(element))})

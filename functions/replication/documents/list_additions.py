@@ -28,12 +28,13 @@ class NamedItems(Protocol):
         """The XML around the items; None for an empty document."""
 
     def excerpts(self, keys: Collection[str]) -> Mapping[str, bytes]:
-        """The XML of each item with one of these keys."""
+        """The XML of each item whose key is in ``keys``."""
 
 
 @dataclass(frozen=True)
 class AnsweredList:
-    """A list as it was ``sent``, as it is ``held`` now, and as it was ``before``, None if that is unknown.
+    """A list as it was ``sent``, as the server has it now (``held``), and as the server had it ``before`` the write.
+    The last one is None if it is unknown.
 
     Items are matched by their names.
     """
@@ -79,10 +80,10 @@ class AnsweredList:
 
 
 def count_item_additions(lists: Sequence[AnsweredList]) -> int | None:
-    """The number of values that the server has in addition to the lists that were sent; None if they differ in any
-    other way.
+    """The number of values that the server has in addition to the lists that were sent; None if sent and current lists
+    differ in any other way.
 
-    The earlier content of any list counts as old content in each of them.
+    The content of one list before the write counts as old content in every list.
     """
     if not all(one.has_same_items for one in lists):
         return None
@@ -95,18 +96,18 @@ def count_item_additions(lists: Sequence[AnsweredList]) -> int | None:
 
 
 _AT_ONCE = 2000
-"""How many items are cut out of a list at a time, which takes a few megabytes."""
+"""Number of items that are cut out of a list at a time. They take a few megabytes."""
 
 
 def _cut_out(one: NamedItems | None, keys: list[str]) -> Iterator[etree._Element | None]:
-    """The item with each of these keys, None if it is missing, with its name folded for comparison."""
+    """The item of each key, with its name in lower case for comparison; None for a key that the list does not have."""
     for some in batched(keys, _AT_ONCE):
         excerpts = one.excerpts(frozenset(some)) if one else {}
         yield from (_folded(_parsed(excerpts[key])) if key in excerpts else None for key in some)
 
 
 def _content(one: NamedItems, keys: list[str]) -> Iterator[etree._Element]:
-    """The items with these keys, and the content around all items."""
+    """The items whose keys are in ``keys``, and the content around all items."""
     yield from (item for item in _cut_out(one, keys) if item is not None)
     if frame := one.around_items:
         yield _parsed(frame)

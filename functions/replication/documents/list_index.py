@@ -9,8 +9,8 @@ is complete content by itself. It is not well-formed if the piece was cut at an 
 tag of a nested element. In that case, and for every document that is not a plain list, the result is ``None``: the
 document must be parsed as a whole (``replication.documents.named_items``), with the same result.
 
-Run-time values change at every log-in. So a piece is looked up without the text of such elements (the elements stay):
-that text is a time, an address or a count, which is ignored in comparisons.
+Run-time values, such as the time of the last log-in, change at every log-in. So a piece is looked up without the text
+of the elements that contain them. That text is a time, an address or a count, which comparisons ignore.
 """
 
 import hashlib

@@ -31,7 +31,7 @@ _SECRETS = (
     "credential",
     "token",
 )
-"""Endings of the last word in a secret's name, in the singular."""
+"""Endings of the last word in the name of a password or another secret, in the singular."""
 _LAST_PAIRS = frozenset(
     {"host-name", "server-name", "computer-name", "machine-name", "domain-name", "file-name", "path-name"}
     | {"port-range", "ip-range", "address-range", "machine-id", "server-id", "instance-id"}
@@ -83,8 +83,8 @@ def _names_secret(steps: Steps, values: list[str]) -> bool:
 
 
 def _is_name_of_an_entry(difference: Difference) -> bool:
-    """Whether the value is the name or key of an entry that is added or removed with it: ``<key>`` is then not a
-    cryptographic key.
+    """Whether the value is the name or key of an entry that is added or removed as a whole. In such an entry ``<key>``
+    does not contain a cryptographic key.
     """
     steps = difference.steps
     is_inside = len(steps) > difference.new_from + 1
@@ -92,7 +92,9 @@ def _is_name_of_an_entry(difference: Difference) -> bool:
 
 
 def _names(steps: Steps) -> Iterator[str]:
-    """The names of the value with this path, as words: from its own step, or from the step that contains it."""
+    """The names of the value with the path ``steps``, as words: its own names and, for a name such as *value*, those of
+    the element around it.
+    """
     if not steps:
         return
     yield from steps[-1].labels

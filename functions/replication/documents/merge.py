@@ -21,7 +21,7 @@ from replication.documents.possible_names import is_key
 from replication.documents.undecided import check_decided
 
 type Scope = Mapping[str | None, str]
-"""Namespaces by prefix, as bound at some element."""
+"""The namespaces that are in scope at an element, by prefix."""
 
 _LONGEST_STEP = 60
 
@@ -41,9 +41,10 @@ def merge(primary: etree._Element, own: etree._Element, rules: Rules) -> etree._
     """The settings for the backup: the primary's document with the machine-specific values of the backup's ``own``
     document.
 
-    Neither argument is modified. ``merge(p, merge(p, b))`` equals ``merge(p, b)``. Ordinary entries have the primary's
-    order. A kept entry takes the place of the primary's entry with the same identity; without such an entry, it
-    follows the entry that precedes it on the backup. Raises AmbiguousEntries and NamesUndecided.
+    Neither document is modified. ``merge(p, merge(p, b))`` equals ``merge(p, b)``. Entries that no keep pattern matches
+    have the primary's order. A kept entry takes the place of the primary's entry with the same names. Without
+    such an entry, it follows the entry that precedes it on the backup. Raises AmbiguousEntries and
+    NamesUndecided.
     """
     merged = _Merge(primary, own, rules).result()
     check_decided(own, merged, rules)
@@ -81,7 +82,7 @@ class _Merge:
     def _add_pair(
         self, parent: etree._Element, above: Scope, primary: Entry, own: Entry | None, where: str
     ) -> etree._Element:
-        """Add an ordinary entry of the primary, with the kept values of its counterpart."""
+        """Add an entry of the primary that is not kept as a whole, with the kept values of its counterpart."""
         place = _place_of_pair(primary, own)
         asked = own is not None and (place[0] is not place[1] or self._keep.holds(own.element, place))
         counterpart = own.element if own is not None and asked else None
@@ -94,7 +95,7 @@ class _Merge:
         return out
 
     def _scope_of_pair(self, primary: etree._Element, own: etree._Element | None, place: Place, where: str) -> Scope:
-        """The prefixes at a paired element: those of the primary, unless a kept attribute needs another binding."""
+        """The namespaces at a paired element: the primary's, except for prefixes that kept attributes use otherwise."""
         scope = _scope_of(primary)
         kept = [] if own is None else [(key, value) for key, value in _attributes(own) if self._keeps(key, place)]
         needed = _meanings(kept, _scope_of(own)) if own is not None and kept else {}
@@ -164,9 +165,10 @@ class _Merge:
         return _copy(out, scope, ours.element) if ours is not None else None
 
     def _additions(self, pairing: Pairing) -> dict[int, list[Entry]]:
-        """The kept entries that only the backup has, by the number of the primary's entry that they follow (or -1).
+        """The entries with kept content that only the backup has, by the number of the primary's entry that they
+        follow. The number is -1 for entries at the beginning.
 
-        Entries with the same identity keep their order, and merging the result again does not move them.
+        Entries with the same tag and names keep their order, and merging the result again does not move them.
         """
         additions: defaultdict[int, list[Entry]] = defaultdict(list)
         behind = -1
@@ -212,14 +214,14 @@ class _Merge:
 
 
 def _is_between(entries: list[Entry], number: int, keys: set[str]) -> bool:
-    """Whether an entry inserted after this one would separate a key from its value."""
+    """Whether an entry inserted after the entry with this ``number`` would separate a key from its value."""
     here, behind = entries[max(number, 0) : number + 1], entries[number + 1 : number + 2]
     return bool(here and behind) and here[0].tag in keys and behind[0].tag not in keys
 
 
 def _place_of_pair(primary: Entry, own: Entry | None) -> Place:
-    """The paths of a pair: if ordinary names differ, the primary's name is used; if only a kept name differs,
-    both names are used.
+    """The paths of a pair. If names that are not kept differ, both paths contain the primary's name. If only a kept
+    name differs, each path contains its own server's name.
     """
     if own is None:
         return primary.place
@@ -256,7 +258,7 @@ def _scope_of(element: etree._Element) -> dict[str | None, str]:
 
 
 def _meanings(values: list[tuple[str, str]], scope: Scope) -> dict[str | None, str]:
-    """The namespaces that attribute values may refer to, by prefix."""
+    """The namespaces, by prefix, to which the attribute values may refer."""
     namespaces: dict[str | None, str] = {}
     for key, value in values:
         namespaces |= {prefix: scope[prefix] for prefix in prefixes_in(value) if prefix in scope}
@@ -266,8 +268,8 @@ def _meanings(values: list[tuple[str, str]], scope: Scope) -> dict[str | None, s
 
 
 def _create(parent: etree._Element, above: Scope, source: etree._Element, scope: Scope | None = None) -> etree._Element:
-    """Add an empty element like ``source`` to ``parent``. ``above`` has the prefixes at the parent, and ``scope`` those
-    of the new element; by default these are the prefixes of ``source``.
+    """Add an empty element with the tag of ``source`` to ``parent``. ``above`` has the namespaces at the parent, and
+    ``scope`` those of the new element; by default, the new element has those of ``source``.
     """
     wanted = _scope_of(source) if scope is None else scope
     changed = {prefix: uri for prefix, uri in wanted.items() if above.get(prefix) != uri}
@@ -276,7 +278,7 @@ def _create(parent: etree._Element, above: Scope, source: etree._Element, scope:
 
 
 def _copy(parent: etree._Element, above: Scope, source: etree._Element) -> etree._Element:
-    """Add a copy of an element with its content, where ``above`` is the scope."""
+    """Add a copy of an element with its content to ``parent``. ``above`` has the namespaces at the parent."""
     out = _create(parent, above, source)
     for key, value in _attributes(source):
         out.set(key, value)

@@ -22,18 +22,19 @@ _DEPTH = 4
 
 @dataclass(frozen=True)
 class Items:
-    """The content of a list document: the digests of its items by folded name, and the digest of the rest.
+    """The content of a list document. ``entries`` has the digest of each item by the item's name in lower case, and
+    ``rest`` is the digest of everything else.
 
-    ``names`` maps a folded name to the written name if they differ (``written``). An item without a name, or with a
-    repeated one, has a key of name and occurrence, so that no item is lost. ``Items`` has no reference to the parsed
-    document, which takes much more memory.
+    ``names`` maps a name in lower case to the written name if the two differ. For the second and any further item with
+    the same name, or without a name, the key also contains a number, so that no item is lost. ``Items`` has no
+    reference to the parsed document, which takes much more memory.
     """
 
     rest: str
     entries: dict[str, str]
     names: dict[str, str]
     parents: dict[str, int] = field(default_factory=dict)
-    """The position of each item's parent, if there are several parents and it is not the first."""
+    """The position of each item's parent element among all parents. It is left out for items of the first parent."""
 
     def written(self, key: str) -> str:
         """The item's name as written."""
@@ -45,7 +46,7 @@ class Items:
 
     @cached_property
     def digest(self) -> str:
-        """A digest that is equal for two documents exactly if they have the same items and the same rest."""
+        """A digest that is equal for two documents exactly if they have the same items and the same other content."""
         return digest("\x06".join([self.rest, *(f"{key}\x07{self.entries[key]}" for key in sorted(self.entries))]))
 
 
@@ -75,7 +76,7 @@ def items(
 def item_digest(
     element: etree._Element, name: Name | None, parent: int = 0, *, ignored: frozenset[str] = RUNTIME_NAMES
 ) -> str:
-    """The digest of an item; ``parent`` is the position of its parent among the elements of that level."""
+    """The digest of an item. ``parent`` is the position of its parent among all elements of the parent's level."""
     return digest(f"{parent}{canonical(element, ignored=ignored, fold=name)}")
 
 
@@ -106,7 +107,7 @@ def excerpt(element: etree._Element) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """One item in its document. ``parent`` is the position of its parent among the elements of that level.
+    """One item in its document. ``parent`` is the position of its parent among all elements of the parent's level.
 
     A document can have several lists, and the list that an item is in matters.
     """
@@ -126,7 +127,7 @@ _NEXT = "\x08"
 
 
 class UniqueKeys:
-    """Makes keys from folded names; a repeated name gets a number."""
+    """Makes keys from names in lower case. A repeated name gets a number."""
 
     def __init__(self) -> None:
         self._occurrences: Counter[str] = Counter()
@@ -141,7 +142,7 @@ class UniqueKeys:
 def _find_items(root: etree._Element, hint: str, most: int | None = None) -> list[_Item]:
     """The elements that are items, by their level, their names and the hint.
 
-    A level with more than ``most`` elements is not processed.
+    Raises Failure(REPLY_TOO_COMPLEX) for a level with more than ``most`` elements.
     """
     nearest: list[_Item] = []
     parents = [root]

@@ -1,4 +1,4 @@
-"""Decides whether a value that a server added is something that it had before."""
+"""Decides whether a value that a server added after a write is content that the server had before the write."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
@@ -27,7 +27,9 @@ from replication.documents.plain_values import (
 
 @dataclass(frozen=True)
 class Addition:
-    """A single value that the server added: its ``name``, and every name with the text that it names."""
+    """A single value that the server added. ``name`` is its tag or attribute name; ``values`` has every name in it,
+    each with its text.
+    """
 
     name: str
     values: Collection[Value]
@@ -69,14 +71,15 @@ class OldContent:
         self._texts, self._lost_values = frozenset(texts), frozenset(lost)
 
     def holds(self, addition: Addition, place: "Counterparts") -> bool:
-        """Whether the server had the addition before: its name, its name and text, or a text or word of it.
+        """Whether the server had the addition before the write: its name, its name with its text, or a text or word in
+        it.
 
         A text or word counts only if it was not sent for the same item.
 
-        The server may turn an old name into a text, and the other way round.
+        The server may turn an old name into a text, and an old text into a name.
 
-        The server may also keep old content at the same position. So among several elements that no name distinguishes,
-        the old content of any of them counts.
+        The server may also keep old content at the same position. So if no name distinguishes an element from others of
+        its kind, the old content of each of these elements counts.
         """
         return (
             not place.names_before.isdisjoint(addition.names)
@@ -104,7 +107,9 @@ class OldContent:
 
 @dataclass(frozen=True)
 class _Item:
-    """An outermost named entry, or the whole document: the sent element, and the server's earlier one."""
+    """An outermost named entry, or the whole document: the element that was sent, and the element that the server had
+    before.
+    """
 
     sent: etree._Element
     before: etree._Element | None
@@ -170,7 +175,7 @@ class Counterparts:
 
     @cached_property
     def _occurrences(self) -> Counter[tuple[str, str]]:
-        """How often each kind and name occurs among the children, on the side with more of them."""
+        """How often each tag with each key occurs among the children, sent or earlier, whichever is more."""
         sides = (self.sent, self.before)
         sent, before = (Counter(map(_kind_and_key, children(one) if one is not None else ())) for one in sides)
         return sent | before

@@ -2,8 +2,8 @@
 
 The identity of an entry is its tag together with all its names, from attributes and children. Entries with the same
 identity on both sides are the same entry. Several entries with one identity, and entries without a name, are
-distinguished by their ordinary content: what is in them and not kept. A section that occurs once on both servers needs
-neither, unless it is the only entry of a list.
+distinguished by their ordinary content, which is all content that no keep pattern keeps. A section that occurs once on
+both servers is the same section even with other names and content, unless it is the only entry of a list.
 
 A kept entry is replaced as a whole, so it is never paired with an ordinary one. An ordinary entry in which the backup
 keeps something must either have a certain counterpart or certainly have none; otherwise the entries are ``unclear``.
@@ -47,7 +47,7 @@ class KeepList:
         self._holding_at: dict[etree._Element, tuple[Place, bool]] = {}
 
     def keeps(self, place: Place, labels: Labels) -> bool:
-        """Whether a node with these labels below ``place`` is kept."""
+        """Whether a child or attribute with these ``labels``, of the element at ``place``, is kept."""
         primary, own = place
         return self.rules.match((*primary, labels)) or (own is not primary and self.rules.match((*own, labels)))
 
@@ -62,7 +62,7 @@ class KeepList:
         return remembered[1] if remembered and remembered[0] == place else self._look_below(element, place)
 
     def _look_below(self, element: etree._Element, place: Place) -> bool:
-        """The result of ``holds`` if the two paths differ. Results for inner elements are cached for the next calls."""
+        """The result of ``holds`` for an element whose two paths differ. The results for inner elements are cached."""
         holds = any(self.keeps(place, attribute_labels(str(key))) for key in element.attrib)
         for child in children(element):
             labels = element_labels(child)
@@ -104,7 +104,7 @@ def _holding(root: etree._Element, rules: Rules) -> Iterator[etree._Element]:
 
 
 def below(place: Place, labels: Labels) -> Place:
-    """The place of a child with these labels, in either document."""
+    """The place of a child with these ``labels``, whose parent is at ``place``."""
     primary, own = place
     path = (*primary, labels)
     return path, (path if own is primary else (*own, labels))
@@ -114,7 +114,7 @@ def below(place: Place, labels: Labels) -> Place:
 class Entry:
     """A child of one of two paired elements. ``place`` has the child's own paths.
 
-    ``named`` has its names and, for kept entries, its possible names.
+    ``named`` has its names and also its possible names, which nothing marks as names.
     """
 
     element: etree._Element
@@ -209,7 +209,9 @@ class _Pairs:
                 self._pair_alike(tag, primary, own)
 
     def _is_list_of(self, tag: str) -> bool:
-        """Whether the parent's tag is the plural of this tag: the only entry of a list may still be a different one."""
+        """Whether the parent's tag is a plural of ``tag``. Then it is a list, and its only entries on the two servers
+        may be different ones.
+        """
         name = plain_name(tag)
         stems = (name, name[:-1] + "ie") if name.endswith("y") else (name,)
         return len(name) >= _SHORTEST_ENTRY and self._parent.endswith(
@@ -217,7 +219,7 @@ class _Pairs:
         )
 
     def _is_one_section(self, primary: Entry, own: Entry) -> bool:
-        """Whether the keep patterns decide the same with either of the section's two names."""
+        """Whether the keep patterns keep the same nodes with the section's name on either server."""
         if primary.labels == own.labels or not self._keep.rules.look_above:
             return True
         return same_decisions((primary.element, own.element), (primary.place[0], own.place[1]), self._keep.rules)
@@ -250,7 +252,7 @@ class _Pairs:
             entry = self.pairing.ours[number]
             content = _content(entry, self._keep)
             own_by_content[content.key(expected)].append(number)
-            # Only this entry's kept values would remain, and those must not look like an entry of the primary.
+            # Of such an entry only the kept values would remain, which must not look like an entry of the primary.
             if self._holds(entry) and content.key(expected) not in by_content and content.rest(expected) in by_content:
                 self.pairing.unclear.add(tag)
         for key, mine in own_by_content.items():
@@ -292,11 +294,11 @@ def _numbers_by[Key](entries: list[tuple[int, Entry]], key: Callable[[Entry], Ke
 
 @dataclass
 class _Content:
-    """The content of an entry that is not kept.
+    """The content of an entry without the nodes that are kept.
 
-    ``bare`` counts inner elements that have only names left after kept nodes are removed; ``holding`` has the elements
-    that lost a kept node. Such elements are not part of the text: the backup may have one only for the kept values in
-    it.
+    ``bare`` counts the inner elements that have only names left without kept nodes; ``holding`` has the bare elements
+    that contained a kept node. Bare elements are not part of ``text``, because the backup may have such an element only
+    for the kept values in it.
     """
 
     text: str = ""
@@ -304,8 +306,8 @@ class _Content:
     holding: set[str] = field(default_factory=set)
 
     def key(self, expected: set[str]) -> tuple[object, ...]:
-        """A key that is equal for two entries with the same content. ``expected`` are the bare elements that an entry
-        of the primary has.
+        """A key that is equal for two entries with the same content. ``expected`` are the bare elements of the
+        primary's entries.
         """
         return self.text, frozenset(
             (name, number) for name, number in self.bare.items() if name in expected or name not in self.holding

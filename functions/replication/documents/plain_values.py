@@ -1,4 +1,4 @@
-"""Values with simplified names and texts, so that old content is recognised in another form.
+"""Values with simplified names and texts, so that content from before a write is recognised in another form.
 
 A server may turn an attribute or an entry with a key into an element, or change the case of a name. It may put a name
 into a text, or replace slashes in a path.
@@ -19,7 +19,7 @@ type Value = tuple[str, str]
 
 _BETWEEN_WORDS = Within(r"[\s\"'=:;,|()<>\x0e]")
 _TELLING = 3
-"""Minimum length of a text by which old content is recognised."""
+"""Minimum length of a text by which content from before a write is recognised."""
 
 
 def plain_word(name: str) -> str:
@@ -70,7 +70,7 @@ def values_of(root: etree._Element) -> Iterator[Value]:
 
 
 def texts_of(values: Iterable[Value]) -> Iterator[str]:
-    """The texts of values and the words in them without punctuation, except uninformative ones."""
+    """The texts of values, and the words in these texts, without punctuation. Uninformative ones are left out."""
     texts = (one for _, text in values for one in (text, *_BETWEEN_WORDS.split(text)))
     return (_without_punctuation(one) for one in texts if _is_telling(one))
 

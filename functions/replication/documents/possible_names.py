@@ -3,11 +3,11 @@
 Usually a name is marked as one (see ``entry_names``). A document may use another mark (``<i n="soapPort" v="1"/>``), or
 write names before their values in one element (``<key>soapPort</key><int>1</int>``). Nothing distinguishes such a value
 from one that only mentions a setting. So it is treated as a name that people may have chosen. A keep pattern or an
-exception decides about it. Without either, a push that would change it waits for a person.
+exception decides about it. Without either, a push that would change the value's element waits for a person.
 
-A value counts only if it is such a name as a whole; a text that mentions one does not count. Some places show that the
-value is something else, such as a mode or an account, so it does not count there either. A single word is ambiguous and
-ignored, unless it concerns access to the server.
+A value counts only if the whole value is such a name; a text that mentions one does not count. A value also does not
+count if its place shows that it is something else, such as a mode or an account. A single word is ambiguous and
+ignored, unless it concerns access to the server or is in an element such as ``entry``, whose tag has no meaning.
 """
 
 from collections.abc import Iterator
@@ -31,11 +31,13 @@ _PLACES_ON_DISK = Within(
     r" | \.(?:pem|pfx|p12|cer|crt|key|crl|csr|der|wsdl|xml|txt|log|html?|ini|conf|json|exe|dll)$"
 )
 _WAY_IN = Within(r"soap|wsdl|web-?service|licen[cs]e?|web-?admin|remote-(?:admin|access)")
-"""Words with only one meaning, so that one of them makes a value a possible name."""
+"""Words about access to the server. They have only one meaning, so one of them makes a value a possible name."""
 _LONGEST = 64
 _SHORTEST_WORD = 4
 _LARGEST = 8
-"""Maximum number of values in an entry; in a larger one, only an attribute with a word of ``_WAY_IN`` may name it."""
+"""In an entry with at most this many values, each of them may be the entry's name. In a larger entry, only its text or
+an attribute with a word of ``_WAY_IN`` may be.
+"""
 _OPAQUE = 2
 """Maximum length of a tag without a meaning, such as ``i``."""
 _OF_SENTENCES = frozenset({"a", "and", "is", "on", "the"})
@@ -82,9 +84,10 @@ _OF_KINDS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class PossibleName:
-    """A possible name of an element. ``tag`` is the tag of the named element, or of the key before it.
+    """A possible name of an element. ``tag`` is the tag of that element or, if a key element before it names it, the
+    tag of the key element.
 
-    ``has_value``: the element has another value, which the name may belong to.
+    ``has_value``: the element also has a value, which may be the value of the setting with this name.
     """
 
     tag: str
@@ -93,7 +96,7 @@ class PossibleName:
 
     @property
     def may_be_shown(self) -> bool:
-        """Whether it is not a secret that only looks like a name."""
+        """Whether the name may be displayed, because it does not look like a secret."""
         return not self.name[-1].isdigit() and ends_like_setting(self.name) and not may_name_secret(self.name)
 
 
@@ -107,7 +110,9 @@ def possible_names(element: etree._Element) -> Iterator[PossibleName]:
 
 
 def is_key(element: etree._Element) -> bool:
-    """Whether an element is a key that names the next one: there are several of its kind, each before a value."""
+    """Whether an element is a key that names the element after it. Its tag shows that, or several elements of its kind
+    are each followed by a value.
+    """
     if len(element) or is_named(element) or not may_be_name(text_of(element).strip(), local_name(element)):
         return False
     value = _sibling(element, preceding=False)
@@ -131,8 +136,8 @@ def value_behind(key: etree._Element) -> etree._Element | None:
 
 
 def may_be_name(value: str, place: str, *, is_opaque: bool = False) -> bool:
-    """Whether a value in this place may be the name of a machine-specific setting. ``is_opaque``: the tag around it
-    says nothing.
+    """Whether a value may be the name of a machine-specific setting. ``place`` is the name of its attribute or element.
+    ``is_opaque``: the tag of the element around it has no meaning.
     """
     if not _NAME.fullmatch(value) or not _is_written_as_setting(value) or not names_machine_setting(value):
         return False

@@ -1,7 +1,7 @@
 """Values that a server changes by itself for each account and that do not count as a difference.
 
-A name alone is not enough: an administrator may call a folder "lastAccess". So a value with such a name is ignored only
-if it is a time, an address or a count.
+A name alone does not show that a value is one of them, because an administrator may call a folder "lastAccess". So a
+value with a name of ``RUNTIME_NAMES`` is ignored only if it is a time, an address or a count.
 """
 
 from common.patterns import Whole, Within

@@ -19,10 +19,12 @@ from replication.documents.secret_names import is_secret_name
 LONGEST_LABEL = 80
 _IN_NAMES = frozenset(" -_.")
 _METHODS = ("method", "methods", "mode", "scheme")
-"""Endings of names where a word such as "password" is a log-in method, and a value beside it is a log-in."""
+"""Endings of names whose value is a log-in method. There the word "password" is a method, and a value beside it may be
+a log-in.
+"""
 _WAYS_TO_LOG_IN = frozenset({"basic", "digest"})
 _HINT = "hint"
-"""A hint may be a secret, and may be the label of one."""
+"""The name of a value that may be a secret itself, and may also be the label of a secret."""
 
 
 def is_secret_element(element: etree._Element) -> bool:
@@ -71,7 +73,7 @@ def _names_secret(label: str) -> bool:
 
 
 _OPTION = Whole(r"(?i)-{1,2}(?:a|u|p|k|pw|rp|up|auth|user|pass|log[io]n|creds?)")
-"""A command-line option by itself, whose argument is a log-in."""
+"""A command-line option such as ``-p`` whose argument, which is not in the same text, is a log-in or a password."""
 
 
 def _is_way_to_log_in(method: str) -> bool:
@@ -124,7 +126,9 @@ def _cells(row: etree._Element) -> list[etree._Element]:
 
 
 def _heads(row: etree._Element) -> Iterator[etree._Element]:
-    """Where the labels of a row may be: at the start of its table, before the row, or before its table."""
+    """The elements that may contain the labels of a row's cells: at the start of its table, before the row, or before
+    its table.
+    """
     yield from _before(row)
     table = row.getparent()
     for above in _before(table) if table is not None else ():
@@ -144,7 +148,8 @@ def _before(element: etree._Element) -> Iterator[etree._Element]:
 def _only_value(element: etree._Element) -> str | None:
     """The only value in an element including its descendants; None if there are more, or none.
 
-    A label is small: an element with more than a few nodes is not a label. Every row does this for its head.
+    An element with more than ``_LARGEST_LABEL`` nodes is not a label. It is not searched, because every row of a table
+    asks for the table's head.
     """
     nodes = list(islice(element.iter(), _LARGEST_LABEL + 1))
     if len(nodes) > _LARGEST_LABEL:

@@ -1,7 +1,7 @@
 """Names of secrets and possible secrets: words in several languages.
 
-A name with *auth* or *code* may denote a log-in or a log-in method; there the value decides, because there are few
-words for methods.
+A name with *auth* or *code* may denote a log-in or a log-in method. For such a name the value decides: few words name a
+method.
 """
 
 import unicodedata
@@ -38,7 +38,7 @@ _WORDS = frozenset(
     }
     | {"webhooks", "wep", "encrypted", "dpapi", "crypt", "ciphertext", "unlock"}
 )
-"""Single words of a name, without a trailing number."""
+"""Words that make a name the name of a secret if they are a whole word in it. A trailing number is ignored."""
 IN_LANGUAGES = (
     *("kennwort", "passwort", "losungswort", "schlussel", "schluessel", "geheim", "kennw", "zugangsdat", "zugangscode"),
     *(
@@ -67,9 +67,9 @@ _STEMS = (
     *("keyblob", "twostep", "2step", "authcode", "invitecode", "invitationcode", "productcode", "regcode", "resetcode"),
     *("confirmationcode", "logincode", "licensecode", "licencecode", "googleauth"),
 )
-"""Parts of a name without punctuation, case and accents."""
+"""Texts that make a name the name of a secret if they are anywhere in it, without punctuation, case and accents."""
 _ENDS = ("key", "keys", "pw", "pwd", "pswd", "passw", "hash", "pass", "phrase")
-"""Endings of a name without a trailing number."""
+"""Endings that make a name the name of a secret. A trailing number is ignored."""
 _ENDS_OF_OTHER_WORDS = ("compass", "bypass", "donkey", "hockey", "jockey", "monkey", "turkey", "whiskey")
 _OTHER_SCRIPTS = (
     *("парол", "ключ", "секрет", "κωδικ", "סיסמ", "كلمة", "密码", "密碼", "パスワード", "비밀번호"),

@@ -1,7 +1,7 @@
 """Decides which values look like a secret, or like something that contains one.
 
-The schema of the documents is not public, so this uses words and patterns, in the text and in its unescaped form.
-Hiding too much costs a look at the server; showing too much cannot be undone.
+The schema of the documents is not public, so this module looks for words and patterns, in the text as it is and with
+its escapes undone. A value that is hidden needlessly costs a look at the server; a secret that was shown stays known.
 
 Every expression here runs over untrusted text: repetition is bounded, and only the beginning of a long value is
 inspected, which is more than is ever shown.
@@ -25,7 +25,9 @@ from replication.documents.secret_names import (
 INSPECTED = 2_000
 """Maximum number of characters of a value that are inspected. A plan shows only 200 of them."""
 _WHOLE = 6
-"""Maximum length of a word that must match as a whole, because it may be part of another word."""
+"""A word of ``IN_LANGUAGES`` with at most this many letters must match a whole word, because it may be part of another
+one.
+"""
 _MENTIONS = Within(
     r"password|passwd|passphrase|passcode|secret|credential|\bbearer\b|authorization|api[-_ ]?key|unlock"
     + "".join(rf"|\b{word}\b" if len(word) <= _WHOLE else f"|{word}" for word in IN_LANGUAGES)
@@ -33,11 +35,13 @@ _MENTIONS = Within(
     r"|\bpwd\b|\bpsk\b|\btotp\b|(?:recovery|backup|scratch|activation|registration)[-_ ]?codes?\b|security[-_ ]?answer"
     r"|\bpass\b|\b(?:key|code|pin|token) is\b|\bcommunity\b|\bwpa\b|webhook|\bhooks\."
 )
-"""Words in a value, without case and accents, near which a secret may occur without a separator."""
+"""Words that make a value secret wherever they are in it, because the secret itself may be near. The value is searched
+without case and accents.
+"""
 _ASSIGNED = Within(r"""([^\s"'<>=:;,&?{}()|/\\\[\]]{1,64})["'\]]?[ \t]{0,2}(?:=>|[=:>])[ \t]{0,2}["']?[^\s"'<>&;,]""")
 """A name with an assigned value: in JSON, XML, a query, a header, a connection string."""
 _ASSIGNABLE = frozenset({"auth", "code", "codes", "id_token", "k", "pw", "session"})
-"""Names of secrets only if something is assigned to them, and ordinary words elsewhere."""
+"""Names to which a secret may be assigned (``code=…``), and which are ordinary words anywhere else."""
 _LAST_ASSIGNABLE = "auth"
 """A last word of a name that denotes a secret only if something is assigned to the name: ``X-Auth``."""
 _QUERY = Within(r"[?&][^\s=&?#\"'<>]{1,64}=([^\s&#\"'<>]{1,512})")
@@ -85,7 +89,7 @@ _BEFORE_COLONS = frozenset(
     {"http", "https", "ftp", "ftps", "sftp", "mailto", "tel", "urn", "file", "data", "ldap", "ldaps", "sip", "sips"}
     | {"xmpp", "cid", "about", "xs", "xsd", "xsi", "xml", "soap", "wsdl", "tns"}
 )
-"""Text before a colon that is not followed by a log-in: URL schemes and prefixes."""
+"""Words before a colon that do not make the text a name with a password: URL schemes and namespace prefixes."""
 _ADDRESS = Within(
     r"(?i)//\S{1,128}/(?:(?:reset|invit\w{0,6}|verif\w{0,8}|confirm\w{0,8}|activat\w{0,6}|magic\w{0,6})[/=]|bot[0-9]{5,12}:)"
     r"[^\s/]{5}"

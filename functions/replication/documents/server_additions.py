@@ -1,11 +1,11 @@
-"""Finds values that a server added to a document: after a write, no other difference counts as equal.
+"""Finds values that a server added to a document that was written. Any other difference means that the write failed.
 
 Some servers add defaults to a document that it does not mention. An added default is a single value inside an element
 that was sent. Every other difference means that the write did not take effect: a whole entry of a list, another order,
 another namespace, and above all earlier content that should be gone.
 
 A server may keep old content in another form: an attribute as an element, a name in another case, an entry with a key
-as an element. So an addition is compared by its plain name and plain text, in any form.
+as an element. So an addition is compared with old content by name and text only, without case and punctuation.
 """
 
 from collections import Counter
@@ -55,7 +55,8 @@ def count_additions(
 
 @dataclass(frozen=True)
 class Answer:
-    """Compares sent elements with the server's current ones, twice: the second time with the relevant old content.
+    """Compares the elements that were sent with those that the server has now. A second comparison rejects additions
+    that are content from before the write.
 
     ``places`` are the sent elements, each with the current element. ``old`` is the server's earlier content, None if
     unknown; ``new`` is the sent content. Each call of these three starts a new iteration. ``ignored`` are the names
@@ -152,7 +153,7 @@ class _Comparison:
         return total
 
     def _are_new(self, extra: list[etree._Element], place: Counterparts, held: etree._Element) -> bool:
-        """Whether these children are single new values: not entries of a list, and not old content."""
+        """Whether the children in ``extra`` are single new values: not entries of a list, and not old content."""
         names = [plain_word(str(child.tag)) for child in extra]
         occurrences = Counter([*names, *map(plain_word, attributes_of(held))])
         return all(
@@ -165,15 +166,15 @@ class _Comparison:
         )
 
     def _is_new(self, name: str, values: Collection[Value], place: Counterparts) -> bool:
-        """Whether a value with this name was neither sent in another form nor present before."""
+        """Whether a value with this ``name`` was neither sent in another form nor on the server before the write."""
         addition = Addition(name, values)
         is_sent = not place.names_sent.isdisjoint(addition.names)
         return not is_sent and not self._is_old(addition, place)
 
 
 def _is_record(element: etree._Element) -> bool:
-    """Whether an element has the values of one thing and not the entries of a list, which are all of one kind or
-    absent.
+    """Whether an element contains the values of one thing, and is not a list. An element counts as a list if it is
+    empty, or if it has several children that all have the same tag.
     """
     kinds = Counter(str(child.tag) for child in children(element))
     if len(kinds) == 1 and kinds.total() > 1:

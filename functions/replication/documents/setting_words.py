@@ -9,14 +9,16 @@ ENTRIES = frozenset(
     {"e", "entry", "param", "parameter", "setting", "option", "property", "pref", "preference", "add", "key", "var"}
     | {"variable", "item", "field", "attribute", "config", "int", "bool", "string", "dword", "value"}
 )
-"""Elements whose name is a setting's name even if they have no value."""
+"""Tags of entries. The name in such an element is the name of a setting, even if the element has no value."""
 THINGS = frozenset(
     {"policy", "job", "role", "task", "rule", "event", "trigger", "action", "schedule", "partner", "customer"}
     | {"vendor", "company", "department", "team", "site", "folder", "share", "template", "report", "notification"}
     | {"contact", "recipient", "zone", "tenant", "project", "workflow", "person", "member", "owner", "organization"}
     | {"office", "branch", "location", "agreement", "contract", "campaign", "mailbox"}
 )
-"""Things that people create and name. An account is not included, because it may be the administrator's own."""
+"""Last words of the tags of things that people create and name. ``account`` is not included, because an account may be
+the administrator's own.
+"""
 _WORDS_OF_SETTINGS = frozenset(
     {"a", "access", "account", "address", "admin", "administration", "administrator", "allow", "and", "api", "auth"}
     | {"authentication", "authority", "authorities", "backup", "bind", "ca", "cas", "cert", "certificate"}
@@ -31,7 +33,7 @@ _WORDS_OF_SETTINGS = frozenset(
     | {"ssh", "ssl", "store", "sync", "synchronization", "synchronisation", "system", "the", "timeout", "tls", "trust"}
     | {"trusted", "url", "use", "user", "username", "web", "wsdl", "activation", "enabling"}
 )
-"""The words that titles of groups of settings consist of."""
+"""The words that occur in the names of settings and of groups of settings."""
 
 
 def is_title(name: str) -> bool:
@@ -42,5 +44,5 @@ def is_title(name: str) -> bool:
 
 
 def ends_like_setting(name: str) -> bool:
-    """Whether the last word of a name is one that names of settings use."""
+    """Whether the last word of a name occurs in the names of settings."""
     return words(name).rpartition("-")[2].rstrip("0123456789") in _WORDS_OF_SETTINGS

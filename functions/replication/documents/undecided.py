@@ -37,10 +37,10 @@ _HIDDEN = "..."
 
 
 class NamesUndecided(Failure):
-    """The push would change sections whose names match a loose pattern and may have been chosen by people.
+    """The push would change sections whose names match a keep pattern but may have been chosen by people.
 
-    ``keep`` and ``replicate`` are lines to paste. ``forms`` are lines with a placeholder, because a name in them may be
-    a secret.
+    ``keep`` and ``replicate`` are lines to paste into the keep patterns. ``forms`` are lines with a placeholder in
+    place of a name that may be a secret.
     """
 
     def __init__(self, places: list[str], keep: list[KeepLine], replicate: list[str], forms: list[str]) -> None:
@@ -75,7 +75,7 @@ def check_decided(own: etree._Element, merged: etree._Element, rules: Rules) -> 
 
 
 def _line(documents: tuple[etree._Element, etree._Element], place: "_Place") -> KeepLine:
-    """The keep line for a section. Sections with the same path and name need one decision."""
+    """The line to paste that keeps a section. Sections with the same path and name need one decision together."""
     steps, line = place.steps, place.line
     is_named = bool(steps[-1].called or place.possible)
     return KeepLine(line) if is_named and len(line) <= LONGEST_LINE else keep_line(documents, steps, len(steps))
@@ -85,7 +85,7 @@ def _line(documents: tuple[etree._Element, etree._Element], place: "_Place") -> 
 class _Place:
     """A node that needs a decision, with its displayed path and its path of labels.
 
-    ``possible`` is a name that it may have and that may be shown.
+    ``possible`` is a possible name of the node, which may be displayed.
     """
 
     steps: Steps
@@ -99,7 +99,7 @@ class _Place:
 
     @property
     def line(self) -> str:
-        """The pattern for the node; a possible name is used if the node has no certain one."""
+        """The pattern for the node. The pattern contains the possible name if there is one."""
         if self.possible is None:
             return exact_line(self.steps)
         return f"{exact_line(self.steps[:-1])}/{exact_step(self.possible.tag, self.possible.name)}"
@@ -148,7 +148,7 @@ class _Sections:
             inner = (*path, element_labels(child))
             if self.rules.match(inner):
                 continue
-            # Each server may have another name for a section that occurs once, so the name is left out.
+            # The two servers may have different names for a section that occurs once, so the name is left out.
             is_lone = tags[str(child.tag)] == 1
             undecided = self.rules.is_undecided(inner)
             names = frozenset(names_of(child)) if undecided or not is_lone else frozenset()

@@ -1,8 +1,8 @@
 """Finds which patterns added by people have an effect on two documents. A pattern without effect usually has a misspelt
 name.
 
-This module is separate from ``replication.documents.keep_patterns``, because that module matches paths and not
-documents.
+This module is separate from ``replication.documents.keep_patterns``, because that one matches patterns to paths, and
+this one to whole documents.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -20,7 +20,7 @@ def unused_warnings(rules: Rules, documents: Iterable[etree._Element]) -> tuple[
 
 
 def used_exceptions(rules: Rules, documents: Iterable[etree._Element]) -> tuple[str, ...]:
-    """The exceptions that make something in one of the documents replicated."""
+    """The exceptions that cause a node in at least one of the documents to be replicated and not kept."""
     unused = _unused(rules, rules.exceptions, documents)
     return tuple(exception for exception in rules.exceptions if exception not in unused)
 
