@@ -21,7 +21,6 @@ from registry.backup_queue import Message
 from registry.claims import LeaseRow, OpenBackupRow, ReadingRow
 from registry.dynamo import DynamoStore
 from registry.fleet_records import Backup, DiscardedSecret, LogIn, Primary, PushLimits, SyncSettings, TlsTrust
-from registry.rows import AddressRow, UnfinishedRow
 from registry.run_records import (
     AcceptedPart,
     Approval,
@@ -40,6 +39,7 @@ from registry.run_records import (
 from registry.serialization import Stored
 from registry.snapshot_digests import DigestRow, DigestsSince, DynamoSnapshotDigests
 from registry.snapshots import PRIMARY, SnapshotContent, backup_key, encode, primary_key
+from registry.table import AddressRow, UnfinishedRow
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

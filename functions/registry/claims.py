@@ -9,11 +9,10 @@ from typing import ClassVar
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from common.errors import Failure
-from registry.rows import known_format, read_row
 from registry.run_records import Lease
 from registry.serialization import Row, time_text
 from registry.store_rules import lease_held
-from registry.table import ConditionsFailed, Put, Table, unchanged
+from registry.table import ConditionsFailed, Put, Table, known_format, read_row, unchanged
 
 # The states of the lease's row, along one line of time:
 #

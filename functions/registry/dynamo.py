@@ -1,6 +1,6 @@
 """The store in one DynamoDB table.
 
-``registry.rows`` lists all kinds of rows. Operations that need several rows and conditions are in other modules:
+``registry.table`` lists all kinds of rows. Operations that need several rows and conditions are in other modules:
 ``registrations`` for registrations and approvals, ``recorded_results`` for results, and ``claims`` for rows that are
 held until a certain time.
 """
@@ -19,32 +19,6 @@ from registry.claims import LeaseRow, OpenBackupRow, ReadingRow, lease_in_the_wa
 from registry.fleet_records import Backup, DiscardedSecret, LogIn, Primary, SyncSettings
 from registry.recorded_results import ResultRecorder, results_of
 from registry.registrations import ending, is_at, registration_in
-from registry.rows import (
-    ACCEPTANCE,
-    APPROVAL,
-    BACKUP,
-    BASELINE,
-    DISCARDED,
-    FAN_OUT,
-    LEASE,
-    LOG_IN,
-    PRIMARY,
-    READING,
-    RUN,
-    SERVED,
-    SETTINGS,
-    STATE,
-    STATUS,
-    UNFINISHED,
-    UnfinishedRow,
-    expiry,
-    keys,
-    known_format,
-    next_version,
-    read_row,
-    readable,
-    unreadable_rows,
-)
 from registry.run_records import (
     QUEUED,
     Approval,
@@ -61,7 +35,39 @@ from registry.run_records import (
 from registry.serialization import Row, Stored, to_row
 from registry.store import VersionConflict
 from registry.store_rules import Promotion, PushConditions, capped_run, lease_lost
-from registry.table import TRANSACTION_LIMIT, Check, ConditionsFailed, Delete, Put, Table, unchanged
+from registry.table import (
+    ACCEPTANCE,
+    APPROVAL,
+    BACKUP,
+    BASELINE,
+    DISCARDED,
+    FAN_OUT,
+    LEASE,
+    LOG_IN,
+    PRIMARY,
+    READING,
+    RUN,
+    SERVED,
+    SETTINGS,
+    STATE,
+    STATUS,
+    TRANSACTION_LIMIT,
+    UNFINISHED,
+    Check,
+    ConditionsFailed,
+    Delete,
+    Put,
+    Table,
+    UnfinishedRow,
+    expiry,
+    keys,
+    known_format,
+    next_version,
+    read_row,
+    readable,
+    unchanged,
+    unreadable_rows,
+)
 
 if TYPE_CHECKING:  # stubs are not in the Lambda package
     from mypy_boto3_dynamodb import DynamoDBClient

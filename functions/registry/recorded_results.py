@@ -7,21 +7,6 @@ from boto3.dynamodb.conditions import Attr
 
 from common.errors import Failure, Reason
 from registry.registrations import backup_row, ending, registered_as, registration_in
-from registry.rows import (
-    APPROVAL,
-    BACKUP,
-    LEASE,
-    PRIMARY,
-    REVISION,
-    SETTINGS,
-    STATUS,
-    counts,
-    expiry,
-    keys,
-    known_format,
-    number,
-    read_row,
-)
 from registry.run_records import BackupResult, requested_at
 from registry.serialization import Row, to_row
 from registry.store_rules import (
@@ -36,7 +21,27 @@ from registry.store_rules import (
     registration_gone,
     settings_changed,
 )
-from registry.table import Check, ConditionsFailed, Delete, Put, Table, unchanged
+from registry.table import (
+    APPROVAL,
+    BACKUP,
+    LEASE,
+    PRIMARY,
+    REVISION,
+    SETTINGS,
+    STATUS,
+    Check,
+    ConditionsFailed,
+    Delete,
+    Put,
+    Table,
+    counts,
+    expiry,
+    keys,
+    known_format,
+    number,
+    read_row,
+    unchanged,
+)
 
 _STATUS_ATTEMPTS = 4
 _FAILED = "failed"

@@ -14,7 +14,11 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 from common.errors import Failure, Reason
 from registry.claims import lease_in_the_way, nobody_holds_lease
 from registry.fleet_records import Backup, DiscardedSecret, Primary, address_key
-from registry.rows import (
+from registry.run_records import Approval, BackupResult
+from registry.serialization import Row, to_row
+from registry.store import AlreadyRegistered, VersionConflict
+from registry.store_rules import Promotion, registration_gone
+from registry.table import (
     ADDRESS,
     APPROVAL,
     BACKUP,
@@ -23,18 +27,19 @@ from registry.rows import (
     PRIMARY,
     STATUS,
     AddressRow,
+    Check,
+    ConditionsFailed,
+    Delete,
+    Put,
+    Table,
     counts,
     keys,
     known_format,
     next_version,
     number,
     read_row,
+    unchanged,
 )
-from registry.run_records import Approval, BackupResult
-from registry.serialization import Row, to_row
-from registry.store import AlreadyRegistered, VersionConflict
-from registry.store_rules import Promotion, registration_gone
-from registry.table import Check, ConditionsFailed, Delete, Put, Table, unchanged
 
 _WITH_A_REGISTRATION = (STATUS, APPROVAL)
 """The kinds of rows that are removed with a registration."""

@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING, ClassVar
 from boto3.dynamodb.conditions import Attr
 
 from common.runtime import Runtime
-from registry.rows import keys, read_row
 from registry.serialization import to_row
-from registry.table import ConditionsFailed, Put, Table
+from registry.table import ConditionsFailed, Put, Table, keys, read_row
 
 if TYPE_CHECKING:  # the stubs are not in the Lambda package
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -23,10 +23,9 @@ from fleet.primary import PresentPrimary, Source
 from fleet.servers import refuse_primary
 from registry import recorded_results, registrations, store_rules
 from registry.dynamo import DynamoStore
-from registry.rows import APPROVAL
 from registry.run_records import Approval, BackupResult
 from registry.snapshots import SnapshotContent
-from registry.table import Check
+from registry.table import APPROVAL, Check
 from replication import plan
 from replication.model import PartOutcome, PartStatus
 from replication.parts.accounts import AccountsPart

@@ -16,9 +16,9 @@ from common.errors import Reason
 from registry.backup_queue import Message
 from registry.claims import LeaseRow, OpenBackupRow
 from registry.fleet_records import Backup, Primary
-from registry.rows import read_row
 from registry.run_records import Approval, BackupResult, FanOut, Lease, PrimaryBaseline, Run
 from registry.store_rules import run_of_lease, tells_of_the_run_alone
+from registry.table import read_row
 from tests.simulation.scheduler import Process
 from tests.simulation.world import Session, SimulatedServer, SimulatedWorld
 

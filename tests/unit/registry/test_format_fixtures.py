@@ -12,8 +12,8 @@ from boto3.dynamodb.types import TypeDeserializer
 from common.errors import Failure, Reason
 from local.format_fixtures import EXAMPLES, FIXTURES, SNAPSHOT_KEYS, stored_now, write_missing
 from registry.backup_queue import Message
-from registry.rows import read_row
 from registry.snapshots import decode
+from registry.table import read_row
 from tests.support.formats import kinds_in, meaning
 
 FILES = sorted(FIXTURES.glob("*/*.json"))

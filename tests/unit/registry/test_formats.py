@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 import registry
 from local.format_fixtures import EXAMPLES
 from registry.fleet_records import Backup
-from registry.rows import read_row
 from registry.run_records import BackupResult
 from registry.serialization import FORMAT_FIELD, Stored, Unreadable, formerly, from_row, to_row
+from registry.table import read_row
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SECONDS = st.floats(0, 1e6, allow_subnormal=False).filter(lambda seconds: seconds == 0 or seconds > 1e-100)
