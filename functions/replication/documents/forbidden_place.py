@@ -1,7 +1,7 @@
 """Locates a character that XML cannot represent, by the name of the user or setting that contains it.
 
-This module is separate from ``common.forbidden_characters``: that one handles the bytes of any reply, and this one
-finds paths in a document.
+This module is separate from ``common.forbidden_characters``, because that one handles the bytes of any reply, and this
+one finds paths in a document.
 """
 
 from collections.abc import Iterator
