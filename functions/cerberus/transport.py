@@ -127,7 +127,7 @@ class Transport:
         repeatable: bool,
         basic: tuple[str, str] | None = None,
     ) -> Reply:
-        """Send the pieces of ``body`` and read the whole reply, whatever its status, up to ``limit`` bytes.
+        """Send the pieces of ``body`` and read the whole reply, whatever its status, up to ``limit`` bytes. ``soap`` decides what a 401 means.
 
         A server may close a reused connection before it has sent a complete head. Then a ``repeatable`` request is sent
         once more, over a new connection. ``basic`` adds Basic authentication. Raises Failure with a connection reason,

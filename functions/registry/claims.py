@@ -108,7 +108,11 @@ def take(
 
 
 def nobody_holds_lease(now: datetime | None) -> ConditionBase:
-    """The condition that nobody holds the lease at ``now``; ``now`` None means that no lease may exist."""
+    """The condition for changes of registrations, that no run holds the lease at ``now``; with None, that no lease
+    exists.
+
+    A run takes the lease by another condition: see ``registry.dynamo.DynamoStore.acquire_lease``.
+    """
     none_is_there = Attr("pk").not_exists()
     if now is None:
         return none_is_there

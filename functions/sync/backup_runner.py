@@ -1,4 +1,21 @@
-"""Processes backups: replicates to each backup of a run and records its result."""
+"""Processes backups: replicates to each backup of a run and records its result.
+
+The result of a backup that was not read says why. The reasons, and where each is decided:
+
+- the registration was replaced, removed or disabled (``registration_changed``): ``sync.push_conditions``
+- the registration or the last result is unreadable (``record_unreadable``): ``sync.run``, ``sync.fan_out``
+- two processes died while they processed the backup (``ends_runs``): ``sync.deadly_backups``
+- its parts or keep patterns are invalid (``registration_invalid``): ``fleet.primary.policy_of``
+- it has the primary's address, or is the primary (``same_as_primary``): ``fleet.servers``, ``cerberus``,
+  ``replication.guards.preflight``
+- the password is missing, for another server, or was refused: ``fleet.log_ins``
+- the server cannot be reached, is not trusted, or answers with something else: ``cerberus``
+- it answers, but its version, edition or licence does not fit: ``replication.guards.preflight``
+- the snapshot to restore does not fit (``snapshot_unfit``, ``snapshot_of_former_server``): ``fleet.restore_source``
+- the time of the run or of the backup is over (``deadline``, ``too_slow``): this module, ``sync.time_share``
+- the run never came to the backup (``run_aborted``, ``not_queued``, ``run_cut_off``): ``sync.run``, ``sync.fan_out``
+- it was verified recently, and only asked whether it answers: ``may_skip_full_read`` in this module
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -121,9 +138,7 @@ class BackupRunner:
     def serve(self, backup_id: str, registration: str) -> BackupResult:
         """Replicate to a backup, registered as ``registration``, and record the result of any kind.
 
-        A backup is not read if its registration changed, its credentials are missing or refused, or it cannot be
-        reached. A backup is also not read if processes died during it, the time is over, or the last full read is
-        recent enough.
+        The head of this module lists the reasons why a backup is not read.
 
         Raises Failure, without having done anything, if the current registration cannot be read from the registry.
         """

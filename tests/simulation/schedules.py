@@ -475,10 +475,11 @@ def _break(world: SimulatedWorld, action: Action) -> None:
 
 
 def _rotate(world: SimulatedWorld, action: Action) -> None:
-    """Somebody changes the password on a server, and then tells the product."""
-    server = world.doubles.servers[action.backup]
+    """Somebody changes the password on a backup's server, and then tells the product."""
+    backup = world.store.backup(f"b{action.backup}")
+    server = world.server_of(backup) if backup else world.doubles.servers[action.backup]
     world.edits += 1
-    server.password = f"password-of-{action.backup} {world.edits}"
+    server.password = f"password-of-{server.number} {world.edits}"
     world.request("PATCH", _path(action), {"username": "admin", "password": server.password})
 
 

@@ -1,5 +1,7 @@
 """Detects values that look specific to one machine: addresses, hosts, paths on disk, ports, passwords, keys.
 
+Found values that no keep pattern covers stop the first push. Which values always stay is in ``keep_list``.
+
 The decision uses the words of the name and the form of the value; a boolean is never machine-specific.
 """
 
