@@ -127,11 +127,12 @@ class Transport:
         repeatable: bool,
         basic: tuple[str, str] | None = None,
     ) -> Reply:
-        """Send the pieces of ``body`` and read the whole reply, whatever its status, up to ``limit`` bytes. ``soap`` decides what a 401 means.
+        """Send the pieces of ``body`` and read the whole reply, whatever its status, up to ``limit`` bytes.
 
-        A server may close a reused connection before it has sent a complete head. Then a ``repeatable`` request is sent
-        once more, over a new connection. ``basic`` adds Basic authentication. Raises Failure with a connection reason,
-        REDIRECT_REFUSED, REPLY_TOO_LARGE or DEADLINE, and RuntimeError in a second thread.
+        ``cerberus.soap`` decides what a 401 means. A server may close a reused connection before it has sent a complete
+        head. Then a ``repeatable`` request is sent once more, over a new connection. ``basic`` adds Basic
+        authentication. Raises Failure with a connection reason, REDIRECT_REFUSED, REPLY_TOO_LARGE or DEADLINE, and
+        RuntimeError in a second thread.
         """
         self._check_thread()
         self._peer.reply_limit = limit

@@ -5,16 +5,16 @@ The result of a backup that was not read says why. The reasons, and where each i
 - the registration was replaced, removed or disabled (``registration_changed``): ``sync.push_conditions``
 - the registration or the last result is unreadable (``record_unreadable``): ``sync.run``, ``sync.fan_out``
 - two processes died while they processed the backup (``ends_runs``): ``sync.deadly_backups``
-- its parts or keep patterns are invalid (``registration_invalid``): ``fleet.primary.policy_of``
-- it has the primary's address, or is the primary (``same_as_primary``): ``fleet.servers``, ``cerberus``,
+- the registration's parts or keep patterns are invalid (``registration_invalid``): ``fleet.primary.policy_of``
+- the backup has the primary's address, or is the primary (``same_as_primary``): ``fleet.servers``, ``cerberus``,
   ``replication.guards.preflight``
 - the password is missing, for another server, or was refused: ``fleet.log_ins``
 - the server cannot be reached, is not trusted, or answers with something else: ``cerberus``
-- it answers, but its version, edition or licence does not fit: ``replication.guards.preflight``
+- the server answers, but its version, edition or licence does not fit: ``replication.guards.preflight``
 - the snapshot to restore does not fit (``snapshot_unfit``, ``snapshot_of_former_server``): ``fleet.restore_source``
 - the time of the run or of the backup is over (``deadline``, ``too_slow``): this module, ``sync.time_share``
 - the run never came to the backup (``run_aborted``, ``not_queued``, ``run_cut_off``): ``sync.run``, ``sync.fan_out``
-- it was verified recently, and only asked whether it answers: ``may_skip_full_read`` in this module
+- the backup was verified recently, and is only asked whether it answers: ``may_skip_full_read`` in this module
 """
 
 from collections.abc import Callable, Mapping, Sequence
