@@ -32,7 +32,7 @@ from replication.parts.accounts import AccountsPart
 from replication.settings_write import SettingsWrite
 from sync import backup_runner, fan_out, poll, push_conditions
 from sync import run as sync_run
-from sync.results import ResultRecorder, RunStatus, finish
+from sync.results import ResultRecorder, RunStatus, failed_outcome, finish
 from tests.simulation.exhaustive import Bound, explored
 from tests.simulation.scheduler import Fault
 from tests.simulation.schedules import Action, Schedule
@@ -163,6 +163,18 @@ def _keep_without_the_first(self: Any, parts: Mapping[str, str], facts: Any) -> 
     content = SnapshotContent(parts, facts, self.runner.facts_of_primary, False)
     key: str = recorder.context.snapshots.keep_backup(backup.id, recorder.run.id, content, backup.registration)
     return key
+
+
+# 20: the interim result of an older run is not found
+
+
+def _settle_by_status(self: ResultRecorder, backup_id: str, failure: Failure, *, late: bool = False) -> None:
+    store = self.context.store
+    result = store.status(backup_id)
+    if result is None or result.run_id != self.run.id:
+        queued_as = store.open_registration(self.run.id, backup_id) or ""
+        result = self.new_result(backup_id, queued_as, failed_outcome(failure))
+    self._store(result, late=late)
 
 
 # 22: an approval is never used up
@@ -336,6 +348,13 @@ DEFECTS: tuple[Defect, ...] = (
         _method(18, backup_runner._BackupSnapshots, "keep", _keep_without_the_first),
         _world("edit the primary", "rename a person", "run", queued=True),
         _once(Fault.DIES),
+    ),
+    Defect(
+        20,
+        "the interim result of an older run is overwritten",
+        _method(20, ResultRecorder, "settle", _settle_by_status),
+        _world("edit the primary", "kill the next writer", "run", "an hour", "run", "run", queued=True),
+        _once(Fault.LOST),
     ),
     Defect(
         22,

@@ -181,6 +181,8 @@ class Scheduler:
         self.tell: Callable[[str], None] = lambda _: None
         self.after_call: Callable[[Process], None] = lambda _: None
         self.processes: list[Process] = []
+        self.kills_at = ""
+        """The next process that makes a call whose method begins like this is killed after it; empty for none."""
         self.acting: Process | None = None
         """The process whose call takes effect at this moment."""
         self._late: list[tuple[str, Callable[[], object]]] = []
@@ -317,6 +319,8 @@ class Scheduler:
         self.trace.append(step)
         self.steps += 1
         deviation = self.decide(step)
+        if self.kills_at and call.method.startswith(self.kills_at):
+            deviation, self.kills_at = Deviation(fault=Fault.DIES_AFTER), ""
         if deviation and deviation.switch is not None and self._switch(task, deviation.switch):
             return
         if deviation and deviation.stall:

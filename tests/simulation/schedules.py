@@ -19,6 +19,8 @@ from tests.simulation.world import ALIAS, FAN_OUT_LEASE, HOST, LEASE, LIFE, SPAR
 RULE: Mapping[str, object] = {"source": "aws.events", "detail-type": "Scheduled Event"}
 POLL: Mapping[str, object] = {"action": "poll"}
 EVENT_LIFE = 6 * 3600.0
+_LITTLE_MEMORY = 100
+"""So few megabytes that ``fleet.at_a_time`` lets a run process one backup at a time."""
 MOST_RUNS = 6
 """After the last fault, everything is in order again after at most this many runs."""
 WEIGHT_PER_ACTION = 80.0
@@ -53,13 +55,18 @@ class Schedule:
     eager: bool = True
     """What has arrived for a function is delivered before the next action; otherwise after the last one."""
     pace: float = 0.0
-    """Seconds that each call to a server takes."""
+    """Seconds that each call to a server takes, or each call to the server ``only_slow``, if that is not 0."""
+    only_slow: int = 0
+    one_at_a_time: bool = False
+    """A run processes one backup after the other."""
 
     def __str__(self) -> str:
         actions = "; ".join(map(str, self.actions))
         deviations = ", ".join(f"{step}: {deviation}" for step, deviation in self.deviations)
         eyes = ", four eyes" if self.four_eyes else ""
         slow = f", {self.pace:g} s per call" if self.pace else ""
+        slow += f" to b{self.only_slow}" if self.only_slow else ""
+        slow += ", one at a time" if self.one_at_a_time else ""
         late = "" if self.eager else ", deliveries come late"
         fleet = f"{self.backups} backups, queued above {self.fan_out_above}{eyes}{slow}{late}"
         return f"{fleet}: {actions} | {deviations or 'undisturbed'}"
@@ -94,6 +101,8 @@ def play_seed(seed: int) -> tuple[Schedule, Played]:
         four_eyes=random.random() < 0.15,
         eager=random.random() < 0.6,
         pace=pace,
+        only_slow=random.choice((0, 2)) if pace else 0,
+        one_at_a_time=random.random() < 0.2,
     )
     left = random.choice((0, 1, 1, 2, 2, 3))
     chance = left / (len(schedule.actions) * WEIGHT_PER_ACTION)
@@ -172,7 +181,8 @@ def _play(
         scheduler.tell = lambda line: story.append(f"{scheduler.steps:4} {scheduler.now:%H:%M:%S} {line}")
     watch = Watch(world)
     world.is_one_clock = not any(action.skew for action in schedule.actions)
-    world.pace = schedule.pace
+    world.pace, world.only_slow = schedule.pace, schedule.only_slow
+    world.memory_megabytes = _LITTLE_MEMORY if schedule.one_at_a_time else None
     actions = list(reversed(schedule.actions))
     scheduler.next_action = _acting(world, actions, eager=schedule.eager)
     scheduler.has_action = lambda: bool(actions or world.doubles.events or world.doubles.queue.messages)
@@ -535,6 +545,7 @@ _ACTIONS: dict[str, Callable[[SimulatedWorld, Action], object]] = {
     ),
     "resume the primary": lambda world, _: world.request("POST", "/primary/resume"),
     "shut": _shut,
+    "kill the next writer": lambda world, _: setattr(world.scheduler, "kills_at", "write_"),
     "break": lambda world, action: _break(world, action),
     "deliver again": lambda world, _: world.deliver(again=True),
     "rotate": _rotate,
@@ -591,6 +602,9 @@ STORIES: tuple[tuple[str, ...], ...] = (
     ("edit the primary", "run", "restore", "run"),
     ("edit the primary", "run", "promote", "register the alias of", "restore the first state to the alias of"),
     ("shut", "run", "run"),
+    ("shut", "kill the next writer", "run", "run"),
+    ("edit the primary", "kill the next writer", "run", "an hour", "run", "run"),
+    ("rename a person", "run", "deliver again"),
     ("rotate", "run"),
     ("edit the primary", "run", "an hour", "run", "run"),
     ("change the primary", "run", "resume the primary", "run"),

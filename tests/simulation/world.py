@@ -161,6 +161,8 @@ class SimulatedWorld:
         self.failed: list[str] = []
         self.edits = 0
         self.pace = 0.0
+        self.only_slow = 0
+        self.memory_megabytes: int | None = None
         self._invocations = 0
 
     # Setting up
@@ -186,6 +188,10 @@ class SimulatedWorld:
         """The server of a registration."""
         number = int(registered.host.rpartition(".")[2])
         return self.doubles.servers[number - ALIAS or 1 if number >= ALIAS else number]
+
+    def pace_of(self, server: SimulatedServer) -> float:
+        """Seconds that a call to a server takes. With ``only_slow``, the number of one, the others take none."""
+        return self.pace if self.only_slow in (0, server.number) else 0.0
 
     def stored_password(self, registered: Primary | Backup) -> str:
         """The password that is stored for a registration, empty if there is none for its destination."""
@@ -331,6 +337,7 @@ class SimulatedWorld:
             primary=None,
             lease_seconds=LEASE,
             runtime=self.runtime,
+            memory_megabytes=self.memory_megabytes,
             fan_out=FanOutTerms(queue, above=self.above, seconds=FAN_OUT_LEASE),
         )
 
@@ -436,7 +443,7 @@ class Session:
 
             def do() -> Any:
                 process = self._world.scheduler.acting
-                self._world.scheduler.clock += self._world.pace
+                self._world.scheduler.clock += self._world.pace_of(self.server)
                 self._refuse()
                 self._world.watch.writing(process, self, method, given)
                 is_ignored = self.server.ignores_writes and method.startswith("write_")
