@@ -199,7 +199,9 @@ REMEDIES: dict[Reason, str] = {
     Reason.MEDIA_TYPE_UNSUPPORTED: "Send the body as application/json.",
     Reason.ROUTE_UNKNOWN: "Use a path of /openapi.json.",
     Reason.METHOD_NOT_ALLOWED: "Use one of the methods that the Allow header names.",
-    Reason.NOT_PERMITTED: "Use an ID token of one of CognitoClientIds; /openapi.json names each route's group.",
+    Reason.NOT_PERMITTED: (
+        "Use an ID token for a client in CognitoClientIds, of a user in the route's group; /openapi.json names the groups."
+    ),
     Reason.ALREADY_REGISTERED: "Change the existing registration, or delete it first.",
     Reason.VERSION_CONFLICT: "Read the object again, and repeat the change with its new ETag if it still applies.",
     Reason.RULE_MISSING: "Create the EventBridge rule again with its name; the runbook has the commands.",

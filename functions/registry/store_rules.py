@@ -79,11 +79,13 @@ def primary_replaced() -> Failure:
 
 @dataclass(frozen=True)
 class PushConditions:
-    """The versions of the records that a run has read for a backup. The records must be unchanged at its first write.
+    """The versions of the records that a run has read for a backup.
+
+    The transaction before the run's first write to this backup requires these records to be unchanged.
 
     ``version`` is the version of the registration. ``approval`` is the stored approval, whether or not it takes effect;
     None for none. ``settings_version`` is the version of the fleet's settings, 0 if none are stored. ``paused`` is a
-    paused registration to store in the same transaction, with the version after ``version``; None changes nothing.
+    paused registration to store in that transaction, with the version after ``version``; None changes nothing.
     """
 
     version: int

@@ -133,7 +133,7 @@ def _ids(event: Mapping[str, object]) -> tuple[str, ...]:
         raise Failure(Reason.EVENT_INVALID, "the field backups is not a list of ids")
     if not value:
         raise Failure(
-            Reason.EVENT_INVALID, "the field backups names no backup; for a run over all backups, omit the field"
+            Reason.EVENT_INVALID, 'the field "backups" is an empty list; for a run over all backups, omit the field'
         )
     if len(value) > _MOST_BACKUPS:
         raise Failure(Reason.EVENT_INVALID, f"the field backups names more than {_MOST_BACKUPS}")

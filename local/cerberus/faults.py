@@ -66,7 +66,7 @@ class Kind(StrEnum):
     ELEMENTS = "elements"
     """``size`` empty elements (1,000,000) before the payload."""
     ATTRIBUTES = "attributes"
-    """An element with ``size`` attributes (100,000) before the payload."""
+    """An element before the payload, with as many attributes as ``size`` says (100,000)."""
     LONG_NAME = "long_name"
     """An element with a name of ``size`` letters (1,000,000) and 3,000 children before the payload."""
     OTHER_NAMESPACE = "other_namespace"

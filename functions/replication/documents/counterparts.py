@@ -1,9 +1,9 @@
 """Matches the children of two elements, for plans and for finding values that a server added.
 
-Children are matched by name or key. Children with the same name or key are matched by all their names. Children
-without a name are matched by content: equal ones first, then the pairs with the most values that no other child has,
-then in order. If both elements have exactly one child of a kind, the two match whatever their names. They do not match
-if they are entries with values and different keys.
+Children are matched by name or key. Children with the same name or key are matched by all their names. Children without
+a name are matched by content: first equal children, then the two that share the most values which no third child has,
+and so on. The remaining ones are matched by position. If both elements have exactly one child of a kind, the two match
+whatever their names. They do not match if they are entries with values and different keys.
 """
 
 from collections import Counter, defaultdict

@@ -146,7 +146,7 @@ def differing_values(
 def record_items(
     own: Mapping[str, Mapping[str, object]], desired: Mapping[str, Mapping[str, object]], within: str = ""
 ) -> Iterator[Item]:
-    """The differing items of two sets of records, which map a key to typed fields."""
+    """The items that differ between two collections. Both map a record's key to the record's typed fields."""
     # A key that may contain a secret is replaced by its position.
     shown = {
         key: f"(hidden {n})" if may_name_secret(key) else key

@@ -2,8 +2,9 @@
 
 Usually a name is marked as one (see ``entry_names``). A document may use another mark (``<i n="soapPort" v="1"/>``), or
 write names before their values in one element (``<key>soapPort</key><int>1</int>``). Nothing distinguishes such a value
-from one that only mentions a setting. So it is treated as a name that people may have chosen. A keep pattern or an
-exception decides about it. Without either, a push that would change the value's element waits for a person.
+from one that only mentions a setting. So it is treated as a name that people may have chosen. An administrator's keep
+pattern without wildcards keeps its element, and an exception to the keep patterns (prefix ``!``) replicates the
+element. Without either, a push that would change the element waits for a person.
 
 A value counts only if the whole value is such a name; a text that mentions one does not count. A value also does not
 count if its place shows that it is something else, such as a mode or an account. A single word is ambiguous and

@@ -1,4 +1,4 @@
-"""Decides whether an account itself may be used."""
+"""Judges the values that say whether an account can be used at all: which changes enable or disable the account."""
 
 from lxml import etree
 

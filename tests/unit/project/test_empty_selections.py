@@ -63,7 +63,7 @@ def test_no_event_may_be_empty_in_what_restricts_it(
 
 
 def test_the_refusal_of_an_event_says_how_to_ask_for_all() -> None:
-    with pytest.raises(Failure, match="names no backup; for a run over all backups, omit the field"):
+    with pytest.raises(Failure, match="is an empty list; for a run over all backups, omit the field"):
         read_request({"action": "sync", "backups": []})
 
 
