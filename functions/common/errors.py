@@ -200,7 +200,7 @@ REMEDIES: dict[Reason, str] = {
     Reason.ROUTE_UNKNOWN: "Use a path of /openapi.json.",
     Reason.METHOD_NOT_ALLOWED: "Use one of the methods that the Allow header names.",
     Reason.NOT_PERMITTED: (
-        "Use an ID token for a client in CognitoClientIds, of a user in the route's group; /openapi.json names the groups."
+        "Use an ID token for a client in CognitoClientIds, of a user in the group of the route (/openapi.json)."
     ),
     Reason.ALREADY_REGISTERED: "Change the existing registration, or delete it first.",
     Reason.VERSION_CONFLICT: "Read the object again, and repeat the change with its new ETag if it still applies.",

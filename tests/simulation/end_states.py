@@ -2,6 +2,7 @@
 
 import json
 import re
+from hashlib import sha256
 
 from tests.simulation.world import SimulatedWorld
 
@@ -14,7 +15,7 @@ _PASSING = ("expires_at", "duration", "revision")
 
 
 def end_state(world: SimulatedWorld, pushes: str) -> str:
-    """What decides how a world goes on. ``pushes`` is what was written so far, by which run.
+    """A digest of what decides how a world goes on. ``pushes`` is what was written so far, by which run.
 
     Times are replaced by their rank: what has ended and what has not is decided by the hours that pass before
     everything is brought in order. Identifiers are replaced by the order in which they appear.
@@ -27,4 +28,5 @@ def end_state(world: SimulatedWorld, pushes: str) -> str:
     ranks = {time: f"T{rank}" for rank, time in enumerate(sorted(set(_TIME.findall(text))))}
     text = _TIME.sub(lambda match: ranks[match[0]], text)
     order: dict[str, str] = {}
-    return _IDENTIFIER.sub(lambda match: order.setdefault(match[0], f"I{len(order)}"), text)
+    text = _IDENTIFIER.sub(lambda match: order.setdefault(match[0], f"I{len(order)}"), text)
+    return sha256(text.encode()).hexdigest()
