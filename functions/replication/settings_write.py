@@ -80,7 +80,7 @@ def lock_out(reason: Reason, snapshot: str) -> str:
     ``snapshot`` is the key of the content before.
     """
     return (
-        f"new settings were written to it in a run that did not finish, and since then a new log-in fails ({reason}); "
+        f"new settings were written to it, access was not proved since, and a new log-in fails ({reason}); "
         f"nobody may be able to log in to this server; the settings before are in {snapshot}"
     )
 
