@@ -182,21 +182,16 @@ class BackupRunner:
 
     def _outcome(self, backup: Backup, started: datetime, deadline: Deadline) -> tuple[Outcome, str]:
         """The outcome of a backup, and the stack trace of an unexpected error, empty if there was none."""
+        last: BackupResult | None = None
         try:
-            return self._with_lock_out_named(self._replicate(backup, started, deadline), backup), ""
+            last = of_registration(self.last(backup.id), backup.registration)
+            outcome = self._replicate(backup, last, started, deadline)
         except Failure as failure:
-            return self._with_lock_out_named(failed_outcome(failure), backup), ""
+            outcome = failed_outcome(failure)
         except Exception as error:  # noqa: BLE001 - an error in the program while serving one must not stop the others
             defect = Failure(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})")
             return failed_outcome(defect), places(error)
-
-    def _with_lock_out_named(self, outcome: Outcome, backup: Backup) -> Outcome:
-        """The outcome; if no log-in succeeds while the proof of access to new settings is pending, it says so."""
-        last = self._last_of(backup)
-        if outcome.facts or outcome.reason not in NO_LOG_IN or not (last and last.settings_before):
-            return outcome
-        message = lock_out(outcome.reason, last.settings_before)
-        return replace(outcome, status=Status.FAILED, reason=Reason.ACCESS_LOST, message=message)
+        return _with_lock_out_named(outcome, last), ""
 
     def begun(self, backup_id: str, registration: str) -> BackupResult | None:
         """The interim result that this run stored before its first write to the backup, in this process or in a killed
@@ -210,10 +205,9 @@ class BackupRunner:
         # The status cannot replace this result: it may be removed with a registration, or be of another run.
         return of_registration(self._context.store.result(backup_id, run_id), registration)
 
-    def _last_of(self, backup: Backup) -> BackupResult | None:
-        return of_registration(self.last(backup.id), backup.registration)
-
-    def _replicate(self, backup: Backup, started: datetime, deadline: Deadline) -> Outcome:
+    def _replicate(
+        self, backup: Backup, registered: BackupResult | None, started: datetime, deadline: Deadline
+    ) -> Outcome:
         if self.restore_source:
             self.restore_source.check_registration(backup, same_machine=self.recorder.run.same_machine)
         policy = (self.restore_source.policy if self.restore_source else policy_of)(backup, self.settings)
@@ -221,19 +215,24 @@ class BackupRunner:
         turn = Turn(self.recorder, self.settings, backup)
         return self._context.log_ins.use(
             backup,
-            lambda credentials: self._attempt(turn, policy, credentials, started, deadline),
+            lambda credentials: self._attempt(turn, registered, policy, credentials, started, deadline),
             lambda outcome: outcome.reason is Reason.AUTHENTICATION_FAILED and outcome.pushed_at is None,
         )
 
     def _attempt(
-        self, turn: Turn, policy: Policy, credentials: Credentials, started: datetime, deadline: Deadline
+        self,
+        turn: Turn,
+        registered: BackupResult | None,
+        policy: Policy,
+        credentials: Credentials,
+        started: datetime,
+        deadline: Deadline,
     ) -> Outcome:
         deadline.check()
         run, backup = self.recorder.run, turn.backup
         servers = self._context.servers
         with servers.backup(backup, credentials, self.settings, deadline, self.primary.address, self._beside) as server:
             basis = "" if self.restore_source else basis_of(self.primary, backup, policy, run.term)
-            registered = self._last_of(backup)
             last = of_primary(registered, run)
             if last and basis and may_skip_full_read(last, basis, backup, run, self.settings, started):
                 try:
@@ -300,6 +299,17 @@ class BackupRunner:
     @property
     def _context(self) -> RunContext:
         return self.recorder.context
+
+
+def _with_lock_out_named(outcome: Outcome, last: BackupResult | None) -> Outcome:
+    """The outcome; if no log-in succeeds while the proof of access to new settings is pending, it says so.
+
+    ``last`` is the last result for the backup's registration.
+    """
+    if outcome.facts or outcome.reason not in NO_LOG_IN or not (last and last.settings_before):
+        return outcome
+    message = lock_out(outcome.reason, last.settings_before)
+    return replace(outcome, status=Status.FAILED, reason=Reason.ACCESS_LOST, message=message)
 
 
 def _with_restore_message(outcome: Outcome, restore_source: RestoreSource, backup: Backup, *, write: bool) -> Outcome:

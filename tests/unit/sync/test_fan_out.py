@@ -785,6 +785,22 @@ class TestTrouble:
         assert batch.reports == ()
         assert fleet.statuses() == {"b1": "in_sync", "b3": "in_sync"}
 
+    def test_nothing_is_read_again_that_could_lose_the_result_of_a_push(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fleet.server("b2").greeting = "other"
+        fleet.start()
+        status = fleet.world.store.status
+
+        def broken(backup_id: str) -> BackupResult | None:
+            if fleet.server("b2").writes:
+                raise Failure(Reason.REGISTRY_UNAVAILABLE, "throttled")
+            return status(backup_id)
+
+        monkeypatch.setattr(fleet.world.store, "status", broken)
+        assert fleet.work([fleet.message("b2")]).again == frozenset()
+        assert fleet.statuses() == {"b2": "updated"}
+
     def test_a_registration_that_cannot_be_read_is_a_failure_of_its_backup(
         self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
