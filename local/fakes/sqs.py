@@ -53,11 +53,12 @@ class FakeSqs:
             message.receives += 1
         return batch
 
-    def finish(self, batch: Iterable[QueuedMessage], failed: Iterable[str], now: float) -> None:
-        """End a delivery: messages whose id is in ``failed`` become visible again at once, the others are removed."""
+    def finish(self, batch: Iterable[QueuedMessage], failed: Iterable[str]) -> None:
+        """End a delivery: messages are removed, except those whose id is in ``failed``.
+
+        These stay invisible until their time-out ends, as Lambda leaves them.
+        """
         again = set(failed)
         for message in batch:
-            if message.id in again:
-                message.visible_at = now
-            elif message in self.messages:
+            if message.id not in again and message in self.messages:
                 self.messages.remove(message)

@@ -42,7 +42,7 @@ class SimulatedQueue:
 
     def delete(self, bodies: list[str]) -> None:
         batch = [message for message in self._queue.messages if message.body in bodies]
-        self._queue.finish(batch, [], self._now)
+        self._queue.finish(batch, [])
 
     def wait(self) -> None:
         self._now += VISIBILITY + 1
