@@ -23,6 +23,7 @@ from sync.context import FanOutTerms
 from sync.events import RunRequest, Trigger
 from sync.fan_out import is_needed, process_batch
 from sync.run import run
+from tests.support.borders import Border
 from tests.support.registrations import as_registered, begin_push
 
 if TYPE_CHECKING:
@@ -785,21 +786,21 @@ class TestTrouble:
         assert batch.reports == ()
         assert fleet.statuses() == {"b1": "in_sync", "b3": "in_sync"}
 
-    def test_nothing_is_read_again_that_could_lose_the_result_of_a_push(
-        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_between_the_last_answer_of_a_server_and_its_result_nothing_else_can_fail(self, fleet: Fleet) -> None:
+        calls: list[str] = []
         fleet.server("b2").greeting = "other"
+        fleet.server("b2").on_call = lambda _: calls.clear()
         fleet.start()
-        status = fleet.world.store.status
 
-        def broken(backup_id: str) -> BackupResult | None:
-            if fleet.server("b2").writes:
-                raise Failure(Reason.REGISTRY_UNAVAILABLE, "throttled")
-            return status(backup_id)
+        def called(method: str, do: Callable[[], Any], *_: object, **__: object) -> Any:
+            calls.append(method)
+            return do()
 
-        monkeypatch.setattr(fleet.world.store, "status", broken)
-        assert fleet.work([fleet.message("b2")]).again == frozenset()
+        context = replace(fleet.context, store=Border(fleet.world.store, called))
+        ends_at = fleet.runtime.now() + timedelta(seconds=LIFE)
+        process_batch([fleet.message("b2")], context, fleet.deadline(600), ends_at)
         assert fleet.statuses() == {"b2": "updated"}
+        assert calls[:2] == ["end_serving", "record_result"]
 
     def test_a_registration_that_cannot_be_read_is_a_failure_of_its_backup(
         self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
