@@ -383,7 +383,10 @@ DEFECTS: tuple[Defect, ...] = (
         _world("change the primary"),
     ),
     Defect(
-        27, "the primary's own address gets the log-in of a backup", _primary_as_backup, _world("register the primary")
+        27,
+        "the primary's own address gets the log-in of a backup",
+        _primary_as_backup,
+        _world("register the primary", "run"),
     ),
     Defect(
         29,

@@ -28,6 +28,8 @@ _READS = ("settings", "users", "groups")
 _GOOD = ("in_sync", "updated", "drifted", "restored")
 _LOCK_OUT_IS_TOLD = (Reason.ACCESS_LOST, Reason.INTERRUPTED, Reason.ROLLBACK_NOT_EFFECTIVE)
 
+_MAY_LOSE_A_RECORD = {"stall", "get_item", "query", "put_item", "transact_write_items"}
+
 type RowKey = tuple[str, str]
 
 
@@ -66,10 +68,11 @@ class Watch:
         self._before: dict[Push, dict[str, Any]] = {}
         self._approved: dict[Push, Approval] = {}
         self._locked_out: set[Push] = set()
-        self._writer: dict[int, tuple[Process, float]] = {}
+        self._pushes_of: dict[Process, set[Push]] = defaultdict(set)
         self._changed: set[tuple[str, str]] = set()
         world.doubles.table.on_change = self._row_changed
         world.scheduler.after_call = self._look_at_changed
+        world.scheduler.ended = self._look_at_ended
         world.watch = self
 
     @property
@@ -108,21 +111,17 @@ class Watch:
         self.expect(1, not is_primary, f"{process.name} writes to the primary")
         self._one_writer(process, server, lease)
         push = Push(run_of_lease(lease.owner) if lease else "", session.registered_id)
+        self._pushes_of[process].add(push)
         self._way_back(process, push, server, method)
         self._no_older_state(process, push, server)
         if method == "write_accounts":
             self._approval(push, server, _names(given[0]))
 
     def _one_writer(self, process: Process, server: SimulatedServer, lease: Lease | None) -> None:
-        """Promise 5: one writer at a time, and only with the lease."""
+        """Promise 5: one writer at a time, the one who holds the lease."""
         owners = self._facts[process].owners
         holds = lease is not None and lease.expires_at > self._world.scheduler.now and lease.owner in owners
         self.expect(5, holds, f"{process.name} writes to {server.label} without the lease")
-        last = self._writer.get(server.number)
-        begun = self._world.scheduler.clock
-        if last and last[0] is not process and last[0].main.is_done is False and not last[0].is_dead:
-            self.expect(5, process.name.startswith("worker"), f"{last[0].name} and {process.name} write")
-        self._writer[server.number] = (process, begun)
 
     def _no_older_state(self, process: Process, push: Push, server: SimulatedServer) -> None:
         """Promise 5: what was read from the primary earlier does not replace what was read later."""
@@ -216,6 +215,15 @@ class Watch:
                 if backup:
                     self._failures_in_a_row(backup, status)
 
+    def _look_at_ended(self, process: Process) -> None:
+        """Promise 11: a process that ends by itself has recorded its pushes, if nothing hit its records."""
+        if process.disturbed & _MAY_LOSE_A_RECORD:
+            return
+        for push in sorted(self._pushes_of[process], key=str):
+            result = self._world.store.result(push.backup_id, push.run_id)
+            is_open = result is not None and result.reason == Reason.INTERRUPTED
+            self.expect(11, not is_open, f"{process.name} has written and recorded no result: {push}")
+
     def _holds_lease(self, process: Process) -> bool:
         lease = self._world.store.lease()
         return lease is not None and lease.owner in self._facts[process].owners
@@ -268,12 +276,23 @@ class Watch:
         if kind == "RESULT":
             holds = process is None or self._holds_lease(process)
             self.expect(5, holds, f"{process and process.name} records {new.run_id} without the lease")
+            self._lock_out_named(new)
             if new.reason == Reason.INTERRUPTED and new.snapshot and (old is None or old.reason != new.reason):
                 self._may_begin(new)
         if new.verified_at and (old is None or old.verified_at != new.verified_at) and kind == "RESULT" and process:
             self._verified(process, new)
         if old is not None:
             self._no_poorer(kind, old, new)
+
+    def _lock_out_named(self, new: BackupResult) -> None:
+        """Promise 8: while nobody can log in since a push, and that is on record, every result calls it so."""
+        status = self._world.store.status(new.backup_id)
+        backup = self._world.store.backup(new.backup_id)
+        is_pending = status is not None and status.registration == new.registration and bool(status.settings_before)
+        locked_out = any(push.backup_id == new.backup_id for push in self._locked_out)
+        if is_pending and locked_out and backup and not self._world.server_of(backup).is_open():
+            is_called_otherwise = new.reason in (Reason.CONNECTION_REFUSED, Reason.AUTHENTICATION_FAILED)
+            self.expect(8, not is_called_otherwise, f"the lock-out of {new.backup_id} is called {new.reason}")
 
     def _may_begin(self, begun: BackupResult) -> None:
         """Promise 5: a push begins only on a registration that lets it, as it is at this moment."""

@@ -15,6 +15,7 @@ from random import Random
 from typing import Any, cast
 
 import greenlet
+from botocore.exceptions import ClientError
 
 from common.errors import Failure
 from common.runtime import UNFINISHED, Unfinished
@@ -133,6 +134,8 @@ class Process:
     ends_at: float
     skew: float = 0.0
     is_dead: bool = False
+    disturbed: set[str] = field(default_factory=set)
+    """The methods of its calls that a fault has hit; ``stall`` if it stood still."""
     tasks: list["Task"] = field(default_factory=list)
 
     @property
@@ -168,7 +171,8 @@ class Scheduler:
 
     ``next_action`` begins the next action of the world and returns False if there is none left; ``has_action`` says
     whether there is one. ``after_call`` is called when a call has taken effect, ``tell`` with one line for every step.
-    ``trace`` has every step.
+    ``enter`` is called before the code of a process goes on, ``ended`` when a process has ended by itself. ``trace``
+    has every step.
     """
 
     def __init__(self, decide: Callable[[Step], Deviation | None] = lambda _: None) -> None:
@@ -179,6 +183,8 @@ class Scheduler:
         self.has_action: Callable[[], bool] = lambda: False
         self.trace: list[Step] = []
         self.tell: Callable[[str], None] = lambda _: None
+        self.enter: Callable[[Process], None] = lambda _: None
+        self.ended: Callable[[Process], None] = lambda _: None
         self.after_call: Callable[[Process], None] = lambda _: None
         self.processes: list[Process] = []
         self.kills_at = ""
@@ -326,6 +332,7 @@ class Scheduler:
         if deviation and deviation.stall:
             self.tell(f"{task.process.name} stalls for {deviation.stall:g} s before {call}")
             self.clock += deviation.stall
+            task.process.disturbed.add("stall")
             if self.clock >= task.process.ends_at:
                 return
         self._make(task, call, deviation.fault if deviation else None)
@@ -359,6 +366,8 @@ class Scheduler:
             self._kill(process)
             return
         disturbance = call.faults.get(fault) if fault else None
+        if disturbance:
+            process.disturbed.add(call.method)
         if fault is Fault.LATE and disturbance:
             self._late.append((f"{call} of {process.name}", call.do))
         do = disturbance.do if disturbance else call.do
@@ -377,7 +386,7 @@ class Scheduler:
         self.acting = process
         try:
             return do(), None
-        except Exception as error:  # noqa: BLE001 # it is raised where the call was made
+        except (Failure, ClientError) as error:  # raised where the call was made; any other is a defect of a double
             return None, error
         finally:
             self.acting = None
@@ -391,16 +400,20 @@ class Scheduler:
     def _go_on(self, task: Task, answer: Any, error: BaseException | None = None) -> None:
         task.waits_for, task.has_begun = None, True
         self._current = task
+        self.enter(task.process)
         if error:
             task.greenlet.throw(error)
         else:
             task.greenlet.switch(answer)
+        if task is task.process.main and task.is_done:
+            self.ended(task.process)
 
     def _kill(self, process: Process) -> None:
         process.is_dead = True
         for task in process.tasks:
             if task.has_begun and not task.is_done:
                 self._current = task
+                self.enter(process)
                 task.greenlet.throw(Killed())
         self._current = None
 

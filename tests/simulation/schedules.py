@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from random import Random
 
-from common.errors import Failure, Reason
+from common.errors import Reason
 from registry.fleet_records import Backup, Primary
+from sync.app import RunFailedError
 from tests.simulation.end_states import end_state
 from tests.simulation.invariants import Watch
 from tests.simulation.scheduler import Deviation, Fault, Process, Scheduler, Step
@@ -189,7 +190,7 @@ def _play(
     with world.in_force():
         scheduler.run()
         trace = scheduler.trace
-        scheduler.trace, scheduler.decide, world.pace = [], lambda _: None, 0.0
+        scheduler.trace, scheduler.decide, world.pace, scheduler.kills_at = [], lambda _: None, 0.0, ""
         scheduler.tell("from here on nothing is disturbed")
         end = "" if in_order is None else end_state(world, watch.pushes)
         if in_order is None or end not in in_order:
@@ -197,7 +198,7 @@ def _play(
             watch.look_at_the_end()
     for process in scheduler.processes:
         error = process.main.error
-        if process.main.is_done and error and not isinstance(error, Failure) and not process.is_dead:
+        if process.main.is_done and error and not isinstance(error, RunFailedError) and not process.is_dead:
             watch.violations.append(f"{process.name} failed: {error!r}")
     if in_order is not None and not watch.violations:
         in_order.add(end)

@@ -6,15 +6,20 @@ table, the secrets, the bucket, the queue and the function at the interface of b
 """
 
 import json
+import logging
+import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
+from io import StringIO
+from types import SimpleNamespace
 from typing import Any, Protocol, cast
 from unittest.mock import patch
 
+from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
 from botocore.exceptions import ClientError
 
 from admin_api import checks
@@ -32,20 +37,17 @@ from local.fakes.s3 import FakeS3
 from local.fakes.secrets_manager import FakeSecretsManager
 from local.fakes.servers import FleetServer
 from local.fakes.sqs import FakeSqs
-from local.fakes.world import RecordedProgress
 from registry.audit import DynamoAuditLog
-from registry.backup_queue import Message, SqsQueue
+from registry.backup_queue import SqsQueue
 from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
 from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, destination_of, password_needed
 from registry.schedule import LambdaStarter
 from registry.snapshot_digests import DynamoSnapshotDigests
 from registry.snapshots import S3Snapshots
+from sync import app
 from sync.context import FanOutTerms, RunContext
-from sync.events import Trigger, queued_messages, read_request
-from sync.fan_out import process_batch
-from sync.poll import Look, look_at_primary
-from sync.run import run
+from sync.reporting import LoggedProgress
 from tests.simulation.scheduler import Border, Call, Disturbance, Fault, Footprint, Process, Scheduler, SimulatedRuntime
 
 LIFE = 120.0
@@ -54,8 +56,12 @@ LEASE = 150
 FAN_OUT_LEASE = 3600
 REQUEST_LIFE = 29.0
 """Seconds after which a request to the management API is killed."""
-RESERVED = 7.0
-"""Seconds at the end of an invocation in which no remote call to a server starts, see ``sync.app``."""
+_LAMBDA = {
+    "function_name": "sync",
+    "memory_limit_in_mb": 1024,
+    "invoked_function_arn": "arn:aws:lambda:eu-central-1:123456789012:function:sync",
+    "aws_request_id": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+}
 HOST = "10.0.0.{}"
 SPARE = 8
 """The number of a server that is not registered."""
@@ -156,7 +162,10 @@ class SimulatedWorld:
         self._four_eyes = four_eyes
         self.watch: Watching = _Nobody()
         self.is_one_clock = True
-        self.contexts: list[RunContext] = []
+        self._environments: dict[Process, RunContext] = {}
+        self._kept: list[RunContext] = []
+        self._inside: Process | None = None
+        self._requests: dict[Process, tuple[Any, Any, dict[str, Any]]] = {}
         self.answers: list[tuple[str, Answer]] = []
         self.failed: list[str] = []
         self.edits = 0
@@ -206,28 +215,25 @@ class SimulatedWorld:
         self._invocations += 1
         return self.scheduler.start(f"{name} {self._invocations}", lambda: self._sync(event), seconds=LIFE, skew=skew)
 
-    def _sync(self, event: Mapping[str, object]) -> object:
-        """What the handler of the sync function does, see ``sync.app``."""
-        context = self.contexts.pop() if self.contexts else self._context()
+    def _sync(self, event: Mapping[str, object]) -> Mapping[str, object]:
+        """What Lambda does: a process that is kept from an earlier invocation is used again."""
         process = self.scheduler.process
-        left = process.ends_at - self.scheduler.clock if process else LIFE
-        deadline = Deadline(left - RESERVED, self.runtime.monotonic)
-        answer: object
-        queued = queued_messages(event)
-        if queued is not None:
-            answer = self._work(queued, context, deadline, left)
-        else:
-            request = read_request(event)
-            look = look_at_primary(context, deadline) if request.trigger is Trigger.CHANGE else Look(True)
-            answer = run(request, context, deadline, unread=look.unread) if look.is_run_needed else None
-        self.contexts.append(context)
-        return answer
+        if process is None:
+            raise RuntimeError("functions run in processes")
+        self._environments[process] = self._kept.pop() if self._kept else self._context()
+        left = (process.ends_at - self.scheduler.clock) * 1000
+        try:
+            return app.handler(event, cast(Any, SimpleNamespace(**_LAMBDA, get_remaining_time_in_millis=lambda: left)))
+        finally:
+            if not process.is_dead:
+                self._kept.append(self._environments[process])
 
-    def _work(self, bodies: Mapping[str, str], context: RunContext, deadline: Deadline, left: float) -> set[str]:
-        messages = {message_id: Message.read(body) for message_id, body in bodies.items()}
-        ends_at = self.runtime.now() + timedelta(seconds=left)
-        batch = process_batch(list(messages.values()), context, deadline, ends_at)
-        return {message_id for message_id, message in messages.items() if message in batch.again}
+    def _run_context(self) -> RunContext:
+        """What the handler gets instead of clients of AWS: the environment of its process."""
+        process = self.scheduler.process
+        if process is None:
+            raise RuntimeError("functions run in processes")
+        return self._environments[process]
 
     def deliver(self, *, again: bool = False) -> bool:
         """Begin an invocation with the next messages of the queue; False if none is visible. ``again``: with those that
@@ -241,8 +247,8 @@ class SimulatedWorld:
         self._invocations += 1
 
         def work() -> None:
-            failed = self._sync(event)
-            queue.finish(batch, cast("set[str]", failed), self.scheduler.clock)
+            failures = cast("list[Mapping[str, str]]", self._sync(event)["batchItemFailures"])
+            queue.finish(batch, [one["itemIdentifier"] for one in failures])
 
         self.scheduler.start(f"worker {self._invocations}", work, seconds=LIFE)
         return True
@@ -264,18 +270,35 @@ class SimulatedWorld:
 
     @contextmanager
     def in_force(self) -> Iterator[None]:
-        """The management API of this process belongs to this world inside the block."""
+        """Both functions belong to this world inside the block. Their log lines and metrics are dropped."""
         api.dependency_overrides[services] = self._services
+        self.scheduler.enter = self._enter
+        silent = logging.root.manager.disable
+        logging.disable(logging.CRITICAL)
         try:
             # A check looks at the certificate, and opens its own client: both are the world's.
             with (
+                patch.object(app, "_run_context", self._run_context),
                 patch.object(checks, "inspect_certificate", self._certificate),
                 patch.object(checks, "endpoint_of", lambda server, credentials, *_, **__: (server, credentials)),
                 patch.object(checks, "PrimaryClient", self._checking),
+                patch.dict(os.environ, {"POWERTOOLS_METRICS_NAMESPACE": "simulation"}),
+                redirect_stdout(StringIO()),
             ):
                 yield
         finally:
+            logging.disable(silent)
             api.dependency_overrides.clear()
+
+    def _enter(self, process: Process) -> None:
+        """Powertools keeps the request in variables of the process, so each simulated one gets its own."""
+        if process is self._inside:
+            return
+        if self._inside is not None:
+            self._requests[self._inside] = (BaseRouter.current_event, BaseRouter.lambda_context, api.context)
+        self._inside = process
+        kept = self._requests.get(process, (None, None, {}))
+        BaseRouter.current_event, BaseRouter.lambda_context, api.context = kept
 
     def _certificate(self, *_: object, **__: object) -> CertificateFacts:
         begun = self.scheduler.now
@@ -332,7 +355,7 @@ class SimulatedWorld:
             store=DynamoStore("registry", self._table(), self.runtime),
             credentials=self._credentials(),
             servers=cast(Any, SimulatedServers(self)),
-            progress=RecordedProgress(),
+            progress=LoggedProgress(app.logger),
             snapshots=self.snapshots(),
             primary=None,
             lease_seconds=LEASE,
