@@ -46,7 +46,7 @@ from replication.ports import ReadableServer, ServerFacts
 from replication.replicate import replicate
 from replication.settings_write import NO_LOG_IN, lock_out
 from sync.context import RunContext
-from sync.deadly_backups import apart, deaths_of, stopped
+from sync.deadly_backups import apart, deaths_of, is_stopped, stopped
 from sync.events import Trigger
 from sync.push_conditions import Turn, may_be_written_to, registered_now, why_not_written_to
 from sync.results import ResultRecorder, failed_outcome, with_begun
@@ -140,7 +140,7 @@ class BackupRunner:
 
         The head of this module lists the reasons why a backup is not read.
 
-        Raises Failure, without having done anything, if the current registration cannot be read from the registry.
+        Raises Failure, without having done anything, if the current registration or the last result cannot be read.
         """
         started = self._context.runtime.now()
         fault = ""
@@ -152,8 +152,10 @@ class BackupRunner:
             outcome = failed_outcome(failure)
         else:
             deaths = deaths_of(backup, self.served)
-            halted = stopped(backup, self.recorder.run, deaths)
-            outcome, fault = (halted, "") if halted else self._serve(backup, started, deaths)
+            if is_stopped(backup, self.recorder.run, deaths):
+                outcome = stopped(backup, deaths, of_registration(self.last(backup_id), registration))
+            else:
+                outcome, fault = self._serve(backup, started, deaths)
         finally:
             self.shares.forgo(backup_id)
         result = self.recorder.new_result(backup_id, registration, outcome, started)

@@ -59,15 +59,26 @@ def apart(backups: Sequence[Backup], served: Mapping[str, ServedNow]) -> tuple[l
     return [backup for backup in backups if backup not in alone], alone
 
 
-def stopped(backup: Backup, run: Run, deaths: int) -> Outcome | None:
-    """The outcome of a backup that is not processed, because too many processes died during it; otherwise None.
+def is_stopped(backup: Backup, run: Run, deaths: int) -> bool:
+    """Whether a backup is not processed, because too many processes died during it.
 
     A run that names the backup processes it all the same.
     """
-    if deaths < MOST_DEATHS or backup.id in run.requested_backups:
-        return None
+    return deaths >= MOST_DEATHS and backup.id not in run.requested_backups
+
+
+def stopped(backup: Backup, deaths: int, last: BackupResult | None) -> Outcome:
+    """The outcome of a backup that is not processed. ``last`` is the last result for its registration.
+
+    One of the killed processes may have written settings to the backup that let nobody in. The outcome says so.
+    """
     message = (
         f"{deaths} runs were killed while they processed {backup.id} ({backup.host}:{backup.port}); it is processed "
         "again by a run that names it, or once its registration is changed"
     )
+    if last and last.settings_before:
+        message += (
+            "; new settings were written to it and access was not proved since, so nobody may be able to log in to it; "
+            f"the settings before are in {last.settings_before}"
+        )
     return Outcome(Status.BLOCKED, Reason.ENDS_RUNS, message)

@@ -98,7 +98,8 @@ def _harmed(outcome: Outcome) -> bool | None:
     """Whether the run may have made the backup unusable; None if unknown. A later failure does not end such harm."""
     if outcome.status is Status.ROLLED_BACK or outcome.reason in (Reason.ACCESS_LOST, Reason.ROLLBACK_NOT_EFFECTIVE):
         return True
-    return None if outcome.status in (Status.FAILED, Status.INCOMPLETE) else False
+    is_unknown = outcome.status in (Status.FAILED, Status.INCOMPLETE) or outcome.reason is Reason.ENDS_RUNS
+    return None if is_unknown else False
 
 
 def _naming(backup_id: str, message: str) -> str:

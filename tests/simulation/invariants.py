@@ -40,6 +40,8 @@ class _ProcessFacts:
     primary: dict[str, Any] = field(default_factory=dict)
     read: dict[tuple[str, str], Any] = field(default_factory=dict)
     owners: set[str] = field(default_factory=set)
+    reached: set[str] = field(default_factory=set)
+    """The servers that answered it, by id."""
     primary_read_at: float = 0.0
     """When it read the primary, in seconds of the simulation."""
 
@@ -93,6 +95,7 @@ class Watch:
 
     def called(self, process: Process, session: Session, method: str, answer: Any) -> None:
         """Remember what a process has read."""
+        self._facts[process].reached.add(session.registered_id)
         if method in _READS:
             facts = self._facts[process]
             facts.read[session.registered_id, method] = answer
@@ -283,6 +286,9 @@ class Watch:
             self._verified(process, new)
         if old is not None:
             self._no_poorer(kind, old, new)
+            if kind == "STATUS" and process and old.harmed and not new.harmed and old.registration == new.registration:
+                has_looked = new.backup_id in self._facts[process].reached
+                self.expect(8, has_looked, f"{process.name} ends the harm of {new.backup_id} and has not asked it")
 
     def _lock_out_named(self, new: BackupResult) -> None:
         """Promise 8: while nobody can log in since a push, and that is on record, every result calls it so."""
@@ -358,8 +364,9 @@ class Watch:
             self.expect(11, push in self.tried, f"the message of {push} is given up before anybody tried it")
         for push in self._locked_out:
             result = store.result(push.backup_id, push.run_id)
-            reason = result.reason if result else "no result"
-            self.expect(8, reason in _LOCK_OUT_IS_TOLD, f"the lock-out by {push} is called {reason or 'nothing'}")
+            reason, text = (result.reason, result.message) if result else ("no result", "")
+            is_told = reason in _LOCK_OUT_IS_TOLD or "nobody may be able to log in" in text
+            self.expect(8, is_told, f"the lock-out by {push} is called {reason or 'nothing'}")
 
     def _failures_in_a_row(self, backup: Backup, status: BackupResult) -> None:
         """Promise 12: the number of failures in a row is that of the history."""

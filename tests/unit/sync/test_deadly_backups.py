@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from common.deadline import Deadline
 from common.errors import Failure, Reason
 from common.runtime import Unfinished
+from fleet.servers import PRIMARY_ID
 from local.fakes.aws_services import MemoryQueue
 from local.fakes.runtime import FakeRuntime, Killed
 from local.fakes.world import World
@@ -113,6 +114,32 @@ def test_the_second_run_serves_it_alone_and_last_and_the_third_one_not_at_all(fl
     assert len(report.results) == len(NAMES)
     message = next(result.message for result in report.results if result.backup_id == "b2")
     assert "b2 (127.0.0.1:" in message
+
+
+def test_of_one_that_is_locked_out_and_then_not_tried_again_the_lock_out_is_still_told(fleet: Fleet) -> None:
+    server = fleet.world.servers.by_id["b2"]
+    fleet.world.servers.by_id[PRIMARY_ID].greeting = "which locks everybody out of b2"
+    server.on_call = lambda call: _die() if call == "fresh_facts" else None
+    assert fleet.run() is None
+    server.on_call = lambda _: _refuse()
+    fleet.run()
+    assert fleet.status("b2") == (Status.FAILED, Reason.ACCESS_LOST)
+    fleet.kill("b2")
+    for _ in range(3):
+        fleet.run()
+    status = fleet.world.store.status("b2")
+    assert status is not None
+    assert (status.reason, status.harmed) == (Reason.ENDS_RUNS, True)
+    assert status.settings_before
+    assert f"nobody may be able to log in to it; the settings before are in {status.settings_before}" in status.message
+
+
+def _die() -> None:
+    raise Killed
+
+
+def _refuse() -> None:
+    raise Failure(Reason.CONNECTION_REFUSED, "it does not let anybody in")
 
 
 @pytest.mark.parametrize("by_name", [True, False])
