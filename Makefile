@@ -38,8 +38,8 @@ explore: setup ## Run the generated tests alone with new seeds (SEED=... for a k
 		$(bin)/pytest -n 2 --tb=short --explore $(or $(SEED),new) tests/unit tests/integration || exit 1; \
 	done
 
-simulate: setup ## Play new schedules of the simulation for SECONDS=60, or tell one with SEED=...
-	@PYTHONPATH=functions $(bin)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seconds $(or $(SECONDS),60))
+simulate: setup ## Play schedules of the simulation for SECONDS=60, from seed FIRST=... on, or tell one with SEED=...
+	@PYTHONPATH=functions $(bin)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seconds $(or $(SECONDS),60) $(if $(FIRST),--first $(FIRST)))
 
 lint: setup ## Check style, types, import arrows, the template and its policy
 	$(bin)/ruff check
