@@ -23,7 +23,7 @@ from replication.primary import earlier_state, fingerprint
 
 @dataclass(frozen=True)
 class RestoreSource:
-    """The content to restore, and the rules for restoring it.
+    """The content to restore, and the policy for restoring it.
 
     A backup's own snapshot is restored exactly. A state of the primary is applied as a normal replication:
     machine-specific values of the backup stay.

@@ -33,7 +33,7 @@ class Restore:
 
 @dataclass(frozen=True)
 class ReplicationJob:
-    """The content and rules for one backup. All of them are known before the backup is contacted.
+    """The content and the policy for one backup. Everything in it is known before the backup is contacted.
 
     ``source`` is the state to apply: the primary's state or, with ``restore``, an earlier state of the primary or of
     the backup itself (``Policy.exact``). An earlier state is applied completely or not at all, and the result is not

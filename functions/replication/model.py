@@ -79,7 +79,7 @@ NOT_VERIFIED = NOT_DONE - {PartStatus.NOT_OFFERED} | {PartStatus.DIFFERENT}
 
 @dataclass(frozen=True)
 class Policy:
-    """The rules for one backup: the chosen parts and the keep patterns.
+    """The scope of replication to one backup: the chosen parts, and the keep patterns that exempt values.
 
     ``exact`` is for restoring the backup's own earlier state: all of it is written, including machine-specific values,
     and no keep pattern applies. ``whole``: either all parts are written or none.

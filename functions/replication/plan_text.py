@@ -131,7 +131,7 @@ def _kept(details: PlanDetails) -> Iterator[str]:
             yield from (f"  = {line}" for line in kept_lines(part.kept_different, part.kept_different_paths))
     if details.exceptions:
         yield ""
-        yield "Replicated because of exceptions to the rules:"
+        yield "Replicated because of exceptions to the keep patterns:"
         yield from (f"  ! {printable(exception)}" for exception in details.exceptions)
 
 

@@ -161,7 +161,7 @@ def _summary(
         settings_before="" if proved else None,
     )
     if plan.outdated:
-        message = "the primary, the backup, a rule or a limit has changed since the plan was made; nothing was written"
+        message = "a server, a keep pattern or a limit has changed since the plan was made; nothing was written"
         return replace(summary, status=Status.BLOCKED, reason=Reason.PLAN_NOT_CURRENT, message=message)
     broken = [part for part in parts if part.status in (PartStatus.FAILED, PartStatus.ROLLED_BACK)]
     if broken:
@@ -187,7 +187,9 @@ def _but_for(parts: Iterable[PartOutcome]) -> str:
     """A message that some values differ although the backup is equal, because keep patterns preserve them."""
     count = sum(part.kept.count for part in parts)
     return (
-        f"equal but for {count} {'value that is' if count == 1 else 'values that are'} kept by rules" if count else ""
+        f"equal but for {count} {'value that is' if count == 1 else 'values that are'} kept by patterns"
+        if count
+        else ""
     )
 
 

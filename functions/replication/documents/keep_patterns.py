@@ -288,7 +288,7 @@ def _check_exception(pattern: str, texts: list[str], anchored: bool) -> None:
 
 
 def _invalid(pattern: str, why: str) -> Failure:
-    return Failure(Reason.CONFIGURATION_INVALID, f"the rule {pattern!r} cannot be used: {why}")
+    return Failure(Reason.CONFIGURATION_INVALID, f"the keep pattern {pattern!r} cannot be used: {why}")
 
 
 def _compiled_step(text: str, *, named: bool) -> PatternStep:

@@ -47,5 +47,7 @@ def _paths(element: etree._Element, path: Path) -> Iterator[Path]:
 
 def _warning(pattern: str) -> str:
     if pattern.startswith(EXCEPTION):
-        return f'The exception "{pattern}" has no effect: no rule that an exception can override keeps this path.'
-    return f'The rule "{pattern}" matches nothing on either server.'
+        return (
+            f'The exception "{pattern}" has no effect: no keep pattern that an exception can override keeps this path.'
+        )
+    return f'The keep pattern "{pattern}" matches nothing on either server.'

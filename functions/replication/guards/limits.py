@@ -175,7 +175,7 @@ def _unruled(plan: PartPlan, rules: Rules) -> Iterator[Block]:
     ]
     if differences:
         named = shown_paths([difference.path for difference in differences])
-        message = f"{len(differences)} differing settings look machine-specific and are kept by no rule: {named}"
+        message = f"{len(differences)} differing settings look machine-specific and match no keep pattern: {named}"
         message += _ways_to_keep(plan, differences, rules)
         yield Block(plan.name, Reason.MACHINE_SPECIFIC_UNRULED, message, {"paths": len(differences)})
 

@@ -56,7 +56,7 @@ def test_a_rule_that_matches_nothing_on_either_server_is_warned_of(checked: Call
     check = checked(rules=["welcomeMessage", "welcomeMesage", "!/settings/general/welcomeMessage"])
     requirement = check["results"]["keep_patterns"]
     assert (check["passed"], requirement["result"]) == (True, "warning")
-    assert requirement["detail"] == 'The rule "welcomeMesage" matches nothing on either server.'
+    assert requirement["detail"] == 'The keep pattern "welcomeMesage" matches nothing on either server.'
 
 
 def test_a_rule_of_a_server_that_cannot_be_asked_is_not_judged(checked: Callable[..., dict[str, Any]]) -> None:

@@ -132,7 +132,7 @@ def test_a_check_names_what_is_not_met_and_what_to_do(laptop: Laptop) -> None:
 def test_a_check_and_a_plan_warn_of_a_rule_that_matches_nothing(laptop: Laptop) -> None:
     for command in ("check", "plan"):
         _, out, _ = laptop.run(command, *laptop.trust, "--rule", "welcomeMesage")
-        assert 'The rule "welcomeMesage" matches nothing on either server.' in out
+        assert 'The keep pattern "welcomeMesage" matches nothing on either server.' in out
 
 
 def test_a_rule_that_can_match_nothing_is_refused_with_the_command_line(laptop: Laptop) -> None:

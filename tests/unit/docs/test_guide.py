@@ -36,5 +36,5 @@ def test_the_states_and_names_are_those_of_the_answer() -> None:
 def test_what_verified_means_names_what_may_differ() -> None:
     assert f"`{PartStatus.NOT_OFFERED}`" in VERIFIED
     assert "kept" in PartOutcome.__dataclass_fields__
-    assert "kept by rules" in VERIFIED
+    assert "kept by patterns" in VERIFIED
     assert "of its own" in VERIFIED

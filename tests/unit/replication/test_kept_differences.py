@@ -165,7 +165,7 @@ def planned(make_plan_between: PlanFactory, *rules: str) -> tuple[str, PartPlan]
 
 def test_an_exception_with_an_effect_is_shown_in_every_plan(make_plan_between: PlanFactory) -> None:
     text, part = planned(make_plan_between, "!/s/replicationMode")
-    assert "Replicated because of exceptions to the rules:\n  ! !/s/replicationMode\n" in text
+    assert "Replicated because of exceptions to the keep patterns:\n  ! !/s/replicationMode\n" in text
     assert '~ /s/replicationMode = "b" -> "p"' in text
     assert part.kept_differences == ("/s/e[soapPort]/@value",)
 
@@ -173,9 +173,9 @@ def test_an_exception_with_an_effect_is_shown_in_every_plan(make_plan_between: P
 @pytest.mark.parametrize(
     ("rule", "warning_text"),
     [
-        ("modes", 'The rule "modes" matches nothing on either server.'),
-        ("/s/mode/@x", 'The rule "/s/mode/@x" matches nothing'),
-        ("/s/e[SoapPort]", 'The rule "/s/e[SoapPort]" matches nothing'),
+        ("modes", 'The keep pattern "modes" matches nothing on either server.'),
+        ("/s/mode/@x", 'The keep pattern "/s/mode/@x" matches nothing'),
+        ("/s/e[SoapPort]", 'The keep pattern "/s/e[SoapPort]" matches nothing'),
         ("!/s/mode", 'The exception "!/s/mode" has no effect'),
         ("!/s/e[soapPort]", 'The exception "!/s/e[soapPort]" has no effect'),
         ("!/s/e", 'The exception "!/s/e" has no effect'),
@@ -197,4 +197,4 @@ def test_a_plan_that_waits_for_a_line_warns_of_one_that_was_mistyped(make_plan_b
     own, source = ({"settings": f"<s><section name='SOAP'><x>{side}</x></section></s>"} for side in "bp")
     plan = make_plan_between(own, source, Policy(SETTINGS, Rules.standard(["/s/section[Soap]"])))
     assert plan.parts[0].ambiguous
-    assert plan.warnings == ('The rule "/s/section[Soap]" matches nothing on either server.',)
+    assert plan.warnings == ('The keep pattern "/s/section[Soap]" matches nothing on either server.',)

@@ -59,7 +59,7 @@ def test_the_whole_text(make_plan_between: PlanFactory) -> None:
         "  ! accounts: users/ann, isDisabled: account enabled\n"
         "\n"
         "Blocked until approved:\n"
-        "  ! settings: 1 differing settings look machine-specific and are kept by no rule: /s/dir;"
+        "  ! settings: 1 differing settings look machine-specific and match no keep pattern: /s/dir;"
         ' to keep, add "/s/dir" [machine_specific_unruled]\n'
         "\n"
         "settings     0 to add, 2 to change, 0 to remove; 1 kept value differs\n"
