@@ -33,10 +33,11 @@ from replication.settings_write import SettingsWrite
 from sync import backup_runner, fan_out, poll, push_conditions
 from sync import run as sync_run
 from sync.results import ResultRecorder, RunStatus, failed_outcome, finish
+from tests.simulation.actions import Action
+from tests.simulation.calls import Fault
 from tests.simulation.exhaustive import Bound, explored
-from tests.simulation.scheduler import Fault
-from tests.simulation.schedules import Action, Schedule
-from tests.simulation.world import SimulatedServers
+from tests.simulation.schedules import Schedule
+from tests.simulation.servers import SimulatedServers
 
 UNDISTURBED = Bound(0, 0)
 APPLIED: Counter[int] = Counter()

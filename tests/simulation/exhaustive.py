@@ -8,7 +8,8 @@ if the call between them is independent of everything that the other process doe
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tests.simulation.scheduler import Deviation, Fault, Footprint, Step
+from tests.simulation.calls import Deviation, Fault, Footprint
+from tests.simulation.scheduler import Step
 from tests.simulation.schedules import Played, Schedule, play
 
 

@@ -20,7 +20,8 @@ from registry.run_records import Approval, BackupResult, FanOut, Lease, PrimaryB
 from registry.store_rules import run_of_lease, tells_of_the_run_alone
 from registry.table import read_row
 from tests.simulation.scheduler import Process
-from tests.simulation.world import Session, SimulatedServer, SimulatedWorld
+from tests.simulation.servers import Session, SimulatedServer
+from tests.simulation.world import SimulatedWorld
 
 _PLAIN = TypeDeserializer().deserialize
 _WRITES = {"write_settings": ("settings",), "write_accounts": ("users", "groups")}

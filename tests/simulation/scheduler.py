@@ -6,13 +6,12 @@ determines everything that happens. Greenlets hold the stacks: switching between
 that hand over to each other cost up to a hundred times as much.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 import greenlet
 from botocore.exceptions import ClientError
@@ -20,84 +19,10 @@ from botocore.exceptions import ClientError
 from common.errors import Failure
 from common.runtime import UNFINISHED, Unfinished
 from local.fakes.runtime import Killed
+from tests.simulation.calls import Call, Deviation, Fault
 
 SECONDS_PER_CALL = 0.01
 _START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-class Fault(StrEnum):
-    """What can happen at a call instead of its success."""
-
-    LOST = "lost"
-    """The call fails without having had an effect."""
-    UNHEARD = "unheard"
-    """The call takes effect, and its reply is lost."""
-    DIES = "dies"
-    """The process is killed before the call."""
-    DIES_AFTER = "dies after"
-    """The process is killed after the call has taken effect."""
-    LATE = "late"
-    """The call fails, and takes effect later."""
-    IGNORED = "ignored"
-    """The call succeeds without having had an effect."""
-    CONFLICT = "conflict"
-    """A transaction is cancelled because of another one."""
-    PARTLY = "partly"
-    """Only a part of the call takes effect: a queue refuses a message, a server keeps what was to go."""
-    ADDED = "added"
-    """A server adds a value of its own to what is written."""
-
-
-@dataclass(frozen=True)
-class Disturbance:
-    """What a fault makes of a call: what is done instead, and the error that the caller gets; None for nothing."""
-
-    do: Callable[[], Any] | None = None
-    error: Callable[[], Exception] | None = None
-
-
-@dataclass(frozen=True)
-class Deviation:
-    """What differs from the undisturbed order at one step. Only one of the fields is used.
-
-    ``switch``: another process goes on, or the next action begins; the number chooses among them. ``stall``: seconds
-    that pass before the call.
-    """
-
-    fault: Fault | None = None
-    switch: int | None = None
-    stall: float = 0.0
-
-    def __str__(self) -> str:
-        if self.fault:
-            return str(self.fault)
-        return f"switch {self.switch}" if self.switch is not None else f"stall {self.stall:g} s"
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """What a call reads and writes: names of rows, objects and documents. A name that ends with ``/`` stands for all
-    that begin with it.
-    """
-
-    reads: frozenset[str] = frozenset()
-    writes: frozenset[str] = frozenset()
-
-    def conflicts(self, other: "Footprint") -> bool:
-        """Whether the order of two calls can matter."""
-        return _meet(self.writes, other.writes) or _meet(self.writes, other.reads) or _meet(self.reads, other.writes)
-
-    def __or__(self, other: "Footprint") -> "Footprint":
-        return Footprint(self.reads | other.reads, self.writes | other.writes)
-
-
-def _meet(some: frozenset[str], others: frozenset[str]) -> bool:
-    if some & others:
-        return True
-    ranges = [name for name in (*some, *others) if name.endswith("/")]
-    return any(
-        any(name.startswith(one) for name in some) and any(name.startswith(one) for name in others) for one in ranges
-    )
 
 
 @dataclass(frozen=True)
@@ -108,20 +33,6 @@ class Step:
     process: "Process"
     call: "Call"
     can_switch: bool
-
-
-@dataclass(frozen=True)
-class Call:
-    """A remote call that is about to be made, and what each possible fault makes of it."""
-
-    target: str
-    method: str
-    do: Callable[[], Any]
-    faults: Mapping[Fault, Disturbance] = field(default_factory=dict)
-    touches: "Footprint | None" = None
-
-    def __str__(self) -> str:
-        return f"{self.target}.{self.method}"
 
 
 @dataclass(eq=False)
@@ -430,76 +341,3 @@ class Scheduler:
         task = Task(process, greenlet.greenlet(body, self._main))
         process.tasks.append(task)
         return task
-
-
-class SimulatedRuntime:
-    """``common.runtime.Runtime`` of the process that is running."""
-
-    def __init__(self, scheduler: Scheduler) -> None:
-        self._scheduler = scheduler
-
-    def now(self) -> datetime:
-        process = self._scheduler.process
-        return self._scheduler.now + timedelta(seconds=process.skew if process else 0.0)
-
-    def monotonic(self) -> float:
-        return self._scheduler.clock
-
-    def sleep(self, seconds: float) -> None:
-        self._scheduler.sleep(seconds)
-
-    def new_id(self) -> str:
-        return self._scheduler.new_id()
-
-    def new_token(self) -> str:
-        return self._scheduler.new_id()
-
-    def uniform(self, low: float, high: float) -> float:
-        return self._scheduler.uniform(low, high)
-
-    def run_parallel[Result](
-        self, works: Sequence[Callable[[], Result]], *, max_workers: int, timeout: float
-    ) -> list[Result | Unfinished]:
-        return cast(
-            "list[Result | Unfinished]", self._scheduler.run_parallel(works, max_workers=max_workers, timeout=timeout)
-        )
-
-    def run_with_timeout[Result](self, work: Callable[[], Result], timeout: float) -> Result | Unfinished:
-        (result,) = self.run_parallel([work], max_workers=1, timeout=timeout)
-        return result
-
-
-class Border:
-    """A double whose calls pass the scheduler.
-
-    ``faults`` returns the possible faults of a call, from the method's name, the call itself and its arguments by name;
-    ``touches`` what it reads and writes.
-    """
-
-    def __init__(
-        self,
-        scheduler: Scheduler,
-        name: str,
-        target: object,
-        faults: Callable[[str, Callable[[], Any], Mapping[str, Any]], Mapping[Fault, Disturbance]],
-        touches: Callable[[str, Mapping[str, Any]], Footprint],
-    ) -> None:
-        self._scheduler = scheduler
-        self._name = name
-        self._target = target
-        self._faults = faults
-        self._touches = touches
-
-    def __getattr__(self, method: str) -> Any:
-        member = getattr(self._target, method)
-        if not callable(member):
-            return member
-
-        def through(*given: Any, **named: Any) -> Any:
-            def do() -> Any:
-                return member(*given, **named)
-
-            faults, touches = self._faults(method, do, named), self._touches(method, named)
-            return self._scheduler.call(Call(self._name, method, do, faults, touches))
-
-        return through

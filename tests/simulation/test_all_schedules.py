@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.simulation.actions import Action
 from tests.simulation.exhaustive import Bound, explored
-from tests.simulation.schedules import Action, Schedule, play
+from tests.simulation.schedules import Schedule, play
 
 WORLDS = (
     (("edit the primary", "run", "pause"), Bound(preemptions=2, faults=1)),

@@ -16,11 +16,10 @@ from datetime import timedelta
 from functools import cached_property
 from io import StringIO
 from types import SimpleNamespace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from unittest.mock import patch
 
 from aws_lambda_powertools.event_handler.api_gateway import BaseRouter
-from botocore.exceptions import ClientError
 
 from admin_api import checks
 from admin_api.app import api
@@ -28,27 +27,47 @@ from admin_api.dependencies import Services, services
 from cerberus.address_policy import AddressPolicy
 from cerberus.certificate import CertificateFacts
 from common.deadline import Deadline
-from common.errors import Failure, Reason
-from fleet.servers import PRIMARY_ID, CerberusServers
+from fleet.servers import CerberusServers
 from local.fakes.aws_services import MemorySchedule
 from local.fakes.dynamodb import FakeDynamoDb
 from local.fakes.management_api import Answer, FakeApi
 from local.fakes.s3 import FakeS3
 from local.fakes.secrets_manager import FakeSecretsManager
-from local.fakes.servers import FleetServer
 from local.fakes.sqs import FakeSqs
 from registry.audit import DynamoAuditLog
 from registry.backup_queue import SqsQueue
 from registry.credentials import SecretsManagerCredentials
 from registry.dynamo import DynamoStore
-from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, destination_of, password_needed
+from registry.fleet_records import Backup, Credentials, Primary, SyncSettings, destination_of
 from registry.schedule import LambdaStarter
 from registry.snapshot_digests import DynamoSnapshotDigests
 from registry.snapshots import S3Snapshots
 from sync import app
 from sync.context import FanOutTerms, RunContext
 from sync.reporting import LoggedProgress
-from tests.simulation.scheduler import Border, Call, Disturbance, Fault, Footprint, Process, Scheduler, SimulatedRuntime
+from tests.simulation.borders import (
+    Border,
+    Do,
+    Faults,
+    SimulatedRuntime,
+    aws_faults,
+    footprint_in_table,
+    footprint_of,
+    function_faults,
+    table_faults,
+)
+from tests.simulation.calls import Disturbance, Fault, Footprint
+from tests.simulation.scheduler import Process, Scheduler
+from tests.simulation.servers import (
+    ALIAS,
+    HOST,
+    SPARE,
+    Nobody,
+    SimulatedServer,
+    SimulatedServers,
+    Watching,
+    copied_server,
+)
 
 LIFE = 120.0
 """Seconds after which an invocation of the sync function is killed."""
@@ -62,52 +81,6 @@ _LAMBDA = {
     "invoked_function_arn": "arn:aws:lambda:eu-central-1:123456789012:function:sync",
     "aws_request_id": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
 }
-HOST = "10.0.0.{}"
-SPARE = 8
-"""The number of a server that is not registered."""
-ALIAS = 10
-"""Other addresses of servers have numbers from here on: that of the first one this, that of another one its number
-more.
-"""
-
-type Do = Callable[[], Any]
-type Faults = Mapping[Fault, Disturbance]
-
-
-class SimulatedServer(FleetServer):
-    """A Cerberus server. ``password`` is the one that it accepts; with the greeting ``shut_by`` it accepts nobody.
-
-    ``ignores_writes``: it acknowledges what is written and does nothing.
-    """
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"server-{number}.", 443)
-        self.number = number
-        self.address = (HOST.format(number), 443)
-        self.label = f"server-{number}"
-        self.password = f"password-of-{number}"
-        self.shut_by = ""
-        self.ignores_writes = False
-
-    @property
-    def state(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-        """What runs replicate."""
-        return self.greeting, self.people, self.teams
-
-    @property
-    def own(self) -> str:
-        """What belongs to its machine."""
-        settings: str = self.content["settings"]
-        return settings.partition("<licence>")[2].partition("</licence>")[0]
-
-    def add_default(self) -> None:
-        """Add a value of its own to its settings."""
-        settings: str = self.content["settings"]
-        if "<port>" not in settings:
-            self.content["settings"] = settings.replace("</settings>", "<port>21</port></settings>")
-
-    def is_open(self) -> bool:
-        return not self.shut_by or self.greeting != self.shut_by
 
 
 @dataclass
@@ -120,24 +93,6 @@ class Doubles:
     queue: FakeSqs
     servers: dict[int, SimulatedServer]
     events: list[Mapping[str, object]] = field(default_factory=list)
-
-
-class Watching(Protocol):
-    """Is told of every call to a server. See ``tests.simulation.invariants``."""
-
-    def opened(self, session: "Session") -> None: ...
-    def called(self, process: Process, session: "Session", method: str, answer: Any) -> None: ...
-    def writing(self, process: Process | None, session: "Session", method: str, given: tuple[Any, ...]) -> None: ...
-    def written(self, process: Process | None, session: "Session", method: str) -> None: ...
-
-
-class _Nobody:
-    """Watches nothing."""
-
-    def opened(self, session: "Session") -> None: ...
-    def called(self, process: Process, session: "Session", method: str, answer: Any) -> None: ...
-    def writing(self, process: Process | None, session: "Session", method: str, given: tuple[Any, ...]) -> None: ...
-    def written(self, process: Process | None, session: "Session", method: str) -> None: ...
 
 
 class SimulatedWorld:
@@ -160,7 +115,7 @@ class SimulatedWorld:
         )
         self.above = fan_out_above
         self._four_eyes = four_eyes
-        self.watch: Watching = _Nobody()
+        self.watch: Watching = Nobody()
         self.is_one_clock = True
         self._environments: dict[Process, RunContext] = {}
         self._kept: list[RunContext] = []
@@ -329,27 +284,27 @@ class SimulatedWorld:
             self.doubles.queue.refused = 1
             return do()
 
-        return {**_aws_faults(method, do, named), Fault.PARTLY: Disturbance(refuses_one)}
+        return {**aws_faults(method, do, named), Fault.PARTLY: Disturbance(refuses_one)}
 
     def _table(self) -> Any:
-        return self._border("table", self.doubles.table, _table_faults, _rows)
+        return self._border("table", self.doubles.table, table_faults, footprint_in_table)
 
     def _credentials(self) -> SecretsManagerCredentials:
         return SecretsManagerCredentials(
             "fleet",
-            self._border("secrets", self.doubles.secrets, _aws_faults, _named("secret", "SecretId", "Name")),
+            self._border("secrets", self.doubles.secrets, aws_faults, footprint_of("secret", "SecretId", "Name")),
             self.runtime,
         )
 
     def snapshots(self) -> S3Snapshots:
         digests = DynamoSnapshotDigests("registry", self._table(), self.runtime)
         return S3Snapshots(
-            "bucket", self._border("bucket", self.doubles.bucket, _aws_faults, _named("object", "Key")), digests
+            "bucket", self._border("bucket", self.doubles.bucket, aws_faults, footprint_of("object", "Key")), digests
         )
 
     def _context(self) -> RunContext:
         queue = SqsQueue(
-            "queue", lambda: self._border("queue", self.doubles.queue, self._queue_faults, _named("queue"))
+            "queue", lambda: self._border("queue", self.doubles.queue, self._queue_faults, footprint_of("queue"))
         )
         return RunContext(
             store=DynamoStore("registry", self._table(), self.runtime),
@@ -371,7 +326,8 @@ class SimulatedWorld:
             credentials=self._credentials(),
             schedule=MemorySchedule(),
             starter=LambdaStarter(
-                "sync", self._border("function", _Function(self.doubles.events), _function_faults, _named("function"))
+                "sync",
+                self._border("function", _Function(self.doubles.events), function_faults, footprint_of("function")),
             ),
             audit=DynamoAuditLog("registry", table, self.runtime),
             addresses=AddressPolicy(self.runtime),
@@ -402,194 +358,6 @@ class _Function:
         self.events.append(json.loads(Payload))
 
 
-class SimulatedServers:
-    """``fleet.servers.Servers`` of the simulated world."""
-
-    def __init__(self, world: SimulatedWorld) -> None:
-        self._world = world
-
-    @contextmanager
-    def primary(
-        self, primary: Primary, credentials: Credentials, settings: object, deadline: Deadline
-    ) -> Iterator[Any]:
-        yield self._opened(primary, credentials, deadline)
-
-    @contextmanager
-    def backup(
-        self,
-        backup: Backup,
-        credentials: Credentials,
-        settings: object,
-        deadline: Deadline,
-        not_at: tuple[str, int] | None = None,
-        *_: object,
-    ) -> Iterator[Any]:
-        if not_at == (backup.host, backup.port):
-            raise Failure(Reason.SAME_AS_PRIMARY, "its address leads to the primary itself; nobody has logged in")
-        yield self._opened(backup, credentials, deadline)
-
-    def is_same(self, one: tuple[str, int], other: tuple[str, int], _: object) -> bool:
-        return one == other
-
-    def _opened(self, registered: Primary | Backup, credentials: Credentials, deadline: Deadline) -> "Session":
-        deadline.check()
-        if credentials.destination != destination_of(registered):
-            raise password_needed(credentials.destination, destination_of(registered))
-        return Session(self._world, registered, credentials, deadline.copy())
-
-
-class Session:
-    """A connection to a server, in which every call is a step of the schedule."""
-
-    def __init__(
-        self,
-        world: SimulatedWorld,
-        registered: Primary | Backup,
-        credentials: Credentials,
-        deadline: Deadline,
-    ) -> None:
-        self._world = world
-        self.registered = registered
-        self.registered_id = registered.id if isinstance(registered, Backup) else PRIMARY_ID
-        self.server = world.server_of(registered)
-        self.credentials = credentials
-        self.deadline = deadline
-        self.label, self.list_room = self.server.label, self.server.list_room
-        self.address = (registered.host, registered.port)
-        world.watch.opened(self)
-
-    def __getattr__(self, method: str) -> Any:
-        member = getattr(self.server, method)
-
-        def through(*given: Any, **named: Any) -> Any:
-            self.deadline.check()
-
-            def do() -> Any:
-                process = self._world.scheduler.acting
-                self._world.scheduler.clock += self._world.pace_of(self.server)
-                self._refuse()
-                self._world.watch.writing(process, self, method, given)
-                is_ignored = self.server.ignores_writes and method.startswith("write_")
-                answer = None if is_ignored else member(*given, **named)
-                self._world.watch.written(process, self, method)
-                if process:
-                    self._world.watch.called(process, self, method, answer)
-                return answer
-
-            faults, touches = _server_faults(self.server, method, do), _documents(self.server, method)
-            call = Call(self.label, method, do, faults, touches)
-            return self._world.scheduler.call(call)
-
-        return through
-
-    def _refuse(self) -> None:
-        if not self.server.is_open():
-            raise Failure(Reason.CONNECTION_REFUSED, "nothing listens on this port")
-        if self.credentials.password != self.server.password:
-            raise Failure(Reason.AUTHENTICATION_FAILED, "the server refused the log-in")
-
-
-def _unavailable() -> Exception:
-    return ClientError({"Error": {"Code": "InternalServerError", "Message": "no answer"}}, "Call")
-
-
-def _conflict() -> Exception:
-    answer: Any = {
-        "Error": {"Code": "TransactionCanceledException", "Message": "conflict"},
-        "CancellationReasons": [{"Code": "TransactionConflict"}],
-    }
-    return ClientError(answer, "TransactWriteItems")
-
-
-def _aws_faults(_: str, do: Do, __: object) -> Faults:
-    return {Fault.LOST: Disturbance(None, _unavailable), Fault.UNHEARD: Disturbance(do, _unavailable)}
-
-
-def _table_faults(method: str, do: Do, named: object) -> Faults:
-    conflict = {Fault.CONFLICT: Disturbance(None, _conflict)} if method == "transact_write_items" else {}
-    return {**_aws_faults(method, do, named), **conflict}
-
-
-def _function_faults(method: str, do: Do, named: object) -> Faults:
-    return {**_aws_faults(method, do, named), Fault.IGNORED: Disturbance()}  # an event that is never delivered
-
-
-def _refused() -> Exception:
-    return Failure(Reason.CONNECTION_REFUSED, "nothing listens on this port")
-
-
-def _silent() -> Exception:
-    return Failure(Reason.READ_TIMEOUT, "the server went silent")
-
-
-def _server_faults(server: SimulatedServer, method: str, do: Do) -> Faults:
-    faults = {Fault.LOST: Disturbance(None, _refused), Fault.UNHEARD: Disturbance(do, _silent)}
-    if not method.startswith("write_"):
-        return faults
-
-    def keeps() -> None:
-        before = server.people
-        do()
-        server.people = tuple(dict.fromkeys((*before, *server.people)))
-
-    def adds() -> None:
-        do()
-        server.add_default()
-
-    return {
-        **faults,
-        Fault.LATE: Disturbance(None, _silent),
-        Fault.IGNORED: Disturbance(),
-        Fault.PARTLY: Disturbance(keeps),
-        Fault.ADDED: Disturbance(adds),
-    }
-
-
-_READING = ("get_", "describe_", "query")
-
-
-def _named(kind: str, *parameters: str) -> Callable[[str, Mapping[str, Any]], Footprint]:
-    """The footprint of calls about one thing that a parameter names."""
-
-    def touches(method: str, named: Mapping[str, Any]) -> Footprint:
-        names = frozenset(f"{kind}/{named[parameter]}" for parameter in parameters if parameter in named)
-        names = names or frozenset({f"{kind}/"})
-        return Footprint(reads=names) if method.startswith(_READING) else Footprint(writes=names)
-
-    return touches
-
-
-def _rows(method: str, named: Mapping[str, Any]) -> Footprint:
-    """The rows that a call to the table reads, writes or has as conditions."""
-    if method == "query":
-        values = named["ExpressionAttributeValues"].values()
-        return Footprint(reads=frozenset(f"row/{value['S']}/" for value in values))
-    if method == "get_item":
-        return Footprint(reads=frozenset({_row_name(named["Key"])}))
-    if method == "put_item":
-        return Footprint(writes=frozenset({_row_name(named["Item"])}))
-    touched = [(action, content) for one in named["TransactItems"] for action, content in one.items()]
-    rows = [(action, _row_name(content["Item"] if action == "Put" else content["Key"])) for action, content in touched]
-    return Footprint(
-        reads=frozenset(row for action, row in rows if action == "ConditionCheck"),
-        writes=frozenset(row for action, row in rows if action != "ConditionCheck"),
-    )
-
-
-def _row_name(row: Mapping[str, Any]) -> str:
-    return f"row/{row['pk']['S']}/{row['sk']['S']}"
-
-
-_WRITTEN = {"write_settings": ("settings",), "write_accounts": ("users", "groups")}
-
-
-def _documents(server: SimulatedServer, method: str) -> Footprint:
-    names = frozenset(f"server/{server.number}/{name}" for name in _WRITTEN.get(method, (method,)))
-    if method in ("facts", "fresh_facts", "security"):  # settings decide who may log in
-        names = frozenset({f"server/{server.number}/settings"})
-    return Footprint(writes=names) if method.startswith("write_") else Footprint(reads=names)
-
-
 def copied(doubles: Doubles, now: Callable[[], Any]) -> Doubles:
     """The same content in doubles of their own."""
     table = FakeDynamoDb()
@@ -602,13 +370,6 @@ def copied(doubles: Doubles, now: Callable[[], Any]) -> Doubles:
         deepcopy(doubles.secrets),
         bucket,
         deepcopy(doubles.queue),
-        {number: _copied(server) for number, server in doubles.servers.items()},
+        {number: copied_server(server) for number, server in doubles.servers.items()},
         list(doubles.events),
     )
-
-
-def _copied(server: SimulatedServer) -> SimulatedServer:
-    other = SimulatedServer(server.number)
-    other.content = dict(server.content)
-    other.password, other.shut_by = server.password, server.shut_by
-    return other
