@@ -306,6 +306,8 @@ def _within(draw: st.DrawFn, blocks: list[str]) -> IPv4Address | IPv6Address:
 
 
 @given(_within(SPECIAL))
+@example(ip_address("192.0.0.9"))
+@example(ip_address("192.0.0.10"))
 def test_no_special_purpose_address_is_permitted(address: IPv4Address | IPv6Address) -> None:
     assert not AddressPolicy(SystemRuntime()).permits(address)
 
