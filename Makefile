@@ -7,7 +7,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup build test check format explore simulate lint pages demo stack bench ci clean
+.PHONY: help setup build test check format explore simulate mutants lint pages demo stack bench ci clean
 
 bin := .venv/bin
 checkov := .tools/policy/bin/checkov --framework cloudformation --skip-download --quiet --compact
@@ -40,6 +40,9 @@ explore: setup ## Run the generated tests alone with new seeds (SEED=... for a k
 
 simulate: setup ## Play schedules of the simulation for SECONDS=60, from seed FIRST=... on, or tell one with SEED=...
 	@PYTHONPATH=functions $(bin)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seconds $(or $(SECONDS),60) $(if $(FIRST),--first $(FIRST)))
+
+mutants: setup ## Change MODULE=registry/store_rules.py place by place, and tell what no test notices
+	@$(bin)/python -m tests.mutation $(MODULE)
 
 lint: setup ## Check style, types, import arrows, the template and its policy
 	$(bin)/ruff check

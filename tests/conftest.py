@@ -25,7 +25,8 @@ settings.register_profile(
     deadline=None,
     print_blob=False,
     # Fixtures of a function are not made anew for each example: tests that use them make what changes themselves.
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    # Mutation testing runs a test of a class several times in one process.
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
 )
 settings.register_profile("explore", settings.get_profile("steady"), derandomize=False)
 settings.load_profile("steady")

@@ -40,7 +40,7 @@ _IPV6_UNICAST = IPv6Network("2000::/3")
 _NO_SERVERS: tuple[Network, ...] = tuple(
     # Special-purpose addresses in IANA's registries that Python's ``is_global`` accepts as ordinary: AS112 name
     # servers (RFC 7534, 7535), multicast tunnels (RFC 7450), relays of 6to4 (RFC 7526), protocols and identifiers of
-    # the IETF (RFC 2928, 6890, 7343, 7723, 8155, 9374), and documentation (RFC 9637).
+    # the IETF (RFC 2928, 6890, 7343, 9374), and documentation (RFC 9637).
     ip_network(block)
     for block in (
         "192.0.0.0/24",
