@@ -29,7 +29,7 @@ TOO_LONG = {
     "make check": "tests/unit/project/test_check.py",
     "make format": "tests/unit/project/test_root_files.py",  # it would change files under the tests that read them
     "make explore": "tests/unit/project/test_steady_examples.py",  # its option, on a few tests
-    "make mutants MODULE=registry/store_rules.py": "nobody: it takes minutes for each module",
+    "make mutants MODULE=registry/store_rules.py": "tests/unit/project/test_mutation.py",  # its table
     "make demo": "tests/e2e/test_replication.py",  # the same servers, stack and rule, and more of them
 }
 """Commands that take minutes, and what runs them, or what they run, instead."""
