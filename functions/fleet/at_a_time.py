@@ -1,7 +1,8 @@
 """How many backups can be processed at a time in the function's memory, even if one of them is hostile.
 
-The number is that of one invocation. Up to ``FanOutConcurrency`` invocations process a queued fleet together, see
-infra/template.yaml.
+The number is that of one invocation. Up to ``FanOutConcurrency`` invocations process a queued fleet together, each at
+most this number of backups and at most ten, the size of a batch (infra/template.yaml). A backup during which a process
+died is processed alone (``sync.deadly_backups``).
 
 This module is separate from ``common.budgets``, because that module limits single replies, and this one the memory of a
 whole run.

@@ -1,5 +1,5 @@
 """Access to the servers' passwords: a password goes only to the server it was given for, and is not sent again after a
-refusal.
+refusal. ``cerberus.soap`` repeats a call once after a 401.
 
 A secret names the destination of its password. A secret stored by hand, or by an older version, may lack a destination:
 its first use stores the destination in the table. The table also records a log-in that a server refused. Both records

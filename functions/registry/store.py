@@ -197,10 +197,10 @@ class Store(Protocol):
         """Store the parameters of a queued run, and each backup with its registration as open."""
 
     def open_backups(self, run_id: str) -> tuple[str, ...]:
-        """The ids, in their order, of a run's queued backups that have no final result yet."""
+        """The ids, in their order, of a run's open backups: those that are queued and have no final result yet."""
 
     def open_registration(self, run_id: str, backup_id: str) -> str | None:
-        """``Backup.registration`` of an open backup at the time of queueing; None if the backup is not open."""
+        """``Backup.registration`` when the run queued the backup; None if ``open_backups`` does not name the backup."""
 
     def claim_backup(self, run_id: str, backup_id: str, claim: str, *, now: datetime, until: datetime) -> Claim:
         """Claim an open backup unless another claim lasts beyond ``now``. ``claim`` is a token.

@@ -1,4 +1,8 @@
-"""Rules for every implementation of the store: addresses, limits, terms, the merged status, promotions."""
+"""Rules that every implementation of the store follows.
+
+The rules decide to which primary and registration a record belongs, and how long a stored text may be. They also
+decide how a new result changes a backup's status, and what changes when another server becomes the primary.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace

@@ -18,7 +18,8 @@ type Check = Callable[[ServerFacts, ServerAddress, str], tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Restore:
-    """Everything in which a restore works differently from a replication.
+    """Everything in which a restore to one backup works differently from a replication. Record 54 lists what differs in
+    the run.
 
     ``check`` replaces the comparison with the primary; it receives the server's facts, its address and its name for
     messages. ``pause`` pauses the backup, so that no run reverts the restore; it is called if the backup already has

@@ -110,7 +110,7 @@ class Changes:
 
 
 class Cause(StrEnum):
-    """Why a part differs. It is known from what primary and backup had when they were last equal."""
+    """Why a part differs, found by comparison with what primary and backup contained when they were last equal."""
 
     PRIMARY_CHANGED = "primary_changed"
     BACKUP_EDITED = "backup_edited"

@@ -1,17 +1,24 @@
 """Processes backups: replicates to each backup of a run and records its result.
 
-The result of a backup that was not read says why. The reasons, and where each is decided:
+A backup has no result at all if it is disabled, if the run names others, or if the run did not begin (``not_run``,
+``event_dropped``). ``sync.run`` decides that.
+
+Otherwise the result of a backup that was not read says why. The reasons, and where each is decided:
 
 - the registration was replaced, removed or disabled (``registration_changed``): ``sync.push_conditions``
 - the registration or the last result is unreadable (``record_unreadable``): ``sync.run``, ``sync.fan_out``
+- the registry does not answer (``registry_unavailable``): ``registry.table``
 - two processes died while they processed the backup (``ends_runs``): ``sync.deadly_backups``
-- the registration's parts or keep patterns are invalid (``registration_invalid``): ``fleet.primary.policy_of``
+- the registration's parts, keep patterns or trust are invalid (``registration_invalid``): ``fleet.primary.policy_of``,
+  ``fleet.servers.trust_of``
 - the backup has the primary's address, or is the primary (``same_as_primary``): ``fleet.servers``, ``cerberus``,
   ``replication.guards.preflight``
 - the password is missing, for another server, or was refused: ``fleet.log_ins``
 - the server cannot be reached, is not trusted, or answers with something else: ``cerberus``
-- the server answers, but its version, edition or licence does not fit: ``replication.guards.preflight``
+- the server answers, but its version, edition, licence or insecure SOAP does not fit: ``replication.guards.preflight``
 - the snapshot to restore does not fit (``snapshot_unfit``, ``snapshot_of_former_server``): ``fleet.restore_source``
+- the snapshot of a pending proof of access is unreadable: ``fleet.primary.pending_access_proof_of``
+- the program has a defect (``internal_error``): this module
 - the time of the run or of the backup is over (``deadline``, ``too_slow``): this module, ``sync.time_share``
 - the run never came to the backup (``run_aborted``, ``not_queued``, ``run_cut_off``): ``sync.run``, ``sync.fan_out``
 - the backup was verified recently, and is only asked whether it answers: ``may_skip_full_read`` in this module

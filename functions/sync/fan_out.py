@@ -124,8 +124,8 @@ def conclude_if_done(context: RunContext, fan_out: FanOut, run: Run, primary: Pr
 _NO_TIME = "this invocation has no time left for the backup; another one processes it"
 
 LATEST_START = 0.5
-"""The fraction of an invocation's time after which it starts no further backup, so that each started backup has at
-least the remaining time.
+"""The fraction of an invocation's time after which it begins to serve no further backup. The rest of the time is for
+the backups that it has begun.
 """
 
 

@@ -23,9 +23,7 @@ from replication.model import Outcome, Status
 LEAST = 60.0
 """The minimum number of seconds for each backup, enough to read and write it and to prove access after settings."""
 MOST = 0.5
-"""The maximum fraction of the run's time for one backup. A queue worker gives each backup this fraction of its time
-too, because it starts nothing in the second half.
-"""
+"""The maximum fraction of the run's time for one backup."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
 _TURN = {str(Status.INCOMPLETE): 0, str(Status.FAILED): 2}
 """The rank among the backups that one run tried: unfinished ones come first, failed ones last."""

@@ -2,8 +2,11 @@
 
 The identity of an entry is its tag together with all its names, from attributes and children. Entries with the same
 identity on both sides are the same entry. Several entries with one identity, and entries without a name, are
-distinguished by their ordinary content, which is all content that no keep pattern keeps. A section that occurs once on
-both servers is the same section even with other names and content, unless it is the only entry of a list.
+distinguished by their ordinary content, which is all content that no keep pattern keeps.
+
+If two paired elements each have exactly one child with the same tag, these children are paired, even if names and
+content differ. This does not hold if the parent is a list of such children. It does not hold either if the keep
+patterns would keep different nodes under the two names.
 
 A kept entry is replaced as a whole, so it is never paired with an ordinary one. An ordinary entry in which the backup
 keeps something must either have a certain counterpart or certainly have none; otherwise the entries are ``unclear``.
