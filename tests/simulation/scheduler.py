@@ -65,13 +65,12 @@ class _Join:
 
 @dataclass(eq=False)
 class Task:
-    """One thread of a process. Before ``stalls_until`` it makes no call."""
+    """One thread of a process."""
 
     process: Process
     greenlet: "greenlet.greenlet"
     waits_for: Call | _Join | None = None
     parent: _Join | None = None
-    stalls_until: float = 0.0
     has_begun: bool = False
     is_done: bool = False
     result: Any = None
@@ -100,9 +99,7 @@ class Scheduler:
         self.after_call: Callable[[Process], None] = lambda _: None
         self.processes: list[Process] = []
         self.kills_at = ""
-        """The next process that makes a call that is meant by this (``Call.is_meant``) is killed after it."""
-        self.stalls_at = ("", 0.0)
-        """The next call that is meant by the text is held up for so many seconds."""
+        """The next process that makes a call whose method begins like this is killed after it; empty for none."""
         self.acting: Process | None = None
         """The process whose call takes effect at this moment."""
         self._late: list[tuple[str, Callable[[], object]]] = []
@@ -192,8 +189,6 @@ class Scheduler:
             task = self._next()
             if task is not None:
                 self._step(task)
-            elif self._wait():
-                continue
             elif self._late:
                 self._land()
             elif not self.next_action():
@@ -216,26 +211,8 @@ class Scheduler:
                 if self._is_enabled(task):
                     yield task
 
-    def _wait(self) -> bool:
-        """Let time pass until a stall, a time-out or the time of a process is over; False if nothing stalls."""
-        stalled = [task for process in self.processes for task in process.tasks if self._is_stalled(task)]
-        if not stalled:
-            return False
-        ends = [task.stalls_until for task in stalled]
-        for process in {task.process for task in stalled}:
-            joins = (task.waits_for for task in process.tasks if not task.is_done)
-            ends += [join.until for join in joins if isinstance(join, _Join)]
-            ends += [] if process.main.is_done else [process.ends_at]
-        self.clock = min(end for end in ends if end > self.clock)
-        return True
-
-    def _is_stalled(self, task: Task) -> bool:
-        process = task.process
-        is_over = self.clock >= process.ends_at and not process.main.is_done
-        return self.clock < task.stalls_until and not (task.is_done or process.is_dead or is_over)
-
     def _is_enabled(self, task: Task) -> bool:
-        if task.is_done or task.process.is_dead or self._is_stalled(task):
+        if task.is_done or task.process.is_dead:
             return False
         waits_for = task.waits_for
         if isinstance(waits_for, _Join):
@@ -259,18 +236,16 @@ class Scheduler:
         self.trace.append(step)
         self.steps += 1
         deviation = self.decide(step)
-        if call.is_meant(self.kills_at):
+        if self.kills_at and call.method.startswith(self.kills_at):
             deviation, self.kills_at = Deviation(fault=Fault.DIES_AFTER), ""
-        if call.is_meant(self.stalls_at[0]):
-            deviation, self.stalls_at = Deviation(stall=self.stalls_at[1]), ("", 0.0)
         if deviation and deviation.switch is not None and self._switch(task, deviation.switch):
             return
         if deviation and deviation.stall:
             self.tell(f"{task.process.name} stalls for {deviation.stall:g} s before {call}")
-            task.stalls_until = self.clock + deviation.stall
+            self.clock += deviation.stall
             task.process.disturbed.add("stall")
-            self._suspended.append(task)
-            return
+            if self.clock >= task.process.ends_at:
+                return
         self._make(task, call, deviation.fault if deviation else None)
 
     def _switch(self, task: Task, number: int) -> bool:

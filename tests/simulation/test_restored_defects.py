@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.simulation.defects import DEFECTS, Defect, first_sign
-from tests.simulation.switches import APPLIED
+from tests.simulation.defects import APPLIED, DEFECTS, Defect, first_sign
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: f"{defect.point} {defect.what}")
