@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tests.simulation.scheduler import Process
 from tests.simulation.servers import ALIAS, HOST, SPARE
-from tests.simulation.world import LEASE, SimulatedWorld
+from tests.simulation.world import FAN_OUT_LEASE, LEASE, LIFE, SimulatedWorld
 
 RULE: Mapping[str, object] = {"source": "aws.events", "detail-type": "Scheduled Event"}
 POLL: Mapping[str, object] = {"action": "poll"}
@@ -159,6 +159,7 @@ def _request(method: str, tail: str, body: object = None) -> Callable[[Simulated
     return lambda world, action: world.request(method, _path(action, tail), body)
 
 
+_BASELINE = "row/BASELINE"
 ACTIONS: dict[str, Callable[[SimulatedWorld, Action], object]] = {
     "run": lambda world, action: world.invoke(RULE, "run", skew=action.skew),
     "poll": lambda world, action: world.invoke(POLL, "poll", skew=action.skew),
@@ -196,12 +197,16 @@ ACTIONS: dict[str, Callable[[SimulatedWorld, Action], object]] = {
     "resume the primary": lambda world, _: world.request("POST", "/primary/resume"),
     "shut": _shut,
     "kill the next writer": lambda world, _: setattr(world.scheduler, "kills_at", "write_"),
+    "kill who stores the baseline": lambda world, _: setattr(world.scheduler, "kills_at", _BASELINE),
+    "hold up who stores the baseline": lambda world, _: setattr(world.scheduler, "stalls_at", (_BASELINE, 70.0)),
+    "hold up who reads a password": lambda world, _: setattr(world.scheduler, "stalls_at", ("secrets", LIFE - 2.0)),
     "break": lambda world, action: _break(world, action),
     "deliver again": lambda world, _: world.deliver(again=True),
     "rotate": _rotate,
     "delete": _delete,
     "register": _register,
     "an hour": lambda world, action: _pass_time(world, action, 3600.0),
+    "most of a long lease": lambda world, action: _pass_time(world, action, FAN_OUT_LEASE - 30.0),
     "a lease": lambda world, action: _pass_time(world, action, LEASE + 1.0),
 }
 OF_A_BACKUP = (
@@ -255,6 +260,17 @@ STORIES: tuple[tuple[str, ...], ...] = (
     ("shut", "kill the next writer", "run", "run"),
     ("edit the primary", "kill the next writer", "run", "an hour", "run", "run"),
     ("rename a person", "run", "deliver again"),
+    ("rename a person", "run", "hold up who reads a password", "deliver again", "deliver again", "run"),
+    (
+        "edit the primary",
+        "kill who stores the baseline",
+        "run",
+        "deliver again",
+        "hold up who stores the baseline",
+        "most of a long lease",
+        "deliver again",
+        "run",
+    ),
     ("rotate", "run"),
     ("edit the primary", "run", "an hour", "run", "run"),
     ("change the primary", "run", "resume the primary", "run"),

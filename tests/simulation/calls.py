@@ -42,7 +42,7 @@ class Deviation:
     """What differs from the undisturbed order at one step. Only one of the fields is used.
 
     ``switch``: another process goes on, or the next action begins; the number chooses among them. ``stall``: seconds
-    that pass before the call.
+    for which the call is held up; whatever else is under way goes on meanwhile.
     """
 
     fault: Fault | None = None
@@ -93,3 +93,8 @@ class Call:
 
     def __str__(self) -> str:
         return f"{self.target}.{self.method}"
+
+    def is_meant(self, by: str) -> bool:
+        """Whether its method, its target or a row that it writes begins with this text. An empty text means no call."""
+        names = (self.method, self.target, *(self.touches.writes if self.touches else ()))
+        return bool(by) and any(name.startswith(by) for name in names)

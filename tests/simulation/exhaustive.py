@@ -64,7 +64,7 @@ def _faults(step: Step) -> Iterator[Fault]:
     yield Fault.LOST
     if step.call.touches and step.call.touches.writes:
         yield Fault.UNHEARD
-        yield from (fault for fault in (Fault.LATE, Fault.PARTLY) if fault in step.call.faults)
+        yield from (fault for fault in (Fault.LATE, Fault.PARTLY, Fault.IGNORED) if fault in step.call.faults)
 
 
 def _meanwhile(step: Step, played: Played) -> Footprint:

@@ -65,12 +65,13 @@ class _Join:
 
 @dataclass(eq=False)
 class Task:
-    """One thread of a process."""
+    """One thread of a process. Before ``stalls_until`` it makes no call."""
 
     process: Process
     greenlet: "greenlet.greenlet"
     waits_for: Call | _Join | None = None
     parent: _Join | None = None
+    stalls_until: float = 0.0
     has_begun: bool = False
     is_done: bool = False
     result: Any = None
@@ -99,7 +100,9 @@ class Scheduler:
         self.after_call: Callable[[Process], None] = lambda _: None
         self.processes: list[Process] = []
         self.kills_at = ""
-        """The next process that makes a call whose method begins like this is killed after it; empty for none."""
+        """The next process that makes a call that is meant by this (``Call.is_meant``) is killed after it."""
+        self.stalls_at = ("", 0.0)
+        """The next call that is meant by the text is held up for so many seconds."""
         self.acting: Process | None = None
         """The process whose call takes effect at this moment."""
         self._late: list[tuple[str, Callable[[], object]]] = []
@@ -189,6 +192,8 @@ class Scheduler:
             task = self._next()
             if task is not None:
                 self._step(task)
+            elif self._wait():
+                continue
             elif self._late:
                 self._land()
             elif not self.next_action():
@@ -211,8 +216,25 @@ class Scheduler:
                 if self._is_enabled(task):
                     yield task
 
+    def _wait(self) -> bool:
+        """Let time pass until a stall, a time-out or the time of a process is over; False if nothing stalls."""
+        stalled = [task for process in self.processes for task in process.tasks if self._is_stalled(task)]
+        if not stalled:
+            return False
+        ends = [task.stalls_until for task in stalled]
+        for process in {task.process for task in stalled}:
+            joins = (task.waits_for for task in process.tasks if not task.is_done)
+            ends += [join.until for join in joins if isinstance(join, _Join)]
+            ends.append(process.ends_at)
+        self.clock = min(end for end in ends if end > self.clock)
+        return True
+
+    def _is_stalled(self, task: Task) -> bool:
+        is_over = task.is_done or task.process.is_dead or self.clock >= task.process.ends_at
+        return self.clock < task.stalls_until and not is_over
+
     def _is_enabled(self, task: Task) -> bool:
-        if task.is_done or task.process.is_dead:
+        if task.is_done or task.process.is_dead or self._is_stalled(task):
             return False
         waits_for = task.waits_for
         if isinstance(waits_for, _Join):
@@ -223,7 +245,8 @@ class Scheduler:
         return active < task.parent.most and self.clock < task.parent.until
 
     def _step(self, task: Task) -> None:
-        if self.clock >= task.process.ends_at and task.process.main.is_done is False:
+        is_held_up = self.clock < task.stalls_until
+        if self.clock >= task.process.ends_at and (is_held_up or not task.process.main.is_done):
             self.tell(f"{task.process.name} is killed: its time is over")
             self._kill(task.process)
             return
@@ -236,16 +259,18 @@ class Scheduler:
         self.trace.append(step)
         self.steps += 1
         deviation = self.decide(step)
-        if self.kills_at and call.method.startswith(self.kills_at):
+        if call.is_meant(self.kills_at):
             deviation, self.kills_at = Deviation(fault=Fault.DIES_AFTER), ""
+        if call.is_meant(self.stalls_at[0]):
+            deviation, self.stalls_at = Deviation(stall=self.stalls_at[1]), ("", 0.0)
         if deviation and deviation.switch is not None and self._switch(task, deviation.switch):
             return
         if deviation and deviation.stall:
             self.tell(f"{task.process.name} stalls for {deviation.stall:g} s before {call}")
-            self.clock += deviation.stall
+            task.stalls_until = self.clock + deviation.stall
             task.process.disturbed.add("stall")
-            if self.clock >= task.process.ends_at:
-                return
+            self._suspended.append(task)
+            return
         self._make(task, call, deviation.fault if deviation else None)
 
     def _switch(self, task: Task, number: int) -> bool:

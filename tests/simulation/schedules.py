@@ -178,7 +178,8 @@ def _play(
     with world.in_force():
         scheduler.run()
         trace = scheduler.trace
-        scheduler.trace, scheduler.decide, world.pace, scheduler.kills_at = [], lambda _: None, 0.0, ""
+        scheduler.trace, scheduler.decide, world.pace = [], lambda _: None, 0.0
+        scheduler.kills_at, scheduler.stalls_at = "", ("", 0.0)
         scheduler.tell("from here on nothing is disturbed")
         end = "" if in_order is None else end_state(world, watch.pushes)
         if in_order is None or end not in in_order:

@@ -141,6 +141,7 @@ class Session:
             self.deadline.check()
 
             def do() -> Any:
+                self.deadline.check()  # a call that was held up until its time was over is not sent any more
                 process = self._world.scheduler.acting
                 self._world.scheduler.clock += self._world.pace_of(self.server)
                 self._refuse()

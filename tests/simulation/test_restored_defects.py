@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.simulation.defects import APPLIED, DEFECTS, Defect, first_sign
+from tests.simulation.defects import DEFECTS, Defect, first_sign
+from tests.simulation.switches import APPLIED
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: f"{defect.point} {defect.what}")
