@@ -56,7 +56,7 @@ class FakeServer:
     raise. ``failures`` maps a method and the number of a call (from 1; 0 means every call) to the exception to raise.
     ``dropped`` are writes that are acknowledged but not carried out. ``normalise`` is applied to each stored text.
     ``deadline`` is the deadline of its calls, which this double ignores. ``names`` has the replies of ``user_names``
-    and ``group_names``, under ``users`` and ``groups``.
+    and ``group_names``, under ``users`` and ``groups``. ``lasting`` are the listeners that a restart leaves.
     """
 
     content: dict[str, Any]
@@ -71,6 +71,14 @@ class FakeServer:
     calls: list[str] = field(default_factory=list)
     list_room: int = ANY_SIZE
     deadline: Deadline = field(default_factory=lambda: Deadline(math.inf, lambda: 0.0))
+    lasting: tuple[Listener, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.lasting = self.content.get("listeners", ())
+
+    def restart(self) -> None:
+        """Restart the server: its listeners have the options again that were committed last."""
+        self.content["listeners"] = self.lasting
 
     @property
     def writes(self) -> list[str]:
@@ -163,6 +171,7 @@ class FakeServer:
         self._called("commit_listeners")
         if (listeners, as_text(settings)) != (self.content["listeners"], self.content["settings"]):
             raise AssertionError("listeners are committed with other values than the server's own")
+        self.lasting = listeners
 
     def _called(self, name: str) -> None:
         self.calls.append(name)

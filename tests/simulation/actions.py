@@ -34,6 +34,12 @@ def _edit(world: SimulatedWorld, number: int, *, people: bool) -> None:
         server.greeting = f"edit {world.edits}"
 
 
+def _edit_listener(world: SimulatedWorld) -> None:
+    if "listeners" in (world.store.settings().parts or ()):
+        world.edits += 1
+        world.doubles.servers[_primary_number(world)].welcome(f"welcome {world.edits}")
+
+
 def _rename(world: SimulatedWorld) -> None:
     """One person on the primary gets another name: one goes, one comes."""
     server = world.doubles.servers[_primary_number(world)]
@@ -98,7 +104,7 @@ def _add_part(world: SimulatedWorld, action: Action) -> None:
         "enabled": True,
         "interval_minutes": None,
         "on_change_polling": False,
-        "parts": ["settings", "accounts", "event_rules"],
+        "parts": [*(settings.parts or ()), "event_rules"],
         "rules": [],
         "replicate_auto_block_list": False,
         "limits": None,
@@ -167,6 +173,8 @@ ACTIONS: dict[str, Callable[[SimulatedWorld, Action], object]] = {
     "asked dry run": lambda world, _: world.request("POST", "/sync-runs", {"dry_run": True}),
     "edit the primary": lambda world, _: _edit(world, _primary_number(world), people=False),
     "edit the primary's people": lambda world, _: _edit(world, _primary_number(world), people=True),
+    "edit a listener": lambda world, _: _edit_listener(world),
+    "restart": lambda world, action: world.doubles.servers[action.backup].restart(),
     "rename a person": lambda world, _: _rename(world),
     "edit": lambda world, action: _edit(world, action.backup, people=False),
     "remove some people": lambda world, _: _keep_people(world, 0.7),
@@ -213,6 +221,7 @@ OF_A_BACKUP = (
     "approve as ben",
     "restore the primary's state",
     "break",
+    "restart",
     "dry restore",
     "register the alias of",
     "restore the first state to the alias of",
@@ -271,6 +280,8 @@ STORIES: tuple[tuple[str, ...], ...] = (
         "deliver again",
         "run",
     ),
+    ("edit a listener", "run", "restart", "run"),
+    ("edit a listener", "run", "promote", "run", "restart", "run"),
     ("rotate", "run"),
     ("edit the primary", "run", "an hour", "run", "run"),
     ("change the primary", "run", "resume the primary", "run"),

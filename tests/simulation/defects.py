@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from admin_api.routes import restores
 from fleet import people
-from fleet.primary import PresentPrimary
+from fleet.primary import PresentPrimary, known_parts
 from registry import recorded_results, store_rules
 from registry.dynamo import DynamoStore
 from replication import plan
@@ -219,6 +219,15 @@ DEFECTS: tuple[Defect, ...] = (
         "a run that never asked a backup replaces what is said of it",
         lambda: patch.object(store_rules, "tells_of_the_run_alone", switches.counted(49, lambda _: False)),
         _world("remove some people", "run", "run"),
+        _once(Fault.LOST),
+    ),
+    Defect(
+        50,
+        "that listeners were not committed is forgotten with the former primary",
+        switches.function(50, known_parts, switches.committed_or_not),
+        Schedule(
+            (Action("edit a listener"), Action("run"), Action("promote", 3), Action("run")), backups=2, listeners=True
+        ),
         _once(Fault.LOST),
     ),
     Defect(

@@ -22,7 +22,10 @@ def end_state(world: SimulatedWorld, pushes: str) -> str:
     """
     doubles = world.doubles
     rows = [{name: value for name, value in row.items() if name not in _PASSING} for row in doubles.table.rows]
-    servers = [(one.number, sorted(map(str, one.content.items())), one.password) for one in doubles.servers.values()]
+    servers = [
+        (one.number, sorted(map(str, one.content.items())), str(one.lasting), one.password)
+        for one in doubles.servers.values()
+    ]
     queue = [(one.body, one.receives) for one in doubles.queue.messages]
     text = json.dumps([rows, servers, queue, doubles.events, sorted(doubles.bucket.objects), pushes], sort_keys=True)
     ranks = {time: f"T{rank}" for rank, time in enumerate(sorted(set(_TIME.findall(text))))}

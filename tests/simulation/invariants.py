@@ -4,9 +4,10 @@
 knows what a process has read and written, and compares that with what the records say.
 """
 
+import json
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,12 +21,17 @@ from registry.run_records import Approval, BackupResult, FanOut, Lease, PrimaryB
 from registry.store_rules import run_of_lease, tells_of_the_run_alone
 from registry.table import read_row
 from tests.simulation.scheduler import Process
-from tests.simulation.servers import Session, SimulatedServer
+from tests.simulation.servers import Session, SimulatedServer, welcomes
 from tests.simulation.world import SimulatedWorld
 
 _PLAIN = TypeDeserializer().deserialize
-_WRITES = {"write_settings": ("settings",), "write_accounts": ("users", "groups")}
-_READS = ("settings", "users", "groups")
+_WRITES = {
+    "write_settings": ("settings",),
+    "write_accounts": ("users", "groups"),
+    "write_listener": ("listeners",),
+    "commit_listeners": ("listeners",),
+}
+_READS = ("settings", "users", "groups", "listeners")
 _GOOD = ("in_sync", "updated", "drifted", "restored")
 _LOCK_OUT_IS_TOLD = (Reason.ACCESS_LOST, Reason.INTERRUPTED, Reason.ROLLBACK_NOT_EFFECTIVE)
 
@@ -143,7 +149,7 @@ class Watch:
         """
         held = self._before.setdefault(push, {})
         for name in _WRITES[method]:
-            held.setdefault(name, self._facts[process].read.get((push.backup_id, name), server.content[name]))
+            held.setdefault(name, _kept(self._facts[process].read.get((push.backup_id, name), server.content[name])))
         result = self._world.store.result(push.backup_id, push.run_id)
         self.expect(7, result is not None and bool(result.snapshot), f"{push} writes without a snapshot on record")
         self.expect(11, result is not None, f"{push} writes without a record")
@@ -165,7 +171,7 @@ class Watch:
     def written(self, process: Process | None, session: Session, method: str) -> None:
         """A write was carried out. Promise 2: what belongs to the backup's machine stays."""
         server = session.server
-        self.expect(2, server.own == self._own[server.number], f"{server.label} has another machine's licence")
+        self.expect(2, server.own == self._own[server.number], f"{server.label} has values of another machine")
         if process and method == "write_settings" and not server.is_open():
             lease = self._world.store.lease()
             for push in self._before:
@@ -320,7 +326,16 @@ class Watch:
         not_read = [part.part for part in result.parts if part.status not in ("unchanged", "pushed")]
         self.expect(3, not not_read, f"{result.backup_id} is verified, but not {not_read}")
         run_primary = facts.primary or self._primary_of_run.get(result.run_id, {})
-        for name, of in (("settings", _greeting), ("users", _names), ("groups", _names)):
+        compared: list[tuple[str, Callable[[Any], object]]] = [
+            ("settings", _greeting),
+            ("users", _names),
+            ("groups", _names),
+        ]
+        if any(part.part == "listeners" for part in result.parts):
+            compared.append(("listeners", welcomes))
+            is_lasting = facts.read.get((backup.id, "listeners")) == self._world.server_of(backup).lasting
+            self.expect(3, is_lasting, f"{result.backup_id} is verified with listeners that a restart loses")
+        for name, of in compared:
             held = facts.read.get((backup.id, name))
             if held is None or name not in run_primary:
                 self.expect(3, False, f"{result.backup_id} is verified and its {name} were not read")
@@ -402,6 +417,11 @@ def _row(item: Mapping[str, Any] | None, key: RowKey) -> dict[str, Any] | None:
 
 def _parts(key: str) -> set[str]:
     return set(key.rpartition("/")[2].split(".")) if key else set()
+
+
+def _kept(content: Any) -> Any:
+    """A content as a snapshot has it."""
+    return json.dumps([asdict(listener) for listener in content]) if isinstance(content, tuple) else content
 
 
 def _text(content: Any) -> str:

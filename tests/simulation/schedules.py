@@ -48,6 +48,8 @@ class Schedule:
     only_slow: int = 0
     one_at_a_time: bool = False
     """A run processes one backup after the other."""
+    listeners: bool = False
+    """Listeners are replicated too."""
 
     def __str__(self) -> str:
         actions = "; ".join(map(str, self.actions))
@@ -56,6 +58,7 @@ class Schedule:
         slow = f", {self.pace:g} s per call" if self.pace else ""
         slow += f" to b{self.only_slow}" if self.only_slow else ""
         slow += ", one at a time" if self.one_at_a_time else ""
+        slow += ", with listeners" if self.listeners else ""
         late = "" if self.eager else ", deliveries come late"
         fleet = f"{self.backups} backups, queued above {self.fan_out_above}{eyes}{slow}{late}"
         return f"{fleet}: {actions} | {deviations or 'undisturbed'}"
@@ -92,6 +95,7 @@ def play_seed(seed: int) -> tuple[Schedule, Played]:
         pace=pace,
         only_slow=random.choice((0, 2)) if pace else 0,
         one_at_a_time=random.random() < 0.2,
+        listeners=random.random() < 0.3,
     )
     left = random.choice((0, 1, 1, 2, 2, 3))
     chance = left / (len(schedule.actions) * WEIGHT_PER_ACTION)
@@ -160,7 +164,7 @@ def _play(
     in_order: set[str] | None = None,
 ) -> Played:
     scheduler = Scheduler(decide)
-    size = (schedule.backups, schedule.fan_out_above, schedule.four_eyes)
+    size = (schedule.backups, schedule.fan_out_above, schedule.four_eyes, schedule.listeners)
     world = _world(scheduler, *size)
     story: list[str] = []
     begun = _begun(*size)
@@ -194,15 +198,17 @@ def _play(
     return Played(list(dict.fromkeys(watch.violations)), scheduler.steps, story, trace)
 
 
-def _world(scheduler: Scheduler, backups: int, fan_out_above: int, four_eyes: bool) -> SimulatedWorld:
-    return SimulatedWorld(scheduler, backups=backups, fan_out_above=fan_out_above, four_eyes=four_eyes)
+def _world(scheduler: Scheduler, backups: int, fan_out_above: int, four_eyes: bool, listeners: bool) -> SimulatedWorld:
+    return SimulatedWorld(
+        scheduler, backups=backups, fan_out_above=fan_out_above, four_eyes=four_eyes, listeners=listeners
+    )
 
 
 @cache
-def _begun(backups: int, fan_out_above: int, four_eyes: bool) -> SimulatedWorld:
+def _begun(backups: int, fan_out_above: int, four_eyes: bool, listeners: bool) -> SimulatedWorld:
     """A world in which a run has verified every backup. It is copied, and never changed."""
     scheduler = Scheduler()
-    world = _world(scheduler, backups, fan_out_above, four_eyes)
+    world = _world(scheduler, backups, fan_out_above, four_eyes, listeners)
     world.register()
     for server in world.doubles.servers.values():
         server.people = PEOPLE
@@ -328,6 +334,8 @@ def _disorder(world: SimulatedWorld) -> Iterator[str]:
         last = store.status(backup.id)
         if server.state != source.state:
             yield f"{backup.id} differs from the primary"
+        if server.lasting != server.content["listeners"]:
+            yield f"{backup.id} has other listeners after a restart"
         if last is None or last.status not in ("in_sync", "updated") or last.verified_at is None:
             yield f"{backup.id} is {last.status if last else 'unknown'} {last.reason if last else ''}"
 
@@ -357,5 +365,7 @@ def _shorter(schedule: Schedule) -> Iterator[Schedule]:
         yield replace(schedule, fan_out_above=100)
     if schedule.four_eyes:
         yield replace(schedule, four_eyes=False)
+    if schedule.listeners:
+        yield replace(schedule, listeners=False)
     if schedule.backups > 1 and all(action.backup == 2 for action in schedule.actions):
         yield replace(schedule, backups=1)

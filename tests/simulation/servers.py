@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from common.deadline import Deadline
 from common.errors import Failure, Reason
+from common.server_types import Content, Listener, as_text
 from fleet.servers import PRIMARY_ID
 from local.fakes.servers import FleetServer
 from registry.fleet_records import Backup, Credentials, Primary, destination_of, password_needed
@@ -27,7 +29,8 @@ more.
 class SimulatedServer(FleetServer):
     """A Cerberus server. ``password`` is the one that it accepts; with the greeting ``shut_by`` it accepts nobody.
 
-    ``ignores_writes``: it acknowledges what is written and does nothing.
+    ``ignores_writes``: it acknowledges what is written and does nothing. Its listener has a welcome text, which runs
+    replicate, and addresses of its machine.
     """
 
     def __init__(self, number: int) -> None:
@@ -38,17 +41,33 @@ class SimulatedServer(FleetServer):
         self.password = f"password-of-{number}"
         self.shut_by = ""
         self.ignores_writes = False
+        host = self.address[0]
+        options = {"listenPort": 21, "welcome": "hello", "passiveSettings": {"mode": "DirectIP", "ipAddress": host}}
+        self.content["listeners"] = self.lasting = (Listener(1, host, 1, options),)
 
     @property
-    def state(self) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    def state(self) -> tuple[object, ...]:
         """What runs replicate."""
-        return self.greeting, self.people, self.teams
+        return self.greeting, self.people, self.teams, welcomes(self.content["listeners"])
 
     @property
-    def own(self) -> str:
+    def own(self) -> tuple[object, ...]:
         """What belongs to its machine."""
         settings: str = self.content["settings"]
-        return settings.partition("<licence>")[2].partition("</licence>")[0]
+        licence = settings.partition("<licence>")[2].partition("</licence>")[0]
+        listeners: tuple[Listener, ...] = self.content["listeners"]
+        return licence, [(one.id, one.address, one.protocol, one.options["passiveSettings"]) for one in listeners]
+
+    def welcome(self, text: str) -> None:
+        """A person gives its listener another welcome text."""
+        (listener,) = self.content["listeners"]
+        self.content["listeners"] = (replace(listener, options={**listener.options, "welcome": text}),)
+        self.lasting = self.content["listeners"]
+
+    def commit_listeners(self, listeners: tuple[Listener, ...], settings: Content) -> None:
+        """Store what is sent, as a server does: it may be older than what the server has by then."""
+        self.content["listeners"], self.content["settings"] = listeners, as_text(settings)
+        super().commit_listeners(listeners, settings)
 
     def add_default(self) -> None:
         """Add a value of its own to its settings."""
@@ -58,6 +77,11 @@ class SimulatedServer(FleetServer):
 
     def is_open(self) -> bool:
         return not self.shut_by or self.greeting != self.shut_by
+
+
+def welcomes(listeners: tuple[Listener, ...]) -> tuple[object, ...]:
+    """The welcome texts of listeners."""
+    return tuple(one.options["welcome"] for one in listeners)
 
 
 class Watching(Protocol):
@@ -176,6 +200,8 @@ def _silent() -> Exception:
 
 def _server_faults(server: SimulatedServer, method: str, do: Callable[[], Any]) -> Mapping[Fault, Disturbance]:
     faults = {Fault.LOST: Disturbance(None, _refused), Fault.UNHEARD: Disturbance(do, _silent)}
+    if method == "commit_listeners":
+        return {**faults, Fault.LATE: Disturbance(None, _silent)}
     if not method.startswith("write_"):
         return faults
 
@@ -188,27 +214,29 @@ def _server_faults(server: SimulatedServer, method: str, do: Callable[[], Any]) 
         do()
         server.add_default()
 
-    return {
-        **faults,
-        Fault.LATE: Disturbance(None, _silent),
-        Fault.IGNORED: Disturbance(),
-        Fault.PARTLY: Disturbance(keeps),
-        Fault.ADDED: Disturbance(adds),
-    }
+    faults = {**faults, Fault.LATE: Disturbance(None, _silent), Fault.IGNORED: Disturbance()}
+    if method == "write_listener":
+        return faults
+    return {**faults, Fault.PARTLY: Disturbance(keeps), Fault.ADDED: Disturbance(adds)}
 
 
-_WRITTEN = {"write_settings": ("settings",), "write_accounts": ("users", "groups")}
+_WRITTEN = {
+    "write_settings": ("settings",),
+    "write_accounts": ("users", "groups"),
+    "write_listener": ("listeners",),
+    "commit_listeners": ("listeners", "settings"),
+}
 
 
 def _documents(server: SimulatedServer, method: str) -> Footprint:
     names = frozenset(f"server/{server.number}/{name}" for name in _WRITTEN.get(method, (method,)))
     if method in ("facts", "fresh_facts", "security"):  # settings decide who may log in
         names = frozenset({f"server/{server.number}/settings"})
-    return Footprint(writes=names) if method.startswith("write_") else Footprint(reads=names)
+    return Footprint(writes=names) if method.startswith(("write_", "commit_")) else Footprint(reads=names)
 
 
 def copied_server(server: SimulatedServer) -> SimulatedServer:
     other = SimulatedServer(server.number)
-    other.content = dict(server.content)
+    other.content, other.lasting = dict(server.content), server.lasting
     other.password, other.shut_by = server.password, server.shut_by
     return other

@@ -24,8 +24,9 @@ from registry.dynamo import DynamoStore
 from registry.run_records import Approval, BackupResult
 from registry.serialization import to_row
 from registry.snapshots import SnapshotContent
+from registry.store_rules import of_primary
 from registry.table import APPROVAL, BASELINE, Check, keys
-from replication.model import PartOutcome, PartStatus
+from replication.model import PartFingerprints, PartName, PartOutcome, PartStatus
 from replication.settings_write import SettingsWrite
 from sync import backup_runner, push_conditions
 from sync import run as sync_run
@@ -273,6 +274,17 @@ def read_when_the_run_begins() -> Iterator[None]:
         patch.object(recorded_results, "registered_as", any_version),
     ):
         yield
+
+
+# 50: that listeners were not committed is forgotten when another server becomes the primary
+
+
+def committed_or_not(registered: BackupResult | None, of: Any) -> dict[PartName, PartFingerprints]:
+    return {
+        PartName(name): PartFingerprints(part.desired, part.held)
+        for name, part in (registered.fingerprints if registered else {}).items()
+        if of_primary(registered, of) is not None
+    }
 
 
 # 53: a dry restore approves the plan

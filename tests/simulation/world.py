@@ -99,10 +99,17 @@ class SimulatedWorld:
     """A primary (server 1) and backups ``b2``, ``b3`` … with everything around them.
 
     A run over more than ``fan_out_above`` backups is queued. ``four_eyes``: an approval needs two people.
+    ``listeners``: they are replicated too.
     """
 
     def __init__(
-        self, scheduler: Scheduler, *, backups: int = 2, fan_out_above: int = 100, four_eyes: bool = False
+        self,
+        scheduler: Scheduler,
+        *,
+        backups: int = 2,
+        fan_out_above: int = 100,
+        four_eyes: bool = False,
+        listeners: bool = False,
     ) -> None:
         self.scheduler = scheduler
         self.runtime = SimulatedRuntime(scheduler)
@@ -115,6 +122,7 @@ class SimulatedWorld:
         )
         self.above = fan_out_above
         self._four_eyes = four_eyes
+        self._parts = ("settings", "accounts", "listeners") if listeners else ("settings", "accounts")
         self.watch: Watching = Nobody()
         self.is_one_clock = True
         self._environments: dict[Process, RunContext] = {}
@@ -134,7 +142,7 @@ class SimulatedWorld:
     def register(self) -> None:
         """Register the primary and all backups, with their passwords."""
         store, credentials = self.store, self._credentials()
-        store.save_settings(SyncSettings(parts=("settings", "accounts"), approval_by_another=self._four_eyes))
+        store.save_settings(SyncSettings(parts=self._parts, approval_by_another=self._four_eyes))
         primary = store.save_primary(Primary(HOST.format(1), 443))
         credentials.put(primary.secret_id, Credentials("admin", "password-of-1", destination_of(primary)))
         for number in self.doubles.servers:
