@@ -90,12 +90,12 @@ class Api:
 
     def entries(self, *path: str, of: str, most: int = 0, **query: object) -> list[Document]:
         """The entries under the key ``of`` of all pages; of more than ``most`` only the first ones, unless it is 0."""
-        found: list[Document] = []
+        received: list[Document] = []
         for page in self.pages(*path, **query):
-            found.extend(page.get(of) or ())
-            if most and len(found) >= most:
-                return found[:most]
-        return found
+            received.extend(page.get(of) or ())
+            if most and len(received) >= most:
+                return received[:most]
+        return received
 
     def _call(
         self,
@@ -145,16 +145,16 @@ class Api:
 
 
 def _bounded(reply: requests.Response) -> bytes:
-    found = bytearray()
+    received = bytearray()
     for piece in reply.iter_content(65_536):
-        found += piece
-        if len(found) > _LARGEST_REPLY:
+        received += piece
+        if len(received) > _LARGEST_REPLY:
             raise CommandFailed(
                 Problem.API_REPLY_INVALID,
                 f"a reply of the management API has more than {_LARGEST_REPLY:,} bytes",
                 "check that --url, or the stack's output ApiUrl, is the management API",
             )
-    return bytes(found)
+    return bytes(received)
 
 
 def _parsed(text: bytes, status: int, method: str, where: str) -> Document:
@@ -197,25 +197,24 @@ def refusal(method: str, where: str, status: int, document: Document) -> ApiRefu
             if isinstance(error, dict)
         )
         message = one_line(document.get("detail", "")) or one_line(document.get("title", ""))
-        # With one field, the API's detail says the same as the list of fields.
-        found = CommandFailed(
+        cause = CommandFailed(
             plain(document["reason"]),
             message,
             one_line(document.get("remedy", "")),
             status=Exit.NOT_ALLOWED if status in (401, 403) else Exit.FAILED,
-            details=details if len(details) > 1 else (),
+            details=tuple(line for line in details if line not in message),
         )
     elif status in (401, 403):
-        found = CommandFailed(
+        cause = CommandFailed(
             Problem.NOT_PERMITTED,
             f"{method} {where} is not permitted ({one_line(document.get('message', status))[:200]})",
             "`cerbsync doctor` tells with which log-in you are; docs/iam.md has the permissions of each command",
             status=Exit.NOT_ALLOWED,
         )
     else:
-        found = CommandFailed(
+        cause = CommandFailed(
             Problem.API_REPLY_INVALID,
             f"{method} {where} was answered with status {status} ({one_line(document.get('message', ''))[:200]})",
             "type the command again in a minute; `cerbsync doctor` looks at the stack",
         )
-    return ApiRefused(found, status)
+    return ApiRefused(cause, status)

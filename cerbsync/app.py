@@ -1,7 +1,6 @@
 """The command line as a whole: all commands, and how a command ends."""
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ from typer.exceptions import TyperException
 from cerbsync.commands import decide, fleet, look, register
 from cerbsync.errors import CommandFailed, Exit, Problem
 from cerbsync.output import Output
+from cerbsync.session import installed_version
 
 app = typer.Typer(
     name="cerbsync",
@@ -23,14 +23,6 @@ look.add_to(app)
 decide.add_to(app)
 register.add_to(app)
 fleet.add_to(app)
-
-
-def installed_version() -> str:
-    """The version of the installed command line."""
-    try:
-        return version("cerbsync")
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _print_version(wanted: bool) -> None:
@@ -74,5 +66,5 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output, such as `head`, has seen enough.
+        # The reader of the output, such as `head`, has seen enough.
         return Exit.OK

@@ -3,18 +3,12 @@
 import hashlib
 from collections.abc import Sequence
 
-from cerbsync import plans
 from cerbsync.api import Document
+from cerbsync.display import is_empty, show_plan
 from cerbsync.errors import Exit, worst
 from cerbsync.follow import conclude, followed
 from cerbsync.session import Session
 from cerbsync.text import count, joined, one_line
-
-
-def new_backups(session: Session) -> list[str]:
-    """The ids of all backups that wait for their first look."""
-    listed = session.api.entries("backups", of="backups", status="waiting")
-    return [entry["id"] for entry in listed]
 
 
 def joint_hash(pairs: Sequence[tuple[str, str]]) -> str:
@@ -24,8 +18,8 @@ def joint_hash(pairs: Sequence[tuple[str, str]]) -> str:
     return hashlib.sha256("\n".join(f"{name} {value}" for name, value in sorted(pairs)).encode()).hexdigest()
 
 
-def approve_plans(session: Session, names: Sequence[str], *, yes: str, everything: bool, repeat: str) -> Exit:
-    """Show what waits for each backup, ask once, approve, run and follow. ``repeat`` is the command's argument.
+def approve_plans(session: Session, names: Sequence[str], *, yes: str, everything: bool) -> Exit:
+    """Show what waits for each backup, ask once, approve, run and follow.
 
     Raises CommandFailed if nobody confirms, or if the API refuses.
     """
@@ -33,8 +27,8 @@ def approve_plans(session: Session, names: Sequence[str], *, yes: str, everythin
     pending: list[tuple[str, str]] = []
     for name in names:
         plan = _current_plan(session, name)
-        plans.show(output, plan, everything=everything)
-        if plans.is_empty(plan):
+        show_plan(output, plan, everything=everything)
+        if is_empty(plan):
             output.say(f"{name} is equal; there is nothing to approve.", "good")
         else:
             pending.append((name, plan["hash"]))
@@ -49,7 +43,7 @@ def approve_plans(session: Session, names: Sequence[str], *, yes: str, everythin
         f"Approve and write to {listed}?",
         hash_given=yes,
         hash_wanted=whole,
-        repeat=f"cerbsync approve {repeat} --yes {whole[:12]}",
+        repeat=f"cerbsync approve {' '.join(names)} --yes {whole[:12]}",
     )
     ready, missing = [], []
     for name, value in pending:
@@ -68,22 +62,22 @@ def approve_plans(session: Session, names: Sequence[str], *, yes: str, everythin
 
 def _carry_out(session: Session, ready: Sequence[tuple[str, str, str]], *, waits: bool) -> Exit:
     """Run what was approved: one run over all backups, or the restore that the approval is for."""
-    found = [Exit.WAITS] if waits else []
+    outcomes = [Exit.WAITS] if waits else []
     restores = [entry for entry in ready if entry[2]]
     pushes = [entry for entry in ready if not entry[2]]
     if len(pushes) == 1:
         name, value, _ = pushes[0]
-        found.append(_followed(session, session.api.post("sync-runs", body={"backups": [name], "plan_hash": value})))
+        outcomes.append(_followed(session, session.api.post("sync-runs", body={"backups": [name], "plan_hash": value})))
     elif pushes:
-        found.append(
+        outcomes.append(
             _followed(session, session.api.post("sync-runs", body={"backups": [name for name, _, _ in pushes]}))
         )
     for name, value, snapshot in restores:
         body = {"snapshot": snapshot, "plan_hash": value}
-        found.append(_followed(session, session.api.post("backups", name, "restore", body=body)))
+        outcomes.append(_followed(session, session.api.post("backups", name, "restore", body=body)))
     for name, _, _ in ready:
         session.output.advise(f"To undo this on {one_line(name)}:", f"cerbsync restore {one_line(name)} latest")
-    return worst(found)
+    return worst(outcomes)
 
 
 def _followed(session: Session, started: Document) -> Exit:
@@ -99,7 +93,7 @@ def _current_plan(session: Session, name: str) -> Document:
     result = backup.get("last_result") or {}
     restoring = _waiting_restore(backup)
     plan = session.api.get("backups", name, "plan", snapshot=restoring or None)
-    if plans.is_empty(plan) or result.get("plan_hash") == plan["hash"] or restoring:
+    if is_empty(plan) or result.get("plan_hash") == plan["hash"] or restoring:
         return plan
     output.say(f"Something has changed since the last run over {name}: comparing again ...")
     run, _ = followed(session, session.api.post("sync-runs", body={"backups": [name], "dry_run": True})["id"])

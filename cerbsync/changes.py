@@ -1,4 +1,4 @@
-"""What `cerbsync apply` would change: the difference between a fleet file and what is deployed, as requests."""
+"""The changes of `cerbsync apply`: the difference between a fleet file and the deployed stack, as requests."""
 
 import hashlib
 import json
@@ -44,14 +44,14 @@ def changes_of(fleet: Fleet, deployed: Deployed, *, prune: bool) -> list[Change]
     Raises CommandFailed if the file cannot be what is wanted.
     """
     _distinct(fleet)
-    found = [_primary(fleet.primary, deployed.primary)]
+    changes = [_primary(fleet.primary, deployed.primary)]
     wanted, present = fleet.settings(), deployed.settings
-    found.append(_settings({name: wanted[name] for name in wanted if name not in SCHEDULE}, present))
+    changes.append(_settings({name: wanted[name] for name in wanted if name not in SCHEDULE}, present))
     if prune:
-        found += [_removal(name, deployed.backups[name]) for name in unlisted(fleet, deployed)]
-    found += [_backup(name, backup, deployed.backups.get(name)) for name, backup in fleet.backups.items()]
-    found.append(_settings({name: wanted[name] for name in wanted if name in SCHEDULE}, present))
-    return [change for change in found if change is not None]
+        changes += [_removal(name, deployed.backups[name]) for name in unlisted(fleet, deployed)]
+    changes += [_backup(name, backup, deployed.backups.get(name)) for name, backup in fleet.backups.items()]
+    changes.append(_settings({name: wanted[name] for name in wanted if name in SCHEDULE}, present))
+    return [change for change in changes if change is not None]
 
 
 def unlisted(fleet: Fleet, deployed: Deployed) -> list[str]:
@@ -61,8 +61,8 @@ def unlisted(fleet: Fleet, deployed: Deployed) -> list[str]:
 
 def hash_of(changes: list[Change]) -> str:
     """One hash over all changes, with what is there now and what it becomes. No password is in it."""
-    told = [[change.verb, change.server, change.fields] for change in changes]
-    return hashlib.sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    described = [[change.verb, change.server, change.fields] for change in changes]
+    return hashlib.sha256(json.dumps(described, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _distinct(fleet: Fleet) -> None:
@@ -160,7 +160,7 @@ def _settings(wanted: dict[str, Any], present: Document) -> Change | None:
     return Change("change", "", "PATCH", ("sync-settings",), tuple(fields), body)
 
 
-def told(change: Change) -> list[str]:
+def described(change: Change) -> list[str]:
     """The change in lines: what happens to which server, and each value."""
     signs = {"register": "+", "change": "~", "remove": "-"}
     lines = [f"{signs[change.verb]} {change.verb} {change.server or 'settings'}"]

@@ -1,4 +1,4 @@
-"""What is deployed, read once from the management API, and written as a fleet file has it."""
+"""The deployed registrations and settings, read once from the management API, and as a fleet file has them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -34,23 +34,23 @@ def read(api: Api) -> Deployed:
 
 def server_fields(server: Document) -> dict[str, Any]:
     """Host, port, user name and trust as a fleet file has them."""
-    found: dict[str, Any] = {"host": server["host"], "port": server["port"], "username": server["username"] or "admin"}
+    fields: dict[str, Any] = {"host": server["host"], "port": server["port"], "username": server["username"] or "admin"}
     trust = server["tls"]
     if trust["mode"] == "pins":
-        found["pins"] = list(trust["fingerprints"])
+        fields["pins"] = list(trust["fingerprints"])
     elif trust["mode"] == "ca":
-        found["ca"] = trust["ca_pem"]
-    return found
+        fields["ca"] = trust["ca_pem"]
+    return fields
 
 
 def backup_fields(backup: Document) -> dict[str, Any]:
-    """The same of a backup, with what is not the default."""
-    found = server_fields(backup)
+    """The fields of a backup in a fleet file, without those that have their default."""
+    fields = server_fields(backup)
     defaults: dict[str, Any] = {"enabled": True, "report_only": False, "parts": None, "rules": [], "tags": {}}
     for name, usual in defaults.items():
         if backup[name] != usual:
-            found["keep" if name == "rules" else name] = backup[name]
-    return found
+            fields["keep" if name == "rules" else name] = backup[name]
+    return fields
 
 
 def as_file(deployed: Deployed) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Literal
 from cerbsync import deployed, fleet_file
 from cerbsync.changes import changes_of
 from cerbsync.errors import CommandFailed, Exit
-from cerbsync.session import Session
+from cerbsync.session import Session, installed_version
 from cerbsync.text import ago, count, one_line, time_of
 
 _CLOCK_TOLERANCE = timedelta(minutes=4)
@@ -33,16 +33,16 @@ def diagnose(session: Session, file: Path) -> Exit:
     findings = []
     for look in (_credentials, _stack, _api, _schedule, _last_run, _fleet_file(file)):
         try:
-            found = list(look(session))
+            made = list(look(session))
         except CommandFailed as error:
-            found = [Finding(_name_of(look), "bad", error.message, error.next_step)]
-            findings += found
-            _tell(session, found)
+            made = [Finding(_name_of(look), "bad", error.message, error.next_step)]
+            findings += made
+            _tell(session, made)
             if error.status is Exit.NOT_ALLOWED or look in (_credentials, _stack, _api):
-                break  # what follows would fail for the same reason
+                break  # the following looks would fail for the same reason
             continue
-        findings += found
-        _tell(session, found)
+        findings += made
+        _tell(session, made)
     output.document({"findings": [asdict(finding) for finding in findings]})
     bad = sum(finding.result == "bad" for finding in findings)
     if bad:
@@ -68,20 +68,18 @@ def _credentials(session: Session) -> Iterator[Finding]:
     from cerbsync.stack import signer
 
     signer(session.aws, "us-east-1")
-    found = session.aws.get_credentials()
-    method = one_line(getattr(found, "method", "unknown"))
+    made = session.aws.get_credentials()
+    method = one_line(getattr(made, "method", "unknown"))
     yield Finding("credentials", "good", f"found by the AWS chain ({method})")
 
 
 def _stack(session: Session) -> Iterator[Finding]:
     where = session.deployment
-    told = "given by --url" if not where.outputs else f"output ApiUrl of {session.common.stack}"
-    yield Finding("stack", "good", f"{where.url} in {where.region} ({told})")
+    detail = "given by --url" if not where.outputs else f"output ApiUrl of {session.common.stack}"
+    yield Finding("stack", "good", f"{where.url} in {where.region} ({detail})")
 
 
 def _api(session: Session) -> Iterator[Finding]:
-    from cerbsync.app import installed_version
-
     health = session.api.get("health")
     theirs, ours = one_line(health["version"]), installed_version()
     if theirs == ours:
@@ -122,10 +120,13 @@ def _last_run(session: Session) -> Iterator[Finding]:
         yield Finding("last run", "warn", "none yet", "`cerbsync run --wait` starts one")
         return
     last = runs[0]
-    told = f"{one_line(last['status'])}, {ago(last['started_at'], session.now)}"
+    detail = f"{one_line(last['status'])}, {ago(last['started_at'], session.now)}"
     good = last["status"] in ("succeeded", "running", "queued", "not_run")
     yield Finding(
-        "last run", "good" if good else "warn", told, "" if good else f"`cerbsync history --run {last['id']}` shows it"
+        "last run",
+        "good" if good else "warn",
+        detail,
+        "" if good else f"`cerbsync history --run {last['id']}` shows it",
     )
     settings = session.api.get("sync-settings")
     begun, interval = time_of(last["started_at"]), settings["interval_minutes"]

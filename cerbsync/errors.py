@@ -28,8 +28,8 @@ _FIRST = (Exit.NOT_ALLOWED, Exit.FAILED, Exit.PARTIAL, Exit.WAITS, Exit.DIFFERS)
 
 def worst(statuses: Iterable[Exit]) -> Exit:
     """The exit status to report where several are true, ``OK`` where none is."""
-    found = set(statuses)
-    return next((status for status in _FIRST if status in found), Exit.OK)
+    given = set(statuses)
+    return next((status for status in _FIRST if status in given), Exit.OK)
 
 
 class Problem(StrEnum):

@@ -1,7 +1,7 @@
 """``fleet.yaml``: the whole wish for a fleet in one file without a secret.
 
-The models are the file's JSON Schema (docs/fleet.schema.json), too. What a listed backup does not mention has its
-default; a setting of the fleet that is not mentioned is left as it is.
+The models are the file's JSON Schema (docs/fleet.schema.json), too. A field that a
+listed backup does not mention has its default. A setting of the fleet that is not mentioned stays as it is.
 """
 
 import re
@@ -131,7 +131,7 @@ class Limits(Model):
 
 
 class Approvals(Model):
-    """Who approves, for how long, and what waits besides the limits."""
+    """The number of people who approve, the age of an approval, and widened access."""
 
     approval_by_another: Annotated[bool | None, Field(description="An approval needs two people.")] = None
     approval_hours: Annotated[int | None, Field(ge=1, le=720, description="Hours until an approval ends.")] = None
@@ -177,19 +177,19 @@ class Fleet(Model):
 
     def settings(self) -> dict[str, Any]:
         """The mentioned settings of the fleet, by the names that the API gives them; limits by their own names."""
-        found: dict[str, Any] = {}
+        mentioned: dict[str, Any] = {}
         for section in (self.schedule, self.approvals, self.connection):
-            found |= section.model_dump(exclude_none=True)
+            mentioned |= section.model_dump(exclude_none=True)
         if "parts" in self.model_fields_set:
-            found["parts"] = self.parts
+            mentioned["parts"] = self.parts
         if self.keep is not None:
-            found["rules"] = self.keep
+            mentioned["rules"] = self.keep
         if self.replicate_auto_block_list is not None:
-            found["replicate_auto_block_list"] = self.replicate_auto_block_list
+            mentioned["replicate_auto_block_list"] = self.replicate_auto_block_list
         limits = self.limits.model_dump(exclude_none=True)
         if limits:
-            found["limits"] = limits
-        return found
+            mentioned["limits"] = limits
+        return mentioned
 
 
 def read(path: Path) -> Fleet:
@@ -240,13 +240,15 @@ def _certificates(path: Path, name: str, file: str) -> str:
 
 
 def _mistake(error: dict[str, Any], lines: dict[Any, int]) -> tuple[int, str]:
-    # Pydantic adds names of its own to the place, such as that of a validator; the longest known beginning is the place.
-    place = tuple(error["loc"])
-    known = place
-    while known and known not in lines:
-        known = known[:-1]
+    # Pydantic adds names of its own to the place, such as a validator's: the longest known beginning is the place.
+    place = tuple(step for step in error["loc"] if step != "[key]")
+    # The file has a key such as 33 as a text; an entry of a list has a number.
+    place = next((one for one in (place, tuple(map(str, place))) if one in lines), place)
+    listed = place
+    while listed and listed not in lines:
+        listed = listed[:-1]
     name = ".".join(one_line(step)[:80] for step in place) or "the file"
-    return lines.get(known, 0), f"{name}: {_in_words(error)}"
+    return lines.get(listed, 0), f"{name}: {_in_words(error)}"
 
 
 _WORDS = {
@@ -279,16 +281,16 @@ def _in_words(error: dict[str, Any]) -> str:
 
 
 def _invalid(path: Path, mistakes: list[tuple[int, str]]) -> CommandFailed:
-    told = [f"line {line}: {text}" if line else text for line, text in mistakes[:_MOST_ERRORS]]
+    lines = [f"line {line}: {text}" if line else text for line, text in mistakes[:_MOST_ERRORS]]
     if len(mistakes) > _MOST_ERRORS:
-        told.append(f"and {len(mistakes) - _MOST_ERRORS} more")
-    first = f"{path}, {told[0]}" if len(told) == 1 else f"{path} has {len(mistakes)} mistakes"
+        lines.append(f"and {len(mistakes) - _MOST_ERRORS} more")
+    first = f"{path}, {lines[0]}" if len(lines) == 1 else f"{path} has {len(mistakes)} mistakes"
     return CommandFailed(
         Problem.FILE_INVALID,
         first,
         "mend the file and type the command again; docs/fleet.schema.json describes every key",
         status=Exit.USAGE,
-        details=tuple(told) if len(told) > 1 else (),
+        details=tuple(lines) if len(lines) > 1 else (),
     )
 
 
@@ -315,7 +317,7 @@ def write(path: Path, document: dict[str, Any], *, replace: bool) -> None:
 
 def schema() -> dict[str, Any]:
     """The file's JSON Schema, by which editors complete it."""
-    found = Fleet.model_json_schema()
-    found["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    found["title"] = "fleet.yaml"
-    return found
+    document = Fleet.model_json_schema()
+    document["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    document["title"] = "fleet.yaml"
+    return document

@@ -25,7 +25,7 @@ def followed(session: Session, run_id: str, patience: float = PATIENCE) -> tuple
     """The run and its results, once it has ended; shows how it goes on meanwhile. Raises CommandFailed."""
     output = session.output
     begun = time.monotonic()
-    told: set[str] = set()
+    shown: set[str] = set()
     live = None
     if sys.stderr.isatty() and not output.quiet and not output.as_json:
         from rich.live import Live
@@ -35,7 +35,7 @@ def followed(session: Session, run_id: str, patience: float = PATIENCE) -> tuple
     try:
         while True:
             run, results = _read(session, run_id)
-            _tell(output, run, results, told)
+            _tell(output, run, results, shown)
             if live:
                 live.update(_table(run, results))
             if run.get("finished_at"):
@@ -61,14 +61,14 @@ def _read(session: Session, run_id: str) -> tuple[Document, list[Document]]:
     return run, list(results.values())
 
 
-def _tell(output: Output, run: Document, results: Iterable[Document], told: set[str]) -> None:
+def _tell(output: Output, run: Document, results: Iterable[Document], shown: set[str]) -> None:
     """Tell every result once: as a line of JSON or, without a terminal, as a line of text."""
     on_terminal = sys.stderr.isatty()
     for result in results:
         name = result["backup_id"]
-        if name in told:
+        if name in shown:
             continue
-        told.add(name)
+        shown.add(name)
         output.event({"event": "result", "run_id": run["id"], "result": result})
         if not output.as_json and not on_terminal:
             output.say(f"  {one_line(name)}: {state_of_result(result).word}")
@@ -115,8 +115,8 @@ def conclude(session: Session, run: Document, results: list[Document]) -> Exit:
     missed = [one_line(result["backup_id"]) for result, state in states if state.exit_status is Exit.FAILED]
     if missed:
         output.say(f"Not as wanted: {joined(missed)}", "bad")
-    found = exit_status(state for _, state in states)
-    return Exit.OK if found is Exit.DIFFERS else found
+    outcome = exit_status(state for _, state in states)
+    return Exit.OK if outcome is Exit.DIFFERS else outcome
 
 
 def _next_after(run: Document, result: Document, state: State) -> str:

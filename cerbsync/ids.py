@@ -16,10 +16,10 @@ def resolved(typed: str, ids: Sequence[str], what: str, list_command: str) -> st
         return ids[0]
     if typed in ids:
         return typed
-    found = [candidate for candidate in ids if typed and candidate.startswith(typed)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    matches = [candidate for candidate in ids if typed and candidate.startswith(typed)]
+    if len(matches) == 1:
+        return matches[0]
+    if not matches:
         near = f"; there are {joined(list(ids))}" if ids else ""
         raise CommandFailed(
             Problem.UNKNOWN_NAME,
@@ -29,7 +29,7 @@ def resolved(typed: str, ids: Sequence[str], what: str, list_command: str) -> st
         )
     raise CommandFailed(
         Problem.AMBIGUOUS_NAME,
-        f"{one_line(typed)} is the beginning of {len(found)} ids: {joined(found)}",
+        f"{one_line(typed)} is the beginning of {len(matches)} ids: {joined(matches)}",
         "type more of it",
         status=Exit.USAGE,
     )
@@ -56,11 +56,11 @@ def snapshot_key(api: Api, backup: str, typed: str) -> str:
 
     A run keeps one snapshot of a backup. Raises CommandFailed.
     """
-    found = api.entries("backups", backup, "snapshots", of="snapshots", most=_LATEST_SNAPSHOTS)
-    keys = {entry["run_id"]: entry["key"] for entry in reversed(found)}
+    listed = api.entries("backups", backup, "snapshots", of="snapshots", most=_LATEST_SNAPSHOTS)
+    keys = {entry["run_id"]: entry["key"] for entry in reversed(listed)}
     if typed in keys.values():
         return typed
     of_run = resolved(
-        typed, [entry["run_id"] for entry in found], f"snapshot of {backup}", f"cerbsync snapshots {backup}"
+        typed, [entry["run_id"] for entry in listed], f"snapshot of {backup}", f"cerbsync snapshots {backup}"
     )
     return str(keys[of_run])

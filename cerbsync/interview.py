@@ -1,4 +1,4 @@
-"""``cerbsync init``: asks what the native dialog asks for each server, shows certificates, and writes the fleet file."""
+"""``cerbsync init``: asks what the native dialog asks, shows certificates, and writes the fleet file."""
 
 import re
 from pathlib import Path
@@ -10,6 +10,7 @@ from cerbsync.errors import CommandFailed, Exit, Problem
 from cerbsync.output import Output
 from cerbsync.session import Session
 from cerbsync.text import address_of, one_line
+from cerbsync.yaml_text import dumped
 
 _USUAL_PORT = 8443
 _ID = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
@@ -48,9 +49,9 @@ def ask_fleet(session: Session, file: Path, *, replace: bool) -> Exit:
         "version": 1,
         "primary": primary,
         "backups": backups,
-        "schedule": {"enabled": True, "interval_minutes": 15},
+        "schedule": {"enabled": False, "interval_minutes": 15},  # `cerbsync schedule on` follows the first look
     }
-    fleet_file.parse(fleet_file.dumped(document), file)  # what was typed is checked before it is written
+    fleet_file.parse(dumped(document), file)  # answers are checked before they are written
     fleet_file.write(file, document, replace=replace)
     output.show(f"Wrote {file}.")
     output.advise("Look at it, then register the servers:", "cerbsync apply")
@@ -100,7 +101,7 @@ def _server(session: Session) -> dict[str, Any]:
 
 
 def looked_at(session: Session, server: dict[str, Any]) -> Document | None:
-    """What the stack sees of a server without logging in, None if the stack cannot look (an older one)."""
+    """The stack's report on a server without logging in, None if the stack cannot look (an older one)."""
     session.output.say(f"  Looking at {address_of(server)} from the stack ...")
     try:
         return session.api.post("check", body={"host": server["host"], "port": server["port"]})

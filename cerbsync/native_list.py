@@ -25,13 +25,13 @@ def take_over(session: Session, file: Path, *, replace: bool) -> Exit:
     for entry in report["backups"]:
         name = _id_of(entry, backups)
         if entry["action"] == "already_registered":
-            told: tuple[str, str] = (f"{name} (registered already)", "quiet")
+            outcome: tuple[str, str] = (f"{name} (registered already)", "quiet")
         elif entry["action"] == "refused":
-            told = (f"left out: {one_line(entry['detail'])}", "bad")
+            outcome = (f"left out: {one_line(entry['detail'])}", "bad")
         else:
             backups[name] = _server(session, entry)
-            told = (name, "good")
-        add_row(rows, (one_line(entry["host"]), address_of(entry), one_line(entry["username"]), told))
+            outcome = (name, "good")
+        add_row(rows, (one_line(entry["host"]), address_of(entry), one_line(entry["username"]), outcome))
     output.document({"native": report["native"], "warnings": report["warnings"], "fleet": document})
     output.table(rows)
     for warning in report["warnings"]:
@@ -56,11 +56,11 @@ def _id_of(entry: dict[str, Any], taken: dict[str, Any]) -> str:
     wanted = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in entry["host"].lower())
     name = wanted.strip("-")[:50] or "backup"
     number = 2
-    found = name
-    while found in taken:
-        found = f"{name}-{number}"
+    candidate = name
+    while candidate in taken:
+        candidate = f"{name}-{number}"
         number += 1
-    return found
+    return candidate
 
 
 def _server(session: Session, entry: dict[str, Any]) -> dict[str, Any]:

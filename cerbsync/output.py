@@ -1,4 +1,4 @@
-"""What a command shows: data on standard output, everything else on standard error, and JSON for programs."""
+"""The output of a command: data on standard output, everything else on standard error, and JSON for programs."""
 
 import json
 import sys
@@ -144,16 +144,16 @@ class Output:
         return answer.rstrip("\r\n")
 
     def _console(self, stream: TextIO) -> "Console":
-        found = self._consoles.get(id(stream))
-        if found is None:
+        console = self._consoles.get(id(stream))
+        if console is None:
             from rich.console import Console
             from rich.theme import Theme
 
-            # What goes to a file or a pipe is not broken to a width.
+            # Lines for a file or a pipe are not broken to a width.
             width = None if stream.isatty() else _NO_WIDTH
-            found = Console(file=stream, theme=Theme(STYLES), highlight=False, markup=False, emoji=False, width=width)
-            self._consoles[id(stream)] = found
-        return found
+            console = Console(file=stream, theme=Theme(STYLES), highlight=False, markup=False, emoji=False, width=width)
+            self._consoles[id(stream)] = console
+        return console
 
 
 def _text(line: object, style: str = "") -> object:
@@ -182,7 +182,7 @@ def add_row(table: "Table", cells: Sequence[object | tuple[object, str]]) -> Non
 
 
 def folded(lines: Sequence[str], most: int, *, everything: bool) -> Iterable[str]:
-    """The lines, of which those after ``most`` are counted instead of shown, unless ``everything`` is wanted."""
+    """The lines. Those after ``most`` are counted instead of shown, unless ``everything`` is wanted."""
     if everything or len(lines) <= most + 1:
         yield from lines
         return

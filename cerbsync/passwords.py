@@ -41,12 +41,12 @@ def from_descriptor(descriptor: int) -> dict[str, str]:
 def passwords_for(servers: Mapping[str, str], output: Output, descriptor: int | None) -> dict[str, str]:
     """A password for each server; ``servers`` maps ids to descriptions for the question. Raises CommandFailed."""
     given = from_descriptor(descriptor) if descriptor is not None else {}
-    found: dict[str, str] = {}
+    passwords: dict[str, str] = {}
     missing = []
     for name in servers:
         value = given.get(name) or os.environ.get(variable_of(name)) or os.environ.get(_FOR_ALL)
         if value:
-            found[name] = value
+            passwords[name] = value
         else:
             missing.append(name)
     if missing and not output.asks:
@@ -61,5 +61,5 @@ def passwords_for(servers: Mapping[str, str], output: Output, descriptor: int | 
         output.say(f"{servers[name]}", "name")
         while not (value := getpass.getpass("  Password (not shown): ")):
             output.say("  A password is needed. Ctrl-C ends this; nothing has been changed.")
-        found[name] = value
-    return found
+        passwords[name] = value
+    return passwords

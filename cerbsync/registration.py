@@ -5,11 +5,10 @@ from typing import Any
 
 from cerbsync import deployed as deployed_state
 from cerbsync.api import ApiRefused
-from cerbsync.changes import PRIMARY, Change, changes_of, hash_of, told, unlisted
-from cerbsync.commands.look import show_report
+from cerbsync.changes import PRIMARY, Change, changes_of, described, hash_of, unlisted
+from cerbsync.display import show_report, tell_certificate
 from cerbsync.errors import CommandFailed, Exit
 from cerbsync.fleet_file import Fleet
-from cerbsync.output import Output
 from cerbsync.passwords import passwords_for
 from cerbsync.session import Session
 from cerbsync.text import address_of, count, joined, one_line
@@ -34,7 +33,7 @@ def apply_fleet(
         return Exit.OK
     whole = hash_of(changes)
     for change in changes:
-        for line in told(change):
+        for line in described(change):
             output.show(line, _STYLES.get(line[:1], ""))
     _look_at_new(session, changes)
     output.show(f"Hash of these changes: {whole}", "quiet")
@@ -71,23 +70,6 @@ def _look_at_new(session: Session, changes: list[Change]) -> None:
                 raise
             return  # an older stack looks at a server when it is registered
         tell_certificate(session.output, change.server, report)
-
-
-def tell_certificate(output: Output, server: str, report: dict[str, Any]) -> None:
-    """Tell whether the stack reaches a server and trusts its certificate."""
-    failed = [step for step in report["requirements"] if step["result"] == "fail"]
-    certificate = report.get("certificate")
-    if certificate and certificate["trusted"]:
-        output.say(f"  reached; its certificate is trusted ({one_line(certificate['fingerprint'])})", "good")
-    for step in failed:
-        output.say(
-            f"  {one_line(step['id']).replace('_', ' ')}: {one_line(step['detail'])} {one_line(step['remedy'])}", "bad"
-        )
-    if certificate and not certificate["trusted"]:
-        output.say(
-            "  Compare this fingerprint with the one that the server's own console shows; if it is equal, write", "warn"
-        )
-        output.say(f"  `pins: [{one_line(certificate['fingerprint'])}]` below {server} in the file.", "warn")
 
 
 def _carry_out(session: Session, changes: list[Change], whole: str, passwords: dict[str, str]) -> Exit:
@@ -128,9 +110,10 @@ def _carry_out(session: Session, changes: list[Change], whole: str, passwords: d
     registered = [change.server for change in changes if change.verb == "register" and change.server != PRIMARY]
     if registered:
         output.advise(
-            "Nothing is written to a new backup before its first plan was approved. To compare, and to approve:",
+            "Nothing has been written to the new backups. To compare, to read a plan, and to let a run write:",
+            "cerbsync run --dry-run --wait",
+            f"cerbsync plan {registered[0]}",
             "cerbsync run --wait",
-            "cerbsync approve --new",
         )
     return Exit.OK
 

@@ -1,10 +1,11 @@
-"""What every command has: the options that all commands share, the output, and the management API."""
+"""One command at work: the options that all commands share, the output, and the management API."""
 
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, wraps
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,7 +57,7 @@ class Common:
 
 
 class Session:
-    """One command at work. What needs AWS is opened when it is asked for."""
+    """One command at work. A connection to AWS is opened when it is first used."""
 
     def __init__(self, common: Common) -> None:
         self.common = common
@@ -87,6 +88,14 @@ class Session:
         from cerbsync.stack import signer
 
         return Api(self.deployment.url, signer(self.aws, self.deployment.region))
+
+
+def installed_version() -> str:
+    """The version of the installed command line."""
+    try:
+        return version("cerbsync")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def command(app: typer.Typer, name: str, *, panel: str) -> Callable[[Callable[..., Exit]], Callable[..., Exit]]:

@@ -74,7 +74,7 @@ def checked_url(url: str) -> str:
 
 
 def signer(session: "Session", region: str) -> Any:
-    """What signs each request with the AWS credentials of the moment (Signature Version 4). Raises CommandFailed."""
+    """Signs each request with the AWS credentials of the moment (Signature Version 4). Raises CommandFailed."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.exceptions import BotoCoreError
@@ -92,11 +92,11 @@ def signer(session: "Session", region: str) -> Any:
     class Signed(AuthBase):
         def __call__(self, request: PreparedRequest) -> PreparedRequest:
             try:
-                frozen = usable.get_frozen_credentials()  # they are renewed when they end
+                frozen = usable.get_frozen_credentials()  # botocore renews them before they end
             except BotoCoreError as error:
                 raise _no_credentials(error) from None
             body = request.body or b""
-            # What a proxy may change is not signed: only the host and the type of the content.
+            # Headers that a proxy may change are not signed: only the host and the type of the content.
             kept = {name: value for name, value in request.headers.items() if name.lower() == "content-type"}
             to_sign = AWSRequest(request.method, request.url, kept, body)
             SigV4Auth(frozen, _SERVICE, region).add_auth(to_sign)
@@ -121,15 +121,15 @@ def _region(session: "Session", url: str) -> str:
     labels = (urlsplit(url).hostname or "").split(".")
     if len(labels) > 3 and labels[1] == _SERVICE:
         return labels[2]
-    found = session.region_name
-    if not found:
+    configured = session.region_name
+    if not configured:
         raise CommandFailed(
             Problem.NO_REGION,
             "no AWS region is configured",
             "give --region, or set AWS_REGION, for example to eu-central-1",
             status=Exit.USAGE,
         )
-    return str(found)
+    return str(configured)
 
 
 def _outputs(session: "Session", stack: str, region: str) -> dict[str, str]:

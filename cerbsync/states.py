@@ -61,8 +61,6 @@ def _of_result(name: str, status: str, reason: str) -> State:
             return State("restored", "good", 8, f"cerbsync resume {name}", Exit.OK)
         case "drifted":
             return State("differs", "changed", 5, f"cerbsync plan {name}", Exit.DIFFERS)
-        case "waiting":
-            return State("first look", "warn", 3, "cerbsync approve --new", Exit.WAITS)
         case "blocked":
             return State("BLOCKED", "bad", 1, f"cerbsync approve {name}", Exit.WAITS)
         case "rolled_back":
@@ -79,8 +77,8 @@ def _of_result(name: str, status: str, reason: str) -> State:
 
 def exit_status(states: Iterable[State]) -> Exit:
     """The exit status over several servers: ``FAILED`` becomes ``PARTIAL`` if not all have failed."""
-    found = list(states)
-    failed = sum(state.exit_status is Exit.FAILED for state in found)
-    if 0 < failed < len(found):
+    rated = list(states)
+    failed = sum(state.exit_status is Exit.FAILED for state in rated)
+    if 0 < failed < len(rated):
         return Exit.PARTIAL
-    return worst(state.exit_status for state in found)
+    return worst(state.exit_status for state in rated)

@@ -14,7 +14,7 @@ def plain(value: object) -> str:
 
 
 def one_line(value: object) -> str:
-    """The same in one line."""
+    """The value as plain text in one line."""
     return " ".join(plain(value).split())
 
 

@@ -54,7 +54,7 @@ def run(
 
 
 def _whole_hash(session: Session, names: Sequence[str], typed: str) -> str:
-    """The hash of the backup's present plan, of which ``typed`` is the beginning."""
+    """The hash of the backup's present plan, which begins with ``typed``. Raises CommandFailed."""
     if len(names) != 1:
         raise CommandFailed(Problem.USAGE, "--plan is about one backup", "name that backup", status=Exit.USAGE)
     if len(typed) == 64:
@@ -87,25 +87,18 @@ def _start(session: Session, path: tuple[str, ...], body: dict[str, Any], *, wai
 
 def approve(
     session: Session,
-    backup: Annotated[str, typer.Argument(metavar="[ID]", help="Id of the backup.")] = "",
-    new: Annotated[bool, typer.Option("--new", help="All backups that wait for their first look.")] = False,
+    backups: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="Ids of backups, or unique beginnings of them.")
+    ],
     yes: Yes = "",
     everything: Everything = False,
 ) -> Exit:
-    """Show the plan that waits, ask, approve exactly that plan, run it, and tell how to undo it."""
-    if bool(backup) == new:
-        raise CommandFailed(
-            Problem.USAGE, "give one ID, or --new", "`cerbsync status` shows what waits", status=Exit.USAGE
-        )
-    from cerbsync.approval import approve_plans, new_backups
+    """Show the plans that wait, ask, approve exactly these plans, run them, and tell how to undo it."""
+    from cerbsync.approval import approve_plans
     from cerbsync.ids import backup_id
 
-    names = new_backups(session) if new else [backup_id(session.api, backup)]
-    if not names:
-        session.output.document({"approvals": []})
-        session.output.say("No backup waits for its first look.", "good")
-        return Exit.OK
-    return approve_plans(session, names, yes=yes, everything=everything, repeat="--new" if new else names[0])
+    names = list(dict.fromkeys(backup_id(session.api, typed) for typed in backups))
+    return approve_plans(session, names, yes=yes, everything=everything)
 
 
 def pause(
@@ -163,7 +156,7 @@ def restore(
     everything: Everything = False,
 ) -> Exit:
     """Put back what a backup held before a run wrote to it: shows the plan, asks, restores, and pauses the backup."""
-    from cerbsync import plans
+    from cerbsync.display import is_empty, show_plan
     from cerbsync.ids import backup_id, snapshot_key
 
     output = session.output
@@ -171,19 +164,19 @@ def restore(
     key = snapshot_key(session.api, name, snapshot)
     output.say(f"Reading {name} and its snapshot {key} ...")
     plan = session.api.get("backups", name, "plan", snapshot=key)
-    plans.show(output, plan, everything=everything)
-    if plans.is_empty(plan):
+    show_plan(output, plan, everything=everything)
+    if is_empty(plan):
         output.say(f"{name} holds what the snapshot holds; there is nothing to restore.", "good")
         return Exit.OK
     repeat = f"cerbsync restore {name} {snapshot} --yes {plan['hash'][:12]}"
     output.confirm(f"Restore {name} so?", hash_given=yes, hash_wanted=plan["hash"], repeat=repeat)
     body = {"snapshot": key, "plan_hash": plan["hash"], **({"same_machine": True} if same_machine else {})}
-    found = _start(session, ("backups", name, "restore"), body, wait=True)
-    if found is Exit.OK:
+    outcome = _start(session, ("backups", name, "restore"), body, wait=True)
+    if outcome is Exit.OK:
         output.advise(
             f"{name} is paused, so that no run undoes the restore. When the primary is as it should be:",
             f"cerbsync resume {name}",
         )
-    elif found is Exit.WAITS:
+    elif outcome is Exit.WAITS:
         output.advise("The restore itself waits for an approval:", f"cerbsync approve {name}")
-    return found
+    return outcome

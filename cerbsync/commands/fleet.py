@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cerbsync.commands.look import Backup, show_report
+from cerbsync.commands.look import Backup
 from cerbsync.commands.register import File
+from cerbsync.display import show_report
 from cerbsync.errors import CommandFailed, Exit, Problem
 from cerbsync.session import Session, command
 from cerbsync.text import address_of, one_line
@@ -72,9 +73,9 @@ def promote(
 
     output = session.output
     name = backup_id(session.api, backup)
-    found = session.api.get("backups", name)
-    result = found.get("last_result")
-    output.show(f"{name} ({address_of(found)}) becomes the primary of all other servers.")
+    registered = session.api.get("backups", name)
+    result = registered.get("last_result")
+    output.show(f"{name} ({address_of(registered)}) becomes the primary of all other servers.")
     output.show(f"Its last result: {one_line(result['message']) if result else 'it was never compared'}")
     _confirm_by_name(session, name, yes)
     body: dict[str, Any] = {"backup_id": name}

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cerbsync.display import show_report
 from cerbsync.errors import CommandFailed, Exit, Problem
 from cerbsync.output import add_row, new_table
 from cerbsync.session import Session, command
@@ -38,9 +39,9 @@ def status(
     if watch and not (sys.stdout.isatty() or session.output.as_json):
         raise CommandFailed(Problem.USAGE, "--watch needs a terminal", "leave it out, or add --json", status=Exit.USAGE)
     while True:
-        found = _show_status(session, clears=watch)
+        answer = _show_status(session, clears=watch)
         if not watch:
-            return found if exit_code else Exit.OK
+            return answer if exit_code else Exit.OK
         time.sleep(_WATCH_SECONDS)
 
 
@@ -118,22 +119,22 @@ def plan(
     exit_code: ExitCode = False,
 ) -> Exit:
     """Show what a run would change on a backup, read from both servers now. Secrets are masked."""
-    from cerbsync import plans
+    from cerbsync.display import is_empty, show_plan
     from cerbsync.ids import backup_id, snapshot_key
 
     output = session.output
     name = backup_id(session.api, backup)
     key = snapshot_key(session.api, name, snapshot) if snapshot else None
     output.say(f"Reading the primary and {name} ..." if key is None else f"Reading {name} and its snapshot ...")
-    found = session.api.get("backups", name, "plan", snapshot=key)
-    output.document(found)
-    plans.show(output, found, everything=everything)
-    if plans.is_empty(found):
+    answer = session.api.get("backups", name, "plan", snapshot=key)
+    output.document(answer)
+    show_plan(output, answer, everything=everything)
+    if is_empty(answer):
         output.say(f"{name} is equal; nothing would be written.", "good")
         return Exit.OK
     again = f"cerbsync restore {name} {snapshot}" if snapshot else f"cerbsync approve {name}"
-    waits = bool(found["blocked"])
-    meant = again if waits or snapshot else f"cerbsync run {name} --plan {found['hash'][:12]} --wait"
+    waits = bool(answer["blocked"])
+    meant = again if waits or snapshot else f"cerbsync run {name} --plan {answer['hash'][:12]} --wait"
     output.advise("If this is meant:", meant)
     output.advise(
         "If not, mend the primary. Until then, nothing is written to the backup after:",
@@ -167,29 +168,6 @@ def check(
     if all(passed):
         return Exit.OK
     return Exit.PARTIAL if any(passed) else Exit.FAILED
-
-
-def show_report(session: Session, report: dict[str, Any]) -> None:
-    """Show the result of one check: a line for each requirement, and the certificate to compare."""
-    output = session.output
-    output.show(
-        f"{one_line(report['server'])}: {'passed' if report['passed'] else 'NOT PASSED'}",
-        "good" if report["passed"] else "bad",
-    )
-    styles = {"pass": "good", "fail": "bad", "warning": "warn", "skipped": "quiet"}
-    for requirement in report["requirements"]:
-        result = one_line(requirement["result"])
-        detail = one_line(requirement["detail"])
-        name = one_line(requirement["id"]).replace("_", " ")
-        output.show(f"  {result:8}{name}{': ' if detail else ''}{detail}", styles.get(result, ""))
-        if result in ("fail", "warning") and requirement["remedy"]:
-            output.say(f"          {one_line(requirement['remedy'])}")
-    certificate = report.get("certificate")
-    if certificate:
-        output.show(
-            f"  certificate of {one_line(certificate['subject'])}, valid until {local_time(certificate['not_after'])}"
-        )
-        output.show(f"  fingerprint {one_line(certificate['fingerprint'])}")
 
 
 def history(
@@ -262,15 +240,15 @@ def snapshots(
 
     output = session.output
     name = backup_id(session.api, backup)
-    found = session.api.entries("backups", name, "snapshots", of="snapshots", most=most)
-    output.document({"snapshots": found})
+    answer = session.api.entries("backups", name, "snapshots", of="snapshots", most=most)
+    output.document({"snapshots": answer})
     rows = new_table("KEPT AT", "BY RUN", "SIZE", "PARTS", "")
-    for entry in found:
+    for entry in answer:
         former = ("of an earlier registration", "warn") if entry["former"] else ""
         parts = count(len(entry["parts"]), "part")
         add_row(rows, (local_time(entry["at"]), entry["run_id"], f"{-(-entry['size'] // 1024):,} KB", parts, former))
     output.table(rows)
-    if found:
+    if answer:
         output.advise(
             "To look at a restore, and to restore:",
             f"cerbsync plan {name} --restore latest",

@@ -65,8 +65,8 @@ def apply(
     from cerbsync.registration import apply_fleet
 
     fleet = fleet_file.read(file)
-    found = apply_fleet(session, fleet, file, prune=prune, dry_run=dry_run, yes=yes, descriptor=passwords_fd)
-    return Exit.OK if found is Exit.DIFFERS and not exit_code else found
+    outcome = apply_fleet(session, fleet, file, prune=prune, dry_run=dry_run, yes=yes, descriptor=passwords_fd)
+    return Exit.OK if outcome is Exit.DIFFERS and not exit_code else outcome
 
 
 def export(

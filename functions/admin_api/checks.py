@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import partial
 
 from admin_api.dependencies import Services
+from admin_api.registration import registered_as
 from admin_api.schemas.servers import CertificateView, CheckReport, RequirementView
 from admin_api.timeouts import leads_to, side_by_side
 from cerberus.certificate import CertificateFacts, inspect_certificate
@@ -44,6 +45,8 @@ _STEPS = (
     "soap_access",
 )
 """The steps of contacting a server, in order."""
+_WITHOUT_LOG_IN = _STEPS[: _STEPS.index("credentials_stored")]
+"""The steps for which nothing is sent to the server but the beginning of a TLS connection."""
 
 _STEP_OF = {
     Reason.NAME_NOT_RESOLVED: "name_resolves",
@@ -74,6 +77,11 @@ class _Look:
     """The server's settings, if keep patterns are to be matched against them."""
 
 
+_LATE = _Look(
+    failure=Failure(Reason.NAME_NOT_RESOLVED, "the host name was not resolved in time"), failed_step="name_resolves"
+)
+
+
 class _Stopped(Exception):
     """A step failed."""
 
@@ -89,6 +97,7 @@ class _Report:
 
     services: Services
     server: Server
+    name: str = ""
     requirements: list[RequirementView] = field(default_factory=list)
     certificate: CertificateView | None = None
 
@@ -106,7 +115,7 @@ class _Report:
 
     def document(self) -> CheckReport:
         return CheckReport(
-            server=_name(self.server),
+            server=self.name or _name(self.server),
             checked_at=self.services.runtime.now(),
             passed=all(requirement.result in ("pass", "warning") for requirement in self.requirements),
             requirements=self.requirements,
@@ -125,6 +134,28 @@ class _Report:
                 }
             )
         )
+
+
+def look_before_registration(server: Primary, services: Services) -> CheckReport:
+    """Check what can be known of a server without a log-in: whether it is reached, its certificate, and whether it is
+    registered.
+    """
+    settings, deadline = _bounded(services.store.settings()), Deadline(CHECK_SECONDS, services.runtime.monotonic)
+    (look,) = side_by_side(
+        [partial(_look_at_certificate, server, services, settings, deadline)],
+        CHECK_SECONDS + 1,
+        late=_LATE,
+        runtime=services.runtime,
+    )
+    report = _Report(services, server, name=f"{server.host}:{server.port}")
+    _report_steps(report, look, _WITHOUT_LOG_IN)
+    if look.failed_step in _WITHOUT_LOG_IN[:2]:
+        report.skip(["not_registered"], "Not tried, because the host name leads nowhere.")
+    elif existing := registered_as(server.host, server.port, services):
+        report.add(Finding("not_registered", warnings=(f"It is registered as {existing}.",)))
+    else:
+        report.add(Finding("not_registered"))
+    return report.document()
 
 
 def check_primary(
@@ -232,14 +263,8 @@ def _look_at(
     not_at: Address | None = None,
 ) -> list[_Look]:
     """Contact the servers; the first one is being checked and must not have the address ``not_at``."""
-    settings = services.store.settings()
-    bounded = replace(
-        settings,
-        connect_timeout=min(settings.connect_timeout, _CONNECT_SECONDS),
-        read_timeout=min(settings.read_timeout, _READ_SECONDS),
-    )
+    bounded = _bounded(services.store.settings())
     deadline = Deadline(CHECK_SECONDS, services.runtime.monotonic)
-    unresolved = Failure(Reason.NAME_NOT_RESOLVED, "the host name was not resolved in time")
     return side_by_side(
         [
             partial(
@@ -255,9 +280,37 @@ def _look_at(
             for server in servers
         ],
         CHECK_SECONDS + 1,
-        late=_Look(failure=unresolved, failed_step="name_resolves"),
+        late=_LATE,
         runtime=services.runtime,
     )
+
+
+def _bounded(settings: SyncSettings) -> SyncSettings:
+    """The settings with time limits that leave a check enough of a request's time."""
+    return replace(
+        settings,
+        connect_timeout=min(settings.connect_timeout, _CONNECT_SECONDS),
+        read_timeout=min(settings.read_timeout, _READ_SECONDS),
+    )
+
+
+def _look_at_certificate(server: Server, services: Services, settings: SyncSettings, deadline: Deadline) -> _Look:
+    """Connect and look at the certificate; nothing is sent over the connection."""
+    certificate: CertificateFacts | None = None
+    try:
+        with _step("certificate"):
+            certificate = inspect_certificate(
+                server.host,
+                server.port,
+                trust=trust_of(server.trust),
+                addresses=services.addresses,
+                timeout=settings.connect_timeout,
+                deadline=deadline,
+            )
+            _refuse_untrusted(server, certificate)
+    except _Stopped as stopped:
+        return _Look(failure=stopped.failure, failed_step=stopped.step, certificate=certificate)
+    return _Look(certificate=certificate)
 
 
 def _look(
@@ -270,18 +323,10 @@ def _look(
     asked_for: bool,
     not_at: Address | None,
 ) -> _Look:
-    certificate: CertificateFacts | None = None
+    trusted = _look_at_certificate(server, services, settings, deadline)
+    if trusted.failure:
+        return trusted  # nothing is sent to an untrusted server
     try:
-        with _step("certificate"):
-            certificate = inspect_certificate(
-                server.host,
-                server.port,
-                trust=trust_of(server.trust),
-                addresses=services.addresses,
-                timeout=settings.connect_timeout,
-                deadline=deadline,
-            )
-            _refuse_untrusted(server, certificate)  # nothing is sent to an untrusted server
         with _step("credentials_stored"):
             credentials = services.log_ins.permitted(server, asked_for=asked_for, fresh=True)
         with _step("soap_access"):
@@ -290,9 +335,9 @@ def _look(
                 facts, document = services.log_ins.ask_once(
                     server, credentials, lambda _: (client.facts(), client.settings() if with_settings else None)
                 )
-                return _Look(facts, None, "", certificate, document)
+                return replace(trusted, facts=facts, document=document)
     except _Stopped as stopped:
-        return _Look(failure=stopped.failure, failed_step=stopped.step, certificate=certificate)
+        return replace(trusted, failure=stopped.failure, failed_step=stopped.step)
 
 
 @contextmanager
@@ -310,13 +355,13 @@ def _refuse_untrusted(server: Server, certificate: CertificateFacts) -> None:
         raise Failure(reason, f"{certificate.complaint}; its SHA-256 fingerprint is {certificate.fingerprint}")
 
 
-def _report_steps(report: _Report, look: _Look) -> None:
+def _report_steps(report: _Report, look: _Look, steps: Sequence[str] = _STEPS) -> None:
     if look.certificate:
         report.certificate = CertificateView.model_validate(look.certificate, from_attributes=True)
-    for position, step in enumerate(_STEPS):
+    for position, step in enumerate(steps):
         if step == look.failed_step:
             report.add(Finding(step, look.failure))
-            report.skip(_STEPS[position + 1 :], f"Not tried after {step} failed.")
+            report.skip(steps[position + 1 :], f"Not tried after {step} failed.")
             return
         if step == "certificate" and look.certificate:
             report.add(Finding(step, warnings=_expiry_warnings(report, look.certificate)), look.certificate.subject)

@@ -22,6 +22,9 @@ NEW_PRIMARY = {
         },
     ),
 }
+SERVER_TO_LOOK_AT = {
+    "any": _example("See the certificate of a server", {"host": "ftp2.example.com", "port": 8443}),
+}
 PRIMARY_CHANGE = {
     "rotated": _example("Store a new password of the primary", {"password": _PASSWORD}),
     "renewal": _example(
@@ -60,6 +63,10 @@ BACKUP_CHANGE = {
         "Trust the next certificate before the backup's is renewed",
         {"tls": {"mode": "pins", "fingerprints": [_FINGERPRINT, _FINGERPRINT[::-1]]}},
     ),
+}
+SYNC_SETTINGS_CHANGE = {
+    "interval": _example("Every 30 minutes", {"interval_minutes": 30}),
+    "off": _example("No scheduled runs", {"enabled": False}),
 }
 SYNC_SETTINGS = {
     "defaults": _example(

@@ -40,7 +40,9 @@ GROUP_OF: Mapping[str, Group] = {
     "listStates": Group.READER,
     "compareStates": Group.READER,
     "getSyncSettings": Group.READER,
+    "changeSyncSettings": Group.APPROVER,
     "putSyncSettings": Group.APPROVER,  # limits and approval_by_another decide what waits for an approval
+    "lookAtServer": Group.OPERATOR,
     "listBackups": Group.READER,
     "registerBackup": Group.OPERATOR,
     "importBackups": Group.OPERATOR,

@@ -54,6 +54,19 @@ def delete_discarded(services: Services, backup_id: str = "") -> None:
         raise failed
 
 
+def registered_as(host: str, port: int, services: Services) -> str:
+    """The id of the registered server at this address, however it is spelled; empty if there is none."""
+    try:
+        refuse_known_server(host, port, services)
+    except AlreadyRegistered as registered:
+        return registered.existing
+    except Failure as failure:
+        if failure.reason is Reason.SAME_AS_PRIMARY:
+            return PRIMARY_ID
+        raise
+    return ""
+
+
 def refuse_known_server(host: str, port: int, services: Services, *, but: str = "") -> None:
     """Reject a second registration of the same server, however its address is spelled, before any log-in.
 

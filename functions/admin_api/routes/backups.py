@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from admin_api import examples, views
 from admin_api.audit import note_destination
-from admin_api.checks import check_backup
+from admin_api.checks import check_backup, look_before_registration
 from admin_api.dependencies import Injected
 from admin_api.pages import page
 from admin_api.parameters import (
@@ -39,9 +39,9 @@ from admin_api.schemas.backups import (
     RegisteredBackup,
     UnreadableBackup,
 )
-from admin_api.schemas.servers import CheckReport
+from admin_api.schemas.servers import CheckReport, ServerToLookAt
 from common.plain_text import made_plain
-from registry.fleet_records import Backup, address_key
+from registry.fleet_records import Backup, Primary, address_key
 from registry.run_records import BackupResult
 from registry.store import Store
 from registry.store_rules import of_primary, of_registration
@@ -230,3 +230,17 @@ def _status(last: BackupResult | None) -> str:
 def try_backup(backup_id: BackupIdParameter, services: Injected) -> CheckReport:
     """Check every requirement on a backup, including those that compare it with the primary."""
     return check_backup(registered_backup(backup_id, services), services, asked_for=True)
+
+
+@router.post(
+    "/check", summary="Look at a server before it is registered", tags=["backups"], operation_id="lookAtServer"
+)
+def look_at_server(
+    body: Annotated[ServerToLookAt, Body(openapi_examples=examples.SERVER_TO_LOOK_AT)], services: Injected
+) -> CheckReport:
+    """Connect to a server and show its certificate, as the stack sees it, and whether it is registered.
+
+    No log-in is attempted, nothing is sent over the connection, and nothing is stored. `server` in the reply is the
+    host and port.
+    """
+    return look_before_registration(Primary(body.host, body.port, views.trust(body.tls)), services)

@@ -7,11 +7,11 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from admin_api import examples, views
-from admin_api.dependencies import Injected
+from admin_api.dependencies import Injected, Services
 from admin_api.parameters import IfMatch
 from admin_api.problems import problem_answers
 from admin_api.request import etag, expected_version, new_router
-from admin_api.schemas.sync_settings import LimitsView, NewSyncSettings, SyncSettingsView
+from admin_api.schemas.sync_settings import LimitsView, NewSyncSettings, SyncSettingsChange, SyncSettingsView
 from common.errors import Failure
 from registry.fleet_records import PushLimits, SyncSettings
 from registry.schedule import Schedule
@@ -42,8 +42,33 @@ def put_sync_settings(
     """Replace the settings and update the EventBridge rules, both or neither; the reply shows the rules' state
     afterwards.
     """
-    store, before = services.store, services.store.settings()
+    before = services.store.settings()
+    return _saved(body, before, expected_version(if_match, before.version), services)
+
+
+@router.patch(
+    "/sync-settings",
+    summary="Change some of them",
+    tags=["settings"],
+    operation_id="changeSyncSettings",
+    responses=problem_answers(409, 412),
+)
+def change_sync_settings(
+    body: Annotated[SyncSettingsChange, Body(openapi_examples=examples.SYNC_SETTINGS_CHANGE)],
+    services: Injected,
+    if_match: IfMatch = None,
+) -> Response[SyncSettingsView]:
+    """Change the named settings, keep the others, and update the EventBridge rules, both or neither."""
+    before = services.store.settings()
     version = expected_version(if_match, before.version)
+    present = _view(before, services.schedule.read()).model_dump(exclude={"schedule_notes"})
+    whole = NewSyncSettings.model_validate(present | body.model_dump(exclude_unset=True))
+    return _saved(whole, before, version, services)
+
+
+def _saved(body: NewSyncSettings, before: SyncSettings, version: int, services: Services) -> Response[SyncSettingsView]:
+    """Store the settings and change the rules, or neither. Raises Failure, VersionConflict."""
+    store = services.store
     change = services.schedule.prepare(Schedule(body.enabled, body.interval_minutes, body.on_change_polling))
     saved = store.save_settings(
         SyncSettings(
@@ -90,7 +115,11 @@ def _limits(body: NewSyncSettings) -> PushLimits | None:
 
 
 def _shown(settings: SyncSettings, schedule: Schedule) -> Response[SyncSettingsView]:
-    document = SyncSettingsView(
+    return Response(200, "application/json", _view(settings, schedule), {"ETag": etag(settings.version)})
+
+
+def _view(settings: SyncSettings, schedule: Schedule) -> SyncSettingsView:
+    return SyncSettingsView(
         enabled=schedule.enabled,
         interval_minutes=schedule.interval_minutes,
         on_change_polling=schedule.polling,
@@ -108,4 +137,3 @@ def _shown(settings: SyncSettings, schedule: Schedule) -> Response[SyncSettingsV
         approval_hours=settings.approval_hours,
         schedule_notes=list(schedule.notes),
     )
-    return Response(200, "application/json", document, {"ETag": etag(settings.version)})

@@ -125,6 +125,14 @@ class ServerChange(SecureOnly):
     tls: Trust = LEFT_OUT
 
 
+class ServerToLookAt(SecureOnly):
+    """A server that is not registered yet. No log-in is part of this request."""
+
+    host: Host
+    port: Port
+    tls: Trust = SystemTrust(mode="system")
+
+
 class CertificateView(Model):
     """The certificate that the server presented. ``fingerprint`` is the SHA-256 to pin, after confirming it through
     another channel.

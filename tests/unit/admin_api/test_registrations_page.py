@@ -50,7 +50,7 @@ SUBJECT, OTHER, FORMER = "ftp2", "ftp3", "ftp1"
 PLAN = "5f" * 32
 HOUR = timedelta(hours=1)
 _METHOD = re.compile(r"(GET|PUT|POST|PATCH|DELETE) (/\S+)")
-UNCHANGED = {"/primary/check", "/backups/{backup_id}/check"}
+UNCHANGED = {"/check", "/primary/check", "/backups/{backup_id}/check"}
 """They look at servers, and change nothing."""
 ELSEWHERE = {"/backups/{backup_id}/approve", "/backups/{backup_id}/restore", "/backups/import", "/sync-runs"}
 """They give an approval, start runs, or register backups that were not there."""
@@ -141,7 +141,9 @@ class Remembered:
     def do(self, row: Row) -> Answer | None:
         """Make the change; the answer that refused it, None when it was made."""
         for method, path, sent in row.requests:
-            settings = self.world.call("GET", "/sync-settings").body if path == "/sync-settings" else {}
+            settings = (
+                self.world.call("GET", "/sync-settings").body if (method, path) == ("PUT", "/sync-settings") else {}
+            )
             answer = self.world.call(method, path, None if sent is None else settings | sent)
             if answer.status >= 300:
                 return answer

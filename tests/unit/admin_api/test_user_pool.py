@@ -53,6 +53,7 @@ def test_what_decides_what_the_fleet_holds_is_for_approvers_alone() -> None:
         "changePrimary",
         "promoteBackup",
         "resumePrimary",
+        "changeSyncSettings",
         "putSyncSettings",
         "approvePlan",
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-FOLDERS = ("functions", "local", "benchmarks", "tests")
+FOLDERS = ("functions", "cerbsync", "local", "benchmarks", "tests")
 WHOLE_NAMES = re.compile(
     r"_?(Surroundings|Serving|Recorder|Earlier|Held|Seen|Standing|Told|Known|Found|told|known|found|around)"
 )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-FOLDERS = ("functions", "local")
+FOLDERS = ("functions", "cerbsync", "local")
 MOST_WORDS = 30
 
 OPENINGS = re.compile(

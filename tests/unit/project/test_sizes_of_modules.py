@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-FOLDERS = (ROOT / "functions", ROOT / "local")
+FOLDERS = (ROOT / "functions", ROOT / "cerbsync", ROOT / "local")
 MOST = 450
 """Lines of a module: what is longer has two ideas in it."""
 LEAST = 60
@@ -39,8 +39,8 @@ def apart_from(path: Path) -> list[str]:
 
 def is_module(name: str) -> bool:
     place = ROOT.joinpath(*name.split("."))
-    deployed = FOLDERS[0].joinpath(*name.split("."))
-    return any(path.with_suffix(".py").is_file() or (path / "__init__.py").is_file() for path in (place, deployed))
+    in_folders = [folder.joinpath(*name.split(".")) for folder in FOLDERS]
+    return any(path.with_suffix(".py").is_file() or (path / "__init__.py").is_file() for path in (place, *in_folders))
 
 
 def crumbs() -> list[Path]:

@@ -84,6 +84,7 @@ def test_what_asks_servers_is_throttled_below_all_else(resources: Template) -> N
     asks_servers = {
         ("get", "/backups/{backup_id}/plan"),
         ("get", "/primary/states/{digest}/diff"),
+        ("post", "/check"),
         ("post", "/backups"),
         ("post", "/backups/{backup_id}/check"),
         ("put", "/primary"),
