@@ -136,7 +136,10 @@ def _backup(name: str, backup: Backup, present: Document | None) -> Change | Non
     wanted |= {"enabled": backup.enabled, "report_only": backup.report_only, "parts": backup.parts}
     wanted |= {"rules": backup.keep, "tags": backup.tags}
     if present is None:
-        fields = tuple((key, None, value) for key, value in wanted.items() if value not in (None, [], {}))
+        usual = {**Backup.model_construct().model_dump(exclude_none=True), "rules": []}
+        fields = tuple(
+            (key, None, value) for key, value in wanted.items() if value is not None and usual.get(key) != value
+        )
         return Change("register", name, "POST", ("backups",), fields, {"id": name, **wanted}, asks=True)
     return _changed_server(wanted, present, name, ("backups", name))
 
@@ -160,12 +163,16 @@ def _settings(wanted: dict[str, Any], present: Document) -> Change | None:
     return Change("change", "", "PATCH", ("sync-settings",), tuple(fields), body)
 
 
+_LABELS = {"rules": "keep", "tls": "trust"}
+"""The names of fields in a fleet file, where the API has others."""
+
+
 def described(change: Change) -> list[str]:
     """The change in lines: what happens to which server, and each value."""
     signs = {"register": "+", "change": "~", "remove": "-"}
     lines = [f"{signs[change.verb]} {change.verb} {change.server or 'settings'}"]
     for name, before, after in change.fields:
-        label = "keep" if name == "rules" else name
+        label = _LABELS.get(name, name)
         values = (
             _shown(name, after) if change.verb == "register" else f"{_shown(name, before)} -> {_shown(name, after)}"
         )

@@ -9,7 +9,7 @@ from cerbsync.api import Document
 from cerbsync.errors import CommandFailed, Exit, Problem
 from cerbsync.output import Output, add_row, new_table
 from cerbsync.session import Session
-from cerbsync.states import State, exit_status, state_of_result
+from cerbsync.states import State, exit_status, message_of, state_of_result
 from cerbsync.text import count, joined, one_line
 
 if TYPE_CHECKING:
@@ -82,7 +82,14 @@ def _table(run: Document, results: list[Document]) -> "Group | Text":
     rows = new_table("BACKUP", "STATE", "WHY")
     for result in results:
         state = state_of_result(result)
-        add_row(rows, ((one_line(result["backup_id"]), "name"), (state.word, state.style), one_line(result["message"])))
+        add_row(
+            rows,
+            (
+                (one_line(result["backup_id"]), "name"),
+                (state.word, state.style),
+                message_of(result["backup_id"], result),
+            ),
+        )
     head = Text(f"Run {run['id']}: {run['status']}, {done} of {count(total, 'backup')} done")
     return Group(head, rows) if results else head
 
@@ -97,7 +104,7 @@ def conclude(session: Session, run: Document, results: list[Document]) -> Exit:
     if results:
         rows = new_table("BACKUP", "STATE", "WHY", "NEXT")
         for result, state in sorted(states, key=lambda pair: (pair[1].rank, pair[0]["backup_id"])):
-            why = one_line(result["message"])
+            why = message_of(result["backup_id"], result)
             next_step = "" if state.exit_status is Exit.OK else _next_after(run, result, state)
             add_row(
                 rows, ((one_line(result["backup_id"]), "name"), (state.word, state.style), why, (next_step, "command"))

@@ -46,6 +46,11 @@ def state_of(backup: Document) -> State:
     return _of_result(name, str(result.get("status")), str(result.get("reason") or ""))
 
 
+def message_of(name: object, result: Document) -> str:
+    """The result's message in one line, without the backup's id, which stands beside it."""
+    return one_line(result["message"]).removeprefix(f"{one_line(name)}: ")
+
+
 def state_of_result(result: Document) -> State:
     """The state of a backup after one run."""
     return _of_result(one_line(result["backup_id"]), str(result.get("status")), str(result.get("reason") or ""))
@@ -65,6 +70,8 @@ def _of_result(name: str, status: str, reason: str) -> State:
             return State("BLOCKED", "bad", 1, f"cerbsync approve {name}", Exit.WAITS)
         case "rolled_back":
             return State("ROLLED BACK", "bad", 1, f"cerbsync history {name}", Exit.FAILED)
+        case "incomplete" if reason.startswith("primary_"):
+            return State("not compared", "bad", 2, "cerbsync check --primary", Exit.FAILED)
         case "incomplete":
             return State("incomplete", "bad", 2, f"cerbsync run {name} --wait", Exit.FAILED)
         case "failed" if reason in _UNREACHABLE:

@@ -2,8 +2,9 @@
 
 A primary with 500 users and three backups are started: one has drifted in
 several parts, one is equal, one is down. The real template is deployed by the
-real SAM CLI into a local cloud; its EventBridge rule does the rest. Then a
-backup is edited by hand, and the next scheduled run repairs it.
+real SAM CLI into a local cloud. ``cerbsync`` registers the servers, and shows
+the plan of the backup that has drifted. The stack's EventBridge rule does the
+rest. Then a backup is edited by hand, and the next scheduled run repairs it.
 
 Ends with status 0 only if the reachable backups are equal to the primary,
 have kept every machine-specific value, and the primary was never written to.
@@ -11,9 +12,13 @@ have kept every machine-specific value, and the primary was never written to.
 
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from local.cloud import CloudFailed, LocalCloud
+from local.command_line import CommandEnded, CommandLine, environment_of, fleet_document, passwords_of
 from local.fleet import Deployment, FleetError, Servers, start_servers
 from local.tables import table
 from registry.run_records import BackupResult, Run
@@ -22,6 +27,8 @@ DRIFTED, EQUAL, DOWN = "backup-drifted", "backup-equal", "backup-down"
 REACHABLE = (DRIFTED, EQUAL)
 USERS, GROUPS = 500, 20
 INTERVAL = 60.0
+EXIT_PARTIAL = 3
+"""The exit status of ``cerbsync apply`` if a registered server does not answer: one of the backups is down."""
 PATIENCE = 150.0
 """Seconds to wait for a scheduled run: a new rule first fires after one interval."""
 
@@ -32,7 +39,7 @@ def main() -> int:
     try:
         with ExitStack() as stack:
             problems = _demonstrate(stack)
-    except (CloudFailed, FleetError) as error:
+    except (CloudFailed, FleetError, CommandEnded) as error:
         problems = [str(error)]
     for problem in problems:
         print(f"PROBLEM: {problem}")
@@ -51,9 +58,13 @@ def _demonstrate(stack: ExitStack) -> list[str]:
     _say(f"{DRIFTED} differs from the primary in {len(servers.differences(DRIFTED))} places; {DOWN} is down.")
     cloud = stack.enter_context(LocalCloud())
     deployment = Deployment(cloud, "demo", servers, SyncIntervalMinutes="1")
-    _say("Registering the backups ...")
-    deployment.register()
-    _say(f"\n{deployment.plan(DRIFTED)}")
+    with TemporaryDirectory() as folder:
+        command_line = CommandLine(Path(folder), environment_of(cloud, deployment.outputs))
+        command_line.write_fleet(fleet_document(servers))
+        wanted = command_line.hash_of("apply", "--dry-run")[:12]
+        _type(command_line, "apply", "--yes", wanted, expected=(EXIT_PARTIAL,), more=passwords_of(servers))
+        _type(command_line, "plan", DRIFTED)
+        _type(command_line, "status")
 
     _say("Waiting for the stack's own EventBridge rule to fire (once a minute) ...")
     first, results = _scheduled_run(deployment, after="")
@@ -68,6 +79,14 @@ def _demonstrate(stack: ExitStack) -> list[str]:
     second, results = _scheduled_run(deployment, after=first.id)
     _show(second, results)
     return problems + _check(results, servers, changed=EQUAL)
+
+
+def _type(
+    command_line: CommandLine, *arguments: str, expected: Sequence[int] = (0,), more: Mapping[str, str] | None = None
+) -> None:
+    """Run a command of ``cerbsync``, and show it with its output."""
+    _say(f"\n$ cerbsync {' '.join(arguments)}")
+    _say(command_line.run(*arguments, expected=expected, more=more).stdout.rstrip())
 
 
 def _scheduled_run(deployment: Deployment, *, after: str) -> tuple[Run, tuple[BackupResult, ...]]:

@@ -10,7 +10,7 @@ from cerbsync.display import show_report
 from cerbsync.errors import CommandFailed, Exit, Problem
 from cerbsync.output import add_row, new_table
 from cerbsync.session import Session, command
-from cerbsync.states import exit_status, state_of, state_of_result
+from cerbsync.states import exit_status, message_of, state_of, state_of_result
 from cerbsync.text import address_of, ago, count, joined, local_time, one_line
 
 PANEL = "Look"
@@ -88,7 +88,7 @@ def _show_status(session: Session, *, clears: bool) -> Exit:
         if entry["paused"]:
             output.say(f"{one_line(entry['id'])}: paused, because {one_line(entry['paused'])}", "warn")
         elif result and state.exit_status in (Exit.FAILED, Exit.WAITS):
-            output.say(f"{one_line(entry['id'])}: {one_line(result['message'])}", "warn")
+            output.say(f"{one_line(entry['id'])}: {message_of(entry['id'], result)}", "warn")
     if primary and primary["held"]:
         output.say(f"primary: {one_line(primary['held'])}", "warn")
     for entry in unreadable:
@@ -204,7 +204,7 @@ def history(
                     result["run_id"],
                     (state.word, state.style),
                     changed,
-                    one_line(result["message"]),
+                    message_of(name, result),
                 ),
             )
         output.table(rows)

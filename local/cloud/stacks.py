@@ -29,7 +29,9 @@ class Stacks:
         self._environment = dict(environment)
         self._client = client
         self.packed = folder / "packed.json"
-        """The built template with the locations of the uploaded code; the file exists once a stack is deployed."""
+        """The built template with the locations of the uploaded code, once a stack is deployed. A file of an earlier
+        cloud in this folder names a bucket that is gone.
+        """
         self._packed_url = ""
 
     def deploy(self, name: str, parameters: Mapping[str, str], *, sam: bool) -> None:
@@ -37,18 +39,18 @@ class Stacks:
 
         An omitted parameter keeps its value, or gets its default. Raises CloudFailed.
         """
-        if not sam and self.packed.is_file():
+        if not sam and self._packed_url:
             self._change(name, parameters)
             return
         self._sam_deploy(name, parameters)
-        if not self.packed.is_file():
+        if not self._packed_url:
             self._keep_packed(name)
 
     def _sam_deploy(self, name: str, parameters: Mapping[str, str]) -> None:
         # JSON is YAML, and a file keeps every character of a value.
         values = self._folder / f"{name}-parameters.yaml"
         values.write_text(json.dumps(parameters))
-        template = self.packed if self.packed.is_file() else BUILT_TEMPLATE
+        template = self.packed if self._packed_url else BUILT_TEMPLATE
         command: list[str | Path] = [SAM, "deploy", "--template-file", template, "--stack-name", name]
         command += ["--parameter-overrides", f"file://{values}", "--resolve-s3", "--capabilities", "CAPABILITY_IAM"]
         command += ["--no-confirm-changeset", "--no-fail-on-empty-changeset", "--no-progressbar"]

@@ -58,7 +58,9 @@ class InProcess(BaseAdapter):
         """Nothing is open."""
 
 
-class _Unsigned(requests.auth.AuthBase):
+class Unsigned(requests.auth.AuthBase):
+    """Requests as they are, for replies of this process."""
+
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         return request
 
@@ -102,7 +104,7 @@ class CommandLine:
                 patched.setattr("getpass.getpass", lambda _: entered.readline().rstrip("\n"))
             session = requests.Session()
             session.mount("https://", self.adapter)
-            opened = Api(URL, _Unsigned(), session)
+            opened = Api(URL, Unsigned(), session)
             patched.setattr(cerbsync.session.Session, "api", opened)
             patched.setattr(
                 cerbsync.session.Session, "deployment", SimpleNamespace(url=URL, region="eu-central-1", outputs={})

@@ -290,11 +290,11 @@ def _api_of(world: ApiWorld) -> Any:
     import requests
 
     from cerbsync.api import Api
-    from tests.support.command_line import URL, _Unsigned
+    from tests.support.command_line import URL, Unsigned
 
     session = requests.Session()
     session.mount("https://", InProcess(world))
-    return Api(URL, _Unsigned(), session)
+    return Api(URL, Unsigned(), session)
 
 
 @given(document=_fleets)
