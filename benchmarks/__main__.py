@@ -5,10 +5,10 @@ import re
 from datetime import UTC, datetime
 from types import ModuleType
 
-from benchmarks import cold_start, cost, document_size, fan_out, fleet, no_change
+from benchmarks import cold_start, cost, document_size, fan_out, fleet, no_change, start_up
 from benchmarks.measuring import ROOT, machine
 
-ALL: tuple[ModuleType, ...] = (fleet, no_change, document_size, cold_start, cost, fan_out)
+ALL: tuple[ModuleType, ...] = (fleet, no_change, document_size, cold_start, cost, fan_out, start_up)
 DOCUMENT = ROOT / "docs" / "performance.md"
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
 from urllib.parse import quote
 
 import requests
@@ -11,6 +10,7 @@ from requests.auth import AuthBase
 from urllib3.util.retry import Retry
 
 from cerbsync.errors import CommandFailed, Exit, Problem
+from cerbsync.states import Document
 from cerbsync.text import one_line, plain
 
 _TIMEOUT = (10.0, 40.0)
@@ -28,8 +28,6 @@ _RETRY = Retry(
     respect_retry_after_header=True,
     raise_on_status=False,
 )
-
-type Document = dict[str, Any]
 
 
 class ApiRefused(CommandFailed):

@@ -15,7 +15,7 @@ app = typer.Typer(
     name="cerbsync",
     help="Keep backup Cerberus FTP Servers identical to a primary. `cerbsync COMMAND --help` explains a command.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

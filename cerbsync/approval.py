@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 
-from cerbsync.api import Document
 from cerbsync.display import is_empty, show_plan
 from cerbsync.errors import Exit, worst
 from cerbsync.follow import conclude, followed
 from cerbsync.session import Session
+from cerbsync.states import Document
 from cerbsync.text import count, joined, one_line
 
 

@@ -5,10 +5,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from cerbsync.api import Document
 from cerbsync.deployed import SCHEDULE, Deployed
 from cerbsync.errors import CommandFailed, Exit, Problem
 from cerbsync.fleet_file import Backup, Fleet, Server
+from cerbsync.states import Document
 from cerbsync.text import one_line
 
 PRIMARY = "primary"

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cerbsync.api import Api, ApiRefused, Document
+from cerbsync.api import Api, ApiRefused
+from cerbsync.states import Document
 
 SCHEDULE = ("enabled", "interval_minutes", "on_change_polling", "full_verification_minutes")
 APPROVALS = ("approval_by_another", "approval_hours", "block_widened_access", "personal_roles")

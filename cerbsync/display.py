@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from cerbsync.api import Document
 from cerbsync.output import Output, folded
 from cerbsync.session import Session
+from cerbsync.states import Document
 from cerbsync.text import local_time, one_line, plain
 
 _MOST_LINES = 30

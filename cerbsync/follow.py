@@ -5,11 +5,10 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from cerbsync.api import Document
 from cerbsync.errors import CommandFailed, Exit, Problem
 from cerbsync.output import Output, add_row, new_table
 from cerbsync.session import Session
-from cerbsync.states import State, exit_status, message_of, state_of_result
+from cerbsync.states import Document, State, exit_status, message_of, state_of_result
 from cerbsync.text import count, joined, one_line
 
 if TYPE_CHECKING:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from cerbsync.api import Api, ApiRefused, Document
+from cerbsync.api import Api, ApiRefused
 from cerbsync.errors import CommandFailed, Exit, Problem
+from cerbsync.states import Document
 from cerbsync.text import joined, one_line
 
 _LATEST_RUNS = 200

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from cerbsync import fleet_file
-from cerbsync.api import ApiRefused, Document
+from cerbsync.api import ApiRefused
 from cerbsync.errors import CommandFailed, Exit, Problem
 from cerbsync.output import Output
 from cerbsync.session import Session
+from cerbsync.states import Document
 from cerbsync.text import address_of, one_line
 from cerbsync.yaml_text import dumped
 

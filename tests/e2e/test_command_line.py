@@ -1,6 +1,10 @@
-"""``cerbsync``, installed in a fresh environment, against the deployed stack: at a terminal and without one."""
+"""``cerbsync``, installed in a fresh environment as docs/cerbsync.md says, against the deployed stack: at a terminal
+and without one.
+"""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,8 +74,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program, installed by pip from this repository into an environment that has nothing else."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)  # noqa: S603
-    python = folder / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", ROOT], check=True)  # noqa: S603
+    (install,) = re.findall(
+        r"^```sh\n(.*?)^```", (ROOT / "docs" / "cerbsync.md").read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    environment = {**os.environ, "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(["/bin/sh", "-ec", install], cwd=ROOT, env=environment, check=True)  # noqa: S603 # the page's own
     return folder / "bin" / "cerbsync"
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks import document_size, fleet, no_change
+from benchmarks import document_size, fleet, no_change, start_up
 from benchmarks.__main__ import ALL, DOCUMENT, put
 from benchmarks.cost import _month
 from benchmarks.measuring import machine, table
@@ -27,6 +27,12 @@ def test_a_fleet_without_changes_is_counted_by_calls_and_bytes() -> None:
 
 def test_documents_of_several_sizes_are_measured() -> None:
     assert [row[0] for row in rows(document_size.measure((20, 40)))] == ["20", "40"]
+
+
+def test_the_start_up_is_measured_against_a_program_that_imports_the_same_libraries() -> None:
+    first, *others = rows(start_up.measure(repetitions=1))
+    assert first[2] == "1.0 x"
+    assert [row[0] for row in others] == ["`cerbsync --help`", "`cerbsync status --help`"]
 
 
 def test_the_cost_grows_with_the_fleet_and_the_time() -> None:

@@ -19,6 +19,8 @@ OTHER = {"json", "toml", "yaml", "text", "xml", "python"}
 BY_ANOTHER_TEST = {
     ("docs/api.md", "sh"): "tests/e2e/test_api_guide.py",
     ("docs/api.md", "shell"): "tests/integration/admin_api",
+    ("docs/cerbsync.md", "sh"): "tests/e2e/test_command_line.py",
+    ("docs/cerbsync.md", "console"): "tests/unit/cerbsync/test_page.py",
     ("docs/try.md", "console"): "local/trial/page.py",
 }
 """What runs all blocks of one language of a page. A folder's tests run them by section, and name each section."""
