@@ -130,8 +130,6 @@ class BackupRunner:
         self._end_serving(backup_id)
         if backup_id in recorder.recorded:
             return recorder.recorded[backup_id]
-        if backup_id in recorder.begun:
-            return recorder.record(recorder.begun[backup_id])
         return recorder.record_failure(
             backup_id, registration, Failure(Reason.DEADLINE, "the run ended before this backup was finished")
         )
@@ -166,7 +164,7 @@ class BackupRunner:
         finally:
             self.shares.forgo(backup_id)
         result = self.recorder.new_result(backup_id, registration, outcome, started)
-        if begun := self.begun(backup_id, registration):
+        if begun := self.recorder.interim(backup_id, registration):
             result = with_begun(result, begun)
         return self.recorder.record(result, fault)
 
@@ -201,18 +199,6 @@ class BackupRunner:
             defect = Failure(Reason.INTERNAL_ERROR, f"the program failed ({type(error).__name__})")
             return failed_outcome(defect), places(error)
         return _with_lock_out_named(outcome, last), ""
-
-    def begun(self, backup_id: str, registration: str) -> BackupResult | None:
-        """The interim result that this run stored before its first write to the backup, in this process or in a killed
-        one.
-        """
-        run_id = self.recorder.run.id
-        if backup_id in self.recorder.begun:
-            return self.recorder.begun[backup_id]
-        if backup_id not in self.recorder.claims:  # no other process can have served it in this run
-            return None
-        # The status cannot replace this result: it may be removed with a registration, or be of another run.
-        return of_registration(self._context.store.result(backup_id, run_id), registration)
 
     def _replicate(
         self, backup: Backup, registered: BackupResult | None, started: datetime, deadline: Deadline
@@ -251,7 +237,7 @@ class BackupRunner:
                 if brief:
                     return brief
             approval = turn.approval()
-            turn.begun = begun = self.begun(backup.id, backup.registration)
+            turn.begun = begun = self.recorder.interim(backup.id, backup.registration)
             write = may_be_written_to(backup, run)
             job = ReplicationJob(
                 self.primary,
@@ -352,7 +338,7 @@ class _BackupSnapshots:
         recorder, backup = self.runner.recorder, self.backup
         store = recorder.context.snapshots
         content = SnapshotContent(parts, facts, self.runner.facts_of_primary, self.policy.replicate_auto_block_list)
-        begun = self.runner.begun(backup.id, backup.registration)
+        begun = recorder.interim(backup.id, backup.registration)
         if begun and begun.snapshot:
             content = store.load(begun.snapshot).content.with_later(content)
         return store.keep_backup(backup.id, recorder.run.id, content, backup.registration)

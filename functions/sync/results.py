@@ -23,7 +23,7 @@ from registry.run_records import (
     RecordedFingerprints,
     Run,
 )
-from registry.store_rules import PushConditions, of_primary, tells_of_the_run_alone
+from registry.store_rules import PushConditions, of_primary, of_registration, tells_of_the_run_alone
 from replication.model import Outcome, PartName, PartOutcome, PrimaryState, Status
 from replication.primary import fingerprint
 from sync.context import RunContext
@@ -144,6 +144,10 @@ def with_begun(result: BackupResult, begun: BackupResult) -> BackupResult:
     )
 
 
+def _not_recorded(result: BackupResult, failure: Failure) -> BackupResult:
+    return replace(result, status=Status.FAILED, reason=failure.reason, message=f"not recorded: {failure.message}")
+
+
 def status_counts(results: Iterable[BackupResult]) -> dict[str, int]:
     """The number of backups with each status; every status is present, so that a zero is visible."""
     return {status.value: 0 for status in Status} | dict(Counter(result.status for result in results))
@@ -208,15 +212,35 @@ class ResultRecorder:
         try:
             self._store(result)
         except Failure as failure:
-            result = replace(
-                result, status=Status.FAILED, reason=failure.reason, message=f"not recorded: {failure.message}"
-            )
+            result = _not_recorded(result, failure)
         self.context.progress.backup_done(self.run, result, fault)
         return result
 
+    def interim(self, backup_id: str, registration: str) -> BackupResult | None:
+        """The interim result that this run stored before its first write to the backup, in this process or in a killed
+        one. Raises Failure.
+        """
+        if backup_id in self.begun:
+            return self.begun[backup_id]
+        if backup_id not in self.claims:  # no other process can have served it in this run
+            return None
+        # The status cannot replace this result: it may be removed with a registration, or be of another run.
+        return of_registration(self.context.store.result(backup_id, self.run.id), registration)
+
     def record_failure(self, backup_id: str, registration: str, failure: Failure) -> BackupResult:
-        """Record why a backup was not tried."""
-        return self.record(self.new_result(backup_id, registration, failed_outcome(failure)))
+        """Record why a backup was not tried.
+
+        If this run has begun to write to it, even in a killed process, the interim result says more and is recorded. If
+        that result cannot be read, nothing is recorded: a claimed backup stays open.
+        """
+        result = self.new_result(backup_id, registration, failed_outcome(failure))
+        try:
+            begun = self.interim(backup_id, registration)
+        except Failure as unread:
+            result = _not_recorded(result, unread)
+            self.context.progress.backup_done(self.run, result, "")
+            return result
+        return self.record(with_begun(result, begun) if begun else result)
 
     def settle(self, backup_id: str, failure: Failure, *, late: bool = False) -> None:
         """Finish a claimed backup whose worker died: record the interim result from before its first push, if any.

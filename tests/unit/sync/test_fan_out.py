@@ -594,6 +594,26 @@ class TestDeath:
         assert fleet.world.store.results(run_id)[0] == begun
         assert set(fleet.statuses().values()) == {"incomplete:interrupted", "incomplete:deadline"}
 
+    def test_and_so_it_is_when_who_comes_after_may_not_serve_it(
+        self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fleet.start()
+        lease, run_id = fleet.world.store.lease(), fleet.only_run().id
+        assert lease
+        fleet.world.store.claim_backup(run_id, "b1", "dead", now=fleet.time, until=fleet.time)
+        begun = BackupResult("b1", run_id, "incomplete", fleet.time, Reason.INTERRUPTED, snapshot="a snapshot")
+        begun = as_registered(begun, fleet.world.store)
+        begin_push(fleet.world.store, begun, lease_owner=lease.owner, claim="dead")
+        fleet.time += timedelta(seconds=LIFE)
+
+        def unreadable(_: str) -> BackupResult:
+            raise Failure(Reason.RECORD_UNREADABLE, "its last result is of a newer version")
+
+        monkeypatch.setattr(fleet.world.store, "status", unreadable)
+        fleet.work([fleet.message("b1")])
+        (result, *_) = fleet.world.store.results(run_id)
+        assert (result.reason, result.snapshot) == (Reason.RECORD_UNREADABLE, "a snapshot")
+
     def test_after_its_result_was_recorded_it_is_not_served_again(
         self, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
