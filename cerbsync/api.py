@@ -45,6 +45,17 @@ class ApiRefused(CommandFailed):
         self.http_status = http_status
 
 
+class Bearer(AuthBase):
+    """Sends an ID token of the user pool with each request."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._token
+        return request
+
+
 class Api:
     """The API at ``url``. ``auth`` signs the requests. Every method raises CommandFailed."""
 

@@ -39,6 +39,8 @@ class Problem(StrEnum):
     NO_CREDENTIALS = "no_credentials"
     NO_REGION = "no_region"
     NOT_PERMITTED = "not_permitted"
+    NO_KEY_STORE = "no_key_store"
+    PORT_TAKEN = "port_taken"
     STACK_NOT_FOUND = "stack_not_found"
     STACK_UNREADABLE = "stack_unreadable"
     API_UNREACHABLE = "api_unreachable"

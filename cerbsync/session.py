@@ -1,6 +1,7 @@
 """One command at work: the options that all commands share, the output, and the management API."""
 
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -83,11 +84,17 @@ class Session:
 
     @cached_property
     def api(self) -> "Api":
-        """The management API. Raises CommandFailed."""
-        from cerbsync.api import Api
+        """The management API, called with a token of the user pool if there is one, otherwise with the AWS credentials.
+
+        Raises CommandFailed.
+        """
+        from cerbsync.api import Api, Bearer
+        from cerbsync.login import TOKEN_VARIABLE, KeyStore, current_token
         from cerbsync.stack import signer
 
-        return Api(self.deployment.url, signer(self.aws, self.deployment.region))
+        url = self.deployment.url
+        token = os.environ.get(TOKEN_VARIABLE) or current_token(KeyStore(), url)
+        return Api(url, Bearer(token) if token else signer(self.aws, self.deployment.region))
 
 
 def installed_version() -> str:

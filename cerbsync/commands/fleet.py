@@ -20,6 +20,7 @@ def add_to(app: typer.Typer) -> None:
     command(app, "schedule", panel=PANEL)(schedule)
     command(app, "promote", panel=PANEL)(promote)
     command(app, "doctor", panel=PANEL)(doctor)
+    command(app, "login", panel=PANEL)(login)
 
 
 def schedule(
@@ -127,3 +128,26 @@ def doctor(session: Session, file: File = Path("fleet.yaml")) -> Exit:
     from cerbsync.diagnosis import diagnose
 
     return diagnose(session, file)
+
+
+def login(
+    session: Session,
+    domain: Annotated[
+        str, typer.Option("--domain", envvar="CERBSYNC_DOMAIN", help="Address of the user pool's log-in page.")
+    ],
+    client_id: Annotated[
+        str, typer.Option("--client-id", envvar="CERBSYNC_CLIENT_ID", help="Id of the pool's app client.")
+    ],
+) -> Exit:
+    """Log in with the browser, for a stack that has a Cognito user pool. The key store of this machine keeps it."""
+    import webbrowser
+
+    from cerbsync.login import KeyStore, log_in
+    from cerbsync.stack import checked_url
+
+    place = checked_url(domain)
+    session.output.say(f"Logging in for the API at {session.deployment.url}.")
+    KeyStore().store(session.deployment.url, log_in(place, client_id, webbrowser.open, session.output.say))
+    session.output.show("Logged in.", "good")
+    session.output.advise("To see how things are:", "cerbsync status")
+    return Exit.OK
