@@ -15,6 +15,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 )
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
 
+from admin_api.field_errors import in_words
 from admin_api.schemas.fields import Model
 from common.errors import REMEDIES, Failure, Reason, places
 from common.plain_text import made_plain
@@ -155,7 +156,7 @@ def problem_of(error: Exception) -> Problem:
         case VersionConflict():
             return Problem(Reason.VERSION_CONFLICT, f"{error.of or 'it'} was changed by another request meanwhile")
         case RequestValidationError():
-            wrong = tuple(FieldError(_field(one["loc"]), _why(one)) for one in error.errors()[:_MOST_ERRORS])
+            wrong = tuple(FieldError(_field(one["loc"]), in_words(one)) for one in error.errors()[:_MOST_ERRORS])
             return Problem(Reason.REQUEST_INVALID, "the request does not match its description", wrong)
         case RequestUnsupportedContentType():
             return Problem(Reason.MEDIA_TYPE_UNSUPPORTED, "the body is not application/json")
@@ -180,13 +181,6 @@ def _field(location: Iterable[object]) -> str:
     """The name of a field: ``host`` in the body, ``limit`` for a parameter, ``body`` for the body itself."""
     where, *names = (made_plain(str(step), _LONGEST_NAME) for step in location)
     return ".".join(names) or where
-
-
-def _why(error: Mapping[str, Any]) -> str:
-    if error["type"] == "union_tag_invalid":  # pydantic's own text quotes the request
-        return "The mode does not exist"
-    text: str = error["msg"]
-    return text.removeprefix("Value error, ")
 
 
 _WHEN: Mapping[int, str] = {

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from admin_api.schemas.fields import Model
+from admin_api.schemas.fields import DIGEST_PATTERN, Model
 
 
 class FieldChangeView(Model):
@@ -112,7 +112,7 @@ class DifferenceView(Model):
 class NewApproval(Model):
     """The plan to approve."""
 
-    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="The hash of the backup's last result.")]
+    hash: Annotated[str, Field(pattern=DIGEST_PATTERN, description="The hash of the backup's last result.")]
 
 
 class ApprovalView(Model):

@@ -28,12 +28,16 @@ def _ca_pem(value: str) -> str:
     return value
 
 
+HOST_PATTERN = r"^[A-Za-z0-9:][A-Za-z0-9.:_-]*$"
+PASSWORD_PATTERN = r"^[^\x00-\x1f\x7f]+$"  # noqa: S105 - a form, not a password
+FINGERPRINT_PATTERN = r"^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$"
+
 Host = Annotated[
     str,
     Field(
         min_length=1,
         max_length=MAX_HOST,
-        pattern=r"^[A-Za-z0-9:][A-Za-z0-9.:_-]*$",
+        pattern=HOST_PATTERN,
         description=(
             "Host name or address; no URL. The host is refused if it resolves to a forbidden address, such as that of "
             "the metadata service."
@@ -53,7 +57,7 @@ Port = Annotated[
 ]
 UserName = Annotated[str, Field(min_length=1, max_length=256, pattern=PLAIN)]
 Password = Annotated[
-    Secret[Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")]],
+    Secret[Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=PASSWORD_PATTERN)]],
     Field(
         description="Password of the server's primary administrator, stored in Secrets Manager and never returned.",
         json_schema_extra={"format": "password", "writeOnly": True},
@@ -92,7 +96,7 @@ class PinnedTrust(Model):
 
     mode: Literal["pins"]
     fingerprints: Annotated[
-        list[Annotated[str, StringConstraints(pattern=r"^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$")]],
+        list[Annotated[str, StringConstraints(pattern=FINGERPRINT_PATTERN)]],
         Field(min_length=1, max_length=MAX_PINS),
     ]
 
