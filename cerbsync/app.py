@@ -1,5 +1,6 @@
 """The command line as a whole: all commands, and how a command ends."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -10,6 +11,9 @@ from cerbsync.commands import decide, fleet, look, register
 from cerbsync.errors import CommandFailed, Exit, Problem
 from cerbsync.output import Output
 from cerbsync.session import installed_version
+
+DEBUG_VARIABLE = "CERBSYNC_DEBUG"
+"""With it, an error of the program itself ends with its stack trace."""
 
 app = typer.Typer(
     name="cerbsync",
@@ -65,6 +69,14 @@ def main(arguments: list[str] | None = None) -> int:
             )
         )
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of the output, such as `head`, has seen enough.
-        return Exit.OK
+    except Exception as error:  # a person gets one line; a developer asks for the rest
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        output.failure(
+            CommandFailed(
+                Problem.INTERNAL_ERROR,
+                f"the program failed ({type(error).__name__}); a stack of another version answers in other forms",
+                f"`cerbsync doctor` compares the versions; {DEBUG_VARIABLE}=1 makes the command show where it failed",
+            )
+        )
+        return Exit.FAILED

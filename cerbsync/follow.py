@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _SECONDS_BETWEEN = 1.0
+_MOST_FAILURES = 5
+"""Requests in a row that may fail for the network: the run itself goes on in the stack."""
 PATIENCE = 3600.0
 """Seconds. A run over a large fleet takes 15 minutes and, in the queue, some times that."""
 
@@ -32,8 +34,18 @@ def followed(session: Session, run_id: str, patience: float = PATIENCE) -> tuple
         live = Live(console=output.err, refresh_per_second=4, transient=True)
         live.start()
     try:
+        failures = 0
         while True:
-            run, results = _read(session, run_id)
+            try:
+                run, results = _read(session, run_id)
+            except CommandFailed as error:
+                failures += 1
+                if error.reason != Problem.API_UNREACHABLE or failures > _MOST_FAILURES:
+                    raise
+                output.say(f"  {error.message}; trying again", "warn")
+                time.sleep(_SECONDS_BETWEEN)
+                continue
+            failures = 0
             _tell(output, run, results, shown)
             if live:
                 live.update(_table(run, results))

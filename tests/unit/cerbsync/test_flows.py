@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+import requests
 
 from cerbsync.approval import joint_hash
 from local.build import ROOT
@@ -295,6 +296,38 @@ def test_a_run_that_is_followed_ends_with_its_status(
     assert f"Run {RUN}: {run_status}" in ended.out
     lines = [json.loads(line) for line in cerbsync("run", "--wait", "--json").out.splitlines()]
     assert [line["event"] for line in lines] == ["result"] * len(results) + ["run"]
+
+
+@pytest.mark.parametrize(("lost", "status"), [(5, 0), (6, 1)])
+def test_a_network_that_fails_for_a_moment_does_not_end_the_following(
+    cerbsync: CommandLine, stack: Stack, monkeypatch: pytest.MonkeyPatch, lost: int, status: int
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    started = {key: value for key, value in run().items() if key not in ("progress", "results", "next")}
+    stack("POST", "/sync-runs", started, of="/sync-runs", status=202)
+    left = [lost]
+
+    def reply(_: Any) -> tuple[int, Any]:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise requests.exceptions.ConnectionError("PLANTED")
+        return 200, run(result("a", "in_sync"))
+
+    stack.replies["GET", f"/sync-runs/{RUN}"] = reply
+    ended = cerbsync("run", "--wait")
+    assert ended.status == status
+    assert "PLANTED" not in ended.out + ended.err
+
+
+def test_a_stack_of_another_version_ends_a_command_with_one_line(
+    cerbsync: CommandLine, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.replies["GET", "/backups"] = lambda _: (200, {"servers": ["PLANTED"]})
+    ended = cerbsync("status")
+    assert (ended.status, ended.err.count("\n"), "cerbsync doctor" in ended.err) == (1, 2, True)
+    monkeypatch.setenv("CERBSYNC_DEBUG", "1")
+    with pytest.raises(KeyError):
+        cerbsync("status")
 
 
 def test_an_approval_is_for_the_plan_that_was_shown_and_its_run_is_followed(
