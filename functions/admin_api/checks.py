@@ -47,6 +47,7 @@ _STEPS = (
 """The steps of contacting a server, in order."""
 _WITHOUT_LOG_IN = _STEPS[: _STEPS.index("credentials_stored")]
 """The steps for which nothing is sent to the server but the beginning of a TLS connection."""
+_WITH_LOG_IN = (*_STEPS[len(_WITHOUT_LOG_IN) :], "valid_licence", "edition_with_sync")
 
 _STEP_OF = {
     Reason.NAME_NOT_RESOLVED: "name_resolves",
@@ -138,7 +139,7 @@ class _Report:
 
 def look_before_registration(server: Primary, services: Services) -> CheckReport:
     """Check what can be known of a server without a log-in: whether it is reached, its certificate, and whether it is
-    registered.
+    registered. The other requirements are skipped, so that the report never counts as passed.
     """
     settings, deadline = _bounded(services.store.settings()), Deadline(CHECK_SECONDS, services.runtime.monotonic)
     (look,) = side_by_side(
@@ -149,12 +150,11 @@ def look_before_registration(server: Primary, services: Services) -> CheckReport
     )
     report = _Report(services, server, name=f"{server.host}:{server.port}")
     _report_steps(report, look, _WITHOUT_LOG_IN)
-    if look.failed_step in _WITHOUT_LOG_IN[:2]:
-        report.skip(["not_registered"], "Not tried, because the host name leads nowhere.")
-    elif existing := registered_as(server.host, server.port, services):
+    if existing := registered_as(server.host, server.port, services):
         report.add(Finding("not_registered", warnings=(f"It is registered as {existing}.",)))
     else:
         report.add(Finding("not_registered"))
+    report.skip(_WITH_LOG_IN, "Not tried, because no log-in is part of this check.")
     return report.document()
 
 

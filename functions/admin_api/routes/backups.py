@@ -241,6 +241,6 @@ def look_at_server(
     """Connect to a server and show its certificate, as the stack sees it, and whether it is registered.
 
     No log-in is attempted, nothing is sent over the connection, and nothing is stored. `server` in the reply is the
-    host and port.
+    host and port. Requirements that need a log-in are skipped, so `passed` is false.
     """
     return look_before_registration(Primary(body.host, body.port, views.trust(body.tls)), services)
