@@ -63,8 +63,11 @@ def presenting(identity: Identity, heard: list[bytes]) -> Attend:
 
     def attend(connection: socket.socket, _: threading.Event) -> None:
         connection.settimeout(5)
-        with context.wrap_socket(connection, server_side=True) as secure, suppress(ssl.SSLError):
-            heard.append(secure.recv(1000))
+        with suppress(ssl.SSLError), context.wrap_socket(connection, server_side=True) as secure:
+            try:
+                heard.append(secure.recv(1000))
+            except (ssl.SSLError, ConnectionError):  # the client closes without a farewell
+                heard.append(b"")
 
     return attend
 
@@ -135,10 +138,10 @@ def test_after_the_handshake_not_a_byte_is_sent(gateway: FakeGateway) -> None:
 def test_nothing_is_stored_and_no_password_is_looked_for(
     gateway: FakeGateway, server: Make, registration: Registration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with server("known") as known, server("new") as new:
-        body = {"id": "known", **registration(known)}
+    with server("known") as registered, server("new") as new:
+        body = {"id": "known", **registration(registered)}
         assert gateway.call("POST", "/backups", body)[0] == 201
-        known.forget_requests()
+        registered.forget_requests()
         before = (gateway.store.backups(), gateway.store.primary(), gateway.store.status("known"))
 
         def asked(*_: object, **__: object) -> None:
@@ -146,9 +149,9 @@ def test_nothing_is_stored_and_no_password_is_looked_for(
 
         for name in ("get", "put", "delete", "username"):
             monkeypatch.setattr(gateway.credentials, name, asked)
-        for running in (known, new):
+        for running in (registered, new):
             look(gateway, running.host, running.port, tls=body["tls"])
-        assert (known.requests, new.requests) == ([], [])
+        assert (registered.requests, new.requests) == ([], [])
     assert (gateway.store.backups(), gateway.store.primary(), gateway.store.status("known")) == before
 
 
@@ -164,10 +167,10 @@ def test_a_server_that_is_registered_is_named(gateway: FakeGateway, server: Make
     with server("primary") as primary, server("backup") as backup:
         gateway.call("PUT", "/primary", registration(primary))
         gateway.call("POST", "/backups", {"id": "ftp2", **registration(backup)})
-        for running, known in ((primary, "primary"), (backup, "ftp2")):
+        for running, name in ((primary, "primary"), (backup, "ftp2")):
             for host in (running.host, "localhost"):
-                found = look(gateway, host, running.port)["results"]["not_registered"]
-                assert (found["result"], known in found["detail"]) == ("warning", True), (host, found)
+                requirement = look(gateway, host, running.port)["results"]["not_registered"]
+                assert (requirement["result"], name in requirement["detail"]) == ("warning", True), (host, requirement)
 
 
 @pytest.mark.parametrize(("host", "result"), [("no-such-host.invalid", "warning"), ("other-host.invalid", "pass")])
@@ -176,8 +179,8 @@ def test_a_registered_name_that_leads_nowhere_is_named_by_its_spelling(
 ) -> None:
     sent = {"host": "no-such-host.invalid", "port": 8443, "username": "admin", "password": "PLANTED-first"}
     assert gateway.call("POST", "/backups", {"id": "ftp2", **sent})[0] == 201
-    found = look(gateway, host.upper(), 8443)["results"]["not_registered"]
-    assert (found["result"], "ftp2" in found["detail"]) == (result, result == "warning")
+    requirement = look(gateway, host.upper(), 8443)["results"]["not_registered"]
+    assert (requirement["result"], "ftp2" in requirement["detail"]) == (result, result == "warning")
 
 
 def test_what_needs_a_log_in_is_skipped_with_the_reason_in_words(gateway: FakeGateway, server: Make) -> None:
